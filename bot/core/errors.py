@@ -1,0 +1,50 @@
+"""Errors whose text is a sentence that the person in front of the bot may read.
+
+Raise one of these and the sentence is shown as it stands; anything else is a fault of ours, which is
+logged with an id, and the person is shown the id. Rooms that talk to something foreign translate its
+exceptions at their own border: `bot.llm.errors` for the model client, `bot.ui.errors` for Discord.
+"""
+
+
+class FewshotError(Exception):
+    """The base of all: `str(error)` is one plain sentence, free of secrets, that says what to do next."""
+
+
+class InputError(FewshotError):
+    """What the person sent cannot be used: empty, too long, of the wrong kind."""
+
+
+class NotAllowedError(FewshotError):
+    """The person may not do this here."""
+
+
+class NotFoundError(FewshotError):
+    """What the person named is not there, or not there any more."""
+
+
+class LimitError(FewshotError):
+    """A limit on tokens or money is reached; the sentence says when it frees up."""
+
+
+class TemplateError(FewshotError):
+    """A template is malformed, or cannot be filled: every problem in one sentence, with the file's name."""
+
+
+class ModelError(FewshotError):
+    """The model could not be asked, or its answer could not be used."""
+
+
+class NoModelError(ModelError):
+    """No language model is connected and the stand-in has no skill for this request."""
+
+
+class ReplyError(ModelError):
+    """The model answered, but not in the form that the template asks for."""
+
+
+class ConfigError(FewshotError):
+    """A setting is missing or wrong; the sentence names it. For the operator."""
+
+
+class StorageError(FewshotError):
+    """The database cannot be used. For the operator."""
