@@ -1,0 +1,1 @@
+"""The local engine, seen through the stock client."""
