@@ -35,7 +35,12 @@ class ModelError(FewshotError):
 
 
 class NoModelError(ModelError):
-    """No language model is connected and the stand-in has no skill for this request."""
+    """No language model is connected and the stand-in has no skill for this request.
+
+    `request` is what would have been sent (`bot.llm.template.Request`), where that is known.
+    """
+
+    request: object | None = None
 
 
 class ReplyError(ModelError):

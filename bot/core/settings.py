@@ -52,9 +52,7 @@ class Settings(BaseSettings):
         "engine", description="Where models are tuned; `engine` is the local one."
     )
     tuning_base_url: str | None = Field(None, description="Address of a custom tuning provider.")
-    tuning_api_key: SecretStr | None = Field(
-        None, description="Key for tuning; default with openai: OPENAI_API_KEY."
-    )
+    tuning_api_key: SecretStr | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
     tuning_model: str | None = Field(
         None, description="Base model to tune; default: the provider's cheapest that can be tuned."
     )
@@ -67,9 +65,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="Folders of texts to train on, `name=folder,…`; racing is built in."
     )
 
-    message_content: bool = Field(
-        False, description="Read plain messages in adventures; needs the privileged intent."
-    )
+    message_content: bool = Field(False, description="Read plain messages in adventures; needs the privileged intent.")
     user_install: bool = Field(
         False, description="Let people install the bot for themselves; must be switched on in the portal too."
     )

@@ -1,0 +1,150 @@
+"""`ChatClient`: the one client of the process, on `AsyncOpenAI` with its aiohttp transport.
+
+A parameter is sent only where the template sets it; `bot.llm.refusals` drops what a model refuses by name.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import cache
+from typing import Any, Self, TypeVar
+
+import httpx2
+import openai
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai.types.chat import ChatCompletion
+
+from bot.core.errors import NoModelError
+from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
+from bot.llm.errors import FOREIGN, worded
+from bot.llm.prices import Usage
+from bot.llm.refusals import Refusals
+from bot.llm.stopping import cut
+from bot.llm.streaming import AnswerStream, Lines
+from bot.llm.template import Request
+from bot.llm.tokens import TokenEstimator
+
+T = TypeVar("T")
+# Longest wait for a connection, and for the next byte of an answer, in seconds: a person gives up sooner.
+TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
+# The client waits as the server's retry-after says, up to two minutes, else half a second and doubling.
+RETRIES = 2
+# Seconds until a call, its retries included, must have begun to answer.
+PATIENCE = 120.0
+
+
+class ChatClient:
+    """Asks one server. At most `concurrency` calls run at a time; cancelling a task stops its call.
+
+    All calls raise `ModelError` with a sentence for people.
+    """
+
+    def __init__(self, *, base_url: str | None, api_key: str, model: str, concurrency: int = 64) -> None:
+        self.model = model
+        self.tokens = TokenEstimator()
+        self._places = asyncio.Semaphore(concurrency)
+        self._refusals = Refusals()
+        # Pinned to the address: an OPENAI_BASE_URL in the environment must not move a call of ours.
+        self._client = AsyncOpenAI(
+            base_url=base_url or OPENAI_URL,
+            api_key=api_key,
+            timeout=TIMEOUT,
+            max_retries=RETRIES,
+            http_client=DefaultAioHttpClient(timeout=TIMEOUT),
+        )
+
+    @property
+    def host(self) -> str:
+        """The host that prompts are sent to."""
+        return self._client.base_url.host
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._client.close()
+
+    async def models(self) -> list[str]:
+        """The ids of the models that the server lists."""
+        try:
+            return [model.id async for model in await self._client.models.list()]
+        except FOREIGN as error:
+            raise worded(error) from error
+
+    async def complete(self, request: Request) -> ChatCompletion:
+        """The client's own response object, whole."""
+        try:
+            async with self._places, asyncio.timeout(PATIENCE):
+                completion, body, stop = await self._asking(request, self._create, {})
+        except FOREIGN as error:
+            raise worded(error) from error
+        if stop and completion.choices and completion.choices[0].message.content:
+            completion.choices[0].message.content = cut(completion.choices[0].message.content, stop)
+        if completion.usage is not None:
+            self.tokens.learn(body["model"], request.messages, completion.usage.prompt_tokens)
+        return completion
+
+    def stream(self, request: Request) -> AnswerStream:
+        """The same as it comes."""
+
+        async def opener(stack: AsyncExitStack) -> Lines:
+            await stack.enter_async_context(self._places)
+            streamed = {"stream": True, "stream_options": {"include_usage": True}}
+
+            async def create(body: dict[str, Any]) -> AsyncIterator[str]:
+                raw = self._client.chat.completions.with_streaming_response.create(**body)
+                lines: AsyncIterator[str] = (await stack.enter_async_context(raw)).iter_lines()
+                return lines
+
+            async with asyncio.timeout(PATIENCE):
+                return Lines(*await self._asking(request, create, streamed))
+
+        return AnswerStream(opener)
+
+    async def _create(self, body: dict[str, Any]) -> ChatCompletion:
+        """One plain call."""
+        completion: ChatCompletion = await self._client.chat.completions.create(**body)
+        return completion
+
+    def usage(self, request: Request, stream: AnswerStream) -> Usage:
+        """What a stream used: as reported, else estimated; a report also corrects the estimates to come."""
+        model = stream.sent.get("model", self.model)
+        if stream.usage is not None:
+            self.tokens.learn(model, request.messages, stream.usage.prompt)
+            return stream.usage
+        prompt = self.tokens.estimate(model, request.messages)
+        return Usage(prompt, 0, self.tokens.of_text(model, stream.text), estimated=True)
+
+    async def _asking(
+        self, request: Request, create: Callable[[dict[str, Any]], Awaitable[T]], extra: Mapping[str, Any]
+    ) -> tuple[T, dict[str, Any], tuple[str, ...]]:
+        """What `create` gives, the body that it was given in the end, and the stops to apply here."""
+        while True:
+            body = self._refusals.body(request, self.model, extra)
+            try:
+                return await create(body), body, self._refusals.local_stop(request, body)
+            except openai.BadRequestError as error:
+                if not self._refusals.learned(error, body):
+                    raise
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """How to reach the configured model; servers on a laptop want no key, but the client wants one to send."""
+    key = settings.openai_api_key
+    return {
+        "base_url": settings.openai_base_url,
+        "api_key": key.get_secret_value() if key else "none",
+        "model": settings.chat_model or DEFAULT_OPENAI_MODEL,
+        "concurrency": settings.chat_concurrency,
+    }
+
+
+@cache
+def shared() -> ChatClient:
+    """The client for scripts that bring none, from the environment and `.env`; made once, at first need."""
+    settings = load()
+    if not settings.has_model:
+        raise NoModelError(
+            "No language model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
+        )
+    return ChatClient(**connection(settings))

@@ -1,0 +1,58 @@
+"""What a model's server can answer instead of an answer, worded for people.
+
+The table is read from top to bottom along the class hierarchy. No sentence quotes a server's own text: it
+may hold an address or a piece of a key.
+"""
+
+import aiohttp
+import httpx2
+import openai
+
+from bot.core.errors import ModelError, NoModelError
+
+# The local engine answers with this code where the stand-in has no skill for a request.
+NO_MODEL = "no_model_connected"
+
+_TABLE: tuple[tuple[type[Exception], str], ...] = (
+    (openai.APITimeoutError, "The model took too long to answer. Try again in a moment."),
+    (openai.APIConnectionError, "The model cannot be reached right now. Try again in a moment."),
+    (
+        openai.AuthenticationError,
+        "The model's server did not accept the bot's credentials; its operator must check them.",
+    ),
+    (
+        openai.PermissionDeniedError,
+        "The bot's account may not use this model; its operator must choose another.",
+    ),
+    (
+        openai.NotFoundError,
+        "The model that the bot is set to use does not exist; its operator must choose another.",
+    ),
+    (
+        openai.RateLimitError,
+        "The model is getting more requests than it takes right now. Try again in a minute.",
+    ),
+    (openai.InternalServerError, "The model's server has a fault right now. Try again in a minute."),
+    (openai.BadRequestError, "The model did not accept this request. A shorter or simpler text may work."),
+    (openai.APIError, "The model's server gave an answer that cannot be understood. Try again in a moment."),
+    (httpx2.TimeoutException, "The model took too long to answer. Try again in a moment."),
+    (httpx2.HTTPError, "The connection to the model broke off. Try again in a moment."),
+    (httpx2.StreamError, "The connection to the model broke off. Try again in a moment."),
+    (aiohttp.ClientError, "The connection to the model broke off. Try again in a moment."),
+    (TimeoutError, "The model took too long to answer. Try again in a moment."),
+)
+FOREIGN: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)
+QUOTA = "The account behind the bot has used up its credit with the model's provider; its operator must add some."
+
+
+def worded(error: Exception) -> ModelError:
+    """`error`, one of `FOREIGN`, as a `ModelError` with the sentence for it; the cause stays attached."""
+    code = getattr(error, "code", None)
+    if code == NO_MODEL:
+        made: ModelError = NoModelError("No language model is connected.")
+    elif code == "insufficient_quota":
+        made = ModelError(QUOTA)
+    else:
+        made = ModelError(next(text for kind, text in _TABLE if isinstance(error, kind)))
+    made.__cause__ = error
+    return made

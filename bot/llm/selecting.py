@@ -1,0 +1,57 @@
+"""Prompt selection: the model reads what the templates are for and names the one that fits, with its inputs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.core.errors import ReplyError
+from bot.llm.template import ChatTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The template that the model chose, the inputs that it took from the request, and why."""
+
+    template: str
+    inputs: Mapping[str, str]
+    why: str
+
+
+def catalogue(templates: Mapping[str, ChatTemplate]) -> str:
+    """What the selection prompt says of `templates`: a JSON object a line, with name, purpose and inputs."""
+    lines = (
+        {
+            "template": name,
+            "about": template.about,
+            "inputs": {key: _described(template, key) for key in template.placeholders},
+        }
+        for name, template in sorted(templates.items())
+    )
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+
+
+def checked(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> Choice:
+    """The choice in a parsed `reply`; raises `ReplyError` when it names no template of ours or lacks inputs."""
+    name, inputs = str(reply["template"]), reply.get("inputs") or {}
+    template = templates.get(name)
+    if template is None:
+        raise ReplyError(f"The model chose “{name[:50]}”, which is not one of the bot's tricks.")
+    given = {str(key): str(value) for key, value in inputs.items() if key in template.placeholders}
+    missing = [key for key in template.placeholders if not given.get(key) and _needed(template, key)]
+    if missing:
+        raise ReplyError(f"For {name} the model left out {', '.join(missing)}; say it in your request.")
+    return Choice(name, {key: value for key, value in given.items() if value}, str(reply.get("why") or ""))
+
+
+def _needed(template: ChatTemplate, key: str) -> bool:
+    item = template.inputs.get(key)
+    return item is None or item.default is None
+
+
+def _described(template: ChatTemplate, key: str) -> str:
+    """An input in a few words, with its default where it has one."""
+    item = template.inputs.get(key)
+    if item is None:
+        return "text"
+    return f"{item.about} (may be left out)" if item.default is not None else item.about
