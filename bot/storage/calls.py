@@ -1,0 +1,96 @@
+"""The ledger's rows: what was reserved for a call of a model, and what it really used."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, select, update
+
+from bot.storage.database import Database
+from bot.storage.tables import CALLS
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a model by a person; `day` is the UTC date, `at` seconds since 1970."""
+
+    id: str
+    day: str
+    at: float
+    user_id: int
+    guild_id: int | None
+    purpose: str
+    model: str
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the call `id` used, in tokens and billionths of a US dollar."""
+
+    id: str
+    model: str
+    prompt: int
+    cached: int
+    completion: int
+    nanodollars: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaySum:
+    """Tokens that count against a day's limits, for one person in one server (None: a direct message)."""
+
+    user_id: int
+    guild_id: int | None
+    tokens: int
+
+
+_INSERT = CALLS.insert()
+_SETTLE = (
+    update(CALLS)
+    .where(CALLS.c.id == bindparam("call"))
+    .values(
+        settled=True,
+        model=bindparam("used_model"),
+        prompt_tokens=bindparam("prompt"),
+        cached_tokens=bindparam("cached"),
+        completion_tokens=bindparam("completion"),
+        nanodollars=bindparam("cost"),
+    )
+)
+
+
+async def reserve(database: Database, call: Call) -> None:
+    """Keep the reservation; durable when this returns."""
+    row = {name: getattr(call, name) for name in Call.__slots__}
+    await database.write(_INSERT, {**row, "settled": False})
+
+
+async def settle(database: Database, done: Settlement) -> None:
+    """Replace the reservation by what was used; durable when this returns."""
+    row = {"call": done.id, "used_model": done.model, "prompt": done.prompt, "cached": done.cached}
+    await database.write(_SETTLE, {**row, "completion": done.completion, "cost": done.nanodollars})
+
+
+async def settle_orphans(database: Database) -> int:
+    """Settle at their estimate the calls that a crash left open; how many there were.
+
+    The provider may have charged for them, and nobody can tell any more.
+    """
+    orphans = update(CALLS).where(CALLS.c.settled.is_(False)).values(settled=True, prompt_tokens=CALLS.c.reserved)
+    result = await database.transact(lambda connection: connection.execute(orphans))
+    return int(result.rowcount)
+
+
+async def sums_of_day(database: Database, day: str) -> list[DaySum]:
+    """The settled tokens of a UTC `day`, by person and server."""
+    tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
+    query = select(CALLS.c.user_id, CALLS.c.guild_id, tokens).where(CALLS.c.day == day)
+    async with database.read() as connection:
+        rows = await connection.execute(query.group_by(CALLS.c.user_id, CALLS.c.guild_id))
+        return [DaySum(user_id, guild_id, int(total)) for user_id, guild_id, total in rows]
+
+
+async def nanodollars_since(database: Database, day: str) -> int:
+    """What was spent on `day` and after it, in billionths of a US dollar."""
+    query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(CALLS.c.day >= day)
+    async with database.read() as connection:
+        return int((await connection.execute(query)).scalar_one())

