@@ -1,0 +1,80 @@
+"""The stand-in's second skill: the adventure of the locked room."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.engine.standin.adventure import reply
+from bot.engine.standin.parser import HELP, NOT_UNDERSTOOD, play
+from bot.engine.standin.prompt import Prompt
+
+OPENING = ("look around", "open door", "check inventory")
+SYSTEM = "You are a text adventure game."
+SHOWN = ("A room with a table and a door.", "It is locked.", "A sandwich.")
+
+
+def told(*lines: str) -> str:
+    answer = reply(Prompt((SYSTEM,), (*OPENING, *lines), SHOWN))
+    assert answer is not None
+    return answer
+
+
+def test_the_story_can_be_played_to_its_end() -> None:
+    lines = ["look under the table", "take the key", "open the door", "go east", "give the sandwich to the dog"]
+    assert "brass key" in told(lines[0])
+    assert "swings out" in told(*lines[:3])
+    assert "dog" in told(*lines[:4])
+    assert "garden" in told(*lines, "go down the stairs")
+
+
+def test_the_door_is_locked_until_the_key_is_found() -> None:
+    assert "stops" in told("open the door")
+    assert "no key" in told("use key on door")
+    assert "shut" in told("go through the door")
+
+
+def test_a_sandwich_that_was_eaten_is_gone() -> None:
+    assert "sandwich" in told("inventory")
+    assert told("eat sandwich", "inventory") == "Your pockets are empty."
+    assert "no sandwich" in told("eat sandwich", "eat sandwich")
+
+
+def test_a_hungry_player_can_still_get_out() -> None:
+    before = ["eat the sandwich", "look at the table", "take key", "unlock door", "go east", "open the cupboard"]
+    assert "garden" in told(*before, "take the biscuit", "eat the biscuit", "give biscuit to dog", "go down")
+
+
+def test_a_story_that_goes_back_a_turn_is_as_if_it_had_not_happened() -> None:
+    assert told("eat sandwich", "inventory") != told("inventory")
+    assert told("look at the table", "take key", "inventory") == "You carry a key and a sandwich."
+
+
+def test_players_are_heard_by_name() -> None:
+    assert told("Ann: look under the table", "Bo: take the key", "Ann: inventory") == "You carry a key and a sandwich."
+
+
+def test_several_commands_fit_in_a_line() -> None:
+    assert "hallway" in told("look under the table, take the key and unlock the door. Then go east!")
+
+
+def test_what_the_world_does_not_know_it_says() -> None:
+    assert told("compose a sonnet") == NOT_UNDERSTOOD
+    assert told("help") == HELP
+
+
+@given(st.lists(st.text(max_size=80), max_size=12))
+def test_any_lines_get_the_same_words_each_time(lines: list[str]) -> None:
+    assert play(lines) == play(lines)
+    assert play(lines)
+
+
+@pytest.mark.parametrize(
+    ("system", "shown"),
+    [
+        ("You translate into French.", SHOWN),
+        ("You are a text adventure game aboard a starship.", ("You wake in a pod.",)),
+        ("Summarise this text adventure game in a sentence.", SHOWN),
+    ],
+)
+def test_any_other_story_or_task_is_not_its_own(system: str, shown: tuple[str, ...]) -> None:
+    assert reply(Prompt((system,), ("look around",), shown)) is None
