@@ -1,0 +1,1 @@
+"""The racing season: its texts, its questions and its prepared draft."""
