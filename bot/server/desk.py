@@ -1,0 +1,95 @@
+"""The desk: the one way in which a command asks a model, from the reservation to the kept prompt."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.llm.asking import Answer, Spent, ask
+from bot.llm.client import ChatClient
+from bot.llm.prices import cost
+from bot.llm.template import ChatTemplate, Request
+from bot.server.ledger import Asker, Ledger
+from bot.server.prompts import Prompt, Prompts, new_id, prompt_of
+
+_log = logging.getLogger(__name__)
+# Tokens set aside for an answer whose template sets no limit of its own.
+ANSWER_TOKENS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An answer and the prompt behind it."""
+
+    answer: Answer
+    prompt: Prompt
+
+
+class Desk:
+    """Serves askers: reserves, asks, settles. One for the process."""
+
+    def __init__(self, client: ChatClient, ledger: Ledger, prompts: Prompts) -> None:
+        self._client, self._ledger, self._prompts = client, ledger, prompts
+        self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def model(self) -> str:
+        """The chat model in use."""
+        return self._client.model
+
+    @property
+    def host(self) -> str:
+        """The host that prompts are sent to."""
+        return self._client.host
+
+    async def serve(
+        self,
+        asker: Asker,
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        show: Callable[[str], None] | None = None,
+    ) -> Served:
+        """Fill `template`, ask, and settle what it took; `show` gets the text as it comes.
+
+        The prompt is held in memory; `keep` stores it, once its message is known. Raises `TemplateError`,
+        `LimitError` or `ModelError`, each with a sentence for the asker. Cancelling stops the call.
+        """
+        request = template.fill(values)
+        answer = await self._asked(asker, template, request, show)
+        prompt = prompt_of(answer, asker, new_id())
+        self._prompts.hold(prompt)
+        return Served(answer, prompt)
+
+    async def _asked(
+        self, asker: Asker, template: ChatTemplate, request: Request, show: Callable[[str], None] | None
+    ) -> Answer:
+        model = request.parameters.get("model", self._client.model)
+        call = await self._ledger.reserve(asker, request.template, model, self._estimate(model, request))
+        spent = Spent()
+        try:
+            return await ask(self._client, template, request, show, spent)
+        finally:
+            self._later(self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage)))
+
+    def _later(self, settling: Coroutine[Any, Any, None]) -> None:
+        """Settle beside the answer, which does not wait for the disk; a crash in between leaves the estimate."""
+        task = asyncio.create_task(settling, name="settle")
+        self._settling.add(task)
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: "asyncio.Task[None]") -> None:
+        self._settling.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("a call could not be settled; the next start settles it", exc_info=error)
+
+    async def close(self) -> None:
+        """Wait until everything is settled."""
+        while self._settling:
+            await asyncio.wait(self._settling)
+
+    def _estimate(self, model: str, request: Request) -> int:
+        """What to reserve: the prompt's estimate and the longest answer it allows."""
+        limits = (request.parameters.get("max_completion_tokens"), request.parameters.get("max_tokens"))
+        longest = next((int(limit) for limit in limits if limit is not None), ANSWER_TOKENS)
+        return self._client.tokens.estimate(model, request.messages) + longest

@@ -1,0 +1,143 @@
+"""The prompt behind an answer: what the Prompt button shows.
+
+Every answer's prompt is held in memory for a while. Public answers' prompts are kept in the database as well,
+for the operator's number of days; private ones only when their asker presses Prompt, and none at all where the
+operator keeps none.
+"""
+
+import json
+import secrets
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from time import time
+from typing import Any
+
+from bot.llm.asking import Answer
+from bot.server.ledger import Asker
+from bot.storage import prompts as rows
+from bot.storage.database import Database
+
+DAY = 86_400
+# Prompts held in memory: at most 6,000 characters of text each and as much again, so some 24 MB at the worst.
+HELD = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What was sent, what came back, what it took. `usd` is None where the model's price is not known."""
+
+    id: str
+    asker: Asker
+    template: str
+    technique: str
+    examples: int
+    messages: tuple[dict[str, str], ...]
+    parameters: dict[str, Any]
+    text: str
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    estimated: bool
+    seconds: float
+    usd: str | None
+    finish: str
+    at: float = field(default_factory=time)
+    message_id: int | None = None
+
+
+def prompt_of(answer: Answer, asker: Asker, prompt_id: str) -> Prompt:
+    """The prompt behind `answer`."""
+    request, usage = answer.request, answer.usage
+    return Prompt(
+        id=prompt_id,
+        asker=asker,
+        template=request.template,
+        technique=request.technique,
+        examples=request.examples,
+        messages=answer.messages,
+        parameters=dict(answer.parameters),
+        text=answer.text,
+        model=answer.model,
+        prompt_tokens=usage.prompt,
+        cached_tokens=usage.cached,
+        completion_tokens=usage.completion,
+        estimated=usage.estimated,
+        seconds=round(answer.seconds, 2),
+        usd=None if answer.price is None else str(Decimal(answer.price).normalize()),
+        finish=answer.finish,
+    )
+
+
+def new_id() -> str:
+    """An id that nobody guesses; short, because it travels in a button."""
+    return secrets.token_urlsafe(9)
+
+
+class Prompts:
+    """Holds and keeps prompts; one for the process."""
+
+    def __init__(self, database: Database, retention_days: int) -> None:
+        self._database, self._days = database, retention_days
+        self._held: OrderedDict[str, Prompt] = OrderedDict()
+
+    def hold(self, prompt: Prompt) -> None:
+        """Hold `prompt` in memory; the oldest goes when there are too many."""
+        self._held[prompt.id] = prompt
+        while len(self._held) > HELD:
+            self._held.popitem(last=False)
+
+    async def keep(self, prompt: Prompt) -> None:
+        """Keep `prompt` over restarts, unless the operator keeps none."""
+        if self._days:
+            asker = prompt.asker
+            await rows.keep(
+                self._database,
+                rows.KeptPrompt(
+                    prompt.id,
+                    prompt.at,
+                    asker.user_id,
+                    asker.guild_id,
+                    asker.channel_id,
+                    prompt.message_id,
+                    _body(prompt),
+                ),
+            )
+
+    async def find(self, prompt_id: str) -> Prompt | None:
+        """The prompt with this id, while it is held or kept."""
+        if prompt_id in self._held:
+            return self._held[prompt_id]
+        row = await rows.find(self._database, prompt_id) if self._days else None
+        if row is None:
+            return None
+        data = json.loads(row.body)
+        return Prompt(
+            **{
+                **data,
+                "id": row.id,
+                "at": row.at,
+                "asker": Asker(row.user_id, row.guild_id, row.channel_id),
+                "messages": tuple(data["messages"]),
+                "message_id": row.message_id,
+            }
+        )
+
+    async def forget_old(self) -> int:
+        """Drop what is older than the operator's number of days; how many there were."""
+        return await rows.drop_before(self._database, time() - self._days * DAY)
+
+    async def forget_message(self, *message_ids: int) -> None:
+        """Drop the prompts of answers whose messages were deleted."""
+        for prompt in [prompt for prompt in self._held.values() if prompt.message_id in message_ids]:
+            del self._held[prompt.id]
+        await rows.drop_of_message(self._database, list(message_ids))
+
+
+def _body(prompt: Prompt) -> str:
+    """The part of a prompt that has no column of its own, as JSON."""
+    data = asdict(prompt)
+    for name in ("id", "asker", "at", "message_id"):
+        del data[name]
+    return json.dumps(data, ensure_ascii=False)
