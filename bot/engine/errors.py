@@ -42,9 +42,7 @@ class WireError(FewshotError):
     def response(self) -> web.Response:
         """The whole HTTP answer."""
         text = json.dumps(self.body())
-        return web.Response(
-            text=text, status=self.status, content_type="application/json", headers=self.headers
-        )
+        return web.Response(text=text, status=self.status, content_type="application/json", headers=self.headers)
 
 
 def unauthorized() -> WireError:

@@ -101,9 +101,7 @@ def _first_problem(error: ValidationError) -> WireError:
     for part in issue["loc"]:
         param += f"[{part}]" if isinstance(part, int) else f".{part}" if param else part
     if issue["type"] == "missing":
-        return WireError(
-            f"Missing required parameter: {param}.", code="missing_required_parameter", param=param
-        )
+        return WireError(f"Missing required parameter: {param}.", code="missing_required_parameter", param=param)
     if issue["type"] == "extra_forbidden":
         return unknown_parameter(param)
     reason = issue["msg"].removeprefix("Value error, ")

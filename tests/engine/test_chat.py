@@ -35,9 +35,7 @@ async def post(fake: FakeModel, data: bytes, token: str | None = None) -> tuple[
         return response.status, await response.json()
 
 
-async def test_an_answer_has_the_fields_of_openais_own_type(
-    fake: FakeModel, client: openai.AsyncOpenAI
-) -> None:
+async def test_an_answer_has_the_fields_of_openais_own_type(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says("Good evening to you")
     raw = await client.chat.completions.with_raw_response.create(model="m", messages=HELLO)
     answer = ChatCompletion.model_validate_json(raw.content, strict=True)
@@ -60,17 +58,13 @@ async def test_a_stream_gives_the_same_text_in_pieces(fake: FakeModel, client: o
     assert chunks[-2].choices[0].finish_reason == "stop"
 
 
-async def test_a_stop_string_ends_the_answer_also_across_pieces(
-    fake: FakeModel, client: openai.AsyncOpenAI
-) -> None:
+async def test_a_stop_string_ends_the_answer_also_across_pieces(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says("one two END three", pieces=17)
     answer = await client.chat.completions.create(model="m", messages=HELLO, stop=["END"])
     assert answer.choices[0].message.content == "one two "
 
 
-async def test_the_token_limit_ends_the_answer_and_says_so(
-    fake: FakeModel, client: openai.AsyncOpenAI
-) -> None:
+async def test_the_token_limit_ends_the_answer_and_says_so(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says("aa bb cc dd ", pieces=4)
     answer = await client.chat.completions.create(model="m", messages=HELLO, max_completion_tokens=2)
     assert answer.choices[0].message.content == "aa bb "
@@ -132,9 +126,7 @@ async def test_an_unknown_address_is_answered_in_the_same_shape(client: openai.A
     assert caught.value.code == "unknown_url"
 
 
-async def test_a_client_that_goes_away_cancels_the_answer(
-    fake: FakeModel, client: openai.AsyncOpenAI
-) -> None:
+async def test_a_client_that_goes_away_cancels_the_answer(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.hangs()
     with pytest.raises(openai.APITimeoutError):
         await client.chat.completions.create(model="m", messages=HELLO, timeout=0.2)

@@ -74,9 +74,7 @@ async def test_a_refusal_stands_in_its_own_place(fake: FakeModel, client: openai
     assert answer.choices[0].message.content is None
 
 
-async def test_a_broken_stream_breaks_after_its_first_words(
-    fake: FakeModel, client: openai.AsyncOpenAI
-) -> None:
+async def test_a_broken_stream_breaks_after_its_first_words(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.breaks_off(after=2)
     with pytest.raises(openai.APIConnectionError):
         await stream(client)

@@ -1,0 +1,53 @@
+"""`python -m bot.engine`: the engine as the child of the process that needs it.
+
+It ends when its standard input does, so that it never outlives its parent, also after a kill -9 and on
+every system. Exit code `ALREADY_RUNNING` says that another engine serves the folder; the parent connects to that one.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from bot.engine.address import ALREADY_RUNNING, EngineError
+from bot.engine.serve import AlreadyRunningError, serve
+
+
+def main() -> int:
+    """Runs the engine of `--data-dir` on loopback and returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bot.engine")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    try:
+        asyncio.run(_run(parser.parse_args().data_dir))
+    except AlreadyRunningError:
+        return ALREADY_RUNNING
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def _run(data_dir: Path) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_watch_parent, args=(loop, stop), daemon=True).start()
+    with contextlib.suppress(NotImplementedError):  # Windows: there the parent closes standard input
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+    await serve("127.0.0.1", 0, data_dir, on_ready=lambda _: None, stop=stop)
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Waits for the end of standard input, in a thread, because pipes cannot be awaited on every system."""
+    # os.read and not sys.stdin: a thread inside the latter's lock breaks the interpreter's shutdown.
+    while os.read(0, 1024):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop.set)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
