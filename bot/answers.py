@@ -1,0 +1,130 @@
+"""The life of a command that asks a model: defer, serve, stream, footer and buttons, keep the prompt.
+
+Every cog that asks a model comes through here, so that all answers look and fail alike.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.core.errors import NoModelError
+from bot.llm.asking import Answer
+from bot.llm.template import ChatTemplate, Request
+from bot.server.desk import Desk, Served
+from bot.server.ledger import Asker
+from bot.server.prompts import Prompt, Prompts
+from bot.ui.actions import ActionButton
+from bot.ui.prompt_card import no_model_card
+from bot.ui.reply import AnswerDeletedError, Page, Reply
+
+# How an answer is shown: text, and whatever its cog adds.
+Render = Callable[[Answer], Page]
+
+
+def asker_of(interaction: discord.Interaction[Any]) -> Asker:
+    """Who acted, and where, as ids."""
+    return Asker(interaction.user.id, interaction.guild_id, interaction.channel_id)
+
+
+def as_text(answer: Answer) -> Page:
+    """The answer as it was written."""
+    return Page(answer.text)
+
+
+class Answers:
+    """Gives answers to interactions. One for the process."""
+
+    def __init__(self, desk: Desk, prompts: Prompts) -> None:
+        self._desk, self._prompts = desk, prompts
+
+    async def give(
+        self,
+        interaction: discord.Interaction[Any],
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        *,
+        private: bool,
+        render: Render = as_text,
+    ) -> Served | None:
+        """Answer `interaction` with `template` filled with `values`; None where nobody could be answered.
+
+        Raises what the desk raises: the caller's error handler tells the person.
+        """
+        async with Reply(interaction, private=private) as reply:
+            return await self.give_in(reply, interaction, template, values, render=render)
+
+    async def give_in(
+        self,
+        reply: Reply,
+        interaction: discord.Interaction[Any],
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        *,
+        render: Render = as_text,
+    ) -> Served | None:
+        """The same in a `reply` that is open already."""
+        with suppress(AnswerDeletedError):
+            try:
+                served = await self._desk.serve(asker_of(interaction), template, values, reply.show)
+            except NoModelError as error:
+                if not isinstance(error.request, Request):
+                    raise
+                await show_prompt_instead(reply, error.request)
+                return None
+            page = render(served.answer)
+            message = await reply.finish(
+                replace(
+                    page,
+                    footer=footer(served.answer, page.footer),
+                    items=(*buttons(served.prompt, private=reply.private), *page.items),
+                )
+            )
+            if message is not None:
+                await self.keep(served.prompt, message.id, private=reply.private)
+            return served
+        return None
+
+    async def keep(self, prompt: Prompt, message_id: int, *, private: bool) -> None:
+        """Note where the answer stands; a public one's prompt is kept over restarts."""
+        prompt = replace(prompt, message_id=message_id)
+        self._prompts.hold(prompt)
+        if not private:
+            await self._prompts.keep(prompt)
+
+
+async def show_prompt_instead(reply: Reply, request: Request) -> None:
+    """Where no model is connected: the card that shows what would have been sent, the prompt open."""
+    card, files = no_model_card(request.technique, request.messages)
+    await reply.finish_card(card, files)
+
+
+def buttons(prompt: Prompt, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
+    """The buttons under every answer; a private one can be shared."""
+    shown: list[discord.ui.Item[Any]] = [ActionButton("prompt", prompt.id, label="Prompt", emoji="🔍")]
+    if private:
+        shown.insert(0, ActionButton("share", prompt.id, label="Share", emoji="📣"))
+    return shown
+
+
+def footer(answer: Answer, note: str = "") -> str:
+    """The small line under an answer: who wrote it, by which technique, and what is odd about it."""
+    parts = [author(answer.model), answer.request.technique]
+    if answer.finish == "length":
+        parts.append("cut off at the limit of its length")
+    elif answer.finish == "broken":
+        parts.append("the connection broke off here; ask again for the rest")
+    elif answer.finish == "content_filter":
+        parts.append("cut short by the provider's filter")
+    if answer.repaired:
+        parts.append("asked twice for the right form")
+    return "-# " + " · ".join([*parts, *([note] if note else [])])
+
+
+def author(model: str) -> str:
+    """How a model is named to people; the two that are not language models say so."""
+    if model == "stand-in":
+        return "Stand-in · no model connected"
+    return discord.utils.escape_markdown(model)

@@ -1,0 +1,74 @@
+"""The one place that tells a person what went wrong.
+
+An error of ours is its own sentence; Discord's are worded by the table, along the class hierarchy; anything
+else is logged with a short id, and the person is shown the id.
+"""
+
+import logging
+import secrets
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.core.errors import FewshotError
+
+_log = logging.getLogger(__name__)
+# Discord's codes for an interaction that cannot be answered (any more): unknown interaction, unknown webhook,
+# already acknowledged, invalid webhook token.
+DEAD = frozenset({10062, 10015, 40060, 50027})
+
+_TABLE: tuple[tuple[type[Exception], str], ...] = (
+    (app_commands.NoPrivateMessage, "This command works in servers only."),
+    (app_commands.MissingPermissions, "You need more permissions here to use this command."),
+    (app_commands.BotMissingPermissions, "I am missing permissions in this channel; a server admin can grant them."),
+    (app_commands.CommandOnCooldown, "That was quick. Wait a few seconds and try again."),
+    (app_commands.CheckFailure, "You may not use this command here."),
+    (app_commands.CommandNotFound, "This command has changed. Restart your Discord app and try again."),
+    (app_commands.CommandSignatureMismatch, "This command has changed. Restart your Discord app and try again."),
+    (app_commands.TransformerError, "One of the values you gave cannot be used here. Look at its hint and try again."),
+    (discord.Forbidden, "I may not do that in this channel; a server admin can grant me the permission."),
+    (discord.NotFound, "What this belongs to was deleted."),
+    (discord.DiscordServerError, "Discord has a fault right now. Try again in a minute."),
+    (discord.RateLimited, "Discord asks me to slow down. Try again in a minute."),
+)
+
+
+def worded(error: BaseException) -> str:
+    """The sentence for `error`; what is unexpected is logged here, with the id that the sentence names."""
+    while isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, FewshotError):
+        return str(error)
+    for kind, sentence in _TABLE:
+        if isinstance(error, kind):
+            return sentence
+    fault = secrets.token_hex(3)
+    _log.error("fault %s", fault, exc_info=error)
+    return f"Something went wrong on my side (fault {fault}). Try again; if it stays, give the operator that number."
+
+
+async def tell(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell the one who acted, and only them. A public placeholder goes first, so that no spinner stays."""
+    sentence = worded(error)
+    try:
+        await _say(interaction, sentence)
+    except discord.HTTPException as failure:
+        level = logging.INFO if failure.code in DEAD else logging.WARNING
+        _log.log(level, "nobody could be told %r: %s", sentence, failure)
+
+
+async def _say(interaction: discord.Interaction[Any], sentence: str) -> None:
+    response = interaction.response
+    if not response.is_done():
+        if interaction.type is discord.InteractionType.autocomplete:
+            await response.autocomplete([])
+            return
+        await response.send_message(sentence, ephemeral=True)
+        return
+    if response.type is discord.InteractionResponseType.deferred_channel_message:
+        try:
+            await interaction.delete_original_response()
+        except discord.NotFound:
+            pass  # The person deleted it before us.
+    await interaction.followup.send(sentence, ephemeral=True)

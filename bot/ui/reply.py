@@ -1,0 +1,210 @@
+"""One answer to one interaction, from the spinner to the final text.
+
+Frames of a text that is being written go out about once a second. Only the newest text is ever sent: there is
+one edit under way at most, and nothing queues behind it. The final text always arrives: when Discord answers
+429 or 5xx to a frame in between, when the final edit itself fails at first, and when the interaction's token
+has run out after 15 minutes, as a normal message then.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Self
+
+import discord
+
+from bot.core.errors import FewshotError
+from bot.core.text import LIMIT, closed, split
+from bot.ui.errors import DEAD
+from bot.ui.safe import View
+
+_log = logging.getLogger(__name__)
+# Seconds between two frames: Discord's limits on edits allow about that for long (read from its headers, 2026-11).
+FRAME = 1.0
+# Seconds before the first frame: an answer that is whole by then costs one edit instead of two.
+FIRST_FRAME = 0.15
+# Seconds that the final text waits for a frame on its way, so that the two cannot overtake each other.
+GRACE = 2.0
+# Seconds between tries of the final edit after discord.py's own retries, 25 seconds of them, came to nothing.
+AGAIN = (5.0, 15.0)
+UNKNOWN_MESSAGE = 10008
+
+
+class AnswerDeletedError(FewshotError):
+    """The answer's message was deleted while it was being written; nobody waits for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What an answer shows: its text, a small line under it, buttons and menus, and files."""
+
+    text: str
+    footer: str = ""
+    items: Sequence[discord.ui.Item[Any]] = ()
+    files: Sequence[tuple[str, bytes]] = ()
+
+
+class Reply:
+    """`async with Reply(interaction, private=True) as reply:` defers; `show` frames, then `finish` once."""
+
+    def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
+        self._interaction, self.private = interaction, private
+        self._text = ""
+        self._fresh = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._frame: asyncio.Task[Any] | None = None
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        if not self._interaction.response.is_done():
+            await self._interaction.response.defer(ephemeral=self.private, thinking=True)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stop()
+
+    def show(self, text: str) -> None:
+        """Show `text`, all there is so far, with the next frame.
+
+        Raises `AnswerDeletedError` once the message is gone, which ends the call of the model.
+        """
+        if self._gone:
+            raise AnswerDeletedError("The answer was deleted while it was being written.")
+        self._text = text
+        self._fresh.set()
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._frames(), name="frames of an answer")
+
+    async def finish(self, page: Page) -> discord.Message | None:
+        """Show the final `page`; the message that holds its buttons, None where nobody could be reached."""
+        await self._stop()
+        pieces, files = _pieces(page), list(page.files)
+        if pieces is None:
+            files.insert(0, ("answer.md", page.text.encode()))
+            pieces = [_with_footer("The answer is longer than three messages, so here it is as a file.", page.footer)]
+        return await self._deliver(pieces, files, View(*page.items) if page.items else None)
+
+    async def finish_card(self, card: discord.ui.LayoutView, files: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Show a card in place of a text."""
+        await self._stop()
+        await self._edit(content=None, view=card, attachments=_attached(files))
+
+    async def _frames(self) -> None:
+        await asyncio.sleep(FIRST_FRAME)
+        while not self._gone:
+            await self._fresh.wait()
+            self._fresh.clear()
+            self._frame = asyncio.create_task(self._send_frame(_frame(self._text)))
+            await self._frame
+            await asyncio.sleep(FRAME)
+
+    async def _send_frame(self, text: str) -> None:
+        try:
+            await self._interaction.edit_original_response(content=text)
+        except discord.NotFound as error:
+            self._gone = error.code == UNKNOWN_MESSAGE
+        except (discord.HTTPException, OSError) as error:
+            _log.debug("a frame was lost: %s", error)  # The next one, or the final text, carries all of it.
+
+    async def _stop(self) -> None:
+        """Send no more frames. One on its way gets a moment; one that is being retried is dropped."""
+        if self._pump is None:
+            return
+        if self._frame is not None and not self._frame.done():
+            await asyncio.wait({self._frame}, timeout=GRACE)
+            self._frame.cancel()
+        self._pump.cancel()
+        await asyncio.wait({self._pump, *({self._frame} if self._frame else ())})
+        self._pump = self._frame = None
+
+    async def _deliver(
+        self, pieces: list[str], files: Sequence[tuple[str, bytes]], view: View | None
+    ) -> discord.Message | None:
+        """The first piece in place of the spinner, the others below it; files and buttons on the last."""
+        message: discord.Message | None = None
+        for number, piece in enumerate(pieces):
+            last = number == len(pieces) - 1
+            attached = _attached(files) if last else []
+            extra: dict[str, Any] = {"view": view} if last and view else {}
+            if number == 0:
+                message = await self._edit(content=piece, attachments=attached, **extra)
+            else:
+                message = await self._send(content=piece, files=attached, **extra)
+            if message is None:
+                return None
+        return message
+
+    async def _edit(self, **fields: Any) -> discord.Message | None:
+        for pause in (*AGAIN, None):
+            try:
+                return await self._interaction.edit_original_response(**fields)
+            except discord.NotFound as error:
+                if error.code == UNKNOWN_MESSAGE:
+                    return None
+                break
+            except discord.HTTPException as error:
+                if error.code in DEAD or error.status == 401:
+                    break
+                if error.status < 500 or pause is None:
+                    raise
+                _reset(fields.get("attachments"))
+                await asyncio.sleep(pause)
+        _reset(fields.get("attachments"))
+        return await self._elsewhere(files=fields.pop("attachments", []), **fields)
+
+    async def _send(self, **fields: Any) -> discord.Message | None:
+        try:
+            return await self._interaction.followup.send(ephemeral=self.private, wait=True, **fields)
+        except discord.HTTPException as error:
+            if error.code not in DEAD and error.status != 401:
+                raise
+        _reset(fields.get("files"))
+        return await self._elsewhere(**fields)
+
+    async def _elsewhere(self, **fields: Any) -> discord.Message | None:
+        """The token has run out: a normal message in the channel, or to the person where the answer is private."""
+        channel = self._interaction.channel
+        target = self._interaction.user if self.private else channel
+        if not isinstance(target, discord.abc.Messageable):
+            return None
+        try:
+            return await target.send(**fields)
+        except discord.HTTPException as error:
+            _log.warning("an answer found nobody after its interaction had ended: %s", error)
+            return None
+
+
+def _pieces(page: Page) -> list[str] | None:
+    """The page's text as messages, the footer under the last; None where they would be too many."""
+    pieces = split(page.text, LIMIT - len(page.footer) - 1)
+    if pieces is None:
+        return None
+    if not pieces:
+        return [page.footer]
+    return [*pieces[:-1], _with_footer(pieces[-1], page.footer)]
+
+
+def _with_footer(text: str, footer: str) -> str:
+    return f"{text}\n{footer}" if footer else text
+
+
+def _frame(text: str) -> str:
+    """What a frame shows of a text that is still growing."""
+    if len(text) <= LIMIT - 20:
+        whole = closed(text)
+        return f"{whole} ▌" if whole == text else whole
+    return f"{closed(text[: LIMIT - 80])}\n-# … {len(text):,} characters so far"
+
+
+def _attached(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
+    return [discord.File(BytesIO(data), name) for name, data in files]
+
+
+def _reset(files: Sequence[discord.File] | None) -> None:
+    """Let files be read once more, from their beginning."""
+    for file in files or ():
+        with contextlib.suppress(ValueError):
+            file.reset()
