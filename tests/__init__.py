@@ -1,0 +1,1 @@
+"""Tests: they mirror the tree, and come in by the front door."""

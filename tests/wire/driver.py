@@ -1,0 +1,231 @@
+"""The tests' side: `async with Wire.start() as wire` runs the server, and `wire` is a person's hands and eyes.
+
+People are named `admin` (owns the server), `member`, `friend` and `operator` (owns the application); channels
+`general`, `adventures` and `dm`, or by id. Whoever is not named is the member, in #general.
+"""
+
+import asyncio
+import base64
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from tests.wire.exchange import Exchange
+from tests.wire.observer import Observer, WireError
+from tests.wire.process import ROOT, Process
+from tests.wire.views import Json, Message, Modal
+
+BOT = "bot.__main__:main"
+# How long a bot may take until it is connected and its commands are registered, in seconds.
+START_SECONDS = 30.0
+
+
+class Wire(Observer):
+    """One loopback Discord. Made by `Wire.start`."""
+
+    def __init__(self, session: aiohttp.ClientSession, about: Json, folder: Path) -> None:
+        super().__init__(session, str(about["address"]))
+        self.token = str(about["token"])
+        self.pid = int(about["pid"])
+        self.people: dict[str, int] = about["people"]
+        self.channel_ids: dict[str, int] = about["channels"]
+        self.guild_id = int(about["guild"])
+        self.folder = folder
+        # Decides for this test when an answer is finished; None: when it has been quiet for a moment.
+        self.finished: Callable[[Message], bool] | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, **settings: Any) -> AsyncIterator[Self]:
+        """Runs the server in a process of its own; settings as for `configure`. It ends with the block."""
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.wire"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+        )
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            about = json.loads(await server.stdout.readline())
+            with tempfile.TemporaryDirectory(prefix="wire-") as folder:
+                connector = aiohttp.TCPConnector(limit=0)
+                async with aiohttp.ClientSession(connector=connector) as session:
+                    wire = cls(session, about, Path(folder))
+                    await wire.configure(**settings)
+                    yield wire
+        finally:
+            server.stdin.close()
+            await server.wait()
+
+    async def configure(self, **settings: Any) -> None:
+        """Changes the server: `response_deadline`, `token_life`, `upload_limit`, `old_edit_limit`,
+        `message_content`, `guild_members`, `user_install`, `rate_limits`, `clock_shift`, `heartbeat_interval`,
+        `acknowledge`.
+        """
+        await self.call("configure", **settings)
+
+    def env(self) -> dict[str, str]:
+        """What a bot process needs in its environment to find this Discord."""
+        return {"WIRE_ADDRESS": self.address, "DISCORD_TOKEN": self.token}
+
+    @asynccontextmanager
+    async def bot(
+        self,
+        *arguments: str,
+        entry: str = BOT,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        ready: str | None = None,
+        commands: bool = True,
+    ) -> AsyncIterator[Process]:
+        """Runs a bot, and hands it over once it is connected and has registered commands.
+
+        `ready` is a text that it must have written as well. It ends with the block.
+        """
+        known = len(await self.call("gateway_log"))
+        process = await Process.start(entry, list(arguments), self.env() | (env or {}), cwd or self.folder)
+        try:
+            await self._wait_ready(process, known, ready, commands=commands)
+            yield process
+        finally:
+            await process.close()
+
+    async def _wait_ready(self, process: Process, known: int, ready: str | None, *, commands: bool) -> None:
+        ends = time.monotonic() + START_SECONDS
+        while process.returncode is None and time.monotonic() < ends:
+            log = (await self.call("gateway_log"))[known:]
+            status = await self.call("status")
+            connected = any(one["what"] == "identify" for one in log)
+            registered = status["commands"] > 0 or not commands
+            if connected and registered and (ready is None or ready in process.output):
+                return
+            await asyncio.sleep(0.03)
+        if process.returncode is not None:
+            await process.wait()
+        raise WireError(f"The bot did not get ready (exit code {process.returncode}):\n{process.output}")
+
+    # What people do.
+
+    async def slash(
+        self,
+        name: str,
+        /,
+        *,
+        user: str = "member",
+        channel: str = "general",
+        user_install: bool = False,
+        **options: Any,
+    ) -> Exchange:
+        """Uses a slash command, such as `racing ask`; a file is given as `wire.file(name, bytes)`."""
+        made = await self.call(
+            "slash", name=name, user=user, channel=channel, options=options, user_install=user_install
+        )
+        return self._exchange(made)
+
+    async def burst(self, name: str, times: int, /, *, user: str = "member", **options: Any) -> list[Exchange]:
+        """Uses the same command many times at once."""
+        made = await self.call("slash", name=name, user=user, options=options, user_install=False, times=times)
+        pairs = zip(made["ids"], made["dispatched"], strict=True)
+        return [Exchange(self.call, one, at, self.finished) for one, at in pairs]
+
+    async def autocomplete(
+        self, name: str, option: str, typed: str, /, *, user: str = "member", channel: str = "general", **options: Any
+    ) -> list[Json]:
+        """Types into an option; returns the choices offered, each with `name` and `value`."""
+        made = await self.call(
+            "autocomplete", name=name, option=option, typed=typed, user=user, channel=channel, options=options
+        )
+        return await self._exchange(made).choices()
+
+    async def menu(self, name: str, message: Message, *, user: str = "member") -> Exchange:
+        """Uses a command of a message's context menu."""
+        return self._exchange(await self.call("menu", name=name, message=str(message.id), user=user))
+
+    async def press(self, message: Message, button: str, *, user: str = "member") -> Exchange:
+        """Presses a button, by label, custom id or emoji."""
+        return self._exchange(await self.call("press", message=str(message.id), button=button, user=user))
+
+    async def select(self, message: Message, *values: str, menu: str | None = None, user: str = "member") -> Exchange:
+        """Chooses from a menu (by custom id or placeholder; the only one where none is named)."""
+        made = await self.call("select", message=str(message.id), values=values, menu=menu, user=user)
+        return self._exchange(made)
+
+    async def submit(self, modal: Modal, values: dict[str, Any]) -> Exchange:
+        """Fills in a modal: fields by custom id or label; the others keep what stands in them."""
+        made = await self.call("submit", id=str(modal.interaction_id), values=values)
+        return self._exchange(made)
+
+    async def say(
+        self,
+        text: str,
+        *,
+        user: str = "member",
+        channel: str = "general",
+        reply_to: Message | None = None,
+        ping: bool = True,
+        files: list[Json] | None = None,
+    ) -> Message:
+        """Writes a message, or a reply that pings its author unless told not to."""
+        target = str(reply_to.id) if reply_to else None
+        made = await self.call(
+            "say", text=text, user=user, channel=channel, reply_to=target, ping=ping, files=files or []
+        )
+        return Message(made)
+
+    async def react(self, message: Message, emoji: str, *, user: str = "member", present: bool = True) -> None:
+        """Adds a reaction, or takes it back."""
+        await self.call("react", message=str(message.id), emoji=emoji, user=user, present=present)
+
+    async def remove_message(self, message: Message) -> None:
+        """Removes a message, as a moderator or its author."""
+        await self.call("remove_message", message=str(message.id))
+
+    async def create_guild(self, name: str, *channels: str) -> Json:
+        """Brings the bot into another server: `{"id", "channels": {name: id}}`."""
+        found: Json = await self.call("create_guild", name=name, channels=channels)
+        return found
+
+    @staticmethod
+    def file(name: str, data: bytes) -> Json:
+        """A person's file, for an option, a message or a modal."""
+        return {"name": name, "base64": base64.b64encode(data).decode()}
+
+    def _exchange(self, made: Json) -> Exchange:
+        return Exchange(self.call, made["ids"][0], made["dispatched"][0], self.finished)
+
+    # What goes wrong.
+
+    async def fault(self, method: str = "*", path: str = "", **rule: Any) -> None:
+        """Makes the next requests fail; the rule's fields are those of `tests.wire.faults.Fault`."""
+        await self.call("fault", method=method, path=path, **rule)
+
+    async def clear_faults(self) -> list[Json]:
+        """Takes all faults away; returns them with how often each has struck."""
+        found: list[Json] = await self.call("faults", clear=True)
+        return found
+
+    async def gateway(self, how: str) -> int:
+        """`drop`, `reconnect`, `invalid`, `resumable` or `heartbeat`; returns how many connections it met."""
+        return int(await self.call("disturb", how=how))
+
+    async def expire_tokens(self) -> None:
+        """Lets the fifteen minutes of every interaction so far be over."""
+        await self.call("expire_tokens")
+
+    async def permissions(
+        self, channel: str, *, user: str = "bot", allow: tuple[str, ...] = (), deny: tuple[str, ...] = ()
+    ) -> None:
+        """Allows and denies somebody, by default the bot, permissions in a channel."""
+        await self.call("permissions", channel=channel, user=user, allow=allow, deny=deny)
+
+    async def grant(self, user: str, *allow: str) -> None:
+        """Gives a person permissions in the whole server, through a role."""
+        await self.call("grant", guild=str(self.guild_id), user=user, allow=allow)

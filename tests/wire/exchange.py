@@ -1,0 +1,124 @@
+"""One interaction from the person's side: what they did, and how the bot answered."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.wire.views import Message, Modal
+
+Json = dict[str, Any]
+Call = Callable[..., Awaitable[Any]]
+Predicate = Callable[[Message], bool]
+
+# An answer counts as finished when it has stood still for so many seconds; a bot that streams needs a predicate.
+QUIET = 0.3
+# Longer than any answer in a test may take, in seconds.
+PATIENCE = 20.0
+
+
+class NoAnswerError(AssertionError):
+    """The bot did not answer as it must: Discord shows "The application did not respond", or thinks for ever."""
+
+
+class Exchange:
+    """What came of a command, a press, a choice or a modal. `dispatched` is in monotonic seconds."""
+
+    def __init__(self, call: Call, interaction_id: str, dispatched: float, finished: Predicate | None) -> None:
+        self._call = call
+        self.id = int(interaction_id)
+        self.dispatched = dispatched
+        self._finished = finished
+
+    async def state(self, after: int = -1, timeout: float = 0.0) -> Json:
+        """How it stands: version, callback, events, original, messages, modal and choices, as JSON."""
+        found: Json = await self._call("interaction", id=str(self.id), after=after, timeout=timeout)
+        return found
+
+    async def answer(
+        self,
+        until: Predicate | None = None,
+        *,
+        quiet: float = QUIET,
+        timeout: float = PATIENCE,
+    ) -> Message:
+        """The first response, once `until` holds for it, or once nothing happened for `quiet` seconds.
+
+        Raises `NoAnswerError` when there was none within three seconds, or `until` did not come true in time.
+        """
+        done = until or self._finished
+        state = await self._settle(done, quiet, timeout)
+        if state["original"] is None:
+            raise NoAnswerError(f"There is no response to see: {state['events']}")
+        return Message(state["original"])
+
+    async def _settle(self, done: Predicate | None, quiet: float, timeout: float) -> Json:
+        ends = time.monotonic() + timeout
+        state = await self.state()
+        while time.monotonic() < ends:
+            if state["failed"]:
+                raise NoAnswerError(f"The application did not respond to {state['name']!r}.")
+            original = Message(state["original"]) if state["original"] else None
+            if done and original and not original.loading and done(original):
+                return state
+            left = max(0.0, ends - time.monotonic())
+            waiting = done is not None or state["callback"] is None or (original is not None and original.loading)
+            newer = await self.state(state["version"], left if waiting else min(quiet, left))
+            if newer["version"] == state["version"] and not waiting:
+                return newer
+            state = newer
+        raise NoAnswerError(f"No final answer within {timeout} s: {state['original']} {state['events']}")
+
+    async def messages(self, *, quiet: float = QUIET, timeout: float = PATIENCE) -> list[Message]:
+        """All responses once nothing happens any more: the original, where it still stands, and the follow-ups."""
+        state = await self._settle(None, quiet, timeout)
+        return [Message(raw) for raw in state["messages"]]
+
+    async def follow_up(self, *, timeout: float = PATIENCE) -> Message:
+        """The newest response, where the original was deleted or followed by another."""
+        found = await self.messages(timeout=timeout)
+        if not found:
+            raise NoAnswerError("There is no response to see.")
+        return found[-1]
+
+    async def modal(self, *, timeout: float = PATIENCE) -> Modal:
+        """The modal that the bot opened."""
+        state = await self._first(timeout)
+        if state["modal"] is None:
+            raise NoAnswerError(f"No modal opened: {state['events']}")
+        return Modal(self.id, state["modal"])
+
+    async def choices(self, *, timeout: float = PATIENCE) -> list[Json]:
+        """The choices that the bot offered: `name` and `value` each."""
+        state = await self._first(timeout)
+        return list(state["choices"] or [])
+
+    async def _first(self, timeout: float) -> Json:
+        ends = time.monotonic() + timeout
+        state = await self.state()
+        while state["callback"] is None and not state["failed"] and time.monotonic() < ends:
+            state = await self.state(state["version"], max(0.0, ends - time.monotonic()))
+        if state["callback"] is None:
+            raise NoAnswerError(f"The application did not respond to {state['name']!r}.")
+        return state
+
+    async def failed(self, *, timeout: float = PATIENCE) -> bool:
+        """Whether Discord gave up on the bot, once that or a first response is there."""
+        try:
+            await self._first(timeout)
+        except NoAnswerError:
+            return True
+        return False
+
+    async def events(self) -> list[Json]:
+        """What the bot did and when: callback, edits with their lengths, follow-ups, deletions."""
+        return list((await self.state())["events"])
+
+    def __await__(self) -> Any:
+        """Awaiting an exchange waits for its answer."""
+        return self.answer().__await__()
+
+
+async def gather(exchanges: list[Exchange], **more: Any) -> list[Message]:
+    """The answers to many at once."""
+    return list(await asyncio.gather(*(one.answer(**more) for one in exchanges)))

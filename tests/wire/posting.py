@@ -1,0 +1,212 @@
+"""Messages are written, changed and removed here, for the REST routes, for interactions and for people alike."""
+
+from dataclasses import dataclass, field
+
+from tests.wire import payloads, seeds
+from tests.wire.components import media, number, walk
+from tests.wire.form import Json, Path, refusal
+from tests.wire.gateway import INTENT_CONTENT, INTENT_DM, INTENT_MESSAGES
+from tests.wire.limits import check_message, check_not_empty
+from tests.wire.mentions import USER, pings, replied
+from tests.wire.state import State
+from tests.wire.world import COMPONENTS_V2, LOADING, Channel, Message, snowflake_time
+
+# An author may set these alone: embeds suppressed, ephemeral, no notification, Components V2.
+SETTABLE = 1 << 2 | 1 << 6 | 1 << 12 | COMPONENTS_V2
+OLD_SECONDS = 3600
+
+
+@dataclass(slots=True)
+class Upload:
+    """A file that came with a request, at the place `files[index]`."""
+
+    index: int
+    name: str
+    kind: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Draft:
+    """A message on its way in: the request's JSON, its files, and where in the JSON the message stands."""
+
+    payload: Json
+    files: list[Upload] = field(default_factory=list)
+    prefix: Path = ()
+
+
+def post(state: State, channel: Channel, author: int, draft: Draft, **fields: object) -> Message:
+    """Writes a new message, checked against the limits, and tells the gateway. `fields` are `Message`'s own."""
+    payload = draft.payload
+    flags = (payload.get("flags") or 0) & SETTABLE
+    check_not_empty(payload, len(draft.files))
+    names = [upload.name for upload in draft.files]
+    check_message(payload, flags=flags, file_names=names, prefix=draft.prefix)
+    message = Message(state.world.snowflake(), channel.id, author, flags=flags)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    _fill(state, message, draft)
+    _mention(state, message, payload.get("allowed_mentions"))
+    channel.messages[message.id] = message
+    state.world.touch()
+    announce(state, "MESSAGE_CREATE", message)
+    return message
+
+
+def edit(state: State, message: Message, draft: Draft) -> Message:
+    """Changes the fields that the request names, and no others."""
+    payload = draft.payload
+    _refuse_old(state, message)
+    flags = message.flags | ((payload.get("flags") or 0) & COMPONENTS_V2)
+    kept = _kept(message, payload)
+    names = [upload.name for upload in draft.files] + [attachment["filename"] for attachment in kept]
+    # What stays is checked together with what changes, so that no edit leaves an impossible message.
+    whole = {"content": message.content, "embeds": message.embeds} | payload
+    if "components" not in payload:
+        whole["components"] = message.components
+    check_message(whole, flags=flags, file_names=names, prefix=draft.prefix)
+    first_words = message.flags & LOADING
+    message.flags = flags & ~LOADING
+    message.attachments = kept
+    _fill(state, message, draft)
+    if first_words:
+        # Later edits notify nobody; the one that fills a deferred response does.
+        _mention(state, message, payload.get("allowed_mentions"))
+    message.edited = state.world.now()
+    message.edits += 1
+    state.world.touch()
+    announce(state, "MESSAGE_UPDATE", message)
+    return message
+
+
+def delete(state: State, message: Message) -> None:
+    """Removes a message and tells the gateway."""
+    channel = state.world.channel(message.channel_id)
+    channel.messages.pop(message.id, None)
+    state.world.touch()
+    if message.audience is None:
+        data = {"id": str(message.id), "channel_id": str(channel.id)}
+        if channel.guild_id:
+            data["guild_id"] = str(channel.guild_id)
+        state.gateway.dispatch("MESSAGE_DELETE", data, _intent(channel))
+
+
+def announce(state: State, event: str, message: Message) -> None:
+    """Tells the gateway of a message, without its words where the bot may not read them.
+
+    A message that one person alone sees goes to nobody else, the bot's gateway included.
+    """
+    if message.audience is not None:
+        return
+    channel = state.world.channel(message.channel_id)
+    payload = payloads.message(state.world, message)
+    if channel.guild_id:
+        payload["guild_id"] = str(channel.guild_id)
+        guild = state.world.guild(channel.guild_id)
+        if message.author_id in guild.members:
+            payload["member"] = payloads.member(state.world, guild, message.author_id, with_user=False)
+    readable = _readable(channel, message)
+    blind = payload if readable else _blind(payload)
+    state.gateway.dispatch(event, lambda intents: payload if intents & INTENT_CONTENT else blind, _intent(channel))
+
+
+def _readable(channel: Channel, message: Message) -> bool:
+    """Whether the bot may read it without the message content intent: its own, to it, or mentioning it."""
+    own = message.author_id == seeds.APPLICATION
+    return own or channel.guild_id is None or seeds.APPLICATION in message.mentions
+
+
+def _blind(payload: Json) -> Json:
+    hidden = payload | {"content": "", "embeds": [], "attachments": [], "components": []}
+    referenced = hidden.get("referenced_message")
+    if referenced and referenced["author"]["id"] != str(seeds.APPLICATION):
+        hidden["referenced_message"] = referenced | {"content": "", "embeds": [], "attachments": []}
+    return hidden
+
+
+def _intent(channel: Channel) -> int:
+    return INTENT_MESSAGES if channel.guild_id else INTENT_DM
+
+
+def _refuse_old(state: State, message: Message) -> None:
+    age = state.world.now() - snowflake_time(message.id)
+    if state.settings.old_edit_limit and age > OLD_SECONDS:
+        raise refusal("old_edits")
+
+
+def _kept(message: Message, payload: Json) -> list[Json]:
+    """The attachments that an edit keeps: those it lists, or all where it lists none."""
+    if payload.get("attachments") is None:
+        return message.attachments
+    listed = {str(entry.get("id")) for entry in payload["attachments"]}
+    return [attachment for attachment in message.attachments if attachment["id"] in listed]
+
+
+def _fill(state: State, message: Message, draft: Draft) -> None:
+    payload = draft.payload
+    if "content" in payload:
+        message.content = payload["content"] or ""
+    entries = {str(entry.get("id")): entry for entry in payload.get("attachments") or []}
+    for upload in draft.files:
+        described = entries.get(str(upload.index), {})
+        attachment = store_file(state, message.channel_id, upload)
+        if described.get("description"):
+            attachment["description"] = described["description"]
+        message.attachments = [*message.attachments, attachment]
+    urls = {f"attachment://{item['filename']}": item for item in message.attachments}
+    if "embeds" in payload:
+        message.embeds = [{"type": "rich"} | embed for embed in payload["embeds"] or []]
+        for embed in message.embeds:
+            for slot in ("image", "thumbnail"):
+                _resolve(embed.get(slot), urls)
+    if "components" in payload:
+        message.components = payload["components"] or []
+        number(message.components)
+        for _, component in walk(message.components):
+            for item in media(component):
+                _resolve(item, urls)
+
+
+def _resolve(item: Json | None, urls: dict[str, Json]) -> None:
+    """Puts the file's address where `attachment://name` stood."""
+    found = urls.get((item or {}).get("url", ""))
+    if item is not None and found is not None:
+        item.update(url=found["url"], proxy_url=found["proxy_url"], attachment_id=found["id"])
+
+
+def store_file(state: State, channel_id: int, upload: Upload) -> Json:
+    """Keeps a file for the CDN route, and returns its attachment object."""
+    if len(upload.data) > state.settings.upload_limit:
+        raise refusal("too_large")
+    file_id = state.world.snowflake()
+    state.world.files[file_id] = (upload.kind, upload.data)
+    url = f"{state.address}/cdn/attachments/{channel_id}/{file_id}/{upload.name}"
+    return {
+        "id": str(file_id),
+        "filename": upload.name,
+        "size": len(upload.data),
+        "url": url,
+        "proxy_url": url,
+        "content_type": upload.kind,
+    }
+
+
+def _mention(state: State, message: Message, allowed: Json | None) -> None:
+    """Works out whom a new message mentions and whom it notifies."""
+    found = pings(message.content, message.components, allowed)
+    mentioned = [int(user) for user in USER.findall(message.content)]
+    answered = _answered(state, message)
+    if answered and replied(allowed) and answered.author_id != message.author_id:
+        found.append(str(answered.author_id))
+        # A reply to the response of an interaction does not count as a mention of the bot.
+        if not answered.by_webhook:
+            mentioned.append(answered.author_id)
+    message.pings = list(dict.fromkeys(found))
+    message.mentions = [user for user in dict.fromkeys(mentioned) if user in state.world.users]
+
+
+def _answered(state: State, message: Message) -> Message | None:
+    if not message.reference:
+        return None
+    channel = state.world.channel(int(message.reference["channel_id"]))
+    return channel.messages.get(int(message.reference["message_id"]))

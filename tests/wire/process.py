@@ -1,0 +1,85 @@
+"""A bot as a process of its own: started against the loopback Discord, watched, ended or killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# A bot gets nothing of the surrounding environment but what a process needs to run at all.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "TZ")
+STOP_SECONDS = 15.0
+
+
+class Process:
+    """A running bot. What it writes is in `output`, as it comes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.output = ""
+        self._reader = asyncio.ensure_future(self._read())
+
+    @classmethod
+    async def start(cls, entry: str, arguments: list[str], env: dict[str, str], cwd: Path) -> "Process":
+        """Starts `tests.wire.launch` with that entry point, in a process group of its own."""
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.wire.launch", entry, *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while chunk := await self._process.stdout.read(65_536):
+            self.output += chunk.decode(errors="replace")
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._process.returncode
+
+    def terminate(self) -> None:
+        """Sends SIGTERM."""
+        self._process.terminate()
+
+    def interrupt(self) -> None:
+        """Sends SIGINT, as Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Sends SIGKILL to the bot alone, not to its children."""
+        self._process.kill()
+
+    async def wait(self, timeout: float = STOP_SECONDS) -> int:
+        """Waits for the end and returns the exit code; `TimeoutError` when it takes longer."""
+        code = await asyncio.wait_for(self._process.wait(), timeout)
+        # Children may hold the pipe open a little longer than the bot lives.
+        await asyncio.wait({self._reader}, timeout=0.5)
+        return code
+
+    async def close(self) -> None:
+        """Ends it: asks first, then kills it with whatever it has left behind in its process group."""
+        if self.returncode is None:
+            self.terminate()
+            try:
+                await self.wait()
+            except TimeoutError:
+                self.kill()
+                await self._process.wait()
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            # Nothing was left, as it should be.
+            pass
+        await asyncio.wait({self._reader}, timeout=2.0)
+        self._reader.cancel()
+        # pytest shows this beneath a test that failed, and nowhere else.
+        print(self.output)

@@ -1,0 +1,113 @@
+"""Rate limits as Discord announces them: buckets with headers, a global limit, and 429 for who does not listen.
+
+Discord publishes no numbers and changes them; these are of the size that its headers showed in 2026, and a bot
+must read the headers in any case.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from tests.wire.form import Json
+
+# Requests and seconds by method and the end of the route; the first that fits counts.
+LIMITS = (
+    ("*", "/callback", None),
+    ("*", "/reactions/", (1, 0.25)),
+    ("*", "/webhooks/", (5, 2.0)),
+    ("POST", "/messages", (5, 5.0)),
+    ("PATCH", "/messages/{message_id}", (5, 5.0)),
+    ("DELETE", "/messages/{message_id}", (5, 1.0)),
+    ("POST", "/typing", (5, 5.0)),
+    ("PATCH", "/channels/{channel_id}", (5, 15.0)),
+    ("*", "/channels/", (10, 10.0)),
+)
+GLOBAL = (50, 1.0)
+# Kept apart by Discord, each with buckets of its own.
+MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
+
+
+@dataclass(slots=True)
+class Window:
+    """One bucket: how many requests are left until it is full again."""
+
+    limit: int
+    seconds: float
+    left: int
+    ends: float
+
+    def take(self, now: float) -> bool:
+        """Takes one request; false when none is left."""
+        if now >= self.ends:
+            self.left, self.ends = self.limit, now + self.seconds
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        return True
+
+
+class Rates:
+    """All buckets. `take` says what to answer: headers in any case, and a body for 429 when there was no room."""
+
+    def __init__(self) -> None:
+        self.enabled = True
+        self._windows: dict[str, Window] = {}
+
+    def take(self, method: str, route: str, major: dict[str, str]) -> tuple[dict[str, str], Json | None]:
+        """Counts one request against its bucket and, where it is the bot's own, against the global limit."""
+        limits = limit_of(method, route)
+        if limits is None or not self.enabled:
+            return {}, None
+        now = time.monotonic()
+        if "/webhooks/" not in route:
+            everything = self._windows.setdefault("global", Window(*GLOBAL, left=GLOBAL[0], ends=now + GLOBAL[1]))
+            if not everything.take(now):
+                return self._full(everything, now, "global", "global")
+        bucket = hashlib.sha256(f"{method} {route}".encode()).hexdigest()[:32]
+        key = ":".join((bucket, *(major.get(name, "") for name in MAJOR)))
+        window = self._windows.get(key)
+        if window is None:
+            self._forget_old(now)
+            window = self._windows[key] = Window(*limits, left=limits[0], ends=now + limits[1])
+        if not window.take(now):
+            return self._full(window, now, bucket, "user")
+        return headers(window, now, bucket), None
+
+    def _full(self, window: Window, now: float, bucket: str, scope: str) -> tuple[dict[str, str], Json]:
+        body = too_many(window.ends - now, everywhere=scope == "global")
+        return headers(window, now, bucket) | retry_headers(window.ends - now, scope), body
+
+    def _forget_old(self, now: float) -> None:
+        if len(self._windows) > 2000:
+            self._windows = {key: window for key, window in self._windows.items() if window.ends > now}
+
+
+def limit_of(method: str, route: str) -> tuple[int, float] | None:
+    """The bucket's size and length in seconds for a route such as `/channels/{channel_id}/messages`."""
+    for known, part, limit in LIMITS:
+        fits = part in route if part.endswith("/") else route.endswith(part)
+        if known in ("*", method) and fits:
+            return limit
+    return None
+
+
+def headers(window: Window, now: float, bucket: str) -> dict[str, str]:
+    """What every answer says about its bucket."""
+    after = max(0.0, window.ends - now)
+    return {
+        "X-RateLimit-Limit": str(window.limit),
+        "X-RateLimit-Remaining": str(window.left),
+        "X-RateLimit-Reset": f"{time.time() + after:.3f}",
+        "X-RateLimit-Reset-After": f"{after:.3f}",
+        "X-RateLimit-Bucket": bucket,
+    }
+
+
+def retry_headers(seconds: float, scope: str) -> dict[str, str]:
+    """What a 429 says beside that. Without `Via` a client takes it for a block by the proxy in front."""
+    return {"Retry-After": str(int(seconds) + 1), "X-RateLimit-Scope": scope, "Via": "1.1 wire"}
+
+
+def too_many(seconds: float, *, everywhere: bool = False) -> Json:
+    """The body of a 429."""
+    return {"message": "You are being rate limited.", "retry_after": round(seconds, 3), "global": everywhere}
