@@ -92,7 +92,7 @@ async def react(state: State, body: Json) -> Json:
 
 
 @action
-async def removemessage_of(state: State, body: Json) -> Json:
+async def remove_message(state: State, body: Json) -> Json:
     """A person removes a message."""
     delete(state, message_of(state, body["message"]))
     return {}

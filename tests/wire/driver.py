@@ -67,8 +67,8 @@ class Wire(Observer):
 
     async def configure(self, **settings: Any) -> None:
         """Changes the server: `response_deadline`, `token_life`, `upload_limit`, `old_edit_limit`,
-        `message_content`, `guild_members`, `user_install`, `rate_limits`, `clock_shift`, `heartbeat_interval`,
-        `acknowledge`.
+        `message_content`, `guild_members`, `user_install`, `rate_limits`, `rate_scale`, `clock_shift`,
+        `heartbeat_interval`, `acknowledge`.
         """
         await self.call("configure", **settings)
 
@@ -187,6 +187,19 @@ class Wire(Observer):
     async def remove_message(self, message: Message) -> None:
         """Removes a message, as a moderator or its author."""
         await self.call("remove_message", message=str(message.id))
+
+    async def create_channel(self, name: str) -> Json:
+        """Adds a text channel to the first server."""
+        found: Json = await self.call("create_channel", guild=str(self.guild_id), name=name)
+        return found
+
+    async def remove_channel(self, channel: str) -> None:
+        """Removes a channel or a thread."""
+        await self.call("drop_channel", channel=channel)
+
+    async def speak(self, user: str, locale: str) -> None:
+        """Sets the language of a person's Discord, such as `fr` or `pt-BR`."""
+        await self.call("person", user=user, locale=locale)
 
     async def create_guild(self, name: str, *channels: str) -> Json:
         """Brings the bot into another server: `{"id", "channels": {name: id}}`."""

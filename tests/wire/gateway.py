@@ -130,7 +130,8 @@ class Gateway:
         return ws
 
     async def _receive(self, socket: Socket, session: Session | None, payload: Json) -> Session | None:
-        code, data = payload["op"], payload.get("d")
+        code: int = payload["op"]
+        data: Any = payload.get("d")
         if code == HEARTBEAT and self.acknowledge:
             self.note("heartbeat")
             socket.send(json.dumps({"op": HEARTBEAT_ACK}))

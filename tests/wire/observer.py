@@ -1,5 +1,6 @@
 """What a test can look at: messages, channels, the journal of requests, the gateway's log."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from tests.wire.exchange import PATIENCE
+from tests.wire.process import POLL_SECONDS
 from tests.wire.views import Json, Message
 
 
@@ -78,6 +80,16 @@ class Observer:
         """The journal: `at`, `method`, `path`, `body`, `status`, `seconds`; those whose path holds `path`."""
         found: list[Json] = await self.call("requests")
         return [one for one in found if path in one["path"] and method in (None, one["method"])]
+
+    async def answered(self, method: str, path: str, *, times: int = 1, timeout: float = PATIENCE) -> list[Json]:
+        """The requests that fit, as soon as so many of them have got their answer."""
+        ends = time.monotonic() + timeout
+        while time.monotonic() < ends:
+            found = [one for one in await self.requests(method, path) if one["status"] is not None]
+            if len(found) >= times:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
+        raise AssertionError(f"{method} {path} was not answered {times} times within {timeout} s")
 
     async def timelines(self, after: int = 0) -> list[Json]:
         """All interactions since that id: `dispatched` and `events`, in monotonic seconds."""

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 # A bot gets nothing of the surrounding environment but what a process needs to run at all.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "TZ")
 STOP_SECONDS = 15.0
+POLL_SECONDS = 0.02
 
 
 class Process:
@@ -45,6 +46,14 @@ class Process:
     def returncode(self) -> int | None:
         """The exit code, or None while it runs."""
         return self._process.returncode
+
+    async def wrote(self, text: str, timeout: float = STOP_SECONDS) -> None:
+        """Waits until the bot has written that text; `AssertionError` when it has not after `timeout` seconds."""
+        for _ in range(int(timeout / POLL_SECONDS)):
+            if text in self.output:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        raise AssertionError(f"The bot did not write {text!r}; it wrote:\n{self.output}")
 
     def terminate(self) -> None:
         """Sends SIGTERM."""

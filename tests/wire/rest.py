@@ -39,7 +39,7 @@ async def api(request: web.Request, handler: Handler) -> web.StreamResponse:
     path = request.path.removeprefix(API)
     entry = await _write_down(state, request, path)
     fault = state.faults.pick(request.method, path)
-    response = await before(fault, request) if fault else None
+    response: web.StreamResponse | None = await before(fault, request) if fault else None
     if response is None:
         response = await _answer(state, request, handler, path)
         if fault is not None and fault.after:

@@ -38,7 +38,7 @@ async def me(request: web.Request) -> web.Response:
 async def my_guilds(request: web.Request) -> web.Response:
     """The servers that the bot is in."""
     state = request.app[STATE]
-    found = [
+    found: list[Json] = [
         {
             "id": str(guild.id),
             "name": guild.name,
