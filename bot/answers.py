@@ -3,16 +3,19 @@
 Every cog that asks a model comes through here, so that all answers look and fail alike.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import discord
 
-from bot.core.errors import NoModelError
+from bot.core.errors import ModelError, NoModelError
 from bot.llm.asking import Answer
 from bot.llm.template import ChatTemplate, Request
+from bot.rendering import page_of
 from bot.server.desk import Desk, Served
 from bot.server.ledger import Asker
 from bot.server.prompts import Prompt, Prompts
@@ -20,6 +23,10 @@ from bot.ui.actions import ActionButton
 from bot.ui.prompt_card import no_model_card
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 
+_log = logging.getLogger(__name__)
+# Seconds that answers under way get when the bot stops.
+LAST_WORDS = 10.0
+STOPPING = "I am being restarted. Ask again in a minute."
 # How an answer is shown: text, and whatever its cog adds.
 Render = Callable[[Answer], Page]
 
@@ -29,16 +36,40 @@ def asker_of(interaction: discord.Interaction[Any]) -> Asker:
     return Asker(interaction.user.id, interaction.guild_id, interaction.channel_id)
 
 
-def as_text(answer: Answer) -> Page:
-    """The answer as it was written."""
-    return Page(answer.text)
-
-
 class Answers:
     """Gives answers to interactions. One for the process."""
 
     def __init__(self, desk: Desk, prompts: Prompts) -> None:
         self._desk, self._prompts = desk, prompts
+        self._working: dict[asyncio.Task[Any], discord.Interaction[Any]] = {}
+        self._stopping = False
+
+    @contextmanager
+    def working(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
+        """Work that is waited for when the bot stops; once it stops, nothing new begins."""
+        if self._stopping:
+            raise ModelError(STOPPING)
+        task = asyncio.current_task()
+        assert task is not None, "answers are given inside tasks"
+        self._working[task] = interaction
+        try:
+            yield
+        finally:
+            self._working.pop(task, None)
+
+    async def wind_down(self) -> None:
+        """Take nothing new, give running answers a moment, and tell the others in a sentence."""
+        self._stopping = True
+        if not self._working:
+            return
+        _log.info("stopping: %d answers under way", len(self._working))
+        _, late = await asyncio.wait(set(self._working), timeout=LAST_WORDS)
+        interactions = [self._working[task] for task in late if task in self._working]
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1.0)
+        await asyncio.gather(*(_excuse(interaction) for interaction in interactions))
 
     async def give(
         self,
@@ -47,14 +78,15 @@ class Answers:
         values: Mapping[str, str],
         *,
         private: bool,
-        render: Render = as_text,
+        render: Render = page_of,
     ) -> Served | None:
         """Answer `interaction` with `template` filled with `values`; None where nobody could be answered.
 
         Raises what the desk raises: the caller's error handler tells the person.
         """
-        async with Reply(interaction, private=private) as reply:
-            return await self.give_in(reply, interaction, template, values, render=render)
+        with self.working(interaction):
+            async with Reply(interaction, private=private) as reply:
+                return await self.give_in(reply, interaction, template, values, render=render)
 
     async def give_in(
         self,
@@ -63,7 +95,7 @@ class Answers:
         template: ChatTemplate,
         values: Mapping[str, str],
         *,
-        render: Render = as_text,
+        render: Render = page_of,
     ) -> Served | None:
         """The same in a `reply` that is open already."""
         with suppress(AnswerDeletedError):
@@ -93,6 +125,14 @@ class Answers:
         self._prompts.hold(prompt)
         if not private:
             await self._prompts.keep(prompt)
+
+
+async def _excuse(interaction: discord.Interaction[Any]) -> None:
+    """The sentence for an answer that did not make it; nobody is left to hear of a failure here."""
+    try:
+        await asyncio.wait_for(interaction.edit_original_response(content=STOPPING, view=None), 3.0)
+    except (discord.HTTPException, TimeoutError) as error:
+        _log.info("an asker could not be told that the bot stops: %s", error)
 
 
 async def show_prompt_instead(reply: Reply, request: Request) -> None:

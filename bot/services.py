@@ -1,6 +1,7 @@
 """What a cog is given: the parts of the bot that it may use, and no more."""
 
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 from bot.answers import Answers
 from bot.core.settings import Settings
@@ -22,3 +23,14 @@ class Services:
     answers: Answers
     actions: Actions
     database: Database
+
+
+class HasServices(Protocol):
+    """The bot, as far as a cog's `setup` knows it."""
+
+    services: Services
+
+
+def services_of(bot: object) -> Services:
+    """The services of the bot that is loading a cog."""
+    return cast(HasServices, bot).services

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         7, ge=0, le=30, description="Days that a prompt is kept for its Prompt button; 0 keeps none."
     )
-    daily_tokens_per_user: int = Field(100_000, ge=1, description="Tokens a person may use in a UTC day.")
+    daily_tokens_per_user: int = Field(250_000, ge=1, description="Tokens a person may use in a UTC day.")
     daily_tokens_per_guild: int = Field(1_000_000, ge=1, description="Tokens a server may use in a UTC day.")
     daily_tokens: int = Field(5_000_000, ge=1, description="Tokens the whole bot may use in a UTC day.")
     monthly_usd: float = Field(20.0, gt=0, description="US dollars the whole bot may spend in a UTC month.")

@@ -38,6 +38,11 @@ class Library:
             raise TemplateError(self.problems[name])
         raise NotFoundError(f"There is no template called {name}; there are {', '.join(sorted(self.templates))}.")
 
+    def with_sample(self, inputs: Mapping[str, str]) -> dict[str, str]:
+        """`inputs`, with the sample of the style that they name, where they name one of ours and give no sample."""
+        style = self.styles.get(inputs.get("style", "").strip().casefold())
+        return {**inputs, "sample": style.sample} if style and not inputs.get("sample") else dict(inputs)
+
 
 def open_library(folder: Path) -> Library:
     """All `*.json` in `folder`. Shipped templates must describe every placeholder as an input.

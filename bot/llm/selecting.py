@@ -32,16 +32,25 @@ def catalogue(templates: Mapping[str, ChatTemplate]) -> str:
 
 
 def checked(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> Choice:
-    """The choice in a parsed `reply`; raises `ReplyError` when it names no template of ours or lacks inputs."""
+    """The choice in a parsed `reply`; raises `ReplyError` when it names no template of ours or lacks inputs.
+
+    What only the examples need may be missing: `fitting` leaves them out then.
+    """
     name, inputs = str(reply["template"]), reply.get("inputs") or {}
     template = templates.get(name)
     if template is None:
-        raise ReplyError(f"The model chose “{name[:50]}”, which is not one of the bot's tricks.")
-    given = {str(key): str(value) for key, value in inputs.items() if key in template.placeholders}
-    missing = [key for key in template.placeholders if not given.get(key) and _needed(template, key)]
+        raise ReplyError(f"The model chose “{name[:50]}”, which is not one of my tricks.")
+    given = {str(key): str(value) for key, value in inputs.items() if value and key in template.placeholders}
+    missing = [key for key in template.with_examples(0).placeholders if key not in given and _needed(template, key)]
     if missing:
         raise ReplyError(f"For {name} the model left out {', '.join(missing)}; say it in your request.")
-    return Choice(name, {key: value for key, value in given.items() if value}, str(reply.get("why") or ""))
+    return Choice(name, given, str(reply.get("why") or ""))
+
+
+def fitting(template: ChatTemplate, inputs: Mapping[str, str]) -> ChatTemplate:
+    """`template`, without its examples where `inputs` lack what they need."""
+    lacking = any(key not in inputs and _needed(template, key) for key in template.placeholders)
+    return template.with_examples(0) if lacking else template
 
 
 def _needed(template: ChatTemplate, key: str) -> bool:

@@ -49,16 +49,19 @@ class Desk:
         template: ChatTemplate,
         values: Mapping[str, str],
         show: Callable[[str], None] | None = None,
+        *,
+        hold: bool = True,
     ) -> Served:
         """Fill `template`, ask, and settle what it took; `show` gets the text as it comes.
 
-        The prompt is held in memory; `keep` stores it, once its message is known. Raises `TemplateError`,
+        The prompt is held in memory, unless `hold` says that nobody will ask for it. Raises `TemplateError`,
         `LimitError` or `ModelError`, each with a sentence for the asker. Cancelling stops the call.
         """
         request = template.fill(values)
         answer = await self._asked(asker, template, request, show)
         prompt = prompt_of(answer, asker, new_id())
-        self._prompts.hold(prompt)
+        if hold:
+            self._prompts.hold(prompt)
         return Served(answer, prompt)
 
     async def _asked(

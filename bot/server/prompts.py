@@ -88,22 +88,15 @@ class Prompts:
         while len(self._held) > HELD:
             self._held.popitem(last=False)
 
-    async def keep(self, prompt: Prompt) -> None:
-        """Keep `prompt` over restarts, unless the operator keeps none."""
-        if self._days:
-            asker = prompt.asker
-            await rows.keep(
-                self._database,
-                rows.KeptPrompt(
-                    prompt.id,
-                    prompt.at,
-                    asker.user_id,
-                    asker.guild_id,
-                    asker.channel_id,
-                    prompt.message_id,
-                    _body(prompt),
-                ),
-            )
+    async def keep(self, prompt: Prompt, *, new: bool = True) -> None:
+        """Keep `prompt` over restarts, unless the operator keeps none; `new` says that it never was before."""
+        if not self._days:
+            return
+        asker = prompt.asker
+        row = rows.KeptPrompt(
+            prompt.id, prompt.at, asker.user_id, asker.guild_id, asker.channel_id, prompt.message_id, _body(prompt)
+        )
+        await (rows.keep if new else rows.replace)(self._database, row)
 
     async def find(self, prompt_id: str) -> Prompt | None:
         """The prompt with this id, while it is held or kept."""

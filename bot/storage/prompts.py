@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS
@@ -25,8 +26,22 @@ _INSERT = PROMPTS.insert()
 
 
 async def keep(database: Database, prompt: KeptPrompt) -> None:
-    """Store `prompt`; durable when this returns."""
-    await database.write(_INSERT, {name: getattr(prompt, name) for name in KeptPrompt.__slots__})
+    """Store `prompt`, which is new; durable when this returns."""
+    await database.write(_INSERT, _row(prompt))
+
+
+async def replace(database: Database, prompt: KeptPrompt) -> None:
+    """Store `prompt` in place of an earlier version of it, if there is one."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(delete(PROMPTS).where(PROMPTS.c.id == prompt.id))
+        await connection.execute(_INSERT, _row(prompt))
+
+    await database.transact(work)
+
+
+def _row(prompt: KeptPrompt) -> dict[str, object]:
+    return {name: getattr(prompt, name) for name in KeptPrompt.__slots__}
 
 
 async def find(database: Database, prompt_id: str) -> KeptPrompt | None:

@@ -52,7 +52,7 @@ class Reply:
 
     def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
         self._interaction, self.private = interaction, private
-        self._text = ""
+        self._text, self._writing = "", True
         self._fresh = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._frame: asyncio.Task[Any] | None = None
@@ -66,14 +66,14 @@ class Reply:
     async def __aexit__(self, *exc: object) -> None:
         await self._stop()
 
-    def show(self, text: str) -> None:
-        """Show `text`, all there is so far, with the next frame.
+    def show(self, text: str, *, writing: bool = True) -> None:
+        """Show `text`, all there is so far, with the next frame; a cursor at its end while it is being written.
 
         Raises `AnswerDeletedError` once the message is gone, which ends the call of the model.
         """
         if self._gone:
             raise AnswerDeletedError("The answer was deleted while it was being written.")
-        self._text = text
+        self._text, self._writing = text, writing
         self._fresh.set()
         if self._pump is None:
             self._pump = asyncio.create_task(self._frames(), name="frames of an answer")
@@ -90,14 +90,14 @@ class Reply:
     async def finish_card(self, card: discord.ui.LayoutView, files: Sequence[tuple[str, bytes]] = ()) -> None:
         """Show a card in place of a text."""
         await self._stop()
-        await self._edit(content=None, view=card, attachments=_attached(files))
+        await self._edit(content=None, view=card, attachments=attached(files))
 
     async def _frames(self) -> None:
         await asyncio.sleep(FIRST_FRAME)
         while not self._gone:
             await self._fresh.wait()
             self._fresh.clear()
-            self._frame = asyncio.create_task(self._send_frame(_frame(self._text)))
+            self._frame = asyncio.create_task(self._send_frame(_frame(self._text, " ▌" if self._writing else "")))
             await self._frame
             await asyncio.sleep(FRAME)
 
@@ -127,12 +127,12 @@ class Reply:
         message: discord.Message | None = None
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
-            attached = _attached(files) if last else []
+            uploads = attached(files) if last else []
             extra: dict[str, Any] = {"view": view} if last and view else {}
             if number == 0:
-                message = await self._edit(content=piece, attachments=attached, **extra)
+                message = await self._edit(content=piece, attachments=uploads, **extra)
             else:
-                message = await self._send(content=piece, files=attached, **extra)
+                message = await self._send(content=piece, files=uploads, **extra)
             if message is None:
                 return None
         return message
@@ -191,15 +191,16 @@ def _with_footer(text: str, footer: str) -> str:
     return f"{text}\n{footer}" if footer else text
 
 
-def _frame(text: str) -> str:
+def _frame(text: str, cursor: str) -> str:
     """What a frame shows of a text that is still growing."""
     if len(text) <= LIMIT - 20:
         whole = closed(text)
-        return f"{whole} ▌" if whole == text else whole
+        return whole + cursor if whole == text else whole
     return f"{closed(text[: LIMIT - 80])}\n-# … {len(text):,} characters so far"
 
 
-def _attached(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
+def attached(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
+    """Names and bytes as what discord.py sends."""
     return [discord.File(BytesIO(data), name) for name, data in files]
 
 

@@ -1,0 +1,158 @@
+"""The composition root: everything is opened here, in one block, and closed in reverse."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import discord
+from filelock import FileLock, Timeout
+
+from bot.answers import Answers
+from bot.client import Fewshot
+from bot.core.errors import ConfigError
+from bot.core.settings import Settings
+from bot.engine.launch import connected
+from bot.llm.client import ChatClient, connection
+from bot.llm.library import open_library
+from bot.server.desk import Desk
+from bot.server.ledger import Limits, open_ledger
+from bot.server.prompts import Prompts
+from bot.services import Services
+from bot.storage.database import open_database
+from bot.storage.migrating import upgrade
+from bot.ui.actions import Actions
+
+_log = logging.getLogger(__name__)
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+STAND_IN = "stand-in"
+# Seconds between two sweeps of old prompts.
+SWEEP = 3_600
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything that a cog may use. Raises `ConfigError` or `StorageError` for the operator."""
+    async with AsyncExitStack() as stack:
+        _hold(stack, settings.data_dir)
+        await upgrade(settings.database)
+        database = await stack.enter_async_context(open_database(settings.database))
+        client = await stack.enter_async_context(open_model(settings))
+        ledger = await open_ledger(
+            database,
+            Limits(
+                settings.daily_tokens_per_user,
+                settings.daily_tokens_per_guild,
+                settings.daily_tokens,
+                settings.monthly_usd,
+            ),
+        )
+        prompts = Prompts(database, settings.retention_days)
+        desk = Desk(client, ledger, prompts)
+        stack.push_async_callback(desk.close)
+        sweeping = asyncio.create_task(_sweep(prompts), name="sweep old prompts")
+        stack.callback(sweeping.cancel)
+        library = await asyncio.to_thread(open_library, TEMPLATES)
+        for problem in library.problems.values():
+            _log.error("%s", problem)
+        yield Services(settings, library, desk, prompts, Answers(desk, prompts), Actions(), database)
+
+
+@asynccontextmanager
+async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
+    """The client for the configured model, or for the local engine's stand-in where none is configured."""
+    async with AsyncExitStack() as stack:
+        if settings.has_model:
+            client = await stack.enter_async_context(ChatClient(**connection(settings)))
+            if settings.chat_model is None and settings.openai_base_url is not None:
+                client.model = await _first_listed(client)
+        else:
+            engine = await stack.enter_async_context(connected(settings.data_dir))
+            client = await stack.enter_async_context(
+                ChatClient(
+                    base_url=engine.url,
+                    api_key=engine.token,
+                    model=STAND_IN,
+                    concurrency=settings.chat_concurrency,
+                )
+            )
+        yield client
+
+
+async def run(bot: Fewshot) -> None:
+    """Connect to Discord and serve until SIGTERM, Ctrl-C, or a fault that reconnecting cannot mend.
+
+    Raises `ConfigError` when Discord refuses the token or an intent.
+    """
+    token = bot.services.settings.discord_token
+    if token is None:
+        raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
+    stopped = stop_on_signals()
+    async with bot:
+        serving = asyncio.create_task(bot.start(token.get_secret_value()), name="gateway")
+        stopping = asyncio.create_task(stopped.wait(), name="stop signal")
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not serving.done():
+            await bot.services.answers.wind_down()
+            await bot.close()
+        await _ended(serving)
+
+
+async def _ended(serving: "asyncio.Task[None]") -> None:
+    """Wait for the gateway's end and word what it ended with."""
+    try:
+        await serving
+    except discord.LoginFailure:
+        raise ConfigError("Discord refused DISCORD_TOKEN: copy it again from the developer portal.") from None
+    except discord.PrivilegedIntentsRequired:
+        raise ConfigError(
+            "MESSAGE_CONTENT is on, but the portal has not granted that intent: switch it on there, or here off."
+        ) from None
+    except (OSError, discord.DiscordServerError) as error:
+        raise ConfigError(f"Discord cannot be reached: {error}.") from None
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set. asyncio leaves SIGTERM to its default, which runs no `finally`."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stopped.set)
+        except NotImplementedError:  # Windows has no handlers of the loop's own, so a plain one wakes the loop.
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+    return stopped
+
+
+def _hold(stack: AsyncExitStack, folder: Path) -> None:
+    """Take the lock of the data folder for as long as the bot runs: two bots would answer everything twice."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(FileLock(folder / "bot.lock", timeout=0))
+    except Timeout:
+        raise ConfigError(
+            f"Another Fewshot is running on {folder}: stop it, or give this one another DATA_DIR."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR {folder} cannot be used: {os.strerror(error.errno or 0)}.") from None
+
+
+async def _sweep(prompts: Prompts) -> None:
+    """Forget old prompts, now and every hour."""
+    while True:
+        dropped = await prompts.forget_old()
+        if dropped:
+            _log.info("%d prompts were older than their retention and are gone", dropped)
+        await asyncio.sleep(SWEEP)
+
+
+async def _first_listed(client: ChatClient) -> str:
+    """The first model that a server lists."""
+    listed = await client.models()
+    if not listed:
+        raise ConfigError("The server at OPENAI_BASE_URL lists no models: set CHAT_MODEL.")
+    return listed[0]

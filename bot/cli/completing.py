@@ -1,0 +1,61 @@
+"""`fewshot complete`: one template, filled and sent, without Discord."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from bot.app import TEMPLATES, open_model
+from bot.cli.setup import start
+from bot.core.errors import NoModelError
+from bot.llm.asking import Answer, ask
+from bot.llm.library import open_library
+from bot.llm.selecting import fitting
+from bot.llm.template import ChatTemplate, Request
+
+
+async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: bool, as_json: bool) -> None:
+    """Print the answer, or with `prompt_only` the messages that would be sent. Raises `FewshotError`."""
+    settings = start()
+    library = open_library(TEMPLATES)
+    template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
+    filled = library.with_sample(values) if "sample" in template.placeholders else values
+    request = fitting(template, filled).fill(filled)
+    if prompt_only:
+        click.echo(_prompt(request, as_json=as_json))
+        return
+    async with open_model(settings) as client:
+        try:
+            answer = await ask(client, template, request)
+        except NoModelError:
+            raise NoModelError(
+                "No language model is connected: set OPENAI_API_KEY or OPENAI_BASE_URL. "
+                "With --prompt you see what would be sent."
+            ) from None
+    click.echo(json.dumps(_data(answer), ensure_ascii=False, indent=2) if as_json else answer.text)
+
+
+def _prompt(request: Request, *, as_json: bool) -> str:
+    """The request for a person, or as the body of a call."""
+    if as_json:
+        return json.dumps({**request.parameters, "messages": list(request.messages)}, ensure_ascii=False, indent=2)
+    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in request.messages)
+
+
+def _data(answer: Answer) -> dict[str, Any]:
+    """The answer for scripts."""
+    return {
+        "text": answer.text,
+        "model": answer.model,
+        "technique": answer.request.technique,
+        "finish": answer.finish,
+        "usage": {
+            "prompt_tokens": answer.usage.prompt,
+            "cached_tokens": answer.usage.cached,
+            "completion_tokens": answer.usage.completion,
+            "estimated": answer.usage.estimated,
+        },
+        "usd": None if answer.price is None else float(answer.price),
+        "seconds": round(answer.seconds, 3),
+    }

@@ -1,0 +1,168 @@
+"""`fewshot doctor`: looks at everything that a start needs and says what to do about what is missing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import aiohttp
+import click
+import discord
+
+from bot.app import TEMPLATES, open_model
+from bot.cli.setup import start
+from bot.core.errors import ConfigError, FewshotError
+from bot.core.settings import Settings
+from bot.llm.library import open_library
+from bot.storage import migrating
+from bot.storage.database import open_database
+
+# Model servers where they listen by default; each speaks the same wire under /v1.
+SERVERS = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
+SECONDS = 5.0
+Outcome = Literal["ok", "note", "bad"]
+MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("·", "yellow"), "bad": ("✗", "red")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. A note is worth knowing; only what is bad makes the doctor's exit code 1."""
+
+    outcome: Outcome
+    what: str
+    sentence: str
+
+
+async def run_doctor() -> bool:
+    """Print the findings; whether nothing is bad."""
+    try:
+        settings = start(log_level="ERROR")
+    except ConfigError as error:
+        _print(Finding("bad", "Settings", str(error)))
+        return False
+    _print(Finding("ok", "Settings", "read from the environment and .env"))
+    good = True
+    for look in (_folder, _database, _templates, _corpora, _model, _discord):
+        async for finding in look(settings):
+            _print(finding)
+            good &= finding.outcome != "bad"
+    return good
+
+
+def _print(finding: Finding) -> None:
+    mark, colour = MARKS[finding.outcome]
+    click.echo(f"{click.style(mark, fg=colour)} {finding.what}: {finding.sentence}")
+
+
+async def _folder(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the data folder can be written to."""
+    probe = settings.data_dir / ".doctor"
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        yield Finding("bad", "Data", f"DATA_DIR {settings.data_dir} cannot be written to: {error.strerror}.")
+    else:
+        yield Finding("ok", "Data", f"{settings.data_dir.resolve()} can be written to")
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        current, newest = await migrating.version(settings.database)
+        if current is None:
+            yield Finding("note", "Database", "not there yet; the first start makes it")
+            return
+        async with open_database(settings.database) as database:
+            await database.check()
+    except FewshotError as error:
+        yield Finding("bad", "Database", str(error))
+        return
+    if current == newest:
+        yield Finding("ok", "Database", f"version {current}, the newest")
+    else:
+        yield Finding("note", "Database", f"version {current}; the next start upgrades it to {newest}")
+
+
+async def _templates(settings: Settings) -> AsyncIterator[Finding]:
+    library = await asyncio.to_thread(open_library, TEMPLATES)
+    for problem in library.problems.values():
+        yield Finding("bad", "Templates", problem)
+    if library.templates:
+        names = ", ".join(sorted(library.templates))
+        yield Finding("ok", "Templates", f"{len(library.templates)} usable ({names}), {len(library.styles)} styles")
+
+
+async def _corpora(settings: Settings) -> AsyncIterator[Finding]:
+    for name, folder in settings.corpora.items():
+        texts = _texts(folder)
+        if texts:
+            yield Finding("ok", "Corpora", f"{name}: {texts} texts in {folder}")
+        else:
+            yield Finding("bad", "Corpora", f"{name}: {folder} holds no .txt or .md file; correct CORPORA.")
+
+
+def _texts(folder: Path) -> int:
+    return sum(1 for path in folder.glob("*") if path.suffix in (".txt", ".md")) if folder.is_dir() else 0
+
+
+async def _model(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the configured model answers; where none is configured, which servers run on this machine."""
+    if not settings.has_model:
+        yield Finding(
+            "note", "Model", "none is connected: the stand-in answers. Set OPENAI_API_KEY or OPENAI_BASE_URL."
+        )
+        async for finding in _servers():
+            yield finding
+        return
+    try:
+        async with asyncio.timeout(SECONDS), open_model(settings) as client:
+            listed = await client.models()
+            if client.model in listed:
+                yield Finding("ok", "Model", f"{client.model} at {client.host}")
+            else:
+                some = ", ".join(listed[:8])
+                yield Finding("bad", "Model", f"{client.host} does not list {client.model}. Set CHAT_MODEL: {some}.")
+    except TimeoutError:
+        yield Finding("bad", "Model", f"its server did not answer within {SECONDS:.0f} seconds.")
+    except FewshotError as error:
+        yield Finding("bad", "Model", str(error))
+
+
+async def _servers() -> AsyncIterator[Finding]:
+    """Model servers on loopback, at the ports that they take by default."""
+    timeout = aiohttp.ClientTimeout(total=2.0)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for name, port in SERVERS.items():
+            url = f"http://127.0.0.1:{port}/v1"
+            try:
+                async with session.get(f"{url}/models") as response:
+                    data = await response.json(content_type=None)
+                    models = [str(model["id"]) for model in data["data"]]
+            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+                continue
+            first = models[0] if models else "a-model"
+            sentence = f"{name} runs here. To use it: OPENAI_BASE_URL={url} CHAT_MODEL={first}"
+            yield Finding("note", "Model", sentence)
+
+
+async def _discord(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the token logs in, and whether the portal grants the intent that is asked for."""
+    if settings.discord_token is None:
+        yield Finding("bad", "Discord", "DISCORD_TOKEN is not set. `fewshot demo` needs none; `fewshot run` does.")
+        return
+    client = discord.Client(intents=discord.Intents.none())
+    try:
+        async with asyncio.timeout(SECONDS), client:
+            await client.login(settings.discord_token.get_secret_value())
+            about = await client.application_info()
+    except discord.LoginFailure:
+        yield Finding("bad", "Discord", "the token was refused; copy it again from the developer portal.")
+    except (discord.HTTPException, OSError, TimeoutError) as error:
+        yield Finding("bad", "Discord", f"Discord cannot be reached: {type(error).__name__}.")
+    else:
+        yield Finding("ok", "Discord", f"the token belongs to {about.name}")
+        granted = about.flags.gateway_message_content or about.flags.gateway_message_content_limited
+        if settings.message_content and not granted:
+            yield Finding("bad", "Discord", "MESSAGE_CONTENT is on, but the portal does not grant that intent.")

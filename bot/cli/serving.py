@@ -1,0 +1,67 @@
+"""`fewshot run`, `demo` and `engine`: the commands that serve until they are stopped."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.app import open_services, run, stop_on_signals
+from bot.cli.setup import start
+from bot.client import PERMISSIONS, Fewshot
+from bot.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bot.engine.address import Address
+
+
+async def run_bot() -> None:
+    """Serve Discord. Raises `ConfigError` where a setting stands in the way."""
+    settings = start()
+    if settings.discord_token is None:
+        raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
+    async with open_services(settings) as services:
+        bot = Fewshot(services)
+        bot.on_started = _announce
+        await run(bot)
+
+
+async def _announce(bot: Fewshot) -> None:
+    """Say who the bot is, where it is, what it uses, and how to invite it."""
+    assert bot.user is not None, "the gateway is ready"
+    commands = bot.tree.get_commands()
+    click.echo(f"Logged in as {bot.user} in {len(bot.guilds)} servers: {', '.join(g.name for g in bot.guilds[:10])}")
+    click.echo(f"Commands: {', '.join(sorted(command.name for command in commands))} ({len(commands)} synced)")
+    click.echo(f"Model: {bot.services.desk.model} at {bot.services.desk.host}")
+    click.echo(f"Invite: {invite(bot.application_id or bot.user.id)}")
+
+
+def invite(application_id: int) -> str:
+    """The link that invites the bot with exactly the permissions that it needs."""
+    import discord
+
+    return discord.utils.oauth_url(application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))
+
+
+async def run_demo(port: int, *, browser: bool) -> None:
+    """Serve the demo page on loopback."""
+    from bot.demo import serve_demo
+
+    settings = start(discord_token=None)
+    await serve_demo(settings, port, browser=browser)
+
+
+async def run_engine(host: str, port: int, *, with_token: bool) -> None:
+    """Serve the local engine in the foreground. Raises `EngineError`."""
+    from bot.engine.serve import serve
+
+    settings = start()
+    await serve(host, port, settings.data_dir, with_token=with_token, on_ready=_explain, stop=stop_on_signals())
+
+
+def _explain(address: "Address") -> None:
+    """Address, token and an example for the stock client."""
+    token = address.token or "none"
+    click.echo(f"The local engine is at {address.url}")
+    click.echo(f"Token: {token}")
+    click.echo("\nfrom openai import OpenAI")
+    click.echo(f'client = OpenAI(base_url="{address.url}", api_key="{token}")')
+    click.echo('print(client.chat.completions.create(model="stand-in", messages=[…]).choices[0].message.content)')

@@ -1,0 +1,39 @@
+"""How each kind of reply is shown as text."""
+
+import discord
+
+from bot.core.text import fenced
+from bot.llm.asking import Answer
+from bot.llm.replies import Facts, Rating
+from bot.ui.reply import Page
+
+STAR, NO_STAR = "★", "☆"
+
+
+def page_of(answer: Answer) -> Page:
+    """Stars for a rating, a list for facts, the JSON in a fence, and plain text as it was written."""
+    reply = answer.reply
+    if isinstance(reply, Rating):
+        return Page(f"{stars(reply.stars)} **{reply.stars}/5**\n{reply.reason}")
+    if isinstance(reply, Facts):
+        facts = (f"- {discord.utils.escape_markdown(fact)}" for fact in reply.facts)
+        return Page("\n".join([f"**{discord.utils.escape_markdown(reply.entity)}**", *facts]))
+    if isinstance(reply, dict):
+        return Page(fenced(answer.text, "json"))
+    return Page(reply)
+
+
+def raw(answer: Answer) -> Page:
+    """The XML of a facts answer as it came, after the same checks; other kinds as `page_of` shows them."""
+    return Page(fenced(answer.reply.xml, "xml")) if isinstance(answer.reply, Facts) else page_of(answer)
+
+
+def stars(count: int) -> str:
+    """Five stars, `count` of them filled."""
+    return STAR * count + NO_STAR * (5 - count)
+
+
+def bar(done: int, total: int, width: int = 20) -> str:
+    """A progress bar in text."""
+    filled = width * done // max(total, 1)
+    return f"{'▰' * filled}{'▱' * (width - filled)} {done:,}/{total:,}"

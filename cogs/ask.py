@@ -1,0 +1,132 @@
+"""`/ask`: the model chooses the trick that fits a request; the bot says which and why, and runs it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.answers import asker_of, footer, show_prompt_instead
+from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
+from bot.core.text import shorten
+from bot.llm.asking import Answer
+from bot.llm.selecting import catalogue, checked, fitting
+from bot.llm.template import ChatTemplate, Request
+from bot.rendering import page_of
+from bot.server.desk import Served
+from bot.services import Services, services_of
+from bot.ui.actions import ActionMenu
+from bot.ui.reply import Page, Reply
+
+LONGEST = 6_000
+# These serve the bot itself and are no tricks to choose among.
+NOT_TRICKS = frozenset({"select", "questions"})
+MENU = "choose"
+
+
+class Ask(commands.Cog):
+    """Prompt selection: templates described to the model, which answers with a name and its inputs."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def cog_load(self) -> None:
+        """Serve the menu to choose another trick."""
+        self._services.actions.register(MENU, self.choose)
+
+    async def cog_unload(self) -> None:
+        """Serve it no longer."""
+        self._services.actions.unregister(MENU)
+
+    @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")
+    @app_commands.describe(request="What you want, in your own words, with the text it is about")
+    async def ask(self, interaction: discord.Interaction[Any], request: app_commands.Range[str, 1, LONGEST]) -> None:
+        """Choose a trick for `request` and run it."""
+        if not request.strip():
+            raise InputError("Ask for something, say: “Translate into Greek: where is the station?”")
+        await self._run(interaction, request, self._tricks())
+
+    async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
+        """Run another trick on the same request, as a new answer."""
+        selection = await self._services.prompts.find(prompt_id)
+        if selection is None:
+            raise NotFoundError("I do not keep that request any more; ask again.")
+        request, tricks = selection.messages[-1]["content"], self._tricks()
+        name = next((name for name in chosen if name in tricks), None)
+        if name is None:
+            raise NotFoundError("I do not know that trick any more; ask again.")
+        await self._run(interaction, request, {name: tricks[name]})
+
+    async def _run(
+        self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
+    ) -> None:
+        """Select among `tricks`, then run the one selected; a selection that fails leaves the menu."""
+        answers = self._services.answers
+        with answers.working(interaction):
+            async with Reply(interaction, private=False) as reply:
+                try:
+                    selection = await self._select(interaction, request, tricks)
+                except NoModelError as error:
+                    if not isinstance(error.request, Request):
+                        raise
+                    await show_prompt_instead(reply, error.request)
+                    return
+                try:
+                    choice = checked(_object(selection), tricks)
+                except ReplyError as error:
+                    await self._none_fits(reply, selection, str(error))
+                    return
+                inputs = self._services.library.with_sample(choice.inputs)
+
+                def render(answer: Answer) -> Page:
+                    head = f"**{choice.template}** · {shorten(choice.why, 200)}"
+                    page = page_of(answer)
+                    menu = self._menu(selection, choice.template)
+                    return replace(page, text=f"-# {head}\n{page.text}", items=(menu,))
+
+                template = fitting(tricks[choice.template], inputs)
+                await answers.give_in(reply, interaction, template, inputs, render=render)
+
+    async def _select(
+        self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
+    ) -> Served:
+        """Ask the model which of `tricks` fits; the selection's prompt is kept, for the menu's sake."""
+        template = self._services.library.get("select")
+        values = {"tricks": catalogue(tricks), "request": request}
+        served = await self._services.desk.serve(asker_of(interaction), template, values)
+        await self._services.prompts.keep(served.prompt)
+        return served
+
+    async def _none_fits(self, reply: Reply, selection: Served, why: str) -> None:
+        """Say what went wrong and let the person choose."""
+        note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
+        text = f"None of my tricks fits this: {shorten(str(note), 300)}" if note else why
+        page = Page(f"{text}\nYou can choose one yourself.", footer(selection.answer), (self._menu(selection),))
+        await reply.finish(page)
+
+    def _menu(self, selection: Served, chosen: str = "") -> ActionMenu:
+        """The tricks to choose from, less the one that was chosen."""
+        options = [
+            discord.SelectOption(label=name, description=shorten(template.about, 100), value=name)
+            for name, template in self._tricks().items()
+            if name != chosen
+        ]
+        return ActionMenu(MENU, selection.prompt.id, options, "Choose another trick")
+
+    def _tricks(self) -> dict[str, ChatTemplate]:
+        """The templates that people use, by name."""
+        templates = self._services.library.templates
+        return {name: template for name, template in templates.items() if name not in NOT_TRICKS}
+
+
+def _object(selection: Served) -> dict[str, Any]:
+    """The JSON object that the selection template promises."""
+    reply = selection.answer.reply
+    return reply if isinstance(reply, dict) else {}
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Add the command."""
+    await bot.add_cog(Ask(services_of(bot)))

@@ -1,0 +1,72 @@
+"""The pages of `/help`, in words for people who have never written a prompt."""
+
+from dataclasses import dataclass
+
+START, CONNECT = "start", "connect"
+
+
+@dataclass(frozen=True, slots=True)
+class HelpPage:
+    """A page: its title, and its text in Discord's Markdown."""
+
+    title: str
+    text: str
+
+
+PAGES: dict[str, HelpPage] = {
+    START: HelpPage(
+        "What I do",
+        "I teach a language model new tricks and show you how. Every answer has a **Prompt** button: press it to "
+        "see exactly what was sent.\n\n"
+        "`/translate` a text, told in words alone\n"
+        "`/rewrite` a text in a style that one sample shows\n"
+        "`/facts` about something, in a form that one example shows\n"
+        "`/sentiment` of a review, learnt from three rated ones; or of a whole file\n"
+        "`/ask` for anything, and the model chooses the trick\n\n"
+        "Right-click a message (on a phone: press and hold) and open **Apps** for **Translate** and **Rewrite…**.",
+    ),
+    "zero-shot": HelpPage(
+        "Zero-shot: just say it",
+        "The model is told what to do and shown no example.\n\n"
+        "**Use it** when the task has a name that everyone knows: translate, summarise, explain.\n"
+        "**Leave it** when the answer must have a certain form or tone that is hard to put into words.\n\n"
+        "**Try** `/translate text:Where is the station? to:Italian`, then **Prompt**: one instruction, your text.",
+    ),
+    "one-shot": HelpPage(
+        "One-shot: show it once",
+        "One example stands before your input. What takes a page to describe, one sample shows.\n\n"
+        "**Use it** for a style (`/rewrite`), or for a form such as XML (`/facts`).\n"
+        "**Watch out:** with a single example the model may copy its subject and not only its form.\n\n"
+        "**Try** `/rewrite text:The meeting is moved to Monday. style:noir`",
+    ),
+    "few-shot": HelpPage(
+        "Few-shot: show it a few times",
+        "Several examples show where the lines run: what earns two stars, and what five.\n\n"
+        "**Use it** when the task calls for judgement, or when one example was not enough.\n"
+        "**The price:** every example is sent, and paid for, with every question.\n\n"
+        "**Try** `/sentiment review:The food was cold but the waiter made my day.`",
+    ),
+    "selection": HelpPage(
+        "Prompt selection: let the model choose",
+        "The model reads what each template is for, and answers with the name of one and its inputs. Then that "
+        "template is filled and sent.\n\n"
+        "**Use it** when people should not have to know which command they need.\n"
+        "**The price:** one more call for each request.\n\n"
+        "**Try** `/ask request:Say “good night” in Japanese`",
+    ),
+    "fine-tuning": HelpPage(
+        "Fine-tuning: train it",
+        "Examples by the hundred are not sent with each question but trained into a model of your own.\n\n"
+        "**Use it** when the prompt would grow too long, or when every answer must follow the same pattern.\n"
+        "**Leave it** when the facts change every week: a tuned model knows what it was trained on. Putting the "
+        "facts into the prompt is often better, and always easier to mend.",
+    ),
+    CONNECT: HelpPage(
+        "Connect a model",
+        "Without a model I show what I would send. The person who runs me can connect one in `.env`:\n\n"
+        "**OpenAI**\n```\nOPENAI_API_KEY=…\n```\n"
+        "**A model on your own machine** (Ollama, LM Studio, llama.cpp, vLLM)\n"
+        "```\nOPENAI_BASE_URL=http://127.0.0.1:11434/v1\nCHAT_MODEL=name-of-the-model\n```\n"
+        "Then start me again. `fewshot doctor` finds model servers on your machine and says what is missing.",
+    ),
+}

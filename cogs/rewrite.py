@@ -1,0 +1,131 @@
+"""`/rewrite` and the message menu Rewrite…: a text in another style, which one sample shows."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InputError
+from bot.services import Services, services_of
+from bot.ui.safe import Modal
+from bot.ui.uploads import read_text
+
+LONGEST, LONGEST_SAMPLE = 6_000, 4_000
+# Bytes of an uploaded text: 6,000 characters of four bytes, with some room.
+LARGEST = 25_000
+CHOICES = 25
+OWN = "the style of the sample"
+
+
+class Rewrite(commands.Cog):
+    """One-shot: a sample in the wanted style, then the text."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.menu = app_commands.ContextMenu(name="Rewrite…", callback=self.message)
+
+    @app_commands.command(name="rewrite", description="Rewrite a text in another style")
+    @app_commands.describe(
+        text="What to rewrite; without it (and without a file) you get a window for several lines",
+        style="The style to write in",
+        sample="A text of your own choosing in the wanted style",
+        file="A text file to rewrite",
+        private="Show the result to you alone (that is so unless you say no)",
+    )
+    async def rewrite(
+        self,
+        interaction: discord.Interaction[Any],
+        text: app_commands.Range[str, 1, LONGEST] | None = None,
+        style: app_commands.Range[str, 1, 100] | None = None,
+        sample: app_commands.Range[str, 1, LONGEST_SAMPLE] | None = None,
+        file: discord.Attachment | None = None,
+        private: bool = True,
+    ) -> None:
+        """Rewrite `text`, or what stands in `file`."""
+        if text is None and file is None:
+            await interaction.response.send_modal(RewriteModal(self, "", style or "", sample or "", private=private))
+            return
+        name, shown = self.style_of(style, sample)
+        if text is None and file is not None:
+            await interaction.response.defer(ephemeral=private, thinking=True)
+            text = await read_text(file, most=LARGEST)
+            if len(text) > LONGEST:
+                raise InputError(f"The file holds {len(text):,} characters; up to {LONGEST:,} can be rewritten.")
+        await self.give(interaction, text or "", name, shown, private=private)
+
+    @rewrite.autocomplete("style")
+    async def styles(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        """The styles that have a sample."""
+        typed = typed.strip().casefold()
+        return [
+            app_commands.Choice(name=f"{name} – {style.about}"[:100], value=name)
+            for name, style in self._services.library.styles.items()
+            if typed in name or typed in style.about.casefold()
+        ][:CHOICES]
+
+    async def message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """The message menu: asks for the style in a window."""
+        if not message.content.strip():
+            raise InputError("This message holds no text to rewrite.")
+        text = message.content[:LONGEST_SAMPLE]
+        await interaction.response.send_modal(RewriteModal(self, text, "", "", private=True))
+
+    def style_of(self, style: str | None, sample: str | None) -> tuple[str, str]:
+        """The style's name and a sample of it; raises `InputError` where no sample is known."""
+        wanted, sample = (style or "").strip(), (sample or "").strip()
+        if sample:
+            return wanted or OWN, sample
+        styles = self._services.library.styles
+        known = styles.get(wanted.casefold()) if wanted else None
+        if known is not None:
+            return f"{wanted.casefold()}, {known.about}", known.sample
+        names = ", ".join(styles) or "none at the moment"
+        if not wanted:
+            raise InputError(f"In which style? Choose one ({names}), or give a sample of your own.")
+        raise InputError(f"I have no sample of the style “{wanted}”. Give one in `sample`, or choose from: {names}.")
+
+    async def give(
+        self, interaction: discord.Interaction[Any], text: str, style: str, sample: str, *, private: bool
+    ) -> None:
+        """Answer with the rewritten text."""
+        if not text.strip():
+            raise InputError("There is nothing to rewrite: the text is empty.")
+        values = {"text": text, "style": style, "sample": sample}
+        template = self._services.library.get("rewrite")
+        await self._services.answers.give(interaction, template, values, private=private)
+
+
+class RewriteModal(Modal, title="Rewrite a text"):
+    """A window for several lines, a style, and a sample."""
+
+    text: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        label="Text", style=discord.TextStyle.long, max_length=LONGEST_SAMPLE
+    )
+    style: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        label="Style", required=False, max_length=100, placeholder="noir, pirate, haiku, … or one of your own"
+    )
+    sample: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        label="Sample in that style",
+        style=discord.TextStyle.long,
+        required=False,
+        max_length=LONGEST_SAMPLE,
+        placeholder="Only for a style of your own: a text that sounds the way it should",
+    )
+
+    def __init__(self, cog: Rewrite, text: str, style: str, sample: str, *, private: bool) -> None:
+        super().__init__()
+        self._cog, self._private = cog, private
+        self.text.default, self.style.default, self.sample.default = text or None, style or None, sample or None
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Rewrite what was typed."""
+        style, sample = self._cog.style_of(self.style.value, self.sample.value)
+        await self._cog.give(interaction, self.text.value, style, sample, private=self._private)
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Add the command and the menu."""
+    cog = Rewrite(services_of(bot))
+    await bot.add_cog(cog)
+    bot.tree.add_command(cog.menu)

@@ -1,0 +1,146 @@
+"""A file of reviews: rated side by side, with a progress bar, a histogram and a CSV at the end."""
+
+import asyncio
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.answers import asker_of, author, show_prompt_instead
+from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
+from bot.llm.replies import Rating
+from bot.llm.template import ChatTemplate, Request
+from bot.rendering import bar, stars
+from bot.services import Services
+from bot.ui.actions import ActionButton
+from bot.ui.pictures import histogram
+from bot.ui.reply import AnswerDeletedError, Page, Reply
+from bot.ui.uploads import csv_cell, read_text, rows_of
+
+MOST_REVIEWS = 500
+LONGEST = 6_000
+# Bytes of a file: 500 reviews of 2,000 characters; single reviews may be longer.
+LARGEST = 1_000_000
+# Reviews at one time, so that one file leaves most of the model's places to everyone else.
+SIDE_BY_SIDE = 8
+
+
+@dataclass(slots=True)
+class Row:
+    """A review and what became of it: a rating, or the sentence why there is none."""
+
+    review: str
+    rating: Rating | None = None
+    problem: str = ""
+
+
+class Batch:
+    """Rates the reviews of one file."""
+
+    def __init__(self, services: Services, template: ChatTemplate) -> None:
+        self._services, self._template = services, template
+        self._done = 0
+        self._stop: FewshotError | None = None
+
+    async def run(self, interaction: discord.Interaction[Any], file: discord.Attachment, *, private: bool) -> None:
+        """Read `file`, rate its reviews, answer with a picture and a CSV."""
+        with self._services.answers.working(interaction):
+            async with Reply(interaction, private=private) as reply:
+                rows = await self._read(file)
+                try:
+                    await self._rate_all(reply, interaction, rows)
+                except AnswerDeletedError:
+                    return
+                except NoModelError as error:
+                    if not isinstance(error.request, Request):
+                        raise
+                    await show_prompt_instead(reply, error.request)
+                    return
+                await reply.finish(await self._page(rows, private=private))
+
+    async def _read(self, file: discord.Attachment) -> list[Row]:
+        text = await read_text(file, most=LARGEST)
+        reviews = rows_of(text, file.filename, column="review", longest=LONGEST)
+        if not reviews:
+            raise InputError("The file holds no review.")
+        if len(reviews) > MOST_REVIEWS:
+            raise InputError(f"The file holds {len(reviews):,} reviews; up to {MOST_REVIEWS} can be rated at once.")
+        return [Row(review) for review in reviews]
+
+    async def _rate_all(self, reply: Reply, interaction: discord.Interaction[Any], rows: list[Row]) -> None:
+        """Rate `rows` in place. A limit that is reached stops the rest; what was rated stays."""
+        waiting = iter(rows)
+        reply.show(f"Rating reviews\n{bar(0, len(rows))}", writing=False)
+
+        async def worker() -> None:
+            for row in waiting:
+                if self._stop is not None:
+                    row.problem = str(self._stop)
+                    continue
+                await self._rate(interaction, row)
+                self._done += 1
+                reply.show(f"Rating reviews\n{bar(self._done, len(rows))}", writing=False)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(SIDE_BY_SIDE, len(rows))):
+                    group.create_task(worker())
+        except* FewshotError as errors:
+            raise _first(errors) from None
+
+    async def _rate(self, interaction: discord.Interaction[Any], row: Row) -> None:
+        try:
+            served = await self._services.desk.serve(
+                asker_of(interaction), self._template, {"review": row.review}, hold=False
+            )
+        except NoModelError:
+            raise
+        except ReplyError as error:
+            row.problem = str(error)
+        except (LimitError, ModelError) as error:
+            # The limit, or the server, would refuse the next ones as well.
+            self._stop, row.problem = error, str(error)
+        else:
+            assert isinstance(served.answer.reply, Rating), "the template asks for ratings"
+            row.rating = served.answer.reply
+
+    async def _page(self, rows: list[Row], *, private: bool) -> Page:
+        """The summary, the histogram and the CSV."""
+        ratings = [row.rating.stars for row in rows if row.rating]
+        if not ratings:
+            raise ReplyError(f"None of the {len(rows)} reviews could be rated. {rows[0].problem}")
+        counts = Counter(ratings)
+        mean = sum(ratings) / len(ratings)
+        lines = [f"{stars(round(mean))} **{mean:.2f}** on average, from {len(ratings):,} reviews"]
+        if len(ratings) < len(rows):
+            problem = next(row.problem for row in rows if row.problem)
+            lines.append(f"{len(rows) - len(ratings):,} could not be rated: {problem} They are marked in the table.")
+        picture = await histogram(
+            [counts[star] for star in range(1, 6)], [f"{star} ★" for star in range(1, 6)], f"{len(ratings):,} reviews"
+        )
+        name = author(self._services.desk.model)
+        note = f"-# {name} · {self._template.with_examples(99).fill({'review': ''}).technique}"
+        files = [("ratings.png", picture), ("ratings.csv", _table(rows))]
+        items = [ActionButton("share", "", label="Share", emoji="📣")] if private else []
+        return Page("\n".join(lines), note, items, files)
+
+
+def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:
+    """The first error of a group of groups."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _table(rows: list[Row]) -> bytes:
+    """The ratings as CSV with a byte order mark, which spreadsheets want for anything but ASCII."""
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(["review", "stars", "reason"])
+    for row in rows:
+        rating = row.rating
+        cells = (str(rating.stars), rating.reason) if rating else ("", f"not rated: {row.problem}")
+        writer.writerow([csv_cell(row.review), cells[0], csv_cell(cells[1])])
+    return sheet.getvalue().encode("utf-8-sig")
