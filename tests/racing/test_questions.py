@@ -25,10 +25,10 @@ def same(text: str) -> tuple[str, ...]:
     return tuple(sorted(words(text)))
 
 
-def test_there_are_at_least_150_facts_with_three_to_five_wordings_each() -> None:
+def test_there_are_at_least_150_facts_with_three_or_more_wordings_each() -> None:
     wordings = Counter(row["fact"] for row in rows("questions.jsonl") if row["kind"] == "answerable")
     assert len(wordings) >= 150
-    assert set(wordings.values()) <= {3, 4, 5}
+    assert min(wordings.values()) >= 3
 
 
 @pytest.mark.parametrize("name", FILES)
