@@ -1,11 +1,18 @@
-"""Reading JSON bodies: bounded, and an error of our own for each way that a body can be broken."""
+"""Reading and checking JSON bodies: bounded, and an error that names each way that one can be wrong."""
 
 import json
 from typing import Any
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.engine.errors import WireError
+from bot.engine.errors import WireError, unknown_parameter
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused; values are frozen once checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -20,3 +27,17 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise WireError("The request's body must be a JSON object.", code="invalid_json")
     return body
+
+
+def first_problem(error: ValidationError) -> WireError:
+    """The first thing that is wrong, as OpenAI names it: `messages[0].role`, and a sentence."""
+    issue = error.errors(include_url=False)[0]
+    param = ""
+    for part in issue["loc"]:
+        param += f"[{part}]" if isinstance(part, int) else f".{part}" if param else part
+    if issue["type"] == "missing":
+        return WireError(f"Missing required parameter: {param}.", code="missing_required_parameter", param=param)
+    if issue["type"] == "extra_forbidden":
+        return unknown_parameter(param)
+    reason = issue["msg"].removeprefix("Value error, ")
+    return WireError(f"Invalid value for {param}: {reason}.", code="invalid_value", param=param)

@@ -104,3 +104,8 @@ def no_model_connected() -> WireError:
         code="no_model_connected",
         param="model",
     )
+
+
+def storage_failed(why: str) -> WireError:
+    """500: the engine's disk is full or cannot be used. The client is told not to repeat the request."""
+    return WireError(why, status=500, kind="server_error", code="storage_error", headers={"x-should-retry": "false"})

@@ -3,19 +3,14 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from bot.engine.errors import WireError, unknown_parameter
+from bot.engine.body import Strict, first_problem
+from bot.engine.errors import unknown_parameter
 
 # OpenAI's own limits for these parameters (API reference, 2026-11-22).
 MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused; values are frozen once checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Message(Strict):
@@ -51,7 +46,7 @@ class ChatRequest(Strict):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: Annotated[list[str], Field(max_length=MAX_STOPS)] = []
+    stop: list[str] = Field(default_factory=list, max_length=MAX_STOPS)
     n: Literal[1] = 1
     seed: int | None = None
     user: str | None = None
@@ -59,7 +54,7 @@ class ChatRequest(Strict):
     stream_options: StreamOptions = StreamOptions()
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -91,18 +86,4 @@ def parse(body: dict[str, Any], accepts: Callable[[str], bool]) -> ChatRequest:
     try:
         return ChatRequest(**given, extra=extra)
     except ValidationError as error:
-        raise _first_problem(error) from None
-
-
-def _first_problem(error: ValidationError) -> WireError:
-    """The first thing that is wrong, in OpenAI's form: `messages[0].role` and a sentence."""
-    issue = error.errors(include_url=False)[0]
-    param = ""
-    for part in issue["loc"]:
-        param += f"[{part}]" if isinstance(part, int) else f".{part}" if param else part
-    if issue["type"] == "missing":
-        return WireError(f"Missing required parameter: {param}.", code="missing_required_parameter", param=param)
-    if issue["type"] == "extra_forbidden":
-        return unknown_parameter(param)
-    reason = issue["msg"].removeprefix("Value error, ")
-    return WireError(f"Invalid value for {param}: {reason}.", code="invalid_value", param=param)
+        raise first_problem(error) from None

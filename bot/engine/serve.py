@@ -8,11 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from aiohttp import web
 from filelock import FileLock, Timeout
 
-from bot.engine import address
+from bot.engine import address, file_routes
 from bot.engine.address import Address, EngineError
-from bot.engine.models import Shelf
+from bot.engine.files import FileStore
+from bot.engine.jobs import routes as job_routes
+from bot.engine.jobs.book import Book
+from bot.engine.jobs.models import EngineModels
+from bot.engine.jobs.runner import Runner
 from bot.engine.server import create_app, listening
 from bot.engine.standin.model import StandIn
 
@@ -42,6 +47,8 @@ async def serve(
     if not with_token and not _is_loopback(host):
         raise EngineError("Without a token the engine listens on loopback alone; name no other host.")
     data_dir.mkdir(parents=True, exist_ok=True)
+    # Set before anything imports numpy: with more threads the small matrices take four times as long.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     lock = FileLock(data_dir / address.LOCK)
     try:
         # Held for the life of the process: the system lets go of it even after a kill -9.
@@ -64,18 +71,42 @@ async def _serve_locked(
 ) -> None:
     former = address.read(data_dir)
     token = (former.token if former else None) or secrets.token_urlsafe(32)
-    app = create_app(Shelf([StandIn()]), token=token if with_token else None)
+    app, runner = _build(data_dir, token if with_token else None)
     for candidate in _ports(port, former):
         try:
             async with listening(app, host, candidate) as bound:
                 here = Address(_url(host, bound), token if with_token else None, os.getpid())
                 address.write(data_dir, here)
                 on_ready(here)
-                await stop.wait()
+                await _work(runner, stop)
             return
         except OSError as error:
             reason = error.strerror or "the address cannot be used"
     raise EngineError(f"The engine cannot listen on {host}, port {port}: {reason}.")
+
+
+def _build(data_dir: Path, token: str | None) -> tuple[web.Application, Runner]:
+    """The application over everything that the folder holds, and the queue that trains its jobs."""
+    files = FileStore(data_dir / "engine" / "files")
+    book = Book(data_dir / "engine" / "jobs")
+    models = EngineModels(book, [StandIn()])
+    app = create_app(models, token=token)
+    file_routes.add_routes(app, files)
+    job_routes.add_routes(app, book, models)
+    return app, Runner(book, files, models)
+
+
+async def _work(runner: Runner, stop: asyncio.Event) -> None:
+    """Trains until `stop` is set. An engine whose queue has broken down ends too: then it is started anew."""
+    training, stopping = asyncio.create_task(runner.run()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({training, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if training.done():
+            training.result()
+    finally:
+        training.cancel()
+        stopping.cancel()
+        await asyncio.gather(training, stopping, return_exceptions=True)
 
 
 def _ports(port: int, former: Address | None) -> list[int]:

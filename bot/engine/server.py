@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from bot.core.errors import InputError, StorageError
 from bot.engine import errors
 from bot.engine.chat import CATALOGUE, completions
 from bot.engine.models import Catalogue, card
@@ -47,6 +48,14 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except errors.WireError as error:
         return error.response()
+    except InputError as error:
+        return errors.WireError(str(error), code="invalid_value").response()
+    except StorageError as error:
+        return errors.storage_failed(str(error)).response()
+    except ConnectionError:
+        raise  # the client has gone; there is nobody to tell
+    except OSError as error:
+        return errors.storage_failed(f"A file could not be used: {error.strerror or error}.").response()
     except web.HTTPRequestEntityTooLarge:
         return errors.too_large(MAX_BODY).response()
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
