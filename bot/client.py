@@ -29,6 +29,10 @@ PERMISSIONS = discord.Permissions(
 )
 
 
+# The bot never speaks, so it need not be told at every start that it could not.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
+
 class Tree(app_commands.CommandTree["Fewshot"]):
     """The commands; their errors reach the person."""
 

@@ -24,6 +24,9 @@ LONGEST = 6_000
 # These serve the bot itself and are no tricks to choose among.
 NOT_TRICKS = frozenset({"select", "questions"})
 MENU = "choose"
+UNREADABLE = (
+    "The model's choice of a trick could not be read. Put your request in other words, or use the command you want."
+)
 
 
 class Ask(commands.Cog):
@@ -73,6 +76,8 @@ class Ask(commands.Cog):
                         raise
                     await show_prompt_instead(reply, error.request)
                     return
+                except ReplyError as error:
+                    raise ReplyError(UNREADABLE) from error
                 try:
                     choice = checked(_object(selection), tricks)
                 except ReplyError as error:
