@@ -3,16 +3,14 @@
 Every cog that asks a model comes through here, so that all answers look and fail alike.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import discord
 
-from bot.core.errors import ModelError, NoModelError
+from bot.core.errors import NoModelError
 from bot.llm.asking import Answer
 from bot.llm.template import ChatTemplate, Request
 from bot.rendering import page_of
@@ -22,11 +20,8 @@ from bot.server.prompts import Prompt, Prompts
 from bot.ui.actions import ActionButton
 from bot.ui.prompt_card import no_model_card
 from bot.ui.reply import AnswerDeletedError, Page, Reply
+from bot.ui.work import Work
 
-_log = logging.getLogger(__name__)
-# Seconds that answers under way get when the bot stops.
-LAST_WORDS = 10.0
-STOPPING = "I am being restarted. Ask again in a minute."
 # How an answer is shown: text, and whatever its cog adds.
 Render = Callable[[Answer], Page]
 
@@ -39,37 +34,8 @@ def asker_of(interaction: discord.Interaction[Any]) -> Asker:
 class Answers:
     """Gives answers to interactions. One for the process."""
 
-    def __init__(self, desk: Desk, prompts: Prompts) -> None:
-        self._desk, self._prompts = desk, prompts
-        self._working: dict[asyncio.Task[Any], discord.Interaction[Any]] = {}
-        self._stopping = False
-
-    @contextmanager
-    def working(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
-        """Work that is waited for when the bot stops; once it stops, nothing new begins."""
-        if self._stopping:
-            raise ModelError(STOPPING)
-        task = asyncio.current_task()
-        assert task is not None, "answers are given inside tasks"
-        self._working[task] = interaction
-        try:
-            yield
-        finally:
-            self._working.pop(task, None)
-
-    async def wind_down(self) -> None:
-        """Take nothing new, give running answers a moment, and tell the others in a sentence."""
-        self._stopping = True
-        if not self._working:
-            return
-        _log.info("stopping: %d answers under way", len(self._working))
-        _, late = await asyncio.wait(set(self._working), timeout=LAST_WORDS)
-        interactions = [self._working[task] for task in late if task in self._working]
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=1.0)
-        await asyncio.gather(*(_excuse(interaction) for interaction in interactions))
+    def __init__(self, desk: Desk, prompts: Prompts, work: Work) -> None:
+        self._desk, self._prompts, self._work = desk, prompts, work
 
     async def give(
         self,
@@ -84,7 +50,7 @@ class Answers:
 
         Raises what the desk raises: the caller's error handler tells the person.
         """
-        with self.working(interaction):
+        with self._work.on(interaction):
             async with Reply(interaction, private=private) as reply:
                 return await self.give_in(reply, interaction, template, values, render=render)
 
@@ -125,14 +91,6 @@ class Answers:
         self._prompts.hold(prompt)
         if not private:
             await self._prompts.keep(prompt)
-
-
-async def _excuse(interaction: discord.Interaction[Any]) -> None:
-    """The sentence for an answer that did not make it; nobody is left to hear of a failure here."""
-    try:
-        await asyncio.wait_for(interaction.edit_original_response(content=STOPPING, view=None), 3.0)
-    except (discord.HTTPException, TimeoutError) as error:
-        _log.info("an asker could not be told that the bot stops: %s", error)
 
 
 async def show_prompt_instead(reply: Reply, request: Request) -> None:

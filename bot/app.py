@@ -25,6 +25,7 @@ from bot.services import Services
 from bot.storage.database import open_database
 from bot.storage.migrating import upgrade
 from bot.ui.actions import Actions
+from bot.ui.work import Work
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -58,7 +59,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         library = await asyncio.to_thread(open_library, TEMPLATES)
         for problem in library.problems.values():
             _log.error("%s", problem)
-        yield Services(settings, library, desk, prompts, Answers(desk, prompts), Actions(), database)
+        work = Work()
+        yield Services(
+            settings=settings,
+            library=library,
+            desk=desk,
+            prompts=prompts,
+            answers=Answers(desk, prompts, work),
+            work=work,
+            actions=Actions(work),
+            database=database,
+        )
 
 
 @asynccontextmanager
@@ -97,7 +108,7 @@ async def run(bot: Fewshot) -> None:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not serving.done():
-            await bot.services.answers.wind_down()
+            await bot.services.work.wind_down()
             await bot.close()
         await _ended(serving)
 

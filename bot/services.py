@@ -10,6 +10,7 @@ from bot.server.desk import Desk
 from bot.server.prompts import Prompts
 from bot.storage.database import Database
 from bot.ui.actions import Actions
+from bot.ui.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Services:
     desk: Desk
     prompts: Prompts
     answers: Answers
+    work: Work
     actions: Actions
     database: Database
 

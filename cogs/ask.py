@@ -67,7 +67,7 @@ class Ask(commands.Cog):
     ) -> None:
         """Select among `tricks`, then run the one selected; a selection that fails leaves the menu."""
         answers = self._services.answers
-        with answers.working(interaction):
+        with self._services.work.on(interaction):
             async with Reply(interaction, private=False) as reply:
                 try:
                     selection = await self._select(interaction, request, tricks)

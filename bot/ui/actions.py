@@ -12,6 +12,7 @@ import discord
 
 from bot.core.errors import NotFoundError
 from bot.ui.errors import tell
+from bot.ui.work import Work
 
 # A handler gets the interaction, the argument, and what was chosen in a menu (nothing for a button).
 Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
@@ -21,7 +22,8 @@ NAME = r"(?P<action>[a-z-]{1,20}):(?P<argument>.{0,70})"
 class Actions:
     """What each action does; one for the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self._handlers: dict[str, Handler] = {}
 
     def register(self, action: str, handler: Handler) -> None:
@@ -40,7 +42,8 @@ class Actions:
             handler = self._handlers.get(action)
             if handler is None:
                 raise NotFoundError("This button is from an older version of me and does nothing any more.")
-            await handler(interaction, argument, chosen)
+            with self._work.on(interaction):
+                await handler(interaction, argument, chosen)
         except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person would wait for ever
             await tell(interaction, error)
 

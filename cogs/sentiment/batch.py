@@ -47,7 +47,7 @@ class Batch:
 
     async def run(self, interaction: discord.Interaction[Any], file: discord.Attachment, *, private: bool) -> None:
         """Read `file`, rate its reviews, answer with a picture and a CSV."""
-        with self._services.answers.working(interaction):
+        with self._services.work.on(interaction):
             async with Reply(interaction, private=private) as reply:
                 rows = await self._read(file)
                 try:
