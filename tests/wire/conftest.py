@@ -3,11 +3,19 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.wire.driver import Wire
 from tests.wire.process import Process
 
 TINY = "tests.wire.tiny_bot:main"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def busy() -> AsyncIterator[Wire]:
+    """One server with the tiny bot for a whole file of tests; each of them goes to a channel of its own."""
+    async with Wire.start() as running, running.bot(entry=TINY):
+        yield running
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ async def interaction(state: State, body: Json) -> Json:
     original = messages.get(found.original_id or 0)
     return timeline(found) | {
         "version": found.version,
+        "token": found.token,
         "callback": found.callback,
         "original": shown(state, original) if original else None,
         "messages": [shown(state, messages[one]) for one in ids if one in messages],

@@ -40,6 +40,8 @@ class Wire(Observer):
         self.folder = folder
         # Decides for this test when an answer is finished; None: when it has been quiet for a moment.
         self.finished: Callable[[Message], bool] | None = None
+        # The bot that was started last.
+        self.process: Process | None = None
 
     @classmethod
     @asynccontextmanager
@@ -92,6 +94,7 @@ class Wire(Observer):
         """
         known = len(await self.call("gateway_log"))
         process = await Process.start(entry, list(arguments), self.env() | (env or {}), cwd or self.folder)
+        self.process = process
         try:
             await self._wait_ready(process, known, ready, commands=commands)
             yield process

@@ -44,13 +44,15 @@ class Exchange:
     ) -> Message:
         """The first response, once `until` holds for it, or once nothing happened for `quiet` seconds.
 
+        Where the bot removed the first response, the newest follow-up stands for it.
         Raises `NoAnswerError` when there was none within three seconds, or `until` did not come true in time.
         """
         done = until or self._finished
         state = await self._settle(done, quiet, timeout)
-        if state["original"] is None:
+        message = _current(state)
+        if message is None:
             raise NoAnswerError(f"There is no response to see: {state['events']}")
-        return Message(state["original"])
+        return message
 
     async def _settle(self, done: Predicate | None, quiet: float, timeout: float) -> Json:
         ends = time.monotonic() + timeout
@@ -58,11 +60,11 @@ class Exchange:
         while time.monotonic() < ends:
             if state["failed"]:
                 raise NoAnswerError(f"The application did not respond to {state['name']!r}.")
-            original = Message(state["original"]) if state["original"] else None
-            if done and original and not original.loading and done(original):
+            message = _current(state)
+            if done and message and not message.loading and done(message):
                 return state
             left = max(0.0, ends - time.monotonic())
-            waiting = done is not None or state["callback"] is None or (original is not None and original.loading)
+            waiting = done is not None or state["callback"] is None or (message is not None and message.loading)
             newer = await self.state(state["version"], left if waiting else min(quiet, left))
             if newer["version"] == state["version"] and not waiting:
                 return newer
@@ -73,13 +75,6 @@ class Exchange:
         """All responses once nothing happens any more: the original, where it still stands, and the follow-ups."""
         state = await self._settle(None, quiet, timeout)
         return [Message(raw) for raw in state["messages"]]
-
-    async def follow_up(self, *, timeout: float = PATIENCE) -> Message:
-        """The newest response, where the original was deleted or followed by another."""
-        found = await self.messages(timeout=timeout)
-        if not found:
-            raise NoAnswerError("There is no response to see.")
-        return found[-1]
 
     async def modal(self, *, timeout: float = PATIENCE) -> Modal:
         """The modal that the bot opened."""
@@ -117,6 +112,12 @@ class Exchange:
     def __await__(self) -> Any:
         """Awaiting an exchange waits for its answer."""
         return self.answer().__await__()
+
+
+def _current(state: Json) -> Message | None:
+    """The original where it stands, else the newest follow-up."""
+    raw = state["original"] or next(iter(reversed(state["messages"])), None)
+    return Message(raw) if raw else None
 
 
 async def gather(exchanges: list[Exchange], **more: Any) -> list[Message]:

@@ -18,6 +18,8 @@ def user(who: User) -> Json:
         "discriminator": "0000" if who.bot else "0",
         "avatar": None,
         "public_flags": 0,
+        "flags": 0,
+        "primary_guild": None,
     }
     if who.bot:
         payload["bot"] = True
@@ -34,6 +36,7 @@ def member(world: World, guild: Guild, user_id: int, *, with_user: bool = True) 
         "flags": 0,
         "nick": None,
         "avatar": None,
+        "banner": None,
         "pending": False,
         "premium_since": None,
         "communication_disabled_until": None,
@@ -52,6 +55,8 @@ def role(item: Role, position: int) -> Json:
         "position": position,
         "color": 0,
         "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "icon": None,
+        "unicode_emoji": None,
         "hoist": False,
         "managed": False,
         "mentionable": False,
@@ -120,10 +125,18 @@ def thread_member(item: Channel, user_id: int) -> Json:
     }
 
 
+# What a server has not set up, and Discord names all the same.
+UNSET = (
+    *("icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id"),
+    *("afk_channel_id", "system_channel_id", "widget_channel_id", "vanity_url_code", "rules_channel_id"),
+    *("safety_alerts_channel_id", "public_updates_channel_id", "max_presences", "incidents_data"),
+)
+
+
 def guild(world: World, item: Guild) -> Json:
     """A server as GUILD_CREATE sends it; of its members it names the bot alone, as without the members intent."""
     everything = world.channels_of(item.id)
-    return {
+    return dict.fromkeys(UNSET) | {
         "id": str(item.id),
         "name": item.name,
         "owner_id": str(item.owner_id),
@@ -139,7 +152,15 @@ def guild(world: World, item: Guild) -> Json:
         "mfa_level": 0,
         "nsfw_level": 0,
         "premium_tier": 0,
+        "region": "deprecated",
         "system_channel_flags": 0,
+        "widget_enabled": False,
+        "nsfw": False,
+        "premium_subscription_count": 0,
+        "premium_progress_bar_enabled": False,
+        "max_members": 25_000_000,
+        "max_video_channel_users": 25,
+        "max_stage_video_channel_users": 50,
         "afk_timeout": 300,
         "roles": [role(one, position) for position, one in enumerate(item.roles.values())],
         "channels": [channel(world, one) for one in everything if not one.is_thread],
@@ -175,6 +196,8 @@ def message(world: World, item: Message, *, nested: bool = False) -> Json:
         "type": item.kind,
         "flags": item.flags,
     }
+    if item.nonce is not None:
+        payload["nonce"] = item.nonce
     if item.reactions:
         payload["reactions"] = [_reaction(emoji, people) for emoji, people in item.reactions.items()]
     if item.by_webhook:
@@ -250,6 +273,12 @@ def application(world: World, operator_id: int, flags: int) -> Json:
         "integration_types_config": {"0": {}},
         "redirect_uris": [],
         "tags": [],
+        "interactions_endpoint_url": None,
+        "role_connections_verification_url": None,
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+        "explicit_content_filter": 0,
+        "eligible_oauth2_scopes": [],
     }
 
 

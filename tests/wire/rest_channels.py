@@ -104,16 +104,20 @@ async def history(request: web.Request) -> web.Response:
 
 @routes.post(MESSAGES)
 async def send(request: web.Request) -> web.Response:
-    """Writes a normal message of the bot."""
+    """Writes a normal message of the bot; an enforced nonce makes sending it twice the same as once."""
     state, channel_id, _ = ids(request)
     channel = see(state, channel_id)
     draft = await read_draft(request, state)
     need_to_write(state, channel, files=bool(draft.files))
+    nonce = draft.payload.get("nonce") if draft.payload.get("enforce_nonce") else None
+    known = [one for one in channel.messages.values() if nonce is not None and one.nonce == nonce]
+    if known:
+        return json_response(payloads.message(state.world, known[0]))
     reference = _reference(state, channel, draft.payload.get("message_reference"))
     kind = 19 if reference and reference["type"] == 0 else 0
     if channel.archived:
         channel.archived = False
-    message = post(state, channel, seeds.APPLICATION, draft, reference=reference, kind=kind)
+    message = post(state, channel, seeds.APPLICATION, draft, reference=reference, kind=kind, nonce=nonce)
     return json_response(payloads.message(state.world, message))
 
 

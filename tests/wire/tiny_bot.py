@@ -137,6 +137,7 @@ async def late(interaction: discord.Interaction, text: str, seconds: float) -> N
 async def shout(interaction: discord.Interaction, text: str, times: int = 1) -> None:
     """Sends normal messages, which may ping nobody."""
     await interaction.response.defer(ephemeral=True)
+    assert isinstance(interaction.channel, discord.abc.Messageable)
     try:
         for _ in range(times):
             await interaction.channel.send(text, allowed_mentions=discord.AllowedMentions.none())
@@ -163,7 +164,17 @@ async def sub(
     await interaction.response.send_message(f"{person.display_name} {place.name} {number} {share}")
 
 
-COMMANDS = (echo, buttons, card, language, copy, late, shout, length_menu, group)
+COMMANDS: tuple[app_commands.Command | app_commands.ContextMenu | app_commands.Group, ...] = (
+    echo,
+    buttons,
+    card,
+    language,
+    copy,
+    late,
+    shout,
+    length_menu,
+    group,
+)
 
 
 def main() -> int:

@@ -112,6 +112,7 @@ class Message:
     edited: float | None = None
     edits: int = 0
     thread_id: int | None = None
+    nonce: str | int | None = None
     reactions: dict[str, list[int]] = field(default_factory=dict)
 
 
