@@ -14,6 +14,8 @@ from bot.engine.models import Catalogue, card
 
 # A chat of 128,000 tokens is about half a megabyte; files are read as streams and have their own bound.
 MAX_BODY = 4 * 1024 * 1024
+# A burst of connections beyond the listening queue would wait a second for its next try.
+BACKLOG = 1024
 
 
 def create_app(catalogue: Catalogue, *, token: str | None) -> web.Application:
@@ -36,7 +38,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

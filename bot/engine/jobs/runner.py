@@ -18,8 +18,9 @@ from bot.engine.jobs.worker import DONE, FAILED, KEPT_MODELS, METRICS, STOPPED
 
 # How often the training process's figures are read.
 POLL = 0.25
-# A process that is killed goes on from its checkpoint; one that ends so often at the same step is at fault.
-MAX_ENDS_AT_ONE_STEP = 5
+# A process that is killed goes on from its checkpoint, or from the start before the first one. One that ends
+# so often without getting any further is at fault itself.
+MAX_ENDS_AT_ONE_STEP = 20
 
 log = logging.getLogger(__name__)
 
