@@ -53,7 +53,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         prompts = Prompts(database, settings.retention_days)
         desk = Desk(client, ledger, prompts)
-        stack.push_async_callback(desk.close)
         sweeping = asyncio.create_task(_sweep(prompts), name="sweep old prompts")
         stack.callback(sweeping.cancel)
         library = await asyncio.to_thread(open_library, TEMPLATES)

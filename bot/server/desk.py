@@ -1,10 +1,7 @@
 """The desk: the one way in which a command asks a model, from the reservation to the kept prompt."""
 
-import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bot.llm.asking import Answer, Spent, ask
 from bot.llm.client import ChatClient
@@ -13,7 +10,6 @@ from bot.llm.template import ChatTemplate, Request
 from bot.server.ledger import Asker, Ledger
 from bot.server.prompts import Prompt, Prompts, new_id, prompt_of
 
-_log = logging.getLogger(__name__)
 # Tokens set aside for an answer whose template sets no limit of its own.
 ANSWER_TOKENS = 1_000
 
@@ -31,7 +27,6 @@ class Desk:
 
     def __init__(self, client: ChatClient, ledger: Ledger, prompts: Prompts) -> None:
         self._client, self._ledger, self._prompts = client, ledger, prompts
-        self._settling: set[asyncio.Task[None]] = set()
 
     @property
     def model(self) -> str:
@@ -73,23 +68,7 @@ class Desk:
         try:
             return await ask(self._client, template, request, show, spent)
         finally:
-            self._later(self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage)))
-
-    def _later(self, settling: Coroutine[Any, Any, None]) -> None:
-        """Settle beside the answer, which does not wait for the disk; a crash in between leaves the estimate."""
-        task = asyncio.create_task(settling, name="settle")
-        self._settling.add(task)
-        task.add_done_callback(self._settled)
-
-    def _settled(self, task: "asyncio.Task[None]") -> None:
-        self._settling.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            _log.error("a call could not be settled; the next start settles it", exc_info=error)
-
-    async def close(self) -> None:
-        """Wait until everything is settled."""
-        while self._settling:
-            await asyncio.wait(self._settling)
+            self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage))
 
     def _estimate(self, model: str, request: Request) -> int:
         """What to reserve: the prompt's estimate and the longest answer it allows."""

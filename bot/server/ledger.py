@@ -79,9 +79,10 @@ class Ledger:
             raise
         return call.id
 
-    async def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None) -> None:
+    def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None) -> None:
         """Replace a reservation by its `usage`; a price that is not known counts as nothing.
 
+        Counts at once and is written with the next group, so that no answer waits for it.
         A call that never reached a model is settled with no usage, which frees all that was set aside.
         """
         call = self._open.get(call_id)
@@ -91,7 +92,7 @@ class Ledger:
         self._give_back(call, usage.total)
         nanodollars = int((usd or Decimal(0)) * NANO)
         self._spent += nanodollars
-        await calls.settle(
+        calls.settle(
             self._database,
             calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars),
         )

@@ -96,7 +96,10 @@ class Prompts:
         row = rows.KeptPrompt(
             prompt.id, prompt.at, asker.user_id, asker.guild_id, asker.channel_id, prompt.message_id, _body(prompt)
         )
-        await (rows.keep if new else rows.replace)(self._database, row)
+        if new:
+            rows.keep(self._database, row)
+        else:
+            await rows.replace(self._database, row)
 
     async def find(self, prompt_id: str) -> Prompt | None:
         """The prompt with this id, while it is held or kept."""

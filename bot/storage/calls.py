@@ -64,10 +64,13 @@ async def reserve(database: Database, call: Call) -> None:
     await database.write(_INSERT, {**row, "settled": False})
 
 
-async def settle(database: Database, done: Settlement) -> None:
-    """Replace the reservation by what was used; durable when this returns."""
+def settle(database: Database, done: Settlement) -> None:
+    """Replace the reservation by what was used, with the next group of writes.
+
+    A crash before that leaves the reservation open, and the next start settles it at its estimate.
+    """
     row = {"call": done.id, "used_model": done.model, "prompt": done.prompt, "cached": done.cached}
-    await database.write(_SETTLE, {**row, "completion": done.completion, "cost": done.nanodollars})
+    database.write_later(_SETTLE, {**row, "completion": done.completion, "cost": done.nanodollars})
 
 
 async def settle_orphans(database: Database) -> int:

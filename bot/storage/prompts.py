@@ -25,9 +25,9 @@ class KeptPrompt:
 _INSERT = PROMPTS.insert()
 
 
-async def keep(database: Database, prompt: KeptPrompt) -> None:
-    """Store `prompt`, which is new; durable when this returns."""
-    await database.write(_INSERT, _row(prompt))
+def keep(database: Database, prompt: KeptPrompt) -> None:
+    """Store `prompt`, which is new, with the next group of writes."""
+    database.write_later(_INSERT, _row(prompt))
 
 
 async def replace(database: Database, prompt: KeptPrompt) -> None:

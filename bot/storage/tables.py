@@ -4,7 +4,20 @@ Ids of Discord are 64 bits. Money is whole billionths of a US dollar, so that su
 are UTC, as seconds since 1970; a day is its ISO date.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 # Names for constraints, so that later migrations can speak of them on every database.
 METADATA = MetaData(
@@ -59,4 +72,100 @@ MARKS = Table(
     METADATA,
     Column("name", String(100), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# An adventure. `frame` is the scenario as it was at the start, in JSON: the story outlives the file. `head` is the
+# newest turn of the path that is played, NULL at the opening; `message_id` the message that shows it.
+STORIES = Table(
+    "stories",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("guild_id", BigInteger),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("scenario", String(64), nullable=False),
+    Column("title", String(100), nullable=False),
+    Column("frame", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("starter_id", BigInteger, nullable=False),
+    Column("head", Integer),
+    Column("message_id", BigInteger),
+    Column("at", Float, nullable=False),
+    Column("touched", Float, nullable=False),
+    Index(None, "channel_id", "state"),
+    Index(None, "starter_id"),
+)
+
+# What players said and what they were told. A turn that waits has no place in the tree yet: no parent, depth 0.
+# `event_id` is the event of Discord's that brought it, so that none is stored twice; a retry has none.
+TURNS = Table(
+    "turns",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", Integer, ForeignKey("turns.id", ondelete="CASCADE")),
+    Column("depth", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("event_id", BigInteger),
+    Column("player_id", BigInteger, nullable=False),
+    Column("player", String(100), nullable=False),
+    Column("named", Boolean, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("dice", Text, nullable=False),
+    Column("reply", Text),
+    Column("model", String(200), nullable=False),
+    Column("finish", String(20), nullable=False),
+    Column("prompt_id", String(32), nullable=False),
+    Column("message_id", BigInteger),
+    Column("at", Float, nullable=False),
+    UniqueConstraint("event_id"),
+    Index(None, "story_id", "state"),
+    Index(None, "parent_id"),
+    Index(None, "player_id"),
+    Index(None, "message_id"),
+)
+
+# Who has played in a story, and who may not any more.
+PLAYERS = Table(
+    "players",
+    METADATA,
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(100), nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Index(None, "user_id"),
+)
+
+# What happened on the path down to a turn, that turn included.
+SUMMARIES = Table(
+    "summaries",
+    METADATA,
+    Column("turn_id", Integer, ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "story_id"),
+)
+
+# Names for turns; NULL is the opening.
+BRANCHES = Table(
+    "branches",
+    METADATA,
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(50), primary_key=True),
+    Column("turn_id", Integer, ForeignKey("turns.id", ondelete="CASCADE")),
+)
+
+# Notes that are in every prompt of a story.
+NOTES = Table(
+    "notes",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
+    Column("player_id", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "story_id"),
+    Index(None, "player_id"),
 )
