@@ -103,7 +103,7 @@ TURNS = Table(
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
-    Column("parent_id", Integer, ForeignKey("turns.id", ondelete="CASCADE")),
+    Column("parent_id", Integer, ForeignKey("turns.id")),
     Column("depth", Integer, nullable=False),
     Column("state", String(10), nullable=False),
     Column("kind", String(10), nullable=False),
