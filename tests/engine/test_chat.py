@@ -132,3 +132,15 @@ async def test_a_client_that_goes_away_cancels_the_answer(fake: FakeModel, clien
         await client.chat.completions.create(model="m", messages=HELLO, timeout=0.2)
     await asyncio.wait_for(fake.calls[0].ended.wait(), 5)
     assert fake.calls[0].cancelled
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/files"])
+async def test_a_body_that_ends_early_does_the_server_no_harm(fake: FakeModel, path: str) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", fake.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {fake.token}\r\nContent-Length: 999\r\n\r\n"
+    writer.write(head.encode() + b'{"model"')
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    status, _ = await post(fake, b'{"model": "m", "messages": [{"role": "user", "content": "x"}]}')
+    assert status == 200

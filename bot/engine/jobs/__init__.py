@@ -8,9 +8,10 @@ killed at any instant: what a folder says is true, and the job goes on from ther
 `create`    the body of a new job, checked
 `events`    a job's events and checkpoints
 `book`      every job of the engine, by id
+`layout`    the names of a job's files, and exit codes
 `validate`  from the uploaded files to the rows that are trained
 `runner`    the queue: one job at a time, each in a child process; `settle` is what follows its end
-`worker`    that process
+`child`     that process as the server sees it; `tail` reads its figures; `worker` is the process itself
 `models`    tuned models and their checkpoints, as models of the engine
 `routes`    the HTTP side
 """

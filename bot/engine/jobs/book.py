@@ -8,14 +8,13 @@ from bot.engine import disk
 from bot.engine.errors import WireError
 from bot.engine.jobs import events
 from bot.engine.jobs.job import Job
+from bot.engine.jobs.layout import RUN, STOP
 
 # One job is trained at a time; more than these in line help nobody, and a loop gone wrong fills the disk.
 MAX_UNFINISHED = 20
 # Jobs that left no model are forgotten beyond this number, the oldest first.
 MAX_KEPT = 200
 MAX_MODELS = 100
-
-STOP = "stop"
 
 
 class Book:
@@ -39,7 +38,7 @@ class Book:
 
     def model_folder(self, job: Job) -> Path:
         """Where a job's finished model is."""
-        return self.folder(job) / "run" / "model"
+        return self.folder(job) / RUN / "model"
 
     def all(self) -> list[Job]:
         """Every job, the newest first."""

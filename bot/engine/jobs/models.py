@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bot.engine.errors import WireError, unknown_model
 from bot.engine.jobs.book import Book
 from bot.engine.jobs.job import BASE_MODEL, Job
+from bot.engine.jobs.layout import RUN
 from bot.engine.models import ChatModel, Piece
 from bot.engine.requests import ChatRequest
 
@@ -142,7 +143,7 @@ class EngineModels:
                 return self._tuned(job)
             for checkpoint in job.checkpoints if not job.model_deleted else ():
                 if job.checkpoint_name(checkpoint) == model_id:
-                    folder = self._book.folder(job) / "run" / "steps" / checkpoint.folder
+                    folder = self._book.folder(job) / RUN / "steps" / checkpoint.folder
                     return Tuned(model_id, checkpoint.created_at, folder, self._loader)
         raise unknown_model(model_id)
 
@@ -163,7 +164,7 @@ class EngineModels:
             raise WireError("Only a finished tuned model can be deleted.", code="model_not_deletable", param="model")
         job.model_deleted, job.checkpoints = True, []
         self._book.save(job)
-        await asyncio.to_thread(shutil.rmtree, self._book.folder(job) / "run", ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._book.folder(job) / RUN, ignore_errors=True)
 
     def _tuned(self, job: Job) -> Tuned:
         return Tuned(job.model_name, job.finished_at or 0, self._book.model_folder(job), self._loader)

@@ -4,17 +4,18 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Coroutine
 
 from bot.engine.errors import WireError
 from bot.engine.files import FileStore
 from bot.engine.jobs import events, settle
-from bot.engine.jobs.book import STOP, Book
+from bot.engine.jobs.book import Book
 from bot.engine.jobs.child import Child, training
 from bot.engine.jobs.job import Checkpoint, Failure, Job, new_id
+from bot.engine.jobs.layout import DONE, FAILED, KEPT_MODELS, METRICS, STOP, STOPPED
 from bot.engine.jobs.models import EngineModels
 from bot.engine.jobs.tail import Tail
 from bot.engine.jobs.validate import prepare
-from bot.engine.jobs.worker import DONE, FAILED, KEPT_MODELS, METRICS, STOPPED
 
 # How often the training process's figures are read.
 POLL = 0.25
@@ -44,7 +45,7 @@ class Runner:
                 await self._book.changed.wait()
                 self._book.changed.clear()
                 while (new := self._book.oldest("validating_files")) is not None:
-                    await self._validate(new)
+                    await self._guarded(new, self._validate(new))
                 if self._training is None or self._training.done():
                     self._start_next()
         finally:
@@ -52,12 +53,21 @@ class Runner:
                 self._training.cancel()
                 await asyncio.gather(self._training, return_exceptions=True)
 
+    async def _guarded(self, job: Job, work: Coroutine[None, None, None]) -> None:
+        """Fails a job whose files cannot be used, so that the queue goes on."""
+        try:
+            await work
+        except OSError as error:
+            log.exception("The job %s cannot go on.", job.id)
+            if not job.ended:
+                self._fail(job, _failure(error))
+
     async def _validate(self, job: Job) -> None:
         self._book.note(job, f"Validating training file: {job.training_file}")
         try:
             base = self._models.base_folder(job.model)
             notes = await asyncio.to_thread(prepare, job, self._book.folder(job), self._files, base)
-        except (WireError, OSError) as error:
+        except WireError as error:
             notes = []
             if not job.ended:
                 self._fail(job, _failure(error))
@@ -81,10 +91,7 @@ class Runner:
 
     async def _train(self, job: Job) -> None:
         try:
-            await self._attempts(job)
-        except OSError as error:
-            log.exception("The job %s cannot go on.", job.id)
-            self._fail(job, _failure(error))
+            await self._guarded(job, self._attempts(job))
         finally:
             self._book.changed.set()
 

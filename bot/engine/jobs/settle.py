@@ -11,8 +11,7 @@ from bot.engine.errors import WireError
 from bot.engine.files import FileStore, StoredFile
 from bot.engine.jobs.book import Book
 from bot.engine.jobs.job import Job
-from bot.engine.jobs.validate import BASE, ROWS, VALIDATION
-from bot.engine.jobs.worker import METRICS, OUTCOME, RUN
+from bot.engine.jobs.layout import BASE, METRICS, OUTCOME, ROWS, RUN, VALIDATION
 
 # Column of the result file, and what the training process calls it.
 COLUMNS = {
@@ -36,6 +35,8 @@ async def succeed(job: Job, book: Book, files: FileStore) -> None:
         job.result_files = [file.id]
     except WireError as error:
         book.note(job, f"The result file was not kept: {error}", "warn")
+    if job.ended:  # cancelled while the file was written
+        return
     job.fine_tuned_model = job.model_name
     job.end("succeeded")
     book.note(job, f"New fine-tuned model created: {job.fine_tuned_model}")

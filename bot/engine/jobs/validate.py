@@ -7,12 +7,8 @@ from bot.engine import dataset, disk
 from bot.engine.errors import WireError
 from bot.engine.files import FileStore
 from bot.engine.jobs.job import Job
+from bot.engine.jobs.layout import BASE, CONFIG, ROWS, VALIDATION
 from bot.engine.pocket.config import Row
-
-ROWS = "rows.jsonl"
-VALIDATION = "validation.jsonl"
-CONFIG = "config.json"
-BASE = "base"
 
 
 def prepare(job: Job, folder: Path, files: FileStore, base: Path | None) -> list[str]:

@@ -19,22 +19,27 @@ from filelock import FileLock, Timeout
 
 from bot.core.errors import FewshotError, InputError
 from bot.engine import disk
-from bot.engine.jobs.book import STOP
-from bot.engine.jobs.validate import CONFIG, ROWS, VALIDATION
+from bot.engine.jobs.layout import (
+    BUSY,
+    CONFIG,
+    DONE,
+    FAILED,
+    KEPT_MODELS,
+    LOCK,
+    METRICS,
+    OUTCOME,
+    ROWS,
+    RUN,
+    STOP,
+    STOPPED,
+    VALIDATION,
+)
 from bot.engine.pocket.config import Config, Metrics
-
-DONE, STOPPED, BUSY, FAILED = 0, 3, 4, 5
-
-METRICS = "metrics.jsonl"
-OUTCOME = "outcome.json"
-RUN = "run"
-LOCK = "lock"
 
 # An orphan ends with the step at hand and a checkpoint: a second at the most on a slow machine.
 LOCK_TIMEOUT = 30.0
 # How much training a kill can cost.
 CHECKPOINT_SECONDS = 2.0
-KEPT_MODELS = 3
 
 
 def main() -> int:
