@@ -14,9 +14,9 @@ import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion
 
-from bot.core.errors import NoModelError
+from bot.core.errors import ModelError, NoModelError
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
-from bot.llm.errors import FOREIGN, worded
+from bot.llm.errors import FOREIGN, NONSENSE, UNCLEAR, worded
 from bot.llm.prices import Usage
 from bot.llm.refusals import Refusals
 from bot.llm.stopping import cut
@@ -39,7 +39,15 @@ class ChatClient:
     All calls raise `ModelError` with a sentence for people.
     """
 
-    def __init__(self, *, base_url: str | None, api_key: str, model: str, concurrency: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str | None,
+        api_key: str,
+        model: str,
+        concurrency: int = 64,
+        timeout: httpx2.Timeout = TIMEOUT,
+    ) -> None:
         self.model = model
         self.tokens = TokenEstimator()
         self._places = asyncio.Semaphore(concurrency)
@@ -48,9 +56,9 @@ class ChatClient:
         self._client = AsyncOpenAI(
             base_url=base_url or OPENAI_URL,
             api_key=api_key,
-            timeout=TIMEOUT,
+            timeout=timeout,
             max_retries=RETRIES,
-            http_client=DefaultAioHttpClient(timeout=TIMEOUT),
+            http_client=DefaultAioHttpClient(timeout=timeout),
         )
 
     @property
@@ -70,6 +78,8 @@ class ChatClient:
             return [model.id async for model in await self._client.models.list()]
         except FOREIGN as error:
             raise worded(error) from error
+        except NONSENSE as error:
+            raise ModelError(UNCLEAR) from error
 
     async def complete(self, request: Request) -> ChatCompletion:
         """The client's own response object, whole."""
@@ -78,7 +88,7 @@ class ChatClient:
                 completion, body, stop = await self._asking(request, self._create, {})
         except FOREIGN as error:
             raise worded(error) from error
-        if stop and completion.choices and completion.choices[0].message.content:
+        if stop and completion.choices[0].message.content:
             completion.choices[0].message.content = cut(completion.choices[0].message.content, stop)
         if completion.usage is not None:
             self.tokens.learn(body["model"], request.messages, completion.usage.prompt_tokens)
@@ -102,8 +112,13 @@ class ChatClient:
         return AnswerStream(opener)
 
     async def _create(self, body: dict[str, Any]) -> ChatCompletion:
-        """One plain call."""
-        completion: ChatCompletion = await self._client.chat.completions.create(**body)
+        """One plain call. A page of HTML would come back as a text, and a list as a list."""
+        try:
+            completion: object = await self._client.chat.completions.create(**body)
+        except NONSENSE as error:
+            raise ModelError(UNCLEAR) from error
+        if not isinstance(completion, ChatCompletion) or not completion.choices:
+            raise ModelError(UNCLEAR)
         return completion
 
     def usage(self, request: Request, stream: AnswerStream) -> Usage:

@@ -13,9 +13,15 @@ from bot.core.errors import ModelError, NoModelError
 # The local engine answers with this code where the stand-in has no skill for a request.
 NO_MODEL = "no_model_connected"
 
+REFUSED = "The model did not accept this request. A shorter or simpler text may work."
+UNCLEAR = "The model's server gave an answer that cannot be understood. Try again in a moment."
+UNREACHABLE = "The model cannot be reached right now. Try again in a moment."
+# What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
+NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError)
+
 _TABLE: tuple[tuple[type[Exception], str], ...] = (
     (openai.APITimeoutError, "The model took too long to answer. Try again in a moment."),
-    (openai.APIConnectionError, "The model cannot be reached right now. Try again in a moment."),
+    (openai.APIConnectionError, UNREACHABLE),
     (
         openai.AuthenticationError,
         "The model's server did not accept the bot's credentials; its operator must check them.",
@@ -33,11 +39,13 @@ _TABLE: tuple[tuple[type[Exception], str], ...] = (
         "The model is getting more requests than it takes right now. Try again in a minute.",
     ),
     (openai.InternalServerError, "The model's server has a fault right now. Try again in a minute."),
-    (openai.BadRequestError, "The model did not accept this request. A shorter or simpler text may work."),
-    (openai.APIError, "The model's server gave an answer that cannot be understood. Try again in a moment."),
+    (openai.BadRequestError, REFUSED),
+    (openai.UnprocessableEntityError, REFUSED),
+    (openai.APIError, UNCLEAR),
     (httpx2.TimeoutException, "The model took too long to answer. Try again in a moment."),
     (httpx2.HTTPError, "The connection to the model broke off. Try again in a moment."),
     (httpx2.StreamError, "The connection to the model broke off. Try again in a moment."),
+    (aiohttp.ClientConnectorError, UNREACHABLE),
     (aiohttp.ClientError, "The connection to the model broke off. Try again in a moment."),
     (TimeoutError, "The model took too long to answer. Try again in a moment."),
 )
@@ -52,7 +60,18 @@ def worded(error: Exception) -> ModelError:
         made: ModelError = NoModelError("No language model is connected.")
     elif code == "insufficient_quota":
         made = ModelError(QUOTA)
+    elif getattr(error, "status_code", None) == 413:
+        made = ModelError(REFUSED)
     else:
-        made = ModelError(next(text for kind, text in _TABLE if isinstance(error, kind)))
+        lost = _lost_connection(error)
+        made = ModelError(next(text for kind, text in _TABLE if isinstance(lost or error, kind)))
     made.__cause__ = error
     return made
+
+
+def _lost_connection(error: Exception) -> Exception | None:
+    """The lost connection behind `error`: the client's aiohttp transport calls that a timeout, too."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, aiohttp.ClientConnectionError):
+        cause = cause.__cause__
+    return None if isinstance(cause, aiohttp.ServerTimeoutError) else cause

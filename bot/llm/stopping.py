@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 
 def cut(text: str, stops: Sequence[str]) -> str:
-    """`text` up to the first of `stops`, which is left out."""
-    ends = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
+    """`text` up to the one of `stops` that is complete first, as a model that writes word by word would stop."""
+    found = [(at + len(stop), at) for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return text[: min(found)[1]] if found else text
 
 
 class Stopper:

@@ -18,8 +18,9 @@ from bot.llm.errors import FOREIGN, worded
 from bot.llm.prices import Usage
 from bot.llm.stopping import Stopper
 
-# What can end a stream early: the transport's own errors, an error inside the stream, a line that is not JSON.
-BREAKS: tuple[type[Exception], ...] = (*FOREIGN, ValueError)
+# What can end a stream early: the transport's own errors, an error inside the stream, a line that is not JSON
+# or not of the wire's form (an object that is a list, a text that is a number).
+BREAKS: tuple[type[Exception], ...] = (*FOREIGN, ValueError, TypeError, AttributeError)
 # Opens the stream of lines, inside a stack that closes connection and place in the queue.
 Opener = Callable[[AsyncExitStack], Awaitable["Lines"]]
 
@@ -74,7 +75,7 @@ class AnswerStream:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """The pieces, none of them empty."""
-        stopper = Stopper(self._open.stop)
+        stopper, broke = Stopper(self._open.stop), None
         try:
             async for line in self._open.lines:
                 if not line.startswith("data:"):
@@ -90,12 +91,13 @@ class AnswerStream:
                     self.finish = "stop"
                     return
         except BREAKS as error:
-            self._broke(error)
-        if self.finish is None:
-            self._broke(None)
+            broke = error
         if piece := stopper.rest():
             self._pieces.append(piece)
             yield piece
+        # A line that breaks after the reason for the end takes nothing away but the usage.
+        if self.finish is None:
+            self._broke(broke)
 
     def _read(self, chunk: Mapping[str, Any]) -> str:
         """The text in one chunk; notes model, usage and the reason it ended on the way."""

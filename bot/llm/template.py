@@ -74,6 +74,8 @@ class ChatTemplate:
             raise TemplateError(f"The template {path.name} is not UTF-8.") from None
         except json.JSONDecodeError as error:
             raise TemplateError(f"The template {path.name} is not JSON: {error.msg}, line {error.lineno}.") from None
+        except RecursionError:
+            raise TemplateError(f"The template {path.name} is not JSON that can be read: it nests too deep.") from None
         return cls.from_dict(data, name=path.stem, source=path.name)
 
     @classmethod
