@@ -59,12 +59,11 @@ async def until(client: openai.AsyncOpenAI, job_id: str, *statuses: str) -> Fine
     raise AssertionError(f"the job is still {job.status}")
 
 
-async def until_step(client: openai.AsyncOpenAI, job_id: str) -> int:
-    """The first step that an event tells of, once there is one."""
+async def until_step(client: openai.AsyncOpenAI, job_id: str) -> None:
+    """Once an event tells of a step."""
     for _ in range(1200):
-        page = await client.fine_tuning.jobs.list_events(job_id, limit=1)
-        if page.data and page.data[0].type == "metrics":
-            figures: Any = page.data[0].data
-            return int(figures["step"])
+        page = await client.fine_tuning.jobs.list_events(job_id, limit=100)
+        if any(event.type == "metrics" for event in page.data):
+            return
         await asyncio.sleep(0.05)
     raise AssertionError("no step was reported")
