@@ -22,6 +22,7 @@ T = TypeVar("T")
 # Milliseconds that a connection waits for another process's lock: `fewshot db backup`, a command line beside us.
 BUSY_MS = 10_000
 READERS = 4
+PRAGMAS = ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {BUSY_MS}", "synchronous = FULL")
 
 
 class Database:
@@ -35,7 +36,7 @@ class Database:
         await self._writer.row(statement, row)
 
     def write_later(self, statement: Executable, row: Mapping[str, Any]) -> None:
-        """The same for a write that nobody waits for: it joins the next group, within a quarter of a second."""
+        """The same for a write that nobody waits for: it joins the next group, within half a second."""
         self._writer.later(statement, row)
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -60,7 +61,7 @@ class Database:
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """The database at a SQLAlchemy `url`, whose schema must be current (`bot.storage.migrating`)."""
-    writing = engine(url, immediate=True, pool_size=1, max_overflow=0)
+    writing = engine(url, begins="IMMEDIATE", pool_size=1, max_overflow=0)
     reading = engine(url, isolation_level="AUTOCOMMIT", pool_size=READERS)
     try:
         async with Writer(writing) as writer:
@@ -70,23 +71,23 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         await writing.dispose()
 
 
-def engine(url: str, *, immediate: bool = False, **options: Any) -> AsyncEngine:
-    """An engine for `url`; with `immediate`, its transactions on SQLite take the write lock as they begin."""
+def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngine:
+    """An engine for `url`. `begins` is how SQLite's driver begins a transaction by itself, before it writes:
+    `IMMEDIATE` takes the write lock at once; None leaves it to us.
+    """
     made = create_async_engine(url, **options)
     if made.dialect.name == "sqlite":
-        event.listen(made.sync_engine, "connect", _prepare)
-        if immediate:
-            event.listen(made.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+        def prepare(connection: Any, _record: object) -> None:
+            """SQLite's own settings belong to each connection; foreign keys cannot be set inside a transaction."""
+            cursor = connection.cursor()
+            for pragma in PRAGMAS:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+            connection.isolation_level = begins
+
+        event.listen(made.sync_engine, "connect", prepare)
     return made
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    """SQLite's own settings, which belong to each connection; foreign keys cannot be set inside a transaction."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {BUSY_MS}", "synchronous = FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def file_of(url: str) -> str | None:

@@ -78,9 +78,11 @@ async def _locked(url: str) -> str | None:
 
 async def _with_connection(url: str, work: Any) -> str | None:
     """`work` with a synchronous connection, on the engine's own thread."""
-    using = engine(url, immediate=True)
+    using = engine(url)
     try:
         async with using.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
             result: str | None = await connection.run_sync(work)
             return result
     except SQLAlchemyError as error:

@@ -169,3 +169,61 @@ NOTES = Table(
     Index(None, "story_id"),
     Index(None, "player_id"),
 )
+
+# What the admins of a server set; lists and switches are JSON.
+GUILDS = Table(
+    "guilds",
+    METADATA,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("language", String(20)),
+    Column("adventure_channels", Text, nullable=False),
+    Column("report_channel", BigInteger),
+    Column("user_tokens", BigInteger),
+    Column("guild_tokens", BigInteger),
+    Column("private", Text, nullable=False),
+    Column("menus", Boolean, nullable=False),
+)
+
+# A server's own templates; `body` is the template as JSON, without its examples.
+TRICKS = Table(
+    "tricks",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("guild_id", "name"),
+    Index(None, "user_id"),
+)
+
+# The examples of tricks, with the one who typed each.
+TRICK_EXAMPLES = Table(
+    "trick_examples",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("given", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Index(None, "trick_id"),
+    Index(None, "user_id"),
+)
+
+# Corrections that members suggest to the managers of their server; `body` is the template that was corrected.
+TRICK_SUGGESTIONS = Table(
+    "trick_suggestions",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("template", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("given", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Index(None, "guild_id"),
+    Index(None, "user_id"),
+)

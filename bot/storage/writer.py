@@ -21,7 +21,7 @@ from bot.core.errors import StorageError
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 # Seconds that a write for which nobody waits may wait for company.
-LINGER = 0.25
+LINGER = 0.5
 # Jobs of one transaction at the most, so that the first of them is not kept waiting for the last.
 GROUP = 500
 
@@ -64,7 +64,7 @@ class Writer:
         await self._queued(_Job(self._future(), statement=statement, row=row))
 
     def later(self, statement: Executable, row: Mapping[str, Any]) -> None:
-        """The same with the next group, within `LINGER` seconds; nobody waits for it, a failure is logged."""
+        """The same within `LINGER` seconds, with all that comes meanwhile; nobody waits, a failure is logged."""
         job = _Job(self._future(), statement=statement, row=row)
         job.done.add_done_callback(_log_failure)
         self._lingering.append(job)
@@ -81,7 +81,8 @@ class Writer:
         self._lingering.clear()
 
     async def work(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run `work` in the transaction; its own failure undoes it alone."""
+        """Run `work` in the transaction, after all that lingers; its own failure undoes it alone."""
+        self._hurry()
         result: T = await self._queued(_Job(self._future(), work=work))
         return result
 
@@ -91,7 +92,6 @@ class Writer:
     async def _queued(self, job: _Job) -> Any:
         if self._closed:
             raise StorageError("The database is closing; nothing more is written.")
-        self._hurry()
         self._jobs.put_nowait(job)
         return await job.done
 
@@ -128,6 +128,10 @@ async def _transaction(connection: AsyncConnection, group: list[_Job]) -> list[A
     """The results of all jobs, in order; neighbours of one statement run as one."""
     results: list[Any] = []
     async with connection.begin():
+        if any(job.work is not None for job in group) and connection.dialect.name == "sqlite":
+            # Work may read before it writes, and must not read what another process is about to change. Rows
+            # alone need no word of ours: the driver begins immediate by itself as the first is written.
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
         waiting: list[_Job] = []
         for job in group:
             if waiting and job.statement is not waiting[0].statement:
