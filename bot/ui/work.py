@@ -1,0 +1,65 @@
+"""Work on interactions that is under way, so that stopping can wait for it."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import discord
+
+from bot.core.errors import FewshotError
+
+_log = logging.getLogger(__name__)
+# Seconds that work under way gets when the bot stops, and then to be told that it did not make it.
+LAST_WORDS, EXCUSE = 10.0, 3.0
+STOPPING = "I am being restarted. Ask again in a minute."
+
+
+class StoppingError(FewshotError):
+    """The bot is stopping and takes nothing new."""
+
+
+class Work:
+    """What is under way; one for the process."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[Any], discord.Interaction[Any]] = {}
+        self._stopping = False
+
+    @contextmanager
+    def on(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
+        """The running task works on `interaction`. Raises `StoppingError` once the bot stops."""
+        if self._stopping:
+            raise StoppingError(STOPPING)
+        task = asyncio.current_task()
+        if task is None or task in self._tasks:
+            yield
+            return
+        self._tasks[task] = interaction
+        try:
+            yield
+        finally:
+            self._tasks.pop(task, None)
+
+    async def wind_down(self) -> None:
+        """Take nothing new, give what is under way a moment, and tell the rest in a sentence."""
+        self._stopping = True
+        if not self._tasks:
+            return
+        _log.info("stopping: %d answers under way", len(self._tasks))
+        _, late = await asyncio.wait(set(self._tasks), timeout=LAST_WORDS)
+        unserved = [self._tasks[task] for task in late if task in self._tasks]
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1.0)
+        await asyncio.gather(*(_excuse(interaction) for interaction in unserved))
+
+
+async def _excuse(interaction: discord.Interaction[Any]) -> None:
+    """The sentence for an answer that did not make it; nobody is left to hear of a failure here."""
+    try:
+        await asyncio.wait_for(interaction.edit_original_response(content=STOPPING, view=None), EXCUSE)
+    except (discord.HTTPException, TimeoutError) as error:
+        _log.info("an asker could not be told that the bot stops: %s", error)
