@@ -20,7 +20,7 @@ from bot.llm.errors import FOREIGN, NONSENSE, UNCLEAR, worded
 from bot.llm.prices import Usage
 from bot.llm.refusals import Refusals
 from bot.llm.stopping import cut
-from bot.llm.streaming import AnswerStream, Lines
+from bot.llm.streaming import AnswerStream, Chunks
 from bot.llm.template import Request
 from bot.llm.tokens import TokenEstimator
 
@@ -97,17 +97,17 @@ class ChatClient:
     def stream(self, request: Request) -> AnswerStream:
         """The same as it comes."""
 
-        async def opener(stack: AsyncExitStack) -> Lines:
+        async def opener(stack: AsyncExitStack) -> Chunks:
             await stack.enter_async_context(self._places)
             streamed = {"stream": True, "stream_options": {"include_usage": True}}
 
-            async def create(body: dict[str, Any]) -> AsyncIterator[str]:
+            async def create(body: dict[str, Any]) -> AsyncIterator[bytes]:
                 raw = self._client.chat.completions.with_streaming_response.create(**body)
-                lines: AsyncIterator[str] = (await stack.enter_async_context(raw)).iter_lines()
-                return lines
+                chunks: AsyncIterator[bytes] = (await stack.enter_async_context(raw)).iter_bytes()
+                return chunks
 
             async with asyncio.timeout(PATIENCE):
-                return Lines(*await self._asking(request, create, streamed))
+                return Chunks(*await self._asking(request, create, streamed))
 
         return AnswerStream(opener)
 

@@ -80,5 +80,5 @@ def _styles(path: Path) -> dict[str, Style]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return {name: Style(item["about"], item["sample"]) for name, item in data.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TemplateError(f'{path.name} cannot be used: every style needs an "about" and a "sample".') from None

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
-from bot.core.errors import ReplyError
+from bot.core.errors import ReplyError, TemplateError
 
 FENCE = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
-RATING = re.compile(r"\A\W*([1-5])(?:\s*/\s*5)?\s*(?:stars?)?\s*[:.–—-]\s*(\S.*)\Z", re.DOTALL | re.IGNORECASE)
+# "4.5: …" and "3-4: …" are no ratings, so no digit may follow a dot or a dash.
+RATING = re.compile(
+    r"\A\W*([1-5])(?:\s*/\s*5)?\s*(?:stars?)?\s*(?::|[.–—-](?!\s*\d))\s*(\S.*)\Z", re.DOTALL | re.IGNORECASE
+)
 XML = re.compile(r"<FACTS\b.*</FACTS\s*>", re.DOTALL)
 
 
@@ -83,8 +86,6 @@ def _checked(root: Element, xml: str) -> Facts:
 
 def json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object in `text` that `schema` (a JSON schema) accepts; what stands around it is passed over."""
-    # Imported here: only JSON replies need a validator.
-    from jsonschema import Draft202012Validator
 
     text = unfenced(text)
     start = text.find("{")
@@ -94,11 +95,28 @@ def json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         data, _ = json.JSONDecoder().raw_decode(text, start)
     except (json.JSONDecodeError, RecursionError):
         raise ReplyError("The answer's JSON is malformed or incomplete.") from None
-    problem = next(iter(Draft202012Validator(schema).iter_errors(data)), None)
+    problem = _first_problem(data, schema)
     if problem is not None:
         where = ".".join(str(part) for part in problem.absolute_path) or "the object"
         raise ReplyError(f"The answer's JSON does not fit: {where} breaks its rule {problem.validator!r}.")
     return dict(data)
+
+
+def _first_problem(data: Any, schema: Mapping[str, Any]) -> Any:
+    """The first way in which `data` breaks `schema`, or None; raises `TemplateError` for a schema that is none."""
+    # Imported here: only JSON replies need a validator.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError, UnknownType
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    # The registry is empty because the validator would otherwise fetch what a schema refers to from the network.
+    registry: Registry[Any] = Registry()
+    try:
+        Draft202012Validator.check_schema(schema)
+        return next(iter(Draft202012Validator(schema, registry=registry).iter_errors(data)), None)
+    except (SchemaError, UnknownType, Unresolvable, re.error, RecursionError):
+        raise TemplateError("The template's schema cannot be used; it is not JSON Schema of 2020-12.") from None
 
 
 def parse(text: str, kind: str, schema: Mapping[str, Any] | None = None) -> Reply:

@@ -1,0 +1,44 @@
+"""Prices are data with a date and a source; a name finds its own price and no other."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from bot.llm.prices import PRICES, Usage, cost, price_of
+
+
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("gpt-6-luna", "gpt-6-luna"),
+        ("gpt-6-luna-2026-10-01", "gpt-6-luna"),
+        ("ft:gpt-4o-mini-2024-07-18:org::abc", "ft:gpt-4o-mini"),
+        ("ft:pocket-gpt:local:racing:1", "ft:pocket-gpt"),
+        ("gpt-6-lunatic", None),
+        ("gpt-6-luna-pro", None),
+        ("gpt-4o-mini", None),
+        ("", None),
+    ],
+)
+def test_a_name_finds_its_own_price_and_no_other(model: str, known: str | None) -> None:
+    assert price_of(model) == (PRICES[known] if known else None)
+
+
+def test_every_price_has_a_date_and_a_source() -> None:
+    for price in PRICES.values():
+        assert date.fromisoformat(price.read)
+        assert price.source
+
+
+def test_what_runs_here_is_free_and_what_is_unknown_has_no_price() -> None:
+    assert cost("stand-in", Usage(1_000, 0, 1_000)) == 0
+    assert cost("somebodys-model", Usage(1_000, 0, 1_000)) is None
+
+
+def test_more_cached_than_prompt_tokens_never_earns_money() -> None:
+    assert cost("gpt-6-luna", Usage(prompt=10, cached=1_000_000)) == Decimal("0.01")
+
+
+def test_usages_add_up_and_an_estimate_stays_one() -> None:
+    assert Usage(1, 2, 3) + Usage(10, 20, 30, estimated=True) == Usage(11, 22, 33, estimated=True)
