@@ -3,10 +3,13 @@
 A small HTTP server on loopback that any OpenAI client can talk to; the bot itself uses the stock client
 too. It knows nothing of Discord and keeps its data in files, not in the bot's database.
 
-`server`    routes, token, error shapes
-`requests`  what may stand in a chat request
-`chat`      a model's pieces as an answer or as a stream; `limits` keeps stop strings and token limits
-`models`    what a model must offer, and the shelf that models stand on
+`launch`    one engine for a data folder, started by whoever needs it first; `address` is its `engine.json`
+`serve`     the engine in this process: everything that a folder holds, behind one port
+`server`    routes, token, error shapes; `errors` lists the errors, `body` and `paging` check what comes in
+`chat`      a model's pieces as an answer or as a stream; `requests` checks, `limits` stops
+`models`    what a model must offer
 `standin`   the stand-in: rules for when no language model is connected
-`launch`    one engine for a data folder, started by whoever needs it first
+`files`     uploads and results; `dataset` checks training data line by line, `disk` writes whole or not at all
+`jobs`      fine-tuning, each job trained in a process of its own
+`pocket`    the pocket GPT itself
 """

@@ -26,7 +26,7 @@ from bot.engine.address import ALREADY_RUNNING, Address, EngineError
 
 # An engine answers a ping in milliseconds; a machine under load may take a second.
 PING_TIMEOUT = 2.0
-# Starting takes about half a second on a laptop, several times that while everything else starts too.
+# Starting takes under a second on a laptop, several times that while everything else starts too.
 START_TIMEOUT = 20.0
 POLL = 0.05
 # How often a connected process looks whether the engine still lives.

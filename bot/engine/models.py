@@ -1,14 +1,13 @@
-"""What the engine asks of a model, and the shelf that its models stand on.
+"""What the engine asks of a model, and of the catalogue that a request finds it in.
 
 A model is anything that turns a checked request into pieces of text: the stand-in, a tuned pocket GPT,
 or a script of the tests. Stop strings and the token limit are kept for all of them by `bot.engine.chat`.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from bot.engine.errors import unknown_model
 from bot.engine.requests import ChatRequest
 
 FinishReason = Literal["stop", "length", "content_filter"]
@@ -66,24 +65,6 @@ class Catalogue(Protocol):
 
     def get(self, model_id: str) -> ChatModel:
         """The model of that name, or a `WireError` 404."""
-
-
-class Shelf:
-    """A catalogue that is filled once and does not change."""
-
-    def __init__(self, models: Iterable[ChatModel]) -> None:
-        self._models = {model.id: model for model in models}
-
-    def all(self) -> list[ChatModel]:
-        """Every model, in the order given."""
-        return list(self._models.values())
-
-    def get(self, model_id: str) -> ChatModel:
-        """The model of that name, or a `WireError` 404."""
-        try:
-            return self._models[model_id]
-        except KeyError:
-            raise unknown_model(model_id) from None
 
 
 def card(model: ChatModel) -> dict[str, object]:
