@@ -9,7 +9,7 @@ from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.players import note_player, count
+from bot.storage.players import count, note_player
 from bot.storage.tables import STORIES, SUMMARIES, TURNS
 
 # A turn waits, is open while it has no answer, is done, or was dropped from the line before it had a place.
