@@ -1,6 +1,7 @@
 """The composition root: everything is opened here, in one block, and closed in reverse."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
 from bot.llm.library import open_library
 from bot.server.desk import Desk
+from bot.server.guilds import open_guilds
 from bot.server.ledger import Limits, open_ledger
 from bot.server.prompts import Prompts
 from bot.services import Services
@@ -42,6 +44,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await upgrade(settings.database)
         database = await stack.enter_async_context(open_database(settings.database))
         client = await stack.enter_async_context(open_model(settings))
+        guilds = await open_guilds(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
         ledger = await open_ledger(
             database,
             Limits(
@@ -50,6 +53,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 settings.daily_tokens,
                 settings.monthly_usd,
             ),
+            guilds,
         )
         prompts = Prompts(database, settings.retention_days)
         desk = Desk(client, ledger, prompts)
@@ -67,6 +71,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             answers=Answers(desk, prompts, work),
             work=work,
             actions=Actions(work),
+            guilds=guilds,
             database=database,
         )
 
@@ -101,6 +106,10 @@ async def run(bot: Fewshot) -> None:
     if token is None:
         raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
     stopped = stop_on_signals()
+    # What start-up made stays for good. Without this, a full collection looks through all of it and holds the
+    # event loop for up to a tenth of a second.
+    gc.collect()
+    gc.freeze()
     async with bot:
         serving = asyncio.create_task(bot.start(token.get_secret_value()), name="gateway")
         stopping = asyncio.create_task(stopped.wait(), name="stop signal")

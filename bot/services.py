@@ -7,6 +7,7 @@ from bot.answers import Answers
 from bot.core.settings import Settings
 from bot.llm.library import Library
 from bot.server.desk import Desk
+from bot.server.guilds import Guilds
 from bot.server.prompts import Prompts
 from bot.storage.database import Database
 from bot.ui.actions import Actions
@@ -24,6 +25,7 @@ class Services:
     answers: Answers
     work: Work
     actions: Actions
+    guilds: Guilds
     database: Database
 
 

@@ -68,7 +68,8 @@ class Ask(commands.Cog):
         """Select among `tricks`, then run the one selected; a selection that fails leaves the menu."""
         answers = self._services.answers
         with self._services.work.on(interaction):
-            async with Reply(interaction, private=False) as reply:
+            hidden = self._services.guilds.private(interaction.guild_id, "ask")
+            async with Reply(interaction, private=hidden) as reply:
                 try:
                     selection = await self._select(interaction, request, tricks)
                 except NoModelError as error:

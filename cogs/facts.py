@@ -31,7 +31,7 @@ class FactsCog(commands.Cog, name="Facts"):
             interaction,
             self._services.library.get("facts"),
             {"about": about.strip()},
-            private=False,
+            private=self._services.guilds.private(interaction.guild_id, "facts"),
             render=rendering.raw if raw else rendering.page_of,
         )
 

@@ -31,7 +31,7 @@ class Rewrite(commands.Cog):
         style="The style to write in",
         sample="A text of your own choosing in the wanted style",
         file="A text file to rewrite",
-        private="Show the result to you alone (that is so unless you say no)",
+        private="Show the result to you alone, or to all; without it as the server has it",
     )
     async def rewrite(
         self,
@@ -40,19 +40,20 @@ class Rewrite(commands.Cog):
         style: app_commands.Range[str, 1, 100] | None = None,
         sample: app_commands.Range[str, 1, LONGEST_SAMPLE] | None = None,
         file: discord.Attachment | None = None,
-        private: bool = True,
+        private: bool | None = None,
     ) -> None:
         """Rewrite `text`, or what stands in `file`."""
+        hidden = self._services.guilds.private(interaction.guild_id, "rewrite", private)
         if text is None and file is None:
-            await interaction.response.send_modal(RewriteModal(self, "", style or "", sample or "", private=private))
+            await interaction.response.send_modal(RewriteModal(self, "", style or "", sample or "", private=hidden))
             return
         name, shown = self.style_of(style, sample)
         if text is None and file is not None:
-            await interaction.response.defer(ephemeral=private, thinking=True)
+            await interaction.response.defer(ephemeral=hidden, thinking=True)
             text = await read_text(file, most=LARGEST)
             if len(text) > LONGEST:
                 raise InputError(f"The file holds {len(text):,} characters; up to {LONGEST:,} can be rewritten.")
-        await self.give(interaction, text or "", name, shown, private=private)
+        await self.give(interaction, text or "", name, shown, private=hidden)
 
     @rewrite.autocomplete("style")
     async def styles(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
@@ -68,6 +69,7 @@ class Rewrite(commands.Cog):
         """The message menu: asks for the style in a window."""
         if not message.content.strip():
             raise InputError("This message holds no text to rewrite.")
+        self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
         text = message.content[:LONGEST_SAMPLE]
         await interaction.response.send_modal(RewriteModal(self, text, "", "", private=True))
 

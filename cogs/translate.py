@@ -26,17 +26,18 @@ class Translate(commands.Cog):
     @app_commands.describe(
         text="What to translate",
         to="Into which language; without it, into the one you read Discord in",
-        private="Show the translation to you alone (that is so unless you say no)",
+        private="Show the translation to you alone, or to all; without it as the server has it",
     )
     async def translate(
         self,
         interaction: discord.Interaction[Any],
         text: app_commands.Range[str, 1, LONGEST],
         to: app_commands.Range[str, 1, 60] | None = None,
-        private: bool = True,
+        private: bool | None = None,
     ) -> None:
         """Translate `text` into `to`."""
-        await self._give(interaction, text, to, private=private)
+        hidden = self._services.guilds.private(interaction.guild_id, "translate", private)
+        await self._give(interaction, text, to, private=hidden)
 
     @translate.autocomplete("to")
     async def languages(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
@@ -48,6 +49,7 @@ class Translate(commands.Cog):
         """The message menu: into the reader's language, for the reader alone."""
         if not message.content.strip():
             raise InputError("This message holds no text to translate.")
+        self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
         await self._give(interaction, message.content[:LONGEST], None, private=True)
 
     async def _give(self, interaction: discord.Interaction[Any], text: str, to: str | None, *, private: bool) -> None:

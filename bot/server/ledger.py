@@ -8,7 +8,7 @@ the next start. A day is a UTC day, a month a UTC month.
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,10 +16,13 @@ from time import time
 
 from bot.core.errors import LimitError
 from bot.llm.prices import Usage
+from bot.server.guilds import UNSET, Guilds
 from bot.storage import calls
 from bot.storage.database import Database
 
 NANO = 1_000_000_000
+# In place of a person, for what a server as a whole causes (the summary of a story): no person's limit counts it.
+SERVER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,16 @@ class Limits:
 class Ledger:
     """One for the process; made by `open_ledger`."""
 
-    def __init__(self, database: Database, limits: Limits, now: Callable[[], float] = time) -> None:
-        self._database, self._limits, self._now = database, limits, now
+    def __init__(
+        self, database: Database, limits: Limits, guilds: Guilds | None = None, now: Callable[[], float] = time
+    ) -> None:
+        self._database, self._limits, self._guild_settings, self._now = database, limits, guilds, now
         self._day = ""
         self._month = ""
         self._users: Counter[int] = Counter()
         self._guilds: Counter[int] = Counter()
+        # By server and person: what a server's own limit for a person counts.
+        self._members: Counter[tuple[int, int]] = Counter()
         self._total = 0
         self._spent = 0
         self._open: dict[str, calls.Call] = {}
@@ -98,15 +105,29 @@ class Ledger:
         )
 
     def _refuse_if_full(self, asker: Asker, tokens: int) -> None:
-        limits, at = self._limits, int(self._midnight().timestamp())
-        if self._users[asker.user_id] + tokens > limits.user:
-            raise LimitError(_sentence("You have", tokens, limits.user - self._users[asker.user_id], at))
-        if asker.guild_id is not None and self._guilds[asker.guild_id] + tokens > limits.guild:
-            raise LimitError(_sentence("This server has", tokens, limits.guild - self._guilds[asker.guild_id], at))
-        if self._total + tokens > limits.everyone:
-            raise LimitError(_sentence("The bot has", tokens, limits.everyone - self._total, at))
-        if self._spent >= limits.monthly_usd * NANO:
-            raise LimitError("The bot's budget for this month is spent; it frees up on the first of the next month.")
+        at = int(self._midnight().timestamp())
+        for who, limit, used in self._counts(asker):
+            if used + tokens > limit:
+                raise LimitError(_sentence(who, tokens, limit - used, at))
+        if self._spent >= self._limits.monthly_usd * NANO:
+            raise LimitError(f"The bot's budget for this month is spent; it frees up <t:{self._next_month()}:R>.")
+
+    def _counts(self, asker: Asker) -> Iterator[tuple[str, int, int]]:
+        """Who is limited, to how many tokens a day, and what they used: the operator's limits and the server's."""
+        limits, user, guild = self._limits, asker.user_id, asker.guild_id
+        own = self._guild_settings.of(guild) if self._guild_settings else UNSET
+        if user != SERVER:
+            yield "You have", limits.user, self._users[user]
+            if guild is not None and own.user_tokens is not None:
+                yield "In this server you have", own.user_tokens, self._members[guild, user]
+        if guild is not None:
+            yield "This server has", min(limits.guild, own.guild_tokens or limits.guild), self._guilds[guild]
+        yield "The bot has", limits.everyone, self._total
+
+    def _next_month(self) -> int:
+        """When the next UTC month begins, in seconds since 1970."""
+        first = datetime.fromtimestamp(self._now(), UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return int((first + timedelta(days=32)).replace(day=1).timestamp())
 
     def _midnight(self) -> datetime:
         today = datetime.fromtimestamp(self._now(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -119,6 +140,7 @@ class Ledger:
             self._day, self._total = day, 0
             self._users.clear()
             self._guilds.clear()
+            self._members.clear()
         if day[:7] != self._month:
             self._month, self._spent = day[:7], 0
 
@@ -127,6 +149,7 @@ class Ledger:
         self._total += tokens
         if guild_id is not None:
             self._guilds[guild_id] += tokens
+            self._members[guild_id, user_id] += tokens
 
     def _give_back(self, call: calls.Call, used: int) -> None:
         """Close the reservation; what it held of today's sums becomes what was used."""
@@ -135,9 +158,9 @@ class Ledger:
             self._count(call.user_id, call.guild_id, used - call.reserved)
 
 
-async def open_ledger(database: Database, limits: Limits) -> Ledger:
-    """A ledger that knows today's sums."""
-    ledger = Ledger(database, limits)
+async def open_ledger(database: Database, limits: Limits, guilds: Guilds | None = None) -> Ledger:
+    """A ledger that knows today's sums, and obeys what servers set in `guilds`."""
+    ledger = Ledger(database, limits, guilds)
     await ledger.load()
     return ledger
 

@@ -68,6 +68,9 @@ async def _say(interaction: discord.Interaction[Any], sentence: str) -> None:
         return
     if response.type is discord.InteractionResponseType.deferred_channel_message:
         try:
+            # A follow-up to an answer that is still loading would become that answer, public as it is; and where
+            # the loading one was deleted, it would find nothing to become. So it is ended before it goes.
+            await interaction.edit_original_response(content="…", attachments=[])
             await interaction.delete_original_response()
         except discord.NotFound:
             pass  # The person deleted it before us.

@@ -23,25 +23,26 @@ class Sentiment(commands.Cog):
     @app_commands.describe(
         review="The review to rate",
         file="A .txt with a review a line, or a .csv with a column “review”; up to 500",
-        private="Show the rating to you alone (that is so unless you say no)",
+        private="Show the rating to you alone, or to all; without it as the server has it",
     )
     async def sentiment(
         self,
         interaction: discord.Interaction[Any],
         review: app_commands.Range[str, 1, LONGEST] | None = None,
         file: discord.Attachment | None = None,
-        private: bool = True,
+        private: bool | None = None,
     ) -> None:
         """Rate `review`, or every review in `file`."""
         template = self._services.library.get("sentiment")
+        hidden = self._services.guilds.private(interaction.guild_id, "sentiment", private)
         if file is not None and review is None:
-            await Batch(self._services, template).run(interaction, file, private=private)
+            await Batch(self._services, template).run(interaction, file, private=hidden)
         elif review is None or not review.strip():
             raise InputError("Give a review to rate, or a file of them.")
         elif file is not None:
             raise InputError("Give either a review or a file, not both.")
         else:
-            await self._services.answers.give(interaction, template, {"review": review}, private=private)
+            await self._services.answers.give(interaction, template, {"review": review}, private=hidden)
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -1,0 +1,28 @@
+"""Who may do what: checked by id and by permission where it is done, beside Discord's hiding of commands."""
+
+from typing import Any
+
+import discord
+
+from bot.core.errors import NotAllowedError
+from bot.core.settings import Settings
+
+
+def managed_guild(interaction: discord.Interaction[Any]) -> int:
+    """The id of the server that the person manages; raises `NotAllowedError`."""
+    if interaction.guild_id is None:
+        raise NotAllowedError("This works in servers only.")
+    if not interaction.permissions.manage_guild:
+        raise NotAllowedError("Only those who may manage this server can do that.")
+    return interaction.guild_id
+
+
+def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bool:
+    """Whether the person runs this bot: named in the settings, or the application's owner, or of its team."""
+    application = interaction.client.application
+    owners: set[int] = set(settings.operator_ids)
+    if application is not None:
+        owners.add(application.owner.id)
+        if application.team is not None:
+            owners.update(member.id for member in application.team.members)
+    return interaction.user.id in owners

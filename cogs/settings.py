@@ -1,0 +1,162 @@
+"""`/settings`: what the admins of a server decide: its language, its channels, its limits, its privacy."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.errors import InputError
+from bot.server.guilds import LANGUAGES, PRIVATE, GuildSettings
+from bot.services import Services, services_of
+from bot.ui.cards import Card
+from bot.ui.safe import Layout
+from cogs._access import managed_guild
+
+SERVERS_OWN = "server"
+# A call sets aside about so many tokens before it is made; a lower limit lets nobody ask anything.
+ONE_CALL = 2_000
+
+
+@app_commands.default_permissions(manage_guild=True)
+@app_commands.guild_only()
+class SettingsCog(commands.GroupCog, name="settings", description="What the admins of this server decide"):
+    """Every command changes what it is given, leaves the rest, and shows all of it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        super().__init__()
+
+    @app_commands.command(description="The language in which I write where all can see it")
+    @app_commands.describe(language="The language; without it you see what is set")
+    @app_commands.choices(
+        language=[
+            app_commands.Choice(name="The server's own", value=SERVERS_OWN),
+            *(app_commands.Choice(name=name, value=tag) for tag, name in LANGUAGES.items()),
+        ]
+    )
+    async def language(self, interaction: discord.Interaction[Any], language: str | None = None) -> None:
+        """Set the language, or go back to the server's own."""
+        guild = managed_guild(interaction)
+        if language is not None:
+            await self._services.guilds.change(guild, language="" if language == SERVERS_OWN else language)
+        await self._show(interaction, guild)
+
+    @app_commands.command(description="Which channels are for adventures, and which takes reports")
+    @app_commands.describe(
+        adventure="A channel set aside for adventures: stories run in it, and not in a thread of their own",
+        reports="A channel that moderators read, for what members report",
+        remove="A channel that shall be neither of the two any more",
+    )
+    async def channels(
+        self,
+        interaction: discord.Interaction[Any],
+        adventure: discord.TextChannel | None = None,
+        reports: discord.TextChannel | None = None,
+        remove: discord.TextChannel | None = None,
+    ) -> None:
+        """Set channels aside, or take them back."""
+        guild = managed_guild(interaction)
+        if remove is not None and remove in (adventure, reports):
+            raise InputError("One channel cannot be set and removed at once; give it in one place.")
+        if adventure is not None or reports is not None or remove is not None:
+            await self._services.guilds.change(
+                guild,
+                add_channel=adventure.id if adventure else None,
+                report_channel=reports.id if reports else None,
+                drop_channel=remove.id if remove else None,
+            )
+        await self._show(interaction, guild)
+
+    @app_commands.command(description="How many tokens a day a person, and this server, may use")
+    @app_commands.describe(
+        person="Tokens a person may use here in a day (UTC)",
+        server="Tokens all of this server may use in a day (UTC)",
+        reset="Go back to the operator's limits",
+    )
+    async def limits(
+        self,
+        interaction: discord.Interaction[Any],
+        person: int | None = None,
+        server: int | None = None,
+        reset: bool = False,
+    ) -> None:
+        """Lower the limits, or go back to the operator's."""
+        guild = managed_guild(interaction)
+        if reset and (person is not None or server is not None):
+            raise InputError("Give new limits, or reset them; not both at once.")
+        if reset or person is not None or server is not None:
+            before = GuildSettings() if reset else self._services.guilds.of(guild)
+            await self._services.guilds.limit(
+                guild,
+                user=before.user_tokens if person is None else person,
+                guild=before.guild_tokens if server is None else server,
+            )
+        await self._show(interaction, guild)
+
+    @app_commands.command(description="Whose answers all can see, and whose messages may be sent to a model")
+    @app_commands.describe(
+        command="The command whose answers it is about",
+        private="Show its answers to the asker alone, unless they choose otherwise",
+        menus="Let Translate and Rewrite… send other people's messages to a model",
+    )
+    @app_commands.choices(command=[app_commands.Choice(name=f"/{name}", value=name) for name in PRIVATE])
+    async def privacy(
+        self,
+        interaction: discord.Interaction[Any],
+        command: str | None = None,
+        private: bool | None = None,
+        menus: bool | None = None,
+    ) -> None:
+        """Choose who sees answers, and whether the menus serve for others' messages."""
+        guild = managed_guild(interaction)
+        if (command is None) != (private is None):
+            raise InputError("Give both: the command, and whether its answers are private.")
+        if command is not None and command not in PRIVATE:
+            raise InputError("I have no such command whose answers could be private.")
+        if command is not None or menus is not None:
+            chosen = {command: private} if command is not None and private is not None else None
+            await self._services.guilds.change(guild, private=chosen, menus=menus)
+        await self._show(interaction, guild)
+
+    async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
+        await interaction.response.send_message(view=self._card(guild), ephemeral=True)
+
+    def _card(self, guild: int) -> Layout:
+        """All settings of a server, in words."""
+        guilds = self._services.guilds
+        own = guilds.of(guild)
+        private = [f"/{name}" for name in PRIVATE if guilds.private(guild, name)]
+        public = [f"/{name}" for name in PRIVATE if not guilds.private(guild, name)]
+        card = Card("Settings of this server")
+        card.text(f"**Language** {LANGUAGES[own.language] if own.language else 'the server’s own'}")
+        card.text(
+            f"**Adventures** {_channels(own.adventure_channels) or 'in threads, wherever they are started'}\n"
+            f"**Reports** {f'<#{own.report_channel}>' if own.report_channel else 'no channel is set'}"
+        )
+        card.text(
+            f"**Tokens a day** {_limit(own.user_tokens, guilds.most_user_tokens)} for a person, "
+            f"{_limit(own.guild_tokens, guilds.most_guild_tokens)} for the server{_warning(own)}"
+        )
+        card.text(f"**For the asker alone** {', '.join(private) or 'none'}\n**For all** {', '.join(public) or 'none'}")
+        menus = "may send" if own.menus else "do not send"
+        return card.text(f"**Translate and Rewrite…** {menus} other people's messages to a model").layout()
+
+
+def _channels(ids: frozenset[int]) -> str:
+    return ", ".join(f"<#{channel}>" for channel in sorted(ids))
+
+
+def _limit(own: int | None, most: int) -> str:
+    """The limit that holds, and whose it is."""
+    return f"{most:,} (the operator's)" if own is None else f"{min(own, most):,}"
+
+
+def _warning(own: GuildSettings) -> str:
+    low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
+    return f"\n⚠️ One answer sets aside about {ONE_CALL:,} tokens; below that, nobody can ask anything." if low else ""
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Add the commands."""
+    await bot.add_cog(SettingsCog(services_of(bot)))

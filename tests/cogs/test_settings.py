@@ -1,0 +1,81 @@
+"""`/settings`, and what obeys it, as admins and members meet it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulated import Simulated, simulated
+
+
+async def test_settings_are_kept_over_a_restart(tmp_path: Path) -> None:
+    """What an admin sets is there again in the next process."""
+    async with simulated(tmp_path) as sim:
+        guild = sim.guild.id
+        await sim.admin.slash(sim.general, "settings channels", adventure=sim.adventures, reports=sim.general)
+        await sim.admin.slash(sim.general, "settings limits", person=5_000)
+        await sim.admin.slash(sim.general, "settings language", language="de")
+        before = sim.services.guilds.of(guild)
+        assert not sim.errors
+    assert before.adventure_channels
+    async with simulated(tmp_path) as sim:
+        assert sim.services.guilds.of(guild) == before
+        assert (before.user_tokens, before.guild_tokens, before.language) == (5_000, None, "de")
+
+
+async def test_a_removed_channel_serves_nothing_any_more(sim: Simulated) -> None:
+    await sim.admin.slash(sim.general, "settings channels", adventure=sim.adventures, reports=sim.adventures)
+    await sim.admin.slash(sim.general, "settings channels", remove=sim.adventures)
+    own = sim.services.guilds.of(sim.guild.id)
+    assert own.adventure_channels == frozenset()
+    assert own.report_channel is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [(0, "at least 1 token"), (-1, "at least 1 token"), (250_001, "a server can lower that, and not raise it")],
+)
+async def test_a_limit_that_cannot_hold_is_refused_in_a_sentence(sim: Simulated, limit: int, said: str) -> None:
+    result = await sim.admin.slash(sim.general, "settings limits", person=limit)
+    assert said in sim.text(result.response)
+    assert sim.services.guilds.of(sim.guild.id).user_tokens is None
+
+
+async def test_a_low_limit_stops_a_member_and_says_when_it_frees_up(sim: Simulated) -> None:
+    shown = await sim.admin.slash(sim.general, "settings limits", person=10)
+    assert "nobody can ask anything" in sim.text(shown.response)
+    result = await sim.member.slash(sim.general, "translate", text="Good morning")
+    told = result.followups[0] if result.followups else result.response
+    assert "In this server you have used up today's tokens" in sim.text(told)
+    assert "frees up <t:" in sim.text(told)
+    await sim.admin.slash(sim.general, "settings limits", reset=True)
+    again = await sim.member.slash(sim.general, "translate", text="Good morning")
+    assert sim.text(again.response).startswith("ok")
+
+
+async def test_only_managers_may_change_settings(sim: Simulated) -> None:
+    """Discord refuses it already; that the bot checks for itself is seen in the buttons of suggestions."""
+    with pytest.raises(Exception, match="permission"):
+        await sim.member.slash(sim.general, "settings limits", person=5_000)
+    assert sim.services.guilds.of(sim.guild.id).user_tokens is None
+
+
+async def test_a_server_chooses_who_sees_answers_and_a_person_chooses_for_theirs(sim: Simulated) -> None:
+    await sim.admin.slash(sim.general, "settings privacy", command="translate", private=False)
+    public = await sim.member.slash(sim.general, "translate", text="Good morning")
+    assert public.response is not None
+    assert not public.response.ephemeral
+    own = await sim.member.slash(sim.general, "translate", text="Good morning", private=True)
+    assert own.response is not None
+    assert own.response.ephemeral
+
+
+async def test_others_messages_stay_here_where_the_switch_is_off(sim: Simulated) -> None:
+    """One's own message may still be translated."""
+    theirs, own = await sim.other.send(sim.general, "Guten Morgen"), await sim.member.send(sim.general, "Hallo")
+    await sim.admin.slash(sim.general, "settings privacy", menus=False)
+    for menu in ("Translate", "Rewrite…"):
+        refused = await sim.member.context_menu(sim.general, menu, theirs)
+        assert "does not let me send other people's messages" in sim.text(refused.response)
+    assert not sim.model.requests
+    await sim.member.context_menu(sim.general, "Translate", own)
+    assert len(sim.model.requests) == 1
