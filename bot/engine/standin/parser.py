@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.engine.standin import world
 from bot.engine.standin.world import State, Step
@@ -14,29 +15,62 @@ NOT_UNDERSTOOD = "This small world has no rule for that. Say help to see what it
 # A line is cut after so many commands; more in one line is a slip of the keyboard.
 MAX_COMMANDS = 8
 
+_SAID = {
+    "idle": "You do. Nothing else in the room takes an interest.",
+    "talk": "Your voice comes back from the walls. Nobody here has a word to say: this world is played by rules.",
+    "force": "It hurts you more than it hurts the oak and the iron.",
+}
+_ASKS_HELP = re.compile(r"\bwhat (?:can|could|should|shall|do) (?:i|we) do\b|\bhow (?:do|does)\b|\bhint\b")
 _SPEAKER = re.compile(r"^\s*[^\s:][^:\n]{0,40}:\s+")
 _BETWEEN = re.compile(r"(?:[.;!?\n]+|,|\bthen\b|\band\b)", re.I)
 _FILLER = re.compile(
-    r"\b(?:i|we|please|try to|want to|would like to|the|a|an|my|some|to|at|up|on|in|into|with|carefully|slowly)\b",
+    r"\b(?:i|we|please|try to|want to|would like to|the|a|an|my|some|to|at|up|on|in|into|with|carefully|slowly"
+    r"|am|do|does|is)\b",
     re.I,
 )
-_NOUNS = {
-    "table": "table", "desk": "table", "underside": "table", "door": "door", "lock": "door", "keyhole": "door",
-    "key": "key", "sandwich": "sandwich", "bread": "sandwich", "food": "sandwich", "dog": "dog", "hound": "dog",
-    "cupboard": "cupboard", "cabinet": "cupboard", "tin": "tin", "box": "tin", "biscuit": "biscuit",
-    "stairs": "stairs", "stair": "stairs", "staircase": "stairs", "steps": "stairs", "lamp": "lamp",
-    "gate": "gate", "grass": "grass", "wall": "wall", "walls": "wall", "floor": "floor",
-}  # fmt: skip
-_VERBS = {
-    "look": "look", "examine": "look", "inspect": "look", "search": "look", "read": "look", "l": "look", "x": "look",
-    "check": "look", "see": "look", "feel": "look", "take": "take", "get": "take", "pick": "take", "grab": "take",
-    "use": "use", "put": "use", "turn": "use", "unlock": "unlock", "open": "open", "push": "open", "pull": "open",
-    "go": "go", "walk": "go", "run": "go", "enter": "go", "leave": "go", "climb": "go", "follow": "go",
-    "north": "go", "south": "go", "east": "go", "west": "go", "down": "go", "back": "go", "outside": "go",
-    "eat": "eat", "bite": "eat", "taste": "eat", "give": "give", "feed": "give", "throw": "give", "offer": "give",
-    "inventory": "inventory", "i": "inventory", "pockets": "inventory", "bag": "inventory",
-    "help": "help", "wait": "wait", "continue": "wait", "rest": "wait", "pet": "pet", "stroke": "pet",
-}  # fmt: skip
+
+
+def _by_word(groups: dict[str, str]) -> dict[str, str]:
+    """Each word of a group, with the meaning that the group stands for."""
+    return {word: meaning for meaning, words in groups.items() for word in words.split()}
+
+
+_NOUNS = _by_word(
+    {
+        "table": "table desk underside",
+        "door": "door lock keyhole",
+        "key": "key",
+        "sandwich": "sandwich bread food",
+        "dog": "dog hound",
+        "cupboard": "cupboard cabinet",
+        "tin": "tin box",
+        "biscuit": "biscuit",
+        "stairs": "stairs stair staircase steps",
+        "lamp": "lamp",
+        "gate": "gate",
+        "grass": "grass",
+        "wall": "wall walls",
+        "floor": "floor",
+    }
+)
+_VERBS = _by_word(
+    {
+        "look": "look examine inspect search read l x check see feel where",
+        "take": "take get pick grab",
+        "use": "use put turn",
+        "unlock": "unlock",
+        "open": "open push pull",
+        "go": "go walk run enter leave climb follow out north south east west down back outside",
+        "eat": "eat bite taste",
+        "give": "give feed throw offer",
+        "inventory": "inventory i pockets bag",
+        "help": "help",
+        "wait": "wait continue rest",
+        "idle": "pet stroke sit stand jump dance sing sleep listen",
+        "talk": "say ask talk shout tell",
+        "force": "knock kick break force smash hit",
+    }
+)
 
 
 def play(lines: list[str]) -> str:
@@ -59,18 +93,32 @@ def _command(state: State, command: str) -> Step:
     bare = command.strip().lower()
     if bare in ("i", "inv"):
         return world.inventory(state)
+    if _ASKS_HELP.search(bare):
+        return state, HELP
     words = re.findall(r"[a-z]+", _FILLER.sub(" ", bare))
-    if {"inventory", "pockets", "bag", "carrying"} & set(words):
+    if {"inventory", "pockets", "bag", "carrying", "have", "carry"} & set(words):
         return world.inventory(state)
     verb = next((_VERBS[word] for word in words if word in _VERBS), None)
-    things = [_NOUNS[word] for word in words if word in _NOUNS]
+    things = _things(state, words)
     if verb is None:
         return state, NOT_UNDERSTOOD
     absent = next((thing for thing in things if not world.present(state, thing)), None)
     if absent is not None:
         return state, f"There is no {absent} that you can see."
     where = next((word for word in ("back", "west", "room", "chamber") if word in words), "")
+    if things:
+        state = replace(state, it=things[0])
     return _act(state, verb, things, where)
+
+
+def _things(state: State, words: list[str]) -> list[str]:
+    """The things that a command names; "it" is the last one, "everything" whatever can be carried."""
+    named = [_NOUNS[word] for word in words if word in _NOUNS]
+    if state.it and {"it", "that", "this"} & set(words):
+        named.insert(0, state.it)
+    if not named and {"all", "everything", "whatever", "anything"} & set(words):
+        named = [thing for thing in [world.free_to_take(state)] if thing]
+    return named
 
 
 def _act(state: State, verb: str, things: list[str], where: str) -> Step:
@@ -91,8 +139,10 @@ def _act(state: State, verb: str, things: list[str], where: str) -> Step:
         return plain[verb](state)
     if verb == "look":
         return world.look(state, thing)
-    if verb == "pet":
-        return state, "A friendly hand changes nothing here."
+    if verb in _SAID:
+        return state, _SAID[verb]
+    if verb == "take" and thing == "door":
+        return state, "You have nothing to pick a lock with, and nowhere to put a door."
     if not thing:
         return state, f"What do you want to {verb}?"
     return {"take": world.take, "open": world.open_, "eat": world.eat}[verb](state, thing)

@@ -24,6 +24,8 @@ class State:
     door_open: bool = False
     dog_fed: bool = False
     tin_open: bool = False
+    # What "it" means: the thing that was found or handled last.
+    it: str = ""
 
 
 Step = tuple[State, str]
@@ -48,7 +50,7 @@ def look(state: State, thing: str = "") -> Step:
     if not thing:
         return state, _ROOM_TEXTS[state.room](state)
     if thing == "table" and not state.key_found:
-        found = replace(state, key_found=True)
+        found = replace(state, key_found=True, it="key")
         return found, "You run a hand along the underside of the table. A small brass key is tied there with thread."
     return state, _thing_text(state, thing)
 
@@ -67,6 +69,8 @@ def unlock(state: State) -> Step:
     """Turns the key in the chamber's door."""
     if state.unlocked:
         return state, "The lock is undone already."
+    if state.key_found and "key" not in state.taken:
+        state = take(state, "key")[0]
     if "key" not in state.bag:
         return state, "You have nothing that fits the lock."
     opened = replace(state, unlocked=True, door_open=True, bag=state.bag - {"key"})
@@ -84,7 +88,9 @@ def open_(state: State, thing: str) -> Step:
     if thing in ("cupboard", "tin") and "biscuit" in state.taken:
         return state, "The tin in the cupboard is empty now."
     if thing in ("cupboard", "tin"):
-        return replace(state, tin_open=True), "In the cupboard is a tin, and in the tin one last dog biscuit."
+        return replace(
+            state, tin_open=True, it="biscuit"
+        ), "In the cupboard is a tin, and in the tin one last dog biscuit."
     if thing == "gate":
         return state, "The gate was never locked. Beyond it lies the road, and the end of this small story."
     return state, f"The {thing} does not open."
@@ -124,6 +130,11 @@ def give(state: State, thing: str) -> Step:
         return state, f"The dog sniffs at the {thing} and turns away."
     fed = replace(state, bag=state.bag - {thing}, dog_fed=True)
     return fed, f"The dog takes the {thing}, thinks well of you, and rolls off the lowest stair."
+
+
+def free_to_take(state: State) -> str:
+    """What lies about that could be carried, if anything."""
+    return next((thing for thing in ("key", "biscuit") if thing not in state.bag and present(state, thing)), "")
 
 
 def inventory(state: State) -> Step:
