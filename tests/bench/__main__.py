@@ -1,0 +1,163 @@
+"""`make bench`: ours against a bare bot, in one run, on this machine.
+
+Each bot is a process of its own, driven through its own loopback Discord by the same load, and asks the same
+local model server. The two take turns, so that a machine whose speed drifts slows both. Figures are medians
+over the turns; CPU time is the bot's own process, its children not counted (there are none here).
+"""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from tests.bench.model_process import ModelProcess
+from tests.wire.driver import Wire
+
+LEVELS = {1: (30, 5), 50: (50, 8), 200: (200, 5)}  # at once: (commands a turn, turns)
+MEMORY_COMMANDS = 1_000
+BARE, OURS = "tests.bench.bare_bot:main", "bot.__main__:main"
+
+
+@dataclass
+class Figures:
+    """Of one bot at one level: a list entry a turn, but for `first` and `last`, which hold every command's."""
+
+    cpu: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    last: list[float] = field(default_factory=list)
+    calls: float = 0.0
+
+
+@dataclass
+class Subject:
+    """A bot under load."""
+
+    name: str
+    wire: Wire
+    process: psutil.Process
+    started: float
+    rest: float
+    levels: dict[int, Figures] = field(default_factory=dict)
+    later: float = 0.0
+
+
+@asynccontextmanager
+async def subject(name: str, entry: str, model: ModelProcess, starts: int = 5) -> AsyncIterator[Subject]:
+    """A bot, started several times for the start-up figure; the last one stays."""
+    times: list[float] = []
+    async with AsyncExitStack() as stack:
+        wire = await stack.enter_async_context(Wire.start(rate_limits=False))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        env = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "fake-model"}
+        env |= {"DATA_DIR": folder, "DAILY_TOKENS_PER_USER": "1000000000", "DAILY_TOKENS_PER_GUILD": "1000000000"}
+        env |= {"DAILY_TOKENS": "1000000000"}
+        arguments = ["run"] if entry == OURS else []
+        for _ in range(starts):
+            began = time.monotonic()
+            async with wire.bot(*arguments, entry=entry, env=env):
+                times.append(time.monotonic() - began)
+        process = await stack.enter_async_context(wire.bot(*arguments, entry=entry, env=env))
+        seen = psutil.Process(process.pid)
+        # Ours is finished when its buttons are there, the bare bot when its text is.
+        wire.finished = (
+            (lambda message: bool(message.buttons)) if entry == OURS else (lambda message: bool(message.content))
+        )
+        await _commands(wire, 20)
+        await asyncio.sleep(1.0)
+        yield Subject(name, wire, seen, statistics.median(times), seen.memory_info().rss / 2**20)
+
+
+async def _commands(wire: Wire, count: int) -> list[dict[str, Any]]:
+    """`count` commands at once, to their final texts; their timelines."""
+    before = await wire.timelines()
+    after = max((int(line["id"]) for line in before), default=0)
+    exchanges = await wire.burst("translate", count, text="Good morning, pilots. The race begins at noon.", to="Greek")
+    await asyncio.gather(*(exchange.answer(timeout=120) for exchange in exchanges))
+    wanted = {exchange.id for exchange in exchanges}
+    return [line for line in await wire.timelines(after) if int(line["id"]) in wanted]
+
+
+async def turn(bot: Subject, at_once: int, commands: int, model: ModelProcess) -> None:
+    """One turn of load; adds to the bot's figures of this level."""
+    figures = bot.levels.setdefault(at_once, Figures())
+    calls_before = len(await model.calls())
+    spent = _cpu(bot.process)
+    lines: list[dict[str, Any]] = []
+    for _ in range(commands // at_once if at_once > 1 else commands):
+        lines += await _commands(bot.wire, at_once)
+    figures.cpu.append((_cpu(bot.process) - spent) * 1_000 / len(lines))
+    calls = (await model.calls())[calls_before:]
+    figures.calls = len(calls) / len(lines)
+    ends = sorted(call["last_byte"] for call in calls)
+    finals = sorted(line["events"][-1]["at"] for line in lines)
+    figures.first += [line["events"][0]["at"] - line["dispatched"] for line in lines]
+    # The k-th answer to end at the model is matched with the k-th final text: all answers are alike.
+    figures.last += [final - end for final, end in zip(finals, ends, strict=False)]
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of `values` lie."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+def report(bare: Subject, ours: Subject) -> None:
+    """The table: bare, ours, ratio."""
+    print("\n| figure | bare bot | Fewshot | ratio |\n|---|---|---|---|")
+    for level in LEVELS:
+        one, two = bare.levels[level], ours.levels[level]
+        rows = {
+            "CPU a command, ms": (statistics.median(one.cpu), statistics.median(two.cpu)),
+            "first response p50, ms": (percentile(one.first, 0.5) * 1e3, percentile(two.first, 0.5) * 1e3),
+            "first response p99, ms": (percentile(one.first, 0.99) * 1e3, percentile(two.first, 0.99) * 1e3),
+            "model's last byte to final text p50, ms": (
+                percentile(one.last, 0.5) * 1e3,
+                percentile(two.last, 0.5) * 1e3,
+            ),
+            "model calls a command": (one.calls, two.calls),
+        }
+        for name, (left, right) in rows.items():
+            _row(f"{level} at once: {name}", left, right)
+    _row("start-up to ready, s", bare.started, ours.started)
+    _row("memory at rest, MiB", bare.rest, ours.rest)
+    _row(f"memory after {MEMORY_COMMANDS:,} more commands, MiB", bare.later, ours.later)
+
+
+def _row(name: str, left: float, right: float) -> None:
+    print(f"| {name} | {left:.2f} | {right:.2f} | {right / left if left else float('nan'):.2f} |")
+
+
+async def main() -> None:
+    """Measure and print."""
+    async with ModelProcess.start() as model, AsyncExitStack() as stack:
+        bots = [
+            await stack.enter_async_context(subject("bare", BARE, model)),
+            await stack.enter_async_context(subject("ours", OURS, model)),
+        ]
+        for at_once, (commands, turns) in LEVELS.items():
+            for number in range(turns):
+                for bot in bots if number % 2 else reversed(bots):
+                    await turn(bot, at_once, commands, model)
+                print(f"{at_once} at once, turn {number + 1} of {turns}", file=sys.stderr)
+        for bot in bots:
+            for _ in range(MEMORY_COMMANDS // 100):
+                await _commands(bot.wire, 100)
+            await asyncio.sleep(1.0)
+            bot.later = bot.process.memory_info().rss / 2**20
+        report(*bots)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

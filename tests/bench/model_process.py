@@ -1,0 +1,39 @@
+"""The model server of a benchmark: the tests' scripted model as a process of its own."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+
+class ModelProcess:
+    """One fixed answer for every request, in pieces."""
+
+    def __init__(self, url: str, token: str, session: aiohttp.ClientSession) -> None:
+        self.url, self.token, self._session = url, token, session
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, *arguments: str) -> AsyncIterator["ModelProcess"]:
+        """Run it for as long as the block lasts; `arguments` as `python -m tests.fake_model` takes them."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.fake_model", *arguments), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            about = json.loads(await process.stdout.readline())
+            async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {about['token']}"}) as session:
+                yield cls(about["url"], about["token"], session)
+        finally:
+            process.terminate()
+            await process.wait()
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """Every answered request, with the monotonic times of its arrival and its last byte."""
+        async with self._session.get(self.url.removesuffix("/v1") + "/calls") as response:
+            found: list[dict[str, Any]] = await response.json()
+            return found
