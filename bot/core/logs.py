@@ -26,8 +26,7 @@ class SecretFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line (and its traceback below, as text), without secrets."""
-        text = self._as_json(record) if self._json else super().format(record)
-        return self.hide(text)
+        return self._as_json(record) if self._json else self.hide(super().format(record))
 
     def hide(self, text: str) -> str:
         """`text` without the secrets."""
@@ -40,10 +39,11 @@ class SecretFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            # Hidden before they are escaped: a quote in a secret looks different in JSON.
+            "message": self.hide(record.getMessage()),
         }
         if record.exc_info:
-            data["exception"] = self.formatException(record.exc_info)
+            data["exception"] = self.hide(self.formatException(record.exc_info))
         return json.dumps(data, ensure_ascii=False)
 
 

@@ -6,6 +6,7 @@ loads it, so neither can grow without the other.
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
     chat_concurrency: int = Field(64, ge=1, le=1000, description="Calls to the model at one time.")
 
     tuning_provider: Literal["engine", "openai", "nebius", "custom"] = Field(
-        "engine", description="Where models are tuned; `engine` is the local one."
+        "engine", description="Where models are tuned: engine (the local one), openai, nebius or custom."
     )
     tuning_base_url: str | None = Field(None, description="Address of a custom tuning provider.")
     tuning_api_key: SecretStr | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
@@ -81,8 +82,12 @@ class Settings(BaseSettings):
     health_port: int | None = Field(
         None, ge=1, le=65535, description="Port on loopback for /livez and /readyz; off when unset."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
-    log_format: Literal["text", "json"] = Field("text", description="Log lines for people, or for machines.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much is logged: DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Log lines for people (text) or for machines (json)."
+    )
 
     @field_validator("guild_ids", "operator_ids", "operator_guild_ids", mode="before")
     @classmethod
@@ -102,6 +107,28 @@ class Settings(BaseSettings):
         if any(not equals or not folder.strip() for _, equals, folder in pairs):
             raise ValueError("write it as name=folder, separated by commas")
         return {name.strip(): folder.strip() for name, _, folder in pairs}
+
+    @field_validator("discord_token", "openai_api_key", "tuning_api_key", mode="before")
+    @classmethod
+    def _key(cls, value: object) -> object:
+        """A key without the blank space that was copied along; what no header could carry is refused here."""
+        if not isinstance(value, str):
+            return value
+        if not value.isascii() or not value.strip().isprintable():
+            raise ValueError("it holds characters that no key has; copy it again")
+        return value.strip() or None
+
+    @field_validator("openai_base_url", "tuning_base_url", mode="after")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        """An address that a client can use."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        # Reading the port raises ValueError for one that is no number.
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("it is no address such as http://127.0.0.1:11434/v1")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -132,3 +159,5 @@ def load(**overrides: object) -> Settings:
             for issue in error.errors(include_input=False)
         )
         raise ConfigError(f"Some settings cannot be used. {problems}. See .env.example.") from None
+    except UnicodeDecodeError:
+        raise ConfigError("The file .env is not in UTF-8; save it with that encoding.") from None

@@ -8,6 +8,7 @@ import re
 LIMIT = 2_000
 # Fences as people and models write them; a longer "language" is text, not a fence.
 FENCE = re.compile(r"^(`{3,8})([^`\n]{0,20})$", re.MULTILINE)
+NO_WIDTH = "\u200b"
 # Room for closing a fence at the end of a piece.
 CLOSING = 9
 # Where a text may be cut, best first; a cut in the middle of a word is the last resort.
@@ -51,10 +52,13 @@ def shorten(text: str, limit: int) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """`text` in a code fence that its own backticks cannot close."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    marks = "`" * (longest + 1)
-    return f"{marks}{language}\n{text}\n{marks}"
+    """`text` in a code fence that its own backticks cannot close.
+
+    Discord ends a code block at the next three backticks, however many began it, so longer runs inside are
+    parted by spaces of no width.
+    """
+    inside = re.sub(r"`{3,}", lambda run: NO_WIDTH.join(run[0]), text)
+    return f"```{language}\n{inside}\n```"
 
 
 def _cut(text: str, limit: int, least: int) -> int:

@@ -1,0 +1,136 @@
+"""Settings are one typed object; `.env.example` lists them all, and what is wrong is named without its value."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.core.errors import ConfigError
+from bot.core.settings import Settings, load
+
+EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+ENTRY = re.compile(r"^# (?P<about>[^\n]+)\n# (?P<name>[A-Z_]+)=(?P<default>.*)$", re.MULTILINE)
+SECRET = "sk-hunter2-hunter2-hunter2"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment without any of our settings, in a folder without .env."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_example_lists_every_setting_with_its_own_description() -> None:
+    entries = {entry["name"]: entry["about"] for entry in ENTRY.finditer(EXAMPLE.read_text(encoding="utf-8"))}
+    assert entries == {name.upper(): field.description for name, field in Settings.model_fields.items()}
+
+
+def test_the_example_loads_as_it_stands_and_with_every_default_switched_on(tmp_path: Path) -> None:
+    switched_on = tmp_path / "example.env"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    switched_on.write_text(re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE), encoding="utf-8")
+    assert load(_env_file=EXAMPLE) == load(_env_file=switched_on) == load()
+
+
+def test_every_default_stands_in_the_example() -> None:
+    defaults = {entry["name"]: entry["default"] for entry in ENTRY.finditer(EXAMPLE.read_text(encoding="utf-8"))}
+    settings = load()
+    for name, value in settings:
+        if value or isinstance(value, bool):
+            assert defaults[name.upper()], f"{name} has a default that the example leaves out"
+
+
+def test_secrets_never_show() -> None:
+    settings = load(discord_token=SECRET, openai_api_key=SECRET, tuning_api_key=SECRET)
+    assert SECRET not in repr(settings) + str(settings) + str(settings.model_dump())
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("CHAT_MODEL=from-file\nCHAT_CONCURRENCY=3\n", encoding="utf-8")
+    monkeypatch.setenv("CHAT_MODEL", "from-environment")
+    assert (load().chat_model, load().chat_concurrency) == ("from-environment", 3)
+
+
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUILD_IDS", "1, 2,,3 ")
+    monkeypatch.setenv("CORPORA", "league=./texts, other = /srv/other")
+    settings = load()
+    assert settings.guild_ids == {1, 2, 3}
+    assert settings.corpora == {"league": Path("texts"), "other": Path("/srv/other")}
+
+
+def test_empty_and_blank_values_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GUILD_IDS", "HEALTH_PORT", "CORPORA"):
+        monkeypatch.setenv(name, "")
+    assert load() == Settings()
+    monkeypatch.setenv("OPENAI_API_KEY", "  ")
+    assert not load().has_model
+
+
+def test_a_key_is_taken_without_the_space_that_was_copied_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f" {SECRET}\n")
+    key = load().openai_api_key
+    assert key is not None
+    assert key.get_secret_value() == SECRET
+
+
+WRONG = {
+    "DISCORD_TOKEN": f"{SECRET}…",
+    "OPENAI_API_KEY": f"{SECRET}\nhunter2",
+    "TUNING_API_KEY": f"{SECRET}ä",
+    "OPENAI_BASE_URL": "hunter2.example/v1",
+    "TUNING_BASE_URL": "http://[hunter2/v1",
+    "CHAT_CONCURRENCY": "hunter2",
+    "TUNING_PROVIDER": "hunter2",
+    "GUILD_IDS": "1,hunter2",
+    "CORPORA": "hunter2",
+    "RETENTION_DAYS": "31",
+    "MONTHLY_USD": "0",
+    "DAILY_TOKENS": "-1",
+    "HEALTH_PORT": "70000",
+    "MESSAGE_CONTENT": "hunter2",
+    "LOG_LEVEL": "hunter2",
+    "LOG_FORMAT": "hunter2",
+}
+
+
+def test_all_wrong_settings_are_named_at_once_and_none_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in WRONG.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load()
+    sentence = str(caught.value)
+    assert [name for name in WRONG if name not in sentence] == []
+    assert "hunter2" not in sentence
+    assert "\n" not in sentence
+    assert ".env.example" in sentence
+
+
+@pytest.mark.parametrize(
+    "value", ["http://localhost:port/v1", "http://:80/v1", "ftp://host/v1", "localhost:11434", "http://h:0/"]
+)
+def test_what_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", value)
+    with pytest.raises(ConfigError, match="OPENAI_BASE_URL"):
+        load()
+
+
+@pytest.mark.parametrize("value", ["http://127.0.0.1:11434/v1", "https://models.example/v1", "http://[::1]:8000/v1"])
+def test_an_address_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", value)
+    assert load().openai_base_url == value
+
+
+def test_a_file_in_another_encoding_is_one_sentence() -> None:
+    Path(".env").write_bytes("CHAT_MODEL=käse".encode("latin-1"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load()
+
+
+def test_limits_have_defaults_that_are_not_zero() -> None:
+    settings = load()
+    limits = (settings.daily_tokens_per_user, settings.daily_tokens_per_guild, settings.daily_tokens)
+    assert 0 < limits[0] <= limits[1] <= limits[2]
+    assert settings.monthly_usd > 0
