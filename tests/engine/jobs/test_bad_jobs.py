@@ -144,7 +144,19 @@ async def test_only_tuned_models_can_be_deleted(local: openai.AsyncOpenAI, name:
     assert caught.value.status_code == status
 
 
-async def test_what_the_engine_has_not_answers_with_an_unknown_address(local: openai.AsyncOpenAI) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.fine_tuning.checkpoints.permissions.create("ckpt", project_ids=["x"]),
+        lambda client: client.fine_tuning.alpha.graders.validate(grader={}),
+        lambda client: client.chat.completions.retrieve("chatcmpl-1"),
+        lambda client: client.chat.completions.delete("chatcmpl-1"),
+        lambda client: client.completions.create(model="stand-in", prompt="x"),
+        lambda client: client.responses.create(model="stand-in", input="x"),
+        lambda client: client.moderations.create(input="x"),
+    ],
+)
+async def test_what_the_engine_has_not_answers_with_an_unknown_address(local: openai.AsyncOpenAI, call: Any) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        await local.fine_tuning.checkpoints.permissions.create("ckpt", project_ids=["x"])
+        await call(local)
     assert caught.value.code == "unknown_url"
