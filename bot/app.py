@@ -108,8 +108,8 @@ async def run(bot: Fewshot) -> None:
     stopped = stop_on_signals()
     # What start-up made stays for good. Without this, a full collection looks through all of it and holds the
     # event loop for up to a tenth of a second.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     async with bot:
         serving = asyncio.create_task(bot.start(token.get_secret_value()), name="gateway")
         stopping = asyncio.create_task(stopped.wait(), name="stop signal")
