@@ -1,0 +1,112 @@
+"""The real bot in a simulated Discord, inside the test's process: the double for behaviour.
+
+    async def test_translation(sim: Simulated) -> None:
+        sim.model.says("Bonjour")
+        result = await sim.member.slash(sim.general, "translate", text="Good morning", to="French")
+        assert result.response.content.startswith("Bonjour")
+        shown = await sim.member.click(result.response, label="Prompt")
+        assert "Good morning" in sim.text(shown.response)
+
+`sim.admin`, `sim.member` and `sim.other` act: `slash(channel, "name", **options)`, `autocomplete(channel, name,
+option, typed)`, `context_menu(channel, name, message)`, `click(message, label=…)`, `select(message, [value])`,
+`submit_modal(result, {label: text})`, `send(channel, text)`. What an action led to is there when it returns. A
+result has `.response`, `.followups` and `.modal`; `sim.general.history()` has what all can see. `sim.errors` holds
+what went wrong inside the bot, those errors included that a person was told of. Options of the settings are given
+by a mark: `@pytest.mark.settings(retention_days=0)`.
+
+Crashes, faults of Discord's and figures are not for this double but for `tests/wire/`.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import discord
+import simcord
+
+from bot.app import open_services
+from bot.client import Fewshot
+from bot.core.settings import Settings
+from bot.demo.simulator import Env
+from bot.services import Services
+from tests.fake_model import FakeModel
+
+# Seconds of real time that one action may take until all is quiet.
+PATIENCE = 20.0
+
+
+@dataclass
+class Simulated:
+    """One server with an admin, two members and two channels, the bot in it, and a model that says what it is told."""
+
+    env: simcord.Env
+    bot: Fewshot
+    services: Services
+    model: FakeModel
+    guild: simcord.GuildHandle
+    general: simcord.ChannelHandle
+    adventures: simcord.ChannelHandle
+    admin: simcord.MemberActor
+    member: simcord.MemberActor
+    other: simcord.MemberActor
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """What went wrong inside the bot so far."""
+        return list(self.env.errors)
+
+    def text(self, message: simcord.ResponseMessage | None) -> str:
+        """All text that a message shows, that of cards included."""
+        assert message is not None, "nothing was answered"
+        return "\n".join([message.content, *texts_of(message.components)]).strip()
+
+    def buttons(self, message: simcord.ResponseMessage | None) -> list[str]:
+        """The labels of a message's buttons, from top to bottom."""
+        assert message is not None, "nothing was answered"
+        return [part["label"] for part in parts_of(message.components) if part.get("type") == 2 and "label" in part]
+
+
+def parts_of(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every component, those inside others included."""
+    for part in components:
+        yield part
+        yield from parts_of(part.get("components", []))
+        if isinstance(part.get("accessory"), dict):
+            yield from parts_of([part["accessory"]])
+
+
+def texts_of(components: list[dict[str, Any]]) -> list[str]:
+    """The text blocks of a card."""
+    return [part["content"] for part in parts_of(components) if "content" in part]
+
+
+@asynccontextmanager
+async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
+    """Open everything as `fewshot run` would, in `folder`; close it all at the end."""
+    async with FakeModel() as model:
+        given = {"openai_base_url": model.url, "openai_api_key": model.token, "chat_model": "fake-model"}
+        settings = Settings(_env_file=None, **(given | {"data_dir": folder} | options))
+        async with open_services(settings) as services:
+            bot = Fewshot(services)
+            env = Env(bot, check_errors=False, settle_timeout=PATIENCE)
+            guild = env.create_guild("The Paddock")
+            general, adventures = guild.create_text_channel("general"), guild.create_text_channel("adventures")
+            admin, member, other = people(env, guild)
+            await env.start()
+            try:
+                yield Simulated(env, bot, services, model, guild, general, adventures, admin, member, other)
+            finally:
+                await env.shutdown()
+                await bot.close()
+
+
+def people(env: simcord.Env, guild: simcord.GuildHandle) -> list[simcord.MemberActor]:
+    """An admin and two members."""
+    role = guild.create_role("admin", permissions=discord.Permissions(administrator=True))
+    return [
+        guild.add_member(env.create_user("ada"), roles=[role]),
+        guild.add_member(env.create_user("ben")),
+        guild.add_member(env.create_user("cleo")),
+    ]
