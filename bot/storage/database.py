@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import event, make_url
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.base import Executable
@@ -22,6 +22,7 @@ T = TypeVar("T")
 # Milliseconds that a connection waits for another process's lock: `fewshot db backup`, a command line beside us.
 BUSY_MS = 10_000
 READERS = 4
+BAD_URL = "DATABASE_URL is no address that can be used; for SQLite write sqlite+aiosqlite:///folder/file."
 PRAGMAS = ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {BUSY_MS}", "synchronous = FULL")
 
 
@@ -60,7 +61,10 @@ class Database:
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """The database at a SQLAlchemy `url`, whose schema must be current (`bot.storage.migrating`)."""
+    """The database at a SQLAlchemy `url`, whose schema must be current (`bot.storage.migrating`).
+
+    Raises `StorageError` where it cannot be opened.
+    """
     writing = engine(url, begins="IMMEDIATE", pool_size=1, max_overflow=0)
     reading = engine(url, isolation_level="AUTOCOMMIT", pool_size=READERS)
     try:
@@ -75,7 +79,12 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
     """An engine for `url`. `begins` is how SQLite's driver begins a transaction by itself, before it writes:
     `IMMEDIATE` takes the write lock at once; None leaves it to us.
     """
-    made = create_async_engine(url, **options)
+    try:
+        made = create_async_engine(_parsed(url), **options)
+    except SQLAlchemyError:
+        raise StorageError(BAD_URL) from None
+    except ImportError as error:
+        raise StorageError(f"DATABASE_URL asks for a driver that is not installed: {error.name}.") from None
     if made.dialect.name == "sqlite":
 
         def prepare(connection: Any, _record: object) -> None:
@@ -92,10 +101,21 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
 
 def file_of(url: str) -> str | None:
     """The path of a SQLite database; None for one in memory or on a server."""
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
     return parsed.database
+
+
+def _parsed(url: str) -> URL:
+    """`url` in its parts; raises `StorageError` that does not repeat it, as it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise StorageError(BAD_URL) from None
+    if parsed.drivername == "sqlite":  # the driver that SQLAlchemy would take by itself is not asynchronous
+        raise StorageError(BAD_URL)
+    return parsed
 
 
 def sentence(error: Exception) -> str:

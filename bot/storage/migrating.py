@@ -63,6 +63,7 @@ async def backup(url: str, target: Path) -> int:
     try:
         await asyncio.to_thread(_copy, path, target)
     except (OSError, sqlite3.Error) as error:
+        target.unlink(missing_ok=True)  # half a copy must not pass for one
         raise StorageError(f"The copy failed: {error}.") from None
     return target.stat().st_size
 

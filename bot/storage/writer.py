@@ -7,12 +7,13 @@ a write is done before the transaction that holds it is durable.
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 LINGER = 0.5
 # Jobs of one transaction at the most, so that the first of them is not kept waiting for the last.
 GROUP = 500
+CLOSING = "The database is closing; nothing more is written."
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +50,14 @@ class Writer:
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="database writer")
+        # Connected here and not in the task, where nobody would hear of a failure and every write would wait for ever.
+        # One connection for good: borrowing it anew would cost each group a rollback and two thread changes.
+        connection = self._engine.connect()
+        try:
+            await connection.start()
+        except DBAPIError as error:
+            raise StorageError(f"The database cannot be used: {error.orig}.") from error
+        self._task = asyncio.create_task(self._run(connection), name="database writer")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -67,6 +76,9 @@ class Writer:
         """The same within `LINGER` seconds, with all that comes meanwhile; nobody waits, a failure is logged."""
         job = _Job(self._future(), statement=statement, row=row)
         job.done.add_done_callback(_log_failure)
+        if self._closed:
+            _fail(job, StorageError(CLOSING))
+            return
         self._lingering.append(job)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._hurry)
@@ -91,14 +103,13 @@ class Writer:
 
     async def _queued(self, job: _Job) -> Any:
         if self._closed:
-            raise StorageError("The database is closing; nothing more is written.")
+            raise StorageError(CLOSING)
         self._jobs.put_nowait(job)
         return await job.done
 
-    async def _run(self) -> None:
+    async def _run(self, connection: AsyncConnection) -> None:
         """Until closed: take all that is queued, write it, tell everyone."""
-        # One connection for good: borrowing it anew would cost each group a rollback and two thread changes.
-        async with self._engine.connect() as connection:
+        try:
             while (first := await self._jobs.get()) is not None:
                 group = [first]
                 while len(group) < GROUP and not self._jobs.empty():
@@ -107,14 +118,18 @@ class Writer:
                         break
                     group.append(job)
                 await self._write(connection, group)
+        finally:
+            await connection.close()
 
     async def _write(self, connection: AsyncConnection, group: list[_Job]) -> None:
         """The group as one transaction; if it fails, each job alone, so that only the culprit hears of it."""
         try:
             results = await _transaction(connection, group)
         except Exception as error:  # noqa: BLE001 - whatever a job raises belongs to its caller, and the writer lives on
-            if len(group) == 1:
-                _fail(group[0], error)
+            # A lock that another program holds is no job's fault, and to wait for it once is enough.
+            if len(group) == 1 or _is_busy(error):
+                for job in group:
+                    _fail(job, error)
                 return
             for job in group:
                 await self._write(connection, [job])
@@ -161,6 +176,12 @@ def _fail(job: _Job, error: Exception) -> None:
             job.done.set_exception(wrapped)
         else:
             job.done.set_exception(error)
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether `error` says that another program holds SQLite's lock."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, DBAPIError) else 0
+    return int(code) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _log_failure(done: "asyncio.Future[Any]") -> None:

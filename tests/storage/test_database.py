@@ -1,0 +1,232 @@
+"""What was acknowledged is there; whoever reads before writing reads what is true; a failure is its own."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.core.errors import FewshotError, StorageError
+from bot.storage import database as database_module
+from bot.storage.database import Database, file_of, open_database
+from bot.storage.marks import mark, set_mark
+from bot.storage.migrating import backup, upgrade
+from bot.storage.tables import MARKS
+
+INSERT = MARKS.insert()
+# Writes numbered marks as fast as it can and says which of them are kept.
+WRITING = """
+import asyncio, sys
+from bot.storage.database import open_database
+from bot.storage.tables import MARKS
+INSERT = MARKS.insert()
+
+async def write(database, number):
+    await database.write(INSERT, {"name": str(number), "value": "x" * 500})
+    print(number, flush=True)
+
+async def main():
+    async with open_database(sys.argv[1]) as database:
+        for start in range(0, 10**6, 20):
+            await asyncio.gather(*(write(database, start + n) for n in range(20)))
+
+asyncio.run(main())
+"""
+
+
+def row(name: str, value: str = "") -> dict[str, str]:
+    return {"name": name, "value": value}
+
+
+async def names(database: Database) -> set[str]:
+    async with database.read() as connection:
+        return set((await connection.execute(select(MARKS.c.name))).scalars())
+
+
+async def test_400_read_then_write_increments_at_once_end_at_400(database: Database) -> None:
+    await set_mark(database, "count", "0")
+
+    async def increment(connection: AsyncConnection) -> None:
+        value = (await connection.execute(select(MARKS.c.value).where(MARKS.c.name == "count"))).scalar_one()
+        await asyncio.sleep(0)
+        await connection.execute(MARKS.update().where(MARKS.c.name == "count").values(value=str(int(value) + 1)))
+
+    await asyncio.gather(*(database.transact(increment) for _ in range(400)))
+    assert await mark(database, "count") == "400"
+
+
+async def test_a_group_of_writes_is_kept_whole_and_in_order(database: Database) -> None:
+    await asyncio.gather(*(set_mark(database, f"m{number % 3}", str(number)) for number in range(700)))
+    assert [await mark(database, f"m{number}") for number in range(3)] == ["699", "697", "698"]
+    await asyncio.gather(*(database.write(INSERT, row(f"n{number}")) for number in range(1200)))
+    assert len(await names(database)) == 1203
+
+
+async def test_a_failing_job_hurts_only_itself(database: Database) -> None:
+    async def fails(connection: AsyncConnection) -> None:
+        await connection.execute(INSERT, row("half"))
+        raise FewshotError("This one changed its mind.")
+
+    jobs = [database.write(INSERT, row(f"n{number}")) for number in range(5)]
+    jobs += [database.write(INSERT, row("n3")), database.transact(fails)]
+    jobs += [database.write(INSERT, row(f"n{number}")) for number in range(5, 10)]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [StorageError, FewshotError]
+    assert str(results[6]) == "This one changed its mind."
+    assert await names(database) == {f"n{number}" for number in range(10)}
+
+
+async def test_someone_who_goes_away_takes_nothing_with_them(database: Database) -> None:
+    going = asyncio.create_task(database.write(INSERT, row("going")))
+    staying = asyncio.create_task(database.write(INSERT, row("staying")))
+    await asyncio.sleep(0)
+    going.cancel()
+    await staying
+    assert going.cancelled()
+    assert "staying" in await names(database)
+
+
+async def test_closing_writes_what_is_queued_and_takes_nothing_new(url: str) -> None:
+    await upgrade(url)
+    async with open_database(url) as opened:
+        writing = [asyncio.create_task(opened.write(INSERT, row(f"n{number}"))) for number in range(600)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*writing)
+    with pytest.raises(StorageError, match="closing"):
+        await opened.write(INSERT, row("late"))
+    async with open_database(url) as again:
+        assert len(await names(again)) == 600
+
+
+async def test_what_nobody_waits_for_is_written_too(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    await upgrade(url)
+    async with open_database(url) as opened:
+        opened.write_later(INSERT, row("first"))
+        await opened.transact(lambda connection: connection.execute(INSERT, row("second")))
+        assert await names(opened) == {"first", "second"}
+        opened.write_later(INSERT, row("third"))
+        opened.write_later(INSERT, row("first"))
+    opened.write_later(INSERT, row("late"))
+    await asyncio.sleep(0)
+    assert caplog.text.count("a write was lost") == 2
+    async with open_database(url) as again:
+        assert await names(again) == {"first", "second", "third"}
+
+
+async def test_foreign_keys_hold(database: Database) -> None:
+    async def tables(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        await connection.exec_driver_sql("CREATE TABLE children (parent INTEGER NOT NULL REFERENCES parents (id))")
+
+    async def orphan(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("INSERT INTO children VALUES (7)")
+
+    await database.transact(tables)
+    with pytest.raises(StorageError):
+        await database.transact(orphan)
+
+
+async def test_readers_stand_beside_the_writer(database: Database) -> None:
+    reading = asyncio.Event()
+
+    async def slow(connection: AsyncConnection) -> None:
+        await connection.execute(INSERT, row("slow"))
+        await reading.wait()
+
+    writing = asyncio.create_task(database.transact(slow))
+    await asyncio.sleep(0.05)
+    assert "slow" not in await names(database)
+    reading.set()
+    await writing
+    assert "slow" in await names(database)
+
+
+async def test_a_lock_held_elsewhere_is_a_sentence_and_the_writer_lives_on(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await upgrade(url)
+    monkeypatch.setattr(database_module, "PRAGMAS", ("busy_timeout = 50",))
+    async with open_database(url) as opened:
+        with closing(sqlite3.connect(str(file_of(url)), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            jobs = (opened.write(INSERT, row(f"n{number}")) for number in range(5))
+            results = await asyncio.gather(*jobs, return_exceptions=True)
+            other.execute("ROLLBACK")
+        assert [type(result) for result in results] == [StorageError] * 5
+        await opened.write(INSERT, row("after"))
+        assert await names(opened) == {"after"}
+
+
+async def test_a_copy_made_while_others_write_is_whole(database: Database, url: str, tmp_path: Path) -> None:
+    await asyncio.gather(*(database.write(INSERT, row(f"before{number}")) for number in range(200)))
+    writing = True
+
+    async def write_on() -> None:
+        number = 0
+        while writing:
+            await database.write(INSERT, row(f"during{number}", "x" * 1000))
+            number += 1
+
+    others = asyncio.create_task(write_on())
+    size = await backup(url, tmp_path / "copy.sqlite3")
+    writing = False
+    await others
+    assert size == (tmp_path / "copy.sqlite3").stat().st_size
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert copy.execute("SELECT count(*) FROM marks WHERE name LIKE 'before%'").fetchone() == (200,)
+
+
+async def test_a_copy_never_replaces_a_file_and_a_failed_one_leaves_none(url: str, tmp_path: Path) -> None:
+    target = tmp_path / "copy.sqlite3"
+    with pytest.raises(StorageError, match="no database yet"):
+        await backup(url, target)
+    Path(str(file_of(url))).write_bytes(b"no database" * 1000)
+    with pytest.raises(StorageError, match="failed"):
+        await backup(url, target)
+    assert not target.exists()
+    with pytest.raises(StorageError, match="failed"):
+        await backup(url, tmp_path / "nowhere" / "copy.sqlite3")
+    target.write_text("mine", encoding="utf-8")
+    with pytest.raises(StorageError, match="already stands"):
+        await backup(url, target)
+    assert target.read_text(encoding="utf-8") == "mine"
+
+
+async def test_only_sqlite_can_be_copied(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="Only a SQLite"):
+        await backup("postgresql+asyncpg://user@host/x", tmp_path / "copy")
+
+
+async def test_a_database_that_answers_is_well_and_one_that_does_not_says_so(url: str) -> None:
+    await upgrade(url)
+    async with open_database(url) as opened:
+        await opened.check()
+    Path(str(file_of(url))).write_bytes(b"no database" * 1000)
+    with pytest.raises(StorageError, match="cannot be used"):
+        async with open_database(url):
+            pass
+
+
+async def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -> None:
+    await upgrade(url)
+    process = subprocess.Popen([sys.executable, "-c", WRITING, url], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(300)]
+    process.kill()
+    told += process.stdout.readlines()
+    process.wait()
+    acknowledged = {line.strip() for line in told if line.endswith("\n")}
+    async with open_database(url) as database:
+        kept = await names(database)
+        async with database.read() as connection:
+            assert (await connection.exec_driver_sql("PRAGMA integrity_check")).scalar_one() == "ok"
+            rows = (await connection.execute(select(func.count()).select_from(MARKS))).scalar_one()
+    assert len(acknowledged) >= 300
+    assert acknowledged <= kept
+    assert rows == len(kept)
