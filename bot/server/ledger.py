@@ -82,7 +82,8 @@ class Ledger:
         try:
             await calls.reserve(self._database, call)
         except BaseException:
-            self._give_back(call, 0)
+            # Also when the asker went away: the row may be on its way, and nothing will be spent on it.
+            self.settle(call.id, model, Usage(), None)
             raise
         return call.id
 

@@ -8,6 +8,7 @@ operator keeps none.
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from time import time
@@ -18,7 +19,7 @@ from bot.server.ledger import Asker
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
 # Prompts held in memory: at most 6,000 characters of text each and as much again, so some 24 MB at the worst.
 HELD = 1_000
 
@@ -78,8 +79,8 @@ def new_id() -> str:
 class Prompts:
     """Holds and keeps prompts; one for the process."""
 
-    def __init__(self, database: Database, retention_days: int) -> None:
-        self._database, self._days = database, retention_days
+    def __init__(self, database: Database, retention_days: int, now: Callable[[], float] = time) -> None:
+        self._database, self._days, self._now = database, retention_days, now
         self._held: OrderedDict[str, Prompt] = OrderedDict()
 
     def hold(self, prompt: Prompt) -> None:
@@ -121,8 +122,15 @@ class Prompts:
         )
 
     async def forget_old(self) -> int:
-        """Drop what is older than the operator's number of days; how many there were."""
-        return await rows.drop_before(self._database, time() - self._days * DAY)
+        """Drop what is older than the operator's number of days; how many were kept so long.
+
+        What is held in memory goes as well, after an hour where the operator keeps nothing.
+        """
+        now = self._now()
+        oldest = now - max(self._days * DAY, HOUR)
+        for prompt in [prompt for prompt in self._held.values() if prompt.at < oldest]:
+            del self._held[prompt.id]
+        return await rows.drop_before(self._database, now - self._days * DAY)
 
     async def forget_message(self, *message_ids: int) -> None:
         """Drop the prompts of answers whose messages were deleted."""

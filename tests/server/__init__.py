@@ -1,0 +1,1 @@
+"""Tests of the ledger, kept prompts and the desk."""

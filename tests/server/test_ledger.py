@@ -1,0 +1,183 @@
+"""Nobody passes a limit, nothing is counted twice, and what a crash left open is counted once."""
+
+import asyncio
+import re
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.core.errors import LimitError
+from bot.llm.prices import Usage
+from bot.server.ledger import Asker, Ledger, Limits
+from bot.storage.database import Database
+from bot.storage.tables import CALLS
+from tests.server.conftest import Clock
+
+PLENTY = Limits(10**9, 10**9, 10**9, 1000.0)
+ANN, BOB = Asker(1, 10), Asker(2, 10)
+
+
+async def totals(database: Database) -> tuple[int, int, int]:
+    """Calls, tokens that count, and calls that are open, as the database has them."""
+
+    async def work(connection: AsyncConnection) -> tuple[int, int, int]:
+        tokens = func.coalesce(func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens), 0)
+        row = (await connection.execute(select(func.count(), tokens))).one()
+        unsettled = select(func.count()).where(CALLS.c.settled.is_(False))
+        return row[0], row[1], (await connection.execute(unsettled)).scalar_one()
+
+    return await database.transact(work)
+
+
+async def reserve(ledger: Ledger, asker: Asker = ANN, tokens: int = 100) -> str:
+    return await ledger.reserve(asker, "translate", "gpt-6-luna", tokens)
+
+
+@pytest.mark.parametrize(
+    ("limits", "who"),
+    [
+        (Limits(5_000, 10**9, 10**9, 9.0), "You have"),
+        (Limits(10**9, 5_000, 10**9, 9.0), "This server has"),
+        (Limits(10**9, 10**9, 5_000, 9.0), "The bot has"),
+    ],
+)
+async def test_of_200_at_once_exactly_as_many_pass_as_the_limit_allows(
+    database: Database, limits: Limits, who: str
+) -> None:
+    ledger = Ledger(database, limits)
+    results = await asyncio.gather(*(reserve(ledger) for _ in range(200)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, LimitError)]
+    assert len(refused) == 150
+    assert all(str(error).startswith(f"{who} used up") for error in refused)
+    assert await totals(database) == (50, 0, 50)
+
+
+async def test_a_refusal_says_when_the_limit_frees_up(database: Database, clock: Clock) -> None:
+    ledger = Ledger(database, Limits(50, 50, 50, 1.0), now=clock)
+    with pytest.raises(LimitError, match=r"about 100, and 50 are left") as caught:
+        await reserve(ledger)
+    at = re.search(r"<t:(\d+):R>", str(caught.value))
+    assert at is not None
+    assert int(at[1]) == int(clock()) + 12 * 3600
+
+
+async def test_one_person_full_leaves_room_for_another(database: Database) -> None:
+    ledger = Ledger(database, Limits(100, 1000, 1000, 1.0))
+    await reserve(ledger, ANN)
+    with pytest.raises(LimitError):
+        await reserve(ledger, ANN)
+    await reserve(ledger, BOB)
+
+
+async def test_in_direct_messages_no_servers_limit_holds(database: Database) -> None:
+    ledger = Ledger(database, Limits(1000, 50, 1000, 1.0))
+    await reserve(ledger, Asker(1, None))
+    with pytest.raises(LimitError, match="server"):
+        await reserve(ledger, ANN)
+
+
+async def test_settling_gives_back_what_was_not_used(database: Database) -> None:
+    ledger = Ledger(database, Limits(100, 10**9, 10**9, 1.0))
+    ledger.settle(await reserve(ledger, tokens=100), "m", Usage(20, 5, 10), None)
+    ledger.settle(await reserve(ledger, tokens=70), "m", Usage(), None)
+    await reserve(ledger, tokens=70)
+    with pytest.raises(LimitError):
+        await reserve(ledger, tokens=1)
+
+
+async def test_the_ledger_is_the_sum_of_all_usage(database: Database) -> None:
+    ledger = Ledger(database, PLENTY)
+    ids = await asyncio.gather(*(reserve(ledger, asker) for asker in (ANN, BOB) * 100))
+    for number, call in enumerate(ids):
+        ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1), Decimal("0.001"))
+        ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1), Decimal("0.001"))
+    assert await totals(database) == (200, sum(range(200)) + 200, 0)
+    again = Ledger(database, PLENTY)
+    assert await again.load() == 0
+    assert await totals(database) == (200, sum(range(200)) + 200, 0)
+
+
+async def test_a_restart_knows_what_was_used_today(database: Database) -> None:
+    limits = Limits(100, 10**9, 10**9, 1.0)
+    before = Ledger(database, limits)
+    before.settle(await reserve(before, tokens=90), "m", Usage(60, 0, 0), None)
+    after = Ledger(database, limits)
+    await after.load()
+    with pytest.raises(LimitError, match="40 are left"):
+        await reserve(after, tokens=41)
+    await reserve(after, tokens=40)
+
+
+async def test_what_a_crash_left_open_is_settled_at_its_estimate_at_the_next_start(database: Database) -> None:
+    limits = Limits(100, 10**9, 10**9, 1.0)
+    await reserve(Ledger(database, limits), tokens=80)
+    after = Ledger(database, limits)
+    assert await after.load() == 1
+    assert await totals(database) == (1, 80, 0)
+    with pytest.raises(LimitError, match="20 are left"):
+        await reserve(after, tokens=21)
+    assert await Ledger(database, limits).load() == 0
+
+
+async def test_a_reservation_that_was_cancelled_costs_nothing_also_after_a_restart(database: Database) -> None:
+    ledger = Ledger(database, Limits(100, 10**9, 10**9, 1.0))
+    going = asyncio.create_task(reserve(ledger, tokens=100))
+    await asyncio.sleep(0)
+    going.cancel()
+    await asyncio.wait({going})
+    assert going.cancelled()
+    await reserve(ledger, tokens=100)
+    calls, tokens, unsettled = await totals(database)
+    assert (tokens, unsettled) == (0, 1)
+    assert calls in (1, 2)
+
+
+async def test_a_new_day_frees_all_daily_limits(database: Database, clock: Clock) -> None:
+    ledger = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
+    late = await reserve(ledger)
+    clock.move(hours=11, minutes=59)
+    with pytest.raises(LimitError):
+        await reserve(ledger)
+    clock.move(minutes=2)
+    await reserve(ledger)
+    ledger.settle(late, "m", Usage(100, 0, 0), None)
+    with pytest.raises(LimitError, match="0 are left"):
+        await reserve(ledger, tokens=1)
+
+
+async def test_yesterdays_use_does_not_count_after_a_restart(database: Database, clock: Clock) -> None:
+    ledger = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
+    ledger.settle(await reserve(ledger), "m", Usage(100, 0, 0), None)
+    clock.move(days=1)
+    again = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
+    await again.load()
+    await reserve(again)
+
+
+async def test_a_months_budget_holds_over_days_and_restarts_and_frees_up_with_the_next(
+    database: Database, clock: Clock
+) -> None:
+    clock.move(days=-1)
+    limits = Limits(10**9, 10**9, 10**9, 0.5)
+    ledger = Ledger(database, limits, now=clock)
+    ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.5"))
+    clock.move(days=1)
+    again = Ledger(database, limits, now=clock)
+    await again.load()
+    for each in (ledger, again):
+        with pytest.raises(LimitError, match="budget for this month") as caught:
+            await reserve(each)
+        assert f"<t:{int(clock()) + 12 * 3600}:R>" in str(caught.value)
+    clock.move(days=1)
+    await reserve(ledger)
+    await reserve(again)
+
+
+async def test_many_tiny_prices_add_up_exactly(database: Database) -> None:
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 0.001))
+    for _ in range(10):
+        ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.0001"))
+    with pytest.raises(LimitError, match="budget"):
+        await reserve(ledger)
