@@ -16,9 +16,9 @@ from bot.llm.template import ChatTemplate, Request
 from bot.rendering import page_of
 from bot.server.desk import Desk, Served
 from bot.server.ledger import Asker
-from bot.server.prompts import Prompt, Prompts
+from bot.server.prompts import Prompt, Prompts, unasked
+from bot.showing import author, card_of
 from bot.ui.actions import ActionButton
-from bot.ui.prompt_card import no_model_card
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 from bot.ui.work import Work
 
@@ -68,9 +68,7 @@ class Answers:
             try:
                 served = await self._desk.serve(asker_of(interaction), template, values, reply.show)
             except NoModelError as error:
-                if not isinstance(error.request, Request):
-                    raise
-                await show_prompt_instead(reply, error.request)
+                await self.show_prompt_instead(reply, interaction, template, values, error)
                 return None
             page = render(served.answer)
             message = await reply.finish(
@@ -92,11 +90,25 @@ class Answers:
         if not private:
             await self._prompts.keep(prompt)
 
+    async def show_prompt_instead(
+        self,
+        reply: Reply,
+        interaction: discord.Interaction[Any],
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        error: NoModelError,
+    ) -> None:
+        """Where no model is connected: the card that shows what would have been sent, the prompt open.
 
-async def show_prompt_instead(reply: Reply, request: Request) -> None:
-    """Where no model is connected: the card that shows what would have been sent, the prompt open."""
-    card, files = no_model_card(request.technique, request.messages)
-    await reply.finish_card(card, files)
+        Raises `error` itself where it does not know the request.
+        """
+        if not isinstance(error.request, Request):
+            raise error
+        prompt = unasked(error.request, asker_of(interaction), template, values)
+        self._prompts.hold(prompt)
+        if not reply.private:
+            await self._prompts.keep(prompt)
+        await reply.finish_card(*card_of(prompt, tuned=prompt.template in self._desk.tuned))
 
 
 def buttons(prompt: Prompt, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
@@ -119,10 +131,3 @@ def footer(answer: Answer, note: str = "") -> str:
     if answer.repaired:
         parts.append("asked twice for the right form")
     return "-# " + " · ".join([*parts, *([note] if note else [])])
-
-
-def author(model: str) -> str:
-    """How a model is named to people; the two that are not language models say so."""
-    if model == "stand-in":
-        return "Stand-in · no model connected"
-    return discord.utils.escape_markdown(model)

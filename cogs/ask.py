@@ -8,12 +8,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import asker_of, footer, show_prompt_instead
+from bot.answers import asker_of, footer
 from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
 from bot.core.text import shorten
 from bot.llm.asking import Answer
 from bot.llm.selecting import catalogue, checked, fitting
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.template import ChatTemplate
 from bot.rendering import page_of
 from bot.server.desk import Served
 from bot.services import Services, services_of
@@ -73,9 +73,8 @@ class Ask(commands.Cog):
                 try:
                     selection = await self._select(interaction, request, tricks)
                 except NoModelError as error:
-                    if not isinstance(error.request, Request):
-                        raise
-                    await show_prompt_instead(reply, error.request)
+                    template, values = self._selecting(request, tricks)
+                    await answers.show_prompt_instead(reply, interaction, template, values, error)
                     return
                 except ReplyError as error:
                     raise ReplyError(UNREADABLE) from error
@@ -99,11 +98,13 @@ class Ask(commands.Cog):
         self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
     ) -> Served:
         """Ask the model which of `tricks` fits; the selection's prompt is kept, for the menu's sake."""
-        template = self._services.library.get("select")
-        values = {"tricks": catalogue(tricks), "request": request}
-        served = await self._services.desk.serve(asker_of(interaction), template, values)
+        served = await self._services.desk.serve(asker_of(interaction), *self._selecting(request, tricks))
         await self._services.prompts.keep(served.prompt)
         return served
+
+    def _selecting(self, request: str, tricks: Mapping[str, ChatTemplate]) -> tuple[ChatTemplate, dict[str, str]]:
+        """The template that selects, and what it is filled with."""
+        return self._services.library.get("select"), {"tricks": catalogue(tricks), "request": request}
 
     async def _none_fits(self, reply: Reply, selection: Served, why: str) -> None:
         """Say what went wrong and let the person choose."""

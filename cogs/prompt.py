@@ -1,31 +1,41 @@
-"""The Prompt and Share buttons under every answer."""
+"""The Prompt and Share buttons under every answer, and on the prompt's card the ladder and Export."""
 
+import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import discord
 from discord.ext import commands
 
-from bot.answers import asker_of, author
-from bot.core.errors import NotAllowedError, NotFoundError
-from bot.core.text import LIMIT, split
-from bot.server.prompts import Prompt
+from bot.answers import asker_of
+from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
+from bot.core.text import LIMIT, fenced, split
+from bot.llm.template import ChatTemplate, Request
+from bot.rendering import page_of
+from bot.server.prompts import Prompt, unasked
 from bot.services import Services, services_of
+from bot.showing import card_of
 from bot.ui.actions import ActionButton
-from bot.ui.prompt_card import prompt_card
+from bot.ui.cards import Card
 from bot.ui.reply import attached
 from bot.ui.safe import View
 
 GONE = "The prompt behind this answer is not kept any more."
-
-
-def figures(prompt: Prompt) -> list[str]:
-    """Model, tokens, price and time as short phrases."""
-    about = "about " if prompt.estimated else ""
-    cached = f" ({prompt.cached_tokens:,} cached)" if prompt.cached_tokens else ""
-    tokens = f"{about}{prompt.prompt_tokens:,} tokens in{cached}, {prompt.completion_tokens:,} out"
-    price = "price not known" if prompt.usd is None else f"${float(prompt.usd):.6f}"
-    return [author(prompt.model), tokens, price, f"{prompt.seconds:.1f} s"]
+RUNGS = {
+    "0": "no example",
+    "1": "one example",
+    "3": "three examples",
+    "all": "all examples",
+    "tuned": "the tuned model",
+}
+# Runs as it stands beside the template's file, wherever the package is installed and a model is configured.
+CODE = """\
+import asyncio
+from bot.llm import ChatTemplate
+completion = asyncio.run(ChatTemplate.from_file({file!r}).completion({values!r}))
+print(completion.choices[0].message.content)
+"""
 
 
 class PromptCog(commands.Cog, name="Prompt"):
@@ -33,22 +43,23 @@ class PromptCog(commands.Cog, name="Prompt"):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._handlers = {"prompt": self.show, "share": self.share, "rung": self.climb, "export": self.export}
 
     async def cog_load(self) -> None:
-        """Serve the two buttons."""
-        self._services.actions.register("prompt", self.show)
-        self._services.actions.register("share", self.share)
+        """Serve the buttons."""
+        for action, handler in self._handlers.items():
+            self._services.actions.register(action, handler)
 
     async def cog_unload(self) -> None:
         """Serve them no longer."""
-        self._services.actions.unregister("prompt")
-        self._services.actions.unregister("share")
+        for action in self._handlers:
+            self._services.actions.unregister(action)
 
     async def show(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
-        card, files = prompt_card(prompt.technique, prompt.messages, figures(prompt), parameters=prompt.parameters)
+        card, files = card_of(prompt, tuned=prompt.template in self._services.desk.tuned)
         await interaction.edit_original_response(view=card, attachments=attached(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
             # A private answer's prompt is kept from the moment that its asker wants to see it.
@@ -76,6 +87,65 @@ class PromptCog(commands.Cog, name="Prompt"):
             sent = await interaction.followup.send(text[:LIMIT], files=files if last else [], wait=True, **extra)
             if last and prompt is not None:
                 await self._services.prompts.keep(replace(prompt, message_id=sent.id), new=False)
+
+    async def climb(self, interaction: discord.Interaction[Any], argument: str, __: list[str]) -> None:
+        """Run the same input again with another number of examples, in place of the card."""
+        prompt_id, _, rung = argument.partition(":")
+        base = await self._found(interaction, prompt_id)
+        template = self._on_rung(base, rung)
+        tuned = base.template in self._services.desk.tuned
+        running = Card(f"Running the same input with {RUNGS[rung]} …")
+        await interaction.response.edit_message(view=running.layout(), attachments=[])
+        shown = card_of(base, tuned=tuned)
+        try:
+            prompt, answer = await self._run(interaction, template, base)
+            shown = card_of(prompt, base=base, rung=rung, answer=answer, tuned=tuned)
+        finally:  # Whatever failed, the ladder is there again.
+            card, files = shown
+            await interaction.edit_original_response(view=card, attachments=attached(files))
+
+    async def _run(
+        self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Prompt
+    ) -> tuple[Prompt, str]:
+        """The prompt of a rung and its answer; no answer where no model is connected."""
+        asker = asker_of(interaction)
+        try:
+            served = await self._services.desk.serve(asker, template, base.values)
+        except NoModelError as error:
+            if not isinstance(error.request, Request):
+                raise
+            return unasked(error.request, asker, template, base.values), ""
+        return served.prompt, page_of(served.answer).text
+
+    def _on_rung(self, base: Prompt, rung: str) -> ChatTemplate:
+        """The template of `base` as a rung has it; raises `NotFoundError` where there is no such rung any more."""
+        if base.source is None or rung not in RUNGS:
+            raise NotFoundError(GONE)
+        if rung == "all":
+            return base.source
+        if rung != "tuned":
+            return base.source.with_examples(int(rung))
+        model = self._services.desk.tuned.get(base.template)
+        if model is None:
+            raise NotFoundError("No model is tuned for this any more.")
+        bare = base.source.with_examples(0)
+        return replace(bare, parameters={**bare.parameters, "model": model})
+
+    async def export(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+        """The template as JSON, and four lines of Python that run it on the same input."""
+        prompt = await self._found(interaction, prompt_id)
+        if prompt.source is None:
+            raise NotFoundError(GONE)
+        name = re.sub(r"[^a-z0-9-]", "", prompt.template) or "template"
+        code = CODE.format(file=f"{name}.json", values=dict(prompt.values))
+        data = json.dumps(prompt.source.to_dict(), ensure_ascii=False, indent=2) + "\n"
+        shown = fenced(code.strip(), "python") if len(code) < LIMIT - 300 else ""
+        await interaction.response.send_message(
+            f"The template, and four lines that run it. Put both files into one folder and type `python {name}.py` "
+            f"there, where Fewshot is installed and `OPENAI_API_KEY` is set.\n{shown}",
+            files=attached([(f"{name}.json", data.encode()), (f"{name}.py", code.encode())]),
+            ephemeral=True,
+        )
 
     async def _found(self, interaction: discord.Interaction[Any], prompt_id: str) -> Prompt:
         """The prompt, if it is kept and the one who asks may see it."""

@@ -4,10 +4,10 @@ A parameter is sent only where the template sets it; `bot.llm.refusals` drops wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import cache
 from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx2
 import openai
@@ -154,12 +154,32 @@ def connection(settings: Settings) -> dict[str, Any]:
     }
 
 
-@cache
 def shared() -> ChatClient:
-    """The client for scripts that bring none, from the environment and `.env`; made once, at first need."""
-    settings = load()
-    if not settings.has_model:
-        raise NoModelError(
-            "No language model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
-        )
-    return ChatClient(**connection(settings))
+    """The client for scripts that bring none, from the environment and `.env`: one for each event loop, made at
+    first need inside it, and closed when `asyncio.run` ends the loop.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _shared:
+        settings = load()
+        if not settings.has_model:
+            raise NoModelError(
+                "No language model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
+            )
+        client = ChatClient(**connection(settings))
+        closing = _closed_with_its_loop(client)
+        _shared[loop] = client, closing, loop.create_task(anext(closing))
+    return _shared[loop][0]
+
+
+async def _closed_with_its_loop(client: ChatClient) -> AsyncGenerator[None, None]:
+    """Begun inside a loop and left at its `yield`; ending the loop closes every generator, and this one the client."""
+    try:
+        yield
+    finally:
+        await client.__aexit__()
+
+
+# The generator and its first step are held, so that neither is collected before its time.
+_shared: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, tuple[ChatClient, AsyncGenerator[None, None], "asyncio.Task[None]"]
+] = WeakKeyDictionary()

@@ -27,6 +27,8 @@ class Desk:
 
     def __init__(self, client: ChatClient, ledger: Ledger, prompts: Prompts) -> None:
         self._client, self._ledger, self._prompts = client, ledger, prompts
+        # Models that were tuned for a template, by the template's name; who promotes one enters it here.
+        self.tuned: dict[str, str] = {}
 
     @property
     def model(self) -> str:
@@ -54,6 +56,16 @@ class Desk:
         """
         request = template.fill(values)
         answer = await self._asked(asker, template, request, show)
+        prompt = prompt_of(answer, asker, new_id(), template, values)
+        if hold:
+            self._prompts.hold(prompt)
+        return Served(answer, prompt)
+
+    async def put(
+        self, asker: Asker, request: Request, show: Callable[[str], None] | None = None, *, hold: bool = True
+    ) -> Served:
+        """Ask a `request` that was put together elsewhere, for a text; otherwise as `serve`."""
+        answer = await self._asked(asker, ChatTemplate(request.template, request.messages), request, show)
         prompt = prompt_of(answer, asker, new_id())
         if hold:
             self._prompts.hold(prompt)

@@ -8,13 +8,14 @@ operator keeps none.
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from time import time
 from typing import Any
 
 from bot.llm.asking import Answer
+from bot.llm.template import ChatTemplate, Request
 from bot.server.ledger import Asker
 from bot.storage import prompts as rows
 from bot.storage.database import Database
@@ -26,7 +27,11 @@ HELD = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What was sent, what came back, what it took. `usd` is None where the model's price is not known."""
+    """What was sent, what came back, what it took. `usd` is None where the model's price is not known.
+
+    `source` and `values` are the template and what it was filled with, so that the same input can be run again
+    with other examples; prompts that no template made have none. `finish` is "unasked" where no model is connected.
+    """
 
     id: str
     asker: Asker
@@ -46,10 +51,18 @@ class Prompt:
     finish: str
     at: float = field(default_factory=time)
     message_id: int | None = None
+    source: ChatTemplate | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
-def prompt_of(answer: Answer, asker: Asker, prompt_id: str) -> Prompt:
-    """The prompt behind `answer`."""
+def prompt_of(
+    answer: Answer,
+    asker: Asker,
+    prompt_id: str,
+    source: ChatTemplate | None = None,
+    values: Mapping[str, str] | None = None,
+) -> Prompt:
+    """The prompt behind `answer`, which came of `source` filled with `values`."""
     request, usage = answer.request, answer.usage
     return Prompt(
         id=prompt_id,
@@ -68,6 +81,32 @@ def prompt_of(answer: Answer, asker: Asker, prompt_id: str) -> Prompt:
         seconds=round(answer.seconds, 2),
         usd=None if answer.price is None else str(Decimal(answer.price).normalize()),
         finish=answer.finish,
+        source=source,
+        values=dict(values or {}),
+    )
+
+
+def unasked(request: Request, asker: Asker, source: ChatTemplate, values: Mapping[str, str]) -> Prompt:
+    """The prompt that would have been sent, were a model connected."""
+    return Prompt(
+        id=new_id(),
+        asker=asker,
+        template=request.template,
+        technique=request.technique,
+        examples=request.examples,
+        messages=request.messages,
+        parameters=dict(request.parameters),
+        text="",
+        model="stand-in",
+        prompt_tokens=0,
+        cached_tokens=0,
+        completion_tokens=0,
+        estimated=False,
+        seconds=0.0,
+        usd=None,
+        finish="unasked",
+        source=source,
+        values=dict(values),
     )
 
 
@@ -110,6 +149,7 @@ class Prompts:
         if row is None:
             return None
         data = json.loads(row.body)
+        source = data.get("source")
         return Prompt(
             **{
                 **data,
@@ -118,6 +158,7 @@ class Prompts:
                 "asker": Asker(row.user_id, row.guild_id, row.channel_id),
                 "messages": tuple(data["messages"]),
                 "message_id": row.message_id,
+                "source": ChatTemplate.from_dict(source, name=data["template"]) if source else None,
             }
         )
 
@@ -141,7 +182,8 @@ class Prompts:
 
 def _body(prompt: Prompt) -> str:
     """The part of a prompt that has no column of its own, as JSON."""
-    data = asdict(prompt)
+    data = {item.name: getattr(prompt, item.name) for item in fields(prompt)}
     for name in ("id", "asker", "at", "message_id"):
         del data[name]
+    data["source"] = prompt.source.to_dict() if prompt.source else None
     return json.dumps(data, ensure_ascii=False)

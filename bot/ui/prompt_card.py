@@ -6,13 +6,17 @@ from typing import Any
 
 import discord
 
-from bot.core.text import fenced
+from bot.core.text import closed, fenced
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.safe import Layout
 
 # A message longer than its share of the card is shortened; the file beside the card has all of it.
 SHARE = 3_200
+# Characters of an answer above its prompt; the whole answer stands in its own message.
+ANSWER = 1_000
+# Messages on a card: a card takes 40 components, and its buttons need a dozen of them.
+MOST = 20
 Files = Sequence[tuple[str, bytes]]
 
 
@@ -23,20 +27,24 @@ def prompt_card(
     *,
     parameters: Mapping[str, Any],
     title: str = "Prompt",
-    buttons: Sequence[discord.ui.Item[Any]] = (),
+    answer: str = "",
+    rows: Sequence[Sequence[discord.ui.Item[Any]]] = (),
 ) -> tuple[Layout, Files]:
     """The card, and the whole prompt as a file where the card had to shorten it.
 
-    `figures` are short phrases for the last line: model, tokens, price, time.
+    `figures` are short phrases for the last line: model, tokens, price, time. `answer` stands above the messages;
+    `rows` are buttons below them.
     """
     card = Card(f"{title} · {technique}")
-    share = max(SHARE // max(len(messages), 1), 120)
+    if answer:
+        card.text(closed(answer[:ANSWER]) + (" …" if len(answer) > ANSWER else "")).line()
+    share = max((SHARE - min(len(answer), ANSWER)) // max(len(messages), 1), 120)
     shortened = False
     for number, message in enumerate(messages):
         content = message["content"]
         shown = content if len(content) <= share else content[:share].rstrip() + " …"
         before = card.room
-        if before < len(shown) + 60:
+        if before < len(shown) + 60 or number == MOST:
             shortened = True
             card.text(f"*… and {len(messages) - number} more messages*")
             break
@@ -49,19 +57,25 @@ def prompt_card(
         card.file("prompt.json")
     settings = [f"{name} {json.dumps(value, ensure_ascii=False)[:60]}" for name, value in sorted(parameters.items())]
     card.text("-# " + " · ".join([*figures, *settings]))
-    return card.row(*buttons).layout(), files
+    for row in rows:
+        card.row(*row)
+    return card.layout(), files
 
 
-def no_model_card(technique: str, messages: Sequence[Mapping[str, str]]) -> tuple[Layout, Files]:
-    """Where no model is connected: exactly what would be sent, and the way to connect one."""
-    return prompt_card(
-        technique,
-        messages,
-        ["Stand-in · no model connected"],
-        parameters={},
-        title="No model connected. This is exactly what I would send",
-        buttons=[ActionButton("connect", label="Connect a model", emoji="🔌")],
-    )
+def ladder(prompt_id: str, examples: int, rung: str = "", *, tuned: bool) -> list[discord.ui.Item[Any]]:
+    """`0 · 1 · 3 · All · Tuned` for a prompt with so many `examples`; the `rung` at hand stands out."""
+    rungs = [("0", "0", True), ("1", "1", examples >= 1), ("3", "3", examples >= 3)]
+    rungs += [("all", "All", examples >= 1), ("tuned", "Tuned", tuned)]
+    return [
+        ActionButton(
+            "rung",
+            f"{prompt_id}:{name}",
+            label=label,
+            disabled=not possible,
+            style=discord.ButtonStyle.primary if name == rung else discord.ButtonStyle.secondary,
+        )
+        for name, label, possible in rungs
+    ]
 
 
 def _label(messages: Sequence[Mapping[str, str]], number: int) -> str:

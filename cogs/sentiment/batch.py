@@ -9,12 +9,13 @@ from typing import Any
 
 import discord
 
-from bot.answers import asker_of, author, show_prompt_instead
+from bot.answers import asker_of
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
 from bot.llm.replies import Rating
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.template import ChatTemplate
 from bot.rendering import bar, stars
 from bot.services import Services
+from bot.showing import author
 from bot.ui.actions import ActionButton
 from bot.ui.pictures import histogram
 from bot.ui.reply import AnswerDeletedError, Page, Reply
@@ -55,9 +56,9 @@ class Batch:
                 except AnswerDeletedError:
                     return
                 except NoModelError as error:
-                    if not isinstance(error.request, Request):
-                        raise
-                    await show_prompt_instead(reply, error.request)
+                    await self._services.answers.show_prompt_instead(
+                        reply, interaction, self._template, {"review": rows[0].review}, error
+                    )
                     return
                 await reply.finish(await self._page(rows, private=private))
 

@@ -1,0 +1,53 @@
+"""How a prompt is shown: its messages, what they took, the ladder, and Export."""
+
+from typing import Any
+
+import discord
+
+from bot.server.prompts import Prompt
+from bot.ui.actions import ActionButton
+from bot.ui.prompt_card import Files, ladder, prompt_card
+from bot.ui.safe import Layout
+
+NO_MODEL = "No model connected. This is exactly what I would send"
+
+
+def card_of(
+    prompt: Prompt, *, base: Prompt | None = None, rung: str = "", answer: str = "", tuned: bool = False
+) -> tuple[Layout, Files]:
+    """The card of `prompt`, and the whole prompt as a file where the card had to shorten it.
+
+    On the ladder `prompt` is what the `rung` sent, with its `answer`, and `base` the prompt that is run again.
+    """
+    base = base or prompt
+    rows: list[list[discord.ui.Item[Any]]] = []
+    if base.source is not None:
+        rows.append(ladder(base.id, len(base.source.examples), rung, tuned=tuned))
+        rows.append([ActionButton("export", base.id, label="Export", emoji="📦")])
+    title, shown = "Prompt", figures(prompt)
+    if prompt.finish == "unasked":
+        title, shown = NO_MODEL, [author(prompt.model)]
+        rows = [*rows[:1], [ActionButton("connect", label="Connect a model", emoji="🔌"), *(rows[1] if rows else [])]]
+    return prompt_card(
+        prompt.technique, prompt.messages, shown, parameters=prompt.parameters, title=title, answer=answer, rows=rows
+    )
+
+
+def figures(prompt: Prompt) -> list[str]:
+    """Model, tokens, price and time as short phrases."""
+    about = "about " if prompt.estimated else ""
+    cached = f" ({prompt.cached_tokens:,} cached)" if prompt.cached_tokens else ""
+    tokens = f"{about}{prompt.prompt_tokens:,} tokens in{cached}, {prompt.completion_tokens:,} out"
+    return [author(prompt.model), tokens, price(prompt), f"{prompt.seconds:.1f} s"]
+
+
+def price(prompt: Prompt) -> str:
+    """US dollars, to the millionth: a single call costs that little."""
+    return "price not known" if prompt.usd is None else f"${float(prompt.usd):.6f}"
+
+
+def author(model: str) -> str:
+    """How a model is named to people; the two that are not language models say so."""
+    if model == "stand-in":
+        return "Stand-in · no model connected"
+    return discord.utils.escape_markdown(model)
