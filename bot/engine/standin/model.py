@@ -11,7 +11,7 @@ from bot.engine.standin import adventure, facts
 from bot.engine.standin.prompt import Prompt
 
 # Each gives its answer, or None for a request that is not its own.
-SKILLS: tuple[Callable[[Prompt], str | None], ...] = (adventure.reply, facts.reply)
+SKILLS: tuple[Callable[[Prompt], str | None], ...] = (adventure.reply, adventure.memory, facts.reply)
 
 _WORD = re.compile(r"\S+\s*|\s+")
 

@@ -22,6 +22,7 @@ _SAID = {
 }
 _ASKS_HELP = re.compile(r"\bwhat (?:can|could|should|shall|do) (?:i|we) do\b|\bhow (?:do|does)\b|\bhint\b")
 _SPEAKER = re.compile(r"^\s*[^\s:][^:\n]{0,40}:\s+")
+_IT = re.compile(r"\b(?:it|that|this)\b", re.I)
 _BETWEEN = re.compile(r"(?:[.;!?\n]+|,|\bthen\b|\band\b)", re.I)
 _FILLER = re.compile(
     r"\b(?:i|we|please|try to|want to|would like to|the|a|an|my|some|to|at|up|on|in|into|with|carefully|slowly"
@@ -81,9 +82,33 @@ def play(lines: list[str]) -> str:
     return told
 
 
+def essence(lines: list[str]) -> list[str]:
+    """As few commands as leave the world as `lines` leave it: those that changed nothing, or that a later one
+    undid, are left out. Playing them plays the story so far.
+    """
+    state, kept = State(), list[tuple[State, str]]()
+    for command in (command for line in lines for command in _commands(line)):
+        # What "it" was is known only here.
+        explicit = _IT.sub(state.it, command) if state.it else command
+        state, _ = _command(state, command)
+        world_now = replace(state, it="")
+        seen = [known for known, _ in kept]
+        if world_now == State():
+            kept = []
+        elif world_now in seen:
+            kept = kept[: seen.index(world_now) + 1]
+        else:
+            kept.append((world_now, explicit.strip()))
+    return [command for _, command in kept]
+
+
+def _commands(line: str) -> list[str]:
+    return [part for part in _BETWEEN.split(_SPEAKER.sub("", line)) if part.strip()][:MAX_COMMANDS]
+
+
 def _line(state: State, line: str) -> Step:
     told = []
-    for command in [part for part in _BETWEEN.split(_SPEAKER.sub("", line)) if part.strip()][:MAX_COMMANDS]:
+    for command in _commands(line):
         state, text = _command(state, command)
         told.append(text)
     return state, " ".join(dict.fromkeys(told)) or NOT_UNDERSTOOD

@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.standin.adventure import reply
-from bot.engine.standin.parser import HELP, NOT_UNDERSTOOD, play
+from bot.engine.standin.adventure import SO_FAR, memory, reply
+from bot.engine.standin.parser import HELP, NOT_UNDERSTOOD, essence, play
 from bot.engine.standin.prompt import Prompt
+from bot.play import prompting
 
 OPENING = ("look around", "open door", "check inventory")
 SYSTEM = "You are a text adventure game."
+LINES = (
+    "look under the table", "take it", "take the key", "open the door", "go east", "go back", "give sandwich to dog",
+    "eat the sandwich", "open the cupboard", "take biscuit", "give it to the dog", "go down", "look at the door",
+    "look under the table and take it", "wait",
+)  # fmt: skip
 SHOWN = ("A room with a table and a door.", "It is locked.", "A sandwich.")
 
 
@@ -99,3 +105,46 @@ def test_any_lines_get_the_same_words_each_time(lines: list[str]) -> None:
 )
 def test_any_other_story_or_task_is_not_its_own(system: str, shown: tuple[str, ...]) -> None:
     assert reply(Prompt((system,), ("look around",), shown)) is None
+
+
+def remembered(*turns: str, before: str = "Nothing yet.") -> str:
+    told = "\n".join(f"> {turn}\nA table and a door." for turn in turns)
+    asked = Prompt(
+        ("You keep the memory of a text adventure game. Summarise it.",),
+        (f"Earlier memory:\n{before}\n\nWhat happened since:\n{told}",),
+        (),
+    )
+    answer = memory(asked)
+    assert answer is not None
+    return answer
+
+
+def test_a_memory_stands_for_the_turns_that_it_replaces() -> None:
+    first = remembered("look under the table", "take it", "wait", "open the door", "go east", "go back")
+    second = remembered("Ann: go east", "give the sandwich to the dog", before=first)
+    for lines in (["inventory"], ["look around"], ["go down"]):
+        assert told(f"{SO_FAR}\n{second}\n\nNotes that the players pinned:\n- take the lamp", *lines) == told(
+            "look under the table", "take the key", "open the door", "go east", "give sandwich to the dog", *lines
+        )
+
+
+def test_a_memory_is_as_short_as_the_world_is_small() -> None:
+    assert len(essence(["look under the table", "take key", "open door", *["go east", "go back"] * 200])) == 3
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=30))
+def test_the_essence_of_any_story_leads_to_the_same_place(lines: list[str]) -> None:
+    for ask in ("inventory", "look around"):
+        assert play([*essence(lines), ask]) == play([*lines, ask])
+
+
+def test_the_memory_of_another_story_is_not_its_own() -> None:
+    asked = ("You keep the memory of a text adventure game. Summarise it.",)
+    assert (
+        memory(Prompt(asked, ("Earlier memory:\nThey sailed.\n\nWhat happened since:\n> row\nYou row.",), ())) is None
+    )
+    assert memory(Prompt(asked, ("look around",), ())) is None
+
+
+def test_the_prompt_s_heading_is_the_one_that_is_looked_for() -> None:
+    assert SO_FAR == prompting.SO_FAR
