@@ -19,6 +19,8 @@ from bot.core.settings import Settings
 from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
 from bot.llm.library import open_library
+from bot.play.adventures import Adventures
+from bot.play.scenarios import open_scenarios
 from bot.server.desk import Desk
 from bot.server.guilds import open_guilds
 from bot.server.ledger import Limits, open_ledger
@@ -26,6 +28,7 @@ from bot.server.prompts import Prompts
 from bot.services import Services
 from bot.storage.database import open_database
 from bot.storage.migrating import upgrade
+from bot.storytelling import DeskTeller
 from bot.ui.actions import Actions
 from bot.ui.work import Work
 
@@ -60,8 +63,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         sweeping = asyncio.create_task(_sweep(prompts), name="sweep old prompts")
         stack.callback(sweeping.cancel)
         library = await asyncio.to_thread(open_library, TEMPLATES)
-        for problem in library.problems.values():
+        scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
+        for problem in (*library.problems.values(), *scenarios.problems.values()):
             _log.error("%s", problem)
+        adventures = Adventures(database, DeskTeller(desk, prompts), scenarios, settings.story_tokens)
+        stack.push_async_callback(adventures.close)
         work = Work()
         yield Services(
             settings=settings,
@@ -72,6 +78,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             work=work,
             actions=Actions(work),
             guilds=guilds,
+            adventures=adventures,
             database=database,
         )
 

@@ -6,6 +6,7 @@ from typing import Protocol, cast
 from bot.answers import Answers
 from bot.core.settings import Settings
 from bot.llm.library import Library
+from bot.play.adventures import Adventures
 from bot.server.desk import Desk
 from bot.server.guilds import Guilds
 from bot.server.prompts import Prompts
@@ -26,6 +27,7 @@ class Services:
     work: Work
     actions: Actions
     guilds: Guilds
+    adventures: Adventures
     database: Database
 
 

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         False, description="Let people install the bot for themselves; must be switched on in the portal too."
     )
 
+    story_tokens: int = Field(
+        6_000, ge=2_000, le=100_000, description="Tokens that the prompt of a turn in an adventure may take."
+    )
+
     retention_days: int = Field(
         7, ge=0, le=30, description="Days that a prompt is kept for its Prompt button; 0 keeps none."
     )

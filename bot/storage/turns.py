@@ -63,7 +63,7 @@ _COLUMNS = [TURNS.c[name] for name in _NAMES]
 
 
 async def enqueue(database: Database, new: NewTurn, most: int) -> int | Refusal:
-    """Put `new` at the end of its story's line; its id, or why not.
+    """Put `new` at the end of its story's line; how many wait ahead of it, or why not.
 
     `known`: its event was stored before, and is not stored twice. `full`: `most` turns wait already.
     """
@@ -74,10 +74,12 @@ async def enqueue(database: Database, new: NewTurn, most: int) -> int | Refusal:
             if (await connection.execute(known)).first():
                 return "known"
         waiting = select(func.count()).where(TURNS.c.story_id == new.story_id, TURNS.c.state == WAITING)
-        if (await connection.execute(waiting)).scalar_one() >= most:
+        ahead = int((await connection.execute(waiting)).scalar_one())
+        if ahead >= most:
             return "full"
         await note_player(connection, new.story_id, new.player_id, new.player)
-        return await _insert(connection, new, WAITING, parent_id=None, depth=0, named=False)
+        await _insert(connection, new, WAITING, parent_id=None, depth=0, named=False)
+        return ahead
 
     return await database.transact(work)
 

@@ -1,0 +1,119 @@
+"""Scenarios: the files in `templates/adventures`, and the frame that a story keeps of its own.
+
+A scenario is a chat template with a `title`: a system message, three to five example turns, and last the pair
+whose answer is the opening. A story takes all of it along, so that it outlives the file.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bot.core.errors import NotFoundError, TemplateError
+from bot.llm.template import ChatTemplate, Message
+
+LEAST_EXAMPLES, MOST_EXAMPLES = 3, 5
+LONGEST_TITLE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands at the beginning of every prompt of a story. `examples` counts its example turns."""
+
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any]
+    examples: int
+
+    @property
+    def opening(self) -> str:
+        """What the players read first."""
+        return self.messages[-1]["content"]
+
+    def to_json(self) -> str:
+        """The frame as a story keeps it."""
+        data = {"messages": self.messages, "parameters": dict(self.parameters), "examples": self.examples}
+        return json.dumps(data, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The frame that a story kept."""
+        data = json.loads(text)
+        return cls(tuple(data["messages"]), data["parameters"], data["examples"])
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A story that can be started: its file's name, its title, a line about it, its frame."""
+
+    name: str
+    title: str
+    about: str
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Scenarios:
+    """All scenarios by name; `summary` and `recap` are the prompts of a story's memory.
+
+    `problems` are the sentences about files that could not be used.
+    """
+
+    by_name: Mapping[str, Scenario]
+    summary: ChatTemplate
+    recap: ChatTemplate
+    problems: Mapping[str, str]
+
+    def get(self, name: str) -> Scenario:
+        """The scenario called `name`, or with that title; raises `NotFoundError` that lists the titles."""
+        wanted = name.strip().casefold()
+        for scenario in self.by_name.values():
+            if wanted in (scenario.name.casefold(), scenario.title.casefold()):
+                return scenario
+        titles = ", ".join(sorted(scenario.title for scenario in self.by_name.values()))
+        raise NotFoundError(f"There is no such scenario; there are {titles}.")
+
+    def suggested(self, typed: str) -> list[Scenario]:
+        """Those whose title or subject holds what was `typed`, by title, 25 at most as Discord shows no more."""
+        wanted = typed.strip().casefold()
+        found = [one for one in self.by_name.values() if wanted in f"{one.title} {one.name} {one.about}".casefold()]
+        return sorted(found, key=lambda one: one.title)[:25]
+
+
+def open_scenarios(folder: Path) -> Scenarios:
+    """The scenarios in `folder`, and the memory's prompts in `memory` below it. Reads files.
+
+    A broken scenario is named in `problems`; raises `TemplateError` where the memory's prompts are broken.
+    """
+    scenarios: dict[str, Scenario] = {}
+    problems: dict[str, str] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            scenarios[path.stem] = _scenario(path)
+        except TemplateError as error:
+            problems[path.stem] = str(error)
+    memory = folder / "memory"
+    summary, recap = (ChatTemplate.from_file(memory / f"{name}.json") for name in ("summary", "recap"))
+    return Scenarios(scenarios, summary, recap, problems)
+
+
+def _scenario(path: Path) -> Scenario:
+    """The scenario in a file; raises `TemplateError`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise TemplateError(f"The scenario {path.name} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise TemplateError(f"The scenario {path.name} is not JSON in UTF-8.") from None
+    title = data.pop("title", None) if isinstance(data, dict) else None
+    if not isinstance(title, str) or not 0 < len(title) <= LONGEST_TITLE:
+        raise TemplateError(f'The scenario {path.name} needs a "title" of up to {LONGEST_TITLE} characters.')
+    template = ChatTemplate.from_dict(data, name=path.stem, source=path.name)
+    examples = len(template.examples) - 1
+    if template.messages[0]["role"] != "system" or template.messages[-1]["role"] != "assistant":
+        raise TemplateError(f"The scenario {path.name} must begin with a system message and end with its opening.")
+    if not LEAST_EXAMPLES <= examples <= MOST_EXAMPLES:
+        raise TemplateError(
+            f"The scenario {path.name} needs {LEAST_EXAMPLES} to {MOST_EXAMPLES} example turns before its opening."
+        )
+    return Scenario(path.stem, title, template.about, Frame(template.messages, template.parameters, examples))
