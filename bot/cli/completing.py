@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bot.app import TEMPLATES, open_model
-from bot.cli.setup import start
+from bot.cli.setup import folder_of, start
 from bot.core.errors import NoModelError
 from bot.llm.asking import Answer, ask
 from bot.llm.library import open_library
@@ -25,6 +25,8 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     if prompt_only:
         click.echo(_prompt(request, as_json=as_json))
         return
+    if not settings.has_model:
+        folder_of(settings)  # where the engine of the stand-in will live
     async with open_model(settings) as client:
         try:
             answer = await ask(client, template, request)

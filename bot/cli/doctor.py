@@ -13,7 +13,7 @@ import discord
 from bot.app import TEMPLATES, open_model
 from bot.cli.setup import start
 from bot.core.errors import ConfigError, FewshotError
-from bot.core.settings import Settings
+from bot.core.settings import Settings, load
 from bot.llm.library import open_library
 from bot.storage import migrating
 from bot.storage.database import open_database
@@ -37,6 +37,7 @@ class Finding:
 async def run_doctor() -> bool:
     """Print the findings; whether nothing is bad."""
     try:
+        load()  # as a start would, with the LOG_LEVEL that is set
         settings = start(log_level="ERROR")
     except ConfigError as error:
         _print(Finding("bad", "Settings", str(error)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.app import open_services, run, stop_on_signals
-from bot.cli.setup import start
+from bot.cli.setup import folder_of, start
 from bot.client import PERMISSIONS, Fewshot
 from bot.core.errors import ConfigError
 
@@ -54,7 +54,7 @@ async def run_engine(host: str, port: int, *, with_token: bool) -> None:
     from bot.engine.serve import serve
 
     settings = start()
-    await serve(host, port, settings.data_dir, with_token=with_token, on_ready=_explain, stop=stop_on_signals())
+    await serve(host, port, folder_of(settings), with_token=with_token, on_ready=_explain, stop=stop_on_signals())
 
 
 def _explain(address: "Address") -> None:

@@ -45,7 +45,7 @@ async def version(url: str) -> tuple[str | None, str]:
     path = file_of(url)
     if path is not None and not Path(path).exists():
         return None, _newest()
-    return await _with_connection(url, _current), _newest()
+    return await _with_connection(url, _current, begins="BEGIN"), _newest()
 
 
 async def backup(url: str, target: Path) -> int:
@@ -77,13 +77,13 @@ async def _locked(url: str) -> str | None:
     return await _with_connection(url, _upgrade)
 
 
-async def _with_connection(url: str, work: Any) -> str | None:
-    """`work` with a synchronous connection, on the engine's own thread."""
+async def _with_connection(url: str, work: Any, begins: str = "BEGIN IMMEDIATE") -> str | None:
+    """`work` with a synchronous connection, on the engine's own thread, in a transaction that SQLite `begins` so."""
     using = engine(url)
     try:
         async with using.begin() as connection:
             if connection.dialect.name == "sqlite":
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                await connection.exec_driver_sql(begins)
             result: str | None = await connection.run_sync(work)
             return result
     except SQLAlchemyError as error:

@@ -1,0 +1,133 @@
+"""`fewshot complete`: a template filled, sent and printed; or one sentence and an exit code."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import KEY, Run, ended, started
+from tests.fake_model import FakeModel
+
+HELLO = ("translate", "text=Good morning", "to=French")
+
+
+async def test_prompt_prints_the_messages_and_sends_nothing(fewshot: Run, fake: FakeModel) -> None:
+    done = await fewshot("complete", *HELLO, "--prompt")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("[system]\n")
+    assert "French" in done.out
+    assert done.out.endswith("[user]\nGood morning\n")
+    assert fake.requests == []
+
+
+async def test_prompt_as_json_is_the_body_of_a_call(fewshot: Run) -> None:
+    done = await fewshot("complete", *HELLO, "--prompt", "--json")
+    body = json.loads(done.out)
+    assert body["temperature"] == 0
+    assert body["messages"][-1] == {"role": "user", "content": "Good morning"}
+
+
+async def test_the_answer_is_printed(fake: FakeModel, environment: dict[str, str], tmp_path: Path) -> None:
+    fake.says("Bonjour 🥐")
+    done = await ended(await started(environment, tmp_path, "complete", *HELLO))
+    assert (done.code, done.out, done.err) == (0, "Bonjour 🥐\n", "")
+    assert fake.requests[0]["model"] == "fake-model"
+
+
+async def test_json_tells_model_technique_usage_and_price(
+    fewshot: Run, fake: FakeModel, environment: dict[str, str]
+) -> None:
+    environment["CHAT_MODEL"] = "gpt-6-luna"
+    fake.says("Bonjour")
+    fake.usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0}
+    done = await fewshot("complete", *HELLO, "--json")
+    data = json.loads(done.out)
+    assert done.code == 0
+    assert data["text"] == "Bonjour"
+    assert (data["model"], data["technique"], data["finish"]) == ("gpt-6-luna", "zero-shot", "stop")
+    assert data["usage"]["prompt_tokens"] == 1_000_000
+    assert data["usd"] == 0.1
+
+
+async def test_a_template_of_ones_own_is_a_file(fewshot: Run, fake: FakeModel, tmp_path: Path) -> None:
+    template = {"messages": [{"role": "user", "content": "Say {{word}}"}]}
+    (tmp_path / "mine.json").write_text(json.dumps(template), encoding="utf-8")
+    assert (await fewshot("complete", "mine.json", "word=a=b {{word}}")).code == 0
+    assert fake.requests[0]["messages"] == [{"role": "user", "content": "Say a=b {{word}}"}]
+
+
+async def test_a_shipped_style_brings_its_sample(fewshot: Run) -> None:
+    done = await fewshot("complete", "rewrite", "text=Hello", "style=plain", "--prompt")
+    assert "[assistant]\nYour parcel" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("poem",), "no template called poem"),
+        (("gone.json",), "gone.json cannot be read"),
+        (("broken.json",), "broken.json is not JSON"),
+        (("translate",), "value for text"),
+        (("translate", "text=x", "mood=y"), "no input called mood"),
+        (("translate", f"text={'x' * 6001}"), "longer than 6,000"),
+    ],
+)
+async def test_what_cannot_be_filled_is_one_sentence_and_code_1(
+    fewshot: Run, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    done = await fewshot("complete", *arguments)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+async def test_no_model_is_one_sentence_that_says_what_to_set(fewshot: Run) -> None:
+    done = await fewshot("complete", *HELLO)
+    assert done.code == 1
+    assert "OPENAI_API_KEY or OPENAI_BASE_URL" in done.err
+    assert "--prompt" in done.err
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("sk-wrong-0123456789abcdef", "credentials"), ("sk-bäd-0123456789", "OPENAI_API_KEY")]
+)
+async def test_a_wrong_key_is_one_sentence_without_the_key(
+    fewshot: Run, fake: FakeModel, environment: dict[str, str], key: str, said: str
+) -> None:
+    environment |= {"OPENAI_API_KEY": key, "CHAT_MODEL": "m"}
+    done = await fewshot("complete", *HELLO)
+    assert done.code == 1
+    assert said in done.err
+    assert "sk-" not in done.err
+    assert KEY not in done.err
+
+
+async def test_a_model_that_breaks_down_is_one_sentence(
+    fewshot: Run, fake: FakeModel, environment: dict[str, str]
+) -> None:
+    environment["CHAT_MODEL"] = "m"
+    fake.fails(500, times=3, retry_after=0.01)
+    done = await fewshot("complete", *HELLO)
+    assert (done.code, done.out) == (1, "")
+    assert "fault" in done.err
+
+
+async def test_a_server_without_models_is_one_sentence(fewshot: Run, fake: FakeModel) -> None:
+    fake.models = []
+    done = await fewshot("complete", *HELLO)
+    assert done.code == 1
+    assert "CHAT_MODEL" in done.err
+
+
+async def test_ctrl_c_ends_a_call_quietly(fake: FakeModel, environment: dict[str, str], tmp_path: Path) -> None:
+    fake.hangs()
+    process = await started(environment, tmp_path, "complete", *HELLO)
+    async with asyncio.timeout(30):
+        while not fake.calls:  # noqa: ASYNC110 - the fake has no event for a call's arrival
+            await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    done = await ended(process)
+    assert (done.code, done.out) == (130, "")
