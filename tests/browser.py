@@ -1,0 +1,164 @@
+"""The demo's page as a person uses it, in a headless Chromium that is installed on this machine.
+
+async with demo(folder) as url, browsing(url) as tab:
+    await tab.slash("translate", text="Good morning", to="French")
+    await tab.press("Prompt")
+    await tab.sees("Good morning")
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Locator, Page, TimeoutError, async_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# No sandbox, as in a container; and nothing that asks the network.
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Milliseconds that anything on the page may take: generous, for slow machines.
+PATIENCE = 30_000
+
+
+def chromium() -> str | None:
+    """Where this machine's Chromium is."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@asynccontextmanager
+async def demo(folder: Path, **settings: str) -> AsyncIterator[str]:
+    """`fewshot demo` as a process of its own with its data in `folder`; its address. Ends it with Ctrl-C."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHAT_", "TUNING_"))}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "demo", "--port", "0", "--no-browser"),
+        cwd=ROOT,
+        env=plain | {"DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1", "TZ": "UTC"} | settings,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        line = (await process.stdout.readline()).decode()
+        if "http" not in line:
+            _, errors = await process.communicate()
+            raise AssertionError(f"the demo did not start: {line}{errors.decode()}")
+        yield line.split()[-1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert b"Traceback" not in errors, errors.decode()
+
+
+@dataclass
+class Tab:
+    """One tab on the demo's page."""
+
+    page: Page
+
+    async def go(self, place: str) -> None:
+        """Follow an entry of the list at the left: a channel or a person."""
+        await self.page.locator("#places a", has_text=place).click()
+        await self.page.locator("#places a[aria-current]", has_text=place).wait_for(timeout=PATIENCE)
+        await self.page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
+        await self.quiet()
+
+    async def slash(self, name: str, **options: str | Path) -> None:
+        """Type the command, give its options, and send it."""
+        box = self.page.locator("#channel-composer-input")
+        await box.click()
+        await box.press_sequentially(f"/{name}")
+        await self.page.locator(".command-popup [role=option]").first.wait_for(timeout=PATIENCE)
+        await box.press("Enter")
+        for option, value in options.items():
+            await self._option(option, value)
+        await self.page.locator("#send-message").click()
+        await self.page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
+        await self.quiet()
+
+    async def _option(self, name: str, value: str | Path) -> None:
+        pill = self.page.locator(f'.command-pill[data-option="{name}"]')
+        if not await pill.count():
+            await self.page.locator(".command-ghost").click()
+            await self.page.locator(f'.command-suggestion[data-value="{name}"]').click()
+        if isinstance(value, Path):
+            await pill.locator("input[type=file]").set_input_files(value)
+            return
+        field = pill.locator(".command-option-input")
+        await field.fill(value)
+        offered = self.page.locator(".command-suggestion", has_text=value)
+        with contextlib.suppress(TimeoutError):  # Nothing is offered for what is free text.
+            await offered.first.click(timeout=1_500)
+
+    async def press(self, label: str) -> None:
+        """Press the newest button of that label."""
+        await self.newest().get_by_role("button", name=label).last.click(timeout=PATIENCE)
+        await self.quiet()
+
+    async def choose(self, label: str) -> None:
+        """Open the newest menu and choose from it."""
+        await self.newest().get_by_role("combobox").last.click(timeout=PATIENCE)
+        await self.page.get_by_role("option", name=label).last.click(timeout=PATIENCE)
+        await self.quiet()
+
+    async def submit(self, **fields: str) -> None:
+        """Fill the open window by the labels of its fields and send it."""
+        window = self.page.locator("#modal-root")
+        for label, value in fields.items():
+            await window.get_by_role("textbox", name=label).first.fill(value)
+        await window.get_by_role("button", name="Submit").click(timeout=PATIENCE)
+        await self.quiet()
+
+    def newest(self) -> Locator:
+        """The list of messages."""
+        return self.page.locator("#channel-message-list")
+
+    async def sees(self, text: str) -> None:
+        """Wait until `text` stands on the page."""
+        await self.page.get_by_text(text).last.wait_for(timeout=PATIENCE)
+
+    async def quiet(self) -> None:
+        """Wait until no action is under way and all pictures are there."""
+        for _ in range(PATIENCE // 100):
+            await self.page.wait_for_timeout(100)
+            if await self.page.evaluate("window.simcordPreview?.ready"):
+                return
+        raise AssertionError("the page never came to rest")
+
+    async def shot(self, path: Path) -> None:
+        """A picture of the tab, scrolled to the newest message."""
+        await self.quiet()
+        await self.page.mouse.move(5, 790)
+        await self.page.evaluate("document.activeElement?.blur()")
+        await self.page.screenshot(path=path)
+
+
+@asynccontextmanager
+async def browsing(url: str, width: int = 1200, height: int = 800) -> AsyncIterator[Tab]:
+    """A tab on `url`."""
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = await browser.new_page(viewport={"width": width, "height": height})
+        await page.goto(url)
+        await page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
+        tab = Tab(page)
+        await tab.quiet()
+        yield tab
+        await browser.close()
