@@ -17,17 +17,12 @@ from typing import Any, Self
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.text import LIMIT, closed, split
+from bot.core.text import LIMIT, split
 from bot.ui.errors import DEAD
+from bot.ui.frames import Frames
 from bot.ui.safe import View
 
 _log = logging.getLogger(__name__)
-# Seconds between two frames: Discord's limits on edits allow about that for long (read from its headers, 2026-11).
-FRAME = 1.0
-# Seconds before the first frame: an answer that is whole by then costs one edit instead of two.
-FIRST_FRAME = 0.15
-# Seconds that the final text waits for a frame on its way, so that the two cannot overtake each other.
-GRACE = 2.0
 # Seconds between tries of the final edit after discord.py's own retries, 25 seconds of them, came to nothing.
 AGAIN = (5.0, 15.0)
 UNKNOWN_MESSAGE = 10008
@@ -52,10 +47,7 @@ class Reply:
 
     def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
         self._interaction, self.private = interaction, private
-        self._text, self._writing = "", True
-        self._fresh = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
-        self._frame: asyncio.Task[Any] | None = None
+        self._frames = Frames(self._send_frame)
         self._gone = False
 
     async def __aenter__(self) -> Self:
@@ -64,7 +56,7 @@ class Reply:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._stop()
+        await self._frames.stop()
 
     def show(self, text: str, *, writing: bool = True) -> None:
         """Show `text`, all there is so far, with the next frame; a cursor at its end while it is being written.
@@ -73,14 +65,11 @@ class Reply:
         """
         if self._gone:
             raise AnswerDeletedError("The answer was deleted while it was being written.")
-        self._text, self._writing = text, writing
-        self._fresh.set()
-        if self._pump is None:
-            self._pump = asyncio.create_task(self._frames(), name="frames of an answer")
+        self._frames.show(text, writing=writing)
 
     async def finish(self, page: Page) -> discord.Message | None:
         """Show the final `page`; the message that holds its buttons, None where nobody could be reached."""
-        await self._stop()
+        await self._frames.stop()
         pieces, files = _pieces(page), list(page.files)
         if pieces is None:
             files.insert(0, ("answer.md", page.text.encode()))
@@ -89,36 +78,17 @@ class Reply:
 
     async def finish_card(self, card: discord.ui.LayoutView, files: Sequence[tuple[str, bytes]] = ()) -> None:
         """Show a card in place of a text."""
-        await self._stop()
+        await self._frames.stop()
         await self._edit(content=None, view=card, attachments=attached(files))
 
-    async def _frames(self) -> None:
-        await asyncio.sleep(FIRST_FRAME)
-        while not self._gone:
-            await self._fresh.wait()
-            self._fresh.clear()
-            self._frame = asyncio.create_task(self._send_frame(_frame(self._text, " ▌" if self._writing else "")))
-            await self._frame
-            await asyncio.sleep(FRAME)
-
-    async def _send_frame(self, text: str) -> None:
+    async def _send_frame(self, text: str) -> bool:
         try:
             await self._interaction.edit_original_response(content=text)
         except discord.NotFound as error:
             self._gone = error.code == UNKNOWN_MESSAGE
         except (discord.HTTPException, OSError) as error:
             _log.debug("a frame was lost: %s", error)  # The next one, or the final text, carries all of it.
-
-    async def _stop(self) -> None:
-        """Send no more frames. One on its way gets a moment; one that is being retried is dropped."""
-        if self._pump is None:
-            return
-        if self._frame is not None and not self._frame.done():
-            await asyncio.wait({self._frame}, timeout=GRACE)
-            self._frame.cancel()
-        self._pump.cancel()
-        await asyncio.wait({self._pump, *({self._frame} if self._frame else ())})
-        self._pump = self._frame = None
+        return not self._gone
 
     async def _deliver(
         self, pieces: list[str], files: Sequence[tuple[str, bytes]], view: View | None
@@ -189,14 +159,6 @@ def _pieces(page: Page) -> list[str] | None:
 
 def _with_footer(text: str, footer: str) -> str:
     return f"{text}\n{footer}" if footer else text
-
-
-def _frame(text: str, cursor: str) -> str:
-    """What a frame shows of a text that is still growing."""
-    if len(text) <= LIMIT - 20:
-        whole = closed(text)
-        return whole + cursor if whole == text else whole
-    return f"{closed(text[: LIMIT - 80])}\n-# … {len(text):,} characters so far"
 
 
 def attached(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
