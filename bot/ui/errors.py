@@ -8,6 +8,7 @@ import logging
 import secrets
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -16,7 +17,11 @@ from bot.core.errors import FewshotError
 _log = logging.getLogger(__name__)
 # Discord's codes for an interaction that cannot be answered (any more): unknown interaction, unknown webhook,
 # already acknowledged, invalid webhook token.
-DEAD = frozenset({10062, 10015, 40060, 50027})
+ACKNOWLEDGED = 40060
+DEAD = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
+# A connection to Discord that could not be made, or broke off before the answer came.
+LOST: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
+TROUBLE: tuple[type[Exception], ...] = (discord.HTTPException, *LOST)
 
 _TABLE: tuple[tuple[type[Exception], str], ...] = (
     (app_commands.NoPrivateMessage, "This command works in servers only."),
@@ -31,6 +36,7 @@ _TABLE: tuple[tuple[type[Exception], str], ...] = (
     (discord.NotFound, "What this belongs to was deleted."),
     (discord.DiscordServerError, "Discord has a fault right now. Try again in a minute."),
     (discord.RateLimited, "Discord asks me to slow down. Try again in a minute."),
+    (aiohttp.ClientError, "The connection to Discord broke off. Try again in a moment."),
 )
 
 
@@ -53,20 +59,27 @@ async def tell(interaction: discord.Interaction[Any], error: BaseException) -> N
     sentence = worded(error)
     try:
         await _say(interaction, sentence)
-    except discord.HTTPException as failure:
-        level = logging.INFO if failure.code in DEAD else logging.WARNING
+    except TROUBLE as failure:
+        level = logging.INFO if getattr(failure, "code", 0) in DEAD else logging.WARNING
         _log.log(level, "nobody could be told %r: %s", sentence, failure)
 
 
 async def _say(interaction: discord.Interaction[Any], sentence: str) -> None:
     response = interaction.response
+    loading = response.type is discord.InteractionResponseType.deferred_channel_message
     if not response.is_done():
         if interaction.type is discord.InteractionType.autocomplete:
             await response.autocomplete([])
             return
-        await response.send_message(sentence, ephemeral=True)
-        return
-    if response.type is discord.InteractionResponseType.deferred_channel_message:
+        try:
+            await response.send_message(sentence, ephemeral=True)
+            return
+        except discord.HTTPException as failure:
+            if failure.code != ACKNOWLEDGED:
+                raise
+            # A first response had arrived, and only its receipt was lost. A command's was a spinner.
+            loading = interaction.type is discord.InteractionType.application_command
+    if loading:
         try:
             # A follow-up to an answer that is still loading would become that answer, public as it is; and where
             # the loading one was deleted, it would find nothing to become. So it is ended before it goes.

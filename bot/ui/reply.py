@@ -9,7 +9,7 @@ has run out after 15 minutes, as a normal message then.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Self
@@ -18,13 +18,13 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.text import LIMIT, split
-from bot.ui.errors import DEAD
+from bot.ui.errors import ACKNOWLEDGED, DEAD, LOST, TROUBLE
 from bot.ui.frames import Frames
 from bot.ui.safe import View
 
 _log = logging.getLogger(__name__)
-# Seconds between tries of the final edit after discord.py's own retries, 25 seconds of them, came to nothing.
-AGAIN = (5.0, 15.0)
+# Seconds between tries of the final text: discord.py tries a 5xx for 25 seconds itself, a lost connection not at all.
+AGAIN = (0.5, 5.0, 15.0)
 UNKNOWN_MESSAGE = 10008
 
 
@@ -52,8 +52,19 @@ class Reply:
 
     async def __aenter__(self) -> Self:
         if not self._interaction.response.is_done():
-            await self._interaction.response.defer(ephemeral=self.private, thinking=True)
+            try:
+                await self._defer()
+            except discord.HTTPException as error:
+                if error.code != ACKNOWLEDGED:
+                    raise  # Else an earlier try had arrived, and only its receipt was lost.
         return self
+
+    async def _defer(self) -> None:
+        """Acknowledge the interaction; once more where the connection breaks off."""
+        try:
+            await self._interaction.response.defer(ephemeral=self.private, thinking=True)
+        except LOST:
+            await self._interaction.response.defer(ephemeral=self.private, thinking=True)
 
     async def __aexit__(self, *exc: object) -> None:
         await self._frames.stop()
@@ -86,7 +97,7 @@ class Reply:
             await self._interaction.edit_original_response(content=text)
         except discord.NotFound as error:
             self._gone = error.code == UNKNOWN_MESSAGE
-        except (discord.HTTPException, OSError) as error:
+        except TROUBLE as error:
             _log.debug("a frame was lost: %s", error)  # The next one, or the final text, carries all of it.
         return not self._gone
 
@@ -108,31 +119,37 @@ class Reply:
         return message
 
     async def _edit(self, **fields: Any) -> discord.Message | None:
-        for pause in (*AGAIN, None):
-            try:
-                return await self._interaction.edit_original_response(**fields)
-            except discord.NotFound as error:
-                if error.code == UNKNOWN_MESSAGE:
-                    return None
-                break
-            except discord.HTTPException as error:
-                if error.code in DEAD or error.status == 401:
-                    break
-                if error.status < 500 or pause is None:
-                    raise
-                _reset(fields.get("attachments"))
-                await asyncio.sleep(pause)
-        _reset(fields.get("attachments"))
-        return await self._elsewhere(files=fields.pop("attachments", []), **fields)
+        return await self._send_surely(self._interaction.edit_original_response, "attachments", fields)
 
     async def _send(self, **fields: Any) -> discord.Message | None:
-        try:
-            return await self._interaction.followup.send(ephemeral=self.private, wait=True, **fields)
-        except discord.HTTPException as error:
-            if error.code not in DEAD and error.status != 401:
-                raise
-        _reset(fields.get("files"))
-        return await self._elsewhere(**fields)
+        fields |= {"ephemeral": self.private, "wait": True}
+        return await self._send_surely(self._interaction.followup.send, "files", fields)
+
+    async def _send_surely(
+        self, send: Callable[..., Awaitable[discord.Message]], files: str, fields: dict[str, Any]
+    ) -> discord.Message | None:
+        """Send `fields`, again and elsewhere if need be; None where the message was deleted or nobody is reached.
+
+        A follow-up whose receipt was lost may come twice: better than not at all.
+        """
+        for pause in (*AGAIN, None):
+            try:
+                return await send(**fields)
+            except discord.HTTPException as error:
+                if error.code == UNKNOWN_MESSAGE:
+                    return None
+                if error.code in DEAD or error.status in (401, 404):
+                    break
+                if pause is None or (error.status < 500 and error.status != 429):
+                    raise
+            except LOST:
+                if pause is None:
+                    raise
+            _reset(fields.get(files))
+            await asyncio.sleep(pause)
+        _reset(fields.get(files))
+        kept = {name: value for name, value in fields.items() if name not in (files, "ephemeral", "wait")}
+        return await self._elsewhere(files=fields.get(files, []), **kept)
 
     async def _elsewhere(self, **fields: Any) -> discord.Message | None:
         """The token has run out: a normal message in the channel, or to the person where the answer is private."""
@@ -142,7 +159,7 @@ class Reply:
             return None
         try:
             return await target.send(**fields)
-        except discord.HTTPException as error:
+        except TROUBLE as error:
             _log.warning("an answer found nobody after its interaction had ended: %s", error)
             return None
 
