@@ -1,0 +1,20 @@
+"""Starts the real `fewshot`, with what no setting offers and a test needs: less patience, other templates.
+
+Waiting a whole minute for a silent model is right for people and too long for a test.
+"""
+
+import os
+from pathlib import Path
+
+import bot.app
+import bot.llm.client
+from bot.__main__ import main as fewshot
+
+
+def main() -> None:
+    """Read what the test wants from the environment, and hand over to the command line."""
+    if patience := os.environ.get("TEST_PATIENCE"):
+        bot.llm.client.PATIENCE = bot.llm.client.TIMEOUT.read = float(patience)
+    if templates := os.environ.get("TEST_TEMPLATES"):
+        bot.app.TEMPLATES = Path(templates)
+    fewshot()

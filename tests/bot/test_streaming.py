@@ -1,0 +1,138 @@
+"""An answer on its way: frames about once a second, the newest text, and a final text whatever Discord does."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from tests.bot.town import SLOWLY, WORDS, Town, a_sentence, final
+from tests.wire.exchange import Exchange
+from tests.wire.views import Message
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+# Discord's codes: a message that is not there, and a token whose time is over.
+UNKNOWN_MESSAGE, EXPIRED = 10008, 50027
+
+
+def whole(message: Message) -> bool:
+    """The whole text, with its footer and buttons."""
+    return message.content.startswith(f"{WORDS}\n-# ") and final(message)
+
+
+async def begun(town: Town, *, private: bool = False) -> Exchange:
+    """An answer whose first words are to be seen and whose last are still to come."""
+    town.model.says(WORDS, **SLOWLY)
+    exchange = await town.does("translate", text="slowly", to="Greek", private=private)
+    first = await exchange.answer(lambda found: found.content.endswith(" ▌"))
+    assert WORDS.startswith(first.content.removesuffix(" ▌"))
+    assert not final(first)
+    return exchange
+
+
+async def test_first_words_come_before_the_last_and_edits_keep_a_second_apart(town: Town) -> None:
+    exchange = await begun(town)
+    await exchange.answer(whole)
+    events = await exchange.events()
+    edits = [event for event in events if event["what"] == "edit"]
+    assert events[0]["what"] == "callback"
+    assert 3 <= len(edits) <= len(events) - 1
+    # The last one is the whole text, which waits for nothing.
+    assert all(later["at"] - earlier["at"] >= 1.0 for earlier, later in pairwise(edits[:-1]))
+    assert all(later["length"] > earlier["length"] for earlier, later in pairwise(edits))
+
+
+async def test_an_edit_that_must_wait_is_overtaken_by_the_newest_text(town: Town) -> None:
+    """A 429 holds one frame back; when it is let go, the texts between are not sent after it."""
+    exchange = await begun(town)
+    await town.fault_on(exchange, status=429, retry_after=0.7)
+    await exchange.answer(whole)
+    lengths = [event["length"] for event in await exchange.events() if event["what"] == "edit"]
+    assert lengths == sorted(set(lengths))
+    assert [fault["hits"] for fault in await town.wire.clear_faults()] == [1]
+
+
+async def test_a_fault_on_an_edit_in_between_does_not_keep_the_final_text(town: Town) -> None:
+    exchange = await begun(town)
+    await town.fault_on(exchange, status=500, times=1)
+    assert whole(await exchange.answer(whole))
+
+
+async def test_a_fault_on_the_final_edit_is_outlived(town: Town) -> None:
+    town.model.says(WORDS)
+    exchange = await town.does("translate", text="at once", to="Greek")
+    await town.fault_on(exchange, status=503, times=2)
+    assert whole(await exchange.answer(whole))
+    assert len([call for call in town.model.calls if call.body["messages"][-1]["content"] == "at once"]) == 1
+
+
+async def test_a_connection_that_breaks_under_the_final_edit_is_outlived(town: Town) -> None:
+    town.model.holds()
+    exchange = await town.does("translate", text="at once", to="Greek")
+    await exchange.state(after=0, timeout=5)
+    await town.fault_on(exchange, drop=True, times=1)
+    town.model.release()
+    assert (await exchange.answer(final)).content.startswith("All is well.")
+
+
+async def test_a_connection_that_breaks_under_the_second_of_two_messages_is_outlived(town: Town) -> None:
+    town.model.says("A lap of the race, and then the next. " * 100)
+    exchange = await town.does("translate", text="long", to="Greek", private=False)
+    await town.fault_on(exchange, "POST", drop=True)
+    await town.wire.until(final, channel=town.place)
+    assert len(await exchange.messages()) == 2
+
+
+async def test_a_first_response_whose_receipt_is_lost_is_not_taken_for_a_failure(town: Town) -> None:
+    await town.wire.fault("POST", "/callback", drop=True, after=True)
+    assert (await town.answer("translate", text="x", to="Greek")).content.startswith("All is well.")
+    await town.wire.fault("POST", "/callback", status=500, after=True)
+    assert (await town.answer("translate", text="x", to="Greek")).content.startswith("All is well.")
+
+
+async def test_a_first_response_whose_receipt_is_lost_leaves_no_spinner_when_the_command_fails(town: Town) -> None:
+    town.model.fails(401)
+    await town.wire.fault("POST", "/callback", drop=True, after=True)
+    told = await town.told("facts", about="Kava")
+    assert told.ephemeral
+    assert "credentials" in told.content
+    assert await town.wire.messages(town.place, as_user="friend") == []
+
+
+async def test_a_public_answer_whose_token_has_run_out_comes_as_a_normal_message(town: Town) -> None:
+    exchange = await begun(town)
+    await town.wire.expire_tokens()
+    message = await town.wire.until(whole, channel=town.place, as_user="friend")
+    assert message.id != (await exchange.state())["original"]["id"]
+
+
+async def test_a_private_answer_whose_token_has_run_out_comes_to_the_person_alone(town: Town) -> None:
+    await begun(town, private=True)
+    await town.wire.expire_tokens()
+    assert whole(await town.wire.until(whole, channel="dm"))
+    assert not [found for found in await town.wire.messages(town.place, as_user="friend") if whole(found)]
+
+
+async def test_a_deleted_answer_ends_the_call_of_the_model(town: Town) -> None:
+    exchange = await begun(town)
+    town.model.says("unused")
+    await town.wire.remove_message(await exchange.answer(a_sentence))
+    await asyncio.wait_for(town.model.calls[0].ended.wait(), 10)
+    assert town.model.calls[0].cancelled
+    assert not [found for found in await town.wire.messages(town.place) if found.author_id == town.wire.people["bot"]]
+
+
+async def test_where_the_bot_may_not_write_its_answer_to_a_command_comes_all_the_same(town: Town) -> None:
+    """Responses to interactions need no permission; this holds the bot to using them."""
+    await town.wire.permissions(town.place, deny=("send_messages", "view_channel"))
+    assert (await town.answer("translate", text="x", to="Greek", private=False)).content.startswith("All is well.")
+
+
+async def test_where_a_late_answer_may_not_be_written_nothing_breaks(town: Town) -> None:
+    await begun(town)
+    await town.wire.permissions(town.place, deny=("send_messages",))
+    await town.wire.expire_tokens()
+    refused = await town.wire.answered("POST", f"/channels/{town.place}/messages")
+    assert refused[-1]["status"] == 403
+    town.model.says("Next.")
+    assert (await town.answer("translate", text="x", to="Greek")).content.startswith("Next.")

@@ -1,0 +1,90 @@
+"""A loopback Discord, a scripted model and the bot between them; the hands of the people are `Town.wire`."""
+
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.fake_model import FakeModel
+from tests.wire.driver import Wire
+from tests.wire.exchange import Exchange
+from tests.wire.process import Process
+from tests.wire.views import Message
+
+ENTRY = "tests.bot.launched:main"
+# A text in so many pieces and seconds between them takes some two seconds: long enough for two frames.
+SLOWLY = {"pieces": 14, "delay": 0.15}
+WORDS = "The pods line up at the start and wait for the green light to come on at last today"
+
+
+def final(message: Message) -> bool:
+    """Whether an answer is whole: its buttons come with the last edit."""
+    return bool(message.buttons)
+
+
+def a_sentence(message: Message) -> bool:
+    """Whether it says something for good; an ellipsis stands for a moment where a private error takes its place."""
+    return message.text not in ("", "…")
+
+
+@dataclass
+class Town:
+    """Everything that a test of the whole bot holds. `place` is a channel of this test's own."""
+
+    wire: Wire
+    model: FakeModel
+    folder: Path
+    place: str = "general"
+
+    def env(self, **more: str) -> dict[str, str]:
+        """The bot's environment: the scripted model, unless `more` says otherwise."""
+        known = {"OPENAI_BASE_URL": self.model.url, "OPENAI_API_KEY": self.model.token, "CHAT_MODEL": "fake-model"}
+        return known | {"DATA_DIR": str(self.folder)} | more
+
+    @asynccontextmanager
+    async def bot(self, *, ready: str = "Invite: ", **env: str) -> AsyncIterator[Process]:
+        """The bot, running for as long as the block lasts."""
+        async with self.wire.bot("run", entry=ENTRY, env=self.env(**env), ready=ready) as process:
+            yield process
+
+    async def started(self, **env: str) -> Process:
+        """The bot, started and not waited for: for starts that must fail. The caller closes it."""
+        return await Process.start(ENTRY, ["run"], self.wire.env() | self.env(**env), self.wire.folder)
+
+    async def does(self, command: str, /, **options: Any) -> Exchange:
+        """A person uses a command in this test's channel."""
+        return await self.wire.slash(command, **({"channel": self.place} | options))
+
+    async def answer(self, command: str, /, until: Callable[[Message], bool] = final, **options: Any) -> Message:
+        """The whole answer to a command."""
+        return await (await self.does(command, **options)).answer(until)
+
+    async def told(self, command: str, /, **options: Any) -> Message:
+        """What a person is told in place of an answer."""
+        return await self.answer(command, a_sentence, **options)
+
+    async def presses(self, message: Message, button: str, *, user: str = "member") -> Message:
+        """What comes of a press: a card or a sentence."""
+        return await (await self.wire.press(message, button, user=user)).answer(a_sentence)
+
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """Rows of the bot's database."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'fewshot.sqlite3'}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    async def fault_on(self, exchange: Exchange, method: str = "PATCH", **rule: Any) -> None:
+        """Let requests about one answer fail."""
+        token = (await exchange.state())["token"]
+        await self.wire.fault(method, f"/webhooks/.*{token}", **rule)
+
+
+@asynccontextmanager
+async def open_town(**settings: Any) -> AsyncIterator[Town]:
+    """A Discord and a model, and no bot yet."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="town-")))
+        model = await stack.enter_async_context(FakeModel())
+        yield Town(await stack.enter_async_context(Wire.start(**settings)), model, folder / "data")
