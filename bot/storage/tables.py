@@ -12,22 +12,14 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-# Names for constraints, so that later migrations can speak of them on every database.
-METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+import bot.storage.tuning_tables  # noqa: F401 - its tables fill a file of their own, and belong to the schema too
+from bot.storage.metadata import METADATA
 
 # One row for each use of a model: reserved before the call, settled after it.
 CALLS = Table(

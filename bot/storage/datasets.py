@@ -1,0 +1,201 @@
+"""Datasets: their chunks as they are generated, and their pairs of questions and answers."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.database import Database
+from bot.storage.tuning_tables import CHUNKS, DATASETS, PAIRS
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """A dataset of `corpus`. `state` is generating or ready; `size` the questions asked for in each chunk."""
+
+    id: str
+    corpus: str
+    name: str
+    origin: str
+    state: str
+    at: float
+    model: str
+    refusal: str
+    size: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A piece of a source and how far it is: waiting, asked, checked or failed. `reply`, `verdicts` are JSON."""
+
+    dataset_id: str
+    number: int
+    source: str
+    start: int
+    end: int
+    text: str
+    state: str = "waiting"
+    reply: str = ""
+    verdicts: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """A question with its answer; `flags` are sentences for whoever reviews it; `id` is 0 until it is stored."""
+
+    id: int
+    dataset_id: str
+    line: int
+    fact: str
+    kind: str
+    question: str
+    answer: str
+    source: str = ""
+    quote: str = ""
+    role: str = "train"
+    flags: tuple[str, ...] = ()
+    decision: str = ""
+
+
+async def add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow] = ()) -> None:
+    """Keep a new dataset with its chunks: all or nothing."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(DATASETS.insert(), _values(row))
+        if chunks:
+            await connection.execute(CHUNKS.insert(), [_values(chunk) for chunk in chunks])
+
+    await database.transact(work)
+
+
+async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[PairRow]) -> None:
+    """Keep a dataset that is complete as it comes."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(DATASETS.insert(), _values(row))
+        await _insert(connection, pairs)
+
+    await database.transact(work)
+
+
+async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
+    """Put the pairs in, and call the dataset ready; once, however often it is called."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(delete(PAIRS).where(PAIRS.c.dataset_id == dataset_id))
+        await _insert(connection, pairs)
+        await connection.execute(update(DATASETS).where(DATASETS.c.id == dataset_id).values(state="ready"))
+
+    await database.transact(work)
+
+
+async def get(database: Database, dataset_id: str) -> DatasetRow | None:
+    """The dataset of that id, or the only one whose id begins so."""
+    found = await _datasets(database, DATASETS.c.id.startswith(dataset_id, autoescape=True))
+    exact = [row for row in found if row.id == dataset_id] or found
+    return exact[0] if len(exact) == 1 else None
+
+
+async def of_corpus(database: Database, corpus: str) -> list[DatasetRow]:
+    """The datasets of a corpus, newest first."""
+    return await _datasets(database, DATASETS.c.corpus == corpus)
+
+
+async def _datasets(database: Database, condition: Any) -> list[DatasetRow]:
+    columns = [DATASETS.c[name] for name in DatasetRow.__slots__]
+    async with database.read() as connection:
+        rows = await connection.execute(select(*columns).where(condition).order_by(DATASETS.c.at.desc()))
+        return [DatasetRow(*row) for row in rows]
+
+
+async def chunks(database: Database, dataset_id: str, *states: str) -> list[ChunkRow]:
+    """A dataset's chunks in order, only those in `states` where any are given."""
+    query = select(*(CHUNKS.c[name] for name in ChunkRow.__slots__)).where(CHUNKS.c.dataset_id == dataset_id)
+    if states:
+        query = query.where(CHUNKS.c.state.in_(states))
+    async with database.read() as connection:
+        return [ChunkRow(*row) for row in await connection.execute(query.order_by(CHUNKS.c.number))]
+
+
+async def chunk_states(database: Database, dataset_id: str) -> dict[str, int]:
+    """How many chunks are in each state, without reading their texts."""
+    query = select(CHUNKS.c.state, func.count()).where(CHUNKS.c.dataset_id == dataset_id).group_by(CHUNKS.c.state)
+    async with database.read() as connection:
+        rows = await connection.execute(query)
+        return {row[0]: row[1] for row in rows}
+
+
+async def set_chunk(database: Database, chunk: ChunkRow, **values: str) -> None:
+    """Change a chunk; durable when this returns."""
+    mine = (CHUNKS.c.dataset_id == chunk.dataset_id) & (CHUNKS.c.number == chunk.number)
+    await database.transact(lambda connection: connection.execute(update(CHUNKS).where(mine).values(**values)))
+
+
+async def reset_failed(database: Database, dataset_id: str) -> None:
+    """Let the chunks whose answers could not be used be asked again."""
+    mine = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "failed")
+    query = update(CHUNKS).where(mine).values(state="waiting", problem="")
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def pairs(database: Database, dataset_id: str, *roles: str) -> list[PairRow]:
+    """A dataset's pairs in order, only those with `roles` where any are given; dropped ones are not among them."""
+    query = select(*(PAIRS.c[name] for name in PairRow.__slots__)).where(
+        PAIRS.c.dataset_id == dataset_id, PAIRS.c.decision != "dropped"
+    )
+    if roles:
+        query = query.where(PAIRS.c.role.in_(roles))
+    async with database.read() as connection:
+        return [_pair(row) for row in await connection.execute(query.order_by(PAIRS.c.line))]
+
+
+async def flagged(database: Database, dataset_id: str) -> list[PairRow]:
+    """The pairs that a person should look at, those that were decided on among them, in order."""
+    columns = [PAIRS.c[name] for name in PairRow.__slots__]
+    query = select(*columns).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.flags != "[]").order_by(PAIRS.c.line)
+    async with database.read() as connection:
+        return [_pair(row) for row in await connection.execute(query)]
+
+
+async def decide(database: Database, pair_id: int, decision: str, **values: str) -> None:
+    """Keep what a person decided on a pair: kept, edited (with new texts in `values`) or dropped."""
+    query = update(PAIRS).where(PAIRS.c.id == pair_id).values(decision=decision, **values)
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def set_flags(database: Database, flags: Mapping[int, Iterable[str]]) -> None:
+    """Replace the flags of pairs, by their ids."""
+    if flags:
+        query = update(PAIRS).where(PAIRS.c.id == bindparam("pair")).values(flags=bindparam("now"))
+        rows = [{"pair": pair, "now": json.dumps(list(texts))} for pair, texts in flags.items()]
+        await database.transact(lambda connection: connection.execute(query, rows))
+
+
+async def set_roles(database: Database, roles: Mapping[int, str]) -> None:
+    """Give pairs their roles, by their ids."""
+    if roles:
+        query = update(PAIRS).where(PAIRS.c.id == bindparam("pair")).values(role=bindparam("now"))
+        rows = [{"pair": pair, "now": role} for pair, role in roles.items()]
+        await database.transact(lambda connection: connection.execute(query, rows))
+
+
+async def _insert(connection: AsyncConnection, pairs: Sequence[PairRow]) -> None:
+    rows = [{**_values(pair), "flags": json.dumps(list(pair.flags))} for pair in pairs]
+    for row in rows:
+        del row["id"]
+    if rows:
+        await connection.execute(PAIRS.insert(), rows)
+
+
+def _pair(row: Any) -> PairRow:
+    values = dict(zip(PairRow.__slots__, row, strict=True))
+    return PairRow(**{**values, "flags": tuple(json.loads(values["flags"]))})
+
+
+def _values(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in type(row).__slots__}
