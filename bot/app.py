@@ -25,6 +25,7 @@ from bot.server.desk import Desk
 from bot.server.guilds import open_guilds
 from bot.server.ledger import Limits, open_ledger
 from bot.server.prompts import Prompts
+from bot.server.tricks import Tricks
 from bot.services import Services
 from bot.storage.database import open_database
 from bot.storage.migrating import upgrade
@@ -78,6 +79,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             work=work,
             actions=Actions(work),
             guilds=guilds,
+            tricks=Tricks(database, library.templates),
             adventures=adventures,
             database=database,
         )

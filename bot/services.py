@@ -10,6 +10,7 @@ from bot.play.adventures import Adventures
 from bot.server.desk import Desk
 from bot.server.guilds import Guilds
 from bot.server.prompts import Prompts
+from bot.server.tricks import Tricks
 from bot.storage.database import Database
 from bot.ui.actions import Actions
 from bot.ui.work import Work
@@ -27,6 +28,7 @@ class Services:
     work: Work
     actions: Actions
     guilds: Guilds
+    tricks: Tricks
     adventures: Adventures
     database: Database
 

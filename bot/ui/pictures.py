@@ -25,6 +25,43 @@ def _histogram(counts: list[int], labels: list[str], title: str) -> bytes:
     return _png(figure)
 
 
+async def curve(places: Sequence[str], shares: Sequence[float], title: str, below: str) -> bytes:
+    """A PNG of a line through `shares` (from 0 to 1), each above its place; `below` says what the places count."""
+    return await asyncio.to_thread(_curve, list(places), list(shares), title, below)
+
+
+def _curve(places: list[str], shares: list[float], title: str, below: str) -> bytes:
+    figure, axes = _sheet(title)
+    axes.plot(places, shares, color=GOLD, marker="o", linewidth=2)
+    for place, share in enumerate(shares):
+        axes.annotate(
+            f"{share:.0%}", (place, share), (0, 9), textcoords="offset points", ha="center", color=INK, parse_math=False
+        )
+    axes.set_ylim(0, 1.15)
+    axes.set_yticks([])
+    axes.margins(x=0.12)
+    axes.set_xlabel(below, color=INK, parse_math=False)
+    return _png(figure)
+
+
+async def days(amounts: Sequence[int], first: str, last: str, title: str, limit: int | None = None) -> bytes:
+    """A PNG of thin bars, one a day, with the dates of the `first` and the `last`; a line at the daily `limit`."""
+    return await asyncio.to_thread(_days, list(amounts), first, last, title, limit)
+
+
+def _days(amounts: list[int], first: str, last: str, title: str, limit: int | None) -> bytes:
+    figure, axes = _sheet(title)
+    axes.bar(range(len(amounts)), amounts, color=GOLD, width=0.8)
+    axes.set_xticks([0, len(amounts) - 1], [first, last])
+    most = max(amounts, default=0)
+    # A limit that is far above what was used would flatten the bars; the card names it anyway.
+    if limit is not None and limit <= 3 * most:
+        axes.axhline(limit, color=ACCENT, linestyle="--", linewidth=1)
+        axes.annotate(f"limit {limit:,}", (0, limit), (0, 3), textcoords="offset points", color=INK, parse_math=False)
+    axes.set_yticks([most] if most else [], [f"{most:,}"] if most else [])
+    return _png(figure)
+
+
 def _sheet(title: str) -> tuple[Any, Any]:
     """An empty figure and its axes, in the bot's colours; drawn without pyplot, which keeps global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,0 +1,177 @@
+"""Tricks that servers teach, their examples, and the corrections that members suggest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.database import Database
+from bot.storage.tables import TRICK_EXAMPLES, TRICK_SUGGESTIONS, TRICKS
+
+# Whether something was added, its name was taken, there are too many already, or what it belongs to is gone.
+Outcome = Literal["added", "taken", "full", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrickRow:
+    """A server's template under a name that the server has once; `body` is its JSON without the examples."""
+
+    id: str
+    guild_id: int
+    name: str
+    user_id: int
+    at: float
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRow:
+    """One example of a trick, and who typed it."""
+
+    id: str
+    user_id: int
+    at: float
+    given: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionRow:
+    """An example that a member suggests; `body` is the JSON of the template called `template`, with its examples."""
+
+    id: str
+    guild_id: int
+    user_id: int
+    at: float
+    template: str
+    body: str
+    given: str
+    wanted: str
+
+
+_TRICK = [TRICKS.c[name] for name in TrickRow.__slots__]
+_EXAMPLE = [TRICK_EXAMPLES.c[name] for name in ExampleRow.__slots__]
+_SUGGESTION = [TRICK_SUGGESTIONS.c[name] for name in SuggestionRow.__slots__]
+
+
+async def all_of(database: Database, guild_id: int) -> list[tuple[TrickRow, list[ExampleRow]]]:
+    """A server's tricks by name, each with its examples in the order in which they came."""
+    query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id).order_by(TRICKS.c.name)
+    join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
+    examples = select(TRICK_EXAMPLES.c.trick_id, *_EXAMPLE).select_from(join).where(TRICKS.c.guild_id == guild_id)
+    async with database.read() as connection:
+        tricks = [TrickRow(*row) for row in await connection.execute(query)]
+        found: dict[str, list[ExampleRow]] = {trick.id: [] for trick in tricks}
+        for trick_id, *row in await connection.execute(examples.order_by(TRICK_EXAMPLES.c.at, TRICK_EXAMPLES.c.id)):
+            found.setdefault(trick_id, []).append(ExampleRow(*row))
+    return [(trick, found[trick.id]) for trick in tricks]
+
+
+async def find(database: Database, guild_id: int, name: str) -> tuple[TrickRow, list[ExampleRow]] | None:
+    """One trick with its examples."""
+    query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
+    async with database.read() as connection:
+        row = (await connection.execute(query)).first()
+        if row is None:
+            return None
+        trick = TrickRow(*row)
+        examples = select(*_EXAMPLE).where(TRICK_EXAMPLES.c.trick_id == trick.id)
+        rows = await connection.execute(examples.order_by(TRICK_EXAMPLES.c.at, TRICK_EXAMPLES.c.id))
+        return trick, [ExampleRow(*row) for row in rows]
+
+
+async def names(database: Database, guild_id: int) -> list[str]:
+    """The names of a server's tricks."""
+    query = select(TRICKS.c.name).where(TRICKS.c.guild_id == guild_id).order_by(TRICKS.c.name)
+    async with database.read() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
+async def add(
+    database: Database, trick: TrickRow, examples: Sequence[ExampleRow], *, most: int, suggestion: str = ""
+) -> Outcome:
+    """Add a trick with its examples, `most` to a server; the `suggestion` that it came from goes with that."""
+
+    async def work(connection: AsyncConnection) -> Outcome:
+        taken = select(TRICKS.c.name).where(TRICKS.c.guild_id == trick.guild_id)
+        there = set((await connection.execute(taken)).scalars())
+        if trick.name in there:
+            return "taken"
+        if len(there) >= most:
+            return "full"
+        if suggestion and not await _forget(connection, trick.guild_id, suggestion):
+            return "gone"
+        await connection.execute(TRICKS.insert(), _values(trick))
+        for example in examples:
+            await connection.execute(TRICK_EXAMPLES.insert(), {**_values(example), "trick_id": trick.id})
+        return "added"
+
+    return await database.transact(work)
+
+
+async def add_example(
+    database: Database, guild_id: int, name: str, example: ExampleRow, *, most: int, suggestion: str = ""
+) -> Outcome:
+    """Add an example to a trick, which holds `most`; the `suggestion` that it came from goes with that."""
+
+    async def work(connection: AsyncConnection) -> Outcome:
+        query = select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
+        trick = (await connection.execute(query)).scalar_one_or_none()
+        if trick is None:
+            return "gone"
+        counted = select(func.count()).select_from(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.trick_id == trick)
+        if (await connection.execute(counted)).scalar_one() >= most:
+            return "full"
+        if suggestion and not await _forget(connection, guild_id, suggestion):
+            return "gone"
+        await connection.execute(TRICK_EXAMPLES.insert(), {**_values(example), "trick_id": trick})
+        return "added"
+
+    return await database.transact(work)
+
+
+async def remove(database: Database, guild_id: int, name: str) -> bool:
+    """Remove a trick with its examples; whether there was one."""
+    query = delete(TRICKS).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
+    result = await database.transact(lambda connection: connection.execute(query))
+    return int(result.rowcount) > 0
+
+
+async def suggest(database: Database, row: SuggestionRow, *, most: int) -> Outcome:
+    """Store a suggestion, `most` to a server."""
+
+    async def work(connection: AsyncConnection) -> Outcome:
+        waiting = select(func.count()).select_from(TRICK_SUGGESTIONS)
+        waiting = waiting.where(TRICK_SUGGESTIONS.c.guild_id == row.guild_id)
+        if (await connection.execute(waiting)).scalar_one() >= most:
+            return "full"
+        await connection.execute(TRICK_SUGGESTIONS.insert(), _values(row))
+        return "added"
+
+    return await database.transact(work)
+
+
+async def suggestions(database: Database, guild_id: int) -> list[SuggestionRow]:
+    """What waits for a server's managers, the oldest first."""
+    query = select(*_SUGGESTION).where(TRICK_SUGGESTIONS.c.guild_id == guild_id)
+    async with database.read() as connection:
+        rows = await connection.execute(query.order_by(TRICK_SUGGESTIONS.c.at))
+        return [SuggestionRow(*row) for row in rows]
+
+
+async def drop_suggestion(database: Database, guild_id: int, suggestion: str) -> bool:
+    """Forget a suggestion; whether it was still there."""
+    return await database.transact(lambda connection: _forget(connection, guild_id, suggestion))
+
+
+async def _forget(connection: AsyncConnection, guild_id: int, suggestion: str) -> bool:
+    query = delete(TRICK_SUGGESTIONS).where(
+        TRICK_SUGGESTIONS.c.guild_id == guild_id, TRICK_SUGGESTIONS.c.id == suggestion
+    )
+    return int((await connection.execute(query)).rowcount) > 0
+
+
+def _values(row: TrickRow | ExampleRow | SuggestionRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__slots__}
