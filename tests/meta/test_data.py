@@ -1,0 +1,77 @@
+"""What is not code: pinned versions, templates, and files that an installation needs."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from bot.llm.library import open_library
+from bot.play.scenarios import open_scenarios
+
+ROOT = Path(__file__).resolve().parents[2]
+PINS = [
+    line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+]
+PINNED = {re.split(r"[=; ]", line)[0] for line in PINS}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def normal(requirement: str) -> str:
+    """The name in a requirement, in the one spelling that package indexes use."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name is not None
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def needed() -> Iterator[str]:
+    """Every package that an installation for development brings along, with what those need in turn."""
+    extras = [requirement for group in PROJECT["optional-dependencies"].values() for requirement in group]
+    waiting, seen = [*PROJECT["dependencies"], *extras], set[str]()
+    while waiting:
+        requirement = waiting.pop()
+        name = normal(requirement)
+        if name in seen or name == "fewshot":
+            continue
+        seen.add(name)
+        yield name
+        wanted = re.findall(r"\[([^\]]+)\]", requirement.partition(";")[0])
+        waiting += [each for each in metadata.requires(name) or () if applies(each, wanted)]
+
+
+def applies(requirement: str, extras: list[str]) -> bool:
+    """Whether a package's requirement holds here; what belongs to an extra holds where that extra is asked for."""
+    marker = requirement.partition(";")[2]
+    extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
+    if extra is not None:
+        return any(extra[1] in group.split(",") for group in extras)
+    return not re.search(r"sys_platform|platform_|python_|implementation_|os_name", marker)
+
+
+def test_every_version_is_pinned_and_no_address_stands_among_them() -> None:
+    for line in PINS:
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][^ /@]*( ; .+)?", line), line
+    assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.xfail(strict=True, reason="constraints.txt is to be made anew: it lacks jsonschema and what that needs")
+def test_whatever_an_installation_brings_along_is_pinned() -> None:
+    assert sorted(set(needed()) - PINNED) == []
+
+
+def test_the_versions_here_are_those_that_are_pinned() -> None:
+    versions = dict(line.split("==") for line in PINS if ";" not in line)
+    here = {normal(name): metadata.version(name) for name in needed()}
+    assert {name: here[name] for name in versions.keys() & here.keys() if here[name] != versions[name]} == {}
+
+
+def test_every_template_style_and_scenario_loads() -> None:
+    assert open_library(ROOT / "templates").problems == {}
+    assert open_scenarios(ROOT / "templates" / "adventures").problems == {}
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "CHANGELOG.md", "README.md", "Makefile", ".env.example", ".ci/run"])
+def test_what_a_newcomer_looks_for_is_there(name: str) -> None:
+    assert (ROOT / name).stat().st_size > 0

@@ -1,0 +1,114 @@
+"""Files and functions stay small, say what they return, and catch nothing that they cannot name."""
+
+import ast
+import io
+import re
+import statistics
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeGuard
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(path for name in ("bot", "cogs", "migrations", "tests") for path in (ROOT / name).rglob("*.py"))
+OURS = [path for path in FILES if path.parts[len(ROOT.parts)] != "tests"]
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 300, 60
+# Where anything at all may be caught, and why.
+BROAD = {
+    "bot/storage/writer.py": "what a job raises belongs to the one who queued it, and the writer lives on",
+    "bot/ui/actions.py": "discord.py would only log it, and the one who pressed would wait for ever",
+}
+# Paths of the system that a program may look at, and why.
+OF_THE_SYSTEM = {"/etc/localtime": "the one place that tells a machine's time zone"}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions(path: Path) -> Iterator[Function]:
+    return (node for node in ast.walk(tree_of(path)) if isinstance(node, Function))
+
+
+def length(function: Function) -> int:
+    assert function.end_lineno is not None
+    return function.end_lineno - function.lineno + 1
+
+
+def test_a_file_has_300_lines_at_the_most() -> None:
+    sizes = {named(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: size for name, size in sizes.items() if size > LINES_OF_A_FILE} == {}
+
+
+def test_a_function_has_60_lines_at_the_most() -> None:
+    long = [
+        (named(path), each.name) for path in FILES for each in functions(path) if length(each) > LINES_OF_A_FUNCTION
+    ]
+    assert long == []
+
+
+def test_files_and_functions_are_small_in_the_middle() -> None:
+    sizes = [len(path.read_text(encoding="utf-8").splitlines()) for path in OURS if path.name != "__init__.py"]
+    assert statistics.median(sizes) <= 130
+    assert statistics.median([length(each) for path in OURS for each in functions(path)]) <= 9
+
+
+def test_every_function_says_what_it_returns() -> None:
+    assert [(named(path), each.name) for path in FILES for each in functions(path) if each.returns is None] == []
+
+
+def test_every_file_says_what_it_is_for() -> None:
+    assert [named(path) for path in FILES if not ast.get_docstring(tree_of(path))] == []
+
+
+def test_only_the_places_that_are_listed_catch_everything() -> None:
+    found = [named(path) for path in FILES for node in ast.walk(tree_of(path)) if broad(node)]
+    assert sorted(found) == sorted(BROAD)
+    assert len(BROAD) <= 3
+
+
+def broad(node: ast.AST) -> bool:
+    """Whether a handler takes every error and ends it there; one that raises it again only cleans up."""
+    if not isinstance(node, ast.ExceptHandler):
+        return False
+    kinds = ast.walk(node.type) if node.type else iter([ast.Name("BaseException")])
+    everything = any(isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException") for kind in kinds)
+    last = node.body[-1]
+    return everything and not (isinstance(last, ast.Raise) and last.exc is None)
+
+
+def test_nothing_is_global() -> None:
+    found = [named(path) for path in FILES for node in ast.walk(tree_of(path)) if isinstance(node, ast.Global)]
+    assert found == []
+
+
+def test_no_path_is_absolute() -> None:
+    texts = [(named(path), node.value) for path in OURS for node in ast.walk(tree_of(path)) if is_text(node)]
+    assert [(name, text) for name, text in texts if absolute(text) and text not in OF_THE_SYSTEM] == []
+
+
+def is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def absolute(text: str) -> bool:
+    """Whether a text begins like a path on this machine or on Windows; `/v1/models` does not."""
+    first = re.match(r"/([\w.-]+)/?", text)
+    return bool(first and Path("/", first[1]).exists()) or re.match(r"[A-Za-z]:\\|~/", text) is not None
+
+
+def test_nothing_is_left_to_be_done() -> None:
+    found = [
+        (named(path), token.string)
+        for path in FILES
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        if token.type == tokenize.COMMENT and re.search(r"\b(TODO|FIXME|XXX|HACK)\b", token.string)
+    ]
+    assert found == []
