@@ -143,7 +143,10 @@ class Tab:
         raise AssertionError("the page never came to rest")
 
     async def shot(self, path: Path) -> None:
-        """A picture of the tab, scrolled to the newest message."""
+        """A picture of the tab, once every answer on it is whole."""
+        for word in ("Thinking…", "▌"):
+            await self.newest().get_by_text(word).first.wait_for(state="detached", timeout=PATIENCE)
+        await self.page.wait_for_timeout(700)
         await self.quiet()
         await self.page.mouse.move(5, 790)
         await self.page.evaluate("document.activeElement?.blur()")

@@ -22,26 +22,32 @@ REVIEWS = (
     '"It works. No more, no less."\n'
     '"My third pair, and not my last!"\n'
 )
-# A word of the system message, the answer.
+# What a prompt holds, the newest text before the rest, and the answer to it.
 ANSWERS = {
-    "translator": "Les pods sont sur la grille de départ et le désert est silencieux.",
-    "decide which tool": (
+    "in Greek?": (
         '{"template": "translate", "inputs": {"text": "Where is the station?", "to": "Greek"}, '
-        '"why": "The request asks for a text in another language."}'
+        '"why": "The request asks how a sentence goes in another language."}'
     ),
-    "satisfied": "4: Pleased with the food and the service, with a word on the price.",
-    "XML": (
+    "Where is the station?": "Πού είναι ο σταθμός;",
+    "desert is quiet": "Les pods sont sur la grille de départ et le désert est calme.",
+    "Soup arrived hot": "5: Warm praise for the food and for the waiter.",
+    "Two hours late": "1: A long wait, and no apology for it.",
+    "It works. No more": "3: It does what it should, and nothing pleases or annoys.",
+    "My third pair": "5: Bought again and again, and more to come.",
+    "worth the queue": "4: Glad to have waited for the soup, with a small regret about the price.",
+    "The Moon": (
         '<FACTS entity="The Moon"><FACT>It is about 384,400 km from the Earth.</FACT>'
-        "<FACT>It always shows the Earth the same side.</FACT></FACTS>"
+        "<FACT>It always shows the Earth the same side.</FACT>"
+        "<FACT>Twelve people have walked on it.</FACT></FACTS>"
     ),
+    "because of rain": "Rain came down on the track like bad news. Nobody raced that night.",
 }
-OTHERWISE = "Rain on the hangar roof. The engines were cold, and so was the coffee."
 
 
 def answer(body: dict[str, Any]) -> str:
     """The scripted answer to a request."""
-    prompt = "\n".join(message["content"] for message in body["messages"])
-    return next((text for word, text in ANSWERS.items() if word in prompt), OTHERWISE)
+    asked = body["messages"][-1]["content"]
+    return next((text for words, text in ANSWERS.items() if words in asked), "There is no script for that.")
 
 
 async def readme(tab: Tab, folder: Path) -> None:
@@ -77,10 +83,8 @@ async def everything(tab: Tab, folder: Path) -> None:
     reviews = folder / "reviews.csv"
     reviews.write_text(REVIEWS)
     await tab.slash("sentiment", file=reviews)
-    await tab.page.wait_for_timeout(4_000)
     await tab.shot(folder / "10-sentiment-file.png")
     await tab.slash("ask", request="How do you say “Where is the station?” in Greek?")
-    await tab.page.wait_for_timeout(2_000)
     await tab.shot(folder / "11-ask.png")
     await tab.slash("help")
     await tab.shot(folder / "12-help.png")

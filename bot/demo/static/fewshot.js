@@ -58,3 +58,17 @@ async function look() {
 }
 void look();
 setInterval(() => void look(), 2000);
+
+// New messages stay in view until the reader scrolls up, also while an answer grows and its pictures arrive.
+const timeline = document.getElementById("channel-timeline");
+const NEAR = 80;
+let following = true;
+const read = () => setTimeout(() => {
+  following = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR;
+}, 150);
+for (const gesture of ["wheel", "touchmove", "pointerup", "keyup"]) timeline.addEventListener(gesture, read, { passive: true });
+document.addEventListener("submit", () => { following = true; }, true);
+setInterval(() => {
+  const end = timeline.scrollHeight - timeline.clientHeight;
+  if (following && end - timeline.scrollTop > 1) timeline.scrollTop = end;
+}, 150);
