@@ -17,12 +17,12 @@ async def histogram(counts: Sequence[int], labels: Sequence[str], title: str) ->
 
 
 def _histogram(counts: list[int], labels: list[str], title: str) -> bytes:
-    figure, axes = _sheet(title)
+    figure, axes = sheet(title)
     bars = axes.bar(labels, counts, color=GOLD, width=0.7)
     axes.bar_label(bars, padding=3, color=INK, parse_math=False)
     axes.set_yticks([])
     axes.margins(y=0.15)
-    return _png(figure)
+    return png(figure)
 
 
 async def curve(places: Sequence[str], shares: Sequence[float], title: str, below: str) -> bytes:
@@ -31,7 +31,7 @@ async def curve(places: Sequence[str], shares: Sequence[float], title: str, belo
 
 
 def _curve(places: list[str], shares: list[float], title: str, below: str) -> bytes:
-    figure, axes = _sheet(title)
+    figure, axes = sheet(title)
     axes.plot(places, shares, color=GOLD, marker="o", linewidth=2)
     for place, share in enumerate(shares):
         axes.annotate(
@@ -41,7 +41,7 @@ def _curve(places: list[str], shares: list[float], title: str, below: str) -> by
     axes.set_yticks([])
     axes.margins(x=0.12)
     axes.set_xlabel(below, color=INK, parse_math=False)
-    return _png(figure)
+    return png(figure)
 
 
 async def days(amounts: Sequence[int], first: str, last: str, title: str, limit: int | None = None) -> bytes:
@@ -50,7 +50,7 @@ async def days(amounts: Sequence[int], first: str, last: str, title: str, limit:
 
 
 def _days(amounts: list[int], first: str, last: str, title: str, limit: int | None) -> bytes:
-    figure, axes = _sheet(title)
+    figure, axes = sheet(title)
     axes.bar(range(len(amounts)), amounts, color=GOLD, width=0.8)
     axes.set_xticks([0, len(amounts) - 1], [first, last])
     most = max(amounts, default=0)
@@ -59,10 +59,10 @@ def _days(amounts: list[int], first: str, last: str, title: str, limit: int | No
         axes.axhline(limit, color=ACCENT, linestyle="--", linewidth=1)
         axes.annotate(f"limit {limit:,}", (0, limit), (0, 3), textcoords="offset points", color=INK, parse_math=False)
     axes.set_yticks([most] if most else [], [f"{most:,}"] if most else [])
-    return _png(figure)
+    return png(figure)
 
 
-def _sheet(title: str) -> tuple[Any, Any]:
+def sheet(title: str) -> tuple[Any, Any]:
     """An empty figure and its axes, in the bot's colours; drawn without pyplot, which keeps global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -77,7 +77,8 @@ def _sheet(title: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _png(figure: Any) -> bytes:
-    sheet = BytesIO()
-    figure.savefig(sheet, format="png", facecolor=PAPER)
-    return sheet.getvalue()
+def png(figure: Any) -> bytes:
+    """The figure as the bytes of a PNG."""
+    file = BytesIO()
+    figure.savefig(file, format="png", facecolor=PAPER)
+    return file.getvalue()
