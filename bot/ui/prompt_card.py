@@ -43,13 +43,13 @@ def prompt_card(
     for number, message in enumerate(messages):
         content = message["content"]
         shown = content if len(content) <= share else content[:share].rstrip() + " …"
-        before = card.room
-        if before < len(shown) + 60 or number == MOST:
+        block = f"**{_label(messages, number)}**\n{fenced(shown)}"
+        if card.room < len(block) + 40 or number == MOST:
             shortened = True
             card.text(f"*… and {len(messages) - number} more messages*")
             break
         shortened |= shown != content
-        card.text(f"**{_label(messages, number)}**\n{fenced(shown)}")
+        card.text(block)
     files: Files = ()
     if shortened:
         whole = {**parameters, "messages": [dict(message) for message in messages]}

@@ -1,0 +1,1 @@
+"""Tests of the reply path, as far as it needs no Discord."""
