@@ -2,9 +2,11 @@
 
 import discord
 
+from bot.core.errors import ReplyError
 from bot.core.text import fenced
 from bot.llm.asking import Answer
-from bot.llm.replies import Facts, Rating
+from bot.llm.replies import Facts, Rating, Reply, parse
+from bot.llm.template import ChatTemplate
 from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
@@ -12,15 +14,28 @@ STAR, NO_STAR = "★", "☆"
 
 def page_of(answer: Answer) -> Page:
     """Stars for a rating, a list for facts, the JSON in a fence, and plain text as it was written."""
-    reply = answer.reply
+    return Page(_text(answer.reply, answer.text))
+
+
+def text_again(text: str, source: ChatTemplate | None) -> str:
+    """The model's `text` as `page_of` showed it, from the template that it answered."""
+    if source is None:
+        return text
+    try:
+        return _text(parse(text, source.reply, source.schema), text)
+    except ReplyError:
+        return text
+
+
+def _text(reply: Reply, text: str) -> str:
     if isinstance(reply, Rating):
-        return Page(f"{stars(reply.stars)} **{reply.stars}/5**\n{reply.reason}")
+        return f"{stars(reply.stars)} **{reply.stars}/5**\n{reply.reason}"
     if isinstance(reply, Facts):
         facts = (f"- {discord.utils.escape_markdown(fact)}" for fact in reply.facts)
-        return Page("\n".join([f"**{discord.utils.escape_markdown(reply.entity)}**", *facts]))
+        return "\n".join([f"**{discord.utils.escape_markdown(reply.entity)}**", *facts])
     if isinstance(reply, dict):
-        return Page(fenced(answer.text, "json"))
-    return Page(reply)
+        return fenced(text, "json")
+    return reply
 
 
 def raw(answer: Answer) -> Page:

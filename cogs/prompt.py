@@ -2,21 +2,21 @@
 
 import json
 import re
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
 import discord
 from discord.ext import commands
 
-from bot.answers import asker_of
+from bot.answers import asker_of, buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
 from bot.core.text import LIMIT, fenced, split
 from bot.llm.template import ChatTemplate, Request
-from bot.rendering import page_of
+from bot.rendering import page_of, text_again
 from bot.server.prompts import Prompt, unasked
 from bot.services import Services, services_of
 from bot.showing import card_of
-from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import attached
 from bot.ui.safe import View
@@ -43,6 +43,8 @@ class PromptCog(commands.Cog, name="Prompt"):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        # Messages that were shared, or are about to be: enough to tell a second press from a first.
+        self._shared: deque[int] = deque(maxlen=1_000)
         self._handlers = {"prompt": self.show, "share": self.share, "rung": self.climb, "export": self.export}
 
     async def cog_load(self) -> None:
@@ -69,21 +71,29 @@ class PromptCog(commands.Cog, name="Prompt"):
         """Post a private answer for all to see, once; its text is taken from the message itself where it fits."""
         message = interaction.message
         assert message is not None, "buttons stand under messages"
-        # First the button goes, so that a second press finds nothing to press.
-        await interaction.response.edit_message(
-            view=View(ActionButton("prompt", prompt_id, label="Prompt", emoji="🔍"))
-        )
+        # Presses that were on their way when the button went find this instead.
+        if message.id in self._shared:
+            raise NotFoundError("This answer is shared already.")
+        self._shared.append(message.id)
+        done = False
+        try:
+            await interaction.response.edit_message(view=View(*buttons_of(prompt_id)))
+            await self._post(interaction, message, prompt_id)
+            done = True
+        finally:
+            if not done:  # It can be tried again.
+                self._shared.remove(message.id)
+                await interaction.edit_original_response(view=View(*buttons_of(prompt_id, share=True)))
+
+    async def _post(self, interaction: discord.Interaction[Any], message: discord.Message, prompt_id: str) -> None:
+        """The answer in `message`, for all to see."""
         prompt = await self._services.prompts.find(prompt_id)
         files = [await attachment.to_file() for attachment in message.attachments]
-        texts = [message.content]
-        if prompt is not None and len(prompt.text) > len(message.content):
-            texts = split(prompt.text, LIMIT - 100) or [message.content]
+        texts = _whole(message, prompt)
         texts[-1] = f"{texts[-1]}\n-# shared by {discord.utils.escape_markdown(interaction.user.display_name)}"
         for number, text in enumerate(texts):
             last = number == len(texts) - 1
-            extra: dict[str, Any] = {}
-            if last and prompt is not None:
-                extra["view"] = View(ActionButton("prompt", prompt_id, label="Prompt", emoji="🔍"))
+            extra: dict[str, Any] = {"view": View(*buttons_of(prompt_id))} if last and prompt is not None else {}
             sent = await interaction.followup.send(text[:LIMIT], files=files if last else [], wait=True, **extra)
             if last and prompt is not None:
                 await self._services.prompts.keep(replace(prompt, message_id=sent.id), new=False)
@@ -167,6 +177,14 @@ class PromptCog(commands.Cog, name="Prompt"):
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         """The same for many at once."""
         await self._services.prompts.forget_message(*event.message_ids)
+
+
+def _whole(message: discord.Message, prompt: Prompt | None) -> list[str]:
+    """The texts to share: that of `message`, or all pieces where it is the last of several."""
+    text = text_again(prompt.text, prompt.source) if prompt is not None else ""
+    if len(text) <= max(len(message.content), LIMIT - 200):
+        return [message.content]
+    return split(text, LIMIT - 100) or [message.content]
 
 
 async def setup(bot: commands.Bot) -> None:
