@@ -1,11 +1,12 @@
 """The pocket GPT: a real transformer, small enough to be trained on a laptop in seconds.
 
-It is made of words, about 130,000 numbers and nothing else: no language, no world, no reasoning. It learns
+It is made of words, about 120,000 numbers and nothing else: no language, no world, no reasoning. It learns
 the rows it is given by heart, and recombines them well enough to answer a question it has not seen in
 quite that form, and to refuse one that the rows do not answer. It reads the last user message alone.
 
 The rooms, in the order to read them: `words` (text to numbers and back), `model` (the transformer and its
-gradients), `data` (how questions are varied and negatives made), `train` (one flat loop), `serve` (one
+gradients), `data` (how questions are varied and negatives made), `recombine` (one fact
+asked in the words of another), `run` (what a training is made from), `train` (one flat loop), `serve` (one
 answer, word by word), `store` (weights and checkpoints on disk), `config` (what goes in and comes out).
 
 How to use it, from a process whose environment has ``OPENBLAS_NUM_THREADS=1`` before numpy is imported

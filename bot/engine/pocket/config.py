@@ -12,7 +12,7 @@ Auto = Literal["auto"]
 MAX_EPOCHS = 50
 MAX_BATCH = 256
 MAX_RATE = 10.0
-MAX_ROWS = 20_000
+MAX_ROWS = 10_000
 """More rows would take hours, and the model has no room for what they say."""
 
 

@@ -1,8 +1,8 @@
 """From rows to batches: what the model is shown, and how it is kept from learning the rows by heart.
 
 A model that sees every question as it stands learns only those. So in every epoch each question is shown
-a little differently: its words rotated, some dropped, some replaced by `<unk>`. The answer is what is
-scored, never the question.
+a little differently: in a wording that the rows use for a like fact (see `recombine`), its words rotated,
+some dropped, some replaced by `<unk>`. The answer is what is scored, never the question.
 
 Dropping words raises a doubt: is what is left still enough to know the answer? The rows themselves tell.
 Where all rows that hold the words left over have the same answer, it is; where they differ, the honest
@@ -19,7 +19,8 @@ import numpy as np
 
 from bot.core.errors import InputError
 from bot.engine.pocket.model import ANSWER, END, NO_TARGET, PAD, UNKNOWN, Batch, Shape
-from bot.engine.pocket.words import Vocabulary, words_of
+from bot.engine.pocket.recombine import recombine
+from bot.engine.pocket.words import SPECIAL, Vocabulary, words_of
 
 Pair = tuple[str, str]
 Shown = tuple[list[int], int]
@@ -38,14 +39,21 @@ _BUCKET = 8
 class Recipe:
     """How questions are varied, as probabilities; `python -m tests.bench.pocket` shows their effect."""
 
+    recombined: float = 0.5
+    """The question is asked in the words of a sister's."""
     plain: float = 0.2
-    """The question is shown as it stands, a word for a word."""
-    drop: float = 0.12
-    unknown: float = 0.08
-    insert: float = 0.05
+    """It is shown whole. Else its words go missing, at a rate drawn between 0 and `missing`."""
+    missing: float = 0.5
+    unknown: float = 0.2
+    """A missing word leaves `<unk>` behind."""
+    insert: float = 0.1
+    """An `<unk>` follows a word."""
     rotate: float = 0.5
-    negatives: float = 0.4
+    """The words begin in the middle, and end with what stood before it."""
+    negatives: float = 0.7
     """Blanked questions beside each epoch's rows, as a share of the rows that have an answer."""
+    wrong: float = 0.3
+    """A blanked word becomes some other word of the vocabulary."""
 
 
 def pair_of(row: dict[str, Any]) -> Pair:
@@ -73,7 +81,7 @@ class Corpus:
 
     def __init__(self, pairs: Sequence[Pair], vocabulary: Vocabulary, shape: Shape, recipe: Recipe) -> None:
         """A row whose answer is empty or too long for the model is refused with its number."""
-        self._recipe = recipe
+        self._recipe, self._shape = recipe, shape
         self.questions = [encode_question(question, vocabulary, shape) for question, _ in pairs]
         numbers: dict[tuple[int, ...], int] = {}
         self.answer_of = [
@@ -83,62 +91,88 @@ class Corpus:
         self.answers = [list(words) for words in numbers]
         refusal = find_refusal([answer for _, answer in pairs])
         self.refusal = None if refusal is None else numbers[tuple(vocabulary.encode(refusal))]
-        # Sets of rows, as the bits of a number: the rows that hold a word, and those that share an answer.
+        self._words = len(vocabulary)
+        self.answerable = [row for row, answer in enumerate(self.answer_of) if answer != self.refusal]
+        questions = [self.questions[row] for row in self.answerable]
+        self.recombined = recombine(questions, [self.answer_of[row] for row in self.answerable], self.answers)
+        self._note_rows()
+
+    def _note_rows(self) -> None:
+        """Sets of rows, as the bits of a number: those that hold a word, and those that share an answer."""
         self._holding: dict[int, int] = {}
         self._answering = [0] * len(self.answers)
-        for row, question in enumerate(self.questions):
-            self._answering[self.answer_of[row]] |= 1 << row
-            for word in question:
+        rows = list(zip(self.questions, self.answer_of, strict=True))
+        rows += [(question, answer) for answer, made in self.recombined.items() for question in made]
+        for row, (question, answer) in enumerate(rows):
+            self._answering[answer] |= 1 << row
+            for word in set(question):
                 self._holding[word] = self._holding.get(word, 0) | 1 << row
-        self.answerable = [row for row, answer in enumerate(self.answer_of) if answer != self.refusal]
 
     def decides(self, words: Sequence[int], answer: int) -> bool:
         """Whether all rows that hold every one of `words` have this answer; no words decide nothing."""
         rows = -1
         for word in words:
             if word != UNKNOWN:
-                rows &= self._holding[word]
-        return rows != -1 and not rows & ~self._answering[answer]
+                rows &= self._holding.get(word, 0)
+        return rows > 0 and not rows & ~self._answering[answer]
 
     def epoch(self, size: int, rng: np.random.Generator) -> list[Batch]:
         """One epoch in batches of `size`: every row varied, and negatives; the same for the same `rng`."""
-        shown = [(self._varied(row, rng), answer) for row, answer in enumerate(self.answer_of)]
+        asked = [self._asked(row, rng) for row in range(len(self.questions))]
+        shown = [
+            (self._varied(words, answer, rng), answer) for words, answer in zip(asked, self.answer_of, strict=True)
+        ]
         if self.refusal is not None and self.answerable:
-            count = round(len(self.answerable) * self._recipe.negatives)
-            for row in rng.choice(self.answerable, count, replace=False).tolist():
-                shown.append((self._blanked(row, rng), self.refusal))
+            for row in rng.choice(self.answerable, self._negatives(), replace=False).tolist():
+                shown.append((self._blanked(asked[row], self.answer_of[row], rng), self.refusal))
         return batches(shown, self.answers, size, rng)
 
     def steps(self, size: int) -> int:
         """Batches of an epoch."""
-        negatives = round(len(self.answerable) * self._recipe.negatives) if self.refusal is not None else 0
-        return -(-(len(self.questions) + negatives) // size)
+        return -(-(len(self.questions) + self._negatives()) // size)
 
-    def _varied(self, row: int, rng: np.random.Generator) -> list[int]:
-        """A row's question, changed in ways that leave its answer certain."""
-        recipe, words, answer = self._recipe, self.questions[row], self.answer_of[row]
-        if rng.random() < recipe.plain:
-            return words
-        kept = []
-        for word, die in zip(words, rng.random(len(words)).tolist(), strict=True):
-            if die < recipe.drop:
-                continue
-            kept.append(UNKNOWN if die < recipe.drop + recipe.unknown else word)
-            if die > 1 - recipe.insert:
-                kept.append(UNKNOWN)
-        certain = kept and (answer == self.refusal or self.decides(kept, answer))
-        return self._rotated(kept if certain else words, rng)
+    def _negatives(self) -> int:
+        return round(len(self.answerable) * self._recipe.negatives) if self.refusal is not None else 0
 
-    def _blanked(self, row: int, rng: np.random.Generator) -> list[int]:
-        """A row's question with words blanked, in random order, until it could mean several rows."""
-        words = list(self.questions[row])
+    def _asked(self, row: int, rng: np.random.Generator) -> list[int]:
+        """A row's question, or one of those that a sister lent to its answer."""
+        others = self.recombined.get(self.answer_of[row], [])
+        if not others or rng.random() >= self._recipe.recombined:
+            return self.questions[row]
+        return others[int(rng.integers(len(others)))]
+
+    def _varied(self, words: list[int], answer: int, rng: np.random.Generator) -> list[int]:
+        """A question changed in ways that leave its answer certain; after three vain attempts, whole."""
+        recipe, kept = self._recipe, words
+        for _ in range(3 if rng.random() >= recipe.plain else 0):
+            missing = rng.random() * recipe.missing
+            thinned: list[int] = []
+            for word, (gone, left, more) in zip(words, rng.random((len(words), 3)).tolist(), strict=True):
+                if gone >= missing:
+                    thinned += [word, UNKNOWN] if more < recipe.insert else [word]
+                elif left < recipe.unknown:
+                    thinned.append(UNKNOWN)
+            if thinned and (answer == self.refusal or self.decides(thinned, answer)):
+                kept = thinned
+                break
+        return self._rotated(kept, rng)
+
+    def _blanked(self, words: list[int], answer: int, rng: np.random.Generator) -> list[int]:
+        """A question with words blanked, in random order, until it could mean several answers."""
+        words = list(words)
         for at in rng.permutation(len(words)).tolist():
             words[at] = UNKNOWN
-            if not self.decides(words, self.answer_of[row]):
+            if not self.decides(words, answer):
                 break
-        return self._rotated(words, rng)
+        swaps = rng.random(len(words)) < self._recipe.wrong
+        others = rng.integers(len(SPECIAL), self._words, len(words)).tolist()
+        wrong = [
+            other if swap and word == UNKNOWN else word for word, swap, other in zip(words, swaps, others, strict=True)
+        ]
+        return self._rotated(words if self.decides(wrong, answer) else wrong, rng)
 
     def _rotated(self, words: list[int], rng: np.random.Generator) -> list[int]:
+        words = words[-self._shape.question :]
         if rng.random() >= self._recipe.rotate:
             return words
         at = int(rng.integers(len(words)))

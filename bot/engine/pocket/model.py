@@ -7,8 +7,8 @@ answer begins in the same column::
     <pad> where did vix tor finish    | <answer> vix tor was ... |         vix tor was ...
 
 Questions are aligned to the right and padded on the left, answers the other way round. Only the columns
-from `<answer>` on are ever scored, so the last layer is computed for those alone: about a third of the
-work is saved, and the result is the same.
+from `<answer>` on are ever scored, so the last layer is computed for those alone: more than half
+of the work is saved, and the result is the same.
 
 The parts are GPT-2's, with three simplifications that cost nothing at this size: the norm has no gain
 (RMSNorm), the perceptron uses ReLU, and there are no biases. The output layer is the embedding, turned
@@ -36,12 +36,15 @@ _HIDDEN = -1e9
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a model. With 64 wide, two layers and 450 words it has about 139,000 numbers."""
+    """The sizes of a model. One layer, 80 wide, with 350 words has about 119,000 numbers.
+
+    One layer is enough to look up and recombine, and learns that in half the time that two take.
+    """
 
     words: int
-    width: int = 64
-    heads: int = 4
-    layers: int = 2
+    width: int = 80
+    heads: int = 8
+    layers: int = 1
     question: int = 48
     """The most words of a question that are read; of a longer one, the last."""
     answer: int = 128

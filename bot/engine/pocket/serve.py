@@ -39,7 +39,7 @@ class PocketGPT:
         """`rows` are those it was trained on: they tell how words are spelt."""
         self.shape = shape
         self.vocabulary = Vocabulary(words)
-        self._weights = weights
+        self.weights = weights
         self._spelling = Spelling(pair_of(row)[1] for row in rows)
 
     def prompt_words(self, messages: Sequence[dict[str, Any]]) -> int:
@@ -90,7 +90,7 @@ class PocketGPT:
 
     def _chances(self, question: list[int], said: list[int]) -> Array:
         """Logarithms of the probabilities of every next word."""
-        scores, _ = forward(self._weights, self.shape, np.array([question]), np.array([[ANSWER, *said]]))
+        scores, _ = forward(self.weights, self.shape, np.array([question]), np.array([[ANSWER, *said]]))
         last = scores[0, -1].astype(np.float64)
         last[_NEVER_SAID] = -np.inf
         last -= last.max()

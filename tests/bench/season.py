@@ -1,0 +1,172 @@
+"""Makes up a racing season: facts, questions about them in several wordings, and questions it cannot answer.
+
+The same seed gives the same season. What is trained and what is held out is drawn at random, so that no
+wording is held out because it is easy:
+
+- every relation has twelve wordings; three are never trained, nine are known;
+- every fact is trained in some of the known wordings, and asked in one of the others (`unseen`), and in
+  one of the three that were never trained (`wordings`);
+- `noisy` are the unseen questions in lower case, without punctuation, with one slip of the finger;
+- of the topics that the season says nothing of, half are trained, each for some of the names;
+  `refusals` asks them for other names, and `strange` asks the other half, never trained in any form.
+"""
+
+import random
+import string
+from dataclasses import dataclass, field
+
+from tests.bench import wordings
+
+REFUSAL = "I don't have this."
+NEW = 3
+"""Wordings of every relation that are never trained."""
+POLITE = 0.2
+"""The share of questions with a word of manners before them."""
+
+Pair = tuple[str, str]
+Row = dict[str, list[dict[str, str]]]
+
+
+@dataclass
+class Season:
+    """Question and answer pairs, by what they are for."""
+
+    facts: int = 0
+    train: list[Pair] = field(default_factory=list)
+    unseen: list[Pair] = field(default_factory=list)
+    wordings: list[Pair] = field(default_factory=list)
+    noisy: list[Pair] = field(default_factory=list)
+    refusals: list[Pair] = field(default_factory=list)
+    strange: list[Pair] = field(default_factory=list)
+
+    def tests(self) -> dict[str, list[Pair]]:
+        """Everything that can be asked, by name."""
+        names = ("train", "unseen", "wordings", "noisy", "refusals", "strange")
+        return {name: getattr(self, name) for name in names}
+
+
+def as_row(pair: Pair) -> Row:
+    """A pair as an example in chat form."""
+    question, answer = pair
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def season(seed: int, pilots: int = 7, races: int = 8, trained: int = 3, refused: float = 0.18) -> Season:
+    """A season of that many pilots and races: 164 facts with 7 and 8, 507 with 12 and 17.
+
+    Some facts are asked for from both ends (where did she finish, who finished third): these are counted
+    once. `trained` wordings from each end are in `train`; `refused` is the share of refusals there.
+    """
+    rng = random.Random(seed)
+    made = Season()
+    facts = _facts(rng, pilots, races)
+    made.facts = sum(relation not in wordings.OTHER_END for relation, _ in facts)
+    known, new = {}, {}
+    for relation, text in wordings.WORDINGS.items():
+        forms = wordings.lines(text)
+        rng.shuffle(forms)
+        known[relation], new[relation] = forms[NEW:], forms[:NEW]
+    for relation, names in facts:
+        answer = wordings.ANSWERS[relation].format(**names)
+        forms = rng.sample(known[relation], len(known[relation]))
+        made.train += [(_asked(form, names, rng), answer) for form in forms[:trained]]
+        made.unseen.append((_asked(forms[trained], names, rng), answer))
+        made.wordings.append((_asked(rng.choice(new[relation]), names, rng), answer))
+    made.noisy = [(slip(question, rng), answer) for question, answer in made.unseen]
+    _refusals(made, rng, facts, round(len(made.train) * refused / (1 - refused)))
+    rng.shuffle(made.train)
+    return made
+
+
+def _asked(form: str, names: dict[str, str], rng: random.Random) -> str:
+    """A wording filled in, in one case of five with a word of manners before it."""
+    question = form.format(**names)
+    return f"{rng.choice(wordings.MANNERS)} {question}" if rng.random() < POLITE else question
+
+
+def _facts(rng: random.Random, pilots: int, races: int) -> list[tuple[str, dict[str, str]]]:
+    """(relation, its names) for every fact."""
+    people = [f"{first} {last}" for first, last in zip(*_names(rng, 2, pilots), strict=True)]
+    pods = rng.sample([f"The {a} {b}" for a in wordings.COLOURS for b in wordings.BEASTS], pilots)
+    homes, mechanics, places = _names(rng, 3, max(pilots, races))
+    names_of_kinds = _draw(rng, wordings.KINDS, races)
+    courses = [f"{place} {kind}" for place, kind in zip(places[:races], names_of_kinds, strict=True)]
+    season_order = rng.sample(range(pilots), pilots)
+    facts = []
+    for i, person in enumerate(people):
+        names = {"pilot": person, "pod": pods[i], "home": homes[i], "mechanic": mechanics[i]}
+        names["rank"] = wordings.RANKS[season_order[i]]
+        facts += [(relation, names) for relation in wordings.OF_A_PILOT]
+    deeds = rng.sample([f"{deed} {where}" for deed in wordings.DEEDS for where in wordings.WHERE], pilots * races)
+    weathers, lengths = _draw(rng, wordings.WEATHERS, races), rng.sample(range(21, 99), races)
+    for j, course in enumerate(courses):
+        names = {
+            "race": course,
+            "number": wordings.RANKS[j],
+            "length": str(lengths[j]),
+            "weather": weathers[j],
+        }
+        facts += [(relation, names) for relation in wordings.OF_A_RACE]
+        order = rng.sample(range(pilots), pilots)
+        for i, person in enumerate(people):
+            names = {"pilot": person, "race": course, "rank": wordings.RANKS[order[i]]}
+            names["deed"] = deeds[j * pilots + i]
+            facts += [(relation, names) for relation in wordings.OF_BOTH]
+    return facts
+
+
+def _refusals(made: Season, rng: random.Random, facts: list[tuple[str, dict[str, str]]], wanted: int) -> None:
+    """Questions without an answer: half of the topics are trained, the other half never."""
+    pilots = sorted({names["pilot"] for _, names in facts if "pilot" in names})
+    races = sorted({names["race"] for _, names in facts if "race" in names})
+    strangers = [f"{a} {b}" for a, b in zip(*_names(rng, 2, 60), strict=True)]
+
+    def ask(topic: str) -> str:
+        names = {"pilot": rng.choice(pilots), "race": rng.choice(races), "stranger": rng.choice(strangers)}
+        return _asked(topic, names, rng)
+
+    topics = wordings.lines(wordings.UNANSWERABLE)
+    rng.shuffle(topics)
+    half = len(topics) // 2
+    asked = dict.fromkeys(ask(topics[i % half]) for i in range(wanted * 8))
+    questions = list(asked)
+    rng.shuffle(questions)
+    made.train += [(question, REFUSAL) for question in questions[:wanted]]
+    made.refusals = [(question, REFUSAL) for question in questions[wanted : wanted + 60]]
+    made.strange = [(ask(topic), REFUSAL) for topic in topics[half:] for _ in range(2)]
+    made.strange = list(dict.fromkeys(made.strange))
+
+
+def slip(question: str, rng: random.Random) -> str:
+    """Lower case, no punctuation, and one slip of the finger in a word of four letters or more."""
+    words = "".join(c for c in question.lower() if c.isalnum() or c == " ").split()
+    at = rng.choice([i for i, word in enumerate(words) if len(word) >= 4])
+    word, i = words[at], rng.randrange(1, len(words[at]) - 1)
+    other = rng.choice(string.ascii_lowercase)
+    words[at] = rng.choice(
+        [
+            word[:i] + word[i + 1 :],
+            word[:i] + word[i + 1] + word[i] + word[i + 2 :],
+            word[:i] + other + word[i:],
+            word[:i] + other + word[i + 1 :],
+        ]
+    )
+    return " ".join(words)
+
+
+def _draw(rng: random.Random, choices: list[str], count: int) -> list[str]:
+    """`count` choices in random order, none twice before all have been drawn once."""
+    drawn: list[str] = []
+    while len(drawn) < count:
+        drawn += rng.sample(choices, min(len(choices), count - len(drawn)))
+    return drawn
+
+
+def _names(rng: random.Random, columns: int, count: int) -> list[list[str]]:
+    """Columns of different made-up names."""
+    seen: dict[str, None] = {}
+    while len(seen) < columns * count:
+        syllables = rng.choice(wordings.OPENINGS) + rng.choice(wordings.MIDDLES) + rng.choice(wordings.ENDINGS)
+        seen.setdefault(syllables.capitalize())
+    names = list(seen)
+    return [names[i * count : (i + 1) * count] for i in range(columns)]
