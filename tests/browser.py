@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Locator, Page, TimeoutError, async_playwright
+from playwright.async_api import Locator, Page, async_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -103,9 +103,8 @@ class Tab:
             return
         field = pill.locator(".command-option-input")
         await field.fill(value)
-        offered = self.page.locator(".command-suggestion", has_text=value)
-        with contextlib.suppress(TimeoutError):  # Nothing is offered for what is free text.
-            await offered.first.click(timeout=1_500)
+        if await self.page.locator(".command-popup-heading").is_visible():
+            await self.page.locator(".command-suggestion", has_text=value).first.click(timeout=PATIENCE)
 
     async def press(self, label: str) -> None:
         """Press the newest button of that label."""

@@ -58,12 +58,13 @@ async def readme(tab: Tab, folder: Path) -> None:
     await tab.shot(folder / "page.png")
     await tab.press("Prompt")
     await tab.sees("Prompt · few-shot")
-    card = tab.newest().locator(".component-container").last
-    await card.scroll_into_view_if_needed()
-    await card.screenshot(path=folder / "prompt.png")
+    # High enough for the whole card: what is scrolled out of view is in no picture.
+    await tab.page.set_viewport_size({"width": 1200, "height": 1700})
+    await tab.quiet()
+    await tab.newest().locator(".component-container").last.screenshot(path=folder / "prompt.png")
 
 
-async def everything(tab: Tab, folder: Path) -> None:
+async def everything(tab: Tab, folder: Path, *, scripted: bool) -> None:
     """Each command once, a picture after each."""
     await tab.shot(folder / "01-tour.png")
     for number, label in enumerate(("Show me a prompt", "Train a model (30 s)", "Play"), 2):
@@ -83,6 +84,7 @@ async def everything(tab: Tab, folder: Path) -> None:
     reviews = folder / "reviews.csv"
     reviews.write_text(REVIEWS)
     await tab.slash("sentiment", file=reviews)
+    await tab.sees("ratings.csv" if scripted else "Soup arrived hot")
     await tab.shot(folder / "10-sentiment-file.png")
     await tab.slash("ask", request="How do you say “Where is the station?” in Greek?")
     await tab.shot(folder / "11-ask.png")
@@ -106,7 +108,10 @@ async def take(folder: Path, *, scripted: bool, all_of_them: bool) -> None:
         data = stack.enter_context(tempfile.TemporaryDirectory())
         url = await stack.enter_async_context(demo(Path(data), **settings))
         tab = await stack.enter_async_context(browsing(url))
-        await (everything if all_of_them else readme)(tab, folder)
+        if all_of_them:
+            await everything(tab, folder, scripted=scripted)
+        else:
+            await readme(tab, folder)
 
 
 def main() -> None:

@@ -248,4 +248,8 @@ class _Site(PreviewServer):
         response = await super()._static(request)
         if request.path == "/":
             response.text = html.branded(response.text)
+        elif request.path.startswith("/fonts/"):
+            # Thirty megabytes that never change need not come again with every channel that is opened.
+            del response.headers["Pragma"]
+            response.headers["Cache-Control"] = "private, max-age=86400"
         return response

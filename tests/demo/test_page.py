@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import browsing, chromium, demo
+from tests.fake_model import FakeModel
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium is installed on this machine")
 
@@ -20,17 +21,20 @@ async def test_a_newcomer_sees_a_prompt_with_no_key_and_no_account(tmp_path: Pat
         await tab.sees("You are a translator into Greek")
 
 
-async def test_prompt_opens_from_an_answer_and_each_tab_shows_its_channel(tmp_path: Path) -> None:
-    from tests.fake_model import FakeModel
-
+async def test_words_appear_as_they_come_for_all_and_keep_nobody_from_going_on(tmp_path: Path) -> None:
     async with FakeModel() as model:
-        model.says("Bonjour à tous", pieces=4, delay=0.2)
+        model.says("one two three four five six", pieces=6, delay=0.6)
         given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "scripted"}
-        async with demo(tmp_path, **given) as url, browsing(url) as tab:
-            await tab.go("Ben")
-            await tab.slash("translate", text="Good morning, all", to="French")
-            await tab.sees("Bonjour à tous")
+        async with demo(tmp_path, **given) as url, browsing(url) as tab, browsing(url) as other:
+            await tab.slash("translate", text="count", to="French")
+            await tab.sees("▌")
+            await tab.slash("help")
+            await tab.sees("one two three four five six")
             await tab.press("Prompt")
             await tab.sees("You are a translator into French")
+            await other.go("Ben")
+            await other.page.locator("#channel-composer-input").fill("Hello from Ben")
+            await other.page.locator("#send-message").click()
+            await tab.sees("Hello from Ben")
             await tab.go("adventures")
-            assert not await tab.page.get_by_text("Bonjour à tous").count()
+            assert not await tab.page.get_by_text("Hello from Ben").count()
