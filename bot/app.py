@@ -20,6 +20,7 @@ from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
 from bot.llm.library import open_library
 from bot.play.adventures import Adventures
+from bot.play.moving import Moving
 from bot.play.scenarios import open_scenarios
 from bot.server.desk import Desk
 from bot.server.guilds import open_guilds
@@ -81,6 +82,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             guilds=guilds,
             tricks=Tricks(database, library.templates),
             adventures=adventures,
+            moving=Moving(database, adventures),
             database=database,
         )
 

@@ -7,6 +7,7 @@ from bot.answers import Answers
 from bot.core.settings import Settings
 from bot.llm.library import Library
 from bot.play.adventures import Adventures
+from bot.play.moving import Moving
 from bot.server.desk import Desk
 from bot.server.guilds import Guilds
 from bot.server.prompts import Prompts
@@ -30,6 +31,7 @@ class Services:
     guilds: Guilds
     tricks: Tricks
     adventures: Adventures
+    moving: Moving
     database: Database
 
 

@@ -7,6 +7,7 @@
 `taking`      one turn at a time, in order of arrival; stored before the model is asked, completed after
 `prompting`   the prompt of a turn within its budget; `memory` the summaries that stand for older turns
 `telling`     what is needed from outside: somebody who tells the story, somewhere to show it
+`records`     the records that are handed out
 `shape`       the tree as rows and columns; `transcript` a path as Markdown
 
 A turn waits in line, then gets its place below the head and is open, then is done. The database holds each step, so

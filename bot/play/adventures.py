@@ -104,11 +104,15 @@ class Adventures:
     async def post(self, scene: Scene, screen: Screen) -> int:
         """Show a scene anew below everything else, and know its message as the story's."""
         message = await screen.show(scene)
-        if scene.turn is None:
-            await stories.set_message(self._database, scene.story.id, message)
-        else:
-            await turns.shown_in(self._database, scene.turn.id, message)
+        await self.shown(scene, message)
         return message
+
+    async def shown(self, scene: Scene, message_id: int) -> None:
+        """Know the message that shows a scene."""
+        if scene.turn is None:
+            await stories.set_message(self._database, scene.story.id, message_id)
+        else:
+            await turns.shown_in(self._database, scene.turn.id, message_id)
 
     # Playing.
 
@@ -172,13 +176,12 @@ class Adventures:
         if state == ENDED:
             self.taking.leave(story.id)
 
-    async def resumable(self, channel_id: int) -> Story:
-        """The story of a channel that can be taken up again; raises `NotFoundError`."""
-        for state in (PAUSED, RUNNING, ENDED):
-            story = await stories.in_channel(self._database, channel_id, state)
-            if story is not None:
-                return story
-        raise NotFoundError(NO_STORY)
+    async def last(self, channel_id: int) -> Story:
+        """The story of a channel, or the last that was played there; raises `NotFoundError`."""
+        story = await self.here(channel_id) or await stories.in_channel(self._database, channel_id, ENDED)
+        if story is None:
+            raise NotFoundError(NO_STORY)
+        return story
 
     async def set_locked(self, story: Story, person: Person, locked: bool) -> None:
         """Keep everyone but those who lead from playing, or let them again."""

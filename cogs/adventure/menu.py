@@ -1,0 +1,203 @@
+"""⋯ under a turn: how the story stands, and what is done less often: branch, switch, notes, dice, order."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import discord
+
+from bot.core.text import shorten
+from bot.play import rights
+from bot.play.adventures import LONGEST_BRANCH, LONGEST_NOTE, Status
+from bot.play.moving import SWITCH, Place
+from bot.play.records import Story
+from bot.play.words import LONGEST
+from bot.services import Services
+from bot.ui.actions import ActionButton, ActionMenu
+from bot.ui.cards import Card
+from bot.ui.safe import Layout, Modal
+from cogs.adventure.playing import Play, person_of, told
+from cogs.adventure.rendering import PRESS
+
+GOTO, UNPIN, REMOVE, SENT_IN = "story-switch", "story-unpin", "story-remove", "story-form"
+FORM = re.compile(r"form:(?P<kind>act|branch|note):(?P<story>[\w-]{1,16})")
+OPENING = "opening"
+
+
+class Form(Modal):
+    """A modal with one text. What it is for stands in its custom id, so that it can be sent in after a restart."""
+
+    def __init__(self, kind: str, story: Story, title: str, label: str, *, most: int, text: str = "") -> None:
+        super().__init__(title=shorten(title, 45), custom_id=f"form:{kind}:{story.id}", timeout=900)
+        style = discord.TextStyle.paragraph if most > 100 else discord.TextStyle.short
+        self.add_item(
+            discord.ui.TextInput(label=label, custom_id="text", style=style, max_length=most, default=text or None)
+        )
+
+
+def filled_in(interaction: discord.Interaction[Any]) -> str:
+    """The text of a form that was sent in."""
+
+    def values(part: Any) -> Iterator[str]:
+        if isinstance(part, list):
+            for one in part:
+                yield from values(one)
+        elif isinstance(part, dict):
+            if part.get("custom_id") == "text" and isinstance(part.get("value"), str):
+                yield part["value"]
+            yield from values(part.get("components", []))
+            yield from values(part.get("component", {}))
+
+    data: Any = interaction.data or {}
+    return next(values(data.get("components", [])), "")
+
+
+def switch_menu(story: Story, places: Sequence[Place]) -> ActionMenu:
+    """The places to go to in a story, from its newest turn."""
+    return ActionMenu(GOTO, f"{story.id}:{story.head or 0}", [_option(place) for place in places], "Switch to…")
+
+
+class Menu:
+    """Serves ⋯, what is on its card, and the forms. One for the process."""
+
+    def __init__(self, services: Services, play: Play) -> None:
+        self._services, self._play, self._adventures = services, play, services.adventures
+        self.actions = {
+            PRESS: self.press,
+            GOTO: self.switch,
+            UNPIN: self.unpin,
+            REMOVE: self.remove,
+            SENT_IN: self.sent_in,
+        }
+
+    async def press(self, interaction: discord.Interaction[Any], argument: str, _: list[str]) -> None:
+        """Any button under a turn, or on the card."""
+        verb = argument.rpartition(":")[2]
+        forms = {"act": self._act, "dice": self._act, "branch": self._branch, "note": self._note}
+        if verb in forms:
+            story, seen, _verb = await self._play.pressed(interaction, argument)
+            await self._play.refuse_if_past(story, seen)
+            await self._adventures.refuse_unless_player(story, person_of(interaction))
+            await interaction.response.send_modal(forms[verb](story, verb))
+        elif verb == "more":
+            story, seen, _verb = await self._play.pressed(interaction, argument)
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            await self._play.refuse_if_past(story, seen)
+            await interaction.edit_original_response(view=await self._card(interaction, story))
+        elif verb in ("lock", "unlock", "end"):
+            await self._lead(interaction, argument, verb)
+        else:
+            await self._play.press(interaction, argument)
+
+    async def switch(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
+        """Go to a branch, or to another end of the tree."""
+        story, seen, _ = await self._play.pressed(interaction, f"{argument}:switch")
+        await interaction.response.defer()
+        to = None if chosen[0] == OPENING else int(chosen[0])
+        await self._play.move(interaction, story, seen, SWITCH, to)
+
+    async def unpin(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
+        """Take a note away."""
+        story, _, _ = await self._play.pressed(interaction, f"{argument}:unpin")
+        await interaction.response.defer()
+        await self._adventures.unpin(story, person_of(interaction), int(chosen[0]))
+        await interaction.edit_original_response(view=await self._card(interaction, story))
+
+    async def remove(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
+        """Take a player out, or let them in again."""
+        story, _, _ = await self._play.pressed(interaction, f"{argument}:remove")
+        await interaction.response.defer()
+        player_id, _, out = chosen[0].partition(":")
+        await self._adventures.set_removed(story, person_of(interaction), int(player_id), out == "out")
+        await interaction.edit_original_response(view=await self._card(interaction, story))
+
+    async def sent_in(self, interaction: discord.Interaction[Any], custom_id: str, _: list[str]) -> None:
+        """A form: an action, a branch's name, a note."""
+        form = FORM.fullmatch(custom_id)
+        assert form is not None, "only our forms come here"
+        story = await self._adventures.running(form["story"])
+        text = filled_in(interaction)
+        await interaction.response.defer()
+        if form["kind"] == "act":
+            await self._play.act(interaction, story, text)
+        elif form["kind"] == "branch":
+            branch = await self._adventures.name_branch(story, person_of(interaction), text)
+            await told(interaction, f"This place is the branch “{discord.utils.escape_markdown(branch.name)}” now.")
+        else:
+            await self._adventures.pin(story, person_of(interaction), text)
+            await told(interaction, "The note is pinned: every turn's prompt has it from now on.")
+
+    async def _lead(self, interaction: discord.Interaction[Any], argument: str, verb: str) -> None:
+        story, _, _ = await self._play.pressed(interaction, argument)
+        await interaction.response.defer()
+        person = person_of(interaction)
+        if verb == "end":
+            await self._play.end(story, person)
+            return
+        await self._adventures.set_locked(story, person, verb == "lock")
+        story = await self._adventures.running(story.id)
+        await interaction.edit_original_response(view=await self._card(interaction, story))
+
+    def _act(self, story: Story, verb: str) -> Form:
+        text = "roll 1d20 to " if verb == "dice" else ""
+        return Form("act", story, story.title, "What do you do, or “say”?", most=LONGEST, text=text)
+
+    def _branch(self, story: Story, _: str) -> Form:
+        return Form("branch", story, "Name this place", "The branch's name", most=LONGEST_BRANCH)
+
+    def _note(self, story: Story, _: str) -> Form:
+        return Form("note", story, "Pin a note", "What must never be forgotten", most=LONGEST_NOTE)
+
+    async def _card(self, interaction: discord.Interaction[Any], story: Story) -> Layout:
+        """The story's status with the menus that fit the one who looks."""
+        status = await self._adventures.status(story)
+        places = await self._services.moving.places(story)
+        of = f"{story.id}:{story.head or 0}"
+        card = Card(discord.utils.escape_markdown(story.title)).text(_told(status))
+        card.row(
+            ActionButton(PRESS, f"{of}:branch", label="Branch here…", emoji="🌿"),
+            ActionButton(PRESS, f"{of}:note", label="Pin a note…", emoji="📌"),
+            ActionButton(PRESS, f"{of}:dice", label="Roll dice…", emoji="🎲"),
+        )
+        if places:
+            card.row(switch_menu(story, places))
+        if status.notes:
+            options = [discord.SelectOption(label=shorten(note.text, 100), value=str(note.id)) for note in status.notes]
+            card.row(ActionMenu(UNPIN, of, options, "Unpin a note…"))
+        if rights.leads(person_of(interaction), story):
+            self._order(card, status, of)
+        return card.layout()
+
+    def _order(self, card: Card, status: Status, of: str) -> None:
+        """For those who lead: lock, end, and who plays."""
+        lock = "unlock" if status.story.locked else "lock"
+        card.row(
+            ActionButton(PRESS, f"{of}:{lock}", label=lock.capitalize(), emoji="🔒"),
+            ActionButton(PRESS, f"{of}:end", label="End the story", style=discord.ButtonStyle.danger),
+        )
+        others = [player for player in status.players if player.user_id not in (0, status.story.starter_id)]
+        options = [
+            discord.SelectOption(
+                label=shorten(f"{'Let in' if player.removed else 'Take out'} {player.name}", 100),
+                value=f"{player.user_id}:{'in' if player.removed else 'out'}",
+            )
+            for player in others
+        ]
+        if options:
+            card.row(ActionMenu(REMOVE, of, options, "Players…"))
+
+
+def _told(status: Status) -> str:
+    names = ", ".join(player.name for player in status.players if not player.removed) or "nobody yet"
+    lines = [
+        f"Turn {status.depth} · players: {discord.utils.escape_markdown(shorten(names, 300))}",
+        f"-# The next prompt takes about {status.tokens:,} of {status.budget:,} tokens"
+        + (" · locked" if status.story.locked else ""),
+        *(f"📌 {discord.utils.escape_markdown(note.text)}" for note in status.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _option(place: Place) -> discord.SelectOption:
+    value = OPENING if place.turn_id is None else str(place.turn_id)
+    return discord.SelectOption(label=shorten(place.name, 100), description=shorten(place.about, 100), value=value)

@@ -1,0 +1,224 @@
+"""Playing: what people do to a story, by command, button, form or message, and what they are told of it."""
+
+from typing import Any
+
+import discord
+
+from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
+from bot.play import moving
+from bot.play.moving import Moved
+from bot.play.records import ENDED, RUNNING, Story
+from bot.play.rights import Person
+from bot.play.taking import Ticket
+from bot.play.telling import Scene
+from bot.play.words import is_exit
+from bot.services import Services
+from cogs.adventure import rendering
+from cogs.adventure.stage import Stage
+
+# Stories looked after when the bot starts; a request to Discord each.
+RESTORED = 20
+WORDS = {"undo": "take the turn back", "drop": "leave it out", "switch": "go there", "forward": "tell it another way"}
+ELSEWHERE = "This button belongs to a story in another channel."
+
+
+def person_of(interaction: discord.Interaction[Any]) -> Person:
+    """Who acted; in direct messages everyone keeps their own order."""
+    alone = interaction.guild_id is None
+    user = interaction.user
+    return Person(user.id, user.display_name, alone or interaction.permissions.manage_messages)
+
+
+def refuse_if_mute(interaction: discord.Interaction[Any]) -> None:
+    """Raises `NotAllowedError` where the bot may not write: turns are messages of its own."""
+    if interaction.guild_id is None:
+        return
+    may, thread = interaction.app_permissions, isinstance(interaction.channel, discord.Thread)
+    if not (may.view_channel and (may.send_messages_in_threads if thread else may.send_messages)):
+        raise NotAllowedError("I may not write in this channel, so no story can be told here; an admin can allow it.")
+
+
+async def told(interaction: discord.Interaction[Any], sentence: str = "") -> None:
+    """Close an acknowledged interaction: with a sentence for the one who acted, or without a trace."""
+    waiting = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    if sentence and waiting:
+        await interaction.edit_original_response(content=sentence)
+    elif sentence:
+        await interaction.followup.send(sentence, ephemeral=True)
+    elif waiting:
+        await interaction.delete_original_response()
+
+
+class Play:
+    """One for the process; the cog and its menu share it."""
+
+    def __init__(self, services: Services, stage: Stage) -> None:
+        self._services, self.stage = services, stage
+        self._adventures = services.adventures
+
+    async def act(self, interaction: discord.Interaction[Any], story: Story, text: str) -> None:
+        """A turn of the one who acted; the interaction is acknowledged already."""
+        refuse_if_mute(interaction)
+        person = person_of(interaction)
+        if is_exit(text):
+            await self.end(story, person)
+            await told(interaction)
+            return
+        ticket = await self._adventures.act(story, person, text, interaction.id, self.stage)
+        await told(interaction, await self.follow(story, ticket))
+
+    async def follow(self, story: Story, ticket: Ticket) -> str:
+        """See that a turn is shown, and give the sentence for its player, empty where the turn speaks for itself."""
+        if ticket.known:
+            return ""
+        if ticket.stopped:
+            await self._adventures.post(await self._adventures.scene(story), self.stage)
+            return "The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on."
+        if ticket.ahead:
+            before = "Another turn is" if ticket.ahead == 1 else f"{ticket.ahead} turns are"
+            return f"{before} before yours, which then comes by itself."
+        if ticket.opened is not None:
+            await ticket.opened
+        return ""
+
+    async def press(self, interaction: discord.Interaction[Any], argument: str) -> None:
+        """A button under a turn: continue, and the moves of the head."""
+        story, seen, verb = await self.pressed(interaction, argument)
+        refuse_if_mute(interaction)
+        await interaction.response.defer()
+        if verb == "continue":
+            await self.refuse_if_past(story, seen)
+            ticket = await self._adventures.go_on(story, person_of(interaction), interaction.id, self.stage)
+            await told(interaction, await self.follow(story, ticket))
+            return
+        await self.move(interaction, story, seen, verb)
+
+    async def move(
+        self, interaction: discord.Interaction[Any], story: Story, seen: int | None, verb: str, to: int | None = None
+    ) -> None:
+        """Make a move, or cast a vote for it, and show what came of it."""
+        person = person_of(interaction)
+        moved = await self._services.moving.move(story.id, seen, person, verb, self.stage, to=to)
+        if moved.votes is not None:
+            have, needed = moved.votes
+            name, what = discord.utils.escape_markdown(person.name), WORDS.get(verb, "go back a telling")
+            await interaction.followup.send(
+                f"-# {name} votes to {what}: {have} of {needed}. Press it too if you agree."
+            )
+        elif moved.ticket is not None:
+            await told(interaction, await self.follow(story, moved.ticket))
+        elif moved.scene is not None:
+            await self._show(interaction, moved, moved.scene, verb)
+
+    async def _show(self, interaction: discord.Interaction[Any], moved: Moved, scene: Scene, verb: str) -> None:
+        """Another telling in place of the one that was left; an earlier turn, or one elsewhere, in a new message."""
+        in_place = interaction.message is not None and interaction.message.id == scene.story.message_id
+        if verb in (moving.BACK, moving.FORWARD) and in_place and interaction.message is not None:
+            await self.stage.redress(scene)
+            await self._adventures.shown(scene, interaction.message.id)
+            return
+        if verb in (moving.UNDO, moving.DROP) and in_place and moved.left is not None:
+            name = discord.utils.escape_markdown(interaction.user.display_name)
+            await interaction.edit_original_response(
+                content=f"{rendering.head(moved.left)}\n-# ↩ taken back by {name}", view=None, attachments=[]
+            )
+        await self._adventures.post(scene, self.stage)
+
+    async def pressed(self, interaction: discord.Interaction[Any], argument: str) -> tuple[Story, int | None, str]:
+        """The story, the turn and the verb in a button of ours.
+
+        Raises `NotFoundError` for one of another channel, or of a story that has ended.
+        """
+        story_id, turn, verb = argument.split(":")
+        story = await self._adventures.running(story_id)
+        if story.channel_id != interaction.channel_id:
+            raise NotFoundError(ELSEWHERE)
+        return story, int(turn) or None, verb
+
+    async def refuse_if_past(self, story: Story, seen: int | None) -> None:
+        """Raises `NotFoundError` for a button under a turn that is not the newest; its buttons go."""
+        if story.head != seen:
+            raise NotFoundError(moving.MOVED_ON)
+
+    async def end(self, story: Story, person: Person) -> None:
+        """End a story, for all to see."""
+        await self._adventures.set_state(story, person, ENDED)
+        self.stage.undress(story)
+        title = discord.utils.escape_markdown(story.title)
+        ways = "`/adventure transcript` gives it to read, `/adventure resume` takes it up again."
+        await self.stage.say(story, f"**The end** of “{title}”. {ways}")
+
+    async def hear(self, message: discord.Message, story: Story, text: str) -> None:
+        """A turn said in a message. Whatever fails is answered with a sentence."""
+        author = message.author
+        moderator = isinstance(author, discord.Member) and message.channel.permissions_for(author).manage_messages
+        person = Person(author.id, author.display_name, moderator or message.guild is None)
+        try:
+            if is_exit(text):
+                await self.end(story, person)
+                return
+            ticket = await self._adventures.act(story, person, text, message.id, self.stage)
+            await self.follow(story, ticket)
+            if ticket.ahead and not ticket.stopped:
+                await message.add_reaction("⏳")
+        except FewshotError as error:
+            await message.reply(str(error), mention_author=False)
+
+    async def restore(self) -> int:
+        """Post anew the newest turns whose messages are gone; how many there were."""
+        posted = 0
+        for story in await self._adventures.recent(RESTORED):
+            if story.guild_id is None:
+                continue  # A person who closed the conversation should not be called back into it.
+            try:
+                if not await self.stage.exists(story):
+                    await self._adventures.post(await self._adventures.scene(story), self.stage)
+                    posted += 1
+            except FewshotError:
+                continue  # Its channel is gone or closed to us; whoever plays there will be told when they do.
+        return posted
+
+    async def start(self, interaction: discord.Interaction[Any], scenario_name: str) -> Story:
+        """Begin a story: in a channel set aside for it, a thread or direct messages here, else in a new thread."""
+        parent = self._parent(interaction)
+        if parent is None:
+            return await self.in_channel(interaction, interaction.channel_id or 0, scenario_name, new=True)
+        title = self._adventures.scenarios.get(scenario_name).title
+        thread = await parent.create_thread(name=title, type=discord.ChannelType.public_thread)
+        return await self.in_channel(interaction, thread.id, scenario_name, new=True)
+
+    async def in_channel(
+        self, interaction: discord.Interaction[Any], channel_id: int, scenario_name: str, *, new: bool = False
+    ) -> Story:
+        """Begin a story in a channel; unless it must be `new`, go on with the one that is played there."""
+        story = None if new else await self._adventures.here(channel_id)
+        if story is not None:
+            if story.state == RUNNING and not await self.stage.exists(story):
+                await self._adventures.post(await self._adventures.scene(story), self.stage)
+            return story
+        person = person_of(interaction)
+        story = await self._adventures.start(interaction.guild_id, channel_id, person, scenario_name)
+        try:
+            await self._adventures.post(Scene(story, None), self.stage)
+        except FewshotError:
+            # A story that nobody can see would keep the channel taken.
+            await self._adventures.set_state(story, person, ENDED)
+            raise
+        return story
+
+    def _parent(self, interaction: discord.Interaction[Any]) -> discord.TextChannel | None:
+        """The channel to open a thread in; None where the story is played where it was asked for.
+
+        Raises `NotAllowedError` where the bot may not open one, `InputError` where there are none.
+        """
+        refuse_if_mute(interaction)
+        channel = interaction.channel
+        aside = self._services.guilds.of(interaction.guild_id).adventure_channels
+        if interaction.guild_id is None or isinstance(channel, discord.Thread) or interaction.channel_id in aside:
+            return None
+        if not isinstance(channel, discord.TextChannel):
+            raise InputError("A story needs a text channel; start it in one.")
+        may = interaction.app_permissions
+        if not (may.create_public_threads and may.send_messages_in_threads):
+            raise NotAllowedError("I may not open threads here, and stories are played in one; an admin can allow it.")
+        return channel

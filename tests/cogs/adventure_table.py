@@ -1,0 +1,37 @@
+"""What the tests of `/adventure` share: a channel set aside, and a way to look at its newest messages."""
+
+from typing import Any
+
+import discord
+
+from tests.simulated import Simulated
+
+
+async def table(sim: Simulated, scenario: str = "room") -> None:
+    """A story that ben, the member, has started in #adventures."""
+    await sim.admin.slash(sim.general, "settings channels", adventure=sim.adventures)
+    await sim.member.slash(sim.adventures, "adventure start", scenario=scenario)
+
+
+async def act(sim: Simulated, text: str, reply: str = "", *, who: Any = None) -> discord.Message:
+    """A turn by command, and the message that shows it."""
+    if reply:
+        sim.model.says(reply)
+    await (who or sim.member).slash(sim.adventures, "adventure act", text=text)
+    return last(sim)
+
+
+def last(sim: Simulated) -> discord.Message:
+    """The newest message of #adventures."""
+    return sim.adventures.history()[-1]
+
+
+def labels(message: discord.Message) -> list[str]:
+    """The labels of a message's buttons."""
+    rows = [row for row in message.components if isinstance(row, discord.ActionRow)]
+    return [child.label or "" for row in rows for child in row.children if isinstance(child, discord.Button)]
+
+
+def said(sim: Simulated) -> list[dict[str, str]]:
+    """The messages of the newest request to the model."""
+    return sim.model.requests[-1]["messages"]
