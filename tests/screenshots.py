@@ -35,10 +35,9 @@ ANSWERS = {
     "It works. No more": "3: It does what it should, and nothing pleases or annoys.",
     "My third pair": "5: Bought again and again, and more to come.",
     "worth the queue": "4: Glad to have waited for the soup, with a small regret about the price.",
-    "The Moon": (
-        '<FACTS entity="The Moon"><FACT>It is about 384,400 km from the Earth.</FACT>'
-        "<FACT>It always shows the Earth the same side.</FACT>"
-        "<FACT>Twelve people have walked on it.</FACT></FACTS>"
+    "Mars": (
+        '<FACTS entity="Mars"><FACT>It is the fourth planet from the Sun.</FACT>'
+        "<FACT>It has two small moons, Phobos and Deimos.</FACT></FACTS>"
     ),
     "because of rain": "Rain came down on the track like bad news. Nobody raced that night.",
 }
@@ -77,7 +76,7 @@ async def everything(tab: Tab, folder: Path, *, scripted: bool) -> None:
     await tab.shot(folder / "06-rewrite-window.png")
     await tab.submit(Text="The race was called off because of rain.", Style="noir")
     await tab.shot(folder / "07-rewrite.png")
-    await tab.slash("facts", about="The Moon")
+    await tab.slash("facts", about="Mars")
     await tab.shot(folder / "08-facts.png")
     await tab.slash("sentiment", review="The soup was worth the queue. The bill, a little less.")
     await tab.shot(folder / "09-sentiment.png")
