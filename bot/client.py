@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pkgutil import iter_modules
 
 import discord
@@ -11,10 +13,11 @@ from discord.ext import commands
 
 from bot.core.settings import Settings
 from bot.services import Services
-from bot.storage.marks import mark, set_mark
+from bot.storage.marks import drop_mark, mark, marks, set_mark
 from bot.ui.actions import ActionButton, ActionMenu, Actions
 from bot.ui.errors import tell
 
+_log = logging.getLogger(__name__)
 # What the bot does in a server, and so what its invite link asks for: nothing that manages anything.
 PERMISSIONS = discord.Permissions(
     view_channel=True,
@@ -27,7 +30,8 @@ PERMISSIONS = discord.Permissions(
     add_reactions=True,
     use_external_emojis=True,
 )
-
+# In place of a server's id, for commands that stand in all of them.
+EVERYWHERE = "everywhere"
 
 # The bot never speaks, so it need not be told at every start that it could not.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -85,20 +89,59 @@ class Fewshot(commands.Bot):
         """No commands are read from messages."""
 
     async def sync(self) -> int:
-        """Register the commands, if they changed since the last time; how many there are."""
-        guilds = [discord.Object(guild) for guild in sorted(self.services.settings.guild_ids)]
-        places: list[discord.Object | None] = [*guilds] if guilds else [None]
-        tree = json.dumps([command.to_dict(self.tree) for command in self.tree.get_commands()], sort_keys=True)
-        for guild in places:
-            name = f"commands:{self.application_id}:{guild.id if guild else 'everywhere'}"
-            digest = hashlib.sha256(tree.encode()).hexdigest()
-            if await mark(self.services.database, name) == digest:
-                continue
-            if guild is not None:
-                self.tree.copy_global_to(guild=guild)
+        """Register the commands, if they changed since the last time; how many there are.
+
+        Some servers may have commands of their own, `/finetune` with OPERATOR_GUILD_IDS. Where commands stood that
+        the settings do not want there any more, they are taken back.
+        """
+        settings = self.services.settings
+        for guild in settings.guild_ids:
+            self.tree.copy_global_to(guild=discord.Object(guild))
+        wanted: list[int | None] = [*sorted(settings.guild_ids | settings.operator_guild_ids)]
+        if not settings.guild_ids:
+            wanted.append(None)
+        for place in wanted:
+            await self._sync_in(place)
+        for name in await marks(self.services.database, f"commands:{self.application_id}:"):
+            where = name.rpartition(":")[2]
+            place = None if where == EVERYWHERE else int(where)
+            if place not in wanted:
+                await self._clear(place)
+                await drop_mark(self.services.database, name)
+        return len({command.name for place in wanted for command in self.tree.get_commands(guild=_object(place))})
+
+    async def _sync_in(self, place: int | None) -> None:
+        """Register what the tree has for the server `place`, or for all servers."""
+        guild = _object(place)
+        tree = json.dumps(
+            [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)], sort_keys=True
+        )
+        digest = hashlib.sha256(tree.encode()).hexdigest()
+        name = f"commands:{self.application_id}:{place or EVERYWHERE}"
+        if await mark(self.services.database, name) == digest:
+            return
+        try:
             await self.tree.sync(guild=guild)
-            await set_mark(self.services.database, name, digest)
-        return len(self.tree.get_commands())
+        except discord.Forbidden:
+            _log.error(
+                "Discord lets me register no commands in the server %s: invite me there, or correct the ids", place
+            )
+            return
+        await set_mark(self.services.database, name, digest)
+
+    async def _clear(self, place: int | None) -> None:
+        """Take the commands back that were registered in the server `place`, or for all servers."""
+        assert self.application_id is not None, "it was needed to register them"
+        if place is None:
+            await self.http.bulk_upsert_global_commands(self.application_id, [])
+            return
+        with suppress(discord.Forbidden, discord.NotFound):  # The bot has left that server, and they left with it.
+            await self.http.bulk_upsert_guild_commands(self.application_id, place, [])
+
+
+def _object(place: int | None) -> discord.Object | None:
+    """A server as the tree names it."""
+    return None if place is None else discord.Object(place)
 
 
 def cog_names() -> list[str]:

@@ -21,3 +21,15 @@ async def set_mark(database: Database, name: str, value: str) -> None:
         await connection.execute(MARKS.insert().values(name=name, value=value))
 
     await database.transact(work)
+
+
+async def marks(database: Database, prefix: str) -> list[str]:
+    """The names of all marks that begin with `prefix`."""
+    query = select(MARKS.c.name).where(MARKS.c.name.startswith(prefix, autoescape=True)).order_by(MARKS.c.name)
+    async with database.read() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
+async def drop_mark(database: Database, name: str) -> None:
+    """Forget the mark `name`."""
+    await database.transact(lambda connection: connection.execute(delete(MARKS).where(MARKS.c.name == name)))
