@@ -113,9 +113,17 @@ class Answers:
 
 def buttons(prompt: Prompt, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
     """The buttons under every answer; a private one can be shared."""
-    shown: list[discord.ui.Item[Any]] = [ActionButton("prompt", prompt.id, label="Prompt", emoji="🔍")]
-    if private:
-        shown.insert(0, ActionButton("share", prompt.id, label="Share", emoji="📣"))
+    return buttons_of(prompt.id, share=private)
+
+
+def buttons_of(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:
+    """The same by the prompt's id; an answer that no prompt stands behind has none but Share."""
+    shown: list[discord.ui.Item[Any]] = []
+    if share:
+        shown.append(ActionButton("share", prompt_id, label="Share", emoji="📣"))
+    if prompt_id:
+        shown.append(ActionButton("prompt", prompt_id, label="Prompt", emoji="🔍"))
+        shown.append(ActionButton("more", prompt_id, label="⋯"))
     return shown
 
 

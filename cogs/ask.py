@@ -1,7 +1,7 @@
 """`/ask`: the model chooses the trick that fits a request; the bot says which and why, and runs it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -16,6 +16,7 @@ from bot.llm.selecting import catalogue, checked, fitting
 from bot.llm.template import ChatTemplate
 from bot.rendering import page_of
 from bot.server.desk import Served
+from bot.server.trick import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionMenu
 from bot.ui.reply import Page, Reply
@@ -27,6 +28,25 @@ MENU = "choose"
 UNREADABLE = (
     "The model's choice of a trick could not be read. Put your request in other words, or use the command you want."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Tricks:
+    """What can be chosen in one place: the shipped templates, and what the server taught."""
+
+    shipped: Mapping[str, ChatTemplate]
+    own: Mapping[str, Trick]
+
+    @property
+    def faces(self) -> dict[str, ChatTemplate]:
+        """What the model is told of each: of a server's trick its purpose and its one input."""
+        return {**self.shipped, **{name: trick.face() for name, trick in self.own.items()}}
+
+    def template(self, name: str, inputs: Mapping[str, str]) -> ChatTemplate:
+        """The template to fill with `inputs`."""
+        if name in self.own:
+            return self.own[name].for_text(inputs[self.own[name].input])
+        return fitting(self.shipped[name], inputs)
 
 
 class Ask(commands.Cog):
@@ -49,49 +69,52 @@ class Ask(commands.Cog):
         """Choose a trick for `request` and run it."""
         if not request.strip():
             raise InputError("Ask for something, say: “Translate into Greek: where is the station?”")
-        await self._run(interaction, request, self._tricks())
+        tricks = await self._tricks(interaction.guild_id)
+        await self._run(interaction, request, tricks, tricks.faces)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Run another trick on the same request, as a new answer."""
         selection = await self._services.prompts.find(prompt_id)
         if selection is None:
             raise NotFoundError("I do not keep that request any more; ask again.")
-        request, tricks = selection.messages[-1]["content"], self._tricks()
-        name = next((name for name in chosen if name in tricks), None)
+        request, tricks = selection.messages[-1]["content"], await self._tricks(interaction.guild_id)
+        name = next((name for name in chosen if name in tricks.faces), None)
         if name is None:
             raise NotFoundError("I do not know that trick any more; ask again.")
-        await self._run(interaction, request, {name: tricks[name]})
+        await self._run(interaction, request, tricks, {name: tricks.faces[name]})
 
     async def _run(
-        self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
+        self, interaction: discord.Interaction[Any], request: str, tricks: Tricks, among: Mapping[str, ChatTemplate]
     ) -> None:
-        """Select among `tricks`, then run the one selected; a selection that fails leaves the menu."""
+        """Select `among` some of the `tricks`, then run the one selected; a selection that fails leaves the menu."""
         answers = self._services.answers
         with self._services.work.on(interaction):
             hidden = self._services.guilds.private(interaction.guild_id, "ask")
             async with Reply(interaction, private=hidden) as reply:
                 try:
-                    selection = await self._select(interaction, request, tricks)
+                    selection = await self._select(interaction, request, among)
                 except NoModelError as error:
-                    template, values = self._selecting(request, tricks)
+                    template, values = self._selecting(request, among)
                     await answers.show_prompt_instead(reply, interaction, template, values, error)
                     return
                 except ReplyError as error:
                     raise ReplyError(UNREADABLE) from error
                 try:
-                    choice = checked(_object(selection), tricks)
+                    choice = checked(_object(selection), among)
                 except ReplyError as error:
-                    await self._none_fits(reply, selection, str(error))
+                    await self._none_fits(reply, selection, tricks, str(error))
                     return
-                inputs = self._services.library.with_sample(choice.inputs)
+                inputs = dict(choice.inputs)
+                if choice.template in tricks.shipped:
+                    inputs = self._services.library.with_sample(inputs)
 
                 def render(answer: Answer) -> Page:
                     head = f"**{choice.template}** · {shorten(choice.why, 200)}"
                     page = page_of(answer)
-                    menu = self._menu(selection, choice.template)
+                    menu = _menu(selection, tricks, choice.template)
                     return replace(page, text=f"-# {head}\n{page.text}", items=(menu,))
 
-                template = fitting(tricks[choice.template], inputs)
+                template = tricks.template(choice.template, inputs)
                 await answers.give_in(reply, interaction, template, inputs, render=render)
 
     async def _select(
@@ -106,26 +129,28 @@ class Ask(commands.Cog):
         """The template that selects, and what it is filled with."""
         return self._services.library.get("select"), {"tricks": catalogue(tricks), "request": request}
 
-    async def _none_fits(self, reply: Reply, selection: Served, why: str) -> None:
+    async def _none_fits(self, reply: Reply, selection: Served, tricks: Tricks, why: str) -> None:
         """Say what went wrong and let the person choose."""
         note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
         text = f"None of my tricks fits this: {shorten(str(note), 300)}" if note else why
-        page = Page(f"{text}\nYou can choose one yourself.", footer(selection.answer), (self._menu(selection),))
+        page = Page(f"{text}\nYou can choose one yourself.", footer(selection.answer), (_menu(selection, tricks),))
         await reply.finish(page)
 
-    def _menu(self, selection: Served, chosen: str = "") -> ActionMenu:
-        """The tricks to choose from, less the one that was chosen."""
-        options = [
-            discord.SelectOption(label=name, description=shorten(template.about, 100), value=name)
-            for name, template in self._tricks().items()
-            if name != chosen
-        ]
-        return ActionMenu(MENU, selection.prompt.id, options, "Choose another trick")
-
-    def _tricks(self) -> dict[str, ChatTemplate]:
-        """The templates that people use, by name."""
+    async def _tricks(self, guild_id: int | None) -> Tricks:
+        """The templates that people use, and the server's own."""
         templates = self._services.library.templates
-        return {name: template for name, template in templates.items() if name not in NOT_TRICKS}
+        shipped = {name: template for name, template in templates.items() if name not in NOT_TRICKS}
+        return Tricks(shipped, await self._services.tricks.all(guild_id))
+
+
+def _menu(selection: Served, tricks: Tricks, chosen: str = "") -> ActionMenu:
+    """The tricks to choose from, less the one that was chosen."""
+    options = [
+        discord.SelectOption(label=name, description=shorten(template.about, 100), value=name)
+        for name, template in tricks.faces.items()
+        if name != chosen
+    ]
+    return ActionMenu(MENU, selection.prompt.id, options, "Choose another trick")
 
 
 def _object(selection: Served) -> dict[str, Any]:

@@ -129,18 +129,34 @@ def trick_of(template: ChatTemplate) -> Trick:
     )
 
 
-def settled(template: ChatTemplate, values: Mapping[str, str]) -> tuple[ChatTemplate, str]:
-    """`template` as a server may keep it: all `values` but the main one are defaults; and the main one's name.
-
-    The main input is the one in the last message; raises `InputError` where there is no such one. Parameters
-    that a server may not set are left out.
-    """
+def main_input(template: ChatTemplate, values: Mapping[str, str]) -> str:
+    """The name of the input in the last message; raises `InputError` where there is not exactly one."""
     names = [name for name in names_in([template.messages[-1]["content"]]) if name in values]
     if len(names) != 1:
-        raise InputError("This answer came of more than one text, so that I cannot take it for an example.")
-    others = {name: Input(default=value) for name, value in values.items() if name != names[0]}
+        raise InputError("This answer did not come of one text, so I cannot take it for an example.")
+    return names[0]
+
+
+def settled(template: ChatTemplate, values: Mapping[str, str]) -> ChatTemplate:
+    """`template` as a server may keep it: all `values` but the main input's are defaults.
+
+    Parameters that a server may not set are left out. Raises `InputError` where there is no main input.
+    """
+    main = main_input(template, values)
+    others = {name: Input(default=value) for name, value in values.items() if name != main}
     parameters = {name: value for name, value in template.parameters.items() if name in PARAMETERS}
-    return replace(template, inputs={**template.inputs, **others}, parameters=parameters), names[0]
+    return replace(template, inputs={**template.inputs, **others}, parameters=parameters)
+
+
+def corrected(template: ChatTemplate, values: Mapping[str, str], given: str, wanted: str) -> ChatTemplate:
+    """`template` with one more example at its end: for the input `given` the answer `wanted`."""
+    main = main_input(template, values)
+    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
+    question = fill(template.messages[-1]["content"], {**defaults, **values, main: given})
+    inputs = dict(template.inputs)
+    held = _Held(inputs)
+    pair = {"role": "user", "content": held(question)}, {"role": "assistant", "content": held(wanted)}
+    return replace(template.with_pairs([*template.examples, pair]), inputs=inputs)
 
 
 class _Held:

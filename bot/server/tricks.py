@@ -146,8 +146,7 @@ class Tricks:
         """
         if prompt.source is None or prompt.asker.guild_id is None or not prompt.source.examples:
             raise InputError("Only a correction made in a server can be suggested to it.")
-        template, _ = settled(prompt.source, prompt.values)
-        trick = trick_of(template)
+        trick = trick_of(settled(prompt.source, prompt.values))
         example = checked(trick.examples[-1])
         body = json.dumps(trick.template(trick.examples[:-1]).to_dict(), ensure_ascii=False)
         row = rows.SuggestionRow(

@@ -9,7 +9,7 @@ async def test_a_translation_is_private_and_says_who_made_it(sim: Simulated) -> 
     assert result.response is not None
     assert result.response.ephemeral
     assert result.response.content == "Bonjour\n-# fake-model · zero-shot"
-    assert sim.buttons(result.response) == ["Share", "Prompt"]
+    assert sim.buttons(result.response) == ["Share", "Prompt", "⋯"]
     assert len(sim.model.requests) == 1
     assert not sim.errors
 
@@ -30,7 +30,7 @@ async def test_share_posts_the_answer_for_all_and_only_once(sim: Simulated) -> N
     await sim.member.click(result.response, label="Share")
     posted = sim.general.history(viewer=sim.other)
     assert [message.content for message in posted] == ["Bonjour\n-# fake-model · zero-shot\n-# shared by ben"]
-    assert sim.buttons(result.response) == ["Prompt"]
+    assert sim.buttons(result.response) == ["Prompt", "⋯"]
 
 
 async def test_what_looks_like_a_placeholder_or_a_ping_is_plain_text(sim: Simulated) -> None:

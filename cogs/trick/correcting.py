@@ -1,0 +1,94 @@
+"""The ⋯ of an answer: **Not like that…** runs it again with a correction as an example, and shows both."""
+
+from typing import Any
+
+import discord
+
+from bot.answers import asker_of, buttons_of, footer
+from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
+from bot.core.text import closed
+from bot.rendering import page_of
+from bot.server.prompts import Prompt
+from bot.server.trick import corrected, main_input
+from bot.server.tricks import LONGEST_EXAMPLE
+from bot.services import Services
+from bot.ui.actions import ActionButton, Handler
+from bot.ui.cards import notice
+from bot.ui.reply import Page, Reply
+from bot.ui.safe import View
+from cogs.trick.modals import CorrectModal
+from cogs.trick.reviewing import announce
+
+GONE = "I do not keep what stands behind this answer any more; ask again."
+# Characters of the answer before, so that both fit into one message.
+BEFORE = 700
+
+
+class Correcting:
+    """Serves the ⋯ and what is behind it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.handlers: dict[str, Handler] = {"more": self.more, "correct": self.open, "suggest": self.suggest}
+
+    async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+        """What can be done with an answer beside looking at its prompt."""
+        await self._own(interaction, prompt_id)
+        lines = ["**Not like that…** You say how the answer should have been, and I try again with that as an example."]
+        button = ActionButton("correct", prompt_id, label="Not like that…", emoji="✏️")
+        await interaction.response.send_message(view=notice("This answer", lines, button), ephemeral=True)
+
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+        """The window with the input and the answer, to be mended."""
+        prompt = await self._own(interaction, prompt_id)
+        assert prompt.source is not None, "checked above"
+        name = main_input(prompt.source, prompt.values)
+        given = prompt.values[name]
+        if len(given) > LONGEST_EXAMPLE:
+            raise InputError(f"An example has up to {LONGEST_EXAMPLE:,} characters; this input has {len(given):,}.")
+
+        async def submit(answering: discord.Interaction[Any], text: str, wanted: str) -> None:
+            await self._again(answering, prompt, text, wanted)
+
+        await interaction.response.send_modal(CorrectModal(given, prompt.text[:LONGEST_EXAMPLE], submit))
+
+    async def _again(self, interaction: discord.Interaction[Any], prompt: Prompt, text: str, wanted: str) -> None:
+        """Run the same input with the correction as one more example; before and after, for the asker alone."""
+        if not text.strip() or not wanted.strip():
+            raise InputError("A correction needs both: what came in, and what the answer should be.")
+        if wanted.strip() == prompt.text.strip():
+            raise InputError("That is the answer as it was; change it to what you would rather have.")
+        assert prompt.source is not None, "checked before the window opened"
+        template = corrected(prompt.source, prompt.values, text.strip(), wanted.strip())
+        with self._services.work.on(interaction):
+            async with Reply(interaction, private=True) as reply:
+                reply.show("Trying again with your correction as an example …", writing=False)
+                try:
+                    served = await self._services.desk.serve(asker_of(interaction), template, prompt.values)
+                except NoModelError as error:
+                    await self._services.answers.show_prompt_instead(reply, interaction, template, prompt.values, error)
+                    return
+                items: list[discord.ui.Item[Any]] = buttons_of(served.prompt.id, share=True)
+                if interaction.guild_id is not None:
+                    items.append(ActionButton("suggest", served.prompt.id, label="Suggest to the server", emoji="📥"))
+                before = closed(prompt.text[:BEFORE]) + (" …" if len(prompt.text) > BEFORE else "")
+                shown = f"**Before**\n{before}\n\n**After**\n{page_of(served.answer).text}"
+                await reply.finish(Page(shown, footer(served.answer, "with your correction"), items))
+
+    async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+        """Hand the correction to the managers of the server, once."""
+        prompt = await self._own(interaction, prompt_id)
+        await interaction.response.edit_message(view=View(*buttons_of(prompt.id, share=True)))
+        suggestion = await self._services.tricks.suggest(prompt, interaction.user.id)
+        told = await announce(self._services, interaction, suggestion)
+        where = "They have it in front of them." if told else "It waits for them in /trick list."
+        await interaction.followup.send(f"Your correction is with the managers of this server. {where}", ephemeral=True)
+
+    async def _own(self, interaction: discord.Interaction[Any], prompt_id: str) -> Prompt:
+        """The prompt of one's own answer; raises where it is another's, or gone."""
+        prompt = await self._services.prompts.find(prompt_id)
+        if prompt is None or prompt.source is None:
+            raise NotFoundError(GONE)
+        if prompt.asker.user_id != interaction.user.id:
+            raise NotAllowedError("Only the one who asked can correct this answer.")
+        return prompt

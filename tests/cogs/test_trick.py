@@ -1,0 +1,208 @@
+"""Tricks by example, as managers teach them and members use them."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import simcord
+
+from bot.core.errors import InputError
+from bot.llm.template import ChatTemplate
+from bot.server.trick import Example
+from tests.simulated import Simulated
+
+INSTRUCTION = "Turn what you are told into a polite refusal."
+
+
+async def taught(
+    sim: Simulated, name: str = "refuse", given: str = "Work on Sunday?", wanted: str = "Alas, no."
+) -> Any:
+    """Teach a trick through its window; what came of it."""
+    opened = await sim.admin.slash(sim.general, "trick teach", name=name)
+    if opened.modal is None:
+        return opened
+    values = {"instruction": INSTRUCTION, "given": given, "wanted": wanted}
+    return await sim.admin.submit_modal(opened, values)
+
+
+async def more(sim: Simulated, given: str, wanted: str, name: str = "refuse") -> simcord.InteractionResult:
+    opened = await sim.admin.slash(sim.general, "trick example", name=name)
+    return await sim.admin.submit_modal(opened, {"given": given, "wanted": wanted})
+
+
+def sent(sim: Simulated) -> list[tuple[str, str]]:
+    """Roles and texts of the newest request."""
+    return [(message["role"], message["content"]) for message in sim.model.requests[-1]["messages"]]
+
+
+async def test_a_trick_taught_by_a_manager_serves_a_member(sim: Simulated) -> None:
+    result = await taught(sim)
+    assert "This server has a new trick: refuse" in sim.text(result.response)
+    sim.model.says("Sadly, no.")
+    used = await sim.member.slash(sim.general, "trick use", name="refuse", text="Lend me your car?")
+    assert used.response is not None
+    assert used.response.content == "Sadly, no.\n-# fake-model · one-shot · refuse"
+    assert sent(sim) == [
+        ("system", INSTRUCTION),
+        ("user", "Work on Sunday?"),
+        ("assistant", "Alas, no."),
+        ("user", "Lend me your car?"),
+    ]
+    offered = await sim.member.autocomplete(sim.general, "trick use", "name", "ref", text="x")
+    assert [choice["value"] for choice in offered] == ["refuse"]
+    assert not sim.errors
+
+
+async def test_of_many_examples_the_eight_nearest_go_into_the_prompt(sim: Simulated) -> None:
+    await taught(sim, given="Shall we dance a tango?")
+    for number in range(11):
+        await more(sim, f"Will you mend bicycle number {number}?", f"No bicycle {number}.")
+    await more(sim, "Shall we dance a waltz tonight?", "My feet refuse.")
+    used = await sim.member.slash(sim.general, "trick use", name="refuse", text="Shall we dance at the wedding?")
+    shown = [text for role, text in sent(sim) if role == "user"]
+    assert len(shown) == 9
+    assert {"Shall we dance a tango?", "Shall we dance a waltz tonight?"} <= set(shown)
+    assert "the nearest 8 of its 13 examples" in sim.text(used.response)
+
+
+async def test_ask_chooses_among_a_servers_tricks_too(sim: Simulated) -> None:
+    await taught(sim)
+    choice = {"template": "refuse", "inputs": {"input": "Lend me your car?"}, "why": "a refusal is wanted"}
+    sim.model.says(json.dumps(choice), "Sadly, no.")
+    result = await sim.member.slash(sim.general, "ask", request="Refuse politely: Lend me your car?")
+    assert "**refuse** · a refusal is wanted" in sim.text(result.response)
+    assert '"template": "refuse"' in sim.model.requests[-2]["messages"][0]["content"]
+    assert sent(sim)[1:3] == [("user", "Work on Sunday?"), ("assistant", "Alas, no.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("translate", "the name of something I do already"),
+        ("settings", "the name of something I do already"),
+        ("🎩🐇", "letters and digits"),
+        ("a b_c", "letters and digits"),
+        ("x" * 33, "up to 32 letters"),
+    ],
+)
+async def test_a_name_that_cannot_be_used_is_refused_before_anybody_types(sim: Simulated, name: str, said: str) -> None:
+    opened = await sim.admin.slash(sim.general, "trick teach", name=name)
+    assert said in sim.text(opened.response)
+
+
+async def test_a_name_is_given_once_also_where_two_windows_are_open(sim: Simulated) -> None:
+    opened = [await sim.admin.slash(sim.general, "trick teach", name="Refuse Politely") for _ in range(2)]
+    example = {"instruction": INSTRUCTION, "given": "a", "wanted": "b"}
+    first, second = [await sim.admin.submit_modal(window, example) for window in opened]
+    assert "This server has a new trick: refuse-politely" in sim.text(first.response)
+    assert "has a trick called refuse-politely already" in sim.text(second.response)
+    assert await sim.services.tricks.names(sim.guild.id) == ["refuse-politely"]
+
+
+async def test_a_name_is_given_once_also_at_the_same_instant(sim: Simulated) -> None:
+    tricks, example = sim.services.tricks, Example("a", "b")
+    teaching = [tricks.teach(sim.guild.id, sim.admin.id, "refuse", INSTRUCTION, example) for _ in range(10)]
+    results = await asyncio.gather(*teaching, return_exceptions=True)
+    assert sum(isinstance(result, InputError) for result in results) == 9
+
+
+async def test_what_looks_like_a_placeholder_in_an_example_stays_as_it_was_typed(sim: Simulated) -> None:
+    """Also another trick's text, and also through an export and an import."""
+    await taught(sim, given="Say {{input}} and {{words_1}}", wanted="{{input}} it is")
+    exported = await sim.admin.slash(sim.general, "trick export", name="refuse")
+    assert exported.response is not None
+    (file,) = exported.response.attachments
+    data = await file.read()
+    await sim.admin.slash(sim.general, "trick remove", name="refuse")
+    await sim.admin.slash(sim.general, "trick import", file=("refuse.json", data))
+    await sim.member.slash(sim.general, "trick use", name="refuse", text="{{input}}?")
+    expected = [("user", "Say {{input}} and {{words_1}}"), ("assistant", "{{input}} it is"), ("user", "{{input}}?")]
+    assert sent(sim)[1:] == expected
+    again = ChatTemplate.from_dict(json.loads(data)).fill({"input": "{{input}}?"})
+    assert [(message["role"], message["content"]) for message in again.messages][1:] == expected
+
+
+GOOD = {"about": "x", "messages": [{"role": "user", "content": "{{text}}"}]}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (json.dumps({**GOOD, "model": "gpt-6-luna"}), "may not set model"),
+        (json.dumps({**GOOD, "tools": []}), "may not set tools"),
+        (json.dumps({**GOOD, "max_completion_tokens": 9}), "may not set max_completion_tokens"),
+        (json.dumps({**GOOD, "evil": 1}), "unknown key evil"),
+        (json.dumps({**GOOD, "messages": [{"role": "system", "content": "{{text}}"}]}), "must be the user's"),
+        (json.dumps({**GOOD, "messages": [{"role": "user", "content": "{{a}} {{b}}"}]}), "has one input"),
+        (json.dumps({"messages": GOOD["messages"]}), "what the trick is for"),
+        ("[" * 100_000, "not JSON"),
+        ("{", "not JSON"),
+        (" " * 10_000_000, "too large"),
+        (b"\x89PNG....", "not a text"),
+    ],
+)
+async def test_an_import_that_cannot_be_used_says_why(sim: Simulated, data: str | bytes, said: str) -> None:
+    body = data.encode() if isinstance(data, str) else data
+    result = await sim.admin.slash(sim.general, "trick import", file=("mine.json", body))
+    assert said in sim.text(result.followups[0])
+    assert await sim.services.tricks.names(sim.guild.id) == []
+
+
+async def test_a_trick_has_twenty_examples_and_no_more(sim: Simulated) -> None:
+    pairs = [{"role": role, "content": "a"} for _ in range(20) for role in ("user", "assistant")]
+    full = {**GOOD, "messages": [*pairs, *GOOD["messages"]]}  # type: ignore[misc]
+    await sim.admin.slash(sim.general, "trick import", file=("full.json", json.dumps(full).encode()))
+    result = await more(sim, "one", "more", name="full")
+    assert "as many as a trick may have" in sim.text(result.response)
+    more_than_full = {**full, "messages": [*pairs[:2], *full["messages"]]}
+    file = ("fuller.json", json.dumps(more_than_full).encode())
+    result = await sim.admin.slash(sim.general, "trick import", file=file)
+    assert "up to 20 examples" in sim.text(result.followups[0])
+
+
+async def test_a_server_has_fifty_tricks_and_no_more(sim: Simulated) -> None:
+    tricks, guild, user = sim.services.tricks, sim.guild.id, sim.admin.id
+    await asyncio.gather(*(tricks.bring(guild, user, f"trick-{n}", json.dumps(GOOD)) for n in range(50)))
+    result = await taught(sim)
+    assert "up to 50 tricks" in sim.text(result.response)
+    listed = await sim.member.slash(sim.general, "trick list")
+    assert "50 of 50" in sim.text(listed.response)
+
+
+async def test_a_test_never_shows_the_example_that_it_asks_for(sim: Simulated) -> None:
+    await taught(sim, given="one", wanted="first")
+    await more(sim, "two", "second")
+    await more(sim, "three", "third")
+    sim.model.says("second")
+    result = await sim.admin.slash(sim.general, "trick test", name="refuse")
+    for body in sim.model.requests:
+        texts = [message["content"] for message in body["messages"]]
+        assert texts.count(texts[-1]) == 1
+    text = sim.text(result.response)
+    assert "refuse, tested on 3 inputs" in text
+    assert "**none** examples: 33% like the answers wanted" in text
+    assert "**2** examples: 33%" in text
+
+
+async def test_only_managers_teach(sim: Simulated) -> None:
+    """Members may use, show and list; everything else is refused by the bot itself."""
+    await taught(sim)
+    for name, options in (
+        ("teach", {"name": "mine"}),
+        ("example", {"name": "refuse"}),
+        ("test", {"name": "refuse"}),
+        ("export", {"name": "refuse"}),
+        ("remove", {"name": "refuse"}),
+        ("import", {"file": ("mine.json", b"{}")}),
+    ):
+        result = await sim.member.slash(sim.general, f"trick {name}", **options)
+        assert "Only those who may manage this server" in sim.text(result.response)
+    shown = await sim.member.slash(sim.general, "trick show", name="refuse")
+    assert INSTRUCTION in sim.text(shown.response)
+    assert await sim.services.tricks.names(sim.guild.id) == ["refuse"]
+
+
+async def test_a_trick_that_is_not_there_is_a_sentence(sim: Simulated) -> None:
+    result = await sim.member.slash(sim.general, "trick show", name="nothing")
+    assert sim.text(result.response) == "This server has no trick called nothing; /trick list shows those it has."
