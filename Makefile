@@ -2,19 +2,21 @@
 .PHONY: demo test check drills bench wheels constraints format screenshots
 PYTHON ?= python3
 BIN := .venv/bin
+# A file's tests share servers, so they stay together; more workers than cores, since they mostly wait.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
 STAMP := .venv/installed
 
 demo: $(STAMP)
 	$(BIN)/fewshot demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -56,7 +56,6 @@ def test_every_version_is_pinned_and_no_address_stands_among_them() -> None:
     assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.xfail(strict=True, reason="constraints.txt is to be made anew: it lacks jsonschema and what that needs")
 def test_whatever_an_installation_brings_along_is_pinned() -> None:
     assert sorted(set(needed()) - PINNED) == []
 
