@@ -1,0 +1,173 @@
+"""What models and their servers do wrong, as the person meets it: a sentence in time, and nothing about keys."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from bot.app import TEMPLATES
+from tests.bot.test_bad_input import only_a_sentence
+from tests.bot.town import WORDS, Town, a_sentence, final
+from tests.fake_model import FakeModel
+from tests.wire.views import Message
+
+HALF = "the connection broke off here; ask again for the rest"
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+BROKEN: list[tuple[str, Callable[[FakeModel], None], str]] = [
+    ("a wrong key", lambda model: model.fails(401, message="Incorrect API key: test-token"), "credentials"),
+    ("no right", lambda model: model.fails(403), "may not use this model"),
+    ("no such model", lambda model: model.fails(404), "does not exist"),
+    ("no credit", lambda model: model.fails(429, code="insufficient_quota", times=3, retry_after=0), "credit"),
+    ("too many", lambda model: model.fails(429, times=3, retry_after=0), "more requests than it takes"),
+    ("a fault", lambda model: model.fails(500, times=3, retry_after=0), "has a fault right now"),
+    ("a bad request", lambda model: model.fails(400), "did not accept this request"),
+    ("nothing", lambda model: model.says_nothing(), "The model answered nothing."),
+    ("no first word", lambda model: model.breaks_off(after=1, times=3, text="\n \n ", pieces=3), "Try again"),
+]
+
+
+@pytest.mark.parametrize(("fault", "sentence"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
+async def test_a_server_that_does_not_serve_is_told(
+    town: Town, fault: Callable[[FakeModel], None], sentence: str
+) -> None:
+    fault(town.model)
+    told = only_a_sentence(await town.told("translate", text="Good morning", to="Greek", private=False))
+    assert sentence in told
+    assert "key" not in told.lower()
+    assert town.wire.process is not None
+    assert town.model.token not in told + town.wire.process.output
+    assert await town.wire.messages(town.place, as_user="friend") == []
+
+
+async def test_what_a_model_wrote_before_it_stopped_is_kept_and_said_to_be_half(town: Town) -> None:
+    for fault in (town.model.breaks_off, town.model.errs_in_stream):
+        fault(after=2)
+        answer = await town.answer("translate", text="count", to="Greek", private=False)
+        assert answer.content.startswith("one two ")
+        assert HALF in answer.content
+
+
+async def test_a_model_that_refuses_is_quoted(town: Town) -> None:
+    town.model.declines("I cannot help with that.")
+    assert (await town.answer("translate", text="x", to="Greek")).content.startswith("I cannot help with that.\n-# ")
+
+
+async def test_an_answer_at_the_limit_of_its_length_says_so(town: Town) -> None:
+    town.model.once("one two", finish="length")
+    assert "cut off at the limit of its length" in (await town.answer("translate", text="x", to="Greek")).content
+
+
+async def test_a_silent_model_is_given_up_and_a_slow_one_waited_for(town: Town) -> None:
+    """The slow one takes longer in all than the bot waits for a silent one."""
+    town.model.hangs(times=3)
+    silent = await town.does("translate", text="silent", to="Greek", private=False)
+    await asked(town, 1)
+    town.model._next.clear()
+    town.model.hangs(after=2)
+    half = await town.does("translate", text="half", to="Greek")
+    await asked(town, 2)
+    town.model.says(WORDS, pieces=10, delay=0.45)
+    slow = await town.does("translate", text="slow", to="Greek")
+    assert "took too long to answer" in only_a_sentence(await silent.answer(a_sentence))
+    assert HALF in (await half.answer(final)).content
+    assert (await slow.answer(final)).content.startswith(WORDS)
+
+
+async def asked(town: Town, times: int) -> None:
+    """Returns once the model was asked so often."""
+    for _ in range(500):
+        if len(town.model.calls) >= times:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"the model was asked {len(town.model.calls)} times")
+
+
+async def test_a_bot_that_waits_for_the_model_takes_other_commands(town: Town) -> None:
+    town.model.holds()
+    waiting = await town.does("translate", text="x", to="Greek")
+    page = await (await town.does("help")).answer(a_sentence)
+    assert "What I do" in page.text
+    town.model.release()
+    await waiting.answer(final)
+
+
+BAD_XML = {
+    "entities": '<!DOCTYPE FACTS [<!ENTITY a "aaaa">]><FACTS entity="x"><FACT>&a;</FACT></FACTS>',
+    "half an element": '<FACTS entity="x"><FACT>She won.</FACT><FACT>She',
+    "another root": "<facts><fact>She won.</fact></facts>",
+    "another child": '<FACTS entity="x"><FACT>She won.</FACT><SCRIPT>x</SCRIPT></FACTS>',
+    "no entity": "<FACTS><FACT>She won.</FACT></FACTS>",
+    "not XML": "She won the cup.",
+}
+
+
+@pytest.mark.parametrize("xml", BAD_XML.values(), ids=BAD_XML.keys())
+async def test_facts_that_stay_in_another_form_are_a_visible_failure(town: Town, xml: str) -> None:
+    town.model.says(xml)
+    told = only_a_sentence(await town.told("facts", about="Kava"))
+    assert "element" in told or "XML" in told
+    assert len(town.model.calls) == 2
+
+
+async def test_a_rating_in_another_form_is_a_visible_failure(town: Town) -> None:
+    town.model.says("Rather good, six stars.")
+    assert "N: reason" in only_a_sentence(await town.told("sentiment", review="Good."))
+
+
+BAD_CHOICES = {
+    "unknown template": ({"template": "fly", "inputs": {}, "why": "x"}, "chose “fly”, which is not one of my tricks"),
+    "no template": ({"template": "none", "inputs": {}, "why": "No trick can fly."}, "None of my tricks fits this: No"),
+    "missing inputs": ({"template": "translate", "inputs": {"to": "Greek"}, "why": "x"}, "left out text"),
+    "the bot's own": ({"template": "select", "inputs": {}, "why": "x"}, "not one of my tricks"),
+}
+
+
+@pytest.mark.parametrize(("choice", "sentence"), BAD_CHOICES.values(), ids=BAD_CHOICES.keys())
+async def test_a_choice_that_fits_nothing_leaves_the_choice_to_the_person(
+    town: Town, choice: dict[str, object], sentence: str
+) -> None:
+    town.model.says(json.dumps(choice))
+    answer = await town.answer("ask", lambda found: bool(found.menus), request="Fly me to the moon")
+    assert sentence in answer.content
+    town.model.once('{"template": "translate", "inputs": {"text": "moon", "to": "Greek"}, "why": "x"}')
+    town.model.says("σελήνη")
+    assert "σελήνη" in (await (await town.wire.select(answer, "translate")).answer(final)).content
+
+
+async def test_a_choice_that_is_no_json_is_told_after_one_repair(town: Town) -> None:
+    town.model.says("I would translate it.")
+    assert "could not be read" in only_a_sentence(await town.told("ask", request="Say hi in Greek"))
+    assert len(town.model.calls) == 2
+
+
+def no_model_card(message: Message) -> bool:
+    """The card that shows what would have been sent."""
+    return "No model connected" in message.text and final(message)
+
+
+async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: Town) -> None:
+    """With a template that is broken at start, too: it is named, and the others serve."""
+    templates = fresh.wire.folder / "templates"
+    shutil.copytree(TEMPLATES, templates)
+    (templates / "rewrite.json").write_text('{"messages": [{"role": "king"', encoding="utf-8")
+    bare = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "TEST_TEMPLATES": str(templates)}
+    async with fresh.bot(**bare) as process:
+        assert "Model: stand-in" in process.output
+        assert "rewrite.json" in process.output
+        cards = await asyncio.gather(
+            fresh.answer("translate", no_model_card, text="Good morning", to="Greek"),
+            fresh.answer("facts", no_model_card, about="Senn Kava"),
+            fresh.answer("ask", no_model_card, request="Say hi in Greek"),
+        )
+        assert "Good morning" in cards[0].text
+        assert "Facts about: Senn Kava" in cards[1].text
+        assert "Say hi in Greek" in cards[2].text
+        assert "Connect a model" in cards[0].buttons
+        page = await fresh.presses(cards[0], "Connect a model")
+        assert "OPENAI_API_KEY" in page.text
+        assert "rewrite.json" in only_a_sentence(await fresh.told("rewrite", text="x", style="noir"))
+        rated = await fresh.told("sentiment", review="Wonderful, I love it!")
+        assert "Stand-in · no model connected" in rated.text
