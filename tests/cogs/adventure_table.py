@@ -3,6 +3,7 @@
 from typing import Any
 
 import discord
+import simcord
 
 from tests.simulated import Simulated
 
@@ -35,3 +36,9 @@ def labels(message: discord.Message) -> list[str]:
 def said(sim: Simulated) -> list[dict[str, str]]:
     """The messages of the newest request to the model."""
     return sim.model.requests[-1]["messages"]
+
+
+def heard(sim: Simulated, result: simcord.InteractionResult) -> str:
+    """What the one who acted was told in answer."""
+    told = [*([result.response] if result.response else []), *result.followups]
+    return "\n".join(sim.text(one) for one in told)
