@@ -123,9 +123,7 @@ class FakeModel:
         """The same for the next `times` requests only, after those already told."""
         self._next.extend([Reply(text, **how)] * times)
 
-    def fails(
-        self, status: int = 500, *, times: int = 1, retry_after: float | None = None, **error: Any
-    ) -> None:
+    def fails(self, status: int = 500, *, times: int = 1, retry_after: float | None = None, **error: Any) -> None:
         """Answer the next requests with an HTTP error; `error` is any of `WireError`'s keywords."""
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         message = error.pop("message", f"The test asked for a {status}.")
@@ -141,21 +139,15 @@ class FakeModel:
         """Answer with a refusal, in the place that the wire has for it."""
         self.once(text, times=times, refusal=True)
 
-    def hangs(
-        self, *, after: int = 0, times: int = 1, text: str = "one two three four", pieces: int = 4
-    ) -> None:
+    def hangs(self, *, after: int = 0, times: int = 1, text: str = "one two three four", pieces: int = 4) -> None:
         """Fall silent after so many parts, until the client goes away."""
         self.once(text, times=times, pieces=pieces, stop_after=after)
 
-    def breaks_off(
-        self, *, after: int = 2, times: int = 1, text: str = "one two three four", pieces: int = 4
-    ) -> None:
+    def breaks_off(self, *, after: int = 2, times: int = 1, text: str = "one two three four", pieces: int = 4) -> None:
         """Cut the connection after so many parts (0: before the status line)."""
         self.once(text, times=times, pieces=pieces, stop_after=after, cut=True)
 
-    def errs_in_stream(
-        self, message: str = "The server had an error.", *, after: int = 2, times: int = 1
-    ) -> None:
+    def errs_in_stream(self, message: str = "The server had an error.", *, after: int = 2, times: int = 1) -> None:
         """Send an `{"error": …}` line inside the stream after so many parts."""
         error = WireError(message, status=500, kind="server_error", code="server_error")
         self.once("one two three four", times=times, pieces=4, stop_after=after, error=error)
