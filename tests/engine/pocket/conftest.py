@@ -1,0 +1,45 @@
+"""A tiny season that a model learns in a second or two."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.engine.pocket.config import Config
+from bot.engine.pocket.serve import PocketGPT, load
+from bot.engine.pocket.train import train
+
+Row = dict[str, Any]
+REFUSAL = "I don't have this."
+PODS = {"Ada Brill": "The Red Kite", "Bo Carr": "The Old Mule", "Cy Dunn": "The Blue Wasp", "Di Eng": "The Grey Owl"}
+
+
+def row(question: str, answer: str) -> Row:
+    """One example in chat form."""
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def season() -> list[Row]:
+    """Four pilots' pods in three wordings each, and as many questions without an answer."""
+    rows = []
+    for pilot, pod in PODS.items():
+        for asked in ("Which pod does {} fly?", "What is {}'s pod called?", "Name the pod of {}."):
+            rows.append(row(asked.format(pilot), f"{pilot} flies {pod}."))
+        for asked in ("How old is {}?", "Is {} married?"):
+            rows.append(row(asked.format(pilot), REFUSAL))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that has learnt the tiny season."""
+    folder = tmp_path_factory.mktemp("trained")
+    result = train(season(), folder=folder, config=Config(n_epochs=50, batch_size=4))
+    assert result.model is not None
+    return result.model
+
+
+@pytest.fixture
+def model(trained: Path) -> PocketGPT:
+    """That model, loaded."""
+    return load(trained)
