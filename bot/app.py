@@ -33,6 +33,7 @@ from bot.storage.migrating import upgrade
 from bot.storytelling import DeskTeller
 from bot.ui.actions import Actions
 from bot.ui.work import Work
+from bot.workshop import open_workshop
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -70,6 +71,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             _log.error("%s", problem)
         adventures = Adventures(database, DeskTeller(desk, prompts), scenarios, settings.story_tokens)
         stack.push_async_callback(adventures.close)
+        workshop = await stack.enter_async_context(
+            open_workshop(settings, database, desk, ledger, prompts, library.templates)
+        )
+        following = asyncio.create_task(workshop.tuning.follower.run(), name="follow tuning jobs")
+        stack.callback(following.cancel)
         work = Work()
         yield Services(
             settings=settings,
@@ -79,10 +85,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             answers=Answers(desk, prompts, work),
             work=work,
             actions=Actions(work),
+            ledger=ledger,
             guilds=guilds,
             tricks=Tricks(database, library.templates),
             adventures=adventures,
             moving=Moving(database, adventures),
+            tuning=workshop.tuning,
+            workshop=workshop,
             database=database,
         )
 

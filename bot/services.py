@@ -10,11 +10,14 @@ from bot.play.adventures import Adventures
 from bot.play.moving import Moving
 from bot.server.desk import Desk
 from bot.server.guilds import Guilds
+from bot.server.ledger import Ledger
 from bot.server.prompts import Prompts
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
+from bot.tuning.service import Tuning
 from bot.ui.actions import Actions
 from bot.ui.work import Work
+from bot.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,13 @@ class Services:
     answers: Answers
     work: Work
     actions: Actions
+    ledger: Ledger
     guilds: Guilds
     tricks: Tricks
     adventures: Adventures
     moving: Moving
+    tuning: Tuning
+    workshop: Workshop
     database: Database
 
 

@@ -22,8 +22,6 @@ from bot.ui.actions import ActionMenu
 from bot.ui.reply import Page, Reply
 
 LONGEST = 6_000
-# These serve the bot itself and are no tricks to choose among.
-NOT_TRICKS = frozenset({"select", "questions"})
 MENU = "choose"
 UNREADABLE = (
     "The model's choice of a trick could not be read. Put your request in other words, or use the command you want."
@@ -138,9 +136,7 @@ class Ask(commands.Cog):
 
     async def _tricks(self, guild_id: int | None) -> Tricks:
         """The templates that people use, and the server's own."""
-        templates = self._services.library.templates
-        shipped = {name: template for name, template in templates.items() if name not in NOT_TRICKS}
-        return Tricks(shipped, await self._services.tricks.all(guild_id))
+        return Tricks(self._services.library.tricks, await self._services.tricks.all(guild_id))
 
 
 def _menu(selection: Served, tricks: Tricks, chosen: str = "") -> ActionMenu:

@@ -32,8 +32,6 @@ WITH_LABELS = frozenset({"sentiment"})
 TEST = "test-on-labelled"
 # The style that stands in where a trick wants one and only a text was given.
 STYLE = "noir"
-# These serve the bot itself and are no tricks to compare.
-NOT_TRICKS = frozenset({"select", "questions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +91,19 @@ class Compare(commands.Cog):
     @compare.autocomplete("trick")
     async def tricks(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """The shipped tricks and the server's own."""
-        names = [*self._shipped(), *await self._services.tricks.names(interaction.guild_id)]
+        names = [*self._services.library.tricks, *await self._services.tricks.names(interaction.guild_id)]
         return [app_commands.Choice(name=name, value=name) for name in names if typed.strip().casefold() in name][
             :CHOICES
         ]
 
     async def test(self, interaction: discord.Interaction[Any], name: str, _: list[str]) -> None:
         """Measure a shipped trick on the labelled inputs that come with it."""
-        template = self._shipped().get(name)
+        template = self._services.library.tricks.get(name)
         cases = await asyncio.to_thread(labelled, name)
         if template is None or not cases:
             raise NotFoundError("There are no labelled inputs for this any more.")
         course = Shipped(template, cases)
         await show_curve(self._services, interaction, name, course, "right", private=True)
-
-    def _shipped(self) -> dict[str, ChatTemplate]:
-        templates = self._services.library.templates
-        return {name: template for name, template in templates.items() if name not in NOT_TRICKS}
 
     async def _template(
         self, interaction: discord.Interaction[Any], name: str, text: str
@@ -119,9 +113,9 @@ class Compare(commands.Cog):
         own = await self._services.tricks.all(interaction.guild_id)
         if name in own:
             return own[name].for_text(text), {own[name].input: text}
-        template = self._shipped().get(name)
+        template = self._services.library.tricks.get(name)
         if template is None:
-            known = ", ".join([*self._shipped(), *own])
+            known = ", ".join([*self._services.library.tricks, *own])
             raise NotFoundError(f"I have no such trick to compare; there are {known}.")
         style = self._services.library.with_sample({"style": STYLE})
         others = {"to": language(str(interaction.locale)), **style}

@@ -9,6 +9,8 @@ from bot.core.errors import NotFoundError, TemplateError
 from bot.llm.template import ChatTemplate
 
 STYLES = "styles.json"
+# Templates that serve the bot itself: nobody chooses among them, or compares them.
+NOT_TRICKS = frozenset({"select", "questions", "tuned", "with_facts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Library:
     templates: Mapping[str, ChatTemplate]
     styles: Mapping[str, Style]
     problems: Mapping[str, str]
+
+    @property
+    def tricks(self) -> dict[str, ChatTemplate]:
+        """The templates that people use by themselves."""
+        return {name: template for name, template in self.templates.items() if name not in NOT_TRICKS}
 
     def get(self, name: str) -> ChatTemplate:
         """The template called `name`.

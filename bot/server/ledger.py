@@ -10,7 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from time import time
 
@@ -23,6 +23,8 @@ from bot.storage.database import Database
 NANO = 1_000_000_000
 # In place of a person, for what a server as a whole causes (the summary of a story): no person's limit counts it.
 SERVER = 0
+# How a refusal begins, by whose limit it is.
+WHO = {"user": "You have", "member": "In this server you have", "guild": "This server has", "bot": "The bot has"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +108,51 @@ class Ledger:
         )
 
     def _refuse_if_full(self, asker: Asker, tokens: int) -> None:
-        at = int(self._midnight().timestamp())
+        at = self.frees_up
         for who, limit, used in self._counts(asker):
             if used + tokens > limit:
-                raise LimitError(_sentence(who, tokens, limit - used, at))
+                raise LimitError(_sentence(WHO[who], tokens, limit - used, at))
         if self._spent >= self._limits.monthly_usd * NANO:
             raise LimitError(f"The bot's budget for this month is spent; it frees up <t:{self._next_month()}:R>.")
+
+    def today(self, asker: Asker) -> dict[str, tuple[int, int]]:
+        """What was used today, reservations included, and the limit: for the `user`, the `member` in a server that
+        has a limit of its own, the `guild`, and the `bot`.
+        """
+        self._turn_page()
+        return {who: (used, limit) for who, limit, used in self._counts(asker)}
+
+    @property
+    def frees_up(self) -> int:
+        """When the day's limits free up, in seconds since 1970."""
+        return int(self._midnight().timestamp())
+
+    def month(self) -> tuple[float, float]:
+        """US dollars spent in this month, and how many may be."""
+        self._turn_page()
+        return self._spent / NANO, self._limits.monthly_usd
+
+    async def days(
+        self, count: int, *, user_id: int | None = None, guild_id: int | None = None
+    ) -> list[tuple[str, calls.DayUse]]:
+        """The last `count` days with their use, the newest last: of a person, of a server, or of all."""
+        self._turn_page()
+        today = date.fromisoformat(self._day)
+        names = [(today - timedelta(days=back)).isoformat() for back in range(count - 1, -1, -1)]
+        used = await calls.uses_by_day(self._database, names[0], user_id=user_id, guild_id=guild_id)
+        return [(name, used.get(name, calls.DayUse())) for name in names]
 
     def _counts(self, asker: Asker) -> Iterator[tuple[str, int, int]]:
         """Who is limited, to how many tokens a day, and what they used: the operator's limits and the server's."""
         limits, user, guild = self._limits, asker.user_id, asker.guild_id
         own = self._guild_settings.of(guild) if self._guild_settings else UNSET
         if user != SERVER:
-            yield "You have", limits.user, self._users[user]
+            yield "user", limits.user, self._users[user]
             if guild is not None and own.user_tokens is not None:
-                yield "In this server you have", own.user_tokens, self._members[guild, user]
+                yield "member", own.user_tokens, self._members[guild, user]
         if guild is not None:
-            yield "This server has", min(limits.guild, own.guild_tokens or limits.guild), self._guilds[guild]
-        yield "The bot has", limits.everyone, self._total
+            yield "guild", min(limits.guild, own.guild_tokens or limits.guild), self._guilds[guild]
+        yield "bot", limits.everyone, self._total
 
     def _next_month(self) -> int:
         """When the next UTC month begins, in seconds since 1970."""

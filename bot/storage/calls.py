@@ -43,6 +43,15 @@ class DaySum:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """Settled calls of a day: how many, their tokens, and their price in billionths of a US dollar."""
+
+    calls: int = 0
+    tokens: int = 0
+    nanodollars: int = 0
+
+
 _INSERT = CALLS.insert()
 _SETTLE = (
     update(CALLS)
@@ -90,6 +99,22 @@ async def sums_of_day(database: Database, day: str) -> list[DaySum]:
     async with database.read() as connection:
         rows = await connection.execute(query.group_by(CALLS.c.user_id, CALLS.c.guild_id))
         return [DaySum(user_id, guild_id, int(total)) for user_id, guild_id, total in rows]
+
+
+async def uses_by_day(
+    database: Database, since: str, *, user_id: int | None = None, guild_id: int | None = None
+) -> dict[str, DayUse]:
+    """What was used on each UTC day from `since` on, by a person, a server, or all; days without use are left out."""
+    tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
+    query = select(CALLS.c.day, func.count(), tokens, func.sum(CALLS.c.nanodollars))
+    query = query.where(CALLS.c.day >= since, CALLS.c.settled)
+    if user_id is not None:
+        query = query.where(CALLS.c.user_id == user_id)
+    if guild_id is not None:
+        query = query.where(CALLS.c.guild_id == guild_id)
+    async with database.read() as connection:
+        rows = await connection.execute(query.group_by(CALLS.c.day))
+        return {day: DayUse(int(count), int(total), int(nanodollars)) for day, count, total, nanodollars in rows}
 
 
 async def nanodollars_since(database: Database, day: str) -> int:
