@@ -11,6 +11,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 from bot.services import Services
 from bot.storage.marks import drop_mark, mark, marks, set_mark
@@ -122,11 +123,18 @@ class Fewshot(commands.Bot):
             return
         try:
             await self.tree.sync(guild=guild)
-        except discord.Forbidden:
+        except (discord.Forbidden, discord.NotFound):
             _log.error(
                 "Discord lets me register no commands in the server %s: invite me there, or correct the ids", place
             )
             return
+        except app_commands.CommandSyncFailure:
+            if not self.services.settings.user_install:
+                raise
+            raise ConfigError(
+                "USER_INSTALL is on, but the portal does not let people install this bot for themselves: switch it "
+                "on there, or here off."
+            ) from None
         await set_mark(self.services.database, name, digest)
 
     async def _clear(self, place: int | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bot.app
 import bot.llm.client
+import bot.ui.work
 from bot.__main__ import main as fewshot
 
 
@@ -15,6 +16,8 @@ def main() -> None:
     """Read what the test wants from the environment, and hand over to the command line."""
     if patience := os.environ.get("TEST_PATIENCE"):
         bot.llm.client.PATIENCE = bot.llm.client.TIMEOUT.read = float(patience)
+    if seconds := os.environ.get("TEST_LAST_WORDS"):
+        bot.ui.work.LAST_WORDS = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):
         bot.app.TEMPLATES = Path(templates)
     fewshot()

@@ -1,0 +1,122 @@
+"""The process: how it starts, what it survives, and how it stops."""
+
+import asyncio
+import re
+
+import psutil
+import pytest
+
+from tests.bot.town import SLOWLY, WORDS, Town, a_sentence, final
+from tests.wire.process import Process
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+RESTARTED = "I am being restarted. Ask again in a minute."
+
+
+def only_one_line(process: Process) -> str:
+    """All that the process wrote, which must be a sentence and no traceback."""
+    assert "Traceback" not in process.output
+    lines = [line for line in process.output.splitlines() if line.strip()]
+    assert len(lines) == 1, process.output
+    return lines[0]
+
+
+async def refused(town: Town, **env: str) -> str:
+    """The sentence with which a start fails, with exit code 1."""
+    process = await town.started(**env)
+    try:
+        assert await process.wait(30) == 1
+        return only_one_line(process)
+    finally:
+        await process.close()
+
+
+async def test_a_start_says_who_where_what_and_how_to_invite(town: Town) -> None:
+    assert town.wire.process is not None
+    output = town.wire.process.output
+    assert "Logged in as bot#0000 in " in output
+    assert re.search(r"^Commands: .*translate.* \(\d+ synced\)$", output, re.MULTILINE)
+    assert "Model: fake-model at 127.0.0.1" in output
+    assert f"client_id={town.wire.people['bot']}&scope=bot+applications.commands&permissions=" in output
+    assert town.wire.token not in output
+
+
+async def test_a_second_run_on_one_data_folder_is_refused(town: Town) -> None:
+    sentence = await refused(town)
+    assert sentence.startswith("fewshot: Another Fewshot is running on ")
+    assert sentence.endswith("stop it, or give this one another DATA_DIR.")
+
+
+IMPOSSIBLE = {
+    "DISCORD_TOKEN is not set": {"DISCORD_TOKEN": ""},
+    "Discord refused DISCORD_TOKEN": {"DISCORD_TOKEN": "MTEw.wrong.token"},
+    "USER_INSTALL is on, but the portal": {"USER_INSTALL": "on"},
+    "MESSAGE_CONTENT is on, but the portal": {"MESSAGE_CONTENT": "on"},
+}
+
+
+async def test_a_start_that_cannot_be_is_refused_with_a_sentence(town: Town) -> None:
+    starts = (
+        refused(town, DATA_DIR=str(town.wire.folder / f"impossible-{number}"), **env)
+        for number, env in enumerate(IMPOSSIBLE.values())
+    )
+    for wanted, sentence in zip(IMPOSSIBLE, await asyncio.gather(*starts), strict=True):
+        assert sentence.startswith(f"fewshot: {wanted}")
+        assert "wrong.token" not in sentence
+
+
+async def test_a_lost_gateway_is_resumed_and_what_was_asked_meanwhile_answered(town: Town) -> None:
+    town.model.says(WORDS, **SLOWLY)
+    before = [one["what"] for one in await town.wire.gateway_log()]
+    running = await town.does("translate", text="before", to="Greek")
+    await running.answer(a_sentence)
+    for how in ("drop", "reconnect"):
+        await town.wire.gateway(how)
+    missed = await town.does("translate", text="meanwhile", to="Greek")
+    answers = await asyncio.gather(running.answer(final), missed.answer(final))
+    assert all(answer.content.startswith(WORDS) for answer in answers)
+    since = [one["what"] for one in await town.wire.gateway_log()][len(before) :]
+    assert "resume" in since
+    assert "identify" not in since
+    assert len(town.model.calls) == 2
+
+
+async def test_a_stop_lets_short_answers_end_and_tells_the_long_ones(fresh: Town) -> None:
+    """Also: nothing new is taken, the model's call ends, the exit code is 0, and the ledger is settled."""
+    async with fresh.bot(TEST_LAST_WORDS="3") as process:
+        fresh.model.says(WORDS, **SLOWLY)
+        short = await fresh.does("translate", text="short", to="Greek")
+        await short.answer(a_sentence)
+        fresh.model.hangs(after=2)
+        long = await fresh.does("translate", text="long", to="Greek")
+        await long.answer(a_sentence)
+        process.terminate()
+        await process.wrote("stopping: 2 answers under way")
+        late = await (await fresh.does("translate", text="late", to="Greek")).answer(a_sentence)
+        assert late.content == RESTARTED
+        assert late.ephemeral
+        assert (await short.answer(final)).content.startswith(WORDS)
+        assert (await long.answer(lambda found: found.content == RESTARTED)).buttons == []
+        assert await process.wait() == 0
+        assert "Traceback" not in process.output
+        await asyncio.wait_for(fresh.model.calls[1].ended.wait(), 5)
+        assert len(fresh.model.calls) == 2
+    assert fresh.rows("PRAGMA integrity_check") == [("ok",)]
+    assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(0,)]
+
+
+async def test_a_second_start_registers_only_what_is_missing_and_leaves_no_child(fresh: Town) -> None:
+    """On the stand-in, whose engine is a child; with a server among the settings that the bot is not in."""
+    env = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "GUILD_IDS": f"4711,{fresh.wire.guild_id}"}
+    for _ in range(2):
+        async with fresh.bot(**env) as process:
+            assert "register no commands in the server 4711" in process.output
+            children = psutil.Process(process.pid).children(recursive=True)
+            assert children
+            process.interrupt()
+            assert await process.wait() == 0
+            _, alive = await asyncio.to_thread(psutil.wait_procs, children, 5)
+            assert not alive
+    statuses = [(one["path"].split("/")[4], one["status"]) for one in await fresh.wire.requests("PUT", "/commands")]
+    assert statuses == [("4711", 404), (str(fresh.wire.guild_id), 200), ("4711", 404)]
