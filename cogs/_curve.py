@@ -46,7 +46,7 @@ async def show_curve(
             picture = await curve(
                 [str(point.examples) for point in measured.points],
                 [point.score for point in measured.points],
-                f"{name}: {measures}",
+                f"{name}: % {measures}",
                 "examples in the prompt",
             )
             card = _card(name, course, measured, measures, author(services.desk.model))

@@ -59,6 +59,9 @@ class Usage(commands.Cog):
         if of == BOT:
             spent, budget = ledger.month()
             card.text(f"**This month** ${spent:,.4f} of ${budget:,.2f}")
+        if not tokens:
+            await interaction.edit_original_response(view=card.layout())
+            return
         limit = next(limit for key, (_, limit) in today.items() if key in LIMITS[of])
         first, last = (_short(used[place][0]) for place in (0, -1))
         picture = await days([day.tokens for _, day in used], first, last, "Tokens a day", limit)
