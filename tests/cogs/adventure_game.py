@@ -1,0 +1,56 @@
+"""A story in the loopback Discord, as its players see it: in a thread, or wherever it is played."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bot.town import Town, a_sentence
+from tests.wire.views import Message
+
+FULL = ["Act…", "Continue", "Undo", "Prompt", "⋯", "◀", "1/1", "▶"]
+
+
+@dataclass
+class Game:
+    """A story that the member has started; `place` is its channel."""
+
+    town: Town
+    place: str
+
+    async def act(self, text: str, *, user: str = "member") -> Message:
+        """A turn by command, once it stands there with its buttons."""
+        await self.town.wire.slash("adventure act", channel=self.place, user=user, text=text)
+        return await self.shown(text)
+
+    async def told(self, text: str, *, user: str = "member") -> str:
+        """What a player is told alone in place of a turn."""
+        exchange = await self.town.wire.slash("adventure act", channel=self.place, user=user, text=text)
+        return (await exchange.answer(a_sentence)).text
+
+    async def shown(
+        self, words: str, *, until: Callable[[Message], bool] = lambda found: bool(found.buttons)
+    ) -> Message:
+        """The newest message with the turn of these words, by default once it has its buttons."""
+        return await self.town.wire.until(lambda found: f"› {words}" in found.content and until(found), self.place)
+
+    async def newest(self) -> Message:
+        """The newest message that has buttons."""
+        return await self.town.wire.until(lambda found: bool(found.buttons), self.place)
+
+    def turns(self, columns: str = "words, turns.state") -> list[Any]:
+        """The turns of the story, in the order in which they came."""
+        return self.town.rows(
+            f"SELECT {columns} FROM turns JOIN stories ON stories.id = story_id WHERE channel_id = ? ORDER BY turns.id",
+            int(self.place),
+        )
+
+
+async def begin(town: Town, place: str, scenario: str = "room", *, user: str = "member") -> Game:
+    """Start a story where it gets a thread of its own."""
+    exchange = await town.wire.slash("adventure start", channel=place, user=user, scenario=scenario)
+    told = await exchange.answer(a_sentence)
+    match = re.search(r"<#(\d+)>", told.text)
+    assert match, told.text
+    await town.wire.until(lambda found: bool(found.buttons), match[1])
+    return Game(town, match[1])

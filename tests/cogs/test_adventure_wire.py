@@ -1,0 +1,190 @@
+"""Stories under what only a real Discord does: several people at once, permissions, deletions, crashes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.bot.town import Town, a_sentence, open_town
+from tests.cogs.adventure_game import FULL, Game, begin
+from tests.wire.exchange import Exchange
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def busy() -> AsyncIterator[Town]:
+    async with open_town() as town, town.bot():
+        yield town
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def game(busy: Town) -> Game:
+    """A story of this test's own, and a model that answers at once."""
+    busy.model.release()
+    busy.model.says("All is well.")
+    busy.model.calls.clear()
+    return await begin(busy, (await busy.wire.create_channel("a-test"))["id"])
+
+
+async def answered(exchange: Exchange) -> str:
+    return (await exchange.answer(a_sentence)).text
+
+
+async def test_two_who_press_the_arrow_at_once_get_one_telling(game: Game) -> None:
+    shown = await game.act("look")
+    wire = game.town.wire
+    presses = await asyncio.gather(*(wire.press(shown, "▶", user=user) for user in ("member", "admin")))
+    told = [one for one in await asyncio.gather(*(press.messages() for press in presses)) if one]
+    again = await wire.until(lambda found: "2/2" in found.buttons, game.place)
+    assert again.id == shown.id
+    assert len(game.turns()) == 2
+    assert len(game.town.model.calls) == 2
+    assert any("The story has gone on" in message.text for messages in told for message in messages)
+
+
+async def test_turns_are_told_in_order_of_arrival_and_the_fifth_is_refused(game: Game) -> None:
+    game.town.model.holds()
+    users = ("member", "friend", "admin", "operator")
+    first = await game.town.wire.slash("adventure act", channel=game.place, text="turn 0")
+    await game.shown("turn 0", until=lambda _: True)
+    said = [await game.told(f"turn {number}", user=users[number]) for number in (1, 2, 3)]
+    assert said[0].startswith("Another turn is before yours")
+    assert said[2].startswith("3 turns are before yours")
+    refused = await game.told("turn 4")
+    assert refused == "3 turns wait already; say it again after them. You said: turn 4"
+    game.town.model.release()
+    await game.shown("turn 3")
+    assert game.turns() == [(f"turn {number}", "done") for number in range(4)]
+    asked = [call.body["messages"][-1]["content"] for call in game.town.model.calls]
+    assert [words.partition("turn ")[2] for words in asked] == ["0", "1", "2", "3"]
+    assert not (await first.events())[-1].get("error")
+
+
+async def test_only_the_newest_turn_has_buttons(game: Game) -> None:
+    first = await game.act("look")
+    assert first.buttons == FULL
+    await game.act("listen")
+    await game.town.wire.until(lambda found: found.id == first.id and not found.buttons, game.place)
+
+
+async def test_where_the_bot_may_not_write_nothing_is_stored_and_the_player_is_told(game: Game) -> None:
+    wire = game.town.wire
+    parent = next(one["parent_id"] for one in await wire.channels() if one["id"] == game.place)
+    await wire.permissions(parent, deny=("send_messages_in_threads",))
+    assert "I may not write in this channel" in await game.told("look")
+    assert game.turns() == []
+    await wire.permissions(parent)
+    assert (await game.act("look")).buttons == FULL
+
+
+async def test_where_the_bot_may_not_open_threads_it_says_so(busy: Town) -> None:
+    place = (await busy.wire.create_channel("closed"))["id"]
+    await busy.wire.permissions(place, deny=("create_public_threads",))
+    exchange = await busy.wire.slash("adventure start", channel=place, scenario="room")
+    assert "I may not open threads here" in await answered(exchange)
+    await busy.wire.permissions(place, deny=("view_channel",))
+    assert busy.rows("SELECT count(*) FROM stories WHERE channel_id = ?", int(place)) == [(0,)]
+
+
+async def test_a_permission_that_goes_between_two_turns_leaves_the_turn_kept(game: Game) -> None:
+    await game.act("look")
+    await game.town.wire.fault("POST", f"/channels/{game.place}/messages", status=403, times=1, code=50001)
+    said = await game.told("open the door")
+    assert said
+    assert game.turns() == [("look", "done"), ("open the door", "open")]
+    await game.town.wire.clear_faults()
+    assert "Yours is kept and waits" in await game.told("knock", user="friend")
+    offer = await game.newest()
+    assert "waiting: Frieda: knock" in offer.content
+    await game.town.wire.press(offer, "Retry", user="friend")
+    await game.shown("knock")
+    assert game.turns() == [("look", "done"), ("open the door", "done"), ("knock", "done")]
+
+
+async def test_a_channel_that_is_deleted_in_the_middle_ends_its_story_and_nothing_else(game: Game, busy: Town) -> None:
+    busy.model.says("one two three four five six", pieces=6, delay=0.3)
+    await busy.wire.slash("adventure act", channel=game.place, text="look")
+    await game.shown("look", until=lambda found: "one" in found.content)
+    await busy.wire.remove_channel(game.place)
+    busy.model.says("All is well.")
+    other = await begin(busy, (await busy.wire.create_channel("another"))["id"])
+    assert "All is well." in (await other.act("look")).content
+    states = busy.rows("SELECT state FROM stories WHERE channel_id = ?", int(game.place))
+    assert states == [("ended",)]
+    assert busy.wire.process is not None
+    assert "Traceback" not in busy.wire.process.output
+
+
+async def test_a_turn_whose_message_is_deleted_in_the_middle_is_posted_anew(game: Game) -> None:
+    game.town.model.says("one two three four five six", pieces=6, delay=0.3)
+    await game.town.wire.slash("adventure act", channel=game.place, text="look")
+    shown = await game.shown("look", until=lambda found: "one" in found.content)
+    await game.town.wire.remove_message(shown)
+    again = await game.shown("look")
+    assert again.id != shown.id
+    assert "one two three four five six" in again.content
+    await game.town.wire.press(again, "Continue")
+    await game.shown("…")
+
+
+async def test_direct_messages_are_turns(busy: Town) -> None:
+    busy.model.says("All is well.")
+    await busy.wire.slash("adventure start", channel="dm", scenario="room")
+    await busy.wire.until(lambda found: bool(found.buttons), "dm")
+    await busy.wire.say("look around", channel="dm")
+    shown = await busy.wire.until(lambda found: "› look around" in found.content and bool(found.buttons), "dm")
+    assert "All is well." in shown.content
+
+
+async def test_a_form_that_was_opened_before_a_restart_can_be_sent_in_after_it() -> None:
+    async with open_town() as town:
+        async with town.bot():
+            game = await begin(town, "general")
+            form = await (await town.wire.press(await game.newest(), "Act…")).modal()
+        async with town.bot():
+            await town.wire.submit(form, {"text": "look around"})
+            assert (await game.shown("look around")).buttons == FULL
+
+
+async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
+    async with open_town() as town:
+        async with town.bot() as process:
+            game = await begin(town, "general")
+            await game.act("look")
+            town.model.holds()
+            await town.wire.slash("adventure act", channel=game.place, text="open the door")
+            await game.shown("open the door", until=lambda _: True)
+            await game.told("hum", user="friend")
+            process.kill()
+            await process.wait()
+        town.model.release()
+        async with town.bot():
+            assert "Yours is kept and waits" in await game.told("knock", user="admin")
+            offer = await game.newest()
+            assert "I was stopped in the middle of this turn." in offer.content
+            assert "waiting: Frieda: hum" in offer.content
+            assert "waiting: Ada: knock" in offer.content
+            assert offer.buttons == ["Retry", "Leave it out", "⋯"]
+            await town.wire.press(offer, "Retry", user="admin")
+            await game.shown("knock")
+            assert game.turns() == [(one, "done") for one in ("look", "open the door", "hum", "knock")]
+
+
+async def test_stopping_in_the_middle_keeps_the_turn_and_says_so() -> None:
+    async with open_town() as town:
+        async with town.bot() as process:
+            game = await begin(town, "general")
+            town.model.holds()
+            await town.wire.slash("adventure act", channel=game.place, text="open the door")
+            await game.shown("open the door", until=lambda _: True)
+            process.terminate()
+            assert await process.wait(30) == 0
+            assert "Traceback" not in process.output
+        town.model.release()
+        shown = await game.shown("open the door")
+        assert "I am being restarted. This turn is kept" in shown.content
+        async with town.bot():
+            await town.wire.press(shown, "Retry")
+            assert (await game.shown("open the door", until=lambda found: "Prompt" in found.buttons)).buttons == FULL
