@@ -22,7 +22,10 @@ PAGES: dict[str, HelpPage] = {
         "`/rewrite` a text in a style that one sample shows\n"
         "`/facts` about something, in a form that one example shows\n"
         "`/sentiment` of a review, learnt from three rated ones; or of a whole file\n"
-        "`/ask` for anything, and the model chooses the trick\n\n"
+        "`/ask` for anything, and the model chooses the trick\n"
+        "`/compare` a trick with no, one and all its examples\n"
+        "`/trick` to use what this server taught me; its managers teach with `/trick teach`\n"
+        "`/usage` of tokens; for managers `/settings`\n\n"
         "Right-click a message (on a phone: press and hold) and open **Apps** for **Translate** and **Rewrite…**.",
     ),
     "zero-shot": HelpPage(
@@ -45,6 +48,16 @@ PAGES: dict[str, HelpPage] = {
         "**Use it** when the task calls for judgement, or when one example was not enough.\n"
         "**The price:** every example is sent, and paid for, with every question.\n\n"
         "**Try** `/sentiment review:The food was cold but the waiter made my day.`",
+    ),
+    "teaching": HelpPage(
+        "Teach me by example",
+        "A trick is an instruction and up to 20 examples. With more than eight, the nearest to your input are shown "
+        "to the model. Nothing of it ever becomes training data.\n\n"
+        "**Managers** type `/trick teach`, then `/trick example` for more; `/trick test` measures what the examples "
+        "are worth, and `/trick export` takes a trick to another server.\n"
+        "**Everyone** may mend an answer of their own: press **⋯**, then **Not like that…**, say how it should have "
+        "been, and see before and after. **Suggest to the server** hands your correction to the managers.\n"
+        "**On every prompt** the ladder `0 · 1 · 3 · All` runs your input again with that many examples.",
     ),
     "selection": HelpPage(
         "Prompt selection: let the model choose",
