@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.bot.town import Town, final
+from tests.bot.town import Town, a_sentence, final
 from tests.wire.views import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -120,17 +120,24 @@ async def test_a_long_answer_is_shared_whole(town: Town) -> None:
     assert sum(found.content.count("A lap of the race") for found in seen) == 100
 
 
-async def test_prompts_open_after_a_restart_until_their_time_is_over(fresh: Town) -> None:
-    async with fresh.bot():
+async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls_are_settled(fresh: Town) -> None:
+    async with fresh.bot() as process:
         fresh.model.says("Public words")
         public = await fresh.answer("translate", text="said aloud", to="Greek", private=False)
         old = await fresh.answer("translate", text="said long ago", to="Greek", private=False)
         private = await fresh.answer("translate", text="said quietly", to="Greek")
         opened = await fresh.answer("translate", text="said and opened", to="Greek")
         await pressed(fresh, opened, "Prompt")
+        assert await eventually(fresh, "SELECT count(*) FROM prompts", wanted=3) == 3
+        fresh.model.hangs(after=2)
+        await (await fresh.does("translate", text="never ended", to="Greek")).answer(a_sentence)
+        assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(1,)]
+        process.kill()
+        assert await process.wait() == -9
     with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as database, database:
         database.execute("UPDATE prompts SET at = at - 8 * 86400 WHERE message_id = ?", (old.id,))
     async with fresh.bot() as process:
+        assert fresh.rows("SELECT count(*), min(prompt_tokens) > 0 FROM calls WHERE settled") == [(5, 1)]
         assert "said aloud" in (await pressed(fresh, public, "Prompt")).text
         assert "said and opened" in (await pressed(fresh, opened, "Prompt")).text
         assert (await pressed(fresh, private, "Prompt")).text == GONE
