@@ -80,7 +80,7 @@ class Tab:
         await self.page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
         await self.quiet()
 
-    async def slash(self, name: str, **options: str | Path) -> None:
+    async def slash(self, name: str, /, **options: str | Path) -> None:
         """Type the command, give its options, and send it."""
         box = self.page.locator("#channel-composer-input")
         await box.click()
