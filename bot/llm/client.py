@@ -94,6 +94,20 @@ class ChatClient:
             self.tokens.learn(body["model"], request.messages, completion.usage.prompt_tokens)
         return completion
 
+    async def flagged(self, model: str, text: str) -> frozenset[str]:
+        """The categories under which the moderation `model` of the same server objects to `text`; empty for none."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                verdict = await self._client.moderations.create(model=model, input=text)
+            (result,) = verdict.results
+            categories = result.categories.to_dict()
+        except FOREIGN as error:
+            raise worded(error) from error
+        except NONSENSE as error:
+            raise ModelError(UNCLEAR) from error
+        found = frozenset(name for name, flag in categories.items() if flag)
+        return found or frozenset({"no category named"} if result.flagged else ())
+
     def stream(self, request: Request) -> AnswerStream:
         """The same as it comes."""
 

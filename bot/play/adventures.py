@@ -205,7 +205,7 @@ class Adventures:
         name = shorten(name.replace("`", "'"), LONGEST_BRANCH)
         if not name:
             raise InputError("Give the branch a name.")
-        branch = Branch(name, (await self.running(story.id)).head)
+        branch = Branch(name, (await self.running(story.id)).head, person.id)
         if not await branches.put(self._database, story.id, branch, MOST_BRANCHES):
             raise InputError(f"A story has up to {MOST_BRANCHES} branches; use the name of an old one for this place.")
         return branch

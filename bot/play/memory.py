@@ -70,7 +70,8 @@ class Memory:
             while (work := await self._due(head)) is not None:
                 summary, old = work
                 text = await self._written(story, summary, old)
-                await summaries.add(self._database, story.id, old[-1].id, text)
+                if not await summaries.add(self._database, text, old, summary):
+                    return  # A player was forgotten meanwhile; the next turn makes it anew, without their words.
         except FewshotError as error:
             self._pauses[story.id] = PATIENCE
             _log.warning("a story could not be summarised: %s", error)

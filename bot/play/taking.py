@@ -222,9 +222,10 @@ class Taking:
         await turns.complete(
             self._database, turn.id, told.text, model=told.model, finish=told.finish, prompt_id=told.prompt_id
         )
-        done = replace(
-            turn, state=turns.DONE, reply=told.text, model=told.model, finish=told.finish, prompt_id=told.prompt_id
-        )
+        # Read again: its player may have been forgotten while it was told.
+        done = await turns.find(self._database, turn.id)
+        if done is None:
+            return  # The whole story is gone.
         self._memory.remember(story, turn.id)
         await self._finish(Scene(story, done), shown)
 

@@ -1,13 +1,15 @@
 """The desk: the one way in which a command asks a model, from the reservation to the kept prompt."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import time
 
 from bot.llm.asking import Answer, Spent, ask
 from bot.llm.client import ChatClient
 from bot.llm.prices import cost
 from bot.llm.template import ChatTemplate, Request
 from bot.server.ledger import Asker, Ledger
+from bot.server.moderation import Moderation
 from bot.server.prompts import Prompt, Prompts, new_id, prompt_of
 
 # Tokens set aside for an answer whose template sets no limit of its own.
@@ -23,10 +25,16 @@ class Served:
 
 
 class Desk:
-    """Serves askers: reserves, asks, settles. One for the process."""
+    """Serves askers: reserves, asks, settles. One for the process.
 
-    def __init__(self, client: ChatClient, ledger: Ledger, prompts: Prompts) -> None:
-        self._client, self._ledger, self._prompts = client, ledger, prompts
+    With a `moderation`, what people wrote passes it before a model sees it, and what the model wrote before it is
+    an answer; it raises `BlockedError`.
+    """
+
+    def __init__(
+        self, client: ChatClient, ledger: Ledger, prompts: Prompts, moderation: Moderation | None = None
+    ) -> None:
+        self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
         # Models that were tuned for a template, by the template's name; who promotes one enters it here.
         self.tuned: dict[str, str] = {}
 
@@ -54,9 +62,9 @@ class Desk:
         The prompt is held in memory, unless `hold` says that nobody will ask for it. Raises `TemplateError`,
         `LimitError` or `ModelError`, each with a sentence for the asker. Cancelling stops the call.
         """
-        request = template.fill(values)
-        answer = await self._asked(asker, template, request, show)
-        prompt = prompt_of(answer, asker, new_id(), template, values)
+        request, began = template.fill(values), time()
+        answer = await self._asked(asker, template, request, "\n\n".join(values.values()), show)
+        prompt = replace(prompt_of(answer, asker, new_id(), template, values), at=began)
         if hold:
             self._prompts.hold(prompt)
         return Served(answer, prompt)
@@ -65,13 +73,25 @@ class Desk:
         self, asker: Asker, request: Request, show: Callable[[str], None] | None = None, *, hold: bool = True
     ) -> Served:
         """Ask a `request` that was put together elsewhere, for a text; otherwise as `serve`."""
-        answer = await self._asked(asker, ChatTemplate(request.template, request.messages), request, show)
-        prompt = prompt_of(answer, asker, new_id())
+        bare, began = ChatTemplate(request.template, request.messages), time()
+        answer = await self._asked(asker, bare, request, request.messages[-1]["content"], show)
+        prompt = replace(prompt_of(answer, asker, new_id()), at=began)
         if hold:
             self._prompts.hold(prompt)
         return Served(answer, prompt)
 
     async def _asked(
+        self, asker: Asker, template: ChatTemplate, request: Request, written: str, show: Callable[[str], None] | None
+    ) -> Answer:
+        """The answer, paid for; `written` is what people wrote of the request."""
+        if self.moderation is None:
+            return await self._paid(asker, template, request, show)
+        await self.moderation.check(written, asker)
+        answer = await self._paid(asker, template, request, show)
+        await self.moderation.check(answer.text, asker, said=True)
+        return answer
+
+    async def _paid(
         self, asker: Asker, template: ChatTemplate, request: Request, show: Callable[[str], None] | None
     ) -> Answer:
         model = request.parameters.get("model", self._client.model)

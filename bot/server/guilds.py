@@ -34,7 +34,8 @@ class GuildSettings:
     """A server's settings. None means that the admins left it: the language is the server's own with Discord,
     the limits (tokens a UTC day) are the operator's, reports go nowhere.
 
-    `menus` says whether Translate and Rewrite… may send other people's messages to a model.
+    `menus` says whether Translate and Rewrite… may send other people's messages to a model, `adult` whether
+    age-restricted channels may hold what the operator's moderation keeps from the others.
     """
 
     language: str | None = None
@@ -44,6 +45,7 @@ class GuildSettings:
     guild_tokens: int | None = None
     private: Mapping[str, bool] = field(default_factory=dict)
     menus: bool = True
+    adult: bool = False
 
 
 UNSET = GuildSettings()
@@ -92,6 +94,7 @@ class Guilds:
         drop_channel: int | None = None,
         private: Mapping[str, bool] | None = None,
         menus: bool | None = None,
+        adult: bool | None = None,
     ) -> GuildSettings:
         """Change what is given and leave the rest; the settings after it. A language of "" is the server's own again.
 
@@ -114,6 +117,8 @@ class Guilds:
                 new = replace(new, private={**new.private, **private})
             if menus is not None:
                 new = replace(new, menus=menus)
+            if adult is not None:
+                new = replace(new, adult=adult)
             return await self._put(guild_id, new)
 
     async def limit(self, guild_id: int, *, user: int | None, guild: int | None) -> GuildSettings:
@@ -125,6 +130,10 @@ class Guilds:
         _within(guild, self.most_guild_tokens, "server")
         async with self._changing:
             return await self._put(guild_id, replace(self.of(guild_id), user_tokens=user, guild_tokens=guild))
+
+    def forget(self, guild_id: int) -> None:
+        """Its settings are no longer kept."""
+        self._settings.pop(guild_id, None)
 
     async def _put(self, guild_id: int, new: GuildSettings) -> GuildSettings:
         """Durable first, then in memory, so that nobody acts on what a failed write leaves behind."""

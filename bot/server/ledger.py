@@ -28,12 +28,21 @@ WHO = {"user": "You have", "member": "In this server you have", "guild": "This s
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """Somebody's message that is asked about, and whose it is: ids of Discord."""
+
+    message_id: int
+    author_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, and where: ids of Discord; `guild_id` is None in direct messages."""
+    """Who asks, where, and about which message: ids of Discord; `guild_id` is None in direct messages."""
 
     user_id: int
     guild_id: int | None = None
     channel_id: int | None = None
+    quoted: Quoted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,25 @@ operator keeps none.
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from math import inf
 from time import time
 from typing import Any
 
 from bot.llm.asking import Answer
 from bot.llm.template import ChatTemplate, Request
-from bot.server.ledger import Asker
+from bot.server.ledger import Asker, Quoted
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 
 HOUR, DAY = 3_600, 86_400
 # Prompts held in memory: at most 6,000 characters of text each and as much again, so some 24 MB at the worst.
 HELD = 1_000
+# The newest deleted messages that are remembered, for prompts that are on their way when their message goes.
+DELETED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Prompt:
 
     `source` and `values` are the template and what it was filled with, so that the same input can be run again
     with other examples; prompts that no template made have none. `finish` is "unasked" where no model is connected.
+    `at` is when it was asked, in seconds since 1970.
     """
 
     id: str
@@ -115,26 +120,46 @@ def new_id() -> str:
     return secrets.token_urlsafe(9)
 
 
+@dataclass(slots=True)
+class _Erasure:
+    """Prompts that `match` and were asked before `until` are neither held nor kept."""
+
+    match: Callable[[Prompt], bool]
+    until: float = inf
+
+
 class Prompts:
     """Holds and keeps prompts; one for the process."""
 
     def __init__(self, database: Database, retention_days: int, now: Callable[[], float] = time) -> None:
         self._database, self._days, self._now = database, retention_days, now
         self._held: OrderedDict[str, Prompt] = OrderedDict()
+        self._erasures: list[_Erasure] = []
+        self._deleted: OrderedDict[int, None] = OrderedDict()
 
     def hold(self, prompt: Prompt) -> None:
         """Hold `prompt` in memory; the oldest goes when there are too many."""
+        if self._is_erased(prompt):
+            return
         self._held[prompt.id] = prompt
         while len(self._held) > HELD:
             self._held.popitem(last=False)
 
     async def keep(self, prompt: Prompt, *, new: bool = True) -> None:
         """Keep `prompt` over restarts, unless the operator keeps none; `new` says that it never was before."""
-        if not self._days:
+        if not self._days or self._is_erased(prompt):
             return
         asker = prompt.asker
         row = rows.KeptPrompt(
-            prompt.id, prompt.at, asker.user_id, asker.guild_id, asker.channel_id, prompt.message_id, _body(prompt)
+            prompt.id,
+            prompt.at,
+            asker.user_id,
+            asker.guild_id,
+            asker.channel_id,
+            prompt.message_id,
+            asker.quoted.message_id if asker.quoted else None,
+            asker.quoted.author_id if asker.quoted else None,
+            _body(prompt),
         )
         if new:
             rows.keep(self._database, row)
@@ -150,12 +175,13 @@ class Prompts:
             return None
         data = json.loads(row.body)
         source = data.get("source")
+        quoted = Quoted(row.source_id, row.author_id) if row.source_id and row.author_id else None
         return Prompt(
             **{
                 **data,
                 "id": row.id,
                 "at": row.at,
-                "asker": Asker(row.user_id, row.guild_id, row.channel_id),
+                "asker": Asker(row.user_id, row.guild_id, row.channel_id, quoted),
                 "messages": tuple(data["messages"]),
                 "message_id": row.message_id,
                 "source": ChatTemplate.from_dict(source, name=data["template"]) if source else None,
@@ -169,15 +195,50 @@ class Prompts:
         """
         now = self._now()
         oldest = now - max(self._days * DAY, HOUR)
-        for prompt in [prompt for prompt in self._held.values() if prompt.at < oldest]:
-            del self._held[prompt.id]
+        self._drop(lambda prompt: prompt.at < oldest)
+        # Nothing asks for a whole day: what was on its way when something was erased has come to an end by then.
+        self._erasures = [one for one in self._erasures if one.until > now - DAY]
         return await rows.drop_before(self._database, now - self._days * DAY)
 
     async def forget_message(self, *message_ids: int) -> None:
-        """Drop the prompts of answers whose messages were deleted."""
-        for prompt in [prompt for prompt in self._held.values() if prompt.message_id in message_ids]:
-            del self._held[prompt.id]
+        """Messages were deleted: drop the prompts of the answers in them, and those that were made from them."""
+        for message_id in message_ids:
+            self._deleted[message_id] = None
+        while len(self._deleted) > DELETED:
+            self._deleted.popitem(last=False)
+        self._drop(self._stood_in_deleted)
         await rows.drop_of_message(self._database, list(message_ids))
+
+    @contextmanager
+    def erasing(self, match: Callable[[Prompt], bool]) -> Iterator[None]:
+        """Hold none of the prompts that `match`, while the block drops those that are kept.
+
+        What is being asked meanwhile is held and kept no more when it comes back, however late.
+        """
+        erasure = _Erasure(match)
+        self._erasures.append(erasure)
+        self._drop(match)
+        try:
+            yield
+        finally:
+            erasure.until = self._now()
+
+    def held_by(self, user_id: int) -> list[dict[str, Any]]:
+        """What is held in memory of a person's own prompts, for their export."""
+        mine = [prompt for prompt in self._held.values() if prompt.asker.user_id == user_id]
+        return [{"id": prompt.id, "at": prompt.at, **json.loads(_body(prompt))} for prompt in mine]
+
+    def _drop(self, match: Callable[[Prompt], bool]) -> None:
+        for prompt in [prompt for prompt in self._held.values() if match(prompt)]:
+            del self._held[prompt.id]
+
+    def _is_erased(self, prompt: Prompt) -> bool:
+        erased = any(prompt.at <= one.until and one.match(prompt) for one in self._erasures)
+        return erased or self._stood_in_deleted(prompt)
+
+    def _stood_in_deleted(self, prompt: Prompt) -> bool:
+        quoted = prompt.asker.quoted
+        return prompt.message_id in self._deleted or (quoted is not None and quoted.message_id in self._deleted)
 
 
 def _body(prompt: Prompt) -> str:

@@ -11,10 +11,14 @@ from bot.storage.tables import BRANCHES
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A name for a turn; None is the opening."""
+    """A name for a turn, and who gave it; the turn None is the opening."""
 
     name: str
     turn_id: int | None
+    player_id: int | None = None
+
+
+_COLUMNS = [BRANCHES.c[name] for name in Branch.__slots__]
 
 
 async def put(database: Database, story_id: str, branch: Branch, most: int) -> bool:
@@ -27,7 +31,8 @@ async def put(database: Database, story_id: str, branch: Branch, most: int) -> b
         others = select(func.count()).where(BRANCHES.c.story_id == story_id)
         if (await connection.execute(others)).scalar_one() >= most:
             return False
-        await connection.execute(BRANCHES.insert().values(story_id=story_id, name=branch.name, turn_id=branch.turn_id))
+        row = {name: getattr(branch, name) for name in Branch.__slots__}
+        await connection.execute(BRANCHES.insert().values(story_id=story_id, **row))
         return True
 
     return await database.transact(work)
@@ -35,6 +40,6 @@ async def put(database: Database, story_id: str, branch: Branch, most: int) -> b
 
 async def of_story(database: Database, story_id: str) -> list[Branch]:
     """All names of a story, in their order."""
-    query = select(BRANCHES.c.name, BRANCHES.c.turn_id).where(BRANCHES.c.story_id == story_id)
+    query = select(*_COLUMNS).where(BRANCHES.c.story_id == story_id)
     async with database.read() as connection:
         return [Branch(*row) for row in await connection.execute(query.order_by(BRANCHES.c.name))]

@@ -23,7 +23,14 @@ T = TypeVar("T")
 BUSY_MS = 10_000
 READERS = 4
 BAD_URL = "DATABASE_URL is no address that can be used; for SQLite write sqlite+aiosqlite:///folder/file."
-PRAGMAS = ("journal_mode = WAL", "foreign_keys = ON", f"busy_timeout = {BUSY_MS}", "synchronous = FULL")
+# `secure_delete` overwrites what is deleted: somebody who asked to be forgotten is not to be found in the file.
+PRAGMAS = (
+    "journal_mode = WAL",
+    "foreign_keys = ON",
+    f"busy_timeout = {BUSY_MS}",
+    "synchronous = FULL",
+    "secure_delete = ON",
+)
 
 
 class Database:
@@ -49,6 +56,12 @@ class Database:
         """A connection to read with, beside the writer."""
         async with self._reading.connect() as connection:
             yield connection
+
+    async def scrub(self) -> None:
+        """Empty SQLite's log of changes into the file, so that what was deleted stands in neither."""
+        async with self.read() as connection:
+            if connection.dialect.name == "sqlite":
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def check(self) -> None:
         """Raises `StorageError` when the database does not answer."""

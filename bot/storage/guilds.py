@@ -25,6 +25,7 @@ class GuildRow:
     guild_tokens: int | None = None
     private: dict[str, bool] = field(default_factory=dict)
     menus: bool = True
+    adult: bool = False
 
 
 async def all_guilds(database: Database) -> list[GuildRow]:
@@ -33,8 +34,8 @@ async def all_guilds(database: Database) -> list[GuildRow]:
     async with database.read() as connection:
         rows = (await connection.execute(select(*columns))).all()
     return [
-        GuildRow(guild, language, frozenset(json.loads(channels)), report, user, server, json.loads(private), menus)
-        for guild, language, channels, report, user, server, private, menus in rows
+        GuildRow(guild, language, frozenset(json.loads(channels)), report, user, server, json.loads(private), *switches)
+        for guild, language, channels, report, user, server, private, *switches in rows
     ]
 
 

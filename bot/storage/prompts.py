@@ -11,7 +11,10 @@ from bot.storage.tables import PROMPTS
 
 @dataclass(frozen=True, slots=True)
 class KeptPrompt:
-    """A prompt and its answer; `body` is the JSON that `bot.server.prompts` writes and reads."""
+    """A prompt and its answer; `body` is the JSON that `bot.server.prompts` writes and reads.
+
+    `source_id` is the message that it was made from, where there is one, and `author_id` who wrote that.
+    """
 
     id: str
     at: float
@@ -19,6 +22,8 @@ class KeptPrompt:
     guild_id: int | None
     channel_id: int | None
     message_id: int | None
+    source_id: int | None
+    author_id: int | None
     body: str
 
 
@@ -59,7 +64,7 @@ async def drop_before(database: Database, at: float) -> int:
 
 
 async def drop_of_message(database: Database, message_ids: list[int]) -> int:
-    """Forget the prompts whose answers stood in these messages; how many there were."""
-    query = delete(PROMPTS).where(PROMPTS.c.message_id.in_(message_ids))
+    """Forget the prompts whose answers stood in these messages, or that were made from them; how many there were."""
+    query = delete(PROMPTS).where(PROMPTS.c.message_id.in_(message_ids) | PROMPTS.c.source_id.in_(message_ids))
     result = await database.transact(lambda connection: connection.execute(query))
     return int(result.rowcount)

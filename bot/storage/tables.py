@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 import bot.storage.tuning_tables  # noqa: F401 - its tables fill a file of their own, and belong to the schema too
@@ -42,7 +43,8 @@ CALLS = Table(
     Index(None, "settled"),
 )
 
-# The prompt behind an answer, for as long as it is kept.
+# The prompt behind an answer, for as long as it is kept. Where it was made from another message, `source_id` is
+# that message and `author_id` who wrote it.
 PROMPTS = Table(
     "prompts",
     METADATA,
@@ -52,10 +54,14 @@ PROMPTS = Table(
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger),
     Column("message_id", BigInteger),
+    Column("source_id", BigInteger),
+    Column("author_id", BigInteger),
     Column("body", Text, nullable=False),
     Index(None, "at"),
     Index(None, "user_id"),
     Index(None, "message_id"),
+    Index(None, "source_id"),
+    Index(None, "author_id"),
 )
 
 # Small things that one process notes for the next: the hash of the commands last synced, say.
@@ -140,13 +146,15 @@ SUMMARIES = Table(
     Index(None, "story_id"),
 )
 
-# Names for turns; NULL is the opening.
+# Names for turns, and who gave them; the turn NULL is the opening.
 BRANCHES = Table(
     "branches",
     METADATA,
     Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), primary_key=True),
     Column("name", String(50), primary_key=True),
     Column("turn_id", Integer, ForeignKey("turns.id", ondelete="CASCADE")),
+    Column("player_id", BigInteger),
+    Index(None, "player_id"),
 )
 
 # Notes that are in every prompt of a story.
@@ -174,6 +182,7 @@ GUILDS = Table(
     Column("guild_tokens", BigInteger),
     Column("private", Text, nullable=False),
     Column("menus", Boolean, nullable=False),
+    Column("adult", Boolean, nullable=False, server_default=false()),
 )
 
 # A server's own templates; `body` is the template as JSON, without its examples.

@@ -109,7 +109,9 @@ async def retry(database: Database, turn: Turn) -> Turn | None:
         head, _ = await _head(connection, turn.story_id)
         if head != turn.id:
             return None
-        again = NewTurn(turn.story_id, turn.kind, None, turn.player_id, turn.player, turn.words, turn.dice)
+        # As it stands by now: its player may have been forgotten since `turn` was read.
+        said = (await connection.execute(select(*_COLUMNS).where(TURNS.c.id == turn.id))).one()
+        again = NewTurn(turn.story_id, turn.kind, None, said.player_id, said.player, said.words, said.dice)
         made = await _insert(connection, again, OPEN, parent_id=turn.parent_id, depth=turn.depth, named=turn.named)
         await connection.execute(update(STORIES).where(STORIES.c.id == turn.story_id).values(head=made, touched=time()))
         row = (await connection.execute(select(*_COLUMNS).where(TURNS.c.id == made))).one()

@@ -1,0 +1,69 @@
+"""Moderation: what people write and what models answer passes an endpoint that says what is harmful in it.
+
+Off unless the operator names a model for it. A text that is objected to goes nowhere: the one who asked reads a
+sentence. What is for adults may stand in age-restricted channels of servers whose admins allow it.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from bot.core.errors import FewshotError, ModelError
+from bot.server.guilds import Guilds
+from bot.server.ledger import Asker
+
+_log = logging.getLogger(__name__)
+# What adults may read where a server allows it, as OpenAI names its categories (2026-11-22). All others, among them
+# sexual/minors, are blocked everywhere.
+ADULT = frozenset({"sexual", "violence", "violence/graphic"})
+
+
+class BlockedError(FewshotError):
+    """The moderation objects to a text."""
+
+
+class Judge(Protocol):
+    """Says what is harmful in a text; `bot.llm.client.ChatClient` is one."""
+
+    async def flagged(self, model: str, text: str) -> frozenset[str]:
+        """The categories under which `model` objects to `text`; empty for none. Raises `ModelError`."""
+
+
+class Moderation:
+    """Checks texts with `model`; one for the process."""
+
+    def __init__(self, judge: Judge, model: str, guilds: Guilds) -> None:
+        self._judge, self._guilds, self.model = judge, guilds, model
+        # Whether a channel is age-restricted: only the one who is connected to Discord knows.
+        self.age_restricted: Callable[[int], bool] = lambda _: False
+
+    async def check(self, text: str, asker: Asker, *, said: bool = False) -> None:
+        """Raises `BlockedError` where `text` may not stand where `asker` asks; `said` marks a model's answer.
+
+        Where the endpoint cannot be asked nothing passes: `ModelError`.
+        """
+        if not text.strip():
+            return
+        try:
+            found = await self._judge.flagged(self.model, text)
+        except ModelError as error:
+            _log.warning("the moderation could not be asked: %s", error)
+            raise ModelError(
+                "The moderation cannot be asked right now, so I do not answer. Try again later."
+            ) from error
+        blocked = found - (ADULT if self._for_adults(asker) else frozenset())
+        if blocked:
+            raise BlockedError(_sentence(sorted(blocked), said=said))
+
+    def _for_adults(self, asker: Asker) -> bool:
+        """Whether the asker's channel is age-restricted, in a server whose admins allow what is for adults there."""
+        allowed = self._guilds.of(asker.guild_id).adult
+        return allowed and asker.channel_id is not None and self.age_restricted(asker.channel_id)
+
+
+def _sentence(categories: list[str], *, said: bool) -> str:
+    """Whose words were blocked, and why."""
+    why = ", ".join(name.replace("/", ": ").replace("-", " ").replace("_", " ") for name in categories)
+    if said:
+        return f"The model's answer was held back by this bot's moderation ({why})."
+    return f"This bot's moderation does not let me send that to the model ({why}). Put it in other words."
