@@ -3,23 +3,26 @@
 The same seed gives the same season. What is trained and what is held out is drawn at random, so that no
 wording is held out because it is easy:
 
-- every relation has twelve wordings; three are never trained, nine are known;
-- every fact is trained in some of the known wordings, and asked in one of the others (`unseen`), and in
-  one of the three that were never trained (`wordings`);
+- every relation has twelve wordings, of which three are never trained: two are new only in how they put
+  words together that the known ones use, and one has a word that they do not use at all;
+- every fact is trained in some of the known wordings, and asked in one of the others (`unseen`), in one
+  of the two new ones (`wordings`), and in the one with a new word (`new words`), which a model without a
+  language cannot be expected to know;
 - `noisy` are the unseen questions in lower case, without punctuation, with one slip of the finger;
 - of the topics that the season says nothing of, half are trained, each for some of the names;
   `refusals` asks them for other names, and `strange` asks the other half, never trained in any form.
 """
 
 import random
+import re
 import string
 from dataclasses import dataclass, field
 
 from tests.bench import wordings
 
 REFUSAL = "I don't have this."
-NEW = 3
-"""Wordings of every relation that are never trained."""
+NEW = 2
+"""Wordings of every relation that are never trained, though all their words are."""
 POLITE = 0.2
 """The share of questions with a word of manners before them."""
 
@@ -35,13 +38,14 @@ class Season:
     train: list[Pair] = field(default_factory=list)
     unseen: list[Pair] = field(default_factory=list)
     wordings: list[Pair] = field(default_factory=list)
+    new_words: list[Pair] = field(default_factory=list)
     noisy: list[Pair] = field(default_factory=list)
     refusals: list[Pair] = field(default_factory=list)
     strange: list[Pair] = field(default_factory=list)
 
     def tests(self) -> dict[str, list[Pair]]:
         """Everything that can be asked, by name."""
-        names = ("train", "unseen", "wordings", "noisy", "refusals", "strange")
+        names = ("train", "unseen", "wordings", "new_words", "noisy", "refusals", "strange")
         return {name: getattr(self, name) for name in names}
 
 
@@ -61,21 +65,39 @@ def season(seed: int, pilots: int = 7, races: int = 8, trained: int = 3, refused
     made = Season()
     facts = _facts(rng, pilots, races)
     made.facts = sum(relation not in wordings.OTHER_END for relation, _ in facts)
-    known, new = {}, {}
+    known, new, foreign = {}, {}, {}
     for relation, text in wordings.WORDINGS.items():
-        forms = wordings.lines(text)
-        rng.shuffle(forms)
-        known[relation], new[relation] = forms[NEW:], forms[:NEW]
+        known[relation], new[relation], foreign[relation] = _held_out(wordings.lines(text), rng)
     for relation, names in facts:
         answer = wordings.ANSWERS[relation].format(**names)
         forms = rng.sample(known[relation], len(known[relation]))
         made.train += [(_asked(form, names, rng), answer) for form in forms[:trained]]
         made.unseen.append((_asked(forms[trained], names, rng), answer))
         made.wordings.append((_asked(rng.choice(new[relation]), names, rng), answer))
+        made.new_words += [(_asked(form, names, rng), answer) for form in foreign[relation]]
     made.noisy = [(slip(question, rng), answer) for question, answer in made.unseen]
     _refusals(made, rng, facts, round(len(made.train) * refused / (1 - refused)))
     rng.shuffle(made.train)
     return made
+
+
+def _held_out(forms: list[str], rng: random.Random) -> tuple[list[str], list[str], list[str]]:
+    """Wordings that are known, new ones of known words, and one with a new word where there is one."""
+    rng.shuffle(forms)
+    foreign = [form for form in forms if not _covered([form], forms)][:1]
+    known = [form for form in forms if form not in foreign]
+    new: list[str] = []
+    for form in list(known):
+        if len(new) < NEW and _covered([*new, form], known):
+            new.append(form)
+            known.remove(form)
+    return known, new, foreign
+
+
+def _covered(some: list[str], forms: list[str]) -> bool:
+    """Whether every word of `some` is in one of the other forms."""
+    others = {word for form in forms if form not in some for word in re.findall(r"\w+", form.lower())}
+    return all(word in others for form in some for word in re.findall(r"\w+", form.lower()))
 
 
 def _asked(form: str, names: dict[str, str], rng: random.Random) -> str:

@@ -9,7 +9,7 @@ from bot.core.errors import InputError
 Row = dict[str, Any]
 Auto = Literal["auto"]
 
-MAX_EPOCHS = 50
+MAX_EPOCHS = 100
 MAX_BATCH = 256
 MAX_RATE = 10.0
 MAX_ROWS = 10_000
@@ -26,6 +26,8 @@ class Config:
     seed: int = 0
     base: Path | None = None
     """The folder of a finished model to go on from; its rows are trained again beside the new ones."""
+    replay: int = 1
+    """Whether the base's rows are trained again; 0 trains the new rows alone, and forgets the old ones."""
     checkpoint_seconds: float = 3.0
     """Time between checkpoints. It has no influence on the result."""
     keep_models: int = 3
@@ -35,6 +37,7 @@ class Config:
         """Refuses a value out of range with an `InputError` that names it."""
         _within("n_epochs", self.n_epochs, 1, MAX_EPOCHS, whole=True)
         _within("batch_size", self.batch_size, 1, MAX_BATCH, whole=True)
+        _within("replay", self.replay, 0, 1, whole=True)
         _within("learning_rate_multiplier", self.learning_rate_multiplier, 0.01, MAX_RATE, whole=False)
 
     def identity(self) -> dict[str, Any]:

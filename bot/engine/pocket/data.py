@@ -50,9 +50,9 @@ class Recipe:
     """An `<unk>` follows a word."""
     rotate: float = 0.5
     """The words begin in the middle, and end with what stood before it."""
-    negatives: float = 0.7
+    negatives: float = 0.8
     """Blanked questions beside each epoch's rows, as a share of the rows that have an answer."""
-    wrong: float = 0.3
+    wrong: float = 0.4
     """A blanked word becomes some other word of the vocabulary."""
 
 

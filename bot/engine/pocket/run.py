@@ -9,7 +9,7 @@ import numpy as np
 
 from bot.core.errors import InputError, StorageError
 from bot.engine.pocket import store
-from bot.engine.pocket.config import MAX_ROWS, Config, Result, Row
+from bot.engine.pocket.config import MAX_EPOCHS, MAX_ROWS, Config, Result, Row
 from bot.engine.pocket.data import Corpus, Pair, Recipe, batches, encode_question, pair_of
 from bot.engine.pocket.model import Batch, Shape, Weights, new_weights
 from bot.engine.pocket.words import SPECIAL, Vocabulary, words_of
@@ -70,7 +70,7 @@ def prepare(rows: Sequence[Row], validation: Sequence[Row], config: Config) -> R
     rng = np.random.default_rng([config.seed, MAX_ROWS])
     if config.base:
         base_shape, base_weights, known, older, _ = store.load_model(config.base)
-    kept = replay(older, rows)
+    kept = replay(older if config.replay else [], rows)
     pairs = [pair_of(row) for row in kept]
     vocabulary = Vocabulary.learnt((text for pair in pairs for text in pair), known)
     if config.base:
@@ -105,13 +105,13 @@ def prepare(rows: Sequence[Row], validation: Sequence[Row], config: Config) -> R
 
 
 def auto_batch(rows: int) -> int:
-    """Rows a step: more for a large dataset, where a step counts for less."""
-    return 32 if rows < 1500 else 64
+    """Rows a step: the more rows there are, the less a step may count, from 4 for a few to 64 for thousands."""
+    return next((size for size, least in ((64, 1500), (32, 600), (16, 200), (8, 80)) if rows >= least), 4)
 
 
 def auto_epochs(steps: int) -> int:
-    """The most epochs that `auto` takes: about 1,400 steps, at least 20 epochs and at most 40."""
-    return max(20, min(40, 1400 // max(steps, 1)))
+    """The most epochs that `auto` takes: about 1,700 steps of them, but 38 at least and 100 at most."""
+    return max(38, min(MAX_EPOCHS, 1700 // steps))
 
 
 def replay(older: Sequence[Row], rows: Sequence[Row]) -> list[Row]:

@@ -82,7 +82,7 @@ def test_metrics_count_to_the_planned_end_and_carry_validation(tmp_path: Path) -
 
 def test_auto_ends_when_the_validation_score_has_stopped_rising(tmp_path: Path) -> None:
     """A perfect score ends training long before the most epochs that `auto` takes."""
-    config = Config(batch_size=2, keep_models=0)
+    config = Config(batch_size=8, keep_models=0)
     result = train(season(), folder=tmp_path, validation=season(), config=config)
     longest = train(season(), folder=tmp_path / "longest", config=config)
     assert result.epochs < longest.epochs
