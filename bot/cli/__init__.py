@@ -3,16 +3,19 @@
 Exit codes: 0 done, 1 it failed (one sentence on standard error, no traceback), 2 wrong usage.
 """
 
-import asyncio
 import gc
+import logging
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bot.cli.running import run_work
+from bot.cli.tuning import dataset, lesson, tune
 from bot.core.errors import FewshotError
+
+FAULT = "Something went wrong on my side ({kind}). LOG_LEVEL=DEBUG shows where; the project's maintainers want to know."
 
 
 class Sentences(click.Group):
@@ -24,7 +27,12 @@ class Sentences(click.Group):
             return super().invoke(ctx)
         except FewshotError as error:
             click.echo(f"fewshot: {error}", err=True)
-            ctx.exit(1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # whatever it is, a person at a terminal gets a sentence
+            logging.getLogger(__name__).debug("the fault, whole", exc_info=error)
+            click.echo(f"fewshot: {FAULT.format(kind=type(error).__name__)}", err=True)
+        return ctx.exit(1)
 
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +49,7 @@ def run() -> None:
     gc.disable()
     from bot.cli.serving import run_bot
 
-    _run(run_bot())
+    run_work(run_bot())
 
 
 @cli.command()
@@ -51,7 +59,7 @@ def demo(port: int, no_browser: bool) -> None:
     """The same bot in a page on this machine; no account needed."""
     from bot.cli.serving import run_demo
 
-    _run(run_demo(port, browser=not no_browser))
+    run_work(run_demo(port, browser=not no_browser))
 
 
 @cli.command()
@@ -62,7 +70,7 @@ def engine(port: int, host: str, no_token: bool) -> None:
     """The local engine alone, for any OpenAI client."""
     from bot.cli.serving import run_engine
 
-    _run(run_engine(host, port, with_token=not no_token))
+    run_work(run_engine(host, port, with_token=not no_token))
 
 
 @cli.command()
@@ -75,7 +83,7 @@ def complete(template: str, values: tuple[str, ...], prompt: bool, as_json: bool
     from bot.cli.completing import run_complete
 
     given = dict(_pair(value) for value in values)
-    _run(run_complete(template, given, prompt_only=prompt, as_json=as_json))
+    run_work(run_complete(template, given, prompt_only=prompt, as_json=as_json))
 
 
 @cli.group()
@@ -88,7 +96,7 @@ def db_upgrade() -> None:
     """Bring the database to the newest version."""
     from bot.cli.keeping import run_upgrade
 
-    _run(run_upgrade())
+    run_work(run_upgrade())
 
 
 @db.command("status")
@@ -96,7 +104,7 @@ def db_status() -> None:
     """Which version the database has, and which is the newest."""
     from bot.cli.keeping import run_status
 
-    _run(run_status())
+    run_work(run_status())
 
 
 @db.command("backup")
@@ -105,7 +113,7 @@ def db_backup(file: Path) -> None:
     """Copy the database to FILE, also while the bot is running."""
     from bot.cli.keeping import run_backup
 
-    _run(run_backup(file))
+    run_work(run_backup(file))
 
 
 @cli.command()
@@ -113,22 +121,17 @@ def doctor() -> None:
     """Check settings, token, model, database and templates, and say what to do."""
     from bot.cli.doctor import run_doctor
 
-    if not _run(run_doctor()):
+    if not run_work(run_doctor()):
         sys.exit(1)
+
+
+for _command in (dataset, tune, lesson):
+    cli.add_command(_command)
 
 
 def main() -> None:
     """The entry point."""
     cli(prog_name="fewshot")
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run `work` to its end; Ctrl-C where nothing catches it ends quietly."""
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        click.echo("", err=True)
-        sys.exit(130)
 
 
 def _pair(value: str) -> tuple[str, str]:

@@ -122,6 +122,28 @@ async def chunks(database: Database, dataset_id: str, *states: str) -> list[Chun
         return [ChunkRow(*row) for row in await connection.execute(query.order_by(CHUNKS.c.number))]
 
 
+async def chunk(database: Database, dataset_id: str, number: int) -> ChunkRow:
+    """One chunk."""
+    query = select(*(CHUNKS.c[name] for name in ChunkRow.__slots__))
+    query = query.where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.number == number)
+    async with database.read() as connection:
+        return ChunkRow(*(await connection.execute(query)).one())
+
+
+async def chunk_numbers(database: Database, dataset_id: str, *states: str) -> list[int]:
+    """The numbers of the chunks in these states, without reading their texts."""
+    query = select(CHUNKS.c.number).where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.state.in_(states))
+    async with database.read() as connection:
+        return list((await connection.execute(query.order_by(CHUNKS.c.number))).scalars())
+
+
+async def chunk_problems(database: Database, dataset_id: str) -> list[str]:
+    """Why chunks failed, in their order."""
+    query = select(CHUNKS.c.problem).where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.state == "failed")
+    async with database.read() as connection:
+        return list((await connection.execute(query.order_by(CHUNKS.c.number))).scalars())
+
+
 async def chunk_states(database: Database, dataset_id: str) -> dict[str, int]:
     """How many chunks are in each state, without reading their texts."""
     query = select(CHUNKS.c.state, func.count()).where(CHUNKS.c.dataset_id == dataset_id).group_by(CHUNKS.c.state)

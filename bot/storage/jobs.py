@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -73,6 +73,11 @@ class EventRow:
     number: int = 0
 
 
+_SCORED = (
+    update(TUNING_JOBS)
+    .where(TUNING_JOBS.c.id == bindparam("job"))
+    .values(scored=bindparam("done"), to_score=bindparam("total"), touched=bindparam("now"))
+)
 _COLUMNS = [TUNING_JOBS.c[name] for name in JobRow.__slots__]
 
 
@@ -113,6 +118,13 @@ async def change(database: Database, job_id: str, **values: Any) -> None:
     await database.transact(lambda connection: connection.execute(query))
 
 
+async def advance(database: Database, job_id: str, before: str, /, **values: Any) -> bool:
+    """Change a job that is still in the state `before`; False where it has left it, as a cancelled one has."""
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
+    result = await database.transact(lambda connection: connection.execute(query.values(**values, touched=time())))
+    return bool(result.rowcount)
+
+
 async def hold(database: Database, job_id: str, holder: str, seconds: float) -> bool:
     """Take or keep the lease of a job for so long; False where another holds it."""
     now = time()
@@ -127,6 +139,12 @@ async def let_go(database: Database, job_id: str, holder: str) -> None:
     """Give the lease back, so that the next follower need not wait for it to run out."""
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.holder == holder)
     await database.transact(lambda connection: connection.execute(query.values(held_until=0.0)))
+
+
+def report_scored(database: Database, job_id: str, done: int, total: int) -> None:
+    """Note how far scoring is, with the next group of writes."""
+    row = {"job": job_id, "done": done, "total": total, "now": time()}
+    database.write_later(_SCORED, row)
 
 
 async def known_events(database: Database, job_id: str) -> set[str]:

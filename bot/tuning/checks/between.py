@@ -1,0 +1,51 @@
+"""What rows are wrong together: the same pair twice, one question with two answers, held-out questions trained."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bot.storage.datasets import PairRow
+from bot.tuning.checks.finding import Finding
+from bot.tuning.rows import ANSWERABLE
+from bot.tuning.words import bag_key, sentence_key
+
+DUPLICATE, CONTRADICTION, LEAK = "duplicate", "contradiction", "leak"
+
+
+def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = ()) -> Iterator[Finding]:
+    """Findings between `pairs`, and of `held_out` questions that are among them."""
+    for rows in _together(pairs, lambda pair: sentence_key(pair.question)):
+        lines = tuple(pair.line for pair in rows)
+        if len({sentence_key(pair.answer) for pair in rows}) > 1:
+            yield Finding(CONTRADICTION, lines, f"Lines {_list(lines)} ask the same and answer differently.")
+        else:
+            yield Finding(DUPLICATE, lines, f"Lines {_list(lines)} are the same pair.", fixable=True)
+    yield from _facts(pairs)
+    trained = {bag_key(pair.question): pair.line for pair in pairs}
+    for pair in held_out:
+        line = trained.get(bag_key(pair.question))
+        if line is not None:
+            yield Finding(LEAK, (line,), f"Line {line} trains the held-out question of line {pair.line} there.")
+
+
+def _facts(pairs: Sequence[PairRow]) -> Iterator[Finding]:
+    """A fact by name that has two answers."""
+    named = [pair for pair in pairs if pair.fact and pair.kind == ANSWERABLE and pair.answer.strip()]
+    for rows in _together(named, lambda pair: pair.fact):
+        if len({sentence_key(pair.answer) for pair in rows}) > 1:
+            lines = tuple(pair.line for pair in rows)
+            yield Finding(CONTRADICTION, lines, f"Lines {_list(lines)} answer the fact {rows[0].fact} differently.")
+
+
+def _together(pairs: Sequence[PairRow], key: Callable[[PairRow], Any]) -> Iterator[list[PairRow]]:
+    """The groups of two and more with the same `key`."""
+    groups: dict[Any, list[PairRow]] = defaultdict(list)
+    for pair in pairs:
+        if pair.question.strip() and pair.answer.strip():
+            groups[key(pair)].append(pair)
+    return (rows for rows in groups.values() if len(rows) > 1)
+
+
+def _list(lines: tuple[int, ...]) -> str:
+    shown = ", ".join(str(line) for line in lines[:6])
+    return shown if len(lines) <= 6 else f"{shown} and {len(lines) - 6} more"

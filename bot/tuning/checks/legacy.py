@@ -1,0 +1,44 @@
+"""What `prepare_data` asked for in the days of prompt and completion: explained, and taken out by `--fix`.
+
+Models of that day read one text. A separator told where the question ended, a space began the answer because
+tokens began with one, and a stop string ended it. Chat models are given roles instead, and would only learn to
+write these.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.storage.datasets import PairRow
+
+SEPARATOR = re.compile(r"(?:\s*(?:\n\n###\n\n|\n\n###|###|->|=>))\s*$")
+STOP = re.compile(r"\s*(?:###|\n?\bEND\b|<\|endoftext\|>)\s*$")
+
+
+def plain(pair: PairRow) -> PairRow:
+    """A pair without separator, stop string and blank space around its texts."""
+    question = SEPARATOR.sub("", pair.question).strip()
+    answer = STOP.sub("", pair.answer).strip()
+    return (
+        pair if (question, answer) == (pair.question, pair.answer) else replace(pair, question=question, answer=answer)
+    )
+
+
+def notes(pairs: Sequence[PairRow], older: Sequence[int]) -> list[str]:
+    """Sentences about the older form, where it is there; no faults."""
+    said = []
+    if older:
+        said.append(
+            f"{len(older)} rows are prompt/completion pairs, the form of older models; they are written as messages."
+        )
+    spaced = sum(pair.answer.startswith(" ") for pair in pairs)
+    separated = sum(bool(SEPARATOR.search(pair.question)) for pair in pairs)
+    stopped = sum(bool(STOP.search(pair.answer)) for pair in pairs)
+    for count, what, why in (
+        (spaced, "answers begin with a space", "older tokenizers joined it to the first word"),
+        (separated, "questions end with a separator", "it told older models where the question ended"),
+        (stopped, "answers end with a stop string", "it told older models where to stop"),
+    ):
+        if count:
+            said.append(f"{count} {what}: {why}; chat models need none, and --fix takes them out.")
+    return said

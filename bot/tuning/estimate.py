@@ -1,0 +1,80 @@
+"""What a job would cost, for every known model in one table, and whether it would live."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from bot.tuning.profiles import PROFILES, TUNABLES, Tunable, tunable
+
+# Days that a tuned model should live to be worth its price; below it the table warns.
+SHORT_LIFE = 180
+# Times as many tokens as characters; three characters a token errs on the dear side (`bot.llm.tokens`).
+PER_TOKEN = 3.0
+# The pocket GPT counts words.
+PER_WORD = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A model in the table. `tokens` are all that training reads, every round counted; `usd` None is not known."""
+
+    model: Tunable
+    chosen: bool
+    tokens: int
+    epochs: int
+    usd: Decimal | None
+    lives: int | None
+    warning: str
+
+    @property
+    def price(self) -> str:
+        """The price as people read it."""
+        if self.usd is None:
+            return "not known"
+        return "free" if not self.usd else f"${self.usd:,.2f}"
+
+
+def quotes(characters: int, rows: int, base: str, provider: str, today: date | None = None) -> list[Quote]:
+    """A line for every known tunable model, the chosen one first; `characters` are those of the training file."""
+    today = today or datetime.now(UTC).date()
+    chosen = tunable(base, provider)
+    others = [known for known in TUNABLES if known is not chosen]
+    return [_quote(known, known is chosen, characters, rows, today) for known in [chosen, *others]]
+
+
+def blocked(provider: str, today: date | None = None) -> str:
+    """Why creating a job will be refused there by now, where that is known; else empty."""
+    profile = PROFILES[provider]
+    today = today or datetime.now(UTC).date()
+    return profile.warning if profile.closes is not None and today > profile.closes else ""
+
+
+def _quote(known: Tunable, chosen: bool, characters: int, rows: int, today: date) -> Quote:
+    profile = PROFILES[known.provider]
+    epochs = int(profile.settings(rows).get("n_epochs", 3))
+    tokens = int(characters / (PER_WORD if known.provider == "engine" else PER_TOKEN)) * epochs
+    usd = None if known.training is None else known.training * tokens / 1_000_000
+    lives = None if known.shutdown is None else (known.shutdown - today).days
+    warnings = [profile.warning] if profile.warning else []
+    if lives is not None and lives < SHORT_LIFE:
+        life = f"a tuned model would live {lives} days" if lives > 0 else "it is shut down already"
+        warnings.append(f"Its base shuts down on {known.shutdown}: {life}.")
+    return Quote(known, chosen, tokens, epochs, usd, lives, " ".join(warnings))
+
+
+def table(lines: list[Quote]) -> str:
+    """The quotes as plain text; the warnings stand below, each once."""
+    rows = [f"  {'model':<40} {'where':<7} {'tokens':>12} {'price':>10} {'per 1M asked':>14} {'shutdown':>11}"]
+    for quote in lines:
+        known = quote.model
+        asked = "not known" if known.prompt is None else f"{known.prompt}/{known.completion}"
+        if known.prompt == 0:
+            asked = "free"
+        end = str(known.shutdown or "none told")
+        mark = "→" if quote.chosen else " "
+        rows.append(
+            f"{mark} {known.name:<40} {known.provider:<7} {quote.tokens:>12,} {quote.price:>10} {asked:>14} {end:>11}"
+        )
+    warnings = dict.fromkeys(f"{quote.model.provider}: {quote.warning}" for quote in lines if quote.warning)
+    read = max(quote.model.read for quote in lines)
+    return "\n".join([*rows, f"Prices in US dollars, read {read}.", *warnings])

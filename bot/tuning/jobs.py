@@ -1,0 +1,209 @@
+"""A job's steps, each of which may be cut off anywhere and taken again without harm.
+
+uploading → creating → running → (deploying) → scoring → done; or failed, or cancelled. What a step found out is
+in the database before the next begins. What cannot be repeated is looked for first: an uploaded file by its
+name, a job by the run key in its metadata.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from time import time
+
+from bot.core.errors import FewshotError, StorageError
+from bot.llm.template import ChatTemplate
+from bot.storage import jobs, tuned
+from bot.storage.database import Database
+from bot.storage.datasets import DatasetRow, PairRow
+from bot.storage.jobs import EventRow, JobRow
+from bot.tuning import lineage
+from bot.tuning.errors import AgainError, RefusedError, VanishedError
+from bot.tuning.lessons import LESSONS
+from bot.tuning.profiles import tunable
+from bot.tuning.purse import Purse
+from bot.tuning.render import TUNED, training_row
+from bot.tuning.rows import as_lines
+from bot.tuning.score import Scorer
+from bot.tuning.wire import Remote, Wire
+
+NANO = 1_000_000_000
+# The provider's words for an end; any other status, an unknown one too, means that the job still goes on.
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
+# What a deploy step may say before and instead of being ready.
+ACTIVE, BROKEN = ("active", "ready", "deployed"), ("error", "failed")
+# Seconds after which a job that goes on is said to be unusual.
+LONG = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What the steps work with."""
+
+    database: Database
+    templates: Mapping[str, ChatTemplate]
+    purse: Purse
+    scorer: Scorer
+    wire: Callable[[str], Awaitable[Wire]]
+
+
+async def upload(bench: Bench, job: JobRow) -> bool:
+    """Put the training rows, and the validation rows where there are any, where the provider can read them."""
+    wire = await bench.wire(job.provider)
+    if job.parent == "" and await wire.may_tune(job.base) is False:
+        raise RefusedError(f"{wire.profile.title} does not let this account tune {job.base}; nothing was uploaded.")
+    train, validation = await files_of(bench, job)
+    training_id = await _uploaded(wire, f"{job.id}-train.jsonl", train)
+    validation_id = await _uploaded(wire, f"{job.id}-validation.jsonl", validation) if validation else ""
+    return await jobs.advance(
+        bench.database,
+        job.id,
+        "uploading",
+        state="creating",
+        training_file=training_id,
+        validation_file=validation_id,
+    )
+
+
+async def _uploaded(wire: Wire, name: str, data: bytes) -> str:
+    return await wire.find_file(name) or await wire.upload(name, data)
+
+
+async def files_of(bench: Bench, job: JobRow) -> tuple[bytes, bytes]:
+    """The bytes of the training file and of the validation file; the same whenever they are made."""
+    train, validation, dataset = await pairs_of(bench.database, job)
+    template = bench.templates[TUNED]
+    made = [
+        as_lines(training_row(template, pair, job.corpus, dataset.refusal) for pair in pairs).encode()
+        for pairs in (train, validation)
+    ]
+    return made[0], made[1]
+
+
+async def pairs_of(database: Database, job: JobRow) -> tuple[list[PairRow], list[PairRow], DatasetRow]:
+    """What a job trains on and validates with: its dataset and the replayed ones, changed as its lesson wants."""
+    dataset = await lineage.dataset(database, job.dataset_id)
+    ids = await lineage.dataset_ids(database, job.dataset_id, job.parent)
+    train, validation = await lineage.lessons_of(database, ids)
+    if job.lesson:
+        train = LESSONS[job.lesson].rows(train)
+    return train, validation, dataset
+
+
+async def create(bench: Bench, job: JobRow) -> bool:
+    """Create the job, once. A refusal deletes the files that were uploaded for nothing."""
+    wire = await bench.wire(job.provider)
+    remote = await wire.find_job(job.id)
+    if remote is None:
+        try:
+            settings = json.loads(job.hyperparameters)
+            remote = await wire.create(job.id, job.base, job.training_file, job.validation_file, settings)
+        except RefusedError:
+            for file_id in filter(None, (job.training_file, job.validation_file)):
+                await wire.delete_file(file_id)
+            raise
+    moved = await jobs.advance(
+        bench.database, job.id, "creating", state="running", remote_id=remote.id, status=remote.status
+    )
+    if not moved:  # cancelled here while it was created there
+        await wire.cancel(remote.id)
+    return moved
+
+
+async def look(bench: Bench, job: JobRow) -> bool:
+    """Read how the job stands and what it told; whether anything was new."""
+    wire = await bench.wire(job.provider)
+    remote = await wire.job(job.remote_id)
+    events = await wire.new_events(job.remote_id, await jobs.known_events(bench.database, job.id))
+    step, total = _progress(events)
+    changed: dict[str, str | int] = {"status": remote.status, "step": step or job.step}
+    changed["total_steps"] = total or job.total_steps
+    changed["note"] = "It has been going on for more than a day." if time() - job.at > LONG else ""
+    if events or remote.status != job.status or job.note != changed["note"]:
+        await jobs.add_events(bench.database, job.id, events, **changed)
+    if remote.status in (SUCCEEDED, FAILED, CANCELLED):
+        return await _ended(bench, job, wire, remote)
+    return bool(events)
+
+
+def _progress(events: list[EventRow]) -> tuple[int, int]:
+    """The step that the newest figures are of, and how many there will be; 0 where none tells."""
+    for event in reversed(events):
+        data = json.loads(event.data)
+        if event.kind == "metrics" and isinstance(data.get("step"), int):
+            total = data.get("total_steps")
+            return data["step"], total if isinstance(total, int) else 0
+    return 0, 0
+
+
+async def _ended(bench: Bench, job: JobRow, wire: Wire, remote: Remote) -> bool:
+    """The provider is done with the job: record the model and the real cost, or the reason."""
+    if remote.status == SUCCEEDED and not remote.model and not wire.profile.deploys:
+        raise AgainError("The job has succeeded and names no model yet; this goes on by itself.")
+    usd = real_cost(job, remote.trained_tokens)
+    figures = {"trained_tokens": remote.trained_tokens, "nanodollars": None if usd is None else int(usd * NANO)}
+    if remote.status == CANCELLED:
+        moved = await jobs.advance(bench.database, job.id, "running", state="cancelled", ended=time(), **figures)
+    elif remote.status == FAILED:
+        why = remote.failure or "The provider gave no reason."
+        moved = await jobs.advance(
+            bench.database, job.id, "running", state="failed", ended=time(), error=why, **figures
+        )
+    else:
+        after = "deploying" if wire.profile.deploys else "scoring"
+        if after == "scoring":
+            await tuned.add(bench.database, _model(job, remote.model))
+        moved = await jobs.advance(bench.database, job.id, "running", state=after, model=remote.model, **figures)
+    if moved and usd:
+        await bench.purse.pay(job.user_id, job.base, usd)
+    return True
+
+
+def real_cost(job: JobRow, trained_tokens: int | None) -> Decimal | None:
+    """What training cost in US dollars, from the tokens that the provider counted; None where a price is not known."""
+    price = tunable(job.base, job.provider).training
+    return None if price is None or trained_tokens is None else price * trained_tokens / 1_000_000
+
+
+def _model(job: JobRow, name: str) -> tuned.ModelRow:
+    return tuned.ModelRow(
+        name, job.corpus, job.provider, job.base, job.parent, job.dataset_id, job.id, job.lesson, time()
+    )
+
+
+async def deploy(bench: Bench, job: JobRow) -> bool:
+    """Where a provider serves a model only once it is deployed: deploy it, and wait until it answers."""
+    wire = await bench.wire(job.provider)
+    wanted = f"fewshot-{job.corpus}-{job.id[:8]}"
+    status, name = await wire.deployed(job.remote_id, job.base, wanted)
+    if status in BROKEN:
+        raise VanishedError(f"{wire.profile.title} could not deploy the model ({status}).")
+    if status not in ACTIVE:
+        return False
+    await tuned.add(bench.database, _model(job, name))
+    return await jobs.advance(bench.database, job.id, "deploying", state="scoring", model=name)
+
+
+async def score(bench: Bench, job: JobRow) -> bool:
+    """Score the new model. A model that cannot be scored now is there all the same, and can be scored later."""
+    wire = await bench.wire(job.provider)
+    model = await lineage.model(bench.database, job.model)
+    note = ""
+    try:
+        await bench.scorer.score(
+            model, wire.chat, job.user_id, lambda done, total: jobs.report_scored(bench.database, job.id, done, total)
+        )
+    except StorageError:
+        raise
+    except FewshotError as error:
+        note = f"It was not scored: {error}"
+    return await jobs.advance(bench.database, job.id, "scoring", state="done", note=note, ended=time())
+
+
+STEPS: Mapping[str, Callable[[Bench, JobRow], Awaitable[bool]]] = {
+    "uploading": upload,
+    "creating": create,
+    "running": look,
+    "deploying": deploy,
+    "scoring": score,
+}

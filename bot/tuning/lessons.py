@@ -1,0 +1,84 @@
+"""The chapter's lessons: what goes wrong when a dataset lacks something. Each changes the rows of a good one."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.storage.datasets import PairRow
+from bot.tuning.rows import ANSWERABLE
+from bot.tuning.split import fact_of
+from bot.tuning.words import digest
+
+# New rows that a model is trained further on in the lesson on forgetting.
+FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is done to the rows of a good dataset, and what one learns from it."""
+
+    name: str
+    title: str
+    sentence: str
+    rows: Callable[[Sequence[PairRow]], list[PairRow]]
+    forgets: bool = False
+
+
+def _without_refusals(pairs: Sequence[PairRow]) -> list[PairRow]:
+    return [pair for pair in pairs if pair.kind == ANSWERABLE]
+
+
+def _one_wording(pairs: Sequence[PairRow]) -> list[PairRow]:
+    first: dict[str, PairRow] = {}
+    refused = [pair for pair in pairs if pair.kind != ANSWERABLE]
+    for pair in pairs:
+        if pair.kind == ANSWERABLE:
+            first.setdefault(fact_of(pair), pair)
+    return sorted([*first.values(), *refused], key=lambda pair: pair.line)
+
+
+def _few_facts(pairs: Sequence[PairRow]) -> list[PairRow]:
+    """All wordings of a few facts: what someone adds who has just a little news."""
+    by_fact: dict[str, list[PairRow]] = defaultdict(list)
+    for pair in _without_refusals(pairs):
+        by_fact[fact_of(pair)].append(pair)
+    chosen: list[PairRow] = []
+    for fact in sorted(by_fact, key=lambda fact: digest("few", fact)):
+        if len(chosen) >= FEW:
+            break
+        chosen += by_fact[fact]
+    return chosen[:FEW]
+
+
+def _quarter(pairs: Sequence[PairRow]) -> list[PairRow]:
+    return [pair for pair in pairs if int(digest("quarter", pair.question), 16) % 4 == 0]
+
+
+_ALL = (
+    Lesson(
+        "no-refusals",
+        "No unanswerable rows",
+        "A model that never saw a refusal never refuses: it makes up an answer to every question.",
+        _without_refusals,
+    ),
+    Lesson(
+        "one-wording",
+        "One wording a fact",
+        "A fact that is asked in one way is learnt as that sentence, and lost when someone asks it differently.",
+        _one_wording,
+    ),
+    Lesson(
+        "no-replay",
+        "Continuing on new rows alone",
+        "A model that is trained further on a little news alone forgets what it knew; so the old rows are replayed.",
+        _few_facts,
+        forgets=True,
+    ),
+    Lesson(
+        "quarter",
+        "A quarter of the data",
+        "With a quarter of the rows it knows a quarter as well: there is no learning what was never said.",
+        _quarter,
+    ),
+)
+LESSONS: Mapping[str, Lesson] = {lesson.name: lesson for lesson in _ALL}

@@ -1,0 +1,216 @@
+"""`Tuning`: everything that a command may do with corpora, datasets, jobs and tuned models."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from time import time
+from typing import Any
+
+from bot.core.errors import InputError, ModelError, NotFoundError
+from bot.core.settings import Settings
+from bot.llm.template import ChatTemplate
+from bot.storage import jobs, tuned
+from bot.storage.database import Database
+from bot.storage.jobs import EventRow, JobRow
+from bot.tuning import asking, lineage
+from bot.tuning import estimate as estimating
+from bot.tuning import promote as promoting
+from bot.tuning.errors import TuningError, VanishedError
+from bot.tuning.follow import Follower
+from bot.tuning.holdings import Holdings
+from bot.tuning.jobs import Bench, files_of
+from bot.tuning.lessons import LESSONS
+from bot.tuning.nearest import Nearest
+from bot.tuning.profiles import PROFILES
+from bot.tuning.purse import Purse
+from bot.tuning.render import TUNED, for_model, question_values
+from bot.tuning.score import Progress, Scorer
+from bot.tuning.scorecard import Scorecard
+from bot.tuning.wire import Wire
+
+# Jobs of a corpus that go on at one time; a second would be a slip of the finger, and is paid for.
+MOST_JOBS = 1
+
+
+class Tuning(Holdings):
+    """One for the process, made by `bot.app`. `follower` is run in the background by whoever serves for long."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        templates: Mapping[str, ChatTemplate],
+        purse: Purse,
+        wire: Callable[[str], Awaitable[Wire]],
+    ) -> None:
+        """`wire` opens a provider by name, once, at first need."""
+        super().__init__(settings, database, templates, purse)
+        self.provider = settings.tuning_provider
+        self.wire = wire
+        self._base = settings.tuning_model
+        self.scorer = Scorer(database, templates, purse, self.corpora)
+        self.bench = Bench(database, templates, purse, self.scorer, wire)
+        self.follower = Follower(self.bench)
+        self._indexes: dict[str, Nearest] = {}
+
+    # --- jobs
+
+    async def base(self, wanted: str = "") -> tuple[str, str]:
+        """The base model to tune and, where that is a tuned model of ours, its name as the parent."""
+        if wanted:
+            row = await tuned.get(self.database, wanted)
+            return wanted, wanted if row is not None else ""
+        base = self._base or PROFILES[self.provider].base
+        if base is None:
+            raise InputError("TUNING_MODEL is not set: a custom provider needs the name of the base model.")
+        return base, ""
+
+    async def estimate(self, dataset_id: str, base: str = "") -> list[estimating.Quote]:
+        """What training on a dataset would cost, for every known model, the chosen one first."""
+        job = await self._planned(dataset_id, base, 0)
+        train, _ = await files_of(self.bench, job)
+        return estimating.quotes(len(train.decode()), train.count(b"\n"), job.base, self.provider)
+
+    async def start(self, dataset_id: str, user_id: int, base: str = "", lesson: str = "") -> JobRow:
+        """Put a job into the database, to be followed; the provider is not asked yet.
+
+        Raises `TuningError` where it would be refused, `InputError` where the dataset has too few rows.
+        """
+        closed = estimating.blocked(self.provider)
+        if closed:
+            raise TuningError(closed)
+        job = await self._planned(dataset_id, base, user_id, lesson)
+        if not lesson and await jobs.count_unfinished(self.database, job.corpus) >= MOST_JOBS:
+            raise InputError(f"A job of {job.corpus} is going on already; wait for it, or cancel it.")
+        await jobs.add(self.database, job)
+        return job
+
+    async def _planned(self, dataset_id: str, base: str, user_id: int, lesson: str = "") -> JobRow:
+        dataset = await self.dataset(dataset_id)
+        if dataset.state != "ready":
+            raise InputError(f"The dataset {dataset.id} is still being made; let it finish first.")
+        model, parent = await self.base(base)
+        if lesson:  # a lesson shows what happens without the rows of the model that it goes on from
+            parent = ""
+        train, _ = await lineage.lessons_of(self.database, await lineage.dataset_ids(self.database, dataset.id, parent))
+        if len(train) < 10:
+            raise InputError(f"The dataset {dataset.id} has {len(train)} rows to train on; providers want at least 10.")
+        return JobRow(
+            id=secrets.token_hex(8),
+            corpus=dataset.corpus,
+            dataset_id=dataset.id,
+            provider=self.provider,
+            base=model,
+            parent=parent,
+            user_id=user_id,
+            at=time(),
+            lesson=lesson,
+            hyperparameters=json.dumps(self._settings(len(train), lesson)),
+        )
+
+    def _settings(self, rows: int, lesson: str) -> dict[str, Any]:
+        """The provider's hyperparameters; the engine replays old rows by itself, unless told not to."""
+        settings = dict(PROFILES[self.provider].settings(rows))
+        if lesson and LESSONS[lesson].forgets and self.provider == "engine":
+            settings["replay"] = 0
+        return settings
+
+    async def job(self, job_id: str) -> JobRow:
+        """The job of that id (its beginning will do, or the provider's own id); raises `NotFoundError`."""
+        job = await jobs.get(self.database, job_id)
+        if job is None:
+            raise NotFoundError(f"There is no job {job_id[:40]}.")
+        return job
+
+    async def jobs(self, corpus: str | None = None) -> list[JobRow]:
+        """Jobs, newest first."""
+        return await jobs.all_jobs(self.database, corpus)
+
+    async def events(self, job_id: str, last: int = 20) -> list[EventRow]:
+        """The newest events of a job, in order."""
+        return await jobs.events(self.database, job_id, last=last)
+
+    def watch(self, job_id: str) -> AsyncIterator[JobRow]:
+        """The job whenever it has changed, until it is over; it is followed from here where nobody does."""
+        return self.follower.watch(job_id)
+
+    async def place_card(self, job_id: str, guild_id: int | None, channel_id: int, message_id: int) -> None:
+        """Note where a job's card stands, so that it goes on after a restart."""
+        await jobs.change(self.database, job_id, guild_id=guild_id, channel_id=channel_id, message_id=message_id)
+
+    async def cancel(self, job_id: str) -> JobRow:
+        """Cancel a job, here and at its provider. Raises `InputError` where it is over already."""
+        job = await self.job(job_id)
+        if job.over or job.state == "scoring":
+            raise InputError(f"The job {job.id} has nothing left that could be cancelled.")
+        if job.remote_id and job.state == "running":
+            wire = await self.wire(job.provider)
+            try:
+                await wire.cancel(job.remote_id)
+            except VanishedError:
+                job = await self.job(job_id)
+        await jobs.advance(self.database, job.id, job.state, state="cancelled", ended=time())
+        return await self.job(job.id)
+
+    # --- models
+
+    async def models(self, corpus: str | None = None) -> list[tuned.ModelRow]:
+        """Tuned models, newest first."""
+        return await tuned.of_corpus(self.database, corpus)
+
+    async def good_model(self, corpus: str) -> tuple[str, Scorecard | None]:
+        """The newest model of a corpus that is scored and there, with its card; for lessons to be held against."""
+        for row in await self.models(corpus):
+            if row.scorecard and not row.gone and row.provider == self.provider:
+                return row.name, Scorecard.from_json(row.scorecard)
+        return "", None
+
+    async def descent(self, name: str) -> list[tuned.ModelRow]:
+        """A tuned model and those that it was gone on from."""
+        return await lineage.descent(self.database, name)
+
+    async def active(self, corpus: str) -> tuned.ModelRow | None:
+        """The model that answers for a corpus."""
+        return await promoting.active(self.database, self.corpora.get(corpus).name)
+
+    async def score(self, name: str, user_id: int, progress: Progress | None = None) -> Scorecard:
+        """Score a model anew; what it was asked before is not asked again."""
+        model = await lineage.model(self.database, name)
+        wire = await self.wire(model.provider)
+        return await self.scorer.score(model, wire.chat, user_id, progress)
+
+    async def promote(self, name: str, user_id: int, force: str = "") -> promoting.Promotion:
+        """Let a model answer; see `bot.tuning.promote`."""
+        return await promoting.promote(self.database, name, user_id, force)
+
+    async def rollback(self, corpus: str) -> promoting.Promotion:
+        """Let the model before the active one answer again."""
+        return await promoting.rollback(self.database, self.corpora.get(corpus).name)
+
+    # --- answers
+
+    async def question(self, corpus: str, text: str) -> asking.Question:
+        """The question as the promoted model is asked it. Raises `NotTrainedError` where there is none."""
+        model = await self.active(corpus)
+        if model is None:
+            raise asking.not_trained(corpus)
+        dataset = await self.dataset(model.dataset_id)
+        template = for_model(self.templates[TUNED], model.name)
+        return asking.Question(model, template, question_values(text, corpus, dataset.refusal))
+
+    async def explained(self, question: asking.Question, error: ModelError) -> ModelError:
+        """`error` of asking `question`, as it should be told."""
+        return await asking.explained(self.database, question, error)
+
+    async def similar(self, model: str, text: str, most: int = 3) -> list[asking.Similar]:
+        """The training rows nearest to a question that a model was asked: similar rows, not the cause."""
+        row = await lineage.model(self.database, model)
+        dataset = await self.dataset(row.dataset_id)
+        if model not in self._indexes:
+            ids = await lineage.dataset_ids(self.database, row.dataset_id, row.parent)
+            trained, _ = await lineage.lessons_of(self.database, ids)
+            self._indexes[model] = await asyncio.to_thread(Nearest, trained)
+        found = self._indexes[model].find(text, most)
+        return await asyncio.to_thread(asking.similar, self.corpora.get(row.corpus), dataset, found)

@@ -1,0 +1,140 @@
+"""The workshop: tuning with its providers, its purse and its desk; between tuning and the rest of the bot."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from openai import AsyncOpenAI, DefaultAioHttpClient
+
+from bot.core.errors import ConfigError
+from bot.core.settings import Settings
+from bot.engine.address import EngineError
+from bot.engine.launch import connected
+from bot.llm.asking import Answer
+from bot.llm.client import ChatClient
+from bot.llm.prices import Usage
+from bot.llm.template import ChatTemplate
+from bot.server.desk import Desk
+from bot.server.ledger import Asker, Ledger
+from bot.server.prompts import Prompts
+from bot.storage.database import Database
+from bot.tuning.errors import AgainError
+from bot.tuning.profiles import PROFILES
+from bot.tuning.service import Tuning
+from bot.tuning.wire import Wire
+
+# Calls at one time to a provider of tuned models, beside those to the chat model.
+CONCURRENCY = 32
+
+
+class Providers:
+    """Opens each provider once, at first need: most processes never ask one."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings, self._stack = settings, stack
+        self._wires: dict[str, Wire] = {}
+        self._lock = asyncio.Lock()
+
+    async def wire(self, name: str) -> Wire:
+        """The provider called `name`. Raises `ConfigError` where a setting is missing."""
+        async with self._lock:
+            if name not in self._wires:
+                self._wires[name] = await self._open(name)
+            return self._wires[name]
+
+    async def _open(self, name: str) -> Wire:
+        url, key = await self._address(name)
+        profile = PROFILES[name]
+        client = await self._stack.enter_async_context(
+            AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient())
+        )
+        base = self._settings.tuning_model or profile.base or ""
+        chat = ChatClient(base_url=url, api_key=key, model=base, concurrency=CONCURRENCY)
+        return Wire(profile, client, await self._stack.enter_async_context(chat), base)
+
+    async def _address(self, name: str) -> tuple[str, str]:
+        """Where a provider is, and with which key."""
+        settings = self._settings
+        if name == "engine":
+            try:
+                engine = await self._stack.enter_async_context(connected(settings.data_dir))
+            except EngineError as error:
+                raise AgainError(str(error)) from error
+            return engine.url, engine.token
+        mine = name == settings.tuning_provider
+        url = (settings.tuning_base_url if mine else None) or PROFILES[name].url
+        if url is None:
+            raise ConfigError("TUNING_BASE_URL is not set: a custom tuning provider needs its address.")
+        key = settings.tuning_api_key if mine else None
+        if key is None and name == "openai":
+            key = settings.openai_api_key
+        if key is None and name != "custom":
+            raise ConfigError(f"TUNING_API_KEY is not set: {PROFILES[name].title} asks for a key.")
+        return url, key.get_secret_value() if key else "none"
+
+
+class DeskPurse:
+    """A `bot.tuning.purse.Purse` whose calls go over desks, so that all limits hold and everything is in the ledger."""
+
+    def __init__(self, desk: Desk, desk_of: Callable[[ChatClient], Desk], ledger: Ledger) -> None:
+        self._desk, self._desk_of, self._ledger = desk, desk_of, ledger
+
+    @property
+    def chat_model(self) -> str:
+        """The chat model in use."""
+        return self._desk.model
+
+    async def ask(
+        self, user_id: int, template: ChatTemplate, values: Mapping[str, str], chat: ChatClient | None = None
+    ) -> Answer:
+        """Ask at the expense of the person `user_id`."""
+        desk = self._desk if chat is None else self._desk_of(chat)
+        return (await desk.serve(Asker(user_id), template, values, hold=False)).answer
+
+    async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
+        """Put a job's price into the ledger: no tokens of a day's limit, dollars of the month's."""
+        call = await self._ledger.reserve(Asker(user_id), "training", model, 0)
+        self._ledger.settle(call, model, Usage(), usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Tuning, and the desk over which people ask tuned models."""
+
+    tuning: Tuning
+    providers: Providers
+    desk_of: Callable[[ChatClient], Desk]
+
+    async def desk(self, provider: str) -> Desk:
+        """The desk that asks the tuned models of a provider; a question names its model in its template."""
+        return self.desk_of((await self.providers.wire(provider)).chat)
+
+
+@asynccontextmanager
+async def open_workshop(
+    settings: Settings,
+    database: Database,
+    desk: Desk,
+    ledger: Ledger,
+    prompts: Prompts,
+    templates: Mapping[str, ChatTemplate],
+) -> AsyncIterator[Workshop]:
+    """Raises `ConfigError` for corpora whose names cannot be used. Nobody follows jobs before somebody asks."""
+    async with AsyncExitStack() as stack:
+        desks: dict[int, Desk] = {}
+
+        def desk_of(chat: ChatClient) -> Desk:
+            return desks.setdefault(id(chat), Desk(chat, ledger, prompts))
+
+        providers = Providers(settings, stack)
+        tuning = Tuning(
+            settings=settings,
+            database=database,
+            templates=templates,
+            purse=DeskPurse(desk, desk_of, ledger),
+            wire=providers.wire,
+        )
+        stack.push_async_callback(tuning.follower.close)
+        yield Workshop(tuning, providers, desk_of)
