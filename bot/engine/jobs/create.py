@@ -23,11 +23,12 @@ MAX_SEED = 2**31 - 1
 
 
 class Hyperparameters(Strict):
-    """Each `auto` or a number; the pocket GPT's own bounds hold."""
+    """Each `auto` or a number; the pocket GPT's own bounds hold. `replay` is its own, and OpenAI has none."""
 
     n_epochs: Any = "auto"
     batch_size: Any = "auto"
     learning_rate_multiplier: Any = "auto"
+    replay: Any = 1
 
     @field_validator("*")
     @classmethod
