@@ -10,7 +10,7 @@ from bot.llm.template import ChatTemplate
 
 STYLES = "styles.json"
 # Templates that serve the bot itself: nobody chooses among them, or compares them.
-NOT_TRICKS = frozenset({"select", "questions", "tuned", "with_facts"})
+NOT_TRICKS = frozenset({"select", "questions", "support", "tuned", "with_facts"})
 
 
 @dataclass(frozen=True, slots=True)
