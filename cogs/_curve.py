@@ -14,7 +14,7 @@ from bot.ui.cards import Card
 from bot.ui.pictures import curve
 from bot.ui.reply import AnswerDeletedError, Reply
 
-NAMES = {0: "none", 1: "one", 3: "three"}
+NAMES = {0: "no", 1: "one", 3: "three"}
 
 
 async def show_curve(

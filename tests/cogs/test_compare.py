@@ -72,7 +72,7 @@ async def test_the_curve_counts_what_each_number_of_examples_gets_right(sim: Sim
     sim.model.says(answer)
     tested = await sim.member.click(compared.response, label="Test on 50")
     text = sim.text(tested.response)
-    assert "**none** examples: 0% right" in text
+    assert "**no** examples: 0% right" in text
     assert "**one** example: 40% right" in text
     assert "**three** examples: 100% right" in text
     assert tested.response is not None

@@ -181,7 +181,7 @@ async def test_a_test_never_shows_the_example_that_it_asks_for(sim: Simulated) -
         assert texts.count(texts[-1]) == 1
     text = sim.text(result.response)
     assert "refuse, tested on 3 inputs" in text
-    assert "**none** examples: 33% like the answers wanted" in text
+    assert "**no** examples: 33% like the answers wanted" in text
     assert "**2** examples: 33%" in text
 
 
