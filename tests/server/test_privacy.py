@@ -1,0 +1,227 @@
+"""Of a person who wants to be forgotten nothing remains, and of others everything does."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bot.server.guilds import Guilds, open_guilds
+from bot.server.ledger import Asker, Quoted
+from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
+from bot.server.prompts import Prompts
+from bot.storage.database import Database, open_database
+from bot.storage.migrating import upgrade
+from bot.storage.privacy import NOBODY_THERE, PEOPLE, SERVERS
+from bot.storage.tables import METADATA
+from tests.server.conftest import Clock
+from tests.server.rows import dump, fill, told
+from tests.server.test_prompts import kept, prompt
+
+ANN, BEN = 777_000_777, 888_000_888
+MOST = 10_000_000
+# Numbers that are no person's: servers, channels, messages, events of Discord's, our own rows.
+NOT_PEOPLE = {"guild_id", "channel_id", "message_id", "report_channel", "event_id", "source_id", "id", "parent_id"}
+NOT_PEOPLE |= {"turn_id", "head", "nanodollars", "user_tokens", "guild_tokens"}
+
+
+@pytest.fixture
+async def guilds(database: Database) -> Guilds:
+    return await open_guilds(database, 1_000, 1_000)
+
+
+@pytest.fixture
+def prompts(database: Database, clock: Clock) -> Prompts:
+    return Prompts(database, 7, clock)
+
+
+@pytest.fixture
+def privacy(database: Database, prompts: Prompts, guilds: Guilds, clock: Clock) -> Privacy:
+    return Privacy(database, prompts, guilds, clock)
+
+
+def unpacked(data: bytes) -> dict[str, Any]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name.removesuffix(".json"): json.loads(archive.read(name)) for name in archive.namelist()}
+
+
+async def exported(privacy: Privacy, user_id: int) -> dict[str, Any]:
+    (data,) = (await privacy.export(user_id, most=MOST)).files
+    return unpacked(data)
+
+
+def test_every_table_says_what_it_holds_of_people() -> None:
+    """Whoever adds a table names it in `bot.storage.privacy`."""
+    assert PEOPLE.keys() | NOBODY_THERE.keys() == METADATA.tables.keys()
+    assert not PEOPLE.keys() & NOBODY_THERE.keys()
+    assert all(NOBODY_THERE.values())
+
+
+def test_every_number_that_may_be_a_persons_is_known_as_one_or_as_none() -> None:
+    for table in METADATA.tables.values():
+        known = {place.by for place in PEOPLE.get(table.name, ())}
+        numbers = {column.name for column in table.columns if isinstance(column.type, sa.BigInteger)}
+        assert numbers - known <= NOT_PEOPLE, table.name
+
+
+def test_every_table_with_a_server_says_what_becomes_of_it() -> None:
+    assert SERVERS.keys() == {table.name for table in METADATA.tables.values() if "guild_id" in table.c}
+
+
+async def test_of_a_forgotten_person_nothing_remains_and_of_another_everything(
+    database: Database, privacy: Privacy
+) -> None:
+    await fill(database, BEN, "quuxly", 2)
+    before = await dump(database)
+    await fill(database, ANN, "xyzzy", 1)
+    assert "xyzzy" in told([row for rows in (await dump(database)).values() for row in rows])
+    assert await privacy.delete(ANN) > 0
+    after = await dump(database)
+    for table, rows in after.items():
+        assert "xyzzy" not in told(rows).lower(), table
+        assert str(ANN) not in told(rows), table
+        assert all(row in rows for row in before[table]), table
+
+
+async def test_what_was_forgotten_stands_in_no_byte_of_the_files(tmp_path: Path, clock: Clock) -> None:
+    """Neither in free pages, nor in the log of changes, while the bot goes on running."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
+    await upgrade(url)
+    async with open_database(url) as database:
+        await fill(database, BEN, "quuxly", 2)
+        await fill(database, ANN, "xyzzy", 1)
+        assert any(b"xyzzy" in path.read_bytes() for path in tmp_path.iterdir())
+        await Privacy(database, Prompts(database, 7, clock), await open_guilds(database, 1, 1), clock).delete(ANN)
+        for path in tmp_path.iterdir():
+            assert b"xyzzy" not in path.read_bytes().lower(), path.name
+        assert any(b"quuxly" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+async def test_an_export_holds_everything_and_after_the_deletion_nothing(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    await fill(database, ANN, "xyzzy", 1)
+    await fill(database, BEN, "quuxly", 2)
+    held = replace(prompt(clock()), asker=Asker(ANN))
+    prompts.hold(held)
+    first = await exported(privacy, ANN)
+    assert first.keys() == PEOPLE.keys() | {"summary", "prompts_in_memory"}
+    assert first["summary"]["entries"]["turns"] == 1
+    assert first["turns"][0]["words"] == "xyzzy"
+    assert first["prompts"][0]["body"]["messages"] == [{"content": "xyzzy"}]
+    assert [one["id"] for one in first["prompts_in_memory"]] == [held.id]
+    assert "quuxly" not in json.dumps(first)
+    await privacy.delete(ANN)
+    assert await exported(privacy, ANN) == {"summary": {"entries": {}, "note": "Nothing is kept about you."}}
+    assert (await exported(privacy, BEN))["turns"][0]["words"] == "quuxly"
+
+
+async def test_somebody_who_never_came_gets_a_file_that_says_so(privacy: Privacy) -> None:
+    assert await exported(privacy, 4711) == {"summary": {"entries": {}, "note": "Nothing is kept about you."}}
+    assert await privacy.delete(4711) == 0
+
+
+async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    for _ in range(20):
+        await prompts.keep(replace(prompt(clock()), asker=Asker(ANN)))
+    assert await kept(database) == 20
+    whole = await exported(privacy, ANN)
+    parts = (await privacy.export(ANN, most=700)).files
+    assert len(parts) > 1
+    assert all(len(part) <= 700 for part in parts)
+    assert [row for part in parts for row in unpacked(part)["prompts"]] == whole["prompts"]
+
+
+async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_and_with_the_message(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    quoting = replace(prompt(clock()), asker=Asker(BEN, 10, 100, Quoted(55, ANN)))
+    others = replace(prompt(clock()), asker=Asker(BEN, 10, 100, Quoted(56, BEN)))
+    for one in (quoting, others):
+        prompts.hold(one)
+        await prompts.keep(one)
+    assert await kept(database) == 2
+    found = await Prompts(database, 7, clock).find(quoting.id)
+    assert found is not None
+    assert found.asker.quoted == Quoted(55, ANN)
+    await privacy.delete(ANN)
+    assert await prompts.find(quoting.id) is None
+    assert await prompts.find(others.id) is not None
+    await prompts.forget_message(56)
+    assert await prompts.find(others.id) is None
+    assert await kept(database) == 0
+
+
+async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    """Asked before the deletion and answered after it; what is asked later is kept as ever."""
+    late = replace(prompt(clock()), asker=Asker(ANN))
+    clock.move(seconds=1)
+    await privacy.delete(ANN)
+    prompts.hold(late)
+    await prompts.keep(late)
+    assert await prompts.find(late.id) is None
+    clock.move(seconds=1)
+    new = replace(prompt(clock()), asker=Asker(ANN))
+    await prompts.keep(new)
+    assert await kept(database) == 1
+
+
+async def test_what_is_older_than_its_time_goes_and_the_rest_stays(
+    database: Database, privacy: Privacy, clock: Clock
+) -> None:
+    await fill(database, ANN, "xyzzy", 1)
+    async with database.read() as connection:
+        day = (await connection.execute(sa.text("SELECT day FROM calls"))).scalar_one()
+    assert day == clock.at.date().isoformat()
+
+    async def touch(connection: Any) -> None:
+        await connection.execute(sa.text("UPDATE calls SET settled = 1"))
+        for table, column in (("stories", "touched"), ("trick_suggestions", "at"), ("prompts", "at")):
+            await connection.execute(sa.text(f"UPDATE {table} SET {column} = :at"), {"at": clock()})
+        await connection.execute(sa.text("UPDATE stories SET state = 'ended'"))
+
+    await database.transact(touch)
+    names = ("calls", "stories", "turns", "trick_suggestions", "prompts")
+    for days, gone in ((7, []), (1, ["prompts"]), (OLD_DAYS - 7, ["stories", "turns", "trick_suggestions"])):
+        clock.move(days=days)
+        before = await dump(database)
+        await privacy.sweep()
+        after = await dump(database)
+        assert [name for name in names if before[name] and not after[name]] == sorted(gone, key=names.index)
+    clock.move(days=CALLS_DAYS)
+    await privacy.sweep()
+    assert not (await dump(database))["calls"]
+
+
+async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bot_comes_back(
+    database: Database, privacy: Privacy, guilds: Guilds, clock: Clock
+) -> None:
+    await fill(database, ANN, "xyzzy", 1)
+    await fill(database, BEN, "quuxly", 2)
+    await guilds.change(1, menus=False)
+    await privacy.here([2])
+    await privacy.here([2])
+    clock.move(days=GRACE_DAYS - 1)
+    await privacy.here([1, 2])
+    clock.move(days=GRACE_DAYS)
+    await privacy.sweep()
+    assert not guilds.of(1).menus
+    await privacy.left(1)
+    clock.move(days=GRACE_DAYS)
+    await privacy.here([2])
+    await privacy.sweep()
+    after = await dump(database)
+    for table in SERVERS:
+        assert {row["guild_id"] for row in after[table]} <= {None, 2}, table
+    assert guilds.of(1).menus
+    assert len(after["turns"]) == len(after["tricks"]) == len(after["trick_examples"]) == 1
+    assert not any(row["name"].startswith("left:") for row in after["marks"])
+    assert len(after["calls"]) == 2
