@@ -18,8 +18,8 @@ from typing import Any
 
 from tests.bench.season import Pair, Season, as_row, season
 
-SEEDS = (101, 102, 103)
-"""Not those with which the recipe was found."""
+SEEDS = (201, 202, 203)
+"""Never looked at while the recipe and the seasons were made; after tuning on them, choose others."""
 SIZES: dict[str, dict[str, Any]] = {
     "a season": {},
     "500 facts": {"pilots": 12, "races": 17, "trained": 2, "refused": 0.25},
