@@ -27,7 +27,7 @@ class Sentences(click.Group):
             return super().invoke(ctx)
         except FewshotError as error:
             click.echo(f"fewshot: {error}", err=True)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:  # whatever it is, a person at a terminal gets a sentence
             logging.getLogger(__name__).debug("the fault, whole", exc_info=error)

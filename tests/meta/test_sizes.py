@@ -17,6 +17,7 @@ LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 300, 60
 # Where anything at all may be caught, and why.
 BROAD = {
     "bot/storage/writer.py": "what a job raises belongs to the one who queued it, and the writer lives on",
+    "bot/cli/__init__.py": "a person at a terminal gets a sentence, and the traceback where they ask for it",
     "bot/ui/actions.py": "discord.py would only log it, and the one who pressed would wait for ever",
 }
 # Paths of the system that a program may look at, and why.
