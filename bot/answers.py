@@ -15,7 +15,7 @@ from bot.llm.asking import Answer
 from bot.llm.template import ChatTemplate, Request
 from bot.rendering import page_of
 from bot.server.desk import Desk, Served
-from bot.server.ledger import Asker
+from bot.server.ledger import Asker, Quoted
 from bot.server.prompts import Prompt, Prompts, unasked
 from bot.showing import author, card_of
 from bot.ui.actions import ActionButton
@@ -26,9 +26,14 @@ from bot.ui.work import Work
 Render = Callable[[Answer], Page]
 
 
-def asker_of(interaction: discord.Interaction[Any]) -> Asker:
-    """Who acted, and where, as ids."""
-    return Asker(interaction.user.id, interaction.guild_id, interaction.channel_id)
+def asker_of(interaction: discord.Interaction[Any], quoted: Quoted | None = None) -> Asker:
+    """Who acted, and where, as ids; `quoted` is the message that it is about."""
+    return Asker(interaction.user.id, interaction.guild_id, interaction.channel_id, quoted)
+
+
+def quoted_in(message: discord.Message) -> Quoted:
+    """A message that is asked about."""
+    return Quoted(message.id, message.author.id)
 
 
 class Answers:
@@ -45,14 +50,16 @@ class Answers:
         *,
         private: bool,
         render: Render = page_of,
+        quoted: Quoted | None = None,
     ) -> Served | None:
         """Answer `interaction` with `template` filled with `values`; None where nobody could be answered.
 
-        Raises what the desk raises: the caller's error handler tells the person.
+        `quoted` is the message that the values were taken from. Raises what the desk raises: the caller's error
+        handler tells the person.
         """
         with self._work.on(interaction):
             async with Reply(interaction, private=private) as reply:
-                return await self.give_in(reply, interaction, template, values, render=render)
+                return await self.give_in(reply, interaction, template, values, render=render, quoted=quoted)
 
     async def give_in(
         self,
@@ -62,13 +69,14 @@ class Answers:
         values: Mapping[str, str],
         *,
         render: Render = page_of,
+        quoted: Quoted | None = None,
     ) -> Served | None:
         """The same in a `reply` that is open already."""
         with suppress(AnswerDeletedError):
             try:
-                served = await self._desk.serve(asker_of(interaction), template, values, reply.show)
+                served = await self._desk.serve(asker_of(interaction, quoted), template, values, reply.show)
             except NoModelError as error:
-                await self.show_prompt_instead(reply, interaction, template, values, error)
+                await self.show_prompt_instead(reply, interaction, template, values, error, quoted)
                 return None
             page = render(served.answer)
             message = await reply.finish(
@@ -97,6 +105,7 @@ class Answers:
         template: ChatTemplate,
         values: Mapping[str, str],
         error: NoModelError,
+        quoted: Quoted | None = None,
     ) -> None:
         """Where no model is connected: the card that shows what would have been sent, the prompt open.
 
@@ -104,7 +113,7 @@ class Answers:
         """
         if not isinstance(error.request, Request):
             raise error
-        prompt = unasked(error.request, asker_of(interaction), template, values)
+        prompt = unasked(error.request, asker_of(interaction, quoted), template, values)
         self._prompts.hold(prompt)
         if not reply.private:
             await self._prompts.keep(prompt)

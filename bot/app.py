@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from bot.answers import Answers
 from bot.client import Fewshot
-from bot.core.errors import ConfigError
+from bot.core.errors import ConfigError, StorageError
 from bot.core.settings import Settings
 from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
@@ -24,7 +24,10 @@ from bot.play.moving import Moving
 from bot.play.scenarios import open_scenarios
 from bot.server.desk import Desk
 from bot.server.guilds import open_guilds
+from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
+from bot.server.moderation import Moderation
+from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.tricks import Tricks
 from bot.services import Services
@@ -38,7 +41,7 @@ from bot.workshop import open_workshop
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 STAND_IN = "stand-in"
-# Seconds between two sweeps of old prompts.
+# Seconds between two sweeps of what is old.
 SWEEP = 3_600
 
 
@@ -62,8 +65,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             guilds,
         )
         prompts = Prompts(database, settings.retention_days)
-        desk = Desk(client, ledger, prompts)
-        sweeping = asyncio.create_task(_sweep(prompts), name="sweep old prompts")
+        model = settings.moderation_model
+        desk = Desk(client, ledger, prompts, Moderation(client, model, guilds) if model else None)
+        privacy = Privacy(database, prompts, guilds)
+        sweeping = asyncio.create_task(_sweep(privacy), name="sweep what is old")
         stack.callback(sweeping.cancel)
         library = await asyncio.to_thread(open_library, TEMPLATES)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
@@ -92,6 +97,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             moving=Moving(database, adventures),
             tuning=workshop.tuning,
             workshop=workshop,
+            privacy=privacy,
+            health=await stack.enter_async_context(open_health(database, client.models, settings.health_port)),
             database=database,
         )
 
@@ -180,12 +187,13 @@ def _hold(stack: AsyncExitStack, folder: Path) -> None:
         raise ConfigError(f"DATA_DIR {folder} cannot be used: {os.strerror(error.errno or 0)}.") from None
 
 
-async def _sweep(prompts: Prompts) -> None:
-    """Forget old prompts, now and every hour."""
+async def _sweep(privacy: Privacy) -> None:
+    """Forget what is older than it is kept, now and every hour."""
     while True:
-        dropped = await prompts.forget_old()
-        if dropped:
-            _log.info("%d prompts were older than their retention and are gone", dropped)
+        try:
+            await privacy.sweep()
+        except StorageError as error:  # A database that is locked for once must not end the sweeps for good.
+            _log.error("what is old could not be forgotten: %s", error)
         await asyncio.sleep(SWEEP)
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pkgutil import iter_modules
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -31,6 +32,8 @@ PERMISSIONS = discord.Permissions(
     add_reactions=True,
     use_external_emojis=True,
 )
+# The kinds of channels that can be age-restricted.
+FOR_ADULTS = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.ForumChannel)
 # In place of a server's id, for commands that stand in all of them.
 EVERYWHERE = "everywhere"
 
@@ -59,10 +62,6 @@ class Fewshot(commands.Bot):
             intents=_intents(services.settings),
             # Text that a model wrote pings nobody.
             allowed_mentions=discord.AllowedMentions.none(),
-            allowed_installs=_installs(services.settings),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=True, private_channel=services.settings.user_install
-            ),
             # Nothing is looked up in these caches, and without them memory stays flat.
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -71,12 +70,18 @@ class Fewshot(commands.Bot):
         self.services = services
         self.actions: Actions = services.actions
         self.on_started: Callable[[Fewshot], Awaitable[None]] | None = None
+        services.health.gateway = self._is_connected
+        if services.desk.moderation is not None:
+            services.desk.moderation.age_restricted = self._is_age_restricted
 
     async def setup_hook(self) -> None:
         """Load the cogs and sync the commands; runs once, before the gateway connects."""
         self.add_dynamic_items(ActionButton, ActionMenu)
         for name in cog_names():
             await self.load_extension(name)
+        for place in (None, *self.services.settings.operator_guild_ids):
+            for command in self.tree.get_commands(guild=_object(place)):
+                settle(command, anywhere=self.services.settings.user_install)
         if self.http.token is not None:
             await self.sync()
 
@@ -88,6 +93,17 @@ class Fewshot(commands.Bot):
 
     async def on_message(self, message: discord.Message, /) -> None:
         """No commands are read from messages."""
+
+    def _is_connected(self) -> bool:
+        """Whether the gateway is connected and has told what there is."""
+        return self.is_ready() and not self.is_closed() and self.ws.open
+
+    def _is_age_restricted(self, channel_id: int) -> bool:
+        """Whether a channel of a server that the bot is in is for adults alone; a thread is what its channel is."""
+        channel = self.get_channel(channel_id)
+        if isinstance(channel, discord.Thread):
+            channel = channel.parent
+        return isinstance(channel, FOR_ADULTS) and channel.is_nsfw()
 
     async def sync(self) -> int:
         """Register the commands, if they changed since the last time; how many there are.
@@ -147,6 +163,19 @@ class Fewshot(commands.Bot):
             await self.http.bulk_upsert_guild_commands(self.application_id, place, [])
 
 
+def settle(
+    command: app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu, *, anywhere: bool
+) -> None:
+    """Say of a command where it may be used: in servers, in the bot's direct messages unless it is for servers only,
+    and with `anywhere` also where the bot is not, for those commands that let people install them.
+    """
+    people = anywhere and command.allowed_installs is not None and command.allowed_installs.user
+    command.allowed_installs = app_commands.AppInstallationType(guild=True, user=people)
+    command.allowed_contexts = app_commands.AppCommandContext(
+        guild=True, dm_channel=not command.guild_only, private_channel=people
+    )
+
+
 def _object(place: int | None) -> discord.Object | None:
     """A server as the tree names it."""
     return None if place is None else discord.Object(place)
@@ -166,8 +195,3 @@ def _intents(settings: Settings) -> discord.Intents:
     intents.guilds = intents.guild_messages = intents.dm_messages = True
     intents.message_content = settings.message_content
     return intents
-
-
-def _installs(settings: Settings) -> app_commands.AppInstallationType:
-    """Servers, and people where the operator has switched that on: Discord refuses it unless the portal agrees."""
-    return app_commands.AppInstallationType(guild=True, user=settings.user_install)

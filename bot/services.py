@@ -10,7 +10,9 @@ from bot.play.adventures import Adventures
 from bot.play.moving import Moving
 from bot.server.desk import Desk
 from bot.server.guilds import Guilds
+from bot.server.health import Health
 from bot.server.ledger import Ledger
+from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
@@ -38,6 +40,8 @@ class Services:
     moving: Moving
     tuning: Tuning
     workshop: Workshop
+    privacy: Privacy
+    health: Health
     database: Database
 
 

@@ -61,6 +61,7 @@ class Ask(commands.Cog):
         """Serve it no longer."""
         self._services.actions.unregister(MENU)
 
+    @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")
     @app_commands.describe(request="What you want, in your own words, with the text it is about")
     async def ask(self, interaction: discord.Interaction[Any], request: app_commands.Range[str, 1, LONGEST]) -> None:

@@ -118,7 +118,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Prompt
     ) -> tuple[Prompt, str]:
         """The prompt of a rung and its answer; no answer where no model is connected."""
-        asker = asker_of(interaction)
+        asker = asker_of(interaction, base.asker.quoted)
         try:
             served = await self._services.desk.serve(asker, template, base.values)
         except NoModelError as error:

@@ -6,7 +6,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers import quoted_in
 from bot.core.errors import InputError
+from bot.server.ledger import Quoted
 from bot.services import Services, services_of
 from bot.ui.safe import Modal
 from bot.ui.uploads import read_text
@@ -23,8 +25,13 @@ class Rewrite(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.menu = app_commands.ContextMenu(name="Rewrite…", callback=self.message)
+        self.menu = app_commands.ContextMenu(
+            name="Rewrite…",
+            callback=self.message,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+        )
 
+    @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="rewrite", description="Rewrite a text in another style")
     @app_commands.describe(
         text="What to rewrite; without it (and without a file) you get a window for several lines",
@@ -71,7 +78,8 @@ class Rewrite(commands.Cog):
             raise InputError("This message holds no text to rewrite.")
         self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
         text = message.content[:LONGEST_SAMPLE]
-        await interaction.response.send_modal(RewriteModal(self, text, "", "", private=True))
+        modal = RewriteModal(self, text, "", "", private=True, quoted=quoted_in(message))
+        await interaction.response.send_modal(modal)
 
     def style_of(self, style: str | None, sample: str | None) -> tuple[str, str]:
         """The style's name and a sample of it; raises `InputError` where no sample is known."""
@@ -88,14 +96,21 @@ class Rewrite(commands.Cog):
         raise InputError(f"I have no sample of the style “{wanted}”. Give one in `sample`, or choose from: {names}.")
 
     async def give(
-        self, interaction: discord.Interaction[Any], text: str, style: str, sample: str, *, private: bool
+        self,
+        interaction: discord.Interaction[Any],
+        text: str,
+        style: str,
+        sample: str,
+        *,
+        private: bool,
+        quoted: Quoted | None = None,
     ) -> None:
         """Answer with the rewritten text."""
         if not text.strip():
             raise InputError("There is nothing to rewrite: the text is empty.")
         values = {"text": text, "style": style, "sample": sample}
         template = self._services.library.get("rewrite")
-        await self._services.answers.give(interaction, template, values, private=private)
+        await self._services.answers.give(interaction, template, values, private=private, quoted=quoted)
 
 
 class RewriteModal(Modal, title="Rewrite a text"):
@@ -115,15 +130,17 @@ class RewriteModal(Modal, title="Rewrite a text"):
         placeholder="Only for a style of your own: a text that sounds the way it should",
     )
 
-    def __init__(self, cog: Rewrite, text: str, style: str, sample: str, *, private: bool) -> None:
+    def __init__(
+        self, cog: Rewrite, text: str, style: str, sample: str, *, private: bool, quoted: Quoted | None = None
+    ) -> None:
         super().__init__()
-        self._cog, self._private = cog, private
+        self._cog, self._private, self._quoted = cog, private, quoted
         self.text.default, self.style.default, self.sample.default = text or None, style or None, sample or None
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Rewrite what was typed."""
         style, sample = self._cog.style_of(self.style.value, self.sample.value)
-        await self._cog.give(interaction, self.text.value, style, sample, private=self._private)
+        await self._cog.give(interaction, self.text.value, style, sample, private=self._private, quoted=self._quoted)
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -7,8 +7,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers import quoted_in
 from bot.core.errors import InputError
 from bot.core.languages import language, suggestions
+from bot.server.ledger import Quoted
 from bot.services import Services, services_of
 
 # What Discord lets a slash option hold.
@@ -20,8 +22,13 @@ class Translate(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.menu = app_commands.ContextMenu(name="Translate", callback=self.message)
+        self.menu = app_commands.ContextMenu(
+            name="Translate",
+            callback=self.message,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+        )
 
+    @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="translate", description="Translate a text into another language")
     @app_commands.describe(
         text="What to translate",
@@ -50,14 +57,22 @@ class Translate(commands.Cog):
         if not message.content.strip():
             raise InputError("This message holds no text to translate.")
         self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
-        await self._give(interaction, message.content[:LONGEST], None, private=True)
+        await self._give(interaction, message.content[:LONGEST], None, private=True, quoted=quoted_in(message))
 
-    async def _give(self, interaction: discord.Interaction[Any], text: str, to: str | None, *, private: bool) -> None:
+    async def _give(
+        self,
+        interaction: discord.Interaction[Any],
+        text: str,
+        to: str | None,
+        *,
+        private: bool,
+        quoted: Quoted | None = None,
+    ) -> None:
         if not text.strip():
             raise InputError("There is nothing to translate: the text is empty.")
         values = {"text": text, "to": (to or "").strip() or language(str(interaction.locale))}
         template = self._services.library.get("translate")
-        await self._services.answers.give(interaction, template, values, private=private)
+        await self._services.answers.give(interaction, template, values, private=private, quoted=quoted)
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -5,10 +5,10 @@ loads it, so neither can grow without the other.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.core.errors import ConfigError
@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     daily_tokens: int = Field(5_000_000, ge=1, description="Tokens the whole bot may use in a UTC day.")
     monthly_usd: float = Field(20.0, gt=0, description="US dollars the whole bot may spend in a UTC month.")
 
+    moderation_model: str | None = Field(
+        None, description="Moderation model of the same server that input and output must pass; off when unset."
+    )
+
     health_port: int | None = Field(
         None, ge=1, le=65535, description="Port on loopback for /livez and /readyz; off when unset."
     )
@@ -138,6 +142,13 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _moderated(self) -> Self:
+        """A moderation needs a server that has one."""
+        if self.moderation_model is not None and not self.has_model:
+            raise ValueError("MODERATION_MODEL needs OPENAI_API_KEY or OPENAI_BASE_URL beside it")
+        return self
 
     @property
     def has_model(self) -> bool:

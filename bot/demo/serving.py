@@ -60,5 +60,6 @@ def demo_settings(settings: Settings) -> Settings:
             "operator_ids": frozenset({admin_id()}),
             "message_content": True,
             "user_install": False,
+            "health_port": None,
         }
     )

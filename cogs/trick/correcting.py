@@ -64,7 +64,8 @@ class Correcting:
             async with Reply(interaction, private=True) as reply:
                 reply.show("Trying again with your correction as an example …", writing=False)
                 try:
-                    served = await self._services.desk.serve(asker_of(interaction), template, prompt.values)
+                    asker = asker_of(interaction, prompt.asker.quoted)
+                    served = await self._services.desk.serve(asker, template, prompt.values)
                 except NoModelError as error:
                     await self._services.answers.show_prompt_instead(reply, interaction, template, prompt.values, error)
                     return
