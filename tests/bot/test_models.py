@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from bot.app import TEMPLATES
@@ -149,7 +150,7 @@ def no_model_card(message: Message) -> bool:
 
 
 async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: Town) -> None:
-    """With a template that is broken at start, too: it is named, and the others serve."""
+    """With a template that is broken at start, too: it is named, and the others serve. Ctrl-C ends the engine, too."""
     templates = fresh.wire.folder / "templates"
     shutil.copytree(TEMPLATES, templates)
     (templates / "rewrite.json").write_text('{"messages": [{"role": "king"', encoding="utf-8")
@@ -171,3 +172,10 @@ async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: Town)
         assert "rewrite.json" in only_a_sentence(await fresh.told("rewrite", text="x", style="noir"))
         rated = await fresh.told("sentiment", review="Wonderful, I love it!")
         assert "Stand-in · no model connected" in rated.text
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.interrupt()
+        assert await process.wait() == 0
+        _, alive = await asyncio.to_thread(psutil.wait_procs, children, 5)
+        assert not alive
+        assert "Traceback" not in process.output

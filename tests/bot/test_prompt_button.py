@@ -1,12 +1,10 @@
 """The Prompt and Share buttons: who may press them, how often, and how long they serve."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 
 import pytest
 
-from tests.bot.town import Town, a_sentence, final
+from tests.bot.town import Town, final
 from tests.wire.views import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -42,18 +40,9 @@ async def test_a_stranger_is_refused_the_prompt_and_a_manager_is_not(town: Town)
 async def test_a_deleted_answer_takes_its_prompt_along(town: Town) -> None:
     answer = await town.answer("translate", text="my secret", to="Greek", private=False)
     kept = "SELECT count(*) FROM prompts WHERE message_id = ?"
-    assert await eventually(town, kept, answer.id) == 1
+    assert await town.number(kept, answer.id) == 1
     await town.wire.remove_message(answer)
-    assert await eventually(town, kept, answer.id, wanted=0) == 0
-
-
-async def eventually(town: Town, sql: str, *values: object, wanted: int = 1) -> int:
-    """The number that a query comes to; what nobody waits for is written a moment later."""
-    for _ in range(100):
-        if town.rows(sql, *values)[0][0] == wanted:
-            break
-        await asyncio.sleep(0.02)
-    return int(town.rows(sql, *values)[0][0])
+    assert await town.number(kept, answer.id, wanted=0) == 0
 
 
 async def test_a_private_answers_prompt_is_kept_once_its_asker_opens_it(town: Town) -> None:
@@ -61,7 +50,7 @@ async def test_a_private_answers_prompt_is_kept_once_its_asker_opens_it(town: To
     kept = "SELECT count(*) FROM prompts WHERE message_id = ?"
     assert town.rows(kept, answer.id)[0][0] == 0
     await pressed(town, answer, "Prompt")
-    assert await eventually(town, kept, answer.id) == 1
+    assert await town.number(kept, answer.id) == 1
 
 
 async def test_share_posts_the_answer_for_all_once(town: Town) -> None:
@@ -118,31 +107,3 @@ async def test_a_long_answer_is_shared_whole(town: Town) -> None:
     await (await town.wire.press(last, "Share")).messages()
     seen = await town.wire.messages(town.place, as_user="friend")
     assert sum(found.content.count("A lap of the race") for found in seen) == 100
-
-
-async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls_are_settled(fresh: Town) -> None:
-    async with fresh.bot() as process:
-        fresh.model.says("Public words")
-        public = await fresh.answer("translate", text="said aloud", to="Greek", private=False)
-        old = await fresh.answer("translate", text="said long ago", to="Greek", private=False)
-        private = await fresh.answer("translate", text="said quietly", to="Greek")
-        opened = await fresh.answer("translate", text="said and opened", to="Greek")
-        await pressed(fresh, opened, "Prompt")
-        assert await eventually(fresh, "SELECT count(*) FROM prompts", wanted=3) == 3
-        fresh.model.hangs(after=2)
-        await (await fresh.does("translate", text="never ended", to="Greek")).answer(a_sentence)
-        assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(1,)]
-        process.kill()
-        assert await process.wait() == -9
-    with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as database, database:
-        database.execute("UPDATE prompts SET at = at - 8 * 86400 WHERE message_id = ?", (old.id,))
-    async with fresh.bot() as process:
-        assert fresh.rows("SELECT count(*), min(prompt_tokens) > 0 FROM calls WHERE settled") == [(5, 1)]
-        assert "said aloud" in (await pressed(fresh, public, "Prompt")).text
-        assert "said and opened" in (await pressed(fresh, opened, "Prompt")).text
-        assert (await pressed(fresh, private, "Prompt")).text == GONE
-        assert (await pressed(fresh, old, "Prompt")).text == GONE
-        shared = await (await fresh.wire.press(private, "Share")).messages()
-        assert any("Public words" in found.content and not found.ephemeral for found in shared)
-        assert "Traceback" not in process.output
-    assert fresh.rows("SELECT count(*) FROM prompts WHERE message_id = ?", old.id) == [(0,)]

@@ -3,7 +3,6 @@
 import asyncio
 import re
 
-import psutil
 import pytest
 
 from tests.bot.town import SLOWLY, WORDS, Town, a_sentence, final
@@ -104,19 +103,3 @@ async def test_a_stop_lets_short_answers_end_and_tells_the_long_ones(fresh: Town
         assert len(fresh.model.calls) == 2
     assert fresh.rows("PRAGMA integrity_check") == [("ok",)]
     assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(0,)]
-
-
-async def test_a_second_start_registers_only_what_is_missing_and_leaves_no_child(fresh: Town) -> None:
-    """On the stand-in, whose engine is a child; with a server among the settings that the bot is not in."""
-    env = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "GUILD_IDS": f"4711,{fresh.wire.guild_id}"}
-    for _ in range(2):
-        async with fresh.bot(**env) as process:
-            assert "register no commands in the server 4711" in process.output
-            children = psutil.Process(process.pid).children(recursive=True)
-            assert children
-            process.interrupt()
-            assert await process.wait() == 0
-            _, alive = await asyncio.to_thread(psutil.wait_procs, children, 5)
-            assert not alive
-    statuses = [(one["path"].split("/")[4], one["status"]) for one in await fresh.wire.requests("PUT", "/commands")]
-    assert statuses == [("4711", 404), (str(fresh.wire.guild_id), 200), ("4711", 404)]

@@ -1,5 +1,6 @@
 """A loopback Discord, a scripted model and the bot between them; the hands of the people are `Town.wire`."""
 
+import asyncio
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -74,6 +75,14 @@ class Town:
         """Rows of the bot's database."""
         with closing(sqlite3.connect(f"file:{self.folder / 'fewshot.sqlite3'}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()
+
+    async def number(self, sql: str, *values: object, wanted: int = 1) -> int:
+        """The number that a query comes to; what nobody waits for is written up to half a second later."""
+        for _ in range(200):
+            if self.rows(sql, *values)[0][0] == wanted:
+                break
+            await asyncio.sleep(0.02)
+        return int(self.rows(sql, *values)[0][0])
 
     async def fault_on(self, exchange: Exchange, method: str = "PATCH", **rule: Any) -> None:
         """Let requests about one answer fail."""

@@ -1,0 +1,44 @@
+"""`kill -9` in the middle of an answer, and the start after it. `tests/drills/test_restart.py` does it ten times."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.bot.test_prompt_button import GONE, pressed
+from tests.bot.town import Town, a_sentence
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls_are_settled(fresh: Town) -> None:
+    """And the second start registers only the commands that are missing: in a server that the bot is not in."""
+    places = {"GUILD_IDS": f"4711,{fresh.wire.guild_id}"}
+    async with fresh.bot(**places) as process:
+        fresh.model.says("Public words")
+        public = await fresh.answer("translate", text="said aloud", to="Greek", private=False)
+        old = await fresh.answer("translate", text="said long ago", to="Greek", private=False)
+        private = await fresh.answer("translate", text="said quietly", to="Greek")
+        opened = await fresh.answer("translate", text="said and opened", to="Greek")
+        await pressed(fresh, opened, "Prompt")
+        assert await fresh.number("SELECT count(*) FROM prompts", wanted=3) == 3
+        fresh.model.hangs(after=2)
+        await (await fresh.does("translate", text="never ended", to="Greek")).answer(a_sentence)
+        assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(1,)]
+        process.kill()
+        assert await process.wait() == -9
+    with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as database, database:
+        database.execute("UPDATE prompts SET at = at - 8 * 86400 WHERE message_id = ?", (old.id,))
+    async with fresh.bot(**places) as process:
+        assert fresh.rows("SELECT count(*), min(prompt_tokens) > 0 FROM calls WHERE settled") == [(5, 1)]
+        assert "said aloud" in (await pressed(fresh, public, "Prompt")).text
+        assert "said and opened" in (await pressed(fresh, opened, "Prompt")).text
+        assert (await pressed(fresh, private, "Prompt")).text == GONE
+        assert (await pressed(fresh, old, "Prompt")).text == GONE
+        shared = await (await fresh.wire.press(private, "Share")).messages()
+        assert any("Public words" in found.content and not found.ephemeral for found in shared)
+        assert "Traceback" not in process.output
+    assert fresh.rows("SELECT count(*) FROM prompts WHERE message_id = ?", old.id) == [(0,)]
+    statuses = [(one["path"].split("/")[4], one["status"]) for one in await fresh.wire.requests("PUT", "/commands")]
+    assert statuses == [("4711", 404), (str(fresh.wire.guild_id), 200), ("4711", 404)]
+    assert "register no commands in the server 4711" in process.output
