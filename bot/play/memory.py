@@ -42,9 +42,12 @@ class Memory:
         summary = await summaries.at(self._database, path[0].id) if path else None
         return (summary, path[1:]) if summary is not None else ("", path)
 
-    def remember(self, story: Story, head: int) -> None:
-        """See in the background whether the path to `head` wants a summary; one at a time for a story."""
-        if story.id in self._running:
+    def remember(self, story: Story, head: int, tokens: int) -> None:
+        """See in the background whether the path to `head`, whose prompt took `tokens`, wants a summary.
+
+        One is written at a time for a story. A short prompt costs no look at the database.
+        """
+        if story.id in self._running or tokens <= self._budget * FULL:
             return
         if self._pauses.get(story.id, 0) > 0:
             self._pauses[story.id] -= 1

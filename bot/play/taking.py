@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from bot.core.errors import FewshotError, InputError, LimitError, NoModelError
 from bot.llm.template import Request
 from bot.play.memory import Memory
-from bot.play.prompting import prompt
+from bot.play.prompting import prompt, tokens_of
 from bot.play.scenarios import Frame
 from bot.play.telling import Payer, Scene, Screen, Shown, Teller, Told
 from bot.storage import notes, turns
@@ -210,6 +210,7 @@ class Taking:
             await self._stopped(story, seat, turn, shown, str(error))
             return False
         await self._told(story, turn, shown, told)
+        self._memory.remember(story, turn.id, tokens_of(request.messages))
         return True
 
     async def request(self, story: Story, turn: Turn) -> Request:
@@ -226,7 +227,6 @@ class Taking:
         done = await turns.find(self._database, turn.id)
         if done is None:
             return  # The whole story is gone.
-        self._memory.remember(story, turn.id)
         await self._finish(Scene(story, done), shown)
 
     async def _stopped(self, story: Story, seat: Seat, turn: Turn, shown: Shown, problem: str) -> None:
