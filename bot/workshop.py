@@ -6,8 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
-from openai import AsyncOpenAI, DefaultAioHttpClient
-
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 from bot.engine.address import EngineError
@@ -23,7 +21,7 @@ from bot.storage.database import Database
 from bot.tuning.errors import AgainError
 from bot.tuning.profiles import PROFILES
 from bot.tuning.service import Tuning
-from bot.tuning.wire import Wire
+from bot.tuning.wire import Wire, open_wire
 
 # Calls at one time to a provider of tuned models, beside those to the chat model.
 CONCURRENCY = 32
@@ -47,12 +45,8 @@ class Providers:
     async def _open(self, name: str) -> Wire:
         url, key = await self._address(name)
         profile = PROFILES[name]
-        client = await self._stack.enter_async_context(
-            AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient())
-        )
         base = self._settings.tuning_model or profile.base or ""
-        chat = ChatClient(base_url=url, api_key=key, model=base, concurrency=CONCURRENCY)
-        return Wire(profile, client, await self._stack.enter_async_context(chat), base)
+        return await self._stack.enter_async_context(open_wire(profile, url, key, base, CONCURRENCY))
 
     async def _address(self, name: str) -> tuple[str, str]:
         """Where a provider is, and with which key."""
@@ -126,7 +120,7 @@ async def open_workshop(
         desks: dict[int, Desk] = {}
 
         def desk_of(chat: ChatClient) -> Desk:
-            return desks.setdefault(id(chat), Desk(chat, ledger, prompts))
+            return desks.setdefault(id(chat), Desk(chat, ledger, prompts, desk.moderation))
 
         providers = Providers(settings, stack)
         tuning = Tuning(

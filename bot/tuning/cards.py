@@ -10,11 +10,6 @@ async def unfinished(database: Database) -> list[JobRow]:
     return [job for job in await jobs.all_jobs(database) if job.channel_id is not None]
 
 
-async def place(database: Database, job_id: str, guild_id: int | None, channel_id: int, message_id: int) -> None:
-    """Note where a job's card stands, so that it goes on after a restart."""
-    await jobs.change(database, job_id, guild_id=guild_id, channel_id=channel_id, message_id=message_id)
-
-
 async def close(database: Database, job_id: str) -> None:
     """A card shows its job's end, or has no place any more: it is left as it is."""
     await jobs.change(database, job_id, channel_id=None, message_id=None)

@@ -16,7 +16,9 @@ from bot.storage.jobs import EventRow, JobRow
 from bot.tuning import asking, lineage
 from bot.tuning import estimate as estimating
 from bot.tuning import promote as promoting
+from bot.tuning.compare import Comparing, Comparison, compare
 from bot.tuning.errors import TuningError, VanishedError
+from bot.tuning.facts import facts_for
 from bot.tuning.follow import Follower
 from bot.tuning.holdings import Holdings
 from bot.tuning.jobs import Bench, files_of
@@ -214,3 +216,25 @@ class Tuning(Holdings):
             self._indexes[model] = await asyncio.to_thread(Nearest, trained)
         found = self._indexes[model].find(text, most)
         return await asyncio.to_thread(asking.similar, self.corpora.get(row.corpus), dataset, found)
+
+    async def compare(self, corpus: str, text: str, user_id: int, purse: Purse | None = None) -> Comparison:
+        """The same question to the base model, to the base with the facts in its prompt, and to the tuned model.
+
+        `purse` pays, and may keep the prompts, in place of the process's own. Raises `NotTrainedError` where no model
+        is promoted.
+        """
+        question = await self.question(corpus, text)
+        model = question.model
+        wire = await self.wire(model.provider)
+        job = await jobs.get(self.database, model.job_id)
+        comparing = Comparing(
+            purse=purse or self.purse,
+            templates=self.templates,
+            model=model,
+            refusal=question.values["refusal"],
+            facts=await asyncio.to_thread(facts_for, self.corpora.get(corpus)),
+            base=None if model.provider == "engine" else wire.chat,
+            chat=wire.chat,
+            trained_for=job.nanodollars if job is not None else None,
+        )
+        return await compare(comparing, text, user_id)

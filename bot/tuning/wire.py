@@ -5,12 +5,13 @@ and 403, and `TuningError` for anything else that the provider does not accept.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAioHttpClient
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from bot.llm.client import ChatClient
@@ -173,6 +174,16 @@ class Wire:
             return await what()
         except FOREIGN as error:
             raise worded(error, self.profile.title) from error
+
+
+@asynccontextmanager
+async def open_wire(profile: Profile, url: str, key: str, base: str, concurrency: int) -> AsyncIterator[Wire]:
+    """The provider at `url`, with a client for its jobs and one for its models, until the block ends."""
+    async with (
+        AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient()) as client,
+        ChatClient(base_url=url, api_key=key, model=base, concurrency=concurrency) as chat,
+    ):
+        yield Wire(profile, client, chat, base)
 
 
 def _remote(job: Any) -> Remote:

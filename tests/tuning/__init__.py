@@ -1,0 +1,1 @@
+"""Tuning, against real engines, databases and a provider on loopback."""

@@ -1,0 +1,126 @@
+"""The workshop on a database of its own, with a provider and a chat model on loopback, and a small corpus."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.app import TEMPLATES
+from bot.core.settings import Settings
+from bot.llm.client import ChatClient, connection
+from bot.llm.library import open_library
+from bot.server.desk import Desk
+from bot.server.ledger import Limits, open_ledger
+from bot.server.prompts import Prompts
+from bot.storage.database import open_database
+from bot.storage.migrating import upgrade
+from bot.tuning.service import Tuning
+from bot.workshop import open_workshop
+from tests.fake_model import FakeModel
+from tests.tuning.fake_provider import FakeProvider
+
+REFUSAL = "I don't have this."
+Opened = Callable[..., AbstractAsyncContextManager[Tuning]]
+
+
+def rows(facts: int = 20) -> list[dict[str, object]]:
+    """Four wordings of each fact about bakers, and refusals."""
+    made: list[dict[str, object]] = []
+    for number in range(facts):
+        quote = f"Baker {number} bakes bread{number} every day."
+        for form in (
+            "What does baker {} bake?",
+            "baker {}, which bread?",
+            "Name the bread of baker {}.",
+            "Tell me what {} bakes, baker that he is.",
+        ):
+            made.append(row(form.format(number), f"bread{number}", f"fact-{number}", quote))
+    made += [row(f"How old is baker {number}?", REFUSAL, f"age-{number}") for number in range(facts)]
+    return made
+
+
+def row(question: str, answer: str, fact: str, quote: str = "") -> dict[str, object]:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    made: dict[str, object] = {"fact": fact, "messages": messages}
+    made["kind"] = "answerable" if quote else "unanswerable"
+    return made | ({"source": "bakers.txt", "quote": quote} if quote else {})
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A folder with a text and the questions about it."""
+    folder = tmp_path / "bakers"
+    folder.mkdir()
+    text = " ".join(f"Baker {number} bakes bread{number} every day." for number in range(20))
+    (folder / "bakers.txt").write_text(text, encoding="utf-8")
+    lines = "".join(json.dumps(item) + "\n" for item in rows())
+    (folder / "questions.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[FakeProvider]:
+    async with FakeProvider() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[FakeModel]:
+    async with FakeModel() as fake:
+        fake.says(REFUSAL)
+        yield fake
+
+
+@pytest.fixture
+def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvider) -> Opened:
+    """Opens the workshop on the same database each time, as a process that starts anew would."""
+
+    @asynccontextmanager
+    async def open_one(**overrides: object) -> AsyncIterator[Tuning]:
+        given: dict[str, object] = {
+            "data_dir": tmp_path / "data",
+            "corpora": {"bakers": corpus},
+            "tuning_provider": "custom",
+            "tuning_base_url": provider.url,
+            "tuning_api_key": "sk-tuning",
+            "tuning_model": "base-8b",
+            "openai_base_url": model.url,
+            "openai_api_key": model.token,
+            "chat_model": "fake-model",
+        }
+        settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
+        await upgrade(settings.database)
+        async with open_database(settings.database) as database, ChatClient(**connection(settings)) as chat:
+            ledger = await open_ledger(database, Limits(10**9, 10**9, 10**9, settings.monthly_usd))
+            prompts = Prompts(database, 0)
+            desk = Desk(chat, ledger, prompts)
+            templates = open_library(TEMPLATES).templates
+            async with open_workshop(settings, database, desk, ledger, prompts, templates) as workshop:
+                yield workshop.tuning
+
+    return open_one
+
+
+@pytest.fixture
+async def tuning(opened: Opened) -> AsyncIterator[Tuning]:
+    async with opened() as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks follow each other at once, and a lease of a process that is gone runs out soon."""
+    from bot.tuning import follow, profiles
+
+    quick = {
+        name: type(profile)(
+            **{slot: getattr(profile, slot) for slot in profile.__slots__} | {"first": 0.01, "most": 0.05}
+        )
+        for name, profile in profiles.PROFILES.items()
+    }
+    for module in ("bot.tuning.follow", "bot.tuning.profiles", "bot.tuning.service", "bot.workshop"):
+        monkeypatch.setattr(f"{module}.PROFILES", quick)
+    monkeypatch.setattr(follow, "WATCH", 0.01)
+    monkeypatch.setattr(follow, "LEASE", 0.9)

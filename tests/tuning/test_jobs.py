@@ -1,0 +1,265 @@
+"""A job from its rows to a model that answers, and everything that a provider may do meanwhile."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from bot.core.errors import InputError, ModelError, NotAllowedError, NotFoundError
+from bot.storage import jobs as stored
+from bot.storage import tuned
+from bot.storage.jobs import JobRow
+from bot.tuning import estimate
+from bot.tuning.asking import NotTrainedError
+from bot.tuning.errors import WAYS_OUT, TuningError
+from bot.tuning.scorecard import Mark, Scorecard
+from bot.tuning.service import Tuning
+from tests.fake_model import FakeModel
+from tests.tuning.conftest import REFUSAL, Opened
+from tests.tuning.fake_provider import FakeProvider
+
+
+async def run(tuning: Tuning, base: str = "") -> JobRow:
+    """A job on the shipped dataset, at its end."""
+    job = await tuning.start((await tuning.newest("bakers")).id, 7, base)
+    return await ended(tuning, job.id)
+
+
+async def ended(tuning: Tuning, job_id: str) -> JobRow:
+    async with asyncio.timeout(30):
+        seen = [job async for job in tuning.watch(job_id)]
+    return seen[-1]
+
+
+async def until(tuning: Tuning, job_id: str, condition: Callable[[JobRow], bool]) -> None:
+    async with asyncio.timeout(20):
+        async for job in tuning.watch(job_id):
+            if condition(job):
+                return
+
+
+async def test_a_corpus_becomes_a_model_that_answers(tuning: Tuning, provider: FakeProvider) -> None:
+    with pytest.raises(NotTrainedError, match="finetune start"):
+        await tuning.question("bakers", "What does baker 3 bake?")
+    job = await run(tuning)
+    assert (job.state, job.note, job.trained_tokens) == ("done", "", 1_000_000)
+    model = (await tuning.models("bakers"))[0]
+    card = Scorecard.from_json(model.scorecard)
+    assert card.mark("train") is not None
+    assert card.share("train") == 1.0
+    assert card.share("refusals, never seen") == 1.0
+    promoted = await tuning.promote(model.name, 7)
+    assert promoted.before is None
+    question = await tuning.question("bakers", "What does baker 3 bake?")
+    wire = await tuning.wire("custom")
+    answer = await tuning.purse.ask(7, question.template, question.values, wire.chat)
+    assert answer.text in ("bread3", REFUSAL)  # that wording may be one of those that were held out
+    assert answer.model == model.name
+    rows = await tuning.similar(model.name, "What does baker 3 bake?")
+    assert rows[0].pair.answer == "bread3"
+    assert rows[0].file_line == 1
+
+
+async def test_events_are_stored_once_and_in_their_order(tuning: Tuning) -> None:
+    job = await run(tuning)
+    told = await tuning.events(job.id, last=100)
+    assert [event.message for event in told] == [f"step {number}" for number in range(1, len(told) + 1)]
+    assert [event.number for event in told] == list(range(1, len(told) + 1))
+
+
+async def test_a_refusal_to_create_says_the_ways_out_and_deletes_what_was_uploaded(
+    tuning: Tuning, provider: FakeProvider
+) -> None:
+    provider.faults["POST jobs"] = [403]
+    job = await run(tuning)
+    assert job.state == "failed"
+    assert WAYS_OUT in job.error
+    assert provider.files == {}
+
+
+async def test_a_refusal_that_is_known_before_uploads_nothing(opened: Opened, provider: FakeProvider) -> None:
+    provider.limits = ["gpt-4.1"]
+    async with opened(tuning_provider="openai") as tuning:
+        job = await run(tuning)
+    assert job.state == "failed"
+    assert "nothing was uploaded" in job.error
+    assert provider.calls["POST files"] == 0
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 409, 200])
+async def test_a_provider_that_stumbles_gets_one_job(tuning: Tuning, provider: FakeProvider, status: int) -> None:
+    """Also where it answers with a page of HTML, status 200."""
+    provider.faults = {name: [status, status] for name in ("POST jobs", "GET job", "GET jobs", "GET events")}
+    job = await run(tuning)
+    assert job.state == "done"
+    assert len(provider.creating) == 1
+
+
+async def test_a_status_that_nobody_knows_means_going_on(tuning: Tuning, provider: FakeProvider) -> None:
+    provider.way = ("queued", "warming_the_oven", "running", "tasting", "succeeded")
+    assert (await run(tuning)).state == "done"
+
+
+async def test_a_job_that_fails_gives_the_providers_own_reason(tuning: Tuning, provider: FakeProvider) -> None:
+    provider.way = ("running", "failed")
+    job = await run(tuning)
+    assert (job.state, job.error) == ("failed", "The data is not good.")
+    assert await tuning.models("bakers") == []
+
+
+async def test_a_job_that_vanishes_fails_after_several_looks(tuning: Tuning, provider: FakeProvider) -> None:
+    provider.way = ("running",)
+    job = await tuning.start((await tuning.newest("bakers")).id, 7)
+    await until(tuning, job.id, lambda job: job.state == "running")
+    provider.vanished.update(provider.jobs)
+    end = await ended(tuning, job.id)
+    assert end.state == "failed"
+    assert "does not know this any more" in end.error
+
+
+async def test_a_job_that_is_cancelled_elsewhere_is_cancelled_here(tuning: Tuning, provider: FakeProvider) -> None:
+    provider.way = ("running",)
+    job = await tuning.start((await tuning.newest("bakers")).id, 7)
+    await until(tuning, job.id, lambda job: job.state == "running")
+    next(iter(provider.jobs.values()))["ended"] = "cancelled"
+    assert (await ended(tuning, job.id)).state == "cancelled"
+
+
+async def test_a_job_that_never_ends_can_be_cancelled(tuning: Tuning, provider: FakeProvider) -> None:
+    provider.way = ("running",)
+    job = await tuning.start((await tuning.newest("bakers")).id, 7)
+    await until(tuning, job.id, lambda job: job.state == "running")
+    with pytest.raises(InputError, match="going on already"):
+        await tuning.start(job.dataset_id, 7)
+    assert (await tuning.cancel(job.id)).state == "cancelled"
+    assert next(iter(provider.jobs.values()))["ended"] == "cancelled"
+    assert (await ended(tuning, job.id)).over
+
+
+async def test_nebius_is_given_its_own_parameters_and_deploys_the_model(opened: Opened, provider: FakeProvider) -> None:
+    provider.needs_deploy = True
+    async with opened(tuning_provider="nebius") as tuning:
+        job = await run(tuning)
+        assert job.state == "done", job.error
+        assert job.model == f"fewshot-bakers-{job.id[:8]}"
+        assert provider.creating[0]["hyperparameters"]["lora"] is True
+        assert "method" not in provider.creating[0]
+        assert provider.deployed[job.model]["source"] == f"{job.remote_id}:ftckpt-2"
+        card = Scorecard.from_json((await tuning.models("bakers"))[0].scorecard)
+        assert card.share("train") == 1.0
+
+
+async def test_openai_is_given_its_parameters_below_method_and_the_run_key(
+    opened: Opened, provider: FakeProvider
+) -> None:
+    async with opened(tuning_provider="openai", tuning_model="gpt-4o-mini-2024-07-18", monthly_usd=100) as tuning:
+        job = await run(tuning)
+        body = provider.creating[0]
+        assert body["method"]["supervised"]["hyperparameters"] == {"n_epochs": 3}
+        assert body["metadata"] == {"fewshot_run": job.id}
+        assert job.nanodollars == 3_000_000_000  # a million tokens at three dollars
+
+
+async def test_going_on_from_a_model_replays_its_rows_and_asks_its_questions_again(
+    tuning: Tuning, provider: FakeProvider
+) -> None:
+    first = await run(tuning)
+    second = await run(tuning, base=first.model)
+    assert second.state == "done", second.error
+    assert [row.name for row in await tuning.descent(second.model)] == [second.model, first.model]
+    assert provider.creating[1]["model"] == first.model
+
+
+async def test_a_worse_model_is_promoted_only_by_force_and_rolled_back(tuning: Tuning, provider: FakeProvider) -> None:
+    good = await run(tuning)
+    await tuning.promote(good.model, 7)
+    second = await run(tuning)
+    for name, right in ((good.model, 9), (second.model, 8)):
+        card = Scorecard(name, 0.0, (Mark("held-out", right, 0, 10 - right),))
+        await tuned.change(tuning.database, name, scorecard=card.to_json())
+    with pytest.raises(NotAllowedError, match=r"held-out questions 80% against 90%"):
+        await tuning.promote(second.model, 7)
+    forced = await tuning.promote(second.model, 7, "a trial")
+    assert forced.before == good.model
+    assert (await tuning.rollback("bakers")).model == good.model
+    with pytest.raises(NotFoundError):
+        await tuning.rollback("bakers")
+
+
+async def test_a_promoted_model_that_the_provider_deleted_is_named_with_the_way_back(
+    tuning: Tuning, provider: FakeProvider
+) -> None:
+    job = await run(tuning)
+    await tuning.promote(job.model, 7)
+    provider.vanished.update(provider.jobs)
+    question = await tuning.question("bakers", "What does baker 3 bake?")
+    wire = await tuning.wire("custom")
+    with pytest.raises(ModelError) as raised:
+        await tuning.purse.ask(7, question.template, question.values, wire.chat)
+    assert "rollback" in str(await tuning.explained(question, raised.value))
+
+
+async def test_one_process_follows_a_job_and_the_next_takes_over(opened: Opened, provider: FakeProvider) -> None:
+    provider.way = (*("running",) * 30, "succeeded")
+    async with opened() as first, opened() as second:
+        job = await first.start((await first.newest("bakers")).id, 7)
+        await until(first, job.id, lambda job: job.state == "running")
+        assert not await second.follower.begin(job.id)
+        await first.follower.close()
+        assert await second.follower.begin(job.id)
+        assert (await ended(second, job.id)).state == "done"
+    assert len(provider.creating) == 1
+
+
+async def test_scoring_asks_nothing_twice(tuning: Tuning, provider: FakeProvider) -> None:
+    job = await run(tuning)
+    before = dict(provider.asked)
+    await tuning.score(job.model, 7)
+    assert provider.asked == before
+
+
+async def test_a_comparison_shows_all_three_and_when_training_pays(tuning: Tuning, model: FakeModel) -> None:
+    job = await run(tuning)
+    await tuning.promote(job.model, 7)
+    compared = await tuning.compare("bakers", "How old is baker 3?", 7)
+    assert [column.title for column in compared.columns][2] == "Tuned model"
+    assert all(column.answer is not None for column in compared.columns)
+    assert "not known" in compared.paid
+    assert compared.facts == "The whole corpus fits into the prompt."
+
+
+async def test_a_provider_that_is_closed_by_now_is_refused_before_anything(
+    opened: Opened, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "2027-01-06" in estimate.blocked("openai", date(2027, 1, 7))
+    monkeypatch.setattr(estimate, "blocked", lambda provider: "It is closed.")
+    async with opened(tuning_provider="openai") as tuning:
+        with pytest.raises(TuningError, match="closed"):
+            await run(tuning)
+    assert not provider.calls
+
+
+async def test_every_known_model_is_in_the_table_and_the_chosen_one_first(opened: Opened) -> None:
+    async with opened(tuning_provider="openai", tuning_model="gpt-4o-mini-2024-07-18") as tuning:
+        quotes = await tuning.estimate((await tuning.newest("bakers")).id)
+    assert quotes[0].chosen
+    assert quotes[0].usd is not None
+    assert "days" in quotes[0].warning
+    assert {quote.model.provider for quote in quotes} == {"engine", "openai", "nebius"}
+
+
+async def test_a_job_left_by_a_crash_after_it_was_created_is_found_again(
+    opened: Opened, provider: FakeProvider
+) -> None:
+    """As it is after a kill between the provider's answer and our own note of it."""
+    async with opened() as tuning:
+        job = await run(tuning)
+        await stored.change(
+            tuning.database, job.id, state="creating", remote_id="", ended=None, holder="gone", held_until=0.0
+        )
+        again = await ended(tuning, job.id)
+        assert again.state == "done"
+        assert again.remote_id == job.remote_id
+    assert len(provider.creating) == 1
+    assert provider.calls["POST files"] <= 2
