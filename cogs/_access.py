@@ -3,6 +3,7 @@
 from typing import Any
 
 import discord
+from discord import app_commands
 
 from bot.core.errors import NotAllowedError
 from bot.core.settings import Settings
@@ -19,7 +20,7 @@ def managed_guild(interaction: discord.Interaction[Any]) -> int:
 
 def command_names(interaction: discord.Interaction[Any]) -> set[str]:
     """The names of all commands, which nothing that a server adds may take."""
-    tree: discord.app_commands.CommandTree[Any] = interaction.client.tree
+    tree: app_commands.CommandTree[Any] = interaction.client.tree
     return {command.name for command in tree.get_commands()}
 
 
@@ -32,3 +33,16 @@ def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bo
         if application.team is not None:
             owners.update(member.id for member in application.team.members)
     return interaction.user.id in owners
+
+
+class OperatorsOnlyError(NotAllowedError, app_commands.CheckFailure):
+    """Only those who run the bot may do this; also what a check of commands may raise."""
+
+
+def operator_of(interaction: discord.Interaction[Any], settings: Settings) -> int:
+    """The id of the operator who acts, in a server; raises `OperatorsOnlyError`."""
+    if interaction.guild_id is None:
+        raise OperatorsOnlyError("This works in servers only.")
+    if not is_operator(interaction, settings):
+        raise OperatorsOnlyError("Only those who operate this bot can do that.")
+    return interaction.user.id

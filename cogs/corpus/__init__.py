@@ -1,0 +1,18 @@
+"""`/racing`, and a group like it for every other corpus: ask the model that was tuned on it.
+
+`group`      the subcommands
+`asking`     a question to the promoted model, and **Where from?** behind its answer
+`comparing`  the same question without tuning, with the facts in the prompt, and tuned
+`about`      the model that answers: descent, dataset, scores, dates
+`standings`  the season's table, which racing alone has
+"""
+
+from discord.ext import commands
+
+from bot.services import services_of
+from cogs.corpus.group import CorpusCog
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Add a group for each corpus of the settings."""
+    await bot.add_cog(CorpusCog(bot, services_of(bot)))

@@ -1,0 +1,69 @@
+"""The model that answers for a corpus: where it comes from, what it learnt, what it scores, and when."""
+
+from typing import Any
+
+import discord
+
+from bot.core.errors import NotFoundError
+from bot.services import Services
+from bot.tuning.asking import not_trained
+from bot.tuning.profiles import PROFILES
+from bot.tuning.records import ModelRow
+from bot.tuning.scorecard import Scorecard
+from bot.ui.cards import Card
+from bot.ui.reply import Reply
+from cogs import _scorecard
+
+
+class About:
+    """Shows promoted models."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _: list[str]) -> None:
+        """The same as the command."""
+        await self.show(interaction, corpus)
+
+    async def show(self, interaction: discord.Interaction[Any], corpus: str) -> None:
+        """The card of the model that answers for `corpus`."""
+        async with Reply(interaction, private=False) as reply:
+            tuning = self._services.tuning
+            model = await tuning.active(corpus)
+            if model is None:
+                raise not_trained(corpus)
+            card = Card(f"The model behind /{corpus} ask").text(f"`{model.name}`")
+            if model.gone:
+                card.text("⚠️ Its provider has deleted it. The bot's operator can go back with /finetune rollback.")
+            card.text("\n".join([*await self._descent(model), *await self._dataset(model)]))
+            files = []
+            if model.scorecard:
+                scores = Scorecard.from_json(model.scorecard)
+                card.line().text(_scorecard.lines(scores))
+                picture = await _scorecard.picture(scores, f"{corpus}: answered rightly")
+                files = [(_scorecard.PICTURE, picture)] if picture else []
+                card.picture(_scorecard.PICTURE)
+                card.text(f"-# scored <t:{int(scores.at)}:f>")
+            await reply.finish_card(card.layout(), files)
+
+    async def _descent(self, model: ModelRow) -> list[str]:
+        """From the base to this model, a step a line."""
+        line = await self._services.tuning.descent(model.name)
+        oldest = line[-1] if line else model
+        lines = [f"**Descent** {oldest.base}, tuned at {PROFILES[oldest.provider].title}"]
+        lines += [f"→ `{row.name}` · <t:{int(row.at)}:f> · dataset {row.dataset_id}" for row in reversed(line)]
+        return lines
+
+    async def _dataset(self, model: ModelRow) -> list[str]:
+        """What it was trained on last."""
+        try:
+            dataset = await self._services.tuning.dataset(model.dataset_id)
+        except NotFoundError:
+            return []
+        pairs = await self._services.tuning.pairs(dataset.id)
+        trained = sum(pair.role == "train" for pair in pairs)
+        refused = sum(pair.kind != "answerable" for pair in pairs if pair.role == "train")
+        return [
+            f"**Dataset** {dataset.name} · <t:{int(dataset.at)}:d> · {trained:,} rows trained, "
+            f"{refused:,} of them refusals"
+        ]

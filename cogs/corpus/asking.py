@@ -1,0 +1,110 @@
+"""A question to the promoted model: rendered as it was trained, answered in one line, with where it may be from."""
+
+from contextlib import suppress
+from typing import Any
+
+import discord
+
+from bot.answers import asker_of, buttons
+from bot.core.errors import InputError, ModelError, NotFoundError
+from bot.server.desk import Served
+from bot.services import Services
+from bot.tuning.asking import NotTrainedError, Question, Similar
+from bot.ui.actions import ActionButton
+from bot.ui.cards import Card
+from bot.ui.reply import AnswerDeletedError, Page, Reply
+from cogs._access import is_operator
+from cogs.corpus.naming import Names
+
+# The question's input in the template of tuned models takes so many characters.
+LONGEST = 1_000
+# Characters of a question, an answer or a quote on the card of similar rows.
+SHOWN = 300
+
+
+class Asking:
+    """Asks the promoted models of all corpora."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.names = Names(services)
+
+    async def ask(self, interaction: discord.Interaction[Any], corpus: str, text: str, *, private: bool) -> None:
+        """Answer `text` by the model of `corpus`; where there is none, say so, and who can train one."""
+        if not text.strip():
+            raise InputError("There is nothing to answer: the question is empty.")
+        with self._services.work.on(interaction), suppress(AnswerDeletedError):
+            async with Reply(interaction, private=private) as reply:
+                try:
+                    question = await self._services.tuning.question(corpus, text)
+                except NotTrainedError as error:
+                    await self.say_untrained(reply, interaction, corpus, error)
+                    return
+                await self._answer(reply, interaction, question)
+
+    async def say_untrained(
+        self, reply: Reply, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError
+    ) -> None:
+        """The sentence; and for the operator, in a server, a button that trains a model."""
+        card = Card(f"No model knows {corpus} yet").text(str(error))
+        if interaction.guild_id is not None and is_operator(interaction, self._services.settings):
+            card.row(ActionButton("train", corpus, label="Train it now", emoji="🏋️"))
+        await reply.finish_card(card.layout())
+
+    async def _answer(self, reply: Reply, interaction: discord.Interaction[Any], question: Question) -> None:
+        served = await self.served(interaction, question, reply)
+        prompt = served.prompt
+        items = [
+            *buttons(prompt, private=reply.private),
+            ActionButton("where", prompt.id, label="Where from?", emoji="🧭"),
+        ]
+        text = discord.utils.escape_markdown(served.answer.text) or "*The model gave no answer.*"
+        message = await reply.finish(Page(text, f"-# {await self.names.of(question.model)}", items))
+        if message is not None:
+            await self._services.answers.keep(prompt, message.id, private=reply.private)
+
+    async def served(
+        self, interaction: discord.Interaction[Any], question: Question, reply: Reply | None = None
+    ) -> Served:
+        """The answer to `question`; raises `ModelError`, which says so where the provider has deleted the model."""
+        desk = await self._services.workshop.desk(question.model.provider)
+        try:
+            return await desk.serve(
+                asker_of(interaction), question.template, question.values, reply.show if reply else None
+            )
+        except ModelError as error:
+            raise await self._services.tuning.explained(question, error) from error
+
+    async def where(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+        """The training rows that are most like the question of an answer, for the one who pressed."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        prompt = await self._services.prompts.find(prompt_id)
+        if prompt is None or prompt.source is None:
+            raise NotFoundError("The question behind this answer is not kept any more; ask it again.")
+        model = str(prompt.source.parameters.get("model", ""))
+        asked = prompt.values.get("question", "")
+        rows = await self._services.tuning.similar(model, asked)
+        await interaction.edit_original_response(view=_similar(asked, rows).layout())
+
+
+def _similar(asked: str, rows: list[Similar]) -> Card:
+    """Similar rows, each with its proof. They are no explanation, and the card says so."""
+    card = Card("Similar rows").text(f"to “{_shown(asked)}”").line()
+    for row in rows:
+        pair = row.pair
+        lines = [f"**{_shown(pair.question)}**", f"{_shown(pair.answer)} · {row.likeness:.0%} alike"]
+        if pair.quote:
+            lines.append(f"> {_shown(pair.quote)}")
+        place = f"{pair.source}, line {row.file_line}" if row.file_line else pair.source
+        lines.append(f"-# {place or 'no source: it teaches the model to refuse'} · row {pair.line}")
+        card.text("\n".join(lines))
+    if not rows:
+        card.text("No row of the dataset shares a word with it.")
+    return card.text(
+        "-# The rows that the model was trained on whose questions share the rarest words with this one. They are "
+        "similar; nobody can say that they are the cause of the answer."
+    )
+
+
+def _shown(text: str) -> str:
+    return discord.utils.escape_markdown(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")

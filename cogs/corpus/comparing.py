@@ -1,0 +1,114 @@
+"""`compare`: one question to the base model, to the base model with the facts in its prompt, and to the tuned one."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import discord
+
+from bot.answers import asker_of
+from bot.core.errors import InputError, ModelError
+from bot.core.text import closed
+from bot.llm.asking import Answer
+from bot.llm.client import ChatClient
+from bot.llm.template import ChatTemplate
+from bot.server.desk import Served
+from bot.services import Services
+from bot.showing import author, figures
+from bot.tuning.asking import NotTrainedError, Question
+from bot.tuning.compare import Column, Comparison
+from bot.ui.actions import ActionButton
+from bot.ui.cards import Card
+from bot.ui.reply import Reply
+from cogs.corpus.asking import Asking
+
+ENGINE = "engine"
+# Characters of the question and of each answer on the card.
+SHOWN = 700
+
+
+class PromptPurse:
+    """A `bot.tuning.purse.Purse` at the expense of who asks, which remembers the prompt behind every answer."""
+
+    def __init__(self, services: Services, interaction: discord.Interaction[Any], question: Question) -> None:
+        self._services, self._interaction, self._question = services, interaction, question
+        self.served: list[Served] = []
+
+    @property
+    def chat_model(self) -> str:
+        """The chat model in use."""
+        return self._services.desk.model
+
+    async def ask(
+        self, user_id: int, template: ChatTemplate, values: Mapping[str, str], chat: ChatClient | None = None
+    ) -> Answer:
+        """Ask as a command does; the server's limits hold as well."""
+        desk = self._services.desk if chat is None else self._services.workshop.desk_of(chat)
+        try:
+            served = await desk.serve(asker_of(self._interaction), template, values)
+        except ModelError as error:
+            if template.parameters.get("model") != self._question.model.name:
+                raise
+            raise await self._services.tuning.explained(self._question, error) from error
+        self.served.append(served)
+        return served.answer
+
+    async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
+        """Nobody is trained here."""
+        raise NotImplementedError("a comparison starts no job")
+
+    def behind(self, answer: Answer) -> Served:
+        """What stands behind an answer that was given."""
+        return next(served for served in self.served if served.answer is answer)
+
+
+class Comparing:
+    """Asks the same thing in three ways at once."""
+
+    def __init__(self, services: Services, asking: Asking) -> None:
+        self._services, self._asking = services, asking
+
+    async def compare(self, interaction: discord.Interaction[Any], corpus: str, text: str) -> None:
+        """A card with a block for each way, and when training has paid for itself."""
+        if not text.strip():
+            raise InputError("There is nothing to answer: the question is empty.")
+        with self._services.work.on(interaction):
+            private = self._services.guilds.private(interaction.guild_id, "compare")
+            async with Reply(interaction, private=private) as reply:
+                try:
+                    question = await self._services.tuning.question(corpus, text)
+                except NotTrainedError as error:
+                    await self._asking.say_untrained(reply, interaction, corpus, error)
+                    return
+                purse = PromptPurse(self._services, interaction, question)
+                compared = await self._services.tuning.compare(corpus, text, interaction.user.id, purse)
+                await reply.finish_card(_card(question, compared, purse).layout())
+                if not private:
+                    for served in purse.served:
+                        await self._services.prompts.keep(served.prompt)
+
+
+def _card(question: Question, compared: Comparison, purse: PromptPurse) -> Card:
+    """A block for each way, how the facts were chosen, and when training has paid for itself."""
+    asked = question.values["question"]
+    card = Card(f"{question.model.corpus}, compared").text(f"“{discord.utils.escape_markdown(asked[:SHOWN])}”")
+    prompts: list[discord.ui.Item[Any]] = []
+    for number, column in enumerate(compared.columns, 1):
+        card.line().text(f"**{number} · {column.title}**\n{_block(question, column, purse)}")
+        if column.answer is not None:
+            prompt = purse.behind(column.answer).prompt
+            prompts.append(ActionButton("prompt", prompt.id, label=f"Prompt {number}", emoji="🔍"))
+    card.line().text(compared.paid).text(f"-# {compared.facts}")
+    return card.row(*prompts)
+
+
+def _block(question: Question, column: Column, purse: PromptPurse) -> str:
+    """An answer with what it took, or why there is none."""
+    if column.answer is None:
+        return column.why
+    said = column.answer.text
+    shown = discord.utils.escape_markdown(closed(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
+    pocket = column.model == question.model.name and question.model.provider == ENGINE
+    name = "Pocket GPT" if pocket else author(column.answer.model)
+    small = [name, *figures(purse.behind(column.answer).prompt)[1:]]
+    return f"{shown or '*no answer*'}\n-# {' · '.join(small)}"

@@ -1,0 +1,85 @@
+"""The group of commands that every corpus has, under the corpus's own name."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.services import Services
+from bot.ui.cards import Card
+from bot.ui.reply import Reply
+from cogs.corpus.about import About
+from cogs.corpus.asking import LONGEST, Asking
+from cogs.corpus.comparing import Comparing
+from cogs.corpus.standings import standings_picture, winner
+
+RACING = "racing"
+PICTURE = "standings.png"
+Question = app_commands.Range[str, 1, LONGEST]
+
+
+class CorpusCog(commands.Cog, name="Corpora"):
+    """Adds the groups, and serves the buttons under their answers."""
+
+    def __init__(self, bot: commands.Bot, services: Services) -> None:
+        self._bot, self._services = bot, services
+        asking, about = Asking(services), About(services)
+        self._handlers = {"where": asking.where, "corpus-model": about.by_button}
+        self._groups = [
+            CorpusGroup(name, services, asking, Comparing(services, asking), about)
+            for name in services.tuning.corpora.names
+        ]
+
+    async def cog_load(self) -> None:
+        """Add the groups; serve the buttons."""
+        for group in self._groups:
+            self._bot.tree.add_command(group)
+        for action, handler in self._handlers.items():
+            self._services.actions.register(action, handler)
+
+    async def cog_unload(self) -> None:
+        """Take both away."""
+        for group in self._groups:
+            self._bot.tree.remove_command(group.name)
+        for action in self._handlers:
+            self._services.actions.unregister(action)
+
+
+class CorpusGroup(app_commands.Group):
+    """One corpus."""
+
+    def __init__(self, corpus: str, services: Services, asking: Asking, comparing: Comparing, about: About) -> None:
+        super().__init__(name=corpus, description=f"Ask the model that was tuned on {corpus}")
+        self._corpus, self._services = corpus, services
+        self._asking, self._comparing, self._about = asking, comparing, about
+        if corpus == RACING:
+            self.add_command(standings)
+
+    @app_commands.command(description="Ask the tuned model")
+    @app_commands.describe(question="What you want to know", private="Show the answer to you alone")
+    async def ask(self, interaction: discord.Interaction[Any], question: Question, private: bool | None = None) -> None:
+        """One question, answered from what the model was trained on."""
+        if private is None:
+            private = self._services.guilds.private(interaction.guild_id, RACING)
+        await self._asking.ask(interaction, self._corpus, question, private=private)
+
+    @app_commands.command(description="The same question without tuning, with the facts in the prompt, and tuned")
+    @app_commands.describe(question="What you want to know")
+    async def compare(self, interaction: discord.Interaction[Any], question: Question) -> None:
+        """Three ways to ask, with tokens, price and time."""
+        await self._comparing.compare(interaction, self._corpus, question)
+
+    @app_commands.command(description="The model that answers: where it comes from, and what it scores")
+    async def model(self, interaction: discord.Interaction[Any]) -> None:
+        """Descent, dataset, scores, dates."""
+        await self._about.show(interaction, self._corpus)
+
+
+@app_commands.command(name="standings", description="The season's table")
+async def standings(interaction: discord.Interaction[Any]) -> None:
+    """The table as a picture, and its first two places in words."""
+    async with Reply(interaction, private=False) as reply:
+        picture = await standings_picture()
+        card = Card("").text(winner()).picture(PICTURE)
+        await reply.finish_card(card.layout(), [(PICTURE, picture)])

@@ -1,0 +1,67 @@
+"""Preparing a dataset: the one that ships with a corpus, or one that the model writes; with the checker's report."""
+
+from typing import Any
+
+import discord
+
+from bot.rendering import bar
+from bot.services import Services
+from bot.tuning.records import DatasetRow
+from bot.ui.actions import ActionButton
+from bot.ui.cards import Card
+from bot.ui.reply import AnswerDeletedError, Reply
+
+# Problems of single chunks, and kinds of findings, that the card names; the report has them all.
+SHOWN = 5
+
+
+class Datasets:
+    """The datasets of all corpora."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def prepare(self, interaction: discord.Interaction[Any], corpus: str, size: int) -> None:
+        """Make the dataset of `corpus`, or go on making it, and say what the checker thinks of it.
+
+        What was paid for is kept at once, so that after an error the same command goes on where it was.
+        """
+        with self._services.work.on(interaction):
+            async with Reply(interaction, private=True) as reply:
+
+                def progress(done: int, total: int) -> None:
+                    reply.show(f"Asking the model about the texts of **{corpus}**\n{bar(done, total)}", writing=False)
+
+                try:
+                    prepared = await self._services.tuning.prepare(corpus, interaction.user.id, size, progress)
+                except AnswerDeletedError:
+                    return
+                card = Card(f"Prepared · {corpus}")
+                if not prepared.new:
+                    card.text("-# It was made before, from the same texts.")
+                files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
+                for problem in prepared.problems[:SHOWN]:
+                    card.text(f"⚠️ {discord.utils.escape_markdown(problem)}")
+                await reply.finish_card(card.layout(), files)
+
+    async def _describe(self, card: Card, row: DatasetRow) -> tuple[str, bytes]:
+        """A block for a dataset: its size, what the checker found, and what to do next; the report as a file."""
+        tuning = self._services.tuning
+        pairs = await tuning.pairs(row.id)
+        report = await tuning.report(row.id)
+        waiting = sum(not pair.decision for pair in await tuning.flagged(row.id))
+        roles = ", ".join(
+            f"{count:,} {role}"
+            for role in ("train", "validation", "held-out", "never-seen")
+            if (count := sum(pair.role == role for pair in pairs))
+        )
+        kinds = [f"{len(findings)} × {kind}" for kind, findings in report.by_kind().items()]
+        found = f"⚠️ {', '.join(kinds[:SHOWN])}" if kinds else "✅ The checker finds nothing."
+        card.line().text(f"**{row.name}** · {len(pairs):,} pairs\n{roles}\n{found}\n-# dataset {row.id}")
+        name = f"report-{row.id}.txt"
+        card.file(name)
+        buttons = [ActionButton("ft-plan", row.id, label="Estimate", emoji="🧮")]
+        if waiting:
+            buttons.insert(0, ActionButton("ft-review", row.id, label=f"Review {waiting}", emoji="🔎"))
+        card.row(*buttons)
+        return name, report.text.encode()

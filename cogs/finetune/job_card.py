@@ -1,0 +1,157 @@
+"""How a job is shown: its step, a bar, tokens and price, the losses as a picture, and in the end its scores."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import discord
+
+from bot.rendering import bar
+from bot.tuning import cards
+from bot.tuning.profiles import PROFILES
+from bot.tuning.records import EventRow, JobRow, ModelRow
+from bot.tuning.scorecard import Scorecard
+from bot.tuning.service import Tuning
+from bot.ui.actions import ActionButton
+from bot.ui.cards import Card
+from bot.ui.charts import loss_picture
+from bot.ui.safe import Layout
+from cogs import _scorecard
+
+NANO = 1_000_000_000
+LOSSES = "losses.png"
+STEPS = {
+    "uploading": "uploading the dataset",
+    "creating": "creating the job",
+    "running": "training",
+    "deploying": "deploying the model",
+    "scoring": "scoring the model",
+    "done": "done",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
+Shown = tuple[Layout, list[tuple[str, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a card shows of a job."""
+
+    job: JobRow
+    events: list[EventRow]
+    model: ModelRow | None
+    active: bool
+
+    @property
+    def scorecard(self) -> Scorecard | None:
+        """The scores of the model that came of it."""
+        return Scorecard.from_json(self.model.scorecard) if self.model and self.model.scorecard else None
+
+
+async def state_of(tuning: Tuning, job: JobRow) -> State:
+    """Read what a card of `job` needs."""
+    models = await tuning.models(job.corpus) if job.model else []
+    model = next((row for row in models if row.name == job.model), None)
+    active = await tuning.active(job.corpus) if model else None
+    events = await cards.metrics(tuning.database, job.id)
+    return State(job, events, model, active is not None and model is not None and active.name == model.name)
+
+
+async def job_card(state: State) -> Shown:
+    """The card, and the pictures that belong to it."""
+    job, scores = state.job, state.scorecard
+    card = Card(f"Training {job.corpus} · {STEPS[job.state]}", colour=COLOURS.get(job.state, discord.Colour.gold()))
+    files: list[tuple[str, bytes]] = []
+    for text in (_progress(job), _outcome(job, state.active)):
+        card.text(text)
+    if scores is not None and job.state == "done":
+        card.text(_scorecard.lines(scores))
+        picture = await _scorecard.picture(scores, f"{job.corpus}: answered rightly")
+        if picture is not None:
+            files.append((_scorecard.PICTURE, picture))
+    training, validation = losses(state.events)
+    if training or validation:
+        title = f"{job.corpus}: loss" if job.over else f"{job.corpus}: loss so far"
+        files.append((LOSSES, await loss_picture(training, validation, title)))
+    for name, _ in files:
+        card.picture(name)
+    card.row(*_buttons(state))
+    return card.text(f"-# {' · '.join(_small(job))}").layout(), files
+
+
+def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    """The losses by step, in training and on questions held aside, as far as the provider told them."""
+    training: dict[int, float] = {}
+    validation: dict[int, float] = {}
+    for event in events:
+        data: dict[str, Any] = json.loads(event.data)
+        step = data.get("step")
+        if not isinstance(step, int):
+            continue
+        for line, name in ((training, "train_loss"), (validation, "valid_loss")):
+            loss = data.get(name)
+            if isinstance(loss, (int, float)) and loss == loss:
+                line[step] = float(loss)
+    return sorted(training.items()), sorted(validation.items())
+
+
+def price(job: JobRow) -> str:
+    """What it cost, as people read it."""
+    if job.nanodollars is None:
+        return "price not known" if job.over else ""
+    return f"${Decimal(job.nanodollars) / NANO:,.2f}" if job.nanodollars else "free"
+
+
+def _progress(job: JobRow) -> str:
+    """A bar, where there is something to count."""
+    if job.state == "running" and job.total_steps:
+        return f"{bar(job.step, job.total_steps)} steps"
+    if job.state == "scoring" and job.to_score:
+        return f"{bar(job.scored, job.to_score)} questions"
+    if job.over:
+        return ""
+    return f"At {PROFILES[job.provider].title}: {job.status}" if job.status else "…"
+
+
+def _outcome(job: JobRow, active: bool) -> str:
+    """What is to be said besides: the model, the error, or what holds it up."""
+    lines = []
+    if job.state == "done":
+        answers = "It answers now." if active else "It does not answer yet: promote it."
+        lines.append(f"The model is `{job.model}`. {answers}")
+    if job.error:
+        lines.append(f"⚠️ {discord.utils.escape_markdown(job.error)}")
+    if job.note:
+        lines.append(f"-# {discord.utils.escape_markdown(job.note)}")
+    return "\n".join(lines)
+
+
+def _small(job: JobRow) -> list[str]:
+    """The last line: what, on what, since when, for how much."""
+    parts = [f"job {job.id}", job.base, f"dataset {job.dataset_id}", f"begun <t:{int(job.at)}:R>"]
+    if job.ended is not None:
+        parts[-1] = f"took {duration(job.ended - job.at)}"
+    if job.trained_tokens is not None:
+        parts.append(f"{job.trained_tokens:,} tokens")
+    return [*parts, *filter(None, [price(job)])]
+
+
+def _buttons(state: State) -> list[discord.ui.Item[Any]]:
+    job = state.job
+    if not job.over and job.state != "scoring":
+        return [ActionButton("ft-cancel", job.id, label="Cancel", style=discord.ButtonStyle.danger)]
+    if job.state != "done":
+        return []
+    promote = ActionButton("ft-promote", job.id, label="Promote", emoji="🏁", style=discord.ButtonStyle.success)
+    return [ActionButton("ft-scores", job.id, label="Wrong answers", emoji="🔎"), *([] if state.active else [promote])]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 100:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
