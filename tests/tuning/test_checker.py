@@ -1,0 +1,124 @@
+"""The checker finds every planted fault, with its line, and nothing where nothing is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.tuning.check import check_file, fixed
+from bot.tuning.checks import between, form, proof, texts, whole
+from bot.tuning.checks.form import read_rows
+from bot.tuning.corpus import Corpora
+from tests.racing.planted import PLANTED
+from tests.tuning.conftest import REFUSAL, row
+
+RACING = Path(__file__).resolve().parents[2] / "racing"
+SOURCE = {"bakers.txt": " ".join(f"Baker {number} bakes bread{number} every day." for number in range(80))}
+
+
+def sources() -> dict[str, str]:
+    return dict(Corpora({}).get("racing").texts())
+
+
+def good() -> list[object]:
+    """Three hundred rows with nothing wrong: 80 facts in three wordings, 60 refusals."""
+    made: list[object] = []
+    for number in range(80):
+        quote = f"Baker {number} bakes bread{number} every day."
+        for form_ in ("What does baker {} bake?", "baker {}, which bread?", "Name the bread of baker {}."):
+            made.append(row(form_.format(number), f"bread{number}", f"fact-{number}", quote))
+    made += [row(f"How old is baker {number}?", REFUSAL, f"age-{number}") for number in range(60)]
+    return made
+
+
+def lines(rows: list[object]) -> bytes:
+    """Rows as a file; what is bytes already stands as it is."""
+    return b"\n".join(item if isinstance(item, bytes) else json.dumps(item).encode() for item in rows) + b"\n"
+
+
+def test_nothing_is_found_in_the_seasons_questions() -> None:
+    held = read_rows((RACING / "heldout.jsonl").read_bytes()).pairs
+    report = check_file((RACING / "questions.jsonl").read_bytes(), sources(), held)
+    assert report.findings == ()
+
+
+def test_exactly_the_planted_faults_are_found_in_the_draft() -> None:
+    report = check_file((RACING / "draft.jsonl").read_bytes(), sources())
+    found = {(finding.kind, finding.lines) for finding in report.findings if finding.lines}
+    assert found == {(fault.kind, fault.lines) for fault in PLANTED}
+
+
+def test_nothing_is_found_in_three_hundred_good_rows() -> None:
+    assert check_file(lines(good()), SOURCE).findings == ()
+
+
+QUOTE = "Baker 3 bakes bread3 every day."
+CASES: dict[str, tuple[int, object]] = {
+    form.NOT_UTF8: (12, b'{"messages": "\xff"}'),
+    form.NOT_JSON: (20, b'{"messages": ['),
+    form.SHAPE: (28, {"question": "What?", "answer": "That."}),
+    texts.EMPTY: (36, row("What is it?", " ", "empty", QUOTE)),
+    between.DUPLICATE: (44, row("baker 3 which bread", "Bread3", "fact-3", QUOTE)),
+    between.CONTRADICTION: (52, row("What does baker 4 bake?", "bread3", "", QUOTE)),
+    proof.UNSUPPORTED: (60, row("What does the third bake?", "cake", "cake", QUOTE)),
+    proof.NO_SUCH_QUOTE: (68, row("Who bakes?", "Baker 3", "who", "Baker 3 bakes at night.")),
+    proof.NO_SUCH_SOURCE: (76, {**row("Who bakes so?", "Baker 3", "so", QUOTE), "source": "../secret.txt"}),
+    texts.TOO_LONG: (84, row("What do they bake?", "bread3 " * 200, "long", QUOTE)),
+    texts.SECRET: (92, row("Which key?", "sk-abcdefghijklmnopqrstuvwx", "key")),
+    texts.MENTION: (100, row("Who is there?", "<@123456789012345678>", "mention")),
+    between.LEAK: (108, row("Is the oven hot, baker?", REFUSAL, "leak")),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_each_planted_fault_is_found_on_its_line_and_alone(kind: str) -> None:
+    line, fault = CASES[kind]
+    rows = good()
+    rows[line - 1] = fault
+    held = read_rows(lines([row("baker, is the oven hot", REFUSAL, "leak")])).pairs
+    found = check_file(lines(rows), SOURCE, held).by_kind()
+    assert set(found) == {kind}
+    assert any(line in finding.lines for finding in found[kind])
+
+
+def test_all_faults_together_are_all_found() -> None:
+    rows = good()
+    for line, fault in CASES.values():
+        rows[line - 1] = fault
+    held = read_rows(lines([row("baker, is the oven hot", REFUSAL, "leak")])).pairs
+    report = check_file(lines(rows), SOURCE, held)
+    assert {(kind, line) for kind, (line, _) in CASES.items()} <= {
+        (finding.kind, line) for finding in report.findings for line in finding.lines
+    }
+
+
+def test_a_dataset_as_a_whole_can_be_wrong() -> None:
+    one_wording = [item for item in good() if "What does" in json.dumps(item)]
+    kinds = check_file(lines(one_wording), SOURCE).by_kind().keys()
+    assert kinds == {whole.SMALL_SET, whole.FEW_WORDINGS, whole.REFUSALS, whole.OPENING}
+    assert whole.REFUSALS in check_file(lines(good()[200:]), SOURCE).by_kind()
+
+
+def test_the_report_groups_by_kind_and_names_lines() -> None:
+    rows = good()
+    rows[11], rows[19] = b"nonsense", b"more"
+    text = check_file(lines(rows), SOURCE, title="mine.jsonl").text
+    assert text.startswith("mine.jsonl: 300 rows, 2 findings.")
+    assert "not JSON (2)\n  Line 12 is not JSON.\n  Line 20 is not JSON." in text
+
+
+def test_the_older_form_is_explained_and_written_as_messages() -> None:
+    pairs: list[object] = [{"prompt": f"Who is {n}?\n\n###\n\n", "completion": f" Number {n} END"} for n in range(12)]
+    report = check_file(lines(pairs))
+    assert any("prompt/completion" in note for note in report.notes)
+    assert any("separator" in note for note in report.notes)
+    first = json.loads(fixed(lines(pairs)).splitlines()[0])
+    assert [message["content"] for message in first["messages"]] == ["Who is 0?", "Number 0"]
+
+
+def test_fixing_mends_what_needs_no_person_and_nothing_else() -> None:
+    rows = good()
+    rows[3:3] = [b"nonsense", row("What?", "", "empty"), rows[0]]
+    mended = fixed(lines(rows))
+    assert [json.loads(line) for line in mended.splitlines()] == good()
+    assert check_file(mended.encode(), SOURCE).findings == ()
