@@ -78,7 +78,7 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
     """Opens the workshop on the same database each time, as a process that starts anew would."""
 
     @asynccontextmanager
-    async def open_one(**overrides: object) -> AsyncIterator[Tuning]:
+    async def open_one(daily: int = 10**9, **overrides: object) -> AsyncIterator[Tuning]:
         given: dict[str, object] = {
             "data_dir": tmp_path / "data",
             "corpora": {"bakers": corpus},
@@ -93,7 +93,7 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
         settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
         await upgrade(settings.database)
         async with open_database(settings.database) as database, ChatClient(**connection(settings)) as chat:
-            ledger = await open_ledger(database, Limits(10**9, 10**9, 10**9, settings.monthly_usd))
+            ledger = await open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd))
             prompts = Prompts(database, 0)
             desk = Desk(chat, ledger, prompts)
             templates = open_library(TEMPLATES).templates

@@ -1,0 +1,203 @@
+"""Questions by a model: parsed, repaired once, stored at once, merged, and looked at a second time."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.errors import InputError, LimitError, NoModelError
+from bot.tuning.questions import exact
+from bot.tuning.service import Tuning
+from tests.fake_model import FakeModel
+from tests.llm.conftest import until
+from tests.tuning.conftest import Opened
+
+QUOTE = "Baker 3 bakes bread3 every day."
+
+
+def writes(facts: list[dict[str, Any]], unanswerable: tuple[str, ...] = ("How old is the oven?",)) -> str:
+    return json.dumps({"facts": facts, "unanswerable": unanswerable})
+
+
+def fact(answer: str = "bread3", quote: str = QUOTE, *questions: str) -> dict[str, Any]:
+    asked = questions or ("What does baker 3 bake?", "baker 3, bread?", "Name what 3 bakes.", "3 bakes what?")
+    return {"fact": "third", "answer": answer, "quote": quote, "questions": list(asked)}
+
+
+def answering(text: str, verdicts: str = '{"verdicts": []}') -> Any:
+    """A model that writes `text` about chunks, and `verdicts` when it is asked for its second look."""
+
+    def say(body: dict[str, Any]) -> str:
+        return verdicts if "The claims:" in body["messages"][-1]["content"] else text
+
+    return say
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped(corpus: Path) -> None:
+    (corpus / "questions.jsonl").unlink()
+
+
+async def test_a_chunk_becomes_pairs_with_fact_quote_and_refusals(tuning: Tuning, model: FakeModel) -> None:
+    model.says(answering(writes([fact()])))
+    made = await tuning.prepare("bakers", 7)
+    pairs = await tuning.pairs(made.dataset.id)
+    assert [(pair.answer, pair.quote, pair.source) for pair in pairs[:4]] == [("bread3", QUOTE, "bakers.txt")] * 4
+    assert len({pair.fact for pair in pairs[:4]}) == 1
+    assert (pairs[4].kind, pairs[4].answer) == ("unanswerable", "I don't have this in the records of bakers.")
+    assert await tuning.flagged(made.dataset.id) == []
+
+
+async def test_what_is_paid_for_once_is_never_asked_again(opened: Opened, model: FakeModel) -> None:
+    model.says(answering(writes([fact()])))
+    async with opened() as tuning:
+        first = await tuning.prepare("bakers", 7)
+    async with opened() as tuning:
+        again = await tuning.prepare("bakers", 7)
+    assert (again.dataset.id, again.new) == (first.dataset.id, False)
+    assert len(model.requests) == 2
+
+
+async def test_a_model_that_answers_prose_is_asked_once_more(tuning: Tuning, model: FakeModel) -> None:
+    model.says("Here are some lovely questions!", writes([fact()]), '{"verdicts": []}')
+    made = await tuning.prepare("bakers", 7)
+    assert made.problems == ()
+    assert len(model.requests) == 3
+
+
+async def test_json_in_a_fence_with_words_around_it_is_read(tuning: Tuning, model: FakeModel) -> None:
+    model.says(answering(f"Sure!\n{writes([fact()])}\nI hope this helps."))
+    assert len(await tuning.pairs((await tuning.prepare("bakers", 7)).dataset.id)) == 5
+
+
+@pytest.mark.parametrize("said", ["Only prose.", "", '{"facts": []}', "[1, 2]", '{"facts": [{"answer": 3}]}'])
+async def test_a_model_that_writes_nothing_usable_is_a_sentence(tuning: Tuning, model: FakeModel, said: str) -> None:
+    model.says(answering(said))
+    with pytest.raises(InputError, match="no question that can be used"):
+        await tuning.prepare("bakers", 7)
+
+
+async def test_the_same_pair_twenty_times_is_one(tuning: Tuning, model: FakeModel) -> None:
+    same = fact("bread3", QUOTE, *["What does baker 3 bake?"] * 20)
+    model.says(answering(writes([same] * 20, ("Why?",) * 20)))
+    pairs = await tuning.pairs((await tuning.prepare("bakers", 7)).dataset.id)
+    assert [pair.question for pair in pairs] == ["What does baker 3 bake?", "Why?"]
+
+
+async def test_an_invented_answer_is_flagged_and_not_trained_until_someone_decides(
+    tuning: Tuning, model: FakeModel
+) -> None:
+    invented = {**fact("Remy Thal", QUOTE, "Who won?", "winner?", "Name the winner."), "fact": "winner"}
+    model.says(answering(writes([fact(), invented])))
+    made = await tuning.prepare("bakers", 7)
+    flagged = await tuning.flagged(made.dataset.id)
+    assert {pair.answer for pair in flagged} == {"Remy Thal"}
+    assert "does not say remy, thal" in flagged[0].flags[0]
+    await tuning.decide(flagged[0], "edited", "What does baker 3 make?", "bread3")
+    await tuning.decide(flagged[1], "dropped")
+    left = await tuning.flagged(made.dataset.id)
+    assert [pair.decision for pair in left] == ["edited", "dropped", ""]
+    assert all(pair.question != "winner?" for pair in await tuning.pairs(made.dataset.id))
+
+
+async def test_a_quote_that_is_not_in_the_source_is_flagged(tuning: Tuning, model: FakeModel) -> None:
+    model.says(answering(writes([fact("bread3", "Baker 3 bakes bread3 at night.")])))
+    made = await tuning.prepare("bakers", 7)
+    assert "no such sentence" in (await tuning.flagged(made.dataset.id))[0].flags[0]
+
+
+async def test_the_second_look_can_doubt_what_the_words_allow(tuning: Tuning, model: FakeModel) -> None:
+    doubt = '{"verdicts": [{"number": 1, "supported": false, "why": "that is another baker"}]}'
+    model.says(answering(writes([fact()]), doubt))
+    made = await tuning.prepare("bakers", 7)
+    flagged = await tuning.flagged(made.dataset.id)
+    assert len(flagged) == 4
+    assert "another baker" in flagged[0].flags[0]
+
+
+async def test_a_limit_half_way_keeps_what_was_paid_for(opened: Opened, corpus: Path, model: FakeModel) -> None:
+    for number in range(40):
+        (corpus / f"more{number}.txt").write_text(f"Baker {number} sleeps.", encoding="utf-8")
+    model.says(answering(writes([fact()])))
+    model.usage = {"prompt_tokens": 30_000, "completion_tokens": 0, "total_tokens": 30_000}
+    async with opened(daily=1_000_000) as tuning:
+        with pytest.raises(LimitError):
+            await tuning.prepare("bakers", 7)
+    assert 0 < len(model.requests) < 82
+    async with opened() as tuning:
+        await tuning.prepare("bakers", 7)
+    assert len(model.requests) == 82
+
+
+async def test_one_broken_chunk_does_not_keep_the_others_and_can_be_tried_again(
+    tuning: Tuning, corpus: Path, model: FakeModel
+) -> None:
+    (corpus / "odd.txt").write_text("Odd things happen.", encoding="utf-8")
+    good = answering(writes([fact()]))
+    model.says(lambda body: "prose" if "odd.txt" in json.dumps(body["messages"]) else good(body))
+    made = await tuning.prepare("bakers", 7)
+    assert len(made.problems) == 1
+    assert made.problems[0].startswith("odd.txt:")
+    model.says(good)
+    again = await tuning.prepare("bakers", 7, retry=True)
+    assert (again.dataset.id, again.problems) == (made.dataset.id, ())
+
+
+async def test_chunks_are_asked_side_by_side_within_the_bound(tuning: Tuning, corpus: Path, model: FakeModel) -> None:
+    for number in range(30):
+        (corpus / f"more{number}.txt").write_text(f"Baker {number} sleeps.", encoding="utf-8")
+    model.says(answering(writes([fact()])), delay=0.02)
+    seen: list[tuple[int, int]] = []
+    await tuning.prepare("bakers", 7, progress=lambda done, total: seen.append((done, total)))
+    assert 2 <= model.most_running <= 8
+    assert seen[0] == (0, 31)
+    assert seen[-1] == (31, 31)
+
+
+async def test_without_a_model_a_corpus_says_that_one_is_needed(opened: Opened) -> None:
+    async with opened(chat_model="stand-in") as tuning:
+        with pytest.raises(NoModelError, match="OPENAI_API_KEY"):
+            await tuning.prepare("bakers", 7)
+
+
+async def test_without_a_model_racing_has_its_dataset_and_a_draft_to_review(opened: Opened) -> None:
+    async with opened(chat_model="stand-in") as tuning:
+        made = await tuning.prepare("racing", 7)
+        assert made.dataset.origin == "prepared"
+        assert await tuning.flagged(made.dataset.id) == []
+        assert made.draft is not None
+        assert made.draft.name == "racing, prepared draft"
+        assert len(await tuning.flagged(made.draft.id)) == 8
+        assert (await tuning.newest("racing")).id == made.dataset.id
+        assert (await tuning.report(made.dataset.id)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "found"),
+    [
+        ("One.\nTwo\n  three. Four.", "Two three.", "Two\n  three."),
+        ("One. Two.", "Two.", "Two."),
+        ("One. Two.", "Three.", "Three."),
+        ("a a b", "a b", "a b"),
+    ],
+)
+def test_a_quote_is_found_where_only_blank_space_differs(text: str, quote: str, found: str) -> None:
+    assert exact(text, quote) == found
+
+
+async def test_a_cancelled_run_goes_on_where_it_was(opened: Opened, corpus: Path, model: FakeModel) -> None:
+    for number in range(12):
+        (corpus / f"more{number}.txt").write_text(f"Baker {number} sleeps.", encoding="utf-8")
+    model.says(answering(writes([fact()])), delay=0.01)
+    async with opened() as tuning:
+        running = asyncio.create_task(tuning.prepare("bakers", 7))
+        await until(lambda: len(model.requests) >= 6)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    async with opened() as tuning:
+        made = await tuning.prepare("bakers", 7)
+    assert made.problems == ()
+    asked = [call.body["messages"][-1]["content"] for call in model.calls if not call.cancelled]
+    assert len(set(asked)) == 26
