@@ -99,6 +99,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         command="The command whose answers it is about",
         private="Show its answers to the asker alone, unless they choose otherwise",
         menus="Let Translate and Rewrite… send other people's messages to a model",
+        adult="Let age-restricted channels hold what is for adults, where the operator's moderation would block it",
     )
     @app_commands.choices(command=[app_commands.Choice(name=f"/{name}", value=name) for name in PRIVATE])
     async def privacy(
@@ -107,6 +108,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         command: str | None = None,
         private: bool | None = None,
         menus: bool | None = None,
+        adult: bool | None = None,
     ) -> None:
         """Choose who sees answers, and whether the menus serve for others' messages."""
         guild = managed_guild(interaction)
@@ -114,9 +116,9 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             raise InputError("Give both: the command, and whether its answers are private.")
         if command is not None and command not in PRIVATE:
             raise InputError("I have no such command whose answers could be private.")
-        if command is not None or menus is not None:
+        if command is not None or menus is not None or adult is not None:
             chosen = {command: private} if command is not None and private is not None else None
-            await self._services.guilds.change(guild, private=chosen, menus=menus)
+            await self._services.guilds.change(guild, private=chosen, menus=menus, adult=adult)
         await self._show(interaction, guild)
 
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
@@ -140,7 +142,11 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         )
         card.text(f"**For the asker alone** {', '.join(private) or 'none'}\n**For all** {', '.join(public) or 'none'}")
         menus = "may send" if own.menus else "do not send"
-        return card.text(f"**Translate and Rewrite…** {menus} other people's messages to a model").layout()
+        card.text(f"**Translate and Rewrite…** {menus} other people's messages to a model")
+        if self._services.desk.moderation is not None:
+            adult = "what is for adults may stand there" if own.adult else "moderated like all others"
+            card.text(f"**Age-restricted channels** {adult}")
+        return card.layout()
 
 
 def _channels(ids: frozenset[int]) -> str:

@@ -31,6 +31,7 @@ from bot.engine.errors import WireError, unknown_model
 from bot.engine.models import ChatModel, FinishReason, Piece
 from bot.engine.requests import ChatRequest
 from bot.engine.server import create_app, listening
+from tests.fake_moderator import Moderator
 
 Said = str | Callable[[dict[str, Any]], str]
 
@@ -91,6 +92,7 @@ class FakeModel:
         app = create_app(self, token=self.token)
         app.middlewares.append(self._record)
         app.router.add_get("/calls", self._show_calls)
+        self.moderator = Moderator(app, self.token)
         self.port = await self._stack.enter_async_context(listening(app, "127.0.0.1", self.port))
         return self
 

@@ -32,11 +32,23 @@ class Correcting:
         self.handlers: dict[str, Handler] = {"more": self.more, "correct": self.open, "suggest": self.suggest}
 
     async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
-        """What can be done with an answer beside looking at its prompt."""
-        await self._own(interaction, prompt_id)
-        lines = ["**Not like that…** You say how the answer should have been, and I try again with that as an example."]
-        button = ActionButton("correct", prompt_id, label="Not like that…", emoji="✏️")
-        await interaction.response.send_message(view=notice("This answer", lines, button), ephemeral=True)
+        """What can be done with an answer beside looking at its prompt: the asker may correct it, anyone report it."""
+        lines, buttons = [], []
+        prompt = await self._services.prompts.find(prompt_id)
+        if prompt is not None and prompt.source is not None and prompt.asker.user_id == interaction.user.id:
+            lines.append(
+                "**Not like that…** You say how the answer should have been, and I try again with that as an example."
+            )
+            buttons.append(ActionButton("correct", prompt_id, label="Not like that…", emoji="✏️"))
+        if interaction.guild_id is not None:
+            message = interaction.message
+            public = message is not None and not message.flags.ephemeral
+            answer = f"{message.id if message is not None and public else 0}:{prompt_id}"
+            lines.append("**Report** The moderators of this server get to see this answer, and who reports it.")
+            buttons.append(ActionButton("report", answer, label="Report", emoji="🚩"))
+        if not buttons:
+            await self._own(interaction, prompt_id)
+        await interaction.response.send_message(view=notice("This answer", lines, *buttons), ephemeral=True)
 
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
         """The window with the input and the answer, to be mended."""

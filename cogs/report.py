@@ -1,0 +1,111 @@
+"""Report, in the ⋯ of an answer: it goes to the channel that the server's moderators have chosen."""
+
+from collections import deque
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.core.errors import InputError, NotFoundError
+from bot.core.text import shorten
+from bot.server.prompts import Prompt
+from bot.services import Services, services_of
+from bot.ui.cards import Card
+from bot.ui.safe import Layout, Modal
+
+REPORT = "report"
+LONGEST = 500
+# Characters of the answer in a report; the message itself may be gone by the time that somebody reads it.
+EXCERPT = 1_200
+NO_CHANNEL = "No channel takes reports here yet; a server admin can choose one with /settings channels."
+GONE = "The channel for reports is gone, or closed to me; a server admin can choose another with /settings channels."
+
+
+class Report(commands.Cog):
+    """Nothing of a report is kept but the message in that channel."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        # Who has reported which answer, so that one answer fills no channel.
+        self._reported: deque[tuple[int, str]] = deque(maxlen=1_000)
+
+    async def cog_load(self) -> None:
+        """Serve the button."""
+        self._services.actions.register(REPORT, self.open)
+
+    async def cog_unload(self) -> None:
+        """Serve it no longer."""
+        self._services.actions.unregister(REPORT)
+
+    async def open(self, interaction: discord.Interaction[Any], answer: str, _: list[str]) -> None:
+        """Ask what is wrong with the `answer`: its message (0 for a private one) and its prompt, by id."""
+        self._channel(interaction)
+        self._refuse_if_known(interaction, answer)
+        await interaction.response.send_modal(ReportModal(self, answer))
+
+    async def send(self, interaction: discord.Interaction[Any], answer: str, why: str) -> None:
+        """Put the report in front of the moderators."""
+        self._refuse_if_known(interaction, answer)
+        channel = interaction.client.get_partial_messageable(self._channel(interaction), guild_id=interaction.guild_id)
+        message_id, _, prompt_id = answer.partition(":")
+        prompt = await self._services.prompts.find(prompt_id)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        try:
+            await channel.send(view=_card(interaction, int(message_id), prompt, why))
+        except (discord.NotFound, discord.Forbidden) as error:
+            raise NotFoundError(GONE) from error
+        self._reported.append((interaction.user.id, answer))
+        await interaction.edit_original_response(content="Thank you. The moderators have it in front of them.")
+
+    def _channel(self, interaction: discord.Interaction[Any]) -> int:
+        """Where reports go; raises `NotFoundError` where nobody takes any."""
+        if interaction.guild_id is None:
+            raise NotFoundError("Reports go to the moderators of a server, and this is none.")
+        channel = self._services.guilds.of(interaction.guild_id).report_channel
+        if channel is None:
+            raise NotFoundError(NO_CHANNEL)
+        return channel
+
+    def _refuse_if_known(self, interaction: discord.Interaction[Any], answer: str) -> None:
+        if (interaction.user.id, answer) in self._reported:
+            raise InputError("You have reported this answer already, and the moderators have it.")
+
+
+class ReportModal(Modal, title="Report this answer"):
+    """What is wrong with it."""
+
+    why: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        label="What is wrong with it?",
+        style=discord.TextStyle.long,
+        required=False,
+        max_length=LONGEST,
+        placeholder="The moderators of this server read it, with your name and the answer",
+    )
+
+    def __init__(self, cog: Report, answer: str) -> None:
+        super().__init__()
+        self._cog, self._answer = cog, answer
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Send it."""
+        await self._cog.send(interaction, self._answer, self.why.value.strip())
+
+
+def _card(interaction: discord.Interaction[Any], message_id: int, prompt: Prompt | None, why: str) -> Layout:
+    """Who reports what, where, and why."""
+    card = Card("A report", colour=discord.Colour.red())
+    where = f"in <#{interaction.channel_id}>"
+    if message_id:
+        where = f"https://discord.com/channels/{interaction.guild_id}/{interaction.channel_id}/{message_id}"
+    card.text(f"**From** {interaction.user.mention}\n**Where** {where}")
+    if why:
+        card.text(f"**Why** {discord.utils.escape_markdown(why)}")
+    if prompt is not None:
+        quoted = "\n> ".join(shorten(prompt.text, EXCERPT).splitlines())
+        card.line().text(f"**Asked by** <@{prompt.asker.user_id}> · {prompt.template}\n> {quoted}")
+    return card.layout()
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Serve the button."""
+    await bot.add_cog(Report(services_of(bot)))

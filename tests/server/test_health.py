@@ -1,0 +1,86 @@
+"""What probes of the process are told."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.core.errors import ConfigError, ModelError
+from bot.server.health import FRESH, Health, open_health
+from bot.storage.database import Database
+from tests.simulated import simulated
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Model:
+    """Lists its models, or cannot be reached."""
+
+    def __init__(self) -> None:
+        self.asked, self.up = 0, True
+
+    async def __call__(self) -> list[str]:
+        self.asked += 1
+        if not self.up:
+            raise ModelError("The model cannot be reached.")
+        return ["a-model"]
+
+
+async def probe(port: int, path: str) -> tuple[int, dict[str, Any]]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+        return response.status, await response.json()
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+async def served(database: Database, model: Model) -> AsyncIterator[tuple[Health, int]]:
+    port = free_port()
+    async with open_health(database, model, port) as health:
+        yield health, port
+
+
+async def test_it_is_ready_when_gateway_database_and_model_are(served: tuple[Health, int]) -> None:
+    health, port = served
+    assert await probe(port, "/livez") == (200, {"alive": True})
+    assert await probe(port, "/readyz") == (503, {"gateway": False, "database": True, "model": True})
+    health.gateway = lambda: True
+    assert await probe(port, "/readyz") == (200, {"gateway": True, "database": True, "model": True})
+
+
+async def test_the_model_is_asked_seldom_however_many_probe(database: Database, model: Model) -> None:
+    now = 100.0
+    health = Health(database, model, lambda: now)
+    await asyncio.gather(*(health.ready() for _ in range(20)))
+    assert model.asked == 1
+    model.up = False
+    assert (await health.ready())["model"]
+    now += FRESH
+    assert not (await health.ready())["model"]
+    assert model.asked == 2
+
+
+async def test_a_port_in_use_is_named_in_a_sentence(database: Database, model: Model, served: Any) -> None:
+    with pytest.raises(ConfigError, match=f"HEALTH_PORT {served[1]} cannot be used"):
+        async with open_health(database, model, served[1]):
+            pass
+
+
+async def test_the_running_bot_serves_its_health_until_it_ends(tmp_path: Any) -> None:
+    """The gateway's state is the client's own; the simulator has none that could break."""
+    port = free_port()
+    async with simulated(tmp_path, health_port=port) as sim:
+        sim.services.health.gateway = sim.bot.is_ready
+        assert await probe(port, "/readyz") == (200, {"gateway": True, "database": True, "model": True})
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await probe(port, "/livez")
