@@ -1,6 +1,7 @@
 """The workshop: tuning with its providers, its purse and its desk; between tuning and the rest of the bot."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Providers:
         """The provider called `name`. Raises `ConfigError` where a setting is missing."""
         async with self._lock:
             if name not in self._wires:
-                self._wires[name] = await self._open(name)
+                # In a context of its own: a connection outlives the command that needs it first, and is no part of it.
+                self._wires[name] = await contextvars.Context().run(asyncio.ensure_future, self._open(name))
             return self._wires[name]
 
     async def _open(self, name: str) -> Wire:
