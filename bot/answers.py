@@ -12,7 +12,8 @@ import discord
 
 from bot.core.errors import NoModelError
 from bot.llm.asking import Answer
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 from bot.rendering import page_of
 from bot.server.desk import Desk, Served
 from bot.server.ledger import Asker, Quoted

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.play.telling import Payer, Told
 from bot.server.desk import Desk
 from bot.server.ledger import SERVER, Asker

@@ -12,7 +12,8 @@ from discord.ext import commands
 from bot.answers import asker_of, buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
 from bot.core.text import LIMIT, fenced, split
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 from bot.rendering import page_of, text_again
 from bot.server.prompts import Prompt, unasked
 from bot.services import Services, services_of

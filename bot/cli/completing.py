@@ -11,8 +11,9 @@ from bot.cli.setup import folder_of, start
 from bot.core.errors import NoModelError
 from bot.llm.asking import Answer, ask
 from bot.llm.library import open_library
+from bot.llm.request import Request
 from bot.llm.selecting import fitting
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.template import ChatTemplate
 
 
 async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: bool, as_json: bool) -> None:

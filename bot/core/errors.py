@@ -37,7 +37,7 @@ class ModelError(FewshotError):
 class NoModelError(ModelError):
     """No language model is connected and the stand-in has no skill for this request.
 
-    `request` is what would have been sent (`bot.llm.template.Request`), where that is known.
+    `request` is what would have been sent (`bot.llm.request.Request`), where that is known.
     """
 
     request: object | None = None

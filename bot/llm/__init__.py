@@ -1,6 +1,7 @@
 """The templating client: a prompt as data, filled in one pass, sent to any server of OpenAI's chat wire.
 
 `template`   `ChatTemplate`: strict data from JSON, its examples, `completion` and `stream`
+`request`    a filled template, which is what a client sends
 `filling`    placeholders, replaced once and never expanded again
 `client`     `ChatClient`: one client for the process, retries, limits, refused parameters
 `streaming`  an answer as it comes, read from raw server-sent lines

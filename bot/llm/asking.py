@@ -12,7 +12,8 @@ from bot.core.errors import NoModelError, ReplyError
 from bot.llm.client import ChatClient
 from bot.llm.prices import Usage, cost
 from bot.llm.replies import Reply, parse
-from bot.llm.template import ChatTemplate, Message, Request
+from bot.llm.request import Message, Request
+from bot.llm.template import ChatTemplate
 
 REPAIR = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
 

@@ -19,9 +19,9 @@ from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
 from bot.llm.errors import FOREIGN, NONSENSE, UNCLEAR, worded
 from bot.llm.prices import Usage
 from bot.llm.refusals import Refusals
+from bot.llm.request import Request
 from bot.llm.stopping import cut
 from bot.llm.streaming import AnswerStream, Chunks
-from bot.llm.template import Request
 from bot.llm.tokens import TokenEstimator
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 
 import openai
 
-from bot.llm.template import Request
+from bot.llm.request import Request
 
 # A refused limit on tokens is sent under the other of its two names: the older is refused by newer models.
 RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}

@@ -12,39 +12,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Self
+
+from openai.types.chat import ChatCompletion
 
 from bot.core.errors import TemplateError
+from bot.llm.client import ChatClient, shared
 from bot.llm.filling import fill, names_in
-from bot.llm.schema import Input, ReplyKind, check, technique
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
-
-    from bot.llm.client import ChatClient
-    from bot.llm.streaming import AnswerStream
-
-Role = Literal["system", "developer", "user", "assistant"]
-Message = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A filled template, ready to be sent. `examples` counts the example pairs among the messages."""
-
-    messages: tuple[Message, ...]
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    template: str = ""
-    examples: int = 0
-
-    @property
-    def technique(self) -> str:
-        """zero-shot, one-shot or few-shot."""
-        return technique(self.examples)
-
-    def followed_by(self, *messages: Message) -> "Request":
-        """The same request with `messages` at its end."""
-        return replace(self, messages=(*self.messages, *messages))
+from bot.llm.request import Message, Request
+from bot.llm.schema import Input, ReplyKind, check
+from bot.llm.streaming import AnswerStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +130,17 @@ class ChatTemplate:
         filled = tuple({**message, "content": fill(message["content"], given)} for message in self.messages)
         return Request(filled, self.parameters, self.name, len(self.examples))
 
-    async def completion(self, values: Mapping[str, str], client: "ChatClient | None" = None) -> "ChatCompletion":
+    async def completion(self, values: Mapping[str, str], client: ChatClient | None = None) -> ChatCompletion:
         """Fill, send, and give the client's own response: `.choices[0].message.content` is the text.
 
         Without a `client` the process's shared one is used, made from the environment at first need.
         Raises `TemplateError` when it cannot be filled and `ModelError` when the model cannot be asked.
         """
-        return await (client or _shared()).complete(self.fill(values))
+        return await (client or shared()).complete(self.fill(values))
 
-    def stream(self, values: Mapping[str, str], client: "ChatClient | None" = None) -> "AnswerStream":
+    def stream(self, values: Mapping[str, str], client: ChatClient | None = None) -> AnswerStream:
         """Like `completion`, as the text comes: `async with` it, then `async for piece in` it."""
-        return (client or _shared()).stream(self.fill(values))
+        return (client or shared()).stream(self.fill(values))
 
     def _example_span(self) -> tuple[int, int]:
         """Where the examples begin and end among the messages; the check made sure that they pair up."""
@@ -174,10 +151,3 @@ class ChatTemplate:
         if len(pairs) % 2 or pairs != ["user", "assistant"] * (len(pairs) // 2):
             return start, start
         return start, end
-
-
-def _shared() -> "ChatClient":
-    """The process's shared client; imported here because the client names `Request` above."""
-    from bot.llm.client import shared
-
-    return shared()

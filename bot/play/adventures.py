@@ -8,7 +8,7 @@ from time import time
 
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.text import shorten
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.play import rights, words
 from bot.play.memory import Memory
 from bot.play.prompting import messages_of, tokens_of

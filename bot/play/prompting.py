@@ -7,7 +7,7 @@ blocks: the beginning then changes once in eight turns and not with each.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.llm.template import Message, Request
+from bot.llm.request import Message, Request
 from bot.play.scenarios import Frame
 from bot.play.words import line_of
 from bot.storage.turns import Turn

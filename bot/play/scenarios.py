@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.core.errors import NotFoundError, TemplateError
-from bot.llm.template import ChatTemplate, Message
+from bot.llm.request import Message
+from bot.llm.template import ChatTemplate
 
 LEAST_EXAMPLES, MOST_EXAMPLES = 3, 5
 LONGEST_TITLE = 80

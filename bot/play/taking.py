@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bot.core.errors import FewshotError, InputError, LimitError, NoModelError
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.play.memory import Memory
 from bot.play.prompting import prompt, tokens_of
 from bot.play.scenarios import Frame

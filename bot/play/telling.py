@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.storage.stories import Story
 from bot.storage.turns import OPEN, Turn
 

@@ -7,7 +7,8 @@ from time import time
 from bot.llm.asking import Answer, Spent, ask
 from bot.llm.client import ChatClient
 from bot.llm.prices import cost
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 from bot.server.ledger import Asker, Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompt, Prompts, new_id, prompt_of

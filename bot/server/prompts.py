@@ -17,7 +17,8 @@ from time import time
 from typing import Any
 
 from bot.llm.asking import Answer
-from bot.llm.template import ChatTemplate, Request
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 from bot.server.ledger import Asker, Quoted
 from bot.storage import prompts as rows
 from bot.storage.database import Database

@@ -12,8 +12,9 @@ from typing import Any
 
 from bot.core.errors import InputError
 from bot.llm.filling import PLACEHOLDER, fill, names_in
+from bot.llm.request import Message
 from bot.llm.schema import Input, ReplyKind
-from bot.llm.template import ChatTemplate, Message
+from bot.llm.template import ChatTemplate
 from bot.server.nearest import nearest
 
 # Examples in a prompt at the most; of more, the nearest to the input.

@@ -6,7 +6,8 @@ A tuned model knows the form that it was trained on; another form is another que
 from dataclasses import replace
 from typing import Any
 
-from bot.llm.template import ChatTemplate, Message, Request
+from bot.llm.request import Message, Request
+from bot.llm.template import ChatTemplate
 from bot.storage.datasets import PairRow
 
 TUNED, WITH_FACTS = "tuned", "with_facts"

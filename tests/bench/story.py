@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from bot.app import open_services
 from bot.core.settings import Settings
 from bot.llm.client import ChatClient
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.play.prompting import tokens_of
 from bot.play.records import Story, Turn
 from bot.play.rights import Person

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.app import TEMPLATES
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.play.adventures import Adventures
 from bot.play.moving import Moving
 from bot.play.records import Story, Turn

@@ -3,7 +3,7 @@
 import asyncio
 
 from bot.core.errors import ModelError
-from bot.llm.template import Request
+from bot.llm.request import Request
 from bot.play import moving
 from bot.play.prompting import SO_FAR, tokens_of
 from bot.storage import turns
