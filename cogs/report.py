@@ -76,6 +76,7 @@ class ReportModal(Modal, title="Report this answer"):
 
     why: discord.ui.TextInput[Any] = discord.ui.TextInput(
         label="What is wrong with it?",
+        custom_id="why",
         style=discord.TextStyle.long,
         required=False,
         max_length=LONGEST,
