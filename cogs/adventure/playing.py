@@ -165,18 +165,28 @@ class Play:
             await message.reply(str(error), mention_author=False)
 
     async def restore(self) -> int:
-        """Post anew the newest turns whose messages are gone; how many there were."""
-        posted = 0
+        """Show the newest turns anew whose messages are gone, or were left without buttons; how many there were."""
+        shown = 0
         for story in await self._adventures.recent(RESTORED):
-            if story.guild_id is None:
+            if story.guild_id is None or self._adventures.taking.busy(story.id):
                 continue  # A person who closed the conversation should not be called back into it.
             try:
-                if not await self.stage.exists(story):
-                    await self._adventures.post(await self._adventures.scene(story), self.stage)
-                    posted += 1
+                shown += await self._restored(story)
             except FewshotError:
                 continue  # Its channel is gone or closed to us; whoever plays there will be told when they do.
-        return posted
+        return shown
+
+    async def _restored(self, story: Story) -> bool:
+        """Show a story's newest turn where it does not stand as it should; whether that was so."""
+        stands = await self.stage.stands(story)
+        if stands:
+            return False
+        scene = await self._adventures.scene(story)
+        if stands is None:
+            await self._adventures.post(scene, self.stage)
+        else:
+            await self.stage.redress(scene)
+        return True
 
     async def start(self, interaction: discord.Interaction[Any], scenario_name: str) -> Story:
         """Begin a story: in a channel set aside for it, a thread or direct messages here, else in a new thread."""
@@ -193,8 +203,8 @@ class Play:
         """Begin a story in a channel; unless it must be `new`, go on with the one that is played there."""
         story = None if new else await self._adventures.here(channel_id)
         if story is not None:
-            if story.state == RUNNING and not await self.stage.exists(story):
-                await self._adventures.post(await self._adventures.scene(story), self.stage)
+            if story.state == RUNNING:
+                await self._restored(story)
             return story
         person = person_of(interaction)
         story = await self._adventures.start(interaction.guild_id, channel_id, person, scenario_name)

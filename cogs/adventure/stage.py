@@ -75,19 +75,22 @@ class Stage:
         except (discord.HTTPException, OSError) as error:
             raise StageError(worded(error)) from error
 
-    async def exists(self, story: Story) -> bool:
-        """Whether the message of the newest turn still stands. Raises `StageError` where that cannot be told."""
+    async def stands(self, story: Story) -> bool | None:
+        """Whether the newest turn stands there with its buttons; None where its message is gone.
+
+        A crash in the middle of a turn leaves a message without buttons. Raises `StageError` where nothing can be told.
+        """
         if story.message_id is None:
-            return False
+            return None
         try:
-            await self.channel(story).fetch_message(story.message_id)
+            message = await self.channel(story).fetch_message(story.message_id)
         except discord.NotFound as error:
             if error.code == UNKNOWN_MESSAGE:
-                return False
+                return None
             raise StageError(worded(error)) from error
         except discord.HTTPException as error:
             raise StageError(worded(error)) from error
-        return True
+        return bool(message.components)
 
     def undress(self, story: Story, message_id: int | None = None) -> None:
         """Take the buttons from a message of the story, by default from its newest, beside what goes on."""

@@ -1,0 +1,7 @@
+"""The short form of the drill in `tests/drills/test_adventure.py`."""
+
+from tests.cogs.adventure_drill import drill
+
+
+async def test_two_kills_lose_no_turn() -> None:
+    await drill(6, 2)

@@ -1,0 +1,7 @@
+"""The long game: forty turns by three people, the bot's process killed at twenty random moments."""
+
+from tests.cogs.adventure_drill import drill
+
+
+async def test_twenty_kills_lose_no_turn() -> None:
+    await drill(40, 20)
