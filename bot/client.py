@@ -91,6 +91,14 @@ class Fewshot(commands.Bot):
             started, self.on_started = self.on_started, None
             await started(self)
 
+    async def on_guild_join(self, guild: discord.Guild, /) -> None:
+        """Register commands where the settings want them and the bot comes only now, or anew: those of before went
+        with it.
+        """
+        if guild.id in self._wanted():
+            await drop_mark(self.services.database, self._mark_of(guild.id))
+            await self._sync_in(guild.id)
+
     async def on_message(self, message: discord.Message, /) -> None:
         """No commands are read from messages."""
 
@@ -111,12 +119,9 @@ class Fewshot(commands.Bot):
         Some servers may have commands of their own, `/finetune` with OPERATOR_GUILD_IDS. Where commands stood that
         the settings do not want there any more, they are taken back.
         """
-        settings = self.services.settings
-        for guild in settings.guild_ids:
+        for guild in self.services.settings.guild_ids:
             self.tree.copy_global_to(guild=discord.Object(guild))
-        wanted: list[int | None] = [*sorted(settings.guild_ids | settings.operator_guild_ids)]
-        if not settings.guild_ids:
-            wanted.append(None)
+        wanted = self._wanted()
         for place in wanted:
             await self._sync_in(place)
         for name in await marks(self.services.database, f"commands:{self.application_id}:"):
@@ -127,6 +132,16 @@ class Fewshot(commands.Bot):
                 await drop_mark(self.services.database, name)
         return len({command.name for place in wanted for command in self.tree.get_commands(guild=_object(place))})
 
+    def _wanted(self) -> list[int | None]:
+        """Where commands are registered: in these servers, and in all (None) where the settings name none."""
+        settings = self.services.settings
+        places: list[int | None] = [*sorted(settings.guild_ids | settings.operator_guild_ids)]
+        return places if settings.guild_ids else [*places, None]
+
+    def _mark_of(self, place: int | None) -> str:
+        """The mark under which the last registration in `place` is noted."""
+        return f"commands:{self.application_id}:{place or EVERYWHERE}"
+
     async def _sync_in(self, place: int | None) -> None:
         """Register what the tree has for the server `place`, or for all servers."""
         guild = _object(place)
@@ -134,7 +149,7 @@ class Fewshot(commands.Bot):
             [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)], sort_keys=True
         )
         digest = hashlib.sha256(tree.encode()).hexdigest()
-        name = f"commands:{self.application_id}:{place or EVERYWHERE}"
+        name = self._mark_of(place)
         if await mark(self.services.database, name) == digest:
             return
         try:

@@ -112,11 +112,13 @@ async def drop_channel(state: State, body: Json) -> Json:
 
 @action
 async def create_guild(state: State, body: Json) -> Json:
-    """The bot comes into another server, with everybody in it and the channels named."""
-    guild_id = state.world.snowflake()
+    """The bot comes into another server, with everybody in it and the channels named; or, by `id`, into one again."""
+    guild_id = int(body.get("id") or state.world.snowflake())
     channels = {name: state.world.snowflake() for name in body["channels"]}
     guild = seeds.add_guild(state.world, guild_id, body["name"], list(seeds.PEOPLE.values()), channels)
-    state.gateway.dispatch("GUILD_CREATE", payloads.guild(state.world, guild), INTENT_GUILDS)
+    payload = payloads.guild(state.world, guild)
+    del payload["unavailable"]  # Said of servers that the bot was in before alone; clients tell the two apart by it.
+    state.gateway.dispatch("GUILD_CREATE", payload, INTENT_GUILDS)
     return {"id": str(guild_id), "channels": {name: str(one) for name, one in channels.items()}}
 
 
@@ -127,6 +129,7 @@ async def remove_guild(state: State, body: Json) -> Json:
     for channel in state.world.channels_of(guild.id):
         del state.world.channels[channel.id]
     del state.world.guilds[guild.id]
+    state.commands.pop(guild.id, None)
     state.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id)}, INTENT_GUILDS)
     return {}
 

@@ -204,10 +204,14 @@ class Wire(Observer):
         """Sets the language of a person's Discord, such as `fr` or `pt-BR`."""
         await self.call("person", user=user, locale=locale)
 
-    async def create_guild(self, name: str, *channels: str) -> Json:
-        """Brings the bot into another server: `{"id", "channels": {name: id}}`."""
-        found: Json = await self.call("create_guild", name=name, channels=channels)
+    async def create_guild(self, name: str, *channels: str, again: str = "") -> Json:
+        """Brings the bot into another server, or into the one with the id `again`: `{"id", "channels": {name: id}}`."""
+        found: Json = await self.call("create_guild", name=name, channels=channels, id=again)
         return found
+
+    async def remove_guild(self, guild: str) -> None:
+        """Throws the bot out of a server, by id."""
+        await self.call("remove_guild", guild=guild)
 
     @staticmethod
     def file(name: str, data: bytes) -> Json:
