@@ -51,6 +51,8 @@ class Privacy:
 
     def __init__(self, database: Database, prompts: Prompts, guilds: Guilds, now: Callable[[], float] = time) -> None:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
+        # Whether Discord has told where the bot is: it may be back in a server that is noted as left.
+        self._placed = False
 
     async def export(self, user_id: int, *, most: int) -> Export:
         """Everything that is kept of a person, as JSON in ZIP files of up to `most` bytes each."""
@@ -92,6 +94,7 @@ class Privacy:
             await self.joined(guild)
         for guild in await tables.servers(self._database) - set(guild_ids) - noted:
             await self.left(guild)
+        self._placed = True
 
     async def sweep(self) -> None:
         """Forget what is older than its time, and the servers that were left long enough ago."""
@@ -101,7 +104,7 @@ class Privacy:
         dropped |= await tables.drop_old(
             self._database, day=(today - timedelta(days=CALLS_DAYS)).isoformat(), at=now - OLD_DAYS * DAY
         )
-        for name in await marks(self._database, LEFT):
+        for name in await marks(self._database, LEFT) if self._placed else ():
             since = await mark(self._database, name)
             if since is not None and float(since) <= now - GRACE_DAYS * DAY:
                 await self._forget_server(int(name.removeprefix(LEFT)))

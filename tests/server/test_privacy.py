@@ -216,6 +216,8 @@ async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bo
     assert not guilds.of(1).menus
     await privacy.left(1)
     clock.move(days=GRACE_DAYS)
+    await Privacy(database, Prompts(database, 7, clock), guilds, clock).sweep()
+    assert not guilds.of(1).menus, "a process that does not know yet where it is forgets no server"
     await privacy.here([2])
     await privacy.sweep()
     after = await dump(database)
