@@ -97,10 +97,10 @@ class EditPair(Modal, title="Edit the pair"):
         self._review, self._dataset_id, self._pair = review, dataset_id, pair
         long = discord.TextStyle.paragraph
         self.question: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label="Question", default=pair.question[:FIELD], max_length=FIELD, style=long
+            label="Question", custom_id="question", default=pair.question[:FIELD], max_length=FIELD, style=long
         )
         self.answer: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label="Answer", default=pair.answer[:FIELD], max_length=FIELD, style=long
+            label="Answer", custom_id="answer", default=pair.answer[:FIELD], max_length=FIELD, style=long
         )
         self.add_item(self.question)
         self.add_item(self.answer)

@@ -1,0 +1,147 @@
+"""The group of a corpus: asking its tuned model, where the answer may be from, comparing, and the model itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import simcord
+
+from cogs.corpus.standings import table
+from tests.cogs.operating import CORPUS, season
+from tests.racing.season import RACES, STANDINGS
+from tests.simulated import Simulated
+
+ASK, QUESTION = f"{CORPUS} ask", "Which pod does Senn Kava fly?"
+
+
+async def asked(sim: Simulated, text: str = QUESTION) -> simcord.ResponseMessage:
+    result = await sim.member.slash(sim.general, ASK, question=text)
+    assert result.response is not None
+    return result.response
+
+
+async def test_without_a_model_people_are_told_who_can_train_one(tmp_path: Path) -> None:
+    async with season(tmp_path) as sim:
+        told = await asked(sim)
+        assert f"No model is trained for {CORPUS} yet" in sim.text(told)
+        assert "operator can train one" in sim.text(told)
+        assert sim.buttons(told) == []
+        offered = await sim.admin.slash(sim.general, ASK, question=QUESTION)
+        assert sim.buttons(offered.response) == ["Train it now"]
+
+
+async def test_the_tuned_model_answers_in_public_and_is_named(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        answer = await asked(sim)
+        assert answer.content.startswith("The Thunderbolt\n-# Pocket GPT · trained here in ")
+        assert answer.content.endswith(f" s · knows only {CORPUS}")
+        assert not answer.ephemeral
+        assert {"Prompt", "Where from?"} <= set(sim.buttons(answer))
+        refused = await asked(sim, "What is the capital of France?")
+        assert "I don't have this" in refused.content
+        assert not sim.errors
+
+
+async def test_where_from_shows_similar_rows_with_quote_file_and_line(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        answer = await asked(sim)
+        pressed = await sim.other.click(answer, label="Where from?")
+        rows = sim.text(pressed.response)
+        assert "Similar rows" in rows
+        assert "> Senn Kava finished the season first in The Thunderbolt and won the cup." in rows
+        assert "league.txt, line 5" in rows
+        assert "nobody can say that they are the cause" in rows
+        assert pressed.response is not None
+        assert pressed.response.ephemeral
+
+
+async def test_the_prompt_of_a_tuned_answer_is_the_rendering_that_trained_it(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        pressed = await sim.member.click(await asked(sim), label="Prompt")
+        card = sim.text(pressed.response)
+        assert f"You answer questions from the records of {CORPUS}" in card
+        assert QUESTION in card
+        assert "temperature 0" in card
+
+
+async def test_a_model_that_its_provider_deleted_is_said_to_be_gone(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        model = await sim.services.tuning.active(CORPUS)
+        assert model is not None
+        wire = await sim.services.tuning.wire("engine")
+        await wire._client.models.delete(model.name)
+        result = await sim.member.slash(sim.general, ASK, question=QUESTION)
+        said = " ".join([*(sim.text(each) for each in result.followups)])
+        assert "is not there any more" in said
+        assert "/finetune rollback" in said
+
+
+async def test_comparing_shows_three_ways_with_tokens_prices_and_prompts(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained, model=True) as sim:
+
+        def answer(body: dict[str, Any]) -> str:
+            return "The Thunderbolt" if "<facts>" in body["messages"][0]["content"] else "The Falcon"
+
+        sim.model.says(answer)
+        result = await sim.member.slash(sim.general, f"{CORPUS} compare", question=QUESTION)
+        card = sim.text(result.response)
+        assert "1 · Base model**\nThe Falcon\n-# fake-model · " in card
+        assert "2 · Base model with the facts in its prompt**\nThe Thunderbolt\n-# fake-model · " in card
+        assert "3 · Tuned model**\nThe Thunderbolt\n-# Pocket GPT · " in card
+        assert card.count(" tokens in") == 3
+        assert "Whether training pays is not known: a price is missing." in card
+        assert sim.buttons(result.response) == ["Prompt 1", "Prompt 2", "Prompt 3"]
+        pressed = await sim.member.click(result.response, label="Prompt 2")
+        assert "Senn Kava finished the season first in The Thunderbolt" in sim.text(pressed.response)
+
+
+async def test_comparing_without_a_model_says_so_of_each_way(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        result = await sim.member.slash(sim.general, f"{CORPUS} compare", question=QUESTION)
+        card = sim.text(result.response)
+        assert "1 · Base model**\nNo language model is connected" in card
+        assert "3 · Tuned model**\nThe Thunderbolt\n-# Pocket GPT · " in card
+        assert "The whole corpus fits into the prompt." in card
+
+
+async def test_model_tells_descent_dataset_scores_and_dates(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        result = await sim.member.slash(sim.general, f"{CORPUS} model")
+        card = sim.text(result.response)
+        for said in (
+            "**Descent** pocket-gpt",
+            "→ `ft:pocket-gpt:local:",
+            "rows trained",
+            "held-out wordings",
+            "scored <t:",
+        ):
+            assert said in card
+        assert result.response is not None
+        (picture,) = result.response.message.attachments
+        assert (await picture.read()).startswith(b"\x89PNG")
+
+
+def test_the_standings_are_those_of_the_season() -> None:
+    heads, rows = table()
+    assert heads[3:] == [race.split()[0] for race in RACES]
+    told = {row[1]: (row[2], tuple(map(int, row[3:])), int(row[0])) for row in rows}
+    assert told == STANDINGS
+
+
+async def test_standings_are_racings_own_and_a_picture(tmp_path: Path) -> None:
+    async with season(tmp_path) as sim:
+        result = await sim.member.slash(sim.general, "racing standings")
+        assert "**Senn Kava** won the cup in The Thunderbolt" in sim.text(result.response)
+        assert result.response is not None
+        (picture,) = result.response.message.attachments
+        assert (await picture.read()).startswith(b"\x89PNG")
+        with pytest.raises(simcord.SetupError):
+            await sim.member.slash(sim.general, f"{CORPUS} standings")
+
+
+@pytest.mark.parametrize("text", [" ", "\n"])
+async def test_an_empty_question_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    async with season(tmp_path) as sim:
+        for command in ("ask", "compare"):
+            result = await sim.member.slash(sim.general, f"{CORPUS} {command}", question=text)
+            assert sim.text(result.response) == "There is nothing to answer: the question is empty."
