@@ -154,11 +154,16 @@ class Menu:
         places = await self._services.moving.places(story)
         of = f"{story.id}:{story.head or 0}"
         card = Card(discord.utils.escape_markdown(story.title)).text(_told(status))
-        card.row(
+        buttons = [
             ActionButton(PRESS, f"{of}:branch", label="Branch here…", emoji="🌿"),
             ActionButton(PRESS, f"{of}:note", label="Pin a note…", emoji="📌"),
             ActionButton(PRESS, f"{of}:dice", label="Roll dice…", emoji="🎲"),
-        )
+        ]
+        turn = (await self._adventures.scene(story)).turn
+        if interaction.guild_id is not None and turn is not None:
+            answer = f"{turn.message_id or 0}:{turn.prompt_id}"
+            buttons.append(ActionButton("report", answer, label="Report", emoji="🚩"))
+        card.row(*buttons)
         if places:
             card.row(switch_menu(story, places))
         if status.notes:

@@ -91,3 +91,16 @@ async def test_the_more_of_ones_own_answer_holds_both(sim: Simulated) -> None:
     assert sim.buttons(own.response) == ["Not like that…", "Report"]
     others = await sim.other.click(message, label="⋯")
     assert sim.buttons(others.response) == ["Report"]
+
+
+async def test_a_turn_of_an_adventure_can_be_reported(chosen: Simulated) -> None:
+    sim = chosen
+    sim.model.says("You fall into a pit of rude words.")
+    await sim.admin.slash(sim.adventures, "settings channels", adventure=sim.general)
+    await sim.member.slash(sim.general, "adventure start", scenario="room")
+    await sim.member.slash(sim.general, "adventure act", text="look around")
+    turn = sim.general.history()[-1]
+    await report(sim, sim.other, turn, "rude")
+    (text,) = reports(sim)
+    assert f"/{sim.general.id}/{turn.id}" in text
+    assert "> You fall into a pit of rude words." in text
