@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.services import Services
-from bot.ui.actions import ActionButton, Handler
+from bot.ui.actions import ActionButton
 from bot.ui.cards import notice
 from bot.ui.prompt_card import prompt_card
 from bot.ui.reply import attached
@@ -15,13 +15,6 @@ from bot.ui.safe import Layout
 SAMPLE = {"text": "The pods are on the grid and the desert is quiet.", "to": "French"}
 # The argument of the training button: which corpus.
 CORPUS = "racing"
-LATER = {
-    "train": (
-        "Training comes with /finetune, which this version does not have yet. What it trains on is here already: "
-        "the texts of a racing season in the folder racing/."
-    ),
-    "play": "Playing comes with /adventure, which this version does not have yet. Until then, try /ask.",
-}
 
 
 def first_message() -> Layout:
@@ -42,17 +35,12 @@ def first_message() -> Layout:
 
 
 def register(services: Services) -> None:
-    """Serve the three buttons. A cog that serves `train` or `play` itself keeps them, so call this after loading."""
+    """Serve the first button; what the others do is their cogs'."""
 
     async def show(interaction: discord.Interaction[Any], _: str, __: list[str]) -> None:
         await show_prompt(services, interaction)
 
     services.actions.register("tour-prompt", show)
-    for action, sentence in LATER.items():
-        try:
-            services.actions.register(action, _saying(sentence))
-        except ValueError:
-            continue  # Its cog serves it already.
 
 
 async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
@@ -65,10 +53,3 @@ async def show_prompt(services: Services, interaction: discord.Interaction[Any])
         parameters=request.parameters,
     )
     await interaction.response.send_message(view=card, files=attached(files), ephemeral=True)
-
-
-def _saying(sentence: str) -> Handler:
-    async def say(interaction: discord.Interaction[Any], _: str, __: list[str]) -> None:
-        await interaction.response.send_message(sentence, ephemeral=True)
-
-    return say
