@@ -1,12 +1,12 @@
-"""Players of a story: who has said something in it, and who may not any more. And what a person leaves there."""
+"""Players of a story: who has said something in it, and who may not any more."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import NOTES, PLAYERS, STORIES, SUMMARIES, TURNS
+from bot.storage.tables import PLAYERS
 
 # How a person stands in a story after asking to be forgotten.
 NOBODY, A_PLAYER, GONE = 0, "a player", "…"
@@ -46,37 +46,3 @@ async def set_removed(database: Database, story_id: str, user_id: int, removed: 
     """Keep a player out of a story, or let them in again."""
     query = update(PLAYERS).where(PLAYERS.c.story_id == story_id, PLAYERS.c.user_id == user_id)
     await database.transact(lambda connection: connection.execute(query.values(removed=removed)))
-
-
-async def said_by(database: Database, user_id: int) -> list[tuple[str, float, str]]:
-    """All that a person said in stories, for their export: title, time, words."""
-    query = (
-        select(STORIES.c.title, TURNS.c.at, TURNS.c.words)
-        .join(STORIES, STORIES.c.id == TURNS.c.story_id)
-        .where(TURNS.c.player_id == user_id)
-        .order_by(TURNS.c.id)
-    )
-    async with database.read() as connection:
-        return [(title, at, words) for title, at, words in await connection.execute(query)]
-
-
-async def forget(database: Database, user_id: int) -> int:
-    """Take a person out of all stories: id, name and words go, the turns and what others said stay.
-
-    Summaries of those stories may quote them, so they go too and are made anew. How many turns there were.
-    """
-
-    async def work(connection: AsyncConnection) -> int:
-        theirs = select(PLAYERS.c.story_id).where(PLAYERS.c.user_id == user_id)
-        await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.story_id.in_(theirs)))
-        await connection.execute(delete(NOTES).where(NOTES.c.player_id == user_id))
-        await connection.execute(update(STORIES).where(STORIES.c.starter_id == user_id).values(starter_id=NOBODY))
-        turns = await connection.execute(
-            update(TURNS)
-            .where(TURNS.c.player_id == user_id)
-            .values(player_id=NOBODY, player=A_PLAYER, words=GONE, dice="", event_id=None)
-        )
-        await connection.execute(delete(PLAYERS).where(PLAYERS.c.user_id == user_id))
-        return int(turns.rowcount)
-
-    return await database.transact(work)
