@@ -18,6 +18,7 @@ from bot.storage.database import open_database
 from bot.storage.migrating import upgrade
 from bot.tuning.service import Tuning
 from bot.workshop import open_workshop
+from tests.cli.conftest import _logs_put_back, environment, fewshot  # noqa: F401 - fixtures of the command line
 from tests.fake_model import FakeModel
 from tests.tuning.fake_provider import FakeProvider
 
