@@ -86,7 +86,7 @@ async def _from_files(
         size=0,
         fingerprint=fingerprint,
     )
-    await datasets.add_with_pairs(database, row, ready(pairs, asked, texts))
+    await datasets.add_with_pairs(database, row, await asyncio.to_thread(ready, pairs, asked, texts))
     return row
 
 
