@@ -71,8 +71,9 @@ class Answers:
         *,
         render: Render = page_of,
         quoted: Quoted | None = None,
+        earlier: Sequence[Prompt] = (),
     ) -> Served | None:
-        """The same in a `reply` that is open already."""
+        """The same in a `reply` that is open already; the `earlier` prompts that led here are kept with its own."""
         with suppress(AnswerDeletedError):
             try:
                 served = await self._desk.serve(asker_of(interaction, quoted), template, values, reply.show)
@@ -87,17 +88,19 @@ class Answers:
                     items=(*buttons(served.prompt, private=reply.private), *page.items),
                 )
             )
-            if message is not None:
-                await self.keep(served.prompt, message.id, private=reply.private)
+            await self.keep(message, *earlier, served.prompt, private=reply.private)
             return served
         return None
 
-    async def keep(self, prompt: Prompt, message_id: int, *, private: bool) -> None:
-        """Note where the answer stands; a public one's prompt is kept over restarts."""
-        prompt = replace(prompt, message_id=message_id)
-        self._prompts.hold(prompt)
-        if not private:
-            await self._prompts.keep(prompt)
+    async def keep(self, message: discord.Message | None, *prompts: Prompt, private: bool) -> None:
+        """Note that the answer to `prompts` stands in `message`, with which they go; public ones outlive restarts."""
+        if message is None:
+            return
+        for prompt in prompts:
+            placed = replace(prompt, message_id=message.id)
+            self._prompts.hold(placed)
+            if not private:
+                await self._prompts.keep(placed)
 
     async def show_prompt_instead(
         self,
@@ -116,9 +119,8 @@ class Answers:
             raise error
         prompt = unasked(error.request, asker_of(interaction, quoted), template, values)
         self._prompts.hold(prompt)
-        if not reply.private:
-            await self._prompts.keep(prompt)
-        await reply.finish_card(*card_of(prompt, tuned=prompt.template in self._desk.tuned))
+        message = await reply.finish_card(*card_of(prompt, tuned=prompt.template in self._desk.tuned))
+        await self.keep(message, prompt, private=reply.private)
 
 
 def buttons(prompt: Prompt, *, private: bool) -> Sequence[discord.ui.Item[Any]]:

@@ -1,6 +1,6 @@
 """`/ask`: the model chooses the trick that fits a request; the bot says which and why, and runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,28 +68,27 @@ class Ask(commands.Cog):
         """Choose a trick for `request` and run it."""
         if not request.strip():
             raise InputError("Ask for something, say: “Translate into Greek: where is the station?”")
-        tricks = await self._tricks(interaction.guild_id)
-        await self._run(interaction, request, tricks, tricks.faces)
+        await self._run(interaction, request)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Run another trick on the same request, as a new answer."""
         selection = await self._services.prompts.find(prompt_id)
         if selection is None:
             raise NotFoundError("I do not keep that request any more; ask again.")
-        request, tricks = selection.messages[-1]["content"], await self._tricks(interaction.guild_id)
-        name = next((name for name in chosen if name in tricks.faces), None)
-        if name is None:
-            raise NotFoundError("I do not know that trick any more; ask again.")
-        await self._run(interaction, request, tricks, {name: tricks.faces[name]})
+        await self._run(interaction, selection.messages[-1]["content"], chosen)
 
     async def _run(
-        self, interaction: discord.Interaction[Any], request: str, tricks: Tricks, among: Mapping[str, ChatTemplate]
+        self, interaction: discord.Interaction[Any], request: str, chosen: Collection[str] | None = None
     ) -> None:
-        """Select `among` some of the `tricks`, then run the one selected; a selection that fails leaves the menu."""
+        """Select a trick, of those `chosen` or of all, and run it; a selection that fails leaves the menu."""
         answers = self._services.answers
         with self._services.work.on(interaction):
             hidden = self._services.guilds.private(interaction.guild_id, "ask")
             async with Reply(interaction, private=hidden) as reply:
+                tricks = await self._tricks(interaction.guild_id)
+                among = {name: face for name, face in tricks.faces.items() if chosen is None or name in chosen}
+                if not among:
+                    raise NotFoundError("I do not know that trick any more; ask again.")
                 try:
                     selection = await self._select(interaction, request, among)
                 except NoModelError as error:
@@ -114,15 +113,14 @@ class Ask(commands.Cog):
                     return replace(page, text=f"-# {head}\n{page.text}", items=(menu,))
 
                 template = tricks.template(choice.template, inputs)
-                await answers.give_in(reply, interaction, template, inputs, render=render)
+                earlier = [selection.prompt]
+                await answers.give_in(reply, interaction, template, inputs, render=render, earlier=earlier)
 
     async def _select(
         self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
     ) -> Served:
-        """Ask the model which of `tricks` fits; the selection's prompt is kept, for the menu's sake."""
-        served = await self._services.desk.serve(asker_of(interaction), *self._selecting(request, tricks))
-        await self._services.prompts.keep(served.prompt)
-        return served
+        """Ask the model which of `tricks` fits; the menu finds the request in the prompt of this."""
+        return await self._services.desk.serve(asker_of(interaction), *self._selecting(request, tricks))
 
     def _selecting(self, request: str, tricks: Mapping[str, ChatTemplate]) -> tuple[ChatTemplate, dict[str, str]]:
         """The template that selects, and what it is filled with."""
@@ -133,7 +131,8 @@ class Ask(commands.Cog):
         note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
         text = f"None of my tricks fits this: {shorten(str(note), 300)}" if note else why
         page = Page(f"{text}\nYou can choose one yourself.", footer(selection.answer), (_menu(selection, tricks),))
-        await reply.finish(page)
+        message = await reply.finish(page)
+        await self._services.answers.keep(message, selection.prompt, private=reply.private)
 
     async def _tricks(self, guild_id: int | None) -> Tricks:
         """The templates that people use, and the server's own."""

@@ -82,11 +82,9 @@ class Compare(commands.Cog):
                     return
                 if not any(rung.served for rung in done):
                     raise FewshotError(done[0].problem)
-                await reply.finish_card(self._card(template, done).layout())
-                if not private:
-                    for rung in done:
-                        if rung.served:
-                            await self._services.prompts.keep(rung.served.prompt)
+                message = await reply.finish_card(self._card(template, done).layout())
+                prompts = (rung.served.prompt for rung in done if rung.served)
+                await self._services.answers.keep(message, *prompts, private=private)
 
     @compare.autocomplete("trick")
     async def tricks(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

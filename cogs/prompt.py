@@ -184,7 +184,8 @@ def _whole(message: discord.Message, prompt: Prompt | None) -> list[str]:
     """The texts to share: that of `message`, or all pieces where it is the last of several."""
     text = text_again(prompt.text, prompt.source) if prompt is not None else ""
     if len(text) <= max(len(message.content), LIMIT - 200):
-        return [message.content]
+        text = message.content
+    # In pieces that leave room for the line that says who shared it.
     return split(text, LIMIT - 100) or [message.content]
 
 

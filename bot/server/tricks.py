@@ -146,6 +146,8 @@ class Tricks:
         """
         if prompt.source is None or prompt.asker.guild_id is None or not prompt.source.examples:
             raise InputError("Only a correction made in a server can be suggested to it.")
+        if prompt.asker.quoted is not None and prompt.asker.quoted.author_id != user_id:
+            raise InputError("That text is somebody else's, so it cannot become an example; suggest one of your own.")
         trick = trick_of(settled(prompt.source, prompt.values))
         example = checked(trick.examples[-1])
         body = json.dumps(trick.template(trick.examples[:-1]).to_dict(), ensure_ascii=False)

@@ -87,10 +87,12 @@ class Reply:
             pieces = [_with_footer("The answer is longer than three messages, so here it is as a file.", page.footer)]
         return await self._deliver(pieces, files, View(*page.items) if page.items else None)
 
-    async def finish_card(self, card: discord.ui.LayoutView, files: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Show a card in place of a text."""
+    async def finish_card(
+        self, card: discord.ui.LayoutView, files: Sequence[tuple[str, bytes]] = ()
+    ) -> discord.Message | None:
+        """Show a card in place of a text; its message, None where nobody could be reached."""
         await self._frames.stop()
-        await self._edit(content=None, view=card, attachments=attached(files))
+        return await self._edit(content=None, view=card, attachments=attached(files))
 
     async def _send_frame(self, text: str) -> bool:
         try:

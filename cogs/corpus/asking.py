@@ -60,8 +60,7 @@ class Asking:
         ]
         text = discord.utils.escape_markdown(served.answer.text) or "*The model gave no answer.*"
         message = await reply.finish(Page(text, f"-# {await self.names.of(question.model)}", items))
-        if message is not None:
-            await self._services.answers.keep(prompt, message.id, private=reply.private)
+        await self._services.answers.keep(message, prompt, private=reply.private)
 
     async def served(
         self, interaction: discord.Interaction[Any], question: Question, reply: Reply | None = None

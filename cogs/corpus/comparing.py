@@ -82,10 +82,9 @@ class Comparing:
                     return
                 purse = PromptPurse(self._services, interaction, question)
                 compared = await self._services.tuning.compare(corpus, text, interaction.user.id, purse)
-                await reply.finish_card(_card(question, compared, purse).layout())
-                if not private:
-                    for served in purse.served:
-                        await self._services.prompts.keep(served.prompt)
+                message = await reply.finish_card(_card(question, compared, purse).layout())
+                prompts = (served.prompt for served in purse.served)
+                await self._services.answers.keep(message, *prompts, private=private)
 
 
 def _card(question: Question, compared: Comparison, purse: PromptPurse) -> Card:

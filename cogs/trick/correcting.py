@@ -82,7 +82,9 @@ class Correcting:
                     await self._services.answers.show_prompt_instead(reply, interaction, template, prompt.values, error)
                     return
                 items: list[discord.ui.Item[Any]] = buttons_of(served.prompt.id, share=True)
-                if interaction.guild_id is not None:
+                quoted = prompt.asker.quoted
+                # A text that somebody else wrote is not the asker's to give away.
+                if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
                     items.append(ActionButton("suggest", served.prompt.id, label="Suggest to the server", emoji="📥"))
                 before = closed(prompt.text[:BEFORE]) + (" …" if len(prompt.text) > BEFORE else "")
                 shown = f"**Before**\n{before}\n\n**After**\n{page_of(served.answer).text}"
