@@ -9,6 +9,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError
+from bot.ui.errors import TROUBLE
 
 _log = logging.getLogger(__name__)
 # Seconds that work under way gets when the bot stops, and then to be told that it did not make it.
@@ -60,6 +61,17 @@ class Work:
 async def _excuse(interaction: discord.Interaction[Any]) -> None:
     """The sentence for an answer that did not make it; nobody is left to hear of a failure here."""
     try:
-        await asyncio.wait_for(interaction.edit_original_response(content=STOPPING, view=None), EXCUSE)
-    except (discord.HTTPException, TimeoutError) as error:
+        await asyncio.wait_for(_say_stopping(interaction), EXCUSE)
+    except TROUBLE as error:  # Among them is `TimeoutError`, which is an `OSError`.
         _log.info("an asker could not be told that the bot stops: %s", error)
+
+
+async def _say_stopping(interaction: discord.Interaction[Any]) -> None:
+    """In place of the spinner and of what was written there; a message that was pressed on stays as it is."""
+    response = interaction.response
+    if response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.edit_original_response(content=STOPPING, view=None)
+    elif response.is_done():
+        await interaction.followup.send(STOPPING, ephemeral=True)
+    else:
+        await response.send_message(STOPPING, ephemeral=True)
