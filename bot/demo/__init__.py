@@ -4,6 +4,8 @@ The way in is `serve_demo`. `simulator` holds all that touches SimCord's private
 to its, `world` the people and channels, `tour` the first message.
 """
 
+import logging
+
 from bot.core.settings import Settings
 
 
@@ -11,6 +13,8 @@ async def serve_demo(settings: Settings, port: int, *, browser: bool) -> None:
     """Serve the page until Ctrl-C. Raises `ConfigError` where the port or the data folder is taken."""
     from bot.core.errors import ConfigError
 
+    # The simulator tries discord.py out as it is imported, with a client that asks for no events at all.
+    logging.getLogger("discord.state").setLevel(logging.ERROR)
     try:
         from bot.demo.serving import serve
     except ImportError as error:
