@@ -173,6 +173,8 @@ class Adventures:
         rights.refuse_unless_leading(person, story)
         if not await stories.set_state(self._database, story.id, state):
             raise InputError("Another story is being played here by now; end that one first.")
+        # Turns may have been left in line; the next look at the story finds out.
+        self.taking.seat(story.id).stopped = None
         if state == ENDED:
             self.taking.leave(story.id)
 

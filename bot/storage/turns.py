@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
 from bot.storage.players import count, note_player
+from bot.storage.stories import RUNNING
 from bot.storage.tables import STORIES, SUMMARIES, TURNS
 
 # A turn waits, is open while it has no answer, is done, or was dropped from the line before it had a place.
@@ -85,10 +86,14 @@ async def enqueue(database: Database, new: NewTurn, most: int) -> int | Refusal:
 
 
 async def begin(database: Database, story_id: str) -> Turn | None:
-    """Give the first of the line its place below the head, and move the head to it; None where nobody waits."""
+    """Give the first of the line its place below the head, and move the head to it.
+
+    None where nobody waits, or where the story was paused or ended meanwhile.
+    """
 
     async def work(connection: AsyncConnection) -> Turn | None:
         line = select(*_COLUMNS).where(TURNS.c.story_id == story_id, TURNS.c.state == WAITING)
+        line = line.where(exists().where(STORIES.c.id == story_id, STORIES.c.state == RUNNING))
         row = (await connection.execute(line.order_by(TURNS.c.id).limit(1))).first()
         if row is None:
             return None

@@ -70,8 +70,9 @@ class Listening(commands.Cog, name="Adventures"):
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """Its story ends."""
-        await self._adventures.channel_gone(channel.id)
+        """Its story ends, and those in its threads, of whose end Discord says nothing of its own."""
+        threads = channel.threads if isinstance(channel, discord.TextChannel) else []
+        await self._adventures.channel_gone(channel.id, *(thread.id for thread in threads))
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:

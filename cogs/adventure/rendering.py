@@ -29,7 +29,7 @@ def head(turn: Turn) -> str:
     name = discord.utils.escape_markdown(turn.player)
     words = discord.utils.escape_markdown(shorten(shown(turn), QUOTED))
     dice = f"\n-# 🎲 {turn.dice.partition(': ')[2]}" if turn.dice else ""
-    return f"> **{name}** › {words}{dice}"
+    return f"**{name}** › {words}{dice}"
 
 
 def text(scene: Scene) -> tuple[str, bytes | None]:

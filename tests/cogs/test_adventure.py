@@ -34,7 +34,7 @@ async def test_a_turn_is_a_normal_message_under_which_the_buttons_are(sim: Simul
     await table(sim)
     opening = last(sim)
     shown = await act(sim, "look around", "Four walls.")
-    assert shown.content == "> **ben** › look around\nFour walls.\n-# fake-model · turn 1"
+    assert shown.content == "**ben** › look around\nFour walls.\n-# fake-model · turn 1"
     assert labels(shown) == UNDER
     assert labels(sim.adventures.history()[-2]) == []
     assert sim.adventures.history()[-2].id == opening.id
@@ -63,7 +63,7 @@ async def test_players_are_named_once_there_are_two_and_speech_is_told_from_deed
     assert said(sim)[-1]["content"] == 'cleo says, "Is anybody there?"'
     shown = await act(sim, "knock", "Knock knock.")
     assert said(sim)[-1]["content"] == "ben: knock"
-    assert shown.content.startswith("> **ben** › knock")
+    assert shown.content.startswith("**ben** › knock")
 
 
 async def test_dice_are_rolled_by_the_bot_and_a_players_own_roll_is_only_a_claim(sim: Simulated) -> None:
@@ -82,7 +82,7 @@ async def test_acting_by_form_takes_a_turn(sim: Simulated) -> None:
     sim.model.says("You shout.")
     form = await sim.other.click(last(sim), label="Act…")
     await sim.other.submit_modal(form, {"text": "shout"})
-    assert last(sim).content.startswith("> **cleo** › shout\nYou shout.")
+    assert last(sim).content.startswith("**cleo** › shout\nYou shout.")
     assert not sim.errors
 
 
@@ -90,7 +90,7 @@ async def test_continue_lets_the_story_go_on(sim: Simulated) -> None:
     await table(sim)
     sim.model.says("Time passes.")
     await sim.member.click(last(sim), label="Continue")
-    assert last(sim).content.startswith("> **ben** › …\nTime passes.")
+    assert last(sim).content.startswith("**ben** › …\nTime passes.")
     assert said(sim)[-1]["content"] == "continue"
 
 

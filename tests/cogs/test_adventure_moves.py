@@ -29,9 +29,9 @@ async def test_undo_takes_the_players_own_newest_turn_back(sim: Simulated) -> No
     second = await act(sim, "eat the door", "You bite.")
     await sim.member.click(second, label="Undo")
     taken = sim.adventures.history()[-2]
-    assert taken.content == "> **ben** › eat the door\n-# ↩ taken back by ben"
+    assert taken.content == "**ben** › eat the door\n-# ↩ taken back by ben"
     assert labels(taken) == []
-    assert last(sim).content.startswith("> **ben** › look around\nFour walls.")
+    assert last(sim).content.startswith("**ben** › look around\nFour walls.")
     assert labels(last(sim)) == UNDER
     await act(sim, "open door", "Locked.")
     assert "You bite." not in str(said(sim))
@@ -74,7 +74,7 @@ async def test_a_move_on_somebody_elses_turn_takes_votes(sim: Simulated) -> None
     again = await sim.other.click(shown, label="Undo")
     assert "1 of 2" in heard(sim, again)
     await sim.member.click(shown, label="Undo")
-    assert last(sim).content.startswith("> **cleo** › wait")
+    assert last(sim).content.startswith("**cleo** › wait")
 
 
 async def test_a_stranger_may_act_but_not_move(sim: Simulated) -> None:
@@ -118,7 +118,7 @@ async def test_a_branch_is_named_and_switched_to(sim: Simulated) -> None:
     menu = next(part for part in menus(card) if part["custom_id"].startswith("pick:story-switch"))
     choice = next(option for option in menu["options"] if option["label"] == "before the door")
     await sim.member.select(card.response, [choice["value"]], custom_id=menu["custom_id"])
-    assert last(sim).content.startswith("> **ben** › look around\nFour walls.")
+    assert last(sim).content.startswith("**ben** › look around\nFour walls.")
     await act(sim, "knock", "Knock.")
     assert "Ouch." not in str(said(sim))
     card = await more(sim, sim.member)

@@ -28,7 +28,7 @@ async def test_an_action_of_emoji_alone_is_an_action(sim: Simulated) -> None:
     await table(sim)
     shown = await act(sim, "🔥🔥", "It burns.")
     assert said(sim)[-1]["content"] == "🔥🔥"
-    assert shown.content.startswith("> **ben** › 🔥🔥")
+    assert shown.content.startswith("**ben** › 🔥🔥")
 
 
 @pytest.mark.parametrize("text", ["   ", "\0", "\n\n"])
@@ -82,7 +82,7 @@ async def test_a_model_that_fails_leaves_the_turn_open_with_its_words(sim: Simul
     await table(sim)
     sim.model.says("never", error=FAULT)
     shown = await act(sim, "open the door")
-    assert "> **ben** › open the door" in shown.content
+    assert "**ben** › open the door" in shown.content
     assert "a fault right now" in shown.content
     assert labels(shown) == ["Retry", "Leave it out", "⋯"]
     sim.model.says("It opens.")
@@ -110,7 +110,7 @@ async def test_who_speaks_while_a_turn_is_open_waits_and_goes_on_after_it(sim: S
     await sim.other.click(last(sim), label="Retry")
     asked = [request["messages"][-1]["content"] for request in sim.model.requests[-2:]]
     assert asked == ["open the door", "cleo: sing"]
-    assert last(sim).content.startswith("> **cleo** › sing\nDone.")
+    assert last(sim).content.startswith("**cleo** › sing\nDone.")
 
 
 async def test_a_turn_that_is_left_out_makes_way_and_can_be_found_again(sim: Simulated) -> None:
@@ -122,7 +122,7 @@ async def test_a_turn_that_is_left_out_makes_way_and_can_be_found_again(sim: Sim
     await act(sim, "look", "Walls.")
     assert labels(last(sim))[-3:] == ["◀", "2/2", "▶"]
     await sim.member.click(last(sim), label="◀")
-    assert "> **ben** › open the door" in last(sim).content
+    assert "**ben** › open the door" in last(sim).content
     assert "Retry" in labels(last(sim))
 
 

@@ -62,6 +62,33 @@ async def test_turns_are_told_in_order_of_arrival_and_the_fifth_is_refused(game:
     assert not (await first.events())[-1].get("error")
 
 
+async def test_turns_that_wait_when_a_story_is_paused_wait_on_and_are_told_after_it(game: Game) -> None:
+    game.town.model.holds()
+    await game.town.wire.slash("adventure act", channel=game.place, text="turn 0")
+    await game.shown("turn 0", until=lambda _: True)
+    await game.told("turn 1", user="friend")
+    await game.town.wire.slash("adventure pause", channel=game.place)
+    await game.town.wire.until(lambda found: found.content.startswith("The story is paused."), game.place)
+    game.town.model.release()
+    await game.shown("turn 0")
+    assert game.turns() == [("turn 0", "done"), ("turn 1", "waiting")]
+    await game.town.wire.slash("adventure resume", channel=game.place)
+    offer = await game.town.wire.until(lambda found: "Go on" in found.buttons, game.place)
+    assert "waiting: Frieda: turn 1" in offer.content
+    await game.town.wire.press(offer, "Go on")
+    await game.shown("turn 1")
+
+
+async def test_a_deleted_parent_ends_the_stories_in_its_threads(game: Game) -> None:
+    wire = game.town.wire
+    parent = next(one["parent_id"] for one in await wire.channels() if one["id"] == game.place)
+    await wire.remove_channel(parent)
+    other = await begin(game.town, (await wire.create_channel("after"))["id"])
+    await other.act("look")
+    states = game.town.rows("SELECT state FROM stories WHERE channel_id = ?", int(game.place))
+    assert states == [("ended",)]
+
+
 async def test_only_the_newest_turn_has_buttons(game: Game) -> None:
     first = await game.act("look")
     assert first.buttons == FULL
