@@ -21,7 +21,9 @@ NAMES = {
 
 async def picture(card: Scorecard, title: str) -> bytes | None:
     """A PNG of all lines that asked anything; None where none did."""
-    bars = {_name(mark): [("", mark.share)] for mark in card.marks if mark.total}
+    bars = {
+        _name(mark): [("beside it" if mark.note else "this model", mark.share)] for mark in card.marks if mark.total
+    }
     return await score_picture(bars, title) if bars else None
 
 
@@ -48,7 +50,8 @@ def _line(mark: Mark) -> str:
         parts.append(f"{mark.refused:,} refused")
     if mark.wrong:
         parts.append(f"{mark.wrong:,} wrong")
-    return f"**{mark.share:.0%}** {name}: {', '.join(parts)}"
+    note = f" *({mark.note})*" if mark.note else ""
+    return f"**{mark.share:.0%}** {name}: {', '.join(parts)}{note}"
 
 
 def _name(mark: Mark) -> str:

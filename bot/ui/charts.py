@@ -9,6 +9,8 @@ from bot.ui.pictures import ACCENT, GOLD, INK, png, sheet
 DIM, BAND = "#5c5f66", "#313338"
 # Points of a line that a picture of this width can still show.
 MOST_POINTS = 400
+# From so many losses on they are shown as running means, in which a new one has this weight.
+MANY, SMOOTHING = 60, 0.08
 # Fewer points than these make no line yet, and are marked each.
 FEW = 12
 # Inches: a row of a table or a bar, a letter, and the room that headline and margins take.
@@ -26,7 +28,8 @@ async def loss_picture(
 
 def _losses(training: list[tuple[int, float]], validation: list[tuple[int, float]], title: str) -> bytes:
     figure, axes = sheet(title)
-    for points, colour, name in ((training, GOLD, "training"), (validation, ACCENT, "held aside")):
+    for told, colour, name in ((training, GOLD, "training"), (validation, ACCENT, "held aside")):
+        points = smooth(told)
         thinned = points[:: len(points) // MOST_POINTS + 1]
         if thinned:
             marker = "o" if len(thinned) < FEW else ""
@@ -35,7 +38,7 @@ def _losses(training: list[tuple[int, float]], validation: list[tuple[int, float
                 f"{points[-1][1]:.2f}", points[-1], (6, 0), textcoords="offset points",
                 va="center", color=colour, parse_math=False, annotation_clip=False,
             )  # fmt: skip
-    most = max((loss for points in (training, validation) for _, loss in points), default=1.0)
+    most = max((loss for told in (training, validation) for _, loss in smooth(told)), default=1.0)
     axes.set_ylim(0, most * 1.1 or 1.0)
     axes.set_xlabel("step", color=INK)
     axes.set_ylabel("loss", color=INK)
@@ -43,6 +46,17 @@ def _losses(training: list[tuple[int, float]], validation: list[tuple[int, float
     if validation:
         axes.legend(frameon=False, labelcolor=INK, loc="upper right")
     return png(figure)
+
+
+def smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Many losses as running means: a batch is small, so that single ones jump about and hide the line."""
+    mean, smoothed = 0.0, []
+    for number, (step, loss) in enumerate(points):
+        # The first ones count in full, so that the line begins where the losses do.
+        weight = max(1 / (number + 1), SMOOTHING) if len(points) >= MANY else 1.0
+        mean += weight * (loss - mean)
+        smoothed.append((step, mean))
+    return smoothed
 
 
 async def score_picture(bars: Mapping[str, Sequence[tuple[str, float]]], title: str) -> bytes:
