@@ -187,3 +187,18 @@ async def test_after_a_restart_the_newest_turn_is_posted_anew_and_played_on(tmp_
         assert labels(last(sim)) == UNDER
         await sim.member.click(last(sim), label="Undo")
         assert "You wake" in last(sim).content
+
+
+@pytest.mark.settings(openai_base_url=None, openai_api_key=None, story_tokens=2_000)
+async def test_without_a_model_a_long_story_remembers_what_was_done_at_its_beginning(sim: Simulated) -> None:
+    await table(sim)
+    await act(sim, "eat the sandwich")
+    for number in range(24):
+        await act(sim, f"look at the door, look around, and count to {number}")
+        await sim.services.adventures.memory.settled()
+    story = await sim.services.adventures.here(sim.adventures.id)
+    assert story is not None
+    summary, path = await sim.services.adventures.memory.before(story.head)
+    assert "eat the sandwich" in summary
+    assert len(path) < 24
+    assert "Your pockets are empty." in (await act(sim, "inventory")).content
