@@ -23,6 +23,7 @@ PAGES: dict[str, HelpPage] = {
         "`/facts` about something, in a form that one example shows\n"
         "`/sentiment` of a review, learnt from three rated ones; or of a whole file\n"
         "`/ask` for anything, and the model chooses the trick\n"
+        "`/adventure start` a story that you play with others, turn by turn\n"
         "`/compare` a trick with no, one and all its examples\n"
         "`/trick` to use what this server taught me; its managers teach with `/trick teach`\n"
         "`/usage` of tokens; for managers `/settings`\n\n"
