@@ -14,6 +14,7 @@ from bot.core.errors import FewshotError, InputError, LimitError, ModelError, No
 from bot.llm.replies import Rating
 from bot.llm.template import ChatTemplate
 from bot.rendering import bar, stars
+from bot.server.moderation import BlockedError
 from bot.services import Services
 from bot.showing import author
 from bot.ui.actions import ActionButton
@@ -99,7 +100,7 @@ class Batch:
             )
         except NoModelError:
             raise
-        except ReplyError as error:
+        except (ReplyError, BlockedError) as error:
             row.problem = str(error)
         except (LimitError, ModelError) as error:
             # The limit, or the server, would refuse the next ones as well.
