@@ -12,9 +12,10 @@ import discord
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.setup import start
-from bot.core.errors import ConfigError, FewshotError
+from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
 from bot.llm.library import open_library
+from bot.play.scenarios import open_scenarios
 from bot.storage import migrating
 from bot.storage.database import open_database
 
@@ -88,11 +89,19 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _templates(settings: Settings) -> AsyncIterator[Finding]:
     library = await asyncio.to_thread(open_library, TEMPLATES)
-    for problem in library.problems.values():
+    problems, adventures = [*library.problems.values()], 0
+    try:
+        scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
+        adventures = len(scenarios.by_name)
+        problems += scenarios.problems.values()
+    except TemplateError as error:
+        problems.append(str(error))
+    for problem in problems:
         yield Finding("bad", "Templates", problem)
     if library.templates:
         names = ", ".join(sorted(library.templates))
-        yield Finding("ok", "Templates", f"{len(library.templates)} usable ({names}), {len(library.styles)} styles")
+        others = f"{len(library.styles)} styles, {adventures} adventures"
+        yield Finding("ok", "Templates", f"{len(library.templates)} usable ({names}), {others}")
 
 
 async def _corpora(settings: Settings) -> AsyncIterator[Finding]:

@@ -101,9 +101,12 @@ class Settings(BaseSettings):
     @classmethod
     def _ids(cls, value: object) -> object:
         """`1, 2` as a set; pydantic-settings would want JSON."""
-        if isinstance(value, str):
-            return frozenset(part.strip() for part in value.split(",") if part.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("write ids as numbers, separated by commas")
+        return frozenset(parts)
 
     @field_validator("corpora", mode="before")
     @classmethod

@@ -63,6 +63,7 @@ async def test_the_doctor_names_what_is_missing_and_what_is_well(fewshot: Run) -
     assert "· Model: none is connected" in done.out
     assert "· Database: not there yet" in done.out
     assert "✓ Templates: " in done.out
+    assert " styles, 5 adventures" in done.out
     assert "✓ Data: " in done.out
 
 

@@ -106,6 +106,7 @@ def test_all_wrong_settings_are_named_at_once_and_none_with_its_value(monkeypatc
     assert "hunter2" not in sentence
     assert "\n" not in sentence
     assert ".env.example" in sentence
+    assert "GUILD_IDS: write ids as numbers, separated by commas" in sentence
 
 
 @pytest.mark.parametrize(
