@@ -28,10 +28,16 @@ async def _announce(bot: Fewshot) -> None:
     """Say who the bot is, where it is, what it uses, and how to invite it."""
     assert bot.user is not None, "the gateway is ready"
     commands = bot.tree.get_commands()
-    click.echo(f"Logged in as {bot.user} in {len(bot.guilds)} servers: {', '.join(g.name for g in bot.guilds[:10])}")
+    click.echo(f"Logged in as {bot.user} in {_servers(bot)}")
     click.echo(f"Commands: {', '.join(sorted(command.name for command in commands))} ({len(commands)} synced)")
     click.echo(f"Model: {bot.services.desk.model} at {bot.services.desk.host}")
     click.echo(f"Invite: {invite(bot.application_id or bot.user.id)}")
+
+
+def _servers(bot: Fewshot) -> str:
+    """How many servers the bot is in, and the names of the first ten."""
+    names = ", ".join(guild.name for guild in bot.guilds[:10])
+    return f"{len(bot.guilds)} server{'s' * (len(bot.guilds) != 1)}{f': {names}' if names else ''}"
 
 
 def invite(application_id: int) -> str:
