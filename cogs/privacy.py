@@ -73,8 +73,8 @@ class PrivacyCog(
             "prompts, tricks and suggestions. Prompts of others that quote you go too.",
             "The stories go on, and what others said stays. A trick that you taught stays where others gave it "
             "examples, without your words.",
-            "Messages in Discord are not mine to delete: yours stay until you delete them. Today's use of tokens is "
-            "still counted until midnight (UTC), without your words.",
+            "Messages in Discord are not mine to delete: yours stay until you delete them. How many tokens you used "
+            "today stays counted until midnight (UTC) at most, without your words.",
             "**This cannot be undone.** /privacy export gives you everything first.",
         ]
         button = ActionButton(
@@ -124,7 +124,8 @@ def _kept(settings: Settings) -> list[str]:
     days = settings.retention_days
     if days:
         prompts = (
-            f"The prompt behind a public answer, with the answer: {_days(days)}, or until either message is deleted. "
+            f"The prompt behind a public answer, with the answer: {_days(days)}, or until I see that message, or the "
+            "one that it was made from, deleted. "
             "That of a private answer: only once you press Prompt or share it; until then the newest "
             f"{HELD:,} are in memory, as long at most."
         )

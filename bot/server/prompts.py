@@ -26,6 +26,8 @@ from bot.storage.database import Database
 HOUR, DAY = 3_600, 86_400
 # Prompts held in memory: at most 6,000 characters of text each and as much again, so some 24 MB at the worst.
 HELD = 1_000
+# Seconds after somebody was forgotten in which a request may still go out that was put together before.
+SETTLING = 10
 # The newest deleted messages that are remembered, for prompts that are on their way when their message goes.
 DELETED = 10_000
 
@@ -222,7 +224,7 @@ class Prompts:
         try:
             yield
         finally:
-            erasure.until = self._now()
+            erasure.until = self._now() + SETTLING
 
     def held_by(self, user_id: int) -> list[dict[str, Any]]:
         """What is held in memory of a person's own prompts, for their export."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bot.server.guilds import Guilds, open_guilds
 from bot.server.ledger import Asker, Quoted
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
-from bot.server.prompts import Prompts
+from bot.server.prompts import SETTLING, Prompts
 from bot.storage.database import Database, open_database
 from bot.storage.migrating import upgrade
 from bot.storage.privacy import NOBODY_THERE, PEOPLE, SERVERS
@@ -168,7 +168,7 @@ async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
     prompts.hold(late)
     await prompts.keep(late)
     assert await prompts.find(late.id) is None
-    clock.move(seconds=1)
+    clock.move(seconds=SETTLING + 1)
     new = replace(prompt(clock()), asker=Asker(ANN))
     await prompts.keep(new)
     assert await kept(database) == 1
