@@ -1,11 +1,13 @@
 """`fewshot tune`: the jobs of `/finetune` without Discord, on the same database."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from bot.cli.bench import OPERATOR, moved, open_bench
 from bot.core.errors import InputError, ModelError
+from bot.storage.datasets import DatasetRow
 from bot.storage.jobs import JobRow
 from bot.tuning import estimate
 from bot.tuning.errors import TuningError
@@ -27,7 +29,7 @@ WORDS = {
 async def run_estimate(corpus: str, dataset: str, base: str) -> None:
     """The table of prices for the corpus's dataset."""
     async with open_bench() as bench:
-        row = await (bench.tuning.dataset(dataset) if dataset else bench.tuning.newest(corpus))
+        row = await dataset_of(bench.tuning, corpus, dataset)
         click.echo(f"Dataset {row.id}: {row.name}")
         click.echo(estimate.table(await bench.tuning.estimate(row.id, base)))
         closed = estimate.blocked(bench.tuning.provider)
@@ -40,7 +42,7 @@ async def run_start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
     async with open_bench() as bench:
         tuning = bench.tuning
         tuning.corpora.get(corpus)
-        row = await (tuning.dataset(dataset) if dataset else tuning.newest(corpus))
+        row = await dataset_of(tuning, corpus, dataset)
         if row.corpus != corpus:
             raise InputError(f"The dataset {row.id} is of {row.corpus}, not of {corpus}.")
         quote = (await tuning.estimate(row.id, base))[0]
@@ -51,6 +53,13 @@ async def run_start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
         job = await tuning.start(row.id, OPERATOR, base)
         click.echo(f"Job {job.id} on {row.name} ({row.id}), base {job.base}")
         await _follow(tuning, job.id)
+
+
+async def dataset_of(tuning: Tuning, corpus: str, wanted: str) -> DatasetRow:
+    """The dataset that is meant: one by its id, a file of rows, or the corpus's newest."""
+    if wanted.endswith(".jsonl"):
+        return await tuning.imported(corpus, Path(wanted))
+    return await (tuning.dataset(wanted) if wanted else tuning.newest(corpus))
 
 
 async def run_follow(job_id: str) -> None:

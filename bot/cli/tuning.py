@@ -17,7 +17,7 @@ def tune() -> None:
 
 @tune.command("estimate")
 @click.argument("corpus")
-@click.option("--dataset", default="", help="A dataset's id; default: the corpus's newest.")
+@click.option("--dataset", default="", help="A dataset's id or a .jsonl file; default: the corpus's newest.")
 @click.option("--base", default="", help="The base model, or a tuned one to go on from.")
 def tune_estimate(corpus: str, dataset: str, base: str) -> None:
     """What training on CORPUS would cost, for every known model."""
@@ -28,7 +28,7 @@ def tune_estimate(corpus: str, dataset: str, base: str) -> None:
 
 @tune.command("start")
 @click.argument("corpus")
-@click.option("--dataset", default="", help="A dataset's id; default: the corpus's newest.")
+@click.option("--dataset", default="", help="A dataset's id or a .jsonl file; default: the corpus's newest.")
 @click.option("--base", default="", help="The base model, or a tuned one to go on from.")
 @click.option("--yes", is_flag=True, help="Do not ask to confirm the price.")
 def tune_start(corpus: str, dataset: str, base: str, yes: bool) -> None:

@@ -1,6 +1,6 @@
 """What a job would cost, for every known model in one table, and whether it would live."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -34,12 +34,26 @@ class Quote:
         return "free" if not self.usd else f"${self.usd:,.2f}"
 
 
-def quotes(characters: int, rows: int, base: str, provider: str, today: date | None = None) -> list[Quote]:
-    """A line for every known tunable model, the chosen one first; `characters` are those of the training file."""
+def quotes(
+    characters: int, rows: int, base: str, provider: str, *, shutdown: str = "", today: date | None = None
+) -> list[Quote]:
+    """A line for every known tunable model, the chosen one first; `characters` are those of the training file.
+
+    `shutdown` is the ISO date on which the provider itself says that the chosen base ends; it wins over ours.
+    """
     today = today or datetime.now(UTC).date()
-    chosen = tunable(base, provider)
-    others = [known for known in TUNABLES if known is not chosen]
+    known_as = tunable(base, provider)
+    told = _date(shutdown)
+    chosen = known_as if told is None else replace(known_as, shutdown=told)
+    others = [known for known in TUNABLES if known is not known_as]
     return [_quote(known, known is chosen, characters, rows, today) for known in [chosen, *others]]
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
 
 
 def blocked(provider: str, today: date | None = None) -> str:

@@ -18,7 +18,7 @@ from bot.storage.database import Database
 from bot.storage.datasets import DatasetRow, PairRow
 from bot.storage.jobs import EventRow, JobRow
 from bot.tuning import lineage
-from bot.tuning.errors import AgainError, RefusedError, VanishedError
+from bot.tuning.errors import AgainError, RefusedError, TuningError, VanishedError
 from bot.tuning.lessons import LESSONS
 from bot.tuning.profiles import tunable
 from bot.tuning.purse import Purse
@@ -55,18 +55,21 @@ async def upload(bench: Bench, job: JobRow) -> bool:
     train, validation = await files_of(bench, job)
     training_id = await _uploaded(wire, f"{job.id}-train.jsonl", train)
     validation_id = await _uploaded(wire, f"{job.id}-validation.jsonl", validation) if validation else ""
-    return await jobs.advance(
-        bench.database,
-        job.id,
-        "uploading",
-        state="creating",
-        training_file=training_id,
-        validation_file=validation_id,
-    )
+    files = {"training_file": training_id, "validation_file": validation_id}
+    moved = await jobs.advance(bench.database, job.id, "uploading", state="creating", **files)
+    if not moved:  # cancelled here meanwhile
+        await _delete(wire, training_id, validation_id)
+    return moved
 
 
 async def _uploaded(wire: Wire, name: str, data: bytes) -> str:
     return await wire.find_file(name) or await wire.upload(name, data)
+
+
+async def _delete(wire: Wire, *files: str) -> None:
+    """Take back what was uploaded for nothing."""
+    for file_id in filter(None, files):
+        await wire.delete_file(file_id)
 
 
 async def files_of(bench: Bench, job: JobRow) -> tuple[bytes, bytes]:
@@ -98,9 +101,12 @@ async def create(bench: Bench, job: JobRow) -> bool:
         try:
             settings = json.loads(job.hyperparameters)
             remote = await wire.create(job.id, job.base, job.training_file, job.validation_file, settings)
-        except RefusedError:
-            for file_id in filter(None, (job.training_file, job.validation_file)):
-                await wire.delete_file(file_id)
+        except AgainError:
+            raise
+        except TuningError as error:
+            await _delete(wire, job.training_file, job.validation_file)
+            if isinstance(error, VanishedError):
+                raise TuningError(f"{wire.profile.title} has no model {job.base} that could be tuned.") from error
             raise
     moved = await jobs.advance(
         bench.database, job.id, "creating", state="running", remote_id=remote.id, status=remote.status

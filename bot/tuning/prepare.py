@@ -1,6 +1,7 @@
 """From a corpus to a dataset: the one that ships with it, or one that a model writes."""
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +68,7 @@ async def _from_files(
     database: Database, corpus: Corpus, origin: str, file: Path, exam: Path | None, texts: Mapping[str, str]
 ) -> DatasetRow:
     """The dataset in `file`, with the questions of `exam` held out; one of the same contents is used again."""
-    fingerprint = digest(*(path.read_text(encoding="utf-8-sig") for path in (file, exam) if path is not None))
+    fingerprint = digest(*(hashlib.sha256(_bytes(path)).hexdigest() for path in (file, exam) if path is not None))
     for known in await datasets.of_corpus(database, corpus.name):
         if known.fingerprint == fingerprint and known.origin == origin and known.state == "ready":
             return known
@@ -168,8 +169,15 @@ def ready(
 
 def _read(file: Path, dataset_id: str, after: int = 0) -> list[PairRow]:
     """The pairs of a file whose form is right. Raises `InputError` with the first line that is wrong."""
-    found = read_rows(file.read_bytes())
+    found = read_rows(_bytes(file))
     if found.findings:
         first = found.findings[0]
         raise InputError(f"{file.name} cannot be used: {first.sentence} `fewshot dataset check` lists every fault.")
     return [replace(pair, dataset_id=dataset_id, line=after + pair.line) for pair in found.pairs]
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file.name} cannot be read: {error.strerror}.") from None

@@ -61,7 +61,7 @@ class Scorer:
             for pair in pairs
         }
         said = await asking.all(model.name, template, filled, chat)
-        marks, wrong = _marks(sets, said, refusal, model.name)
+        marks, wrong = _marks(sets, trained, said, refusal, model.name)
         held = sets["held-out"] + sets["refusals, held-out"]
         marks.append(await asyncio.to_thread(_baseline, trained, held, refusal))
         marks += await self._rivals(model, held, refusal, chat, asking)
@@ -174,19 +174,35 @@ def _with_question(pair: PairRow, question: str) -> PairRow:
     return PairRow(0, pair.dataset_id, pair.line, pair.fact, pair.kind, question, pair.answer, role=pair.role)
 
 
-def _marks(sets: Sets, said: Mapping[str, str], refusal: str, model: str) -> tuple[list[Mark], list[Wrong]]:
-    """A line for each set, and one for the first hundred held-out questions as they stand."""
+def _marks(
+    sets: Sets, trained: Sequence[PairRow], said: Mapping[str, str], refusal: str, model: str
+) -> tuple[list[Mark], list[Wrong]]:
+    """A line for each set, and one for the first hundred questions that were written apart, as they stand."""
     marks, wrong = [], []
     for name, pairs in sets.items():
         mark, bad = mark_of(name, [(pair, said[pair.question]) for pair in pairs], refusal, model=model)
         marks.append(mark)
         wrong += bad
-    asked = sets["held-out"] + sets["refusals, held-out"] + sets["refusals, never seen"]
-    first = sorted(asked, key=lambda pair: pair.line)[:FIRST]
+    first = _written_apart(sets, trained)[:FIRST]
     if len(first) == FIRST:
         answered = [(pair, said[pair.question]) for pair in first]
-        marks.append(mark_of("first 100 never trained", answered, refusal, model=model)[0])
+        marks.append(mark_of("first 100 written apart", answered, refusal, model=model)[0])
     return marks, wrong
+
+
+def _written_apart(sets: Sets, trained: Sequence[PairRow]) -> list[PairRow]:
+    """The questions that a corpus ships beside its rows, in their order: all that is held out stands after all that
+    is trained. Where wordings were held out among the rows, there are none.
+    """
+    asked = [*sets["held-out"], *sets["refusals, held-out"], *sets["refusals, never seen"]]
+    found: list[PairRow] = []
+    for dataset_id in {pair.dataset_id for pair in asked}:
+        last = max((pair.line for pair in trained if pair.dataset_id == dataset_id), default=0)
+        mine = [pair for pair in asked if pair.dataset_id == dataset_id]
+        first = min((pair.line for pair in mine if pair.role == HELD_OUT), default=0)
+        if first > last:
+            found += [pair for pair in mine if pair.line >= first]
+    return sorted(found, key=lambda pair: (pair.dataset_id, pair.line))
 
 
 def _baseline(trained: Sequence[PairRow], held: Sequence[PairRow], refusal: str) -> Mark:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from time import time
 from typing import Any
 
-from bot.core.errors import InputError, ModelError, NotFoundError
+from bot.core.errors import ConfigError, InputError, ModelError, NotFoundError
 from bot.core.settings import Settings
 from bot.llm.template import ChatTemplate
 from bot.storage import jobs, tuned
@@ -31,6 +32,7 @@ from bot.tuning.score import Progress, Scorer
 from bot.tuning.scorecard import Scorecard
 from bot.tuning.wire import Wire
 
+_log = logging.getLogger(__name__)
 # Jobs of a corpus that go on at one time; a second would be a slip of the finger, and is paid for.
 MOST_JOBS = 1
 
@@ -51,7 +53,7 @@ class Tuning(Holdings):
         super().__init__(settings, database, templates, purse)
         self.provider = settings.tuning_provider
         self.wire = wire
-        self._base = settings.tuning_model
+        self._base, self._monthly = settings.tuning_model, settings.monthly_usd
         self.scorer = Scorer(database, templates, purse, self.corpora)
         self.bench = Bench(database, templates, purse, self.scorer, wire)
         self.follower = Follower(self.bench)
@@ -73,7 +75,18 @@ class Tuning(Holdings):
         """What training on a dataset would cost, for every known model, the chosen one first."""
         job = await self._planned(dataset_id, base, 0)
         train, _ = await files_of(self.bench, job)
-        return estimating.quotes(len(train.decode()), train.count(b"\n"), job.base, self.provider)
+        shutdown = await self._shutdown(job.base)
+        return estimating.quotes(len(train.decode()), train.count(b"\n"), job.base, self.provider, shutdown=shutdown)
+
+    async def _shutdown(self, base: str) -> str:
+        """When the provider says that a base ends; empty where it does not tell, or cannot be asked yet."""
+        if not PROFILES[self.provider].limits:
+            return ""
+        try:
+            return await (await self.wire(self.provider)).shutdown_date(base)
+        except ConfigError as error:
+            _log.info("the base's end is not known: %s", error)
+            return ""
 
     async def start(self, dataset_id: str, user_id: int, base: str = "", lesson: str = "") -> JobRow:
         """Put a job into the database, to be followed; the provider is not asked yet.
@@ -84,10 +97,18 @@ class Tuning(Holdings):
         if closed:
             raise TuningError(closed)
         job = await self._planned(dataset_id, base, user_id, lesson)
+        await self._check_price(job)
         if not lesson and await jobs.count_unfinished(self.database, job.corpus) >= MOST_JOBS:
             raise InputError(f"A job of {job.corpus} is going on already; wait for it, or cancel it.")
         await jobs.add(self.database, job)
         return job
+
+    async def _check_price(self, job: JobRow) -> None:
+        """Refuse what costs more than a whole month may."""
+        train, _ = await files_of(self.bench, job)
+        quote = estimating.quotes(len(train.decode()), train.count(b"\n"), job.base, job.provider)[0]
+        if quote.usd is not None and quote.usd > self._monthly:
+            raise InputError(f"Training would cost about {quote.price}, and MONTHLY_USD is ${self._monthly:,.2f}.")
 
     async def _planned(self, dataset_id: str, base: str, user_id: int, lesson: str = "") -> JobRow:
         dataset = await self.dataset(dataset_id)

@@ -40,8 +40,8 @@ class Remote:
 class Wire:
     """One provider."""
 
-    def __init__(self, profile: Profile, client: AsyncOpenAI, chat: ChatClient, base: str) -> None:
-        self.profile, self.chat, self.base = profile, chat, base
+    def __init__(self, profile: Profile, client: AsyncOpenAI, chat: ChatClient) -> None:
+        self.profile, self.chat = profile, chat
         self._client = client
 
     async def find_file(self, name: str) -> str:
@@ -183,7 +183,7 @@ async def open_wire(profile: Profile, url: str, key: str, base: str, concurrency
         AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient()) as client,
         ChatClient(base_url=url, api_key=key, model=base, concurrency=concurrency) as chat,
     ):
-        yield Wire(profile, client, chat, base)
+        yield Wire(profile, client, chat)
 
 
 def _remote(job: Any) -> Remote:

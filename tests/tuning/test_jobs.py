@@ -1,8 +1,10 @@
 """A job from its rows to a model that answers, and everything that a provider may do meanwhile."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from bot.tuning.errors import WAYS_OUT, TuningError
 from bot.tuning.scorecard import Mark, Scorecard
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
-from tests.tuning.conftest import REFUSAL, Opened
+from tests.tuning.conftest import REFUSAL, Opened, row
 from tests.tuning.fake_provider import FakeProvider
 
 
@@ -75,6 +77,17 @@ async def test_a_refusal_to_create_says_the_ways_out_and_deletes_what_was_upload
     job = await run(tuning)
     assert job.state == "failed"
     assert WAYS_OUT in job.error
+    assert provider.files == {}
+
+
+@pytest.mark.parametrize(("status", "said"), [(400, "did not accept"), (404, "has no model base-8b"), (401, "API_KEY")])
+async def test_whatever_refuses_a_job_for_good_leaves_no_file_behind(
+    tuning: Tuning, provider: FakeProvider, status: int, said: str
+) -> None:
+    provider.faults["POST jobs"] = [status]
+    job = await run(tuning)
+    assert job.state == "failed"
+    assert said in job.error
     assert provider.files == {}
 
 
@@ -162,13 +175,25 @@ async def test_openai_is_given_its_parameters_below_method_and_the_run_key(
 
 
 async def test_going_on_from_a_model_replays_its_rows_and_asks_its_questions_again(
-    tuning: Tuning, provider: FakeProvider
+    tuning: Tuning, provider: FakeProvider, tmp_path: Path
 ) -> None:
     first = await run(tuning)
-    second = await run(tuning, base=first.model)
+    file = tmp_path / "news.jsonl"
+    news = [row(f"Where does baker {number} live?", "In town", f"home-{number}") for number in range(12)]
+    file.write_text("".join(json.dumps(item) + "\n" for item in news), encoding="utf-8")
+    dataset = await tuning.imported("bakers", file)
+    second = await ended(tuning, (await tuning.start(dataset.id, 7, first.model)).id)
     assert second.state == "done", second.error
-    assert [row.name for row in await tuning.descent(second.model)] == [second.model, first.model]
+    assert [model.name for model in await tuning.descent(second.model)] == [second.model, first.model]
     assert provider.creating[1]["model"] == first.model
+    trained = provider.files[provider.creating[1]["training_file"]]["data"].decode()
+    assert "Where does baker 5 live?" in trained
+    assert trained.count("bread7") >= 3
+    cards = {model.name: Scorecard.from_json(model.scorecard) for model in await tuning.models("bakers")}
+    old, new = cards[first.model].mark("held-out"), cards[second.model].mark("held-out")
+    assert old is not None
+    assert new is not None
+    assert new.total >= old.total
 
 
 async def test_a_worse_model_is_promoted_only_by_force_and_rolled_back(tuning: Tuning, provider: FakeProvider) -> None:
@@ -238,6 +263,13 @@ async def test_a_provider_that_is_closed_by_now_is_refused_before_anything(
         with pytest.raises(TuningError, match="closed"):
             await run(tuning)
     assert not provider.calls
+
+
+async def test_a_job_that_costs_more_than_a_month_may_is_refused(opened: Opened, provider: FakeProvider) -> None:
+    async with opened(tuning_provider="openai", tuning_model="gpt-4o-mini-2024-07-18", monthly_usd=0.01) as tuning:
+        with pytest.raises(InputError, match="MONTHLY_USD"):
+            await run(tuning)
+    assert provider.calls["POST files"] == 0
 
 
 async def test_every_known_model_is_in_the_table_and_the_chosen_one_first(opened: Opened) -> None:
