@@ -2,12 +2,13 @@
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bot.core.errors import ConfigError
+from bot.core.errors import ConfigError, LimitError
 from bot.core.settings import Settings
 from bot.engine.address import EngineError
 from bot.engine.launch import connected
@@ -18,12 +19,14 @@ from bot.llm.template import ChatTemplate
 from bot.server.desk import Desk
 from bot.server.ledger import Asker, Ledger
 from bot.server.prompts import Prompts
+from bot.storage import tuned
 from bot.storage.database import Database
 from bot.tuning.errors import AgainError
 from bot.tuning.profiles import PROFILES
 from bot.tuning.service import Tuning
 from bot.tuning.wire import Wire, open_wire
 
+_log = logging.getLogger(__name__)
 # Calls at one time to a provider of tuned models, beside those to the chat model.
 CONCURRENCY = 32
 
@@ -91,8 +94,12 @@ class DeskPurse:
 
     async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
         """Put a job's price into the ledger: no tokens of a day's limit, dollars of the month's."""
-        call = await self._ledger.reserve(Asker(user_id), "training", model, 0)
-        self._ledger.settle(call, model, Usage(), usd)
+        try:
+            call = await self._ledger.reserve(Asker(user_id), "training", model, 0)
+        except LimitError as error:
+            _log.warning("a job on %s cost $%.2f, which the ledger has no room for: %s", model, usd, error)
+        else:
+            self._ledger.settle(call, model, Usage(), usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,12 @@ class Workshop:
     async def desk(self, provider: str) -> Desk:
         """The desk that asks the tuned models of a provider; a question names its model in its template."""
         return self.desk_of((await self.providers.wire(provider)).chat)
+
+    async def desk_for(self, template: ChatTemplate, otherwise: Desk) -> Desk:
+        """The desk for the model that `template` names: of a tuned one its provider's, else `otherwise`."""
+        name = template.parameters.get("model")
+        row = await tuned.get(self.tuning.database, str(name)) if name else None
+        return otherwise if row is None else await self.desk(row.provider)
 
 
 @asynccontextmanager
