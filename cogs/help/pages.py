@@ -26,7 +26,6 @@ PAGES: dict[str, HelpPage] = {
         "`/adventure start` a story that you play with others, turn by turn\n"
         "`/compare` a trick with no, one and all its examples\n"
         "`/trick` to use what this server taught me; its managers teach with `/trick teach`\n"
-        "`/adventure` to play a story together, from a few example turns\n"
         "`/racing` to ask a model that was trained on a season; its operator trains with `/finetune`\n"
         "`/usage` of tokens, `/privacy` of what I keep; for managers `/settings`\n\n"
         "Right-click a message (on a phone: press and hold) and open **Apps** for **Translate** and **Rewrite…**.",
