@@ -7,7 +7,9 @@ root, the Discord client, the command line and the demo. It knows no feature by 
 `core`     a leaf: settings, errors, text, logs
 `storage`  the only room that speaks SQL
 `llm`      templates, filling, the model client, replies, prices
-`server`   what a community needs: the ledger, kept prompts, the life of an answer
+`play`     the adventure: stories as trees, taking turns, memory, dice
+`tuning`   from texts to a tuned model: questions, checks, jobs, scores
+`server`   what a community needs: the ledger, kept prompts, tricks, settings, privacy
 `ui`       the one reply path, cards, safe views and modals, pictures
 `engine`   the local engine: OpenAI's wire on a laptop
 """
