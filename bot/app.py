@@ -158,7 +158,11 @@ async def _ended(serving: "asyncio.Task[None]") -> None:
         raise ConfigError(
             "MESSAGE_CONTENT is on, but the portal has not granted that intent: switch it on there, or here off."
         ) from None
-    except (OSError, discord.DiscordServerError) as error:
+    except discord.ConnectionClosed as error:
+        raise ConfigError(
+            f"Discord closed the connection for good (code {error.code}): was the token reset? Copy it again."
+        ) from None
+    except (OSError, discord.HTTPException) as error:
         raise ConfigError(f"Discord cannot be reached: {error}.") from None
 
 

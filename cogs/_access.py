@@ -25,13 +25,17 @@ def command_names(interaction: discord.Interaction[Any]) -> set[str]:
 
 
 def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bool:
-    """Whether the person runs this bot: named in the settings, or the application's owner, or of its team."""
+    """Whether the person runs this bot: named in the settings, or the application's owner, or in its team.
+
+    Somebody who is only invited to the team is not in it yet.
+    """
     application = interaction.client.application
     owners: set[int] = set(settings.operator_ids)
     if application is not None:
         owners.add(application.owner.id)
         if application.team is not None:
-            owners.update(member.id for member in application.team.members)
+            joined = discord.TeamMembershipState.accepted
+            owners.update(member.id for member in application.team.members if member.membership_state is joined)
     return interaction.user.id in owners
 
 

@@ -117,7 +117,10 @@ class Compare(commands.Cog):
             raise NotFoundError(f"I have no such trick to compare; there are {known}.")
         style = self._services.library.with_sample({"style": STYLE})
         others = {"to": language(str(interaction.locale)), **style}
-        main = template.with_examples(0).placeholders[-1]
+        wanted = template.with_examples(0).placeholders
+        if not wanted:
+            raise InputError(f"The trick {name} takes no text, so there is nothing to compare.")
+        main = wanted[-1]
         return template, {key: others.get(key, text) if key != main else text for key in template.placeholders}
 
     def _rungs(self, template: ChatTemplate) -> list[Rung]:
