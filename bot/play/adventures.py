@@ -50,7 +50,7 @@ class Adventures:
     def __init__(self, database: Database, teller: Teller, scenarios: Scenarios, budget: int) -> None:
         self._database, self._teller, self._budget = database, teller, budget
         self.scenarios = scenarios
-        self.memory = Memory(database, teller, scenarios.summary, budget)
+        self.memory = Memory(database, teller, scenarios, budget)
         room = scenarios.by_name.get(ROOM)
         without = f"No language model is connected; without one I can play only “{room.title if room else ROOM}”."
         self.taking = Taking(database, teller, self.memory, budget, without)
@@ -255,7 +255,7 @@ class Adventures:
             raise InputError("Nothing has happened yet.")
         # The recap's own words and the summary take their share of the budget; the newest turns get the rest.
         values = {"before": summary or "Nothing.", "turns": told[-self._budget * 2 :]}
-        request = self.scenarios.recap.fill(values)
+        request = self.scenarios.prompt("recap").fill(values)
         return await self._teller.tell(request, Payer(person.id, story.guild_id, story.channel_id))
 
     async def _next_prompt(self, story: Story) -> Request:

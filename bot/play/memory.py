@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from bot.core.errors import FewshotError
 from bot.core.text import shorten
-from bot.llm.template import ChatTemplate
 from bot.play.prompting import messages_of, tokens_of
+from bot.play.scenarios import Scenarios
 from bot.play.telling import Payer, Teller
 from bot.play.words import line_of
 from bot.storage import summaries, turns
@@ -31,8 +31,8 @@ PATIENCE = 5
 class Memory:
     """Writes summaries; one for the process."""
 
-    def __init__(self, database: Database, teller: Teller, template: ChatTemplate, budget: int) -> None:
-        self._database, self._teller, self._template, self._budget = database, teller, template, budget
+    def __init__(self, database: Database, teller: Teller, scenarios: Scenarios, budget: int) -> None:
+        self._database, self._teller, self._scenarios, self._budget = database, teller, scenarios, budget
         self._running: dict[str, asyncio.Task[None]] = {}
         self._pauses: dict[str, int] = {}
 
@@ -97,7 +97,7 @@ class Memory:
 
     async def _written(self, story: Story, summary: str, old: Sequence[Turn]) -> str:
         told = "\n".join(f"> {line_of(turn)}\n{turn.reply or ''}" for turn in old)
-        request = self._template.fill({"before": summary or "Nothing yet.", "turns": told})
+        request = self._scenarios.prompt("summary").fill({"before": summary or "Nothing yet.", "turns": told})
         # The server pays for its story's memory; in direct messages the one who started it does.
         payer = Payer(0 if story.guild_id else story.starter_id, story.guild_id, story.channel_id)
         answer = await self._teller.tell(request, payer)

@@ -61,9 +61,14 @@ class Scenarios:
     """
 
     by_name: Mapping[str, Scenario]
-    summary: ChatTemplate
-    recap: ChatTemplate
+    prompts: Mapping[str, ChatTemplate]
     problems: Mapping[str, str]
+
+    def prompt(self, name: str) -> ChatTemplate:
+        """The memory's prompt called `name`: summary or recap. Raises `TemplateError` where its file is broken."""
+        if name not in self.prompts:
+            raise TemplateError(self.problems.get(name, f"There is no prompt called {name}."))
+        return self.prompts[name]
 
     def get(self, name: str) -> Scenario:
         """The scenario called `name`, or with that title; raises `NotFoundError` that lists the titles."""
@@ -84,18 +89,22 @@ class Scenarios:
 def open_scenarios(folder: Path) -> Scenarios:
     """The scenarios in `folder`, and the memory's prompts in `memory` below it. Reads files.
 
-    A broken scenario is named in `problems`; raises `TemplateError` where the memory's prompts are broken.
+    A file that is broken is named in `problems`, and the others serve.
     """
     scenarios: dict[str, Scenario] = {}
+    prompts: dict[str, ChatTemplate] = {}
     problems: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
         try:
             scenarios[path.stem] = _scenario(path)
         except TemplateError as error:
             problems[path.stem] = str(error)
-    memory = folder / "memory"
-    summary, recap = (ChatTemplate.from_file(memory / f"{name}.json") for name in ("summary", "recap"))
-    return Scenarios(scenarios, summary, recap, problems)
+    for name in ("summary", "recap"):
+        try:
+            prompts[name] = ChatTemplate.from_file(folder / "memory" / f"{name}.json")
+        except TemplateError as error:
+            problems[name] = str(error)
+    return Scenarios(scenarios, prompts, problems)
 
 
 def _scenario(path: Path) -> Scenario:

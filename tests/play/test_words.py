@@ -1,14 +1,16 @@
 """What a player types, as an action; dice; and how a turn is told to the model."""
 
 import random
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.app import TEMPLATES
-from bot.core.errors import FewshotError, InputError
+from bot.core.errors import FewshotError, InputError, TemplateError
 from bot.play.dice import MARK, rolled
 from bot.play.prompting import fitting, messages_of, tokens_of
 from bot.play.records import Turn
@@ -127,3 +129,15 @@ def test_the_picture_of_a_tree_has_leaves_in_rows_and_the_path_marked() -> None:
     assert [node.on_path for node in nodes] == [True, False, True, True]
     assert nodes[3].head
     assert nodes[3].open
+
+
+def test_a_broken_prompt_of_the_memory_is_named_and_the_scenarios_still_serve(tmp_path: Path) -> None:
+    folder = tmp_path / "adventures"
+    shutil.copytree(TEMPLATES / "adventures", folder)
+    (folder / "memory" / "recap.json").write_text("{", encoding="utf-8")
+    scenarios = open_scenarios(folder)
+    assert "recap.json" in scenarios.problems["recap"]
+    assert len(scenarios.by_name) >= 4
+    assert scenarios.prompt("summary").messages
+    with pytest.raises(TemplateError, match=r"recap\.json"):
+        scenarios.prompt("recap")
