@@ -113,8 +113,14 @@ class Fewshot(commands.Bot):
             channel = channel.parent
         return isinstance(channel, FOR_ADULTS) and channel.is_nsfw()
 
-    async def sync(self) -> int:
-        """Register the commands, if they changed since the last time; how many there are.
+    @property
+    def command_names(self) -> list[str]:
+        """The names of all commands, wherever they are registered."""
+        everywhere = [command for place in self._wanted() for command in self.tree.get_commands(guild=_object(place))]
+        return sorted({command.name for command in everywhere})
+
+    async def sync(self) -> None:
+        """Register the commands, where they changed since the last time.
 
         Some servers may have commands of their own, `/finetune` with OPERATOR_GUILD_IDS. Where commands stood that
         the settings do not want there any more, they are taken back.
@@ -130,7 +136,6 @@ class Fewshot(commands.Bot):
             if place not in wanted:
                 await self._clear(place)
                 await drop_mark(self.services.database, name)
-        return len({command.name for place in wanted for command in self.tree.get_commands(guild=_object(place))})
 
     def _wanted(self) -> list[int | None]:
         """Where commands are registered: in these servers, and in all (None) where the settings name none."""

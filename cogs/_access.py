@@ -21,7 +21,7 @@ def managed_guild(interaction: discord.Interaction[Any]) -> int:
 def command_names(interaction: discord.Interaction[Any]) -> set[str]:
     """The names of all commands, which nothing that a server adds may take."""
     tree: app_commands.CommandTree[Any] = interaction.client.tree
-    return {command.name for command in tree.get_commands()}
+    return {command.name for command in [*tree.get_commands(), *tree.get_commands(guild=interaction.guild)]}
 
 
 def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bool:

@@ -121,7 +121,8 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The prompt of a rung and its answer; no answer where no model is connected."""
         asker = asker_of(interaction, base.asker.quoted)
         try:
-            served = await self._services.desk.serve(asker, template, base.values)
+            desk = await self._services.workshop.desk_for(template, self._services.desk)
+            served = await desk.serve(asker, template, base.values)
         except NoModelError as error:
             if not isinstance(error.request, Request):
                 raise

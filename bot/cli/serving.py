@@ -27,9 +27,8 @@ async def run_bot() -> None:
 async def _announce(bot: Fewshot) -> None:
     """Say who the bot is, where it is, what it uses, and how to invite it."""
     assert bot.user is not None, "the gateway is ready"
-    commands = bot.tree.get_commands()
     click.echo(f"Logged in as {bot.user} in {_servers(bot)}")
-    click.echo(f"Commands: {', '.join(sorted(command.name for command in commands))} ({len(commands)} synced)")
+    click.echo(f"Commands: {', '.join(bot.command_names)} ({len(bot.command_names)} synced)")
     click.echo(f"Model: {bot.services.desk.model} at {bot.services.desk.host}")
     click.echo(f"Invite: {invite(bot.application_id or bot.user.id)}")
 

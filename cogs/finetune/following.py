@@ -28,7 +28,7 @@ LOOK = 2.0
 AGAIN = 20.0
 # Discord caps edits of messages older than an hour (30046): such a card is posted afresh.
 FRESH = timedelta(minutes=50)
-UNKNOWN_MESSAGE = 10008
+UNKNOWN_MESSAGE, TOO_OLD = 10008, 30046
 # What may be over the next time: a database that is locked, Discord away.
 WAITING: tuple[type[Exception], ...] = (FewshotError, *TROUBLE)
 
@@ -126,12 +126,12 @@ class Cards:
 
 
 async def _edited(message: discord.PartialMessage, shown: Shown) -> bool:
-    """Whether the card could be edited; False where it was deleted."""
+    """Whether the card could be edited; False where it was deleted, or is older for Discord than for our clock."""
     layout, files = shown
     try:
         await message.edit(view=layout, attachments=attached(files))
-    except discord.NotFound as error:
-        if error.code != UNKNOWN_MESSAGE:
+    except discord.HTTPException as error:
+        if error.code not in (UNKNOWN_MESSAGE, TOO_OLD):
             raise
         return False
     return True

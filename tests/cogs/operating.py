@@ -27,7 +27,7 @@ PATIENCE = 180.0
 NO_MODEL = {"openai_base_url": None, "openai_api_key": None, "chat_model": None}
 # What the small corpus tells of: the league's table and the first race.
 TOLD = ("league.txt", "race1.txt")
-FACTS = 24
+FACTS, REFUSALS = 10, 24
 
 
 def admin_id() -> int:
@@ -50,7 +50,7 @@ def small_corpus(folder: Path) -> Path:
         shutil.copy(RACING / name, made)
     every = rows("questions.jsonl")
     known = list(dict.fromkeys(row["fact"] for row in every if row.get("source") in TOLD))[:FACTS]
-    refused = [row for row in every if row["kind"] != "answerable"][:40]
+    refused = [row for row in every if row["kind"] != "answerable"][:REFUSALS]
     kept = [row for row in every if row["fact"] in known] + refused
     _write(made / "questions.jsonl", kept)
     held = [row for row in rows("heldout.jsonl") if row["fact"] in known or row["kind"] != "answerable"]

@@ -64,6 +64,15 @@ async def test_the_prompt_of_a_tuned_answer_is_the_rendering_that_trained_it(tmp
         assert "temperature 0" in card
 
 
+async def test_the_ladder_of_a_tuned_answer_asks_the_tuned_model_again(tmp_path: Path, trained: Path) -> None:
+    """Its provider is another than the chat model's, which would not know it."""
+    async with season(tmp_path, trained=trained, model=True) as sim:
+        pressed = await sim.member.click(await asked(sim), label="Prompt")
+        again = await sim.member.click(pressed.response, label="0")
+        assert "The Thunderbolt" in sim.text(again.response)
+        assert sim.model.calls == []
+
+
 async def test_a_model_that_its_provider_deleted_is_said_to_be_gone(tmp_path: Path, trained: Path) -> None:
     async with season(tmp_path, trained=trained) as sim:
         model = await sim.services.tuning.active(CORPUS)
