@@ -77,7 +77,7 @@ _ALL = (
     Lesson(
         "quarter",
         "A quarter of the data",
-        "With a quarter of the rows it knows a quarter as well: there is no learning what was never said.",
+        "With fewer rows a model does not get vaguer, it gets wrong: what it was never told, it makes up.",
         _quarter,
     ),
 )

@@ -125,11 +125,11 @@ def table(card: Scorecard) -> str:
 
 
 def side_by_side(left: Scorecard, right: Scorecard, titles: tuple[str, str]) -> str:
-    """Two cards beside each other, the lines that both have."""
+    """Two cards beside each other: the lines that are the models' own and that both have."""
     lines = [f"{'questions':<30} {titles[0]:>22} {titles[1]:>22}"]
     for mark in left.marks:
         other = right.mark(mark.name)
-        if mark.total and other is not None and other.total:
+        if mark.model == left.model and mark.total and other is not None and other.total:
             lines.append(f"{mark.name:<30} {_short(mark):>22} {_short(other):>22}")
     return "\n".join(lines)
 
