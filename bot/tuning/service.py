@@ -5,6 +5,7 @@ import json
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from time import time
 from typing import Any
 
@@ -166,16 +167,19 @@ class Tuning(Holdings):
     async def cancel(self, job_id: str) -> JobRow:
         """Cancel a job, here and at its provider. Raises `InputError` where it is over already."""
         job = await self.job(job_id)
-        if job.over or job.state == "scoring":
-            raise InputError(f"The job {job.id} has nothing left that could be cancelled.")
-        if job.remote_id and job.state == "running":
-            wire = await self.wire(job.provider)
-            try:
-                await wire.cancel(job.remote_id)
-            except VanishedError:
-                job = await self.job(job_id)
-        await jobs.advance(self.database, job.id, job.state, state="cancelled", ended=time())
-        return await self.job(job.id)
+        while True:
+            if job.over or job.state == "scoring":
+                raise InputError(f"The job {job.id} has nothing left that could be cancelled.")
+            if job.remote_id and job.state == "running":
+                with suppress(
+                    VanishedError
+                ):  # What its provider does not have any more is cancelled here all the same.
+                    await (await self.wire(job.provider)).cancel(job.remote_id)
+            moved = await jobs.advance(self.database, job.id, job.state, state="cancelled", ended=time())
+            job = await self.job(job.id)
+            # Who follows the job may have taken its next step meanwhile, or have been told that it is cancelled.
+            if moved or job.state == "cancelled":
+                return job
 
     # --- models
 

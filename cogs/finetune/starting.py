@@ -112,9 +112,7 @@ def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: boo
         card.text(_block(quote))
         if quote.chosen:
             card.line()
-    warned = dict.fromkeys(
-        f"⚠️ {PROFILES[each.model.provider].title}: {each.warning}" for each in quotes if each.warning
-    )
+    warned = dict.fromkeys(f"⚠️ {each.warning}" for each in quotes if each.warning)
     card.text("\n".join(warned))
     card.text(f"-# Prices in US dollars, read {max(quote.model.read for quote in quotes)} · dataset {dataset.id}")
     closed = blocked(quotes[0].model.provider)
