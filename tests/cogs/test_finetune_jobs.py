@@ -78,6 +78,24 @@ async def test_an_old_card_is_posted_afresh_and_a_deleted_one_comes_again(tmp_pa
         assert [message.id for message in sim.general.history()] == [done.id]
 
 
+async def test_a_tuned_model_is_gone_on_from_and_its_descent_is_told(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        (dataset,) = await sim.admin.autocomplete(sim.general, "finetune start", "dataset", CORPUS)
+        (base,) = await sim.admin.autocomplete(sim.general, "finetune start", "base", "go on from it")
+        options = {"dataset": dataset["value"], "base": base["value"]}
+        confirm = await sim.admin.slash(sim.general, "finetune start", **options)
+        assert confirm.response is not None
+        await sim.admin.click(confirm.response, label="Start: free")
+        await card(sim, "Training cup · done")
+        newest, _ = await sim.admin.autocomplete(sim.general, "finetune promote", "model", CORPUS)
+        # So few questions are held out that one answer more or less decides; here it is about the descent.
+        forced = {"model": newest["value"], "force": "to see where it comes from"}
+        promoted = await sim.admin.slash(sim.general, "finetune promote", **forced)
+        about = await sim.admin.click(promoted.response, label="About this model")
+        assert sim.text(about.response).count("→ `ft:pocket-gpt:local:") == 2
+        assert not sim.errors
+
+
 async def test_jobs_job_and_models_show_what_there_is(tmp_path: Path, trained: Path) -> None:
     async with season(tmp_path, trained=trained) as sim:
         jobs = await sim.admin.slash(sim.general, "finetune jobs")
