@@ -43,7 +43,9 @@ def figures(prompt: Prompt) -> list[str]:
 
 def price(prompt: Prompt) -> str:
     """US dollars, to the millionth: a single call costs that little."""
-    return "price not known" if prompt.usd is None else f"${float(prompt.usd):.6f}"
+    if prompt.usd is None:
+        return "price not known"
+    return f"${float(prompt.usd):.6f}" if float(prompt.usd) else "free"
 
 
 def author(model: str) -> str:
