@@ -23,7 +23,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 drills: $(STAMP)
-	$(BIN)/python -m pytest tests/drills -m "" -s
+	$(BIN)/python -m pytest tests/drills -s
+	$(BIN)/python -m pytest tests -m slow
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

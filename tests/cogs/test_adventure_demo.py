@@ -6,7 +6,10 @@ import pytest
 
 from tests.browser import Tab, browsing, chromium, demo
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium is installed on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium is installed on this machine"),
+]
 
 
 async def first_evening(tab: Tab, pictures: Path) -> None:

@@ -11,6 +11,8 @@ from bot.tuning.scorecard import Mark, Scorecard
 from tests.cogs.operating import CORPUS, card, season, shown
 from tests.simulated import Simulated
 
+pytestmark = pytest.mark.slow
+
 
 async def estimate(sim: Simulated) -> simcord.ResponseMessage:
     """The estimate of the dataset that ships, waiting to be confirmed."""

@@ -10,6 +10,8 @@ from tests.cogs.operating import CORPUS, PATIENCE, small_corpus
 from tests.wire.seeds import GUILD, PEOPLE
 from tests.wire.views import Message
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:

@@ -8,7 +8,10 @@ import pytest
 from tests.browser import browsing, chromium, demo
 from tests.fake_model import FakeModel
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium is installed on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium is installed on this machine"),
+]
 
 
 def refusal(body: dict[str, Any]) -> str:
