@@ -2,8 +2,8 @@
 .PHONY: demo test check drills bench wheels constraints format screenshots
 PYTHON ?= python3
 BIN := .venv/bin
-# A file's tests share servers, so they stay together; more workers than cores, since they mostly wait.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile
+# A file's tests share servers, so they stay together.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 STAMP := .venv/installed
 
 demo: $(STAMP)
