@@ -34,7 +34,8 @@ async def _interruptible(work: Coroutine[Any, Any, Any]) -> Any:
             task.cancel()
             loop.call_later(AGAIN, press)
 
-    with contextlib.suppress(NotImplementedError):  # Windows leaves Ctrl-C to asyncio's own handler.
+    # Windows leaves Ctrl-C to asyncio's own handler; off the main thread no signal arrives at all.
+    with contextlib.suppress(NotImplementedError, RuntimeError):
         loop.add_signal_handler(signal.SIGINT, press)
     try:
         return await task
