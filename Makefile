@@ -1,5 +1,5 @@
 # Every target stands alone: it makes .venv and installs what it needs first.
-.PHONY: demo test check drills bench wheels constraints format screenshots
+.PHONY: demo test check drills bench wheels constraints format screenshots catalogues
 PYTHON ?= python3
 BIN := .venv/bin
 # A file's tests share servers, so they stay together.
@@ -28,6 +28,9 @@ drills: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
+
+catalogues: $(STAMP)
+	$(BIN)/python -m tests.catalogues
 
 screenshots: $(STAMP)
 	$(BIN)/python -m tests.screenshots

@@ -14,10 +14,13 @@ from discord.ext import commands
 
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
+from bot.core.speech import catalogues
 from bot.services import Services
 from bot.storage.marks import drop_mark, mark, marks, set_mark
 from bot.ui.actions import ActionButton, ActionMenu, Actions
 from bot.ui.errors import tell
+from bot.ui.hearing import hear
+from bot.ui.translator import CatalogueTranslator
 
 _log = logging.getLogger(__name__)
 # What the bot does in a server, and so what its invite link asks for: nothing that manages anything.
@@ -43,6 +46,11 @@ discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 class Tree(app_commands.CommandTree["Fewshot"]):
     """The commands; their errors reach the person."""
+
+    async def interaction_check(self, interaction: discord.Interaction["Fewshot"], /) -> bool:
+        """Speak the language of the one who acts; who may do what is checked where it is done."""
+        hear(interaction)
+        return True
 
     async def on_error(
         self, interaction: discord.Interaction["Fewshot"], error: app_commands.AppCommandError, /
@@ -77,6 +85,7 @@ class Fewshot(commands.Bot):
     async def setup_hook(self) -> None:
         """Load the cogs and sync the commands; runs once, before the gateway connects."""
         self.add_dynamic_items(ActionButton, ActionMenu)
+        await self.tree.set_translator(CatalogueTranslator())
         for name in cog_names():
             await self.load_extension(name)
         for place in (None, *self.services.settings.operator_guild_ids):
@@ -101,6 +110,10 @@ class Fewshot(commands.Bot):
 
     async def on_message(self, message: discord.Message, /) -> None:
         """No commands are read from messages."""
+
+    def language_in(self, guild_id: int | None) -> str | None:
+        """The language that a server's admins chose, or None."""
+        return self.services.guilds.of(guild_id).language
 
     def _is_connected(self) -> bool:
         """Whether the gateway is connected and has told what there is."""
@@ -153,7 +166,8 @@ class Fewshot(commands.Bot):
         tree = json.dumps(
             [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)], sort_keys=True
         )
-        digest = hashlib.sha256(tree.encode()).hexdigest()
+        # Registering sends every string in every language as well; what they come from stands for them.
+        digest = hashlib.sha256(tree.encode() + catalogues()).hexdigest()
         name = self._mark_of(place)
         if await mark(self.services.database, name) == digest:
             return

@@ -7,7 +7,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import InputError
-from bot.server.guilds import LANGUAGES, PRIVATE, GuildSettings
+from bot.core.speech import LANGUAGES
+from bot.server.guilds import PRIVATE, GuildSettings
 from bot.services import Services, services_of
 from bot.ui.cards import Card
 from bot.ui.safe import Layout

@@ -5,9 +5,21 @@ logged with an id, and the person is shown the id. Rooms that talk to something 
 exceptions at their own border: `bot.llm.errors` for the model client, `bot.ui.errors` for Discord.
 """
 
+from bot.core.speech import _
+
 
 class FewshotError(Exception):
-    """The base of all: `str(error)` is one plain sentence, free of secrets, that says what to do next."""
+    """The base of all: `str(error)` is one plain sentence, free of secrets, that says what to do next.
+
+    Made with the English sentence and its values by name; worded when it is read, in the reader's language.
+    """
+
+    def __init__(self, sentence: str = "", /, **values: object) -> None:
+        super().__init__(sentence)
+        self.sentence, self.values = sentence, values
+
+    def __str__(self) -> str:
+        return _(self.sentence, **self.values)
 
 
 class InputError(FewshotError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bot.core.errors import InputError, NotAllowedError
+from bot.core.speech import LANGUAGES
 from bot.storage import guilds as rows
 from bot.storage.database import Database
 
@@ -25,8 +26,6 @@ PRIVATE: Mapping[str, bool] = MappingProxyType(
         "racing": False,
     }
 )
-# The languages that the bot itself speaks; others fall back to English.
-LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "de": "Deutsch", "fr": "Français"})
 
 
 @dataclass(frozen=True, slots=True)

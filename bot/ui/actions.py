@@ -12,6 +12,7 @@ import discord
 
 from bot.core.errors import NotFoundError
 from bot.ui.errors import tell
+from bot.ui.hearing import hear
 from bot.ui.work import Work
 
 # A handler gets the interaction, the argument, and what was chosen in a menu (nothing for a button).
@@ -38,6 +39,7 @@ class Actions:
 
     async def act(self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]) -> None:
         """Run the handler; what it raises is told to the one who pressed."""
+        hear(interaction)
         try:
             handler = self._handlers.get(action)
             if handler is None:

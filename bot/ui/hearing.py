@@ -1,0 +1,25 @@
+"""In which language to speak to the one who acts, and to the place where they act."""
+
+from typing import Any, Protocol, cast
+
+import discord
+
+from bot.core.speech import known, listen
+
+
+class Host(Protocol):
+    """The client, as far as this file knows it."""
+
+    def language_in(self, guild_id: int | None) -> str | None:
+        """The language that a server's admins chose, or None."""
+
+
+def hear(interaction: discord.Interaction[Any]) -> None:
+    """From here on speak, in this task, the person's language to them and the place's language aloud.
+
+    A place's language is what its admins chose, else the one that the server has with Discord; in direct messages
+    it is the person's.
+    """
+    reader = known(interaction.locale)
+    chosen = cast(Host, interaction.client).language_in(interaction.guild_id)
+    listen(reader, known(chosen, interaction.guild_locale, interaction.locale))

@@ -1,0 +1,34 @@
+"""The commands' names and descriptions in the languages that the bot speaks, for Discord to show."""
+
+import discord
+from discord import app_commands
+from discord.app_commands import TranslationContextLocation as Location
+
+from bot.core.speech import ENGLISH, LANGUAGES, in_language, known
+
+# The context of a name in the catalogues: there it must be lower case and without spaces (Discord's rule), and the
+# same word in a sentence need not be.
+NAME = "name"
+NAMES = frozenset({Location.command_name, Location.group_name, Location.parameter_name})
+
+
+class CatalogueTranslator(app_commands.Translator):
+    """Looks every string of a command up in the catalogues."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        """The string in `locale`; None leaves it as it is."""
+        language = known(locale)
+        if language == ENGLISH or language not in LANGUAGES:
+            return None
+        return in_language(language, string.message, context_of(context))
+
+
+def context_of(context: app_commands.TranslationContextTypes) -> str:
+    """Under which context the catalogues have a string: `NAME`, or none for what may be any text."""
+    is_menu = isinstance(context.data, app_commands.ContextMenu)
+    return NAME if context.location in NAMES and not is_menu else ""
