@@ -23,3 +23,9 @@ def hear(interaction: discord.Interaction[Any]) -> None:
     reader = known(interaction.locale)
     chosen = cast(Host, interaction.client).language_in(interaction.guild_id)
     listen(reader, known(chosen, interaction.guild_locale, interaction.locale))
+
+
+def language_of(client: discord.Client, guild: discord.Guild | None) -> str:
+    """The language of a place, where nobody's interaction says it: for what the bot writes there by itself."""
+    chosen = cast(Host, client).language_in(guild.id if guild else None)
+    return known(chosen, guild and guild.preferred_locale)

@@ -17,6 +17,7 @@ from typing import Any, Self
 import discord
 
 from bot.core.errors import FewshotError
+from bot.core.speech import aloud
 from bot.core.text import LIMIT, split
 from bot.ui.errors import ACKNOWLEDGED, DEAD, LOST, TROUBLE
 from bot.ui.frames import Frames
@@ -49,6 +50,8 @@ class Reply:
         self._interaction, self.private = interaction, private
         self._frames = Frames(self._send_frame)
         self._gone = False
+        # What all see is said in the language of the place.
+        self._speech = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         if not self._interaction.response.is_done():
@@ -57,6 +60,8 @@ class Reply:
             except discord.HTTPException as error:
                 if error.code != ACKNOWLEDGED:
                     raise  # Else an earlier try had arrived, and only its receipt was lost.
+        if not self.private:
+            self._speech.enter_context(aloud())
         return self
 
     async def _defer(self) -> None:
@@ -67,6 +72,7 @@ class Reply:
             await self._interaction.response.defer(ephemeral=self.private, thinking=True)
 
     async def __aexit__(self, *exc: object) -> None:
+        self._speech.close()
         await self._frames.stop()
 
     def show(self, text: str, *, writing: bool = True) -> None:

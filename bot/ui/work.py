@@ -1,6 +1,7 @@
 """Work on interactions that is under way, so that stopping can wait for it."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +10,13 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError
+from bot.core.speech import N_, _
 from bot.ui.errors import TROUBLE
 
 _log = logging.getLogger(__name__)
 # Seconds that work under way gets when the bot stops, and then to be told that it did not make it.
 LAST_WORDS, EXCUSE = 10.0, 3.0
-STOPPING = "I am being restarted. Ask again in a minute."
+STOPPING = N_("I am being restarted. Ask again in a minute.")
 
 
 class StoppingError(FewshotError):
@@ -25,7 +27,8 @@ class Work:
     """What is under way; one for the process."""
 
     def __init__(self) -> None:
-        self._tasks: dict[asyncio.Task[Any], discord.Interaction[Any]] = {}
+        # With what each of them speaks, so that it can be told of the end in its own language.
+        self._tasks: dict[asyncio.Task[Any], tuple[discord.Interaction[Any], contextvars.Context]] = {}
         self._stopping = False
 
     @contextmanager
@@ -37,7 +40,7 @@ class Work:
         if task is None or task in self._tasks:
             yield
             return
-        self._tasks[task] = interaction
+        self._tasks[task] = interaction, contextvars.copy_context()
         try:
             yield
         finally:
@@ -49,13 +52,13 @@ class Work:
         if not self._tasks:
             return
         _log.info("stopping: %d answers under way", len(self._tasks))
-        _, late = await asyncio.wait(set(self._tasks), timeout=LAST_WORDS)
+        _done, late = await asyncio.wait(set(self._tasks), timeout=LAST_WORDS)
         unserved = [self._tasks[task] for task in late if task in self._tasks]
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=1.0)
-        await asyncio.gather(*(_excuse(interaction) for interaction in unserved))
+        await asyncio.gather(*(asyncio.create_task(_excuse(asker), context=context) for asker, context in unserved))
 
 
 async def _excuse(interaction: discord.Interaction[Any]) -> None:
@@ -70,8 +73,8 @@ async def _say_stopping(interaction: discord.Interaction[Any]) -> None:
     """In place of the spinner and of what was written there; a message that was pressed on stays as it is."""
     response = interaction.response
     if response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.edit_original_response(content=STOPPING, view=None)
+        await interaction.edit_original_response(content=_(STOPPING), view=None)
     elif response.is_done():
-        await interaction.followup.send(STOPPING, ephemeral=True)
+        await interaction.followup.send(_(STOPPING), ephemeral=True)
     else:
-        await response.send_message(STOPPING, ephemeral=True)
+        await response.send_message(_(STOPPING), ephemeral=True)
