@@ -50,6 +50,8 @@ _TABLE: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "The model took too long to answer. Try again in a moment."),
 )
 FOREIGN: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)
+# What no other request would escape: the account or the model is at fault, not what was asked.
+_LASTING = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 QUOTA = "The account behind the bot has used up its credit with the model's provider; its operator must add some."
 
 
@@ -67,6 +69,12 @@ def worded(error: Exception) -> ModelError:
         made = ModelError(next(text for kind, text in _TABLE if isinstance(lost or error, kind)))
     made.__cause__ = error
     return made
+
+
+def is_lasting(error: ModelError) -> bool:
+    """Whether `error`, made by `worded`, would meet every other request as well, until the operator mends it."""
+    cause = error.__cause__
+    return isinstance(cause, _LASTING) or getattr(cause, "code", None) == "insufficient_quota"
 
 
 def _lost_connection(error: Exception) -> Exception | None:

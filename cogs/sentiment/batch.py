@@ -11,6 +11,7 @@ import discord
 
 from bot.answers import asker_of
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
+from bot.llm.errors import is_lasting
 from bot.llm.replies import Rating
 from bot.llm.template import ChatTemplate
 from bot.rendering import bar, stars
@@ -28,6 +29,9 @@ LONGEST = 6_000
 LARGEST = 1_000_000
 # Reviews at one time, so that one file leaves most of the model's places to everyone else.
 SIDE_BY_SIDE = 8
+# Reviews that fail one after the other until the rest is left alone: two rounds, or a server that is down would be
+# asked 500 times, each time as long as the client has patience.
+MOST_IN_A_ROW = 2 * SIDE_BY_SIDE
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class Batch:
 
     def __init__(self, services: Services, template: ChatTemplate) -> None:
         self._services, self._template = services, template
-        self._done = 0
+        self._done = self._failed_in_a_row = 0
         self._stop: FewshotError | None = None
 
     async def run(self, interaction: discord.Interaction[Any], file: discord.Attachment, *, private: bool) -> None:
@@ -73,7 +77,7 @@ class Batch:
         return [Row(review) for review in reviews]
 
     async def _rate_all(self, reply: Reply, interaction: discord.Interaction[Any], rows: list[Row]) -> None:
-        """Rate `rows` in place. A limit that is reached stops the rest; what was rated stays."""
+        """Rate `rows` in place. What would refuse every other review as well stops the rest; what was rated stays."""
         waiting = iter(rows)
         reply.show(f"Rating reviews\n{bar(0, len(rows))}", writing=False)
 
@@ -100,14 +104,15 @@ class Batch:
             )
         except NoModelError:
             raise
-        except (ReplyError, BlockedError) as error:
+        except (LimitError, ModelError, BlockedError) as error:
             row.problem = str(error)
-        except (LimitError, ModelError) as error:
-            # The limit, or the server, would refuse the next ones as well.
-            self._stop, row.problem = error, str(error)
+            self._failed_in_a_row += 1
+            if _is_for_all(error) or self._failed_in_a_row >= MOST_IN_A_ROW:
+                self._stop = error
         else:
             assert isinstance(served.answer.reply, Rating), "the template asks for ratings"
             row.rating = served.answer.reply
+            self._failed_in_a_row = 0
 
     async def _page(self, rows: list[Row], *, private: bool) -> Page:
         """The summary, the histogram and the CSV."""
@@ -130,6 +135,11 @@ class Batch:
         return Page("\n".join(lines), note, items, files)
 
 
+def _is_for_all(error: FewshotError) -> bool:
+    """Whether a limit is reached, or the account or the model cannot be used: no other review would be rated."""
+    return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_lasting(error))
+
+
 def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:
     """The first error of a group of groups."""
     error = errors.exceptions[0]
@@ -143,6 +153,6 @@ def _table(rows: list[Row]) -> bytes:
     writer.writerow(["review", "stars", "reason"])
     for row in rows:
         rating = row.rating
-        cells = (str(rating.stars), rating.reason) if rating else ("", f"not rated: {row.problem}")
+        cells = (str(rating.stars), rating.reason) if rating else ("", f"no rating: {row.problem}")
         writer.writerow([csv_cell(row.review), cells[0], csv_cell(cells[1])])
     return sheet.getvalue().encode("utf-8-sig")

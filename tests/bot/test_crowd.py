@@ -107,7 +107,7 @@ async def test_a_limit_that_is_reached_in_the_middle_keeps_what_was_rated(town: 
     assert 0 < len(rated) == len(town.model.calls) < 120
     assert f"from {len(rated)} reviews" in answer.content
     assert f"{120 - len(rated)} could not be rated: This server has used up today's tokens" in answer.content
-    assert all("not rated: This server has" in row[2] for row in rows if not row[1])
+    assert all("no rating: This server has" in row[2] for row in rows if not row[1])
 
 
 async def test_a_review_that_the_model_rates_in_no_form_is_marked_and_the_others_are_kept(town: Town) -> None:
