@@ -8,9 +8,9 @@ import click
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.setup import folder_of, start
-from bot.core.errors import NoModelError
+from bot.core.errors import InputError, NoModelError
 from bot.llm.asking import Answer, ask
-from bot.llm.library import open_library
+from bot.llm.library import Library, open_library
 from bot.llm.request import Request
 from bot.llm.selecting import fitting
 from bot.llm.template import ChatTemplate
@@ -21,7 +21,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     settings = start()
     library = open_library(TEMPLATES)
     template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
-    filled = library.with_sample(values) if "sample" in template.placeholders else values
+    filled = _with_sample(library, values) if "sample" in template.placeholders else values
     request = fitting(template, filled).fill(filled)
     if prompt_only:
         click.echo(_prompt(request, as_json=as_json))
@@ -37,6 +37,19 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
                 "With --prompt you see what would be sent."
             ) from None
     click.echo(json.dumps(_data(answer), ensure_ascii=False, indent=2) if as_json else answer.text)
+
+
+def _with_sample(library: Library, values: Mapping[str, str]) -> Mapping[str, str]:
+    """`values` with the sample of their style; raises `InputError` where they neither name one of ours nor give one."""
+    filled = library.with_sample(values)
+    if filled.get("sample"):
+        return filled
+    names = ", ".join(library.styles)
+    if style := filled.get("style"):
+        raise InputError(
+            "There is no sample of the style “{style}”: add sample=…, or choose from {names}.", style=style, names=names
+        )
+    raise InputError("In which style? Add style=… ({names}), or sample=… with a text in the wanted style.", names=names)
 
 
 def _prompt(request: Request, *, as_json: bool) -> str:

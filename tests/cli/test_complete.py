@@ -51,6 +51,16 @@ async def test_json_tells_model_technique_usage_and_price(
     assert data["usd"] == 0.1
 
 
+async def test_a_style_that_nobody_has_a_sample_of_is_refused_with_those_there_are(fewshot: Run) -> None:
+    for values, begin in ((["style=unknown"], "There is no sample of the style “unknown”: "), ([], "In which style? ")):
+        done = await fewshot("complete", "rewrite", "text=Hello.", *values, "--prompt")
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"fewshot: {begin}")
+        assert "noir, pirate" in done.err
+    for value in ("style=Noir", "sample=Hear ye!"):
+        assert (await fewshot("complete", "rewrite", "text=Hello.", value, "--prompt")).code == 0
+
+
 async def test_a_template_of_ones_own_is_a_file(fewshot: Run, fake: FakeModel, tmp_path: Path) -> None:
     template = {"messages": [{"role": "user", "content": "Say {{word}}"}]}
     (tmp_path / "mine.json").write_text(json.dumps(template), encoding="utf-8")
