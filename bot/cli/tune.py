@@ -10,20 +10,10 @@ from bot.core.errors import InputError, ModelError
 from bot.storage.datasets import DatasetRow
 from bot.storage.jobs import JobRow
 from bot.tuning import estimate
+from bot.tuning.cards import STEPS
 from bot.tuning.errors import TuningError
 from bot.tuning.scorecard import Scorecard, table
 from bot.tuning.service import Tuning
-
-WORDS = {
-    "uploading": "uploading the rows",
-    "creating": "creating the job",
-    "running": "training",
-    "deploying": "deploying the model",
-    "scoring": "scoring the model",
-    "done": "done",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
 
 
 async def run_estimate(corpus: str, dataset: str, base: str) -> None:
@@ -97,7 +87,7 @@ async def show_job(tuning: Tuning, job_id: str) -> JobRow:
     with click.progressbar(length=100, label="  ", show_pos=False, show_eta=False) as bar:
         at = 0
         async for job in tuning.watch(job_id):
-            bar.label = f"{WORDS[job.state]:<20}"
+            bar.label = f"{STEPS[job.state]:<20}"
             now = percent(job)
             bar.update(max(now - at, 0))
             at = max(at, now)

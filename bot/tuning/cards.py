@@ -1,8 +1,54 @@
-"""What the card of a job in a channel needs: which jobs have one, its figures, and where it stands."""
+"""What the card of a job in a channel needs: which jobs have one, its figures, and where it stands.
 
+The channel is kept together with the job, before the card is posted: so that a job which was started there has its
+card, wherever a crash falls. Until the card stands, the job is on `HELD`: nobody takes its first step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import time
+from types import MappingProxyType
+
+from bot.core.speech import N_
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.jobs import EventRow, JobRow
+
+# How people are told of a job's steps.
+STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "uploading": N_("uploading the dataset"),
+        "creating": N_("creating the job"),
+        "running": N_("training"),
+        "deploying": N_("deploying the model"),
+        "scoring": N_("scoring the model"),
+        "done": N_("done"),
+        "failed": N_("failed"),
+        "cancelled": N_("cancelled"),
+    }
+)
+# Who holds a job whose card is being posted, and for how many seconds at the most: longer than discord.py tries.
+HELD, POSTING = "its card", 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the card of a job shall stand: a channel, and the server that it is in."""
+
+    guild_id: int | None
+    channel_id: int
+
+
+def placed(job: JobRow, place: Place) -> JobRow:
+    """`job`, which is not kept yet, with the place of its card; held until the card stands there."""
+    held_until = time() + POSTING
+    return replace(job, guild_id=place.guild_id, channel_id=place.channel_id, holder=HELD, held_until=held_until)
+
+
+async def stands(database: Database, job: JobRow, message_id: int) -> None:
+    """The card stands: whoever follows jobs may take this one."""
+    await jobs.change(database, job.id, message_id=message_id)
+    await jobs.let_go(database, job.id, HELD)
 
 
 async def unfinished(database: Database) -> list[JobRow]:

@@ -18,6 +18,7 @@ from bot.storage.jobs import EventRow, JobRow
 from bot.tuning import asking, lineage
 from bot.tuning import estimate as estimating
 from bot.tuning import promote as promoting
+from bot.tuning.cards import Place, placed
 from bot.tuning.compare import Comparing, Comparison, compare
 from bot.tuning.errors import TuningError, VanishedError
 from bot.tuning.facts import facts_for
@@ -58,6 +59,7 @@ class Tuning(Holdings):
         self.scorer = Scorer(database, templates, purse, self.corpora)
         self.bench = Bench(database, templates, purse, self.scorer, wire)
         self.follower = Follower(self.bench)
+        self._starting = asyncio.Lock()
         self._indexes: dict[str, Nearest] = {}
 
     # --- jobs
@@ -89,8 +91,11 @@ class Tuning(Holdings):
             _log.info("the base's end is not known: %s", error)
             return ""
 
-    async def start(self, dataset_id: str, user_id: int, base: str = "", lesson: str = "") -> JobRow:
-        """Put a job into the database, to be followed; the provider is not asked yet.
+    async def start(
+        self, dataset_id: str, user_id: int, base: str = "", lesson: str = "", place: Place | None = None
+    ) -> JobRow:
+        """Put a job into the database, to be followed; the provider is not asked yet. With a `place`, it is followed
+        once its card stands there (`cards.stands`).
 
         Raises `TuningError` where it would be refused, `InputError` where the dataset has too few rows.
         """
@@ -99,9 +104,12 @@ class Tuning(Holdings):
             raise TuningError(closed)
         job = await self._planned(dataset_id, base, user_id, lesson)
         await self._check_price(job)
-        if not lesson and await jobs.count_unfinished(self.database, job.corpus) >= MOST_JOBS:
-            raise InputError(f"A job of {job.corpus} is going on already; wait for it, or cancel it.")
-        await jobs.add(self.database, job)
+        if place is not None:
+            job = placed(job, place)
+        async with self._starting:  # Two presses at one time must not both find that nothing is going on.
+            if not lesson and await jobs.count_unfinished(self.database, job.corpus) >= MOST_JOBS:
+                raise InputError(f"A job of {job.corpus} is going on already; wait for it, or cancel it.")
+            await jobs.add(self.database, job)
         return job
 
     async def _check_price(self, job: JobRow) -> None:
@@ -159,10 +167,6 @@ class Tuning(Holdings):
     def watch(self, job_id: str) -> AsyncIterator[JobRow]:
         """The job whenever it has changed, until it is over; it is followed from here where nobody does."""
         return self.follower.watch(job_id)
-
-    async def place_card(self, job_id: str, guild_id: int | None, channel_id: int, message_id: int) -> None:
-        """Note where a job's card stands, so that it goes on after a restart."""
-        await jobs.change(self.database, job_id, guild_id=guild_id, channel_id=channel_id, message_id=message_id)
 
     async def cancel(self, job_id: str) -> JobRow:
         """Cancel a job, here and at its provider. Raises `InputError` where it is over already."""

@@ -5,10 +5,10 @@ takes the job's steps is not this task's business.
 """
 
 import asyncio
+import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import discord
 
@@ -16,8 +16,7 @@ from bot.core.errors import FewshotError
 from bot.tuning import cards
 from bot.tuning.records import JobRow
 from bot.tuning.service import Tuning
-from bot.ui.cards import Card
-from bot.ui.errors import TROUBLE, worded
+from bot.ui.errors import LOST, TROUBLE, worded
 from bot.ui.reply import attached
 from cogs.finetune.job_card import Shown, job_card, state_of
 
@@ -61,16 +60,19 @@ class Cards:
                     pause = AGAIN
             await asyncio.sleep(pause)
 
-    async def post(self, interaction: discord.Interaction[Any], title: str) -> discord.Message:
-        """A card in the channel where somebody acted, which a job will fill; raises `FewshotError` with the reason."""
+    async def post(self, job: JobRow) -> None:
+        """Post the card of a new job, and tend it from now on. Raises `FewshotError` with the reason where the card
+        cannot stand in its channel; the job is cancelled then, before its first step.
+        """
         try:
-            return await self._channel(interaction.guild_id, interaction.channel_id).send(view=Card(title).layout())
+            await self._show(job)
         except discord.HTTPException as error:
+            await self._tuning.cancel(job.id)
+            await cards.close(self._tuning.database, job.id)
             raise FewshotError(f"The job's card cannot stand here. {worded(error)}") from error
-
-    def tend(self, job_id: str) -> None:
-        """Tend the card of a job from now on."""
-        self._tended[job_id] = Tended()
+        except LOST as error:
+            _log.warning("the card of job %s waits: %s", job.id, error)
+        self._tended[job.id] = Tended()
         self._woken.set()
 
     async def _take_up(self) -> None:
@@ -116,13 +118,20 @@ class Cards:
                 return
             await _deleted(old)
         layout, files = shown
-        message = await channel.send(view=layout, files=attached(files))
-        await self._tuning.place_card(job.id, job.guild_id, message.channel.id, message.id)
+        message = await channel.send(view=layout, files=attached(files), nonce=_nonce(job))
+        await cards.stands(self._tuning.database, job, message.id)
 
     def _channel(self, guild_id: int | None, channel_id: int | None) -> discord.PartialMessageable:
         """A channel by its ids; nothing is fetched for it."""
         assert channel_id is not None, "a card stands in a channel"
         return self._bot.get_partial_messageable(channel_id, guild_id=guild_id)
+
+
+def _nonce(job: JobRow) -> str:
+    """What Discord knows a posting by for some minutes: the same after a crash, so that no card comes twice. At most
+    25 characters; of a card that takes another's place a different one.
+    """
+    return job.id if job.message_id is None else hashlib.sha256(f"{job.id} {job.message_id}".encode()).hexdigest()[:25]
 
 
 async def _edited(message: discord.PartialMessage, shown: Shown) -> bool:

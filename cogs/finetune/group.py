@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.services import Services
+from bot.tuning.cards import STEPS
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs._access import operator_of
@@ -16,7 +17,7 @@ from cogs.finetune import choosing
 from cogs.finetune.choosing import Choices
 from cogs.finetune.datasets import Datasets
 from cogs.finetune.following import Cards
-from cogs.finetune.job_card import STEPS, job_card, state_of
+from cogs.finetune.job_card import job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.review import Review
 from cogs.finetune.starting import Starting

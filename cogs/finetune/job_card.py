@@ -9,6 +9,7 @@ import discord
 
 from bot.rendering import bar
 from bot.tuning import cards
+from bot.tuning.cards import STEPS
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import EventRow, JobRow, ModelRow
 from bot.tuning.scorecard import Scorecard
@@ -21,16 +22,6 @@ from cogs import _scorecard
 
 NANO = 1_000_000_000
 LOSSES = "losses.png"
-STEPS = {
-    "uploading": "uploading the dataset",
-    "creating": "creating the job",
-    "running": "training",
-    "deploying": "deploying the model",
-    "scoring": "scoring the model",
-    "done": "done",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
 COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
 Shown = tuple[Layout, list[tuple[str, bytes]]]
 

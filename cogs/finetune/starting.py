@@ -8,6 +8,7 @@ import discord
 
 from bot.core.errors import InputError, NotFoundError
 from bot.services import Services
+from bot.tuning.cards import Place
 from bot.tuning.estimate import Quote, blocked
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import DatasetRow
@@ -77,18 +78,10 @@ class Starting:
         )
 
     async def _begin(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> None:
-        """Post the card, then start the job: where the card cannot stand, nothing is started."""
-        tuning = self._services.tuning
-        message = await self._following.post(interaction, "Preparing a job …")
-        placed = False
-        try:
-            job = await tuning.start(dataset_id, user_id, base)
-            await tuning.place_card(job.id, interaction.guild_id, message.channel.id, message.id)
-            placed = True
-        finally:
-            if not placed:
-                await message.delete()
-        self._following.tend(job.id)
+        """Keep the job with the place of its card, then post the card: a crash in between costs neither."""
+        assert interaction.channel_id is not None, "buttons stand in channels"
+        place = Place(interaction.guild_id, interaction.channel_id)
+        await self._following.post(await self._services.tuning.start(dataset_id, user_id, base, place=place))
 
     async def _base(self, named: str) -> str:
         """The base that a button names, in full or by a digest."""
