@@ -6,7 +6,6 @@ ours, and the names and descriptions of all commands as they are registered.
 
 import ast
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -15,14 +14,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from discord import app_commands
 
 from bot.core.speech import ENGLISH, FOLDER, LANGUAGES
-from bot.ui.translator import NAME
-from tests.commands import registered
+from tests.commands import Said, strings
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("bot", "cogs")
+# The corpora that the bot brings along.
+CORPORA = ("racing",)
 # A fixed moment: the catalogues change when sentences do, and not with the clock.
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 SAYING = {"_": None, "N_": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
@@ -49,8 +48,8 @@ def template() -> Catalog:
         for path, _line, message, comments, context in found:
             # Lines shift with every edit; the file says enough.
             catalog.add(message, locations=[(f"{room}/{path}", None)], auto_comments=comments, context=context)
-    for message, context, where in command_strings():
-        catalog.add(message, locations=[(where, None)], context=context or None)
+    for said in command_strings():
+        catalog.add(said.message, locations=[(said.where, None)], context=said.context or None)
     return catalog
 
 
@@ -69,21 +68,10 @@ def errors() -> list[str]:
     return sorted(ours)
 
 
-def command_strings() -> Iterator[tuple[str, str, str]]:
-    """Every string of every command: the string, its context in the catalogue, and where it belongs."""
-    for command in registered():
-        menu = isinstance(command, app_commands.ContextMenu)
-        where = "/" + command.qualified_name.replace(" ", ".")
-        yield command.qualified_name if menu else command.name, "" if menu else NAME, where
-        if menu:
-            continue
-        yield command.description, "", where
-        for parameter in getattr(command, "parameters", ()):
-            yield parameter.display_name, NAME, where
-            yield parameter.description, "", where
-            for choice in parameter.choices:
-                if not choice.name.startswith("/") and choice.name not in LANGUAGES.values():
-                    yield choice.name, "", where
+def command_strings() -> list[Said]:
+    """What the commands show, but for names that are the same in every language: of commands, languages, corpora."""
+    same = {*LANGUAGES.values(), *CORPORA}
+    return [said for said in strings() if not said.message.startswith("/") and said.message not in same]
 
 
 def catalogue(language: str) -> Catalog:

@@ -9,6 +9,7 @@ from bot.core.speech import ENGLISH, LANGUAGES, in_language, known
 # The context of a name in the catalogues: there it must be lower case and without spaces (Discord's rule), and the
 # same word in a sentence need not be.
 NAME = "name"
+SENTENCE = "sentence"
 NAMES = frozenset({Location.command_name, Location.group_name, Location.parameter_name})
 
 
@@ -25,7 +26,18 @@ class CatalogueTranslator(app_commands.Translator):
         language = known(locale)
         if language == ENGLISH or language not in LANGUAGES:
             return None
-        return in_language(language, string.message, context_of(context))
+        found = in_language(language, key_of(string), context_of(context))
+        return found and found.format(**string.extras)
+
+
+def key_of(string: app_commands.locale_str) -> str:
+    """What the catalogues have it under: itself, or the sentence that its `extras` fill (see `filled`)."""
+    return str(string.extras.get(SENTENCE, string.message))
+
+
+def filled(sentence: str, **values: str) -> app_commands.locale_str:
+    """A `sentence` that names something, in every language: `filled(N_("About {corpus}"), corpus=name)`."""
+    return app_commands.locale_str(sentence.format(**values), **{SENTENCE: sentence}, **values)
 
 
 def context_of(context: app_commands.TranslationContextTypes) -> str:
