@@ -19,14 +19,20 @@ SENTENCE = re.compile(r"[^\W\d_]{2,}[,;:.!?…]?\s+[^\W\d_]+", re.UNICODE)
 # Calls whose strings are for the log, for programs, or registered with Discord through the translator.
 SILENT_CALLS = re.compile(
     r"^(_log\.\w+|re\.\w+|\w*ValueError|TypeError|RuntimeError|AssertionError|app_commands\.\w+|Field|ContextMenu|"
-    r"commands\.\w+|warnings\.\w+|\w+\.autocomplete|\w+\.choices)$"
+    r"commands\.\w+|warnings\.\w+|\w+\.autocomplete|\w+\.choices|.*\.removeprefix)$"
 )
+# Words of the drawing library.
+SILENT_KEYWORDS = frozenset({"textcoords", "loc"})
+# Constants whose names say that no person reads them: a model, a program or the log does.
+SILENT_NAMES = re.compile(r"_(PROMPT|PROGRAM|LOG)$")
 # What is drawn on a button, a field or a card is read even where it is a single word.
 LABELS = frozenset({"label", "title", "placeholder", "footer", "heading"})
 # Calls whose first argument is drawn on a card.
 CARDS = frozenset({"Card", "text"})
 # Where strings with spaces are not said to anybody: path, and the reason.
-NOT_SAID: dict[str, str] = {}
+NOT_SAID: dict[str, str] = {
+    "bot/llm/prices.py": "the sources of prices, for those who keep them up to date",
+}
 
 
 def test_every_sentence_is_in_the_catalogues() -> None:
@@ -88,7 +94,13 @@ def _silent(tree: ast.AST, errors_of_ours: frozenset[str]) -> Iterator[int]:
         elif isinstance(node, ast.ClassDef):
             for keyword in node.keywords:
                 yield from map(id, ast.walk(keyword.value))
+        elif isinstance(node, ast.Assign):
+            if any(SILENT_NAMES.search(ast.unparse(target)) for target in node.targets):
+                yield from map(id, ast.walk(node.value))
         elif isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in SILENT_KEYWORDS:
+                    yield id(keyword.value)
             name = ast.unparse(node.func)
             if name in SAYING or SILENT_CALLS.match(name):
                 yield from map(id, ast.walk(node))
