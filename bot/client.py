@@ -91,6 +91,8 @@ class Fewshot(commands.Bot):
         for place in (None, *self.services.settings.operator_guild_ids):
             for command in self.tree.get_commands(guild=_object(place)):
                 settle(command, anywhere=self.services.settings.user_install)
+                # What a server teaches may not be called like what the bot does already.
+                self.services.tricks.reserved.add(command.name)
         if self.http.token is not None:
             await self.sync()
 

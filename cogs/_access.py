@@ -18,12 +18,6 @@ def managed_guild(interaction: discord.Interaction[Any]) -> int:
     return interaction.guild_id
 
 
-def command_names(interaction: discord.Interaction[Any]) -> set[str]:
-    """The names of all commands, which nothing that a server adds may take."""
-    tree: app_commands.CommandTree[Any] = interaction.client.tree
-    return {command.name for command in [*tree.get_commands(), *tree.get_commands(guild=interaction.guild)]}
-
-
 def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bool:
     """Whether the person runs this bot: named in the settings, or the application's owner, or in its team.
 

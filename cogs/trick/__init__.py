@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.answers import Answers
 from bot.core.errors import InputError, NotAllowedError
+from bot.core.speech import ngettext
 from bot.llm.asking import Answer
 from bot.rendering import page_of
 from bot.server.measuring import Taught
@@ -18,7 +19,7 @@ from bot.server.trick import SHOWN, Trick
 from bot.services import Services, services_of
 from bot.ui.reply import Page, attached
 from bot.ui.uploads import read_text
-from cogs._access import command_names, managed_guild
+from cogs._access import managed_guild
 from cogs._curve import show_curve
 from cogs.trick.cards import list_card, trick_card
 from cogs.trick.correcting import Correcting
@@ -79,7 +80,6 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     async def teach(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Open the window for the instruction and the first example."""
         managed_guild(interaction)
-        self._tricks.reserved |= command_names(interaction)
         await interaction.response.send_modal(TeachModal(self._tricks, self._tricks.name(name)))
 
     @app_commands.command(description="Show me one more example of a trick")
@@ -93,16 +93,19 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.describe(name="The trick")
     async def show(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show the instruction and the examples."""
-        trick = await self._tricks.get(_guild(interaction), name)
-        await interaction.response.send_message(view=trick_card(trick), ephemeral=True)
+        guild = _guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        trick = await self._tricks.get(guild, name)
+        await interaction.edit_original_response(view=trick_card(trick))
 
     @app_commands.command(name="list", description="The tricks of this server")
     async def list_(self, interaction: discord.Interaction[Any]) -> None:
         """List the tricks; to managers also what was suggested."""
         guild = _guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         tricks = await self._tricks.all(guild)
         waiting = len(await self._tricks.suggestions(guild)) if interaction.permissions.manage_guild else 0
-        await interaction.response.send_message(view=list_card(tricks, waiting), ephemeral=True)
+        await interaction.edit_original_response(view=list_card(tricks, waiting))
 
     @app_commands.command(description="Run a trick beside itself with fewer examples, on its own examples")
     @app_commands.describe(name="The trick")
@@ -121,14 +124,18 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.describe(name="The trick")
     async def export(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Hand out the template as JSON."""
-        trick = await self._tricks.get(managed_guild(interaction), name)
+        guild = managed_guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        trick = await self._tricks.get(guild, name)
         data = json.dumps(trick.template().to_dict(), ensure_ascii=False, indent=2) + "\n"
-        await interaction.response.send_message(
-            f"**{trick.name}** with its {len(trick.examples)} examples. `/trick import` reads this file, and so does "
-            "`ChatTemplate.from_file`.",
-            files=attached([(f"{re.sub('[^a-z0-9-]', '', trick.name) or 'trick'}.json", data.encode())]),
-            ephemeral=True,
+        said = ngettext(
+            "**{name}** with its example. `/trick import` reads this file, and so does `ChatTemplate.from_file`.",
+            "**{name}** with its {n} examples. `/trick import` reads this file, and so does `ChatTemplate.from_file`.",
+            len(trick.examples),
+            name=trick.name,
         )
+        file = (f"{re.sub('[^a-z0-9-]', '', trick.name) or 'trick'}.json", data.encode())
+        await interaction.edit_original_response(content=said, attachments=attached([file]))
 
     @app_commands.command(name="import", description="Bring in a trick from a file")
     @app_commands.describe(file="A template as JSON, such as /trick export gives")
@@ -137,7 +144,6 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         guild = managed_guild(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         text = await read_text(file, most=LARGEST)
-        self._tricks.reserved |= command_names(interaction)
         name = file.filename.rpartition(".")[0] or file.filename
         trick = await self._tricks.bring(guild, interaction.user.id, name.replace("_", "-"), text)
         await interaction.edit_original_response(view=trick_card(trick, "This server has a new trick"))
@@ -147,11 +153,16 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     async def remove(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Remove the trick."""
         guild = managed_guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.get(guild, name)
         await self._tricks.remove(guild, name)
-        await interaction.response.send_message(
-            f"**{trick.name}** and its {len(trick.examples)} examples are gone.", ephemeral=True
+        said = ngettext(
+            "**{name}** and its example are gone.",
+            "**{name}** and its {n} examples are gone.",
+            len(trick.examples),
+            name=trick.name,
         )
+        await interaction.edit_original_response(content=said)
 
     @use.autocomplete("name")
     @example.autocomplete("name")

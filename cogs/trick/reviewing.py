@@ -9,7 +9,7 @@ from bot.server.tricks import Suggestion
 from bot.services import Services
 from bot.ui.actions import Handler
 from bot.ui.cards import notice
-from cogs._access import command_names, managed_guild
+from cogs._access import managed_guild
 from cogs.trick.cards import suggestion_card
 from cogs.trick.modals import NameModal
 
@@ -56,7 +56,6 @@ class Reviewing:
     async def _as_new(self, interaction: discord.Interaction[Any], suggestion: Suggestion, name: str) -> None:
         """Make a trick of the template that was corrected, its examples and the correction."""
         guild = managed_guild(interaction)
-        self._tricks.reserved |= command_names(interaction)
         old = suggestion.trick
         trick = replace(old, name=self._tricks.name(name), examples=(*old.examples, suggestion.example))
         await self._tricks.add(guild, suggestion.user_id, trick, suggestion=suggestion.id)

@@ -205,4 +205,4 @@ async def test_only_managers_teach(sim: Simulated) -> None:
 
 async def test_a_trick_that_is_not_there_is_a_sentence(sim: Simulated) -> None:
     result = await sim.member.slash(sim.general, "trick show", name="nothing")
-    assert sim.text(result.response) == "This server has no trick called nothing; /trick list shows those it has."
+    assert sim.text(result.followups[-1]) == "This server has no trick called nothing; /trick list shows those it has."
