@@ -6,11 +6,11 @@ from discord.app_commands import TranslationContextLocation as Location
 
 from bot.core.speech import ENGLISH, LANGUAGES, in_language, known
 
-# The context of a name in the catalogues: there it must be lower case and without spaces (Discord's rule), and the
-# same word in a sentence need not be.
-NAME = "name"
+# Under which context the catalogues have names: there they must be in lower case and without spaces (Discord's rule),
+# and one word may be a verb as a command's name and a noun as an option's. All else has no context.
+COMMAND, OPTION = "command", "option"
+NAMES = {Location.command_name: COMMAND, Location.group_name: COMMAND, Location.parameter_name: OPTION}
 SENTENCE = "sentence"
-NAMES = frozenset({Location.command_name, Location.group_name, Location.parameter_name})
 
 
 class CatalogueTranslator(app_commands.Translator):
@@ -41,6 +41,6 @@ def filled(sentence: str, **values: str) -> app_commands.locale_str:
 
 
 def context_of(context: app_commands.TranslationContextTypes) -> str:
-    """Under which context the catalogues have a string: `NAME`, or none for what may be any text."""
+    """Under which context the catalogues have a string: none for what may be any text, as a menu's name."""
     is_menu = isinstance(context.data, app_commands.ContextMenu)
-    return NAME if context.location in NAMES and not is_menu else ""
+    return "" if is_menu else NAMES.get(context.location, "")
