@@ -5,6 +5,7 @@ is moved. Who may not move alone casts a vote; enough votes are the move.
 """
 
 from dataclasses import dataclass
+from time import time
 
 from bot.core.errors import InputError, NotFoundError
 from bot.core.text import shorten
@@ -27,13 +28,15 @@ MOST_PLACES = 25
 class Moved:
     """What came of a move: a `scene` to show, or a turn being told (`ticket`), or `votes` of so many needed.
 
-    `left` is the turn that the head has left, where there was one.
+    `left` is the turn that the head has left, where there was one. `anew` says that this is the first vote since a
+    restart: votes live in memory, so those that were cast before it are lost.
     """
 
     scene: Scene | None = None
     ticket: Ticket | None = None
     votes: tuple[int, int] | None = None
     left: Turn | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Moving:
 
     def __init__(self, database: Database, adventures: Adventures) -> None:
         self._database, self._adventures, self._taking = database, adventures, adventures.taking
+        self._began = time()
 
     async def move(
         self, story_id: str, seen: int | None, person: Person, verb: str, screen: Screen, *, to: int | None = None
@@ -64,11 +68,13 @@ class Moving:
                 raise NotFoundError(MOVED_ON)
             self._taking.refuse_if_busy(story_id)
             turn = await turns.find(self._database, seen) if seen is not None else None
+            seat = self._taking.seat(story_id)
             waiting = await self._vote(story, turn, person, verb, to)
+            anew, seat.fresh = seat.fresh and (turn.at if turn else story.at) < self._began, False
             if waiting is not None:
-                return Moved(votes=waiting)
+                return Moved(votes=waiting, anew=anew)
             moved = await self._moved(story, turn, person, verb, screen, to)
-            self._taking.seat(story_id).votes.clear()
+            seat.votes.clear()
             return moved
 
     async def places(self, story: Story) -> list[Place]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bot.core.errors import FewshotError, InputError, LimitError, NoModelError
+from bot.core.speech import N_, aloud
 from bot.llm.request import Request
 from bot.play.memory import Memory
 from bot.play.prompting import prompt, tokens_of
@@ -28,8 +29,8 @@ LINE = 3
 FURTHEST = 400
 # Seconds that stopping gives the turns under way, and then their last words.
 GRACE, LAST_WORDS = 5.0, 3.0
-INTERRUPTED = "I was stopped in the middle of this turn."
-STOPPING = "I am being restarted. This turn is kept; go on with it in a minute."
+INTERRUPTED = N_("I was stopped in the middle of this turn.")
+STOPPING = N_("I am being restarted. This turn is kept; go on with it in a minute.")
 
 
 class FullError(LimitError):
@@ -56,19 +57,24 @@ class Ticket:
 
 @dataclass(slots=True)
 class Seat:
-    """What the process knows of a story that is played. `stopped` is None until the database was looked at."""
+    """What the process knows of a story that is played. `stopped` is None until the database was looked at; `fresh`
+    says that nobody has made a move, or voted for one, since the process began.
+    """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     worker: "asyncio.Task[None] | None" = None
     stopped: bool | None = None
     problem: str = INTERRUPTED
     votes: dict[str, set[int]] = field(default_factory=dict)
+    fresh: bool = True
 
 
 class Taking:
     """Turn-taking for all stories; one for the process."""
 
-    def __init__(self, database: Database, teller: Teller, memory: Memory, budget: int, without_model: str) -> None:
+    def __init__(
+        self, database: Database, teller: Teller, memory: Memory, budget: int, without_model: FewshotError
+    ) -> None:
         self._database, self._teller, self._memory = database, teller, memory
         self._budget, self._without_model = budget, without_model
         self._seats: dict[str, Seat] = {}
@@ -114,7 +120,9 @@ class Taking:
         if ahead == "known":
             return Ticket(known=True)
         if ahead == "full":
-            raise FullError(f"{LINE} turns wait already; say it again after them. You said: {new.words[:1500]}")
+            raise FullError(
+                "{n} turns wait already; say it again after them. You said: {words}", n=LINE, words=new.words[:1500]
+            )
         if stopped:
             return Ticket(ahead=ahead + 1, stopped=True)
         if seat.worker is not None:
@@ -130,7 +138,8 @@ class Taking:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         opened.add_done_callback(_heard)
         seat.stopped, seat.votes = False, {}
-        worker = asyncio.create_task(self._work(story, seat, turn, screen, payer, place, opened), name="tell turns")
+        with aloud():  # All see the turns, whoever's was the first.
+            worker = asyncio.create_task(self._work(story, seat, turn, screen, payer, place, opened), name="tell-turns")
         worker.add_done_callback(_ended)
         seat.worker = worker
         return Ticket(opened=opened)
@@ -140,7 +149,7 @@ class Taking:
         self._closing = True
         workers = {seat.worker for seat in self._seats.values() if seat.worker is not None}
         if workers:
-            _, late = await asyncio.wait(workers, timeout=GRACE)
+            _done, late = await asyncio.wait(workers, timeout=GRACE)
             for worker in late:
                 worker.cancel()
             if late:
@@ -204,7 +213,7 @@ class Taking:
                 await asyncio.wait_for(self._stopped(story, seat, turn, shown, STOPPING), LAST_WORDS)
             raise
         except NoModelError:
-            await self._stopped(story, seat, turn, shown, self._without_model)
+            await self._stopped(story, seat, turn, shown, str(self._without_model))
             return False
         except FewshotError as error:
             await self._stopped(story, seat, turn, shown, str(error))

@@ -104,6 +104,7 @@ class Play:
             name, what = discord.utils.escape_markdown(person.name), WORDS.get(verb, "go back a telling")
             await interaction.followup.send(
                 f"-# {name} votes to {what}: {have} of {needed}. Press it too if you agree."
+                + (" I was restarted since this turn, so votes from before do not count any more." * moved.anew)
             )
         elif moved.ticket is not None:
             await told(interaction, await self.follow(story, moved.ticket))

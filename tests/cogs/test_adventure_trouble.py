@@ -189,6 +189,21 @@ async def test_after_a_restart_the_newest_turn_is_posted_anew_and_played_on(tmp_
         assert "You wake" in last(sim).content
 
 
+async def test_a_vote_that_a_restart_has_lost_says_that_it_begins_anew(tmp_path: Path) -> None:
+    lost = "votes from before do not count any more"
+    async with simulated(tmp_path) as sim:
+        await table(sim)
+        await act(sim, "wait", "Nothing.", who=sim.other)
+        shown = await act(sim, "eat the door", "You bite.", who=sim.admin)
+        assert lost not in heard(sim, await sim.other.click(shown, label="Undo"))
+    async with simulated(tmp_path) as sim:
+        again = last(sim)
+        first = heard(sim, await sim.other.click(again, label="Undo"))
+        assert "cleo votes to take the turn back: 1 of 2" in first
+        assert lost in first
+        assert lost not in heard(sim, await sim.other.click(again, label="Undo"))
+
+
 @pytest.mark.settings(openai_base_url=None, openai_api_key=None, story_tokens=2_000)
 async def test_without_a_model_a_long_story_remembers_what_was_done_at_its_beginning(sim: Simulated) -> None:
     await table(sim)
