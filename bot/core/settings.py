@@ -176,6 +176,6 @@ def load(**overrides: object) -> Settings:
             f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg'].removeprefix('Value error, ')}"
             for issue in error.errors(include_input=False)
         )
-        raise ConfigError(f"Some settings cannot be used. {problems}. See .env.example.") from None
+        raise ConfigError("Some settings cannot be used. {problems}. See .env.example.", problems=problems) from None
     except UnicodeDecodeError:
         raise ConfigError("The file .env is not in UTF-8; save it with that encoding.") from None

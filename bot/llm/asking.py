@@ -9,13 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from bot.core.errors import NoModelError, ReplyError
+from bot.core.speech import ENGLISH, speaking
 from bot.llm.client import ChatClient
 from bot.llm.prices import Usage, cost
 from bot.llm.replies import Reply, parse
 from bot.llm.request import Message, Request
 from bot.llm.template import ChatTemplate
 
-REPAIR = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
+REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,10 @@ async def ask(
     except ReplyError as problem:
         if template.reply == "text":
             raise
+        with speaking(ENGLISH):  # The model is told in the language of its template.
+            told = REPAIR_PROMPT.format(problem=problem)
         repair = request.followed_by(
-            {"role": "assistant", "content": first.text or "…"},
-            {"role": "user", "content": REPAIR.format(problem=problem)},
+            {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": told}
         )
     second = await _turn(client, repair, spent, None)
     return _parsed(template, second, repair, earlier=first)

@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletion
 
 from bot.core.errors import ModelError, NoModelError
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
+from bot.core.speech import N_
 from bot.llm.errors import FOREIGN, NONSENSE, UNCLEAR, worded
 from bot.llm.prices import Usage
 from bot.llm.refusals import Refusals
@@ -31,6 +32,8 @@ TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
 RETRIES = 2
 # Seconds until a call, its retries included, must have begun to answer.
 PATIENCE = 120.0
+# In place of a category, where a moderation objects and names none.
+NO_CATEGORY = N_("no category named")
 
 
 class ChatClient:
@@ -106,7 +109,7 @@ class ChatClient:
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
         found = frozenset(name for name, flag in categories.items() if flag)
-        return found or frozenset({"no category named"} if result.flagged else ())
+        return found or frozenset({NO_CATEGORY} if result.flagged else ())
 
     def stream(self, request: Request) -> AnswerStream:
         """The same as it comes."""

@@ -9,50 +9,51 @@ import httpx2
 import openai
 
 from bot.core.errors import ModelError, NoModelError
+from bot.core.speech import N_
 
 # The local engine answers with this code where the stand-in has no skill for a request.
 NO_MODEL = "no_model_connected"
 
-REFUSED = "The model did not accept this request. A shorter or simpler text may work."
-UNCLEAR = "The model's server gave an answer that cannot be understood. Try again in a moment."
-UNREACHABLE = "The model cannot be reached right now. Try again in a moment."
+REFUSED = N_("The model did not accept this request. A shorter or simpler text may work.")
+UNCLEAR = N_("The model's server gave an answer that cannot be understood. Try again in a moment.")
+UNREACHABLE = N_("The model cannot be reached right now. Try again in a moment.")
 # What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
 NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError)
 
 _TABLE: tuple[tuple[type[Exception], str], ...] = (
-    (openai.APITimeoutError, "The model took too long to answer. Try again in a moment."),
+    (openai.APITimeoutError, N_("The model took too long to answer. Try again in a moment.")),
     (openai.APIConnectionError, UNREACHABLE),
     (
         openai.AuthenticationError,
-        "The model's server did not accept the bot's credentials; its operator must check them.",
+        N_("The model's server did not accept the bot's credentials; its operator must check them."),
     ),
     (
         openai.PermissionDeniedError,
-        "The bot's account may not use this model; its operator must choose another.",
+        N_("The bot's account may not use this model; its operator must choose another."),
     ),
     (
         openai.NotFoundError,
-        "The model that the bot is set to use does not exist; its operator must choose another.",
+        N_("The model that the bot is set to use does not exist; its operator must choose another."),
     ),
     (
         openai.RateLimitError,
-        "The model is getting more requests than it takes right now. Try again in a minute.",
+        N_("The model is getting more requests than it takes right now. Try again in a minute."),
     ),
-    (openai.InternalServerError, "The model's server has a fault right now. Try again in a minute."),
+    (openai.InternalServerError, N_("The model's server has a fault right now. Try again in a minute.")),
     (openai.BadRequestError, REFUSED),
     (openai.UnprocessableEntityError, REFUSED),
     (openai.APIError, UNCLEAR),
-    (httpx2.TimeoutException, "The model took too long to answer. Try again in a moment."),
-    (httpx2.HTTPError, "The connection to the model broke off. Try again in a moment."),
-    (httpx2.StreamError, "The connection to the model broke off. Try again in a moment."),
+    (httpx2.TimeoutException, N_("The model took too long to answer. Try again in a moment.")),
+    (httpx2.HTTPError, N_("The connection to the model broke off. Try again in a moment.")),
+    (httpx2.StreamError, N_("The connection to the model broke off. Try again in a moment.")),
     (aiohttp.ClientConnectorError, UNREACHABLE),
-    (aiohttp.ClientError, "The connection to the model broke off. Try again in a moment."),
-    (TimeoutError, "The model took too long to answer. Try again in a moment."),
+    (aiohttp.ClientError, N_("The connection to the model broke off. Try again in a moment.")),
+    (TimeoutError, N_("The model took too long to answer. Try again in a moment.")),
 )
-FOREIGN: tuple[type[Exception], ...] = tuple(kind for kind, _ in _TABLE)
+FOREIGN: tuple[type[Exception], ...] = tuple(kind for kind, _text in _TABLE)
 # What no other request would escape: the account or the model is at fault, not what was asked.
 _LASTING = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
-QUOTA = "The account behind the bot has used up its credit with the model's provider; its operator must add some."
+QUOTA = N_("The account behind the bot has used up its credit with the model's provider; its operator must add some.")
 
 
 def worded(error: Exception) -> ModelError:

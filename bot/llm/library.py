@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.core.errors import NotFoundError, TemplateError
+from bot.core.speech import _
 from bot.llm.template import ChatTemplate
 
 STYLES = "styles.json"
@@ -43,7 +44,8 @@ class Library:
             return self.templates[name]
         if name in self.problems:
             raise TemplateError(self.problems[name])
-        raise NotFoundError(f"There is no template called {name}; there are {', '.join(sorted(self.templates))}.")
+        known = ", ".join(sorted(self.templates))
+        raise NotFoundError("There is no template called {name}; there are {known}.", name=name, known=known)
 
     def with_sample(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """`inputs`, with the sample of the style that they name, where they name one of ours and give no sample."""
@@ -76,9 +78,10 @@ def _described(template: ChatTemplate, file: str) -> ChatTemplate:
     """`template`, if it says what it is and what its inputs are, as people meet it by them."""
     missing = [name for name in template.placeholders if name not in template.inputs]
     if not template.about:
-        missing.insert(0, "the template itself")
+        # Translators: one of the things that "The template … does not describe …" names.
+        missing.insert(0, _("the template itself"))
     if missing:
-        raise TemplateError(f"The template {file} does not describe {', '.join(missing)}.")
+        raise TemplateError("The template {file} does not describe {missing}.", file=file, missing=", ".join(missing))
     return template
 
 
@@ -88,4 +91,6 @@ def _styles(path: Path) -> dict[str, Style]:
         data = json.loads(path.read_text(encoding="utf-8"))
         return {name: Style(item["about"], item["sample"]) for name, item in data.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise TemplateError(f'{path.name} cannot be used: every style needs an "about" and a "sample".') from None
+        raise TemplateError(
+            '{file} cannot be used: every style needs an "about" and a "sample".', file=path.name
+        ) from None

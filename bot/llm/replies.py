@@ -97,8 +97,10 @@ def json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         raise ReplyError("The answer's JSON is malformed or incomplete.") from None
     problem = _first_problem(data, schema)
     if problem is not None:
-        where = ".".join(str(part) for part in problem.absolute_path) or "the object"
-        raise ReplyError(f"The answer's JSON does not fit: {where} breaks its rule {problem.validator!r}.")
+        where, rule = ".".join(str(part) for part in problem.absolute_path), problem.validator
+        if not where:
+            raise ReplyError("The answer's JSON does not fit: the object breaks its rule {rule!r}.", rule=rule)
+        raise ReplyError("The answer's JSON does not fit: {where} breaks its rule {rule!r}.", where=where, rule=rule)
     return dict(data)
 
 

@@ -7,16 +7,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bot.core.errors import TemplateError
+from bot.core.speech import N_, _
 
 ReplyKind = Literal["text", "rating", "facts", "json"]
 OURS = frozenset({"about", "inputs", "reply", "schema", "messages"})
 # The client decides these itself; a template that set them would get another kind of answer than asked for.
 NOT_FOR_TEMPLATES = frozenset({"stream", "stream_options", "n", "background"})
 
+# By how many examples a model is shown: none, one, more.
+TECHNIQUES = (N_("zero-shot"), N_("one-shot"), N_("few-shot"))
+
 
 def technique(examples: int) -> str:
-    """The name of the technique that shows a model this many examples."""
-    return {0: "zero-shot", 1: "one-shot"}.get(examples, "few-shot")
+    """The English name of the technique that shows a model this many examples (0 or more)."""
+    return TECHNIQUES[min(examples, 2)]
 
 
 class Input(BaseModel):
@@ -69,10 +73,10 @@ def chat_parameters() -> frozenset[str]:
 def check(data: object, source: str) -> Parts:
     """`data` as checked parts; raises `TemplateError` that names `source` and every problem."""
     if not isinstance(data, Mapping):
-        raise TemplateError(f'The template {source} must be a JSON object with "messages".')
+        raise TemplateError('The template {source} must be a JSON object with "messages".', source=source)
     parameters = {key: value for key, value in data.items() if key in chat_parameters()}
     unknown = [str(key) for key in data if key not in OURS and key not in parameters]
-    problems = [f"unknown key {key}" for key in unknown]
+    problems = [_("unknown key {key}", key=key) for key in unknown]
     parts = None
     try:
         parts = Parts.model_validate(
@@ -81,7 +85,9 @@ def check(data: object, source: str) -> Parts:
     except ValidationError as error:
         problems += [_worded(issue) for issue in error.errors(include_input=False, include_url=False)]
     if problems or parts is None:
-        raise TemplateError(f"The template {source} cannot be used: {'; '.join(problems)}.")
+        raise TemplateError(
+            "The template {source} cannot be used: {problems}.", source=source, problems="; ".join(problems)
+        )
     return parts
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from bot.core.errors import ReplyError
 from bot.llm.template import ChatTemplate
 
+OPTIONAL_PROMPT = "{about} (may be left out)"
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -39,11 +41,14 @@ def checked(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> 
     name, inputs = str(reply["template"]), reply.get("inputs") or {}
     template = templates.get(name)
     if template is None:
-        raise ReplyError(f"The model chose “{name[:50]}”, which is not one of my tricks.")
+        raise ReplyError("The model chose “{name}”, which is not one of my tricks.", name=name[:50])
     given = {str(key): str(value) for key, value in inputs.items() if value and key in template.placeholders}
     missing = [key for key in template.with_examples(0).placeholders if key not in given and _needed(template, key)]
     if missing:
-        raise ReplyError(f"For {name} the model left out {', '.join(missing)}; say it in your request.")
+        left_out = ", ".join(missing)
+        raise ReplyError(
+            "For {name} the model left out {missing}; say it in your request.", name=name, missing=left_out
+        )
     return Choice(name, given, str(reply.get("why") or ""))
 
 
@@ -63,4 +68,4 @@ def _described(template: ChatTemplate, key: str) -> str:
     item = template.inputs.get(key)
     if item is None:
         return "text"
-    return f"{item.about} (may be left out)" if item.default is not None else item.about
+    return OPTIONAL_PROMPT.format(about=item.about) if item.default is not None else item.about

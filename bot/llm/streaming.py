@@ -151,8 +151,10 @@ class AnswerStream:
 class _InStream(openai.APIError):
     """An error that a server sent inside a stream it had begun with 200."""
 
+    FOR_LOG = "error in the stream"
+
     def __init__(self, body: dict[str, Any]) -> None:
-        self.message, self.body = "error in the stream", body
+        self.message, self.body = self.FOR_LOG, body
         self.code = body.get("code")
         Exception.__init__(self, self.message)
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 from openai.types.chat import ChatCompletion
 
 from bot.core.errors import TemplateError
+from bot.core.speech import _
 from bot.llm.client import ChatClient, shared
 from bot.llm.filling import fill, names_in
 from bot.llm.request import Message, Request
@@ -46,13 +47,22 @@ class ChatTemplate:
         try:
             data = json.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise TemplateError(f"The template {path.name} cannot be read: {error.strerror}.") from None
+            raise TemplateError(
+                "The template {file} cannot be read: {reason}.", file=path.name, reason=error.strerror
+            ) from None
         except UnicodeDecodeError:
-            raise TemplateError(f"The template {path.name} is not UTF-8.") from None
+            raise TemplateError("The template {file} is not UTF-8.", file=path.name) from None
         except json.JSONDecodeError as error:
-            raise TemplateError(f"The template {path.name} is not JSON: {error.msg}, line {error.lineno}.") from None
+            raise TemplateError(
+                "The template {file} is not JSON: {problem}, line {line}.",
+                file=path.name,
+                problem=error.msg,
+                line=error.lineno,
+            ) from None
         except RecursionError:
-            raise TemplateError(f"The template {path.name} is not JSON that can be read: it nests too deep.") from None
+            raise TemplateError(
+                "The template {file} is not JSON that can be read: it nests too deep.", file=path.name
+            ) from None
         return cls.from_dict(data, name=path.stem, source=path.name)
 
     @classmethod
@@ -118,15 +128,17 @@ class ChatTemplate:
         given.update(values)
         # An input may be wanted only by an example that this rung of the ladder leaves out.
         unknown = [name for name in values if name not in wanted and name not in self.inputs]
-        problems = [f"it needs a value for {name}" for name in wanted if name not in given]
-        problems += [f"it has no input called {name}" for name in unknown]
+        problems = [_("it needs a value for {name}", name=name) for name in wanted if name not in given]
+        problems += [_("it has no input called {name}", name=name) for name in unknown]
         problems += [
-            f"{name} is longer than {item.max:,} characters"
+            _("{name} is longer than {most:,} characters", name=name, most=item.max)
             for name, item in self.inputs.items()
             if item.max is not None and len(given.get(name, "")) > item.max
         ]
         if problems:
-            raise TemplateError(f"The template {self.name} cannot be filled: {'; '.join(problems)}.")
+            raise TemplateError(
+                "The template {name} cannot be filled: {problems}.", name=self.name, problems="; ".join(problems)
+            )
         filled = tuple({**message, "content": fill(message["content"], given)} for message in self.messages)
         return Request(filled, self.parameters, self.name, len(self.examples))
 
