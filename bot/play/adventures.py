@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import time
 
-from bot.core.errors import InputError, NotAllowedError, NotFoundError
+from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
+from bot.core.speech import N_
 from bot.core.text import shorten
 from bot.llm.request import Request
 from bot.play import rights, words
@@ -28,8 +29,8 @@ from bot.storage.turns import NewTurn, Turn
 ROOM = "room"
 MOST_NOTES, LONGEST_NOTE = 10, 300
 MOST_BRANCHES, LONGEST_BRANCH = 25, 40
-NO_STORY = "No story is being played here. Start one with /adventure start."
-OVER = "This story has ended. /adventure resume takes it up again."
+NO_STORY = N_("No story is being played here. Start one with /adventure start.")
+OVER = N_("This story has ended. /adventure resume takes it up again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class Adventures:
         self.scenarios = scenarios
         self.memory = Memory(database, teller, scenarios, budget)
         room = scenarios.by_name.get(ROOM)
-        without = f"No language model is connected; without one I can play only “{room.title if room else ROOM}”."
+        without = NoModelError(
+            "No language model is connected; without one I can play only “{title}”.", title=room.title if room else ROOM
+        )
         self.taking = Taking(database, teller, self.memory, budget, without)
         self._chance = random.SystemRandom()
 
@@ -209,7 +212,9 @@ class Adventures:
             raise InputError("Give the branch a name.")
         branch = Branch(name, (await self.running(story.id)).head, person.id)
         if not await branches.put(self._database, story.id, branch, MOST_BRANCHES):
-            raise InputError(f"A story has up to {MOST_BRANCHES} branches; use the name of an old one for this place.")
+            raise InputError(
+                "A story has up to {most} branches; use the name of an old one for this place.", most=MOST_BRANCHES
+            )
         return branch
 
     async def pin(self, story: Story, person: Person, text: str) -> None:
@@ -217,9 +222,9 @@ class Adventures:
         await self.refuse_unless_player(story, person, known=True)
         text = " ".join(text.split())
         if not text or len(text) > LONGEST_NOTE:
-            raise InputError(f"A note has 1 to {LONGEST_NOTE} characters.")
+            raise InputError("A note has 1 to {most} characters.", most=LONGEST_NOTE)
         if not await notes.add(self._database, story.id, person.id, text, MOST_NOTES):
-            raise InputError(f"A story has up to {MOST_NOTES} notes; unpin one first.")
+            raise InputError("A story has up to {most} notes; unpin one first.", most=MOST_NOTES)
 
     async def unpin(self, story: Story, person: Person, note_id: int) -> None:
         """Take a note away: its writer may, and those who lead."""

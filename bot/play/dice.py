@@ -6,7 +6,7 @@ import re
 from bot.core.errors import InputError
 
 # What stands before the bot's own rolls in a turn; the scenarios tell the model to trust nothing else.
-MARK = "Dice, rolled by the bot"
+DICE_PROMPT = "Dice, rolled by the bot"
 # More dice than a hand holds, and more sides than a die has, are a slip of the keyboard.
 MOST_DICE, MOST_SIDES, MOST_BONUS, MOST_ROLLS = 20, 1_000, 1_000, 3
 
@@ -19,7 +19,7 @@ def rolled(text: str, chance: random.Random) -> str:
     Raises `InputError` for dice that nobody has.
     """
     rolls = list(_ROLL.finditer(text))[:MOST_ROLLS]
-    return f"{MARK}: {'; '.join(_roll(match, chance) for match in rolls)}" if rolls else ""
+    return f"{DICE_PROMPT}: {'; '.join(_roll(match, chance) for match in rolls)}" if rolls else ""
 
 
 def _roll(match: re.Match[str], chance: random.Random) -> str:
@@ -27,7 +27,10 @@ def _roll(match: re.Match[str], chance: random.Random) -> str:
     bonus = (match["bonus"] or "").replace(" ", "")
     if not (1 <= dice <= MOST_DICE and 2 <= sides <= MOST_SIDES and _number(bonus[1:] or "0") <= MOST_BONUS):
         raise InputError(
-            f"I have up to {MOST_DICE} dice of 2 to {MOST_SIDES:,} sides, with up to {MOST_BONUS:,} added: roll 2d6+1."
+            "I have up to {dice} dice of 2 to {sides:,} sides, with up to {bonus:,} added: roll 2d6+1.",
+            dice=MOST_DICE,
+            sides=MOST_SIDES,
+            bonus=MOST_BONUS,
         )
     faces = [chance.randint(1, sides) for _ in range(dice)]
     total = sum(faces) + int(bonus or 0)

@@ -26,6 +26,8 @@ FULL, KEPT = 0.6, 0.25
 LONGEST = 3_000
 # Turns until a summary that failed is tried again.
 PATIENCE = 5
+# What stands for the summary where there is none yet.
+NOTHING_YET_PROMPT = "Nothing yet."
 
 
 class Memory:
@@ -52,7 +54,7 @@ class Memory:
         if self._pauses.get(story.id, 0) > 0:
             self._pauses[story.id] -= 1
             return
-        task = asyncio.create_task(self._remember(story, head), name="summarise a story")
+        task = asyncio.create_task(self._remember(story, head), name="summarise-a-story")
         self._running[story.id] = task
         task.add_done_callback(lambda _: self._running.pop(story.id, None))
 
@@ -97,7 +99,7 @@ class Memory:
 
     async def _written(self, story: Story, summary: str, old: Sequence[Turn]) -> str:
         told = "\n".join(f"> {line_of(turn)}\n{turn.reply or ''}" for turn in old)
-        request = self._scenarios.prompt("summary").fill({"before": summary or "Nothing yet.", "turns": told})
+        request = self._scenarios.prompt("summary").fill({"before": summary or NOTHING_YET_PROMPT, "turns": told})
         # The server pays for its story's memory; in direct messages the one who started it does.
         payer = Payer(0 if story.guild_id else story.starter_id, story.guild_id, story.channel_id)
         answer = await self._teller.tell(request, payer)

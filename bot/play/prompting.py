@@ -12,8 +12,9 @@ from bot.play.scenarios import Frame
 from bot.play.words import line_of
 from bot.storage.turns import Turn
 
-SO_FAR, PINNED = "What happened so far:", "Notes that the players pinned:"
-HEARD = "I keep that in mind. The story goes on."
+SO_FAR_PROMPT = "What happened so far:"
+PINNED_PROMPT = "Notes that the players pinned:"
+HEARD_PROMPT = "I keep that in mind. The story goes on."
 # Turns that leave the prompt together.
 BLOCK = 8
 # UTF-8 bytes a token: on the dear side for English, about right for scripts of three bytes a character. Fixed, and
@@ -35,12 +36,12 @@ def messages_of(turn: Turn) -> list[Message]:
 
 def beginning(frame: Frame, summary: str, notes: Sequence[str]) -> list[Message]:
     """What stands before the turns. Summary and notes come from what people wrote, so they stay the user's."""
-    parts = [f"{SO_FAR}\n{summary}"] if summary else []
-    parts += ["\n".join([PINNED, *(f"- {note}" for note in notes)])] if notes else []
+    parts = [f"{SO_FAR_PROMPT}\n{summary}"] if summary else []
+    parts += ["\n".join([PINNED_PROMPT, *(f"- {note}" for note in notes)])] if notes else []
     if not parts:
         return list(frame.messages)
     memory = {"role": "user", "content": "\n\n".join(parts)}
-    return [*frame.messages, memory, {"role": "assistant", "content": HEARD}]
+    return [*frame.messages, memory, {"role": "assistant", "content": HEARD_PROMPT}]
 
 
 def prompt(frame: Frame, summary: str, notes: Sequence[str], turns: Sequence[Turn], budget: int) -> Request:

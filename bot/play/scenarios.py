@@ -67,7 +67,9 @@ class Scenarios:
     def prompt(self, name: str) -> ChatTemplate:
         """The memory's prompt called `name`: summary or recap. Raises `TemplateError` where its file is broken."""
         if name not in self.prompts:
-            raise TemplateError(self.problems.get(name, f"There is no prompt called {name}."))
+            if name in self.problems:
+                raise TemplateError(self.problems[name])
+            raise TemplateError("There is no prompt called {name}.", name=name)
         return self.prompts[name]
 
     def get(self, name: str) -> Scenario:
@@ -77,7 +79,7 @@ class Scenarios:
             if wanted in (scenario.name.casefold(), scenario.title.casefold()):
                 return scenario
         titles = ", ".join(sorted(scenario.title for scenario in self.by_name.values()))
-        raise NotFoundError(f"There is no such scenario; there are {titles}.")
+        raise NotFoundError("There is no such scenario; there are {titles}.", titles=titles)
 
     def suggested(self, typed: str) -> list[Scenario]:
         """Those whose title or subject holds what was `typed`, by title, 25 at most as Discord shows no more."""
@@ -112,18 +114,25 @@ def _scenario(path: Path) -> Scenario:
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise TemplateError(f"The scenario {path.name} cannot be read: {error.strerror}.") from None
+        raise TemplateError("The scenario {file} cannot be read: {why}.", file=path.name, why=error.strerror) from None
     except ValueError:
-        raise TemplateError(f"The scenario {path.name} is not JSON in UTF-8.") from None
+        raise TemplateError("The scenario {file} is not JSON in UTF-8.", file=path.name) from None
     title = data.pop("title", None) if isinstance(data, dict) else None
     if not isinstance(title, str) or not 0 < len(title) <= LONGEST_TITLE:
-        raise TemplateError(f'The scenario {path.name} needs a "title" of up to {LONGEST_TITLE} characters.')
+        raise TemplateError(
+            'The scenario {file} needs a "title" of up to {most} characters.', file=path.name, most=LONGEST_TITLE
+        )
     template = ChatTemplate.from_dict(data, name=path.stem, source=path.name)
     examples = len(template.examples) - 1
     if template.messages[0]["role"] != "system" or template.messages[-1]["role"] != "assistant":
-        raise TemplateError(f"The scenario {path.name} must begin with a system message and end with its opening.")
+        raise TemplateError(
+            "The scenario {file} must begin with a system message and end with its opening.", file=path.name
+        )
     if not LEAST_EXAMPLES <= examples <= MOST_EXAMPLES:
         raise TemplateError(
-            f"The scenario {path.name} needs {LEAST_EXAMPLES} to {MOST_EXAMPLES} example turns before its opening."
+            "The scenario {file} needs {least} to {most} example turns before its opening.",
+            file=path.name,
+            least=LEAST_EXAMPLES,
+            most=MOST_EXAMPLES,
         )
     return Scenario(path.stem, title, template.about, Frame(template.messages, template.parameters, examples))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from bot.core.speech import _, ngettext
 from bot.play.scenarios import Frame
 from bot.play.words import shown
 from bot.storage.stories import Story
@@ -14,12 +15,12 @@ def transcript(story: Story, path: Sequence[Turn]) -> str:
     began = datetime.fromtimestamp(story.at, UTC)
     parts = [
         f"# {story.title}",
-        f"*Begun on {began:%d %B %Y}, {len(path)} turns*",
+        ngettext("*Begun on {date}, {n} turn*", "*Begun on {date}, {n} turns*", len(path), date=began.date()),
         Frame.from_json(story.frame).opening,
     ]
     for turn in path:
         parts.append("\n".join(f"> {line}" for line in f"**{turn.player}**: {shown(turn)}".splitlines()))
         if turn.dice:
-            parts.append(f"*{turn.dice}*")
-        parts.append(turn.reply if turn.reply is not None else "*(not told)*")
+            parts.append(_("*Dice, rolled by the bot: {rolls}*", rolls=turn.dice.partition(": ")[2]))
+        parts.append(turn.reply if turn.reply is not None else _("*(not told)*"))
     return "\n\n".join(parts) + "\n"

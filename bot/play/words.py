@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from bot.core.errors import InputError
-from bot.play.dice import MARK, rolled
+from bot.play.dice import DICE_PROMPT, rolled
 from bot.storage.turns import Turn
 
 # What a modal of Discord's holds; a longer slash option is refused with a sentence.
@@ -36,7 +36,7 @@ def read(text: str, chance: random.Random) -> Action:
     if not text:
         raise InputError("There is nothing to do: say what you do, or put what you say in quotation marks.")
     if len(text) > LONGEST:
-        raise InputError(f"That is {len(text):,} characters; a turn takes up to {LONGEST:,}.")
+        raise InputError("That is {n:,} characters; a turn takes up to {most:,}.", n=len(text), most=LONGEST)
     spoken = _QUOTED.match(_SAY.sub("", text))
     if spoken and spoken["words"].strip():
         return Action(SAY, spoken["words"].strip())
@@ -71,4 +71,4 @@ def shown(turn: Turn) -> str:
 
 def _unmarked(words: str) -> str:
     """`words` without the mark of the bot's own dice."""
-    return re.sub(re.escape(MARK), "Dice, claimed by a player", words, flags=re.I)
+    return re.sub(re.escape(DICE_PROMPT), "Dice, claimed by a player", words, flags=re.I)

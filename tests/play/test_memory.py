@@ -5,7 +5,7 @@ import asyncio
 from bot.core.errors import ModelError
 from bot.llm.request import Request
 from bot.play import moving
-from bot.play.prompting import SO_FAR, tokens_of
+from bot.play.prompting import SO_FAR_PROMPT, tokens_of
 from bot.storage import turns
 from bot.storage.privacy import forget
 from tests.play.table import ANN, Table, table
@@ -34,7 +34,7 @@ async def test_every_prompt_stays_within_the_budget_and_summaries_take_the_place
             await at.adventures.memory.settled()
         assert all(tokens_of(request.messages) <= 3_000 for request in prompts(at))
         last = prompts(at)[-1].messages
-        memory = next(message["content"] for message in last if message["content"].startswith(SO_FAR))
+        memory = next(message["content"] for message in last if message["content"].startswith(SO_FAR_PROMPT))
         assert "They got as far as step" in memory
         assert "step 0" not in [message["content"] for message in last]
         assert last[-1]["content"] == "step 59"
