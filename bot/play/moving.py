@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import time
 
 from bot.core.errors import InputError, NotFoundError
+from bot.core.speech import N_, _
 from bot.core.text import shorten
 from bot.play import rights, words
 from bot.play.adventures import Adventures
@@ -19,7 +20,7 @@ from bot.storage.database import Database
 from bot.storage.stories import Story
 from bot.storage.turns import OPEN, Turn
 
-MOVED_ON = "The story has gone on since. Use the buttons under its newest turn."
+MOVED_ON = N_("The story has gone on since. Use the buttons under its newest turn.")
 UNDO, BACK, FORWARD, RETRY, SWITCH, PUSH, DROP = "undo", "back", "forward", "retry", "switch", "push", "drop"
 MOST_PLACES = 25
 
@@ -85,7 +86,7 @@ class Moving:
         taken = {one.turn_id for one in found} | {story.head}
         parents = {turn.parent_id for turn in tree}
         ends = [turn for turn in reversed(tree) if turn.id not in parents and turn.id not in taken]
-        found += [Place(turn.id, f"turn {turn.depth}", _about(turn)) for turn in ends]
+        found += [Place(turn.id, _("turn {n}", n=turn.depth), _about(turn)) for turn in ends]
         return found[:MOST_PLACES]
 
     async def _vote(
@@ -164,4 +165,4 @@ class Moving:
 
 
 def _about(turn: Turn | None) -> str:
-    return shorten(f"{turn.player}: {words.shown(turn)}", 90) if turn else "the opening"
+    return shorten(f"{turn.player}: {words.shown(turn)}", 90) if turn else _("the opening")
