@@ -94,6 +94,11 @@ def in_language(language: str, message: str, context: str = "") -> str | None:
     return None if found == message else found
 
 
+def number(value: float, spec: str = ",") -> str:
+    """`value` as `spec` formats it and the language writes it, where it stands alone: `number(1.5, ",.2f")`."""
+    return str(_formatter.format_field(value, spec))
+
+
 def catalogues() -> bytes:
     """All catalogues as they lie on disk, to tell whether any has changed."""
     return b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.mo")))

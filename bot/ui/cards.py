@@ -9,13 +9,14 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import N_, _
 from bot.ui.safe import Layout
 
 CHARACTERS = 4_000
 BYTES = 10_000
 COMPONENTS = 40
 BRAND = discord.Colour.from_rgb(88, 101, 242)
-CUT = "… (shortened)"
+CUT = N_("… (shortened)")
 
 
 class Card:
@@ -83,11 +84,12 @@ class Card:
         characters, size = CHARACTERS - self._characters, BYTES - self._bytes
         if len(text) <= characters and len(text.encode()) <= size:
             return text
-        if min(characters, size) <= len(CUT.encode()) + 20:
+        cut = _(CUT)
+        if min(characters, size) <= len(cut.encode()) + 20:
             return ""
-        kept = text[: characters - len(CUT)].encode()[: size - len(CUT.encode())].decode(errors="ignore")
+        kept = text[: characters - len(cut)].encode()[: size - len(cut.encode())].decode(errors="ignore")
         # A fence that the cut leaves open would swallow the rest of the card.
-        return kept[: -len("\n```")].rstrip("`") + f"\n```{CUT}" if kept.count("```") % 2 else kept + CUT
+        return kept[: -len("\n```")].rstrip("`") + f"\n```{cut}" if kept.count("```") % 2 else kept + cut
 
 
 def notice(title: str, lines: Sequence[str], *buttons: discord.ui.Item[Any]) -> Layout:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.core.speech import _, number, pgettext
 from bot.ui.pictures import ACCENT, GOLD, INK, png, sheet
 
 DIM, BAND = "#5c5f66", "#313338"
@@ -28,20 +29,21 @@ async def loss_picture(
 
 def _losses(training: list[tuple[int, float]], validation: list[tuple[int, float]], title: str) -> bytes:
     figure, axes = sheet(title)
-    for told, colour, name in ((training, GOLD, "training"), (validation, ACCENT, "held aside")):
+    names = pgettext("losses", "training"), _("held aside")
+    for told, colour, name in ((training, GOLD, names[0]), (validation, ACCENT, names[1])):
         points = smooth(told)
         thinned = points[:: len(points) // MOST_POINTS + 1]
         if thinned:
             marker = "o" if len(thinned) < FEW else ""
             axes.plot(*zip(*thinned, strict=True), color=colour, linewidth=2, label=name, marker=marker)
             axes.annotate(
-                f"{points[-1][1]:.2f}", points[-1], (6, 0), textcoords="offset points",
+                number(points[-1][1], ",.2f"), points[-1], (6, 0), textcoords="offset points",
                 va="center", color=colour, parse_math=False, annotation_clip=False,
             )  # fmt: skip
-    most = max((loss for told in (training, validation) for _, loss in smooth(told)), default=1.0)
+    most = max((loss for told in (training, validation) for _step, loss in smooth(told)), default=1.0)
     axes.set_ylim(0, most * 1.1 or 1.0)
-    axes.set_xlabel("step", color=INK)
-    axes.set_ylabel("loss", color=INK)
+    axes.set_xlabel(pgettext("losses", "step"), color=INK)
+    axes.set_ylabel(pgettext("losses", "loss"), color=INK)
     axes.grid(axis="y", color=DIM, linewidth=0.5)
     if validation:
         axes.legend(frameon=False, labelcolor=INK, loc="upper right")
@@ -51,9 +53,9 @@ def _losses(training: list[tuple[int, float]], validation: list[tuple[int, float
 def smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     """Many losses as running means: a batch is small, so that single ones jump about and hide the line."""
     mean, smoothed = 0.0, []
-    for number, (step, loss) in enumerate(points):
+    for place, (step, loss) in enumerate(points):
         # The first ones count in full, so that the line begins where the losses do.
-        weight = max(1 / (number + 1), SMOOTHING) if len(points) >= MANY else 1.0
+        weight = max(1 / (place + 1), SMOOTHING) if len(points) >= MANY else 1.0
         mean += weight * (loss - mean)
         smoothed.append((step, mean))
     return smoothed
@@ -66,7 +68,7 @@ async def score_picture(bars: Mapping[str, Sequence[tuple[str, float]]], title: 
 
 def _scores(bars: dict[str, Sequence[tuple[str, float]]], title: str) -> bytes:
     figure, axes = sheet(title)
-    series = list(dict.fromkeys(name for entries in bars.values() for name, _ in entries))
+    series = list(dict.fromkeys(name for entries in bars.values() for name, _share in entries))
     places: dict[str, list[tuple[float, float]]] = {name: [] for name in series}
     middles, at = [], 0.0
     for entries in bars.values():
@@ -77,7 +79,7 @@ def _scores(bars: dict[str, Sequence[tuple[str, float]]], title: str) -> bytes:
         at += 0.5
     for name, colour in zip(series, (GOLD, ACCENT, DIM), strict=False):
         drawn = axes.barh(*zip(*places[name], strict=True), height=0.85, color=colour, label=name)
-        axes.bar_label(drawn, [f"{share:.0%}" for _, share in places[name]], padding=4, color=INK, parse_math=False)
+        axes.bar_label(drawn, [f"{share:.0%}" for _at, share in places[name]], padding=4, color=INK, parse_math=False)
     figure.set_size_inches(6.4, at * A_ROW * 0.8 + AROUND + (0.4 if len(series) > 1 else 0))
     axes.set_yticks(middles, [_short(label) for label in bars], parse_math=False)
     axes.invert_yaxis()

@@ -13,6 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.core.errors import FewshotError
+from bot.core.speech import N_, _
 
 _log = logging.getLogger(__name__)
 # Discord's codes for an interaction that cannot be answered (any more): unknown interaction, unknown webhook,
@@ -24,19 +25,25 @@ LOST: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 TROUBLE: tuple[type[Exception], ...] = (discord.HTTPException, *LOST)
 
 _TABLE: tuple[tuple[type[Exception], str], ...] = (
-    (app_commands.NoPrivateMessage, "This command works in servers only."),
-    (app_commands.MissingPermissions, "You need more permissions here to use this command."),
-    (app_commands.BotMissingPermissions, "I am missing permissions in this channel; a server admin can grant them."),
-    (app_commands.CommandOnCooldown, "That was quick. Wait a few seconds and try again."),
-    (app_commands.CheckFailure, "You may not use this command here."),
-    (app_commands.CommandNotFound, "This command has changed. Restart your Discord app and try again."),
-    (app_commands.CommandSignatureMismatch, "This command has changed. Restart your Discord app and try again."),
-    (app_commands.TransformerError, "One of the values you gave cannot be used here. Look at its hint and try again."),
-    (discord.Forbidden, "I may not do that in this channel; a server admin can grant me the permission."),
-    (discord.NotFound, "What this belongs to was deleted."),
-    (discord.DiscordServerError, "Discord has a fault right now. Try again in a minute."),
-    (discord.RateLimited, "Discord asks me to slow down. Try again in a minute."),
-    (aiohttp.ClientError, "The connection to Discord broke off. Try again in a moment."),
+    (app_commands.NoPrivateMessage, N_("This command works in servers only.")),
+    (app_commands.MissingPermissions, N_("You need more permissions here to use this command.")),
+    (
+        app_commands.BotMissingPermissions,
+        N_("I am missing permissions in this channel; a server admin can grant them."),
+    ),
+    (app_commands.CommandOnCooldown, N_("That was quick. Wait a few seconds and try again.")),
+    (app_commands.CheckFailure, N_("You may not use this command here.")),
+    (app_commands.CommandNotFound, N_("This command has changed. Restart your Discord app and try again.")),
+    (app_commands.CommandSignatureMismatch, N_("This command has changed. Restart your Discord app and try again.")),
+    (
+        app_commands.TransformerError,
+        N_("One of the values you gave cannot be used here. Look at its hint and try again."),
+    ),
+    (discord.Forbidden, N_("I may not do that in this channel; a server admin can grant me the permission.")),
+    (discord.NotFound, N_("What this belongs to was deleted.")),
+    (discord.DiscordServerError, N_("Discord has a fault right now. Try again in a minute.")),
+    (discord.RateLimited, N_("Discord asks me to slow down. Try again in a minute.")),
+    (aiohttp.ClientError, N_("The connection to Discord broke off. Try again in a moment.")),
 )
 
 
@@ -48,10 +55,13 @@ def worded(error: BaseException) -> str:
         return str(error)
     for kind, sentence in _TABLE:
         if isinstance(error, kind):
-            return sentence
+            return _(sentence)
     fault = secrets.token_hex(3)
     _log.error("fault %s", fault, exc_info=error)
-    return f"Something went wrong on my side (fault {fault}). Try again; if it stays, give the operator that number."
+    return _(
+        "Something went wrong on my side (fault {fault}). Try again; if it stays, give the operator that number.",
+        fault=fault,
+    )
 
 
 async def tell(interaction: discord.Interaction[Any], error: BaseException) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from bot.core.speech import _
 from bot.core.text import LIMIT, closed
 
 # Seconds between two frames: Discord's limits on edits allow about that for long (read from its headers, 2026-11).
@@ -33,7 +34,7 @@ class Frames:
         self._text, self._writing = text, writing
         self._fresh.set()
         if self._pump is None:
-            self._pump = asyncio.create_task(self._run(), name="frames of an answer")
+            self._pump = asyncio.create_task(self._run(), name="frames-of-an-answer")
 
     async def stop(self) -> None:
         """Send no more frames. One on its way gets a moment; one that is being retried is dropped."""
@@ -62,4 +63,4 @@ def _frame(text: str, cursor: str) -> str:
     if len(text) <= LIMIT - 20:
         whole = closed(text)
         return whole + cursor if whole == text else whole
-    return f"{closed(text[: LIMIT - 80])}\n-# … {len(text):,} characters so far"
+    return f"{closed(text[: LIMIT - 80])}\n-# … {_('{n:,} characters so far', n=len(text))}"

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
+from bot.core.speech import _, number
+
 # Discord's dark background and the colours that stand out on it and on a white page alike.
 INK, PAPER, ACCENT, GOLD = "#dbdee1", "#2b2d31", "#7289da", "#f0b132"
 SIZE = (6.4, 3.4)
@@ -57,8 +59,10 @@ def _days(amounts: list[int], first: str, last: str, title: str, limit: int | No
     # A limit that is far above what was used would flatten the bars; the card names it anyway.
     if limit is not None and limit <= 3 * most:
         axes.axhline(limit, color=ACCENT, linestyle="--", linewidth=1)
-        axes.annotate(f"limit {limit:,}", (0, limit), (0, 3), textcoords="offset points", color=INK, parse_math=False)
-    axes.set_yticks([most] if most else [], [f"{most:,}"] if most else [])
+        axes.annotate(
+            _("limit {n:,}", n=limit), (0, limit), (0, 3), textcoords="offset points", color=INK, parse_math=False
+        )
+    axes.set_yticks([most] if most else [], [number(most)] if most else [])
     return png(figure)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import _, ngettext, pgettext
 from bot.core.text import closed, fenced
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -26,16 +27,16 @@ def prompt_card(
     figures: Sequence[str],
     *,
     parameters: Mapping[str, Any],
-    title: str = "Prompt",
+    title: str = "",
     answer: str = "",
     rows: Sequence[Sequence[discord.ui.Item[Any]]] = (),
 ) -> tuple[Layout, Files]:
     """The card, and the whole prompt as a file where the card had to shorten it.
 
-    `figures` are short phrases for the last line: model, tokens, price, time. `answer` stands above the messages;
-    `rows` are buttons below them.
+    `technique` is one of `bot.llm.schema.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
+    price, time. `answer` stands above the messages; `rows` are buttons below them.
     """
-    card = Card(f"{title} · {technique}")
+    card = Card(f"{title or pgettext('sent to a model', 'Prompt')} · {_(technique)}")
     if answer:
         card.text(closed(answer[:ANSWER]) + (" …" if len(answer) > ANSWER else "")).line()
     share = max((SHARE - min(len(answer), ANSWER)) // max(len(messages), 1), 120)
@@ -46,7 +47,8 @@ def prompt_card(
         block = f"**{_label(messages, number)}**\n{fenced(shown)}"
         if card.room < len(block) + 40 or number == MOST:
             shortened = True
-            card.text(f"*… and {len(messages) - number} more messages*")
+            left = len(messages) - number
+            card.text(ngettext("*… and {n} more message*", "*… and {n} more messages*", left))
             break
         shortened |= shown != content
         card.text(block)
@@ -65,7 +67,8 @@ def prompt_card(
 def ladder(prompt_id: str, examples: int, rung: str = "", *, tuned: bool) -> list[discord.ui.Item[Any]]:
     """`0 · 1 · 3 · All · Tuned` for a prompt with so many `examples`; the `rung` at hand stands out."""
     rungs = [("0", "0", True), ("1", "1", examples >= 1), ("3", "3", examples >= 3)]
-    rungs += [("all", "All", examples >= 1), ("tuned", "Tuned", tuned)]
+    rungs += [("all", pgettext("examples", "All"), examples >= 1)]
+    rungs.append(("tuned", pgettext("model", "Tuned"), tuned))
     return [
         ActionButton(
             "rung",
@@ -85,4 +88,4 @@ def _label(messages: Sequence[Mapping[str, str]], number: int) -> str:
     if role in ("system", "developer") or (number == last and role == "user"):
         return role
     earlier = sum(1 for message in messages[: number + 1] if message["role"] == "user")
-    return f"{role} · example {earlier}"
+    return _("{role} · example {n}", role=role, n=earlier)

@@ -17,7 +17,7 @@ from typing import Any, Self
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.speech import aloud
+from bot.core.speech import _, aloud
 from bot.core.text import LIMIT, split
 from bot.ui.errors import ACKNOWLEDGED, DEAD, LOST, TROUBLE
 from bot.ui.frames import Frames
@@ -90,7 +90,8 @@ class Reply:
         pieces, files = _pieces(page), list(page.files)
         if pieces is None:
             files.insert(0, ("answer.md", page.text.encode()))
-            pieces = [_with_footer("The answer is longer than three messages, so here it is as a file.", page.footer)]
+            note = _("The answer is longer than three messages, so here it is as a file.")
+            pieces = [_with_footer(note, page.footer)]
         return await self._deliver(pieces, files, View(*page.items) if page.items else None)
 
     async def finish_card(

@@ -16,20 +16,22 @@ async def read_text(file: discord.Attachment, *, most: int) -> str:
     Raises `InputError` that says what is wrong with it.
     """
     if file.size > most:
-        raise InputError(f"The file {_name(file)} is too large: up to {most // 1000:,} kB can be read here.")
+        raise InputError(
+            "The file {name} is too large: up to {most:,} kB can be read here.", name=_name(file), most=most // 1000
+        )
     if not file.size:
-        raise InputError(f"The file {_name(file)} is empty.")
+        raise InputError("The file {name} is empty.", name=_name(file))
     data = await file.read()
     if data.startswith(MAGIC) or b"\0" in data[:4096]:
-        raise InputError(f"The file {_name(file)} is not a text; send a .txt or .csv file.")
+        raise InputError("The file {name} is not a text; send a .txt or .csv file.", name=_name(file))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
-            f"The file {_name(file)} is not in UTF-8; save it with that encoding and send it again."
+            "The file {name} is not in UTF-8; save it with that encoding and send it again.", name=_name(file)
         ) from None
     if not text.strip():
-        raise InputError(f"The file {_name(file)} holds nothing but blank space.")
+        raise InputError("The file {name} holds nothing but blank space.", name=_name(file))
     return text
 
 
@@ -42,7 +44,12 @@ def rows_of(text: str, name: str, *, column: str, longest: int) -> list[str]:
     entries = [entry.strip() for entry in rows if entry.strip()]
     for number, entry in enumerate(entries, 1):
         if len(entry) > longest:
-            raise InputError(f"Entry {number} has {len(entry):,} characters; up to {longest:,} can be read.")
+            raise InputError(
+                "Entry {number} has {n:,} characters; up to {most:,} can be read.",
+                number=number,
+                n=len(entry),
+                most=longest,
+            )
     return entries
 
 
@@ -51,7 +58,7 @@ def _csv(text: str, column: str) -> list[str]:
     try:
         table = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except csv.Error as error:
-        raise InputError(f"The CSV file cannot be read: {error}.") from None
+        raise InputError("The CSV file cannot be read: {problem}.", problem=error) from None
     heads = [cell.strip().lower() for cell in table[0]] if table else []
     if column in heads:
         at = heads.index(column)
