@@ -1,8 +1,11 @@
 """How each kind of reply is shown as text."""
 
+from decimal import Decimal
+
 import discord
 
 from bot.core.errors import ReplyError
+from bot.core.speech import _
 from bot.core.text import fenced
 from bot.llm.asking import Answer
 from bot.llm.replies import Facts, Rating, Reply, parse
@@ -10,6 +13,8 @@ from bot.llm.template import ChatTemplate
 from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
+# US dollars below which a price is nothing that anybody could add up to a cent.
+LEAST_USD = Decimal("0.0000001")
 
 
 def page_of(answer: Answer) -> Page:
@@ -52,3 +57,12 @@ def bar(done: int, total: int, width: int = 20) -> str:
     """A progress bar in text."""
     filled = width * done // max(total, 1)
     return f"{'▰' * filled}{'▱' * (width - filled)} {done:,}/{total:,}"
+
+
+def dollars(usd: Decimal) -> str:
+    """US dollars: to the cent, and below one with two digits that are not zero, since a call costs that little."""
+    if 0 < usd < LEAST_USD:
+        return _("less than ${usd:,.7f}", usd=LEAST_USD)
+    # `adjusted` is the place of the first digit: -1 for tenths, -5 for 0.000012.
+    digits = max(2, 1 - usd.adjusted()) if usd else 2
+    return _("${usd:,.{digits}f}", usd=usd, digits=digits)

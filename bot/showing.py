@@ -1,9 +1,11 @@
 """How a prompt is shown: its messages, what they took, the ladder, and Export."""
 
+from decimal import Decimal
 from typing import Any
 
 import discord
 
+from bot.rendering import dollars
 from bot.server.prompts import Prompt
 from bot.ui.actions import ActionButton
 from bot.ui.prompt_card import Files, ladder, prompt_card
@@ -42,10 +44,11 @@ def figures(prompt: Prompt) -> list[str]:
 
 
 def price(prompt: Prompt) -> str:
-    """US dollars, to the millionth: a single call costs that little."""
+    """What a call cost, in US dollars."""
     if prompt.usd is None:
         return "price not known"
-    return f"${float(prompt.usd):.6f}" if float(prompt.usd) else "free"
+    usd = Decimal(prompt.usd)
+    return dollars(usd) if usd else "free"
 
 
 def author(model: str) -> str:

@@ -1,6 +1,7 @@
 """`/usage`: what was used today and in the last thirty days: by oneself, by the server, by the whole bot."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import discord
@@ -9,6 +10,8 @@ from discord.ext import commands
 
 from bot.answers import asker_of
 from bot.core.errors import NotAllowedError
+from bot.core.speech import ngettext
+from bot.rendering import dollars
 from bot.server.ledger import NANO
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -54,11 +57,20 @@ class Usage(commands.Cog):
                 card.text(f"**Today** {where}{tokens:,} of {limit:,} tokens · {left:,} left · new ones {when}")
         calls = sum(day.calls for _, day in used)
         tokens = sum(day.tokens for _, day in used)
-        dollars = sum(day.nanodollars for _, day in used) / NANO
-        card.text(f"**In {DAYS} days** {tokens:,} tokens in {calls:,} calls of a model, ${dollars:,.4f}")
+        cost = dollars(Decimal(sum(day.nanodollars for _, day in used)) / NANO)
+        card.text(
+            ngettext(
+                "**In {days} days** {tokens:,} tokens in one call of a model, {cost}",
+                "**In {days} days** {tokens:,} tokens in {n:,} calls of a model, {cost}",
+                calls,
+                days=DAYS,
+                tokens=tokens,
+                cost=cost,
+            )
+        )
         if of == BOT:
             spent, budget = ledger.month()
-            card.text(f"**This month** ${spent:,.4f} of ${budget:,.2f}")
+            card.text(f"**This month** {dollars(Decimal(spent))} of {dollars(Decimal(budget))}")
         if not tokens:
             await interaction.edit_original_response(view=card.layout())
             return

@@ -83,4 +83,14 @@ async def test_an_operator_by_id_sees_what_the_bot_used_and_its_budget(sim: Simu
     settings = sim.services.settings.model_copy(update={"operator_ids": frozenset({sim.member.id})})
     object.__setattr__(sim.services, "settings", settings)
     shown = await sim.member.slash(sim.general, "usage", of="bot")
-    assert "**This month** $0.0000 of $20.00" in sim.text(shown.response)
+    assert "**This month** $0.00 of $20.00" in sim.text(shown.response)
+
+
+@pytest.mark.settings(chat_model="gpt-6-luna")
+async def test_what_one_call_costs_is_shown_in_digits_that_say_something(sim: Simulated) -> None:
+    sim.model.usage = {"prompt_tokens": 100, "completion_tokens": 4}
+    answer = await sim.member.slash(sim.general, "translate", text="Good morning", to="French")
+    card = await sim.member.click(answer.response, label="Prompt")
+    assert "100 tokens in, 4 out · $0.000012 · " in sim.text(card.response)
+    used = await sim.member.slash(sim.general, "usage")
+    assert "104 tokens in one call of a model, $0.000012" in sim.text(used.response)
