@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.core.speech import _, ngettext
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
 from bot.tuning.checks import between, form, legacy, proof, texts, whole
@@ -37,15 +38,25 @@ class Report:
     @property
     def text(self) -> str:
         """The report for people."""
-        count = len(self.findings)
-        head = f"{self.title}: {self.rows} rows, {count} {'finding' if count == 1 else 'findings'}."
-        lines = [head if count else f"{self.title}: {self.rows} rows, nothing found."]
+        lines = [self._head()]
         for kind, findings in sorted(self.by_kind().items()):
-            lines.append(f"\n{kind} ({len(findings)})")
+            lines.append(f"\n{_(kind)} ({len(findings)})")
             lines += [f"  {finding.sentence}" for finding in findings[:SHOWN]]
             if len(findings) > SHOWN:
-                lines.append(f"  and {len(findings) - SHOWN} more")
+                lines.append("  " + _("and {n:,} more", n=len(findings) - SHOWN))
         return "\n".join([*lines, "", *self.notes])
+
+    def _head(self) -> str:
+        """How much there is, and how much of it is wrong."""
+        if not self.findings:
+            return _("{name}: {n:,} rows, nothing found.", name=self.title, n=self.rows)
+        return ngettext(
+            "{name}: {rows:,} rows, {n:,} finding.",
+            "{name}: {rows:,} rows, {n:,} findings.",
+            len(self.findings),
+            name=self.title,
+            rows=self.rows,
+        )
 
 
 def check_file(
@@ -112,14 +123,32 @@ def _notes(pairs: Sequence[PairRow]) -> list[str]:
     tokens = int(characters / PER_TOKEN) * ROUNDS
     priced = [known for known in TUNABLES if known.training]
     prices = ", ".join(
-        f"${known.training * tokens / 1_000_000:,.2f} on {known.name}" for known in priced if known.training
+        _("${usd:,.2f} on {model}", usd=known.training * tokens / 1_000_000, model=known.name)
+        for known in priced
+        if known.training
     )
     notes = [
-        f"{len(pairs)} rows: {sum(pair.kind == ANSWERABLE for pair in pairs)} with an answer about {len(facts)} facts, "
-        f"{whole.refused_share(pairs):.0%} refusals.",
-        f"Wordings of a fact: {min(facts.values(), default=0)} to {max(facts.values(), default=0)}.",
-        f"About {tokens:,} tokens in {ROUNDS} rounds of training: {prices} (read {TUNABLES[0].read}).",
+        _(
+            "{n:,} rows: {answered:,} with an answer about {facts:,} facts, {share:.0%} refusals.",
+            n=len(pairs),
+            answered=sum(pair.kind == ANSWERABLE for pair in pairs),
+            facts=len(facts),
+            share=whole.refused_share(pairs),
+        ),
+        _(
+            "Wordings of a fact: {least} to {most}.",
+            least=min(facts.values(), default=0),
+            most=max(facts.values(), default=0),
+        ),
+        _(
+            "About {n:,} tokens in {rounds} rounds of training: {prices} (read {day}).",
+            n=tokens,
+            rounds=ROUNDS,
+            prices=prices,
+            day=TUNABLES[0].read,
+        ),
     ]
     if sources:
-        notes.append("Rows by source: " + ", ".join(f"{name} {count}" for name, count in sources.most_common(20)) + ".")
+        counted = ", ".join(f"{name} {count}" for name, count in sources.most_common(20))
+        notes.append(_("Rows by source: {sources}.", sources=counted))
     return notes

@@ -1,4 +1,4 @@
-"""What a person should look at before a pair is trained: a sentence a doubt, by line."""
+"""What a person should look at before a pair is trained: a sentence a doubt, as it is kept, by line."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,5 +20,5 @@ def flags_of(pairs: Sequence[PairRow], sources: Mapping[str, str]) -> dict[int, 
     for finding in findings:
         if finding.kind not in SELF_EVIDENT:
             for line in finding.lines:
-                found[line].append(finding.sentence)
+                found[line].append(finding.kept)
     return {line: tuple(dict.fromkeys(said)) for line, said in found.items()}

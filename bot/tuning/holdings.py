@@ -1,7 +1,8 @@
 """`Holdings`: corpora and datasets, as commands use them; the first half of `service.Tuning`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bot.core.errors import InputError, NoModelError, NotFoundError
@@ -16,6 +17,7 @@ from bot.tuning.check import Report, check_pairs
 from bot.tuning.corpus import Corpora
 from bot.tuning.purse import Purse
 from bot.tuning.questions import Generator, Progress
+from bot.tuning.told import told
 
 # The chat model where none is connected.
 STAND_IN = "stand-in"
@@ -45,8 +47,9 @@ class Holdings:
             if shipped is None:
                 found.files()
                 raise NoModelError(
-                    f"Questions about {corpus} are written by a language model, and none is connected: set "
-                    "OPENAI_API_KEY or OPENAI_BASE_URL. Only the racing season brings a dataset of its own."
+                    "Questions about {corpus} are written by a language model, and none is connected: set "
+                    "OPENAI_API_KEY or OPENAI_BASE_URL. Only the racing season brings a dataset of its own.",
+                    corpus=corpus,
                 )
             return shipped
         order = preparing.Order(size, self.purse.chat_model, user_id, retry)
@@ -85,16 +88,18 @@ class Holdings:
                 return row
         shipped = await self.shipped(corpus)
         if shipped is None:
-            raise NotFoundError(f"There is no dataset of {corpus} yet: make one with `fewshot dataset build {corpus}`.")
+            raise NotFoundError(
+                "There is no dataset of {corpus} yet: make one with `fewshot dataset build {corpus}`.", corpus=corpus
+            )
         return shipped.dataset
 
     async def pairs(self, dataset_id: str) -> list[PairRow]:
         """A dataset's pairs, less those that were dropped."""
-        return await stored.pairs(self.database, dataset_id)
+        return _worded(await stored.pairs(self.database, dataset_id))
 
     async def flagged(self, dataset_id: str) -> list[PairRow]:
         """The pairs that a person should look at; those with a `decision` are done."""
-        return await stored.flagged(self.database, dataset_id)
+        return _worded(await stored.flagged(self.database, dataset_id))
 
     async def decide(self, pair: PairRow, decision: str, question: str = "", answer: str = "") -> None:
         """Keep, edit (with the new texts) or drop a flagged pair. Undecided ones are not trained."""
@@ -104,3 +109,8 @@ class Holdings:
         if decision == "edited" and not all(texts.values()):
             raise InputError("An edited pair needs a question and an answer.")
         await stored.decide(self.database, pair.id, decision, **(texts if decision == "edited" else {}))
+
+
+def _worded(pairs: Iterable[PairRow]) -> list[PairRow]:
+    """Pairs with their flags in the language that is spoken now."""
+    return [replace(pair, flags=tuple(map(told, pair.flags))) if pair.flags else pair for pair in pairs]

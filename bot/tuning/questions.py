@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.errors import LimitError, ModelError, NoModelError
+from bot.core.speech import N_
 from bot.llm.template import ChatTemplate
 from bot.storage import datasets
 from bot.storage.database import Database
@@ -18,6 +19,7 @@ from bot.storage.datasets import ChunkRow, DatasetRow, PairRow
 from bot.tuning.checks.proof import squeezed
 from bot.tuning.purse import Purse
 from bot.tuning.rows import ANSWERABLE, UNANSWERABLE
+from bot.tuning.told import kept
 from bot.tuning.words import bag_key, digest, sentence_key
 
 # Chunks asked at one time. Each reserves its longest answer against the day's limits, so not as many as could be.
@@ -167,7 +169,7 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
                     )
                 )
                 if number in refused:
-                    doubts[len(pairs)] = [f"A second look says that the source does not support it: {refused[number]}"]
+                    doubts[len(pairs)] = [refused[number]]
         for question in dict.fromkeys(map(squeezed, json.loads(chunk.reply).get("unanswerable", []))):
             if sentence_key(question) and bag_key(question) not in asked:
                 asked[bag_key(question)] = ""
@@ -177,9 +179,13 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
 
 
 def _refused(chunk: ChunkRow) -> dict[int, str]:
-    """The numbers of the facts that the second look did not find supported, with its reason."""
+    """The numbers of the facts that the second look did not find supported, with its reason as it is kept."""
     said: dict[int, str] = {}
     for verdict in json.loads(chunk.verdicts or "{}").get("verdicts", []):
         if not verdict["supported"]:
-            said[verdict["number"]] = str(verdict.get("why") or "no reason given")[:200]
+            why = str(verdict.get("why") or "")[:200]
+            doubt = kept(N_("A second look says that the source does not support it: {reason}"), reason=why)
+            said[verdict["number"]] = (
+                doubt if why else kept(N_("A second look says that the source does not support it."))
+            )
     return said

@@ -74,7 +74,7 @@ async def test_prepare_shows_the_datasets_and_sends_the_checkers_reports_as_file
         assert "✅ The checker finds nothing." in text
         assert "**racing, prepared draft** · 43 pairs" in text
         reports = [(await file.read()).decode() for file in card.message.attachments]
-        assert reports[0].startswith("racing, prepared: 1545 rows, nothing found.")
+        assert reports[0].startswith("racing, prepared: 1,545 rows, nothing found.")
         assert "line 8" in reports[1].lower()
         again = await prepared(sim)
         assert "It was made before" in sim.text(again)

@@ -4,12 +4,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from bot.core.speech import N_
 from bot.storage.datasets import PairRow
 from bot.tuning.checks.finding import Finding
 from bot.tuning.rows import ANSWERABLE
+from bot.tuning.told import kept
 from bot.tuning.words import bag_key, sentence_key
 
-DUPLICATE, CONTRADICTION, LEAK = "duplicate", "contradiction", "leak"
+# Translators: kinds of faults in a dataset, as headings; a leak is a question of the exam that is trained.
+DUPLICATE, CONTRADICTION, LEAK = N_("duplicate"), N_("contradiction"), N_("leak")
 
 
 def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = ()) -> Iterator[Finding]:
@@ -17,15 +20,18 @@ def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = ()) -> Iterato
     for rows in _together(pairs, lambda pair: sentence_key(pair.question)):
         lines = tuple(pair.line for pair in rows)
         if len({sentence_key(pair.answer) for pair in rows}) > 1:
-            yield Finding(CONTRADICTION, lines, f"Lines {_list(lines)} ask the same and answer differently.")
+            text = kept(N_("Lines {lines} ask the same and answer differently."), lines=_list(lines))
+            yield Finding(CONTRADICTION, lines, text)
         else:
-            yield Finding(DUPLICATE, lines, f"Lines {_list(lines)} are the same pair.", fixable=True)
+            text = kept(N_("Lines {lines} are the same pair."), lines=_list(lines))
+            yield Finding(DUPLICATE, lines, text, fixable=True)
     yield from _facts(pairs)
     trained = {bag_key(pair.question): pair.line for pair in pairs}
     for pair in held_out:
         line = trained.get(bag_key(pair.question))
         if line is not None:
-            yield Finding(LEAK, (line,), f"Line {line} trains the held-out question of line {pair.line} there.")
+            text = N_("Line {line} trains the held-out question of line {other} there.")
+            yield Finding(LEAK, (line,), kept(text, line=line, other=pair.line))
 
 
 def _facts(pairs: Sequence[PairRow]) -> Iterator[Finding]:
@@ -34,7 +40,8 @@ def _facts(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     for rows in _together(named, lambda pair: pair.fact):
         if len({sentence_key(pair.answer) for pair in rows}) > 1:
             lines = tuple(pair.line for pair in rows)
-            yield Finding(CONTRADICTION, lines, f"Lines {_list(lines)} answer the fact {rows[0].fact} differently.")
+            text = N_("Lines {lines} answer the fact {fact} differently.")
+            yield Finding(CONTRADICTION, lines, kept(text, lines=_list(lines), fact=rows[0].fact))
 
 
 def _together(pairs: Sequence[PairRow], key: Callable[[PairRow], Any]) -> Iterator[list[PairRow]]:
@@ -48,4 +55,4 @@ def _together(pairs: Sequence[PairRow], key: Callable[[PairRow], Any]) -> Iterat
 
 def _list(lines: tuple[int, ...]) -> str:
     shown = ", ".join(str(line) for line in lines[:6])
-    return shown if len(lines) <= 6 else f"{shown} and {len(lines) - 6} more"
+    return shown if len(lines) <= 6 else kept(N_("{lines} and {n:,} more"), lines=shown, n=len(lines) - 6)

@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass
 
+from bot.tuning.told import told
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A fault of `kind`; `lines` count from 1 and are none for a fault of the whole. `fixable` says that `--fix`
-    mends it.
+    mends it. `kept` is its sentence as the database has it (`bot.tuning.told`).
     """
 
     kind: str
     lines: tuple[int, ...]
-    sentence: str
+    kept: str
     fixable: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, in the language that is spoken now."""
+        return told(self.kept)

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.core.speech import N_
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
 from bot.tuning.checks.finding import Finding
+from bot.tuning.told import kept
 
 BOM = b"\xef\xbb\xbf"
 # Bytes of a file that is read whole: OpenAI takes no larger one (512 MB, fine-tuning guide, 2026-11-22).
 MAX_FILE = 512 * 1024 * 1024
-NOT_UTF8, NOT_JSON, SHAPE = "not UTF-8", "not JSON", "wrong shape"
+NOT_UTF8, NOT_JSON, SHAPE = N_("not UTF-8"), N_("not JSON"), N_("wrong shape")
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
@@ -37,10 +39,11 @@ def read_rows(data: bytes) -> Read:
         try:
             value = json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
-            text = f"Line {line} is not UTF-8: its byte {error.start + 1} cannot be read."
+            message = N_("Line {line} is not UTF-8: its byte {byte} cannot be read.")
+            text = kept(message, line=line, byte=error.start + 1)
             read.findings.append(Finding(NOT_UTF8, (line,), text))
         except (ValueError, RecursionError):
-            read.findings.append(Finding(NOT_JSON, (line,), f"Line {line} is not JSON."))
+            read.findings.append(Finding(NOT_JSON, (line,), kept(N_("Line {line} is not JSON."), line=line)))
         else:
             _take(read, line, value)
     read.pairs = rows.with_kinds(read.pairs)
@@ -49,9 +52,9 @@ def read_rows(data: bytes) -> Read:
 
 def _take(read: Read, line: int, value: Any) -> None:
     """Add a line's row to what was read, or what is wrong with it."""
-    problem = _problem(value)
+    problem = _problem(value, line)
     if problem:
-        read.findings.append(Finding(SHAPE, (line,), f"Line {line} {problem}."))
+        read.findings.append(Finding(SHAPE, (line,), problem))
         return
     if "messages" not in value:
         read.older.append(line)
@@ -59,33 +62,35 @@ def _take(read: Read, line: int, value: Any) -> None:
     read.pairs.append(rows.pair(value, line))
 
 
-def _problem(value: Any) -> str:
-    """What is wrong with a row's shape; empty where nothing is."""
+def _problem(value: Any, line: int) -> str:
+    """What is wrong with a row's shape, as it is kept; empty where nothing is."""
     if not isinstance(value, dict):
-        return "is no JSON object"
+        return kept(N_("Line {line} is no JSON object."), line=line)
     if "messages" in value:
-        return next(_problems_of(value["messages"]), "")
-    if {"prompt", "completion"} <= value.keys():
-        texts = isinstance(value["prompt"], str) and isinstance(value["completion"], str)
-        return "" if texts else "has a prompt or a completion that is no text"
-    return 'has neither "messages" nor "prompt" and "completion"'
+        return next(_problems_of(value["messages"], line), "")
+    if not {"prompt", "completion"} <= value.keys():
+        return kept(N_('Line {line} has neither "messages" nor "prompt" and "completion".'), line=line)
+    if isinstance(value["prompt"], str) and isinstance(value["completion"], str):
+        return ""
+    return kept(N_("Line {line} has a prompt or a completion that is no text."), line=line)
 
 
-def _problems_of(messages: Any) -> Iterator[str]:
+def _problems_of(messages: Any, line: int) -> Iterator[str]:
     if not isinstance(messages, list) or len(messages) < 2:
-        yield "needs at least two messages, the question and the answer"
+        yield kept(N_("Line {line} needs at least two messages, the question and the answer."), line=line)
         return
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            yield "has a message without a text"
+            yield kept(N_("Line {line} has a message without a text."), line=line)
             return
         if message.get("role") not in ROLES:
-            yield f"has a message of the unknown role {str(message.get('role'))[:30]!r}"
+            role = repr(str(message.get("role"))[:30])
+            yield kept(N_("Line {line} has a message of the unknown role {role}."), line=line, role=role)
             return
     if messages[-1]["role"] != "assistant":
-        yield "does not end with the assistant's answer"
+        yield kept(N_("Line {line} does not end with the assistant's answer."), line=line)
     elif messages[-2]["role"] != "user":
-        yield "has no user's question before the answer"
+        yield kept(N_("Line {line} has no user's question before the answer."), line=line)
 
 
 def _as_messages(value: dict[str, Any]) -> dict[str, Any]:

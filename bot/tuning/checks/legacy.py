@@ -9,10 +9,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.core.speech import N_, _, ngettext
 from bot.storage.datasets import PairRow
 
 SEPARATOR = re.compile(r"(?:\s*(?:\n\n###\n\n|\n\n###|###|->|=>))\s*$")
 STOP = re.compile(r"\s*(?:###|\n?\bEND\b|<\|endoftext\|>)\s*$")
+
+SPACES = N_(
+    "{n:,} answers begin with a space: older tokenizers joined it to the first word; chat models need none, and --fix "
+    "takes them out."
+)
+SEPARATORS = N_(
+    "{n:,} questions end with a separator: it told older models where the question ended; chat models need none, and "
+    "--fix takes them out."
+)
+STOPS = N_(
+    "{n:,} answers end with a stop string: it told older models where to stop; chat models need none, and --fix takes "
+    "them out."
+)
 
 
 def plain(pair: PairRow) -> PairRow:
@@ -29,16 +43,16 @@ def notes(pairs: Sequence[PairRow], older: Sequence[int]) -> list[str]:
     said = []
     if older:
         said.append(
-            f"{len(older)} rows are prompt/completion pairs, the form of older models; they are written as messages."
+            ngettext(
+                "{n:,} row is a prompt/completion pair, the form of older models; it is written as messages.",
+                "{n:,} rows are prompt/completion pairs, the form of older models; they are written as messages.",
+                len(older),
+            )
         )
     spaced = sum(pair.answer.startswith(" ") for pair in pairs)
     separated = sum(bool(SEPARATOR.search(pair.question)) for pair in pairs)
     stopped = sum(bool(STOP.search(pair.answer)) for pair in pairs)
-    for count, what, why in (
-        (spaced, "answers begin with a space", "older tokenizers joined it to the first word"),
-        (separated, "questions end with a separator", "it told older models where the question ended"),
-        (stopped, "answers end with a stop string", "it told older models where to stop"),
-    ):
+    for count, sentence in ((spaced, SPACES), (separated, SEPARATORS), (stopped, STOPS)):
         if count:
-            said.append(f"{count} {what}: {why}; chat models need none, and --fix takes them out.")
+            said.append(_(sentence, n=count))
     return said

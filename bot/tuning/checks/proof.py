@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bot.core.speech import N_
 from bot.storage.datasets import PairRow
 from bot.tuning.checks.finding import Finding
 from bot.tuning.rows import ANSWERABLE
+from bot.tuning.told import kept
 from bot.tuning.words import SMALL, words
 
 UNSUPPORTED, NO_SUCH_QUOTE, NO_SUCH_SOURCE, NO_PROOF = (
-    "unsupported",
-    "quote not in source",
-    "unknown source",
-    "no quote",
+    N_("unsupported"),
+    N_("quote not in source"),
+    N_("unknown source"),
+    N_("no quote"),
 )
 
 
@@ -25,20 +27,23 @@ def check(pairs: Sequence[PairRow], texts: Mapping[str, str] | None) -> Iterator
         missing = unsupported(pair.answer, pair.quote) if pair.quote else []
         if missing:
             said = ", ".join(missing[:5])
-            yield Finding(UNSUPPORTED, (pair.line,), f"Line {pair.line}: the quote does not say {said}.")
+            text = kept(N_("Line {line}: the quote does not say {words}."), line=pair.line, words=said)
+            yield Finding(UNSUPPORTED, (pair.line,), text)
 
 
 def _source(pair: PairRow, texts: Mapping[str, str] | None, plain: dict[str, str]) -> Iterator[Finding]:
     if not pair.quote:
-        yield Finding(NO_PROOF, (pair.line,), f"Line {pair.line} names a source and quotes nothing from it.")
+        text = kept(N_("Line {line} names a source and quotes nothing from it."), line=pair.line)
+        yield Finding(NO_PROOF, (pair.line,), text)
     elif texts is not None and pair.source not in texts:
-        yield Finding(NO_SUCH_SOURCE, (pair.line,), f"Line {pair.line}: there is no source {pair.source[:60]!r}.")
+        text = kept(N_("Line {line}: there is no source {name}."), line=pair.line, name=repr(pair.source[:60]))
+        yield Finding(NO_SUCH_SOURCE, (pair.line,), text)
     elif texts is not None:
         if pair.source not in plain:
             plain[pair.source] = squeezed(texts[pair.source])
         if squeezed(pair.quote) not in plain[pair.source]:
-            text = f"Line {pair.line}: {pair.source} has no such sentence as its quote."
-            yield Finding(NO_SUCH_QUOTE, (pair.line,), text)
+            message = N_("Line {line}: {source} has no such sentence as its quote.")
+            yield Finding(NO_SUCH_QUOTE, (pair.line,), kept(message, line=pair.line, source=pair.source))
 
 
 def unsupported(answer: str, quote: str) -> list[str]:

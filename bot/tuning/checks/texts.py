@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from bot.core.speech import N_
 from bot.storage.datasets import PairRow
 from bot.tuning.checks.finding import Finding
+from bot.tuning.told import kept
 
-EMPTY, TOO_LONG, SECRET, MENTION = "empty", "too long", "secret", "mention"
+# Translators: kinds of faults in a dataset, as headings; a mention names people or channels.
+EMPTY, TOO_LONG, SECRET, MENTION = N_("empty"), N_("too long"), N_("secret"), N_("mention")
 # Tokens of an example that OpenAI takes (fine-tuning guide, 2026-11-22), at the least characters a token has.
 MAX_CHARACTERS = 65_536 * 3
 # Words that the pocket GPT takes in an answer; of a longer question it reads the last 48.
@@ -25,15 +28,20 @@ def check(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     for pair in pairs:
         line, both = pair.line, f"{pair.question}\n{pair.answer}"
         if not pair.question.strip() or not pair.answer.strip():
-            which = "question" if not pair.question.strip() else "answer"
-            yield Finding(EMPTY, (line,), f"Line {line} has an empty {which}.", fixable=True)
+            asked = N_("Line {line} has an empty question.")
+            message = asked if not pair.question.strip() else N_("Line {line} has an empty answer.")
+            yield Finding(EMPTY, (line,), kept(message, line=line), fixable=True)
         if len(both) > MAX_CHARACTERS:
-            yield Finding(TOO_LONG, (line,), f"Line {line} has {len(both):,} characters; no provider takes so many.")
+            text = kept(N_("Line {line} has {n:,} characters; no provider takes so many."), line=line, n=len(both))
+            yield Finding(TOO_LONG, (line,), text)
         elif len(pair.answer.split()) > POCKET_ANSWER:
-            count = len(pair.answer.split())
-            text = f"Line {line} has an answer of {count} words; the pocket GPT takes {POCKET_ANSWER}."
+            message = N_("Line {line} has an answer of {n:,} words; the pocket GPT takes {most}.")
+            text = kept(message, line=line, n=len(pair.answer.split()), most=POCKET_ANSWER)
             yield Finding(TOO_LONG, (line,), text)
         if _SECRETS.search(both):
-            yield Finding(SECRET, (line,), f"Line {line} holds what looks like a key or a password.")
+            yield Finding(
+                SECRET, (line,), kept(N_("Line {line} holds what looks like a key or a password."), line=line)
+            )
         if _MENTIONS.search(both):
-            yield Finding(MENTION, (line,), f"Line {line} mentions people, channels or servers of Discord.")
+            text = kept(N_("Line {line} mentions people, channels or servers of Discord."), line=line)
+            yield Finding(MENTION, (line,), text)

@@ -3,13 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from bot.core.speech import N_
 from bot.storage.datasets import PairRow
 from bot.tuning.checks.finding import Finding
 from bot.tuning.rows import ANSWERABLE
 from bot.tuning.split import fact_of
+from bot.tuning.told import kept
 from bot.tuning.words import sentence_key, words
 
-SMALL_SET, FEW_WORDINGS, REFUSALS, OPENING = "too few rows", "few wordings", "share of refusals", "same opening"
+SMALL_SET, FEW_WORDINGS = N_("too few rows"), N_("few wordings")
+REFUSALS, OPENING = N_("share of refusals"), N_("same opening")
 # OpenAI's least number of examples (fine-tuning guide, 2026-11-22); the chapter's own advice is a few hundred.
 LEAST, ADVISED = 10, 200
 # Wordings of a fact below which unseen questions suffer (measured 2026-11-22: 50, 85, 94 % with 1, 2, 3).
@@ -25,16 +28,19 @@ ALIKE, ENOUGH_TO_TELL = 0.3, 30
 def check(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     """Findings about all `pairs` together; without lines."""
     if len(pairs) < LEAST:
-        yield Finding(SMALL_SET, (), f"There are {len(pairs)} rows; providers want at least {LEAST}.")
+        text = kept(N_("There are {n:,} rows; providers want at least {least}."), n=len(pairs), least=LEAST)
+        yield Finding(SMALL_SET, (), text)
     elif len(pairs) < ADVISED:
-        yield Finding(SMALL_SET, (), f"There are {len(pairs)} rows; a model learns from a few hundred on.")
+        text = kept(N_("There are {n:,} rows; a model learns from a few hundred on."), n=len(pairs))
+        yield Finding(SMALL_SET, (), text)
     yield from _wordings(pairs)
     yield from _refusals(pairs)
     openings = Counter(tuple(words(pair.question)[:2]) for pair in pairs)
     for opening, count in openings.most_common(1):
         if len(pairs) >= ENOUGH_TO_TELL and count > ALIKE * len(pairs):
-            said = " ".join(opening)
-            yield Finding(OPENING, (), f"{count} of {len(pairs)} questions begin with “{said}”; people vary.")
+            message = N_("{n:,} of {total:,} questions begin with “{words}”; people vary.")
+            text = kept(message, n=count, total=len(pairs), words=" ".join(opening))
+            yield Finding(OPENING, (), text)
 
 
 def wordings(pairs: Sequence[PairRow]) -> Counter[str]:
@@ -50,8 +56,8 @@ def _wordings(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     counts = wordings(pairs)
     thin = sum(count < WORDINGS for count in counts.values())
     if counts and thin > THIN * len(counts):
-        text = f"{thin} of {len(counts)} facts are asked in fewer than {WORDINGS} ways; other wordings will be missed."
-        yield Finding(FEW_WORDINGS, (), text)
+        message = N_("{n:,} of {total:,} facts are asked in fewer than {ways} ways; other wordings will be missed.")
+        yield Finding(FEW_WORDINGS, (), kept(message, n=thin, total=len(counts), ways=WORDINGS))
 
 
 def _refusals(pairs: Sequence[PairRow]) -> Iterator[Finding]:
@@ -59,11 +65,11 @@ def _refusals(pairs: Sequence[PairRow]) -> Iterator[Finding]:
         return
     share = refused_share(pairs)
     if share < LOWEST:
-        text = f"{share:.0%} of the rows refuse; below {LOWEST:.0%} a model makes up answers to everything."
-        yield Finding(REFUSALS, (), text)
+        message = N_("{share:.0%} of the rows refuse; below {least:.0%} a model makes up answers to everything.")
+        yield Finding(REFUSALS, (), kept(message, share=share, least=LOWEST))
     elif share > HIGHEST:
-        text = f"{share:.0%} of the rows refuse; above {HIGHEST:.0%} a model refuses what it knows."
-        yield Finding(REFUSALS, (), text)
+        message = N_("{share:.0%} of the rows refuse; above {most:.0%} a model refuses what it knows.")
+        yield Finding(REFUSALS, (), kept(message, share=share, most=HIGHEST))
 
 
 def refused_share(pairs: Sequence[PairRow]) -> float:
