@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bot.core.errors import InputError, NotAllowedError
-from bot.core.speech import LANGUAGES
+from bot.core.speech import LANGUAGES, N_
 from bot.storage import guilds as rows
 from bot.storage.database import Database
 
@@ -25,6 +25,16 @@ PRIVATE: Mapping[str, bool] = MappingProxyType(
         "trick": False,
         "racing": False,
     }
+)
+
+# What is said to a limit below one token, and to one above the operator's.
+FOR_A_PERSON = (
+    N_("A limit is at least 1 token a day for each person; {n:,} would be none at all."),
+    N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
+)
+FOR_A_SERVER = (
+    N_("A limit is at least 1 token a day for each server; {n:,} would be none at all."),
+    N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
 )
 
 
@@ -100,7 +110,7 @@ class Guilds:
         A dropped channel serves neither adventures nor reports any more.
         """
         if language and language not in LANGUAGES:
-            raise InputError(f"I speak {', '.join(LANGUAGES.values())}, and no other language yet.")
+            raise InputError("I speak {languages}, and no other language yet.", languages=", ".join(LANGUAGES.values()))
         async with self._changing:
             new = self.of(guild_id)
             if language is not None:
@@ -125,8 +135,8 @@ class Guilds:
 
         Raises `InputError` below 1 and above what the operator allows.
         """
-        _within(user, self.most_user_tokens, "person")
-        _within(guild, self.most_guild_tokens, "server")
+        _within(user, self.most_user_tokens, *FOR_A_PERSON)
+        _within(guild, self.most_guild_tokens, *FOR_A_SERVER)
         async with self._changing:
             return await self._put(guild_id, replace(self.of(guild_id), user_tokens=user, guild_tokens=guild))
 
@@ -142,15 +152,13 @@ class Guilds:
         return new
 
 
-def _within(tokens: int | None, most: int, who: str) -> None:
+def _within(tokens: int | None, most: int, too_low: str, too_high: str) -> None:
     if tokens is None:
         return
     if tokens < 1:
-        raise InputError(f"A limit is at least 1 token a day for each {who}; {tokens:,} would be none at all.")
+        raise InputError(too_low, n=tokens)
     if tokens > most:
-        raise InputError(
-            f"The operator allows a {who} {most:,} tokens a day; a server can lower that, and not raise it."
-        )
+        raise InputError(too_high, n=most)
 
 
 async def open_guilds(database: Database, most_user_tokens: int, most_guild_tokens: int) -> Guilds:

@@ -79,7 +79,8 @@ async def open_health(
         await web.TCPSite(runner, LOOPBACK, port).start()
     except OSError as error:
         await runner.cleanup()
-        raise ConfigError(f"HEALTH_PORT {port} cannot be used: {error.strerror or error}.") from None
+        reason = error.strerror or str(error)
+        raise ConfigError("HEALTH_PORT {port} cannot be used: {reason}.", port=port, reason=reason) from None
     try:
         yield health
     finally:

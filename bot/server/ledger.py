@@ -8,13 +8,15 @@ the next start. A day is a UTC day, a month a UTC month.
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from time import time
+from types import MappingProxyType
 
 from bot.core.errors import LimitError
+from bot.core.speech import N_
 from bot.llm.prices import Usage
 from bot.server.guilds import UNSET, Guilds
 from bot.storage import calls
@@ -23,8 +25,27 @@ from bot.storage.database import Database
 NANO = 1_000_000_000
 # In place of a person, for what a server as a whole causes (the summary of a story): no person's limit counts it.
 SERVER = 0
-# How a refusal begins, by whose limit it is.
-WHO = {"user": "You have", "member": "In this server you have", "guild": "This server has", "bot": "The bot has"}
+# The refusals, by whose limit it is; with Discord's own way to write a time, so that everyone reads it in their zone.
+FULL: Mapping[str, str] = MappingProxyType(
+    {
+        "user": N_(
+            "You have used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
+            "The limit frees up <t:{at}:R>."
+        ),
+        "member": N_(
+            "In this server you have used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
+            "The limit frees up <t:{at}:R>."
+        ),
+        "guild": N_(
+            "This server has used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
+            "The limit frees up <t:{at}:R>."
+        ),
+        "bot": N_(
+            "The bot has used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
+            "The limit frees up <t:{at}:R>."
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +141,10 @@ class Ledger:
         at = self.frees_up
         for who, limit, used in self._counts(asker):
             if used + tokens > limit:
-                raise LimitError(_sentence(WHO[who], tokens, limit - used, at))
+                raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
         if self._spent >= self._limits.monthly_usd * NANO:
-            raise LimitError(f"The bot's budget for this month is spent; it frees up <t:{self._next_month()}:R>.")
+            at = self._next_month()
+            raise LimitError("The bot's budget for this month is spent; it frees up <t:{at}:R>.", at=at)
 
     def today(self, asker: Asker) -> dict[str, tuple[int, int]]:
         """What was used today, reservations included, and the limit: for the `user`, the `member` in a server that
@@ -202,11 +224,3 @@ async def open_ledger(database: Database, limits: Limits, guilds: Guilds | None 
     ledger = Ledger(database, limits, guilds)
     await ledger.load()
     return ledger
-
-
-def _sentence(who: str, wanted: int, left: int, at: int) -> str:
-    """The refusal, with Discord's own way to write a time so that everyone reads it in their own zone."""
-    return (
-        f"{who} used up today's tokens: this would take about {wanted:,}, and {max(left, 0):,} are left. "
-        f"The limit frees up <t:{at}:R>."
-    )

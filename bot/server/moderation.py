@@ -5,10 +5,12 @@ sentence. What is for adults may stand in age-restricted channels of servers who
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from bot.core.errors import FewshotError, ModelError
+from bot.core.speech import N_, _
 from bot.server.guilds import Guilds
 from bot.server.ledger import Asker
 
@@ -16,6 +18,25 @@ _log = logging.getLogger(__name__)
 # What adults may read where a server allows it, as OpenAI names its categories (2026-11-22). All others, among them
 # sexual/minors, are blocked everywhere.
 ADULT = frozenset({"sexual", "violence", "violence/graphic"})
+
+# All of OpenAI's categories (2026-11-22), as people read them.
+CATEGORIES: Mapping[str, str] = MappingProxyType(
+    {
+        "harassment": N_("harassment"),
+        "harassment/threatening": N_("harassment: threatening"),
+        "hate": N_("hate"),
+        "hate/threatening": N_("hate: threatening"),
+        "illicit": N_("illicit"),
+        "illicit/violent": N_("illicit: violent"),
+        "self-harm": N_("self harm"),
+        "self-harm/instructions": N_("self harm: instructions"),
+        "self-harm/intent": N_("self harm: intent"),
+        "sexual": N_("sexual"),
+        "sexual/minors": N_("sexual: minors"),
+        "violence": N_("violence"),
+        "violence/graphic": N_("violence: graphic"),
+    }
+)
 
 
 class BlockedError(FewshotError):
@@ -35,7 +56,7 @@ class Moderation:
     def __init__(self, judge: Judge, model: str, guilds: Guilds) -> None:
         self._judge, self._guilds, self.model = judge, guilds, model
         # Whether a channel is age-restricted: only the one who is connected to Discord knows.
-        self.age_restricted: Callable[[int], bool] = lambda _: False
+        self.age_restricted: Callable[[int], bool] = lambda _channel: False
 
     async def check(self, text: str, asker: Asker, *, said: bool = False) -> None:
         """Raises `BlockedError` where `text` may not stand where `asker` asks; `said` marks a model's answer.
@@ -53,7 +74,12 @@ class Moderation:
             ) from error
         blocked = found - (ADULT if self._for_adults(asker) else frozenset())
         if blocked:
-            raise BlockedError(_sentence(sorted(blocked), said=said))
+            why = ", ".join(_category(name) for name in sorted(blocked))
+            if said:
+                raise BlockedError("The model's answer was held back by this bot's moderation ({why}).", why=why)
+            raise BlockedError(
+                "This bot's moderation does not let me send that to the model ({why}). Put it in other words.", why=why
+            )
 
     def _for_adults(self, asker: Asker) -> bool:
         """Whether the asker's channel is age-restricted, in a server whose admins allow what is for adults there."""
@@ -61,9 +87,7 @@ class Moderation:
         return allowed and asker.channel_id is not None and self.age_restricted(asker.channel_id)
 
 
-def _sentence(categories: list[str], *, said: bool) -> str:
-    """Whose words were blocked, and why."""
-    why = ", ".join(name.replace("/", ": ").replace("-", " ").replace("_", " ") for name in categories)
-    if said:
-        return f"The model's answer was held back by this bot's moderation ({why})."
-    return f"This bot's moderation does not let me send that to the model ({why}). Put it in other words."
+def _category(name: str) -> str:
+    """Why a text was blocked; a category that is not among `CATEGORIES` by the endpoint's own name."""
+    plain = name.replace("/", ": ").replace("-", " ").replace("_", " ")
+    return _(CATEGORIES.get(name, plain))

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any
 
+from bot.core.speech import _
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import Guilds
 from bot.server.prompts import DAY, Prompt, Prompts
@@ -34,7 +35,9 @@ OLD_DAYS = 30
 GRACE_DAYS = 7
 LEFT = "left:"
 # What stands in place of a forgotten person's instruction, in a trick that lives on by others' examples.
-INSTRUCTION, ABOUT = "Answer as the examples show.", "taught by its examples alone"
+INSTRUCTION_PROMPT = "Answer as the examples show."
+# And in place of what it was for. It is kept in English, as the model reads it too.
+ABOUT_PROMPT = "taught by its examples alone"
 Rows = Mapping[str, list[dict[str, Any]]]
 
 
@@ -137,7 +140,7 @@ def _quoting(found: Traces) -> Callable[[Prompt], bool]:
 def _without_words(body: str) -> str:
     """A trick's JSON with a plain instruction in place of what a person wrote."""
     template = ChatTemplate.from_dict(json.loads(body), name="trick")
-    trick = replace(trick_of(template), about=ABOUT, system=({"role": "system", "content": INSTRUCTION},))
+    trick = replace(trick_of(template), about=ABOUT_PROMPT, system=({"role": "system", "content": INSTRUCTION_PROMPT},))
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 
 
@@ -161,7 +164,7 @@ def _zip(rows: Rows) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         counts = {name: len(found) for name, found in rows.items()}
-        summary = {"entries": counts, "note": "Nothing is kept about you."} if not counts else {"entries": counts}
+        summary = {"entries": counts, "note": _("Nothing is kept about you.")} if not counts else {"entries": counts}
         archive.writestr("summary.json", _json(summary))
         for name, found in rows.items():
             archive.writestr(f"{name}.json", _json(found))

@@ -20,6 +20,10 @@ from bot.server.nearest import nearest
 # Examples in a prompt at the most; of more, the nearest to the input.
 SHOWN = 8
 LONGEST_INPUT = 6_000
+# What the inputs of a server's trick are, as a model and an export read it.
+INPUT_PROMPT = "the input"
+TEXT_PROMPT = "the text it is about"
+WORDS_PROMPT = "someone's words, as they stand"
 # What a server may set beside the messages: how the model words its answer, not which model, nor how much it costs.
 PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed"})
 
@@ -50,7 +54,7 @@ class Trick:
 
     def template(self, examples: Sequence[Example] | None = None) -> ChatTemplate:
         """The template with `examples`, or with all."""
-        inputs = {self.input: Input(about="the input", max=self.longest)}
+        inputs = {self.input: Input(about=INPUT_PROMPT, max=self.longest)}
         held = _Held(inputs)
         messages = [{**message, "content": held(message["content"])} for message in self.system]
         for example in self.examples if examples is None else examples:
@@ -69,7 +73,7 @@ class Trick:
 
     def face(self) -> ChatTemplate:
         """Only what is said of it where a trick is chosen: its purpose and its one input."""
-        inputs = {self.input: Input(about="the text it is about", max=self.longest)}
+        inputs = {self.input: Input(about=TEXT_PROMPT, max=self.longest)}
         message = {"role": "user", "content": f"{{{{{self.input}}}}}"}
         return ChatTemplate(self.name, (message,), about=self.about, inputs=inputs)
 
@@ -96,7 +100,9 @@ def trick_of(template: ChatTemplate) -> Trick:
     refused = sorted(set(template.parameters) - PARAMETERS)
     if refused:
         raise InputError(
-            f"A server's trick may not set {', '.join(refused)}; it may set {', '.join(sorted(PARAMETERS))}."
+            "A server's trick may not set {refused}; it may set {allowed}.",
+            refused=", ".join(refused),
+            allowed=", ".join(sorted(PARAMETERS)),
         )
     if not template.messages or template.messages[-1]["role"] != "user":
         raise InputError("The last message of a trick must be the user's, with the input in it.")
@@ -172,7 +178,7 @@ class _Held:
         name = f"words_{len(self._inputs)}"
         while name in self._inputs:
             name += "_"
-        self._inputs[name] = Input(about="someone's words, as they stand", default=text)
+        self._inputs[name] = Input(about=WORDS_PROMPT, default=text)
         return f"{{{{{name}}}}}"
 
 

@@ -55,7 +55,9 @@ class Tricks:
         """The trick called `name`; raises `NotFoundError`."""
         found = await rows.find(self._database, guild_id, _folded(name))
         if found is None:
-            raise NotFoundError(f"This server has no trick called {shorten(name, 40)}; /trick list shows those it has.")
+            raise NotFoundError(
+                "This server has no trick called {name}; /trick list shows those it has.", name=shorten(name, 40)
+            )
         return _trick(*found)
 
     async def teach(self, guild_id: int, user_id: int, name: str, instruction: str, example: Example) -> Trick:
@@ -67,7 +69,7 @@ class Tricks:
         if not instruction:
             raise InputError("Say what the trick should do.")
         if len(instruction) > LONGEST_INSTRUCTION:
-            raise InputError(f"Say it shorter: an instruction has up to {LONGEST_INSTRUCTION:,} characters.")
+            raise InputError("Say it shorter: an instruction has up to {n:,} characters.", n=LONGEST_INSTRUCTION)
         trick = Trick(
             self.name(name),
             shorten(instruction, LONGEST_ABOUT),
@@ -79,16 +81,18 @@ class Tricks:
     async def add(self, guild_id: int, user_id: int, trick: Trick, *, suggestion: str = "") -> Trick:
         """Add `trick` as it is; the `suggestion` that it came from goes with that. Raises `InputError`."""
         if len(trick.examples) > MOST_EXAMPLES:
-            raise InputError(f"A trick has up to {MOST_EXAMPLES} examples; this one has {len(trick.examples)}.")
+            raise InputError(
+                "A trick has up to {most} examples; this one has {n}.", most=MOST_EXAMPLES, n=len(trick.examples)
+            )
         body = json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
         row = rows.TrickRow(_id(), guild_id, trick.name, user_id, time(), body)
         # A thousandth of a second apart, so that they keep their order.
         examples = [_row(example, user_id, row.at + place / 1000) for place, example in enumerate(trick.examples)]
         outcome = await rows.add(self._database, row, examples, most=MOST_TRICKS, suggestion=suggestion)
         if outcome == "taken":
-            raise InputError(f"This server has a trick called {trick.name} already; choose another name.")
+            raise InputError("This server has a trick called {name} already; choose another name.", name=trick.name)
         if outcome == "full":
-            raise InputError(f"A server has up to {MOST_TRICKS} tricks; remove one first.")
+            raise InputError("A server has up to {n} tricks; remove one first.", n=MOST_TRICKS)
         if outcome == "gone":
             raise NotFoundError("Somebody has dealt with this suggestion already.")
         return trick
@@ -109,7 +113,9 @@ class Tricks:
             suggestion=suggestion,
         )
         if outcome == "full":
-            raise InputError(f"{trick.name} has {MOST_EXAMPLES} examples, which is as many as a trick may have.")
+            raise InputError(
+                "{name} has {n} examples, which is as many as a trick may have.", name=trick.name, n=MOST_EXAMPLES
+            )
         if outcome == "gone":
             raise NotFoundError("Somebody has removed it in the meantime.")
         return await self.get(guild_id, name)
@@ -129,7 +135,7 @@ class Tricks:
         for example in trick.examples:
             checked(example)
         if sum(len(message["content"]) for message in trick.system) > LONGEST_INSTRUCTION:
-            raise InputError(f"The instruction is too long: up to {LONGEST_INSTRUCTION:,} characters.")
+            raise InputError("The instruction is too long: up to {n:,} characters.", n=LONGEST_INSTRUCTION)
         if not trick.about:
             raise InputError('The file must say in "about" what the trick is for.')
         return await self.add(guild_id, user_id, trick)
@@ -137,7 +143,7 @@ class Tricks:
     async def remove(self, guild_id: int, name: str) -> None:
         """Remove a trick with its examples; raises `NotFoundError`."""
         if not await rows.remove(self._database, guild_id, _folded(name)):
-            raise NotFoundError(f"This server has no trick called {shorten(name, 40)}.")
+            raise NotFoundError("This server has no trick called {name}.", name=shorten(name, 40))
 
     async def suggest(self, prompt: Prompt, user_id: int) -> Suggestion:
         """Store the last example of `prompt`'s template, a correction, for the managers of its server.
@@ -179,10 +185,11 @@ class Tricks:
         name = _folded(name)
         if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
             raise InputError(
-                f"A trick's name has up to {LONGEST_NAME} letters and digits, with hyphens between them if you like."
+                "A trick's name has up to {n} letters and digits, with hyphens between them if you like.",
+                n=LONGEST_NAME,
             )
         if name in self.reserved:
-            raise InputError(f"{name} is the name of something I do already; choose another.")
+            raise InputError("{name} is the name of something I do already; choose another.", name=name)
         return name
 
 
@@ -192,7 +199,7 @@ def checked(example: Example) -> Example:
     if not given or not wanted:
         raise InputError("An example needs both: an input and the answer to it.")
     if max(len(given), len(wanted)) > LONGEST_EXAMPLE:
-        raise InputError(f"An example's input and answer have up to {LONGEST_EXAMPLE:,} characters each.")
+        raise InputError("An example's input and answer have up to {n:,} characters each.", n=LONGEST_EXAMPLE)
     return Example(given, wanted)
 
 
