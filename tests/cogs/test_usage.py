@@ -56,7 +56,7 @@ async def test_a_person_sees_what_they_used_and_what_is_left(sim: Simulated) -> 
     mine = re.search(r"\*\*Today\*\* ([\d,]+) of 250,000 tokens", text)
     assert mine is not None
     assert 0 < int(mine[1]) < both
-    assert f"**In 30 days** {mine[1]} tokens in 1 calls" in text
+    assert f"**In 30 days** {mine[1]} tokens in one call of a model" in text
     assert shown.response is not None
     assert shown.response.ephemeral
     (picture,) = shown.response.attachments
