@@ -11,6 +11,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import NoModelError
+from bot.core.speech import _
 from bot.llm.asking import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
@@ -100,7 +101,7 @@ class Answers:
             placed = replace(prompt, message_id=message.id)
             self._prompts.hold(placed)
             if not private:
-                await self._prompts.keep(placed)
+                await self._prompts.keep(placed, soon=self._work.alone)
 
     async def show_prompt_instead(
         self,
@@ -132,22 +133,22 @@ def buttons_of(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[A
     """The same by the prompt's id; an answer that no prompt stands behind has none but Share."""
     shown: list[discord.ui.Item[Any]] = []
     if share:
-        shown.append(ActionButton("share", prompt_id, label="Share", emoji="📣"))
+        shown.append(ActionButton("share", prompt_id, label=_("Share"), emoji="📣"))
     if prompt_id:
-        shown.append(ActionButton("prompt", prompt_id, label="Prompt", emoji="🔍"))
+        shown.append(ActionButton("prompt", prompt_id, label=_("Prompt"), emoji="🔍"))
         shown.append(ActionButton("more", prompt_id, label="⋯"))
     return shown
 
 
 def footer(answer: Answer, note: str = "") -> str:
     """The small line under an answer: who wrote it, by which technique, and what is odd about it."""
-    parts = [author(answer.model), answer.request.technique]
+    parts = [author(answer.model), _(answer.request.technique)]
     if answer.finish == "length":
-        parts.append("cut off at the limit of its length")
+        parts.append(_("cut off at the limit of its length"))
     elif answer.finish == "broken":
-        parts.append("the connection broke off here; ask again for the rest")
+        parts.append(_("the connection broke off here; ask again for the rest"))
     elif answer.finish == "content_filter":
-        parts.append("cut short by the provider's filter")
+        parts.append(_("cut short by the provider's filter"))
     if answer.repaired:
-        parts.append("asked twice for the right form")
+        parts.append(_("asked twice for the right form"))
     return "-# " + " · ".join([*parts, *([note] if note else [])])

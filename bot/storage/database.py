@@ -47,6 +47,10 @@ class Database:
         """The same for a write that nobody waits for: it joins the next group, within half a second."""
         self._writer.later(statement, row)
 
+    def hurry(self) -> None:
+        """Write now what would wait for company."""
+        self._writer.hurry()
+
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` alone inside the writer's transaction; all of it is kept, or none."""
         return await self._writer.work(work)

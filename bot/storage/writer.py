@@ -63,7 +63,7 @@ class Writer:
     async def __aexit__(self, *exc: object) -> None:
         """Write what is still queued, then stop."""
         self._closed = True
-        self._hurry()
+        self.hurry()
         self._jobs.put_nowait(None)
         if self._task:
             await self._task
@@ -81,10 +81,10 @@ class Writer:
             return
         self._lingering.append(job)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LINGER, self._hurry)
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self.hurry)
 
-    def _hurry(self) -> None:
-        """Queue what has lingered, in order."""
+    def hurry(self) -> None:
+        """Queue what has lingered, in order: for whoever knows that no company is on its way."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -94,7 +94,7 @@ class Writer:
 
     async def work(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in the transaction, after all that lingers; its own failure undoes it alone."""
-        self._hurry()
+        self.hurry()
         result: T = await self._queued(_Job(self._future(), work=work))
         return result
 

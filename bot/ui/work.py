@@ -46,6 +46,11 @@ class Work:
         finally:
             self._tasks.pop(task, None)
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing is under way beside the one that asks."""
+        return len(self._tasks) <= 1
+
     async def wind_down(self) -> None:
         """Take nothing new, give what is under way a moment, and tell the rest in a sentence."""
         self._stopping = True

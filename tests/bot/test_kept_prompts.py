@@ -80,3 +80,15 @@ async def test_somebody_elses_message_cannot_be_suggested_as_an_example(town: To
         modal = await (await town.wire.press(more, "Not like that…")).modal()
         corrected = await (await town.wire.submit(modal, {"wanted": "A good morning to you"})).answer(final)
         assert corrected.buttons == ["Share", "Prompt", "⋯", *buttons]
+
+
+async def test_a_prompt_is_kept_when_the_bot_is_stopped_right_after_its_answer(fresh: Town) -> None:
+    """Also those of answers that came in company, which are written together half a second later."""
+    fresh.model.says("Words")
+    async with fresh.bot() as process:
+        crowd = await fresh.wire.burst("translate", 5, text="x", to="Greek", private=False)
+        for exchange in crowd:
+            await exchange.answer(final)
+        process.terminate()
+        assert await process.wait() == 0
+    assert fresh.rows("SELECT count(*) FROM prompts") == [(5,)]
