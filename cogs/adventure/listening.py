@@ -7,6 +7,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
+from bot.core.speech import _
 from bot.play.records import RUNNING, Story
 from bot.services import Services
 from cogs.adventure.menu import FORM, SENT_IN, Menu
@@ -79,11 +80,11 @@ class Listening(commands.Cog, name="Adventures"):
         """The same for a thread."""
         await self._adventures.channel_gone(event.thread_id)
 
-    async def demo(self, interaction: discord.Interaction[Any], _: str, __: list[str]) -> None:
+    async def demo(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """Play: go on with the story of the channel for adventures, or begin the room there."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._play.in_channel(interaction, self._channel(interaction), DEMO_SCENARIO)
-        await told(interaction, f"The story is in <#{story.channel_id}>: press **Act…** there.")
+        await told(interaction, _("The story is in {channel}: press **Act…** there.", channel=f"<#{story.channel_id}>"))
 
     def _channel(self, interaction: discord.Interaction[Any]) -> int:
         """The channel set aside for adventures, else the one called so, else this one."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import N_, _
 from bot.core.text import shorten
 from bot.play import rights
 from bot.play.adventures import LONGEST_BRANCH, LONGEST_NOTE, Status
@@ -22,16 +23,20 @@ from cogs.adventure.rendering import PRESS
 GOTO, UNPIN, REMOVE, SENT_IN = "story-switch", "story-unpin", "story-remove", "story-form"
 FORM = re.compile(r"form:(?P<kind>act|branch|note):(?P<story>[\w-]{1,16})")
 OPENING = "opening"
+# Characters of a form's title and label, as Discord has them (2026-11-22).
+TITLE = 45
 
 
 class Form(Modal):
     """A modal with one text. What it is for stands in its custom id, so that it can be sent in after a restart."""
 
     def __init__(self, kind: str, story: Story, title: str, label: str, *, most: int, text: str = "") -> None:
-        super().__init__(title=shorten(title, 45), custom_id=f"form:{kind}:{story.id}", timeout=900)
+        super().__init__(title=shorten(title, TITLE), custom_id=f"form:{kind}:{story.id}", timeout=900)
         style = discord.TextStyle.paragraph if most > 100 else discord.TextStyle.short
         self.add_item(
-            discord.ui.TextInput(label=label, custom_id="text", style=style, max_length=most, default=text or None)
+            discord.ui.TextInput(
+                label=shorten(label, TITLE), custom_id="text", style=style, max_length=most, default=text or None
+            )
         )
 
 
@@ -54,7 +59,7 @@ def filled_in(interaction: discord.Interaction[Any]) -> str:
 
 def switch_menu(story: Story, places: Sequence[Place]) -> ActionMenu:
     """The places to go to in a story, from its newest turn."""
-    return ActionMenu(GOTO, f"{story.id}:{story.head or 0}", [_option(place) for place in places], "Switch to…")
+    return ActionMenu(GOTO, f"{story.id}:{story.head or 0}", [_option(place) for place in places], _("Switch to…"))
 
 
 class Menu:
@@ -70,7 +75,7 @@ class Menu:
             SENT_IN: self.sent_in,
         }
 
-    async def press(self, interaction: discord.Interaction[Any], argument: str, _: list[str]) -> None:
+    async def press(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Any button under a turn, or on the card."""
         verb = argument.rpartition(":")[2]
         forms = {"act": self._act, "dice": self._act, "branch": self._branch, "note": self._note}
@@ -91,27 +96,27 @@ class Menu:
 
     async def switch(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Go to a branch, or to another end of the tree."""
-        story, seen, _ = await self._play.pressed(interaction, f"{argument}:switch")
+        story, seen, _verb = await self._play.pressed(interaction, f"{argument}:switch")
         await interaction.response.defer()
         to = None if chosen[0] == OPENING else int(chosen[0])
         await self._play.move(interaction, story, seen, SWITCH, to)
 
     async def unpin(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Take a note away."""
-        story, _, _ = await self._play.pressed(interaction, f"{argument}:unpin")
+        story, *_seen = await self._play.pressed(interaction, f"{argument}:unpin")
         await interaction.response.defer()
         await self._adventures.unpin(story, person_of(interaction), int(chosen[0]))
         await interaction.edit_original_response(view=await self._card(interaction, story))
 
     async def remove(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Take a player out, or let them in again."""
-        story, _, _ = await self._play.pressed(interaction, f"{argument}:remove")
+        story, *_seen = await self._play.pressed(interaction, f"{argument}:remove")
         await interaction.response.defer()
-        player_id, _, out = chosen[0].partition(":")
+        player_id, _colon, out = chosen[0].partition(":")
         await self._adventures.set_removed(story, person_of(interaction), int(player_id), out == "out")
         await interaction.edit_original_response(view=await self._card(interaction, story))
 
-    async def sent_in(self, interaction: discord.Interaction[Any], custom_id: str, _: list[str]) -> None:
+    async def sent_in(self, interaction: discord.Interaction[Any], custom_id: str, _chosen: list[str]) -> None:
         """A form: an action, a branch's name, a note."""
         form = FORM.fullmatch(custom_id)
         assert form is not None, "only our forms come here"
@@ -122,13 +127,14 @@ class Menu:
             await self._play.act(interaction, story, text)
         elif form["kind"] == "branch":
             branch = await self._adventures.name_branch(story, person_of(interaction), text)
-            await told(interaction, f"This place is the branch “{discord.utils.escape_markdown(branch.name)}” now.")
+            name = discord.utils.escape_markdown(branch.name)
+            await told(interaction, _("This place is the branch “{name}” now.", name=name))
         else:
             await self._adventures.pin(story, person_of(interaction), text)
-            await told(interaction, "The note is pinned: every turn's prompt has it from now on.")
+            await told(interaction, _("The note is pinned: every turn's prompt has it from now on."))
 
     async def _lead(self, interaction: discord.Interaction[Any], argument: str, verb: str) -> None:
-        story, _, _ = await self._play.pressed(interaction, argument)
+        story, *_seen = await self._play.pressed(interaction, argument)
         await interaction.response.defer()
         person = person_of(interaction)
         if verb == "end":
@@ -139,14 +145,16 @@ class Menu:
         await interaction.edit_original_response(view=await self._card(interaction, story))
 
     def _act(self, story: Story, verb: str) -> Form:
-        text = "roll 1d20 to " if verb == "dice" else ""
-        return Form("act", story, story.title, "What do you do, or “say”?", most=LONGEST, text=text)
+        # Translators: the player goes on after it. Keep "roll 1d20" as it is, the bot looks for these words.
+        text = _("roll 1d20 to") + " " if verb == "dice" else ""
+        # Translators: in quotation marks as what is put in them is spoken. At most 45 characters.
+        return Form("act", story, story.title, _("What do you do, or “say”?"), most=LONGEST, text=text)
 
-    def _branch(self, story: Story, _: str) -> Form:
-        return Form("branch", story, "Name this place", "The branch's name", most=LONGEST_BRANCH)
+    def _branch(self, story: Story, _verb: str) -> Form:
+        return Form("branch", story, _("Name this place"), _("The branch's name"), most=LONGEST_BRANCH)
 
-    def _note(self, story: Story, _: str) -> Form:
-        return Form("note", story, "Pin a note", "What must never be forgotten", most=LONGEST_NOTE)
+    def _note(self, story: Story, _verb: str) -> Form:
+        return Form("note", story, _("Pin a note"), _("What must never be forgotten"), most=LONGEST_NOTE)
 
     async def _card(self, interaction: discord.Interaction[Any], story: Story) -> Layout:
         """The story's status with the menus that fit the one who looks."""
@@ -155,49 +163,57 @@ class Menu:
         of = f"{story.id}:{story.head or 0}"
         card = Card(discord.utils.escape_markdown(story.title)).text(_told(status))
         buttons = [
-            ActionButton(PRESS, f"{of}:branch", label="Branch here…", emoji="🌿"),
-            ActionButton(PRESS, f"{of}:note", label="Pin a note…", emoji="📌"),
-            ActionButton(PRESS, f"{of}:dice", label="Roll dice…", emoji="🎲"),
+            ActionButton(PRESS, f"{of}:branch", label=_("Branch here…"), emoji="🌿"),
+            ActionButton(PRESS, f"{of}:note", label=_("Pin a note…"), emoji="📌"),
+            ActionButton(PRESS, f"{of}:dice", label=_("Roll dice…"), emoji="🎲"),
         ]
         turn = (await self._adventures.scene(story)).turn
         if interaction.guild_id is not None and turn is not None:
             answer = f"{turn.message_id or 0}:{turn.prompt_id}"
-            buttons.append(ActionButton("report", answer, label="Report", emoji="🚩"))
+            buttons.append(ActionButton("report", answer, label=_("Report"), emoji="🚩"))
         card.row(*buttons)
         if places:
             card.row(switch_menu(story, places))
         if status.notes:
             options = [discord.SelectOption(label=shorten(note.text, 100), value=str(note.id)) for note in status.notes]
-            card.row(ActionMenu(UNPIN, of, options, "Unpin a note…"))
+            card.row(ActionMenu(UNPIN, of, options, _("Unpin a note…")))
         if rights.leads(person_of(interaction), story):
             self._order(card, status, of)
         return card.layout()
 
     def _order(self, card: Card, status: Status, of: str) -> None:
         """For those who lead: lock, end, and who plays."""
-        lock = "unlock" if status.story.locked else "lock"
+        lock, label = ("unlock", _("Unlock")) if status.story.locked else ("lock", _("Lock"))
         card.row(
-            ActionButton(PRESS, f"{of}:{lock}", label=lock.capitalize(), emoji="🔒"),
-            ActionButton(PRESS, f"{of}:end", label="End the story", style=discord.ButtonStyle.danger),
+            ActionButton(PRESS, f"{of}:{lock}", label=label, emoji="🔒"),
+            ActionButton(PRESS, f"{of}:end", label=_("End the story"), style=discord.ButtonStyle.danger),
         )
         others = [player for player in status.players if player.user_id not in (0, status.story.starter_id)]
         options = [
             discord.SelectOption(
-                label=shorten(f"{'Let in' if player.removed else 'Take out'} {player.name}", 100),
+                label=shorten(
+                    _("Let in {name}", name=player.name) if player.removed else _("Take out {name}", name=player.name),
+                    100,
+                ),
                 value=f"{player.user_id}:{'in' if player.removed else 'out'}",
             )
             for player in others
         ]
         if options:
-            card.row(ActionMenu(REMOVE, of, options, "Players…"))
+            card.row(ActionMenu(REMOVE, of, options, _("Players…")))
 
 
 def _told(status: Status) -> str:
-    names = ", ".join(player.name for player in status.players if not player.removed) or "nobody yet"
+    names = ", ".join(player.name for player in status.players if not player.removed)
+    names = discord.utils.escape_markdown(shorten(names, 300)) or _("nobody yet")
+    size = (
+        N_("-# The next prompt takes about {tokens:,} of {budget:,} tokens · locked")
+        if status.story.locked
+        else N_("-# The next prompt takes about {tokens:,} of {budget:,} tokens")
+    )
     lines = [
-        f"Turn {status.depth} · players: {discord.utils.escape_markdown(shorten(names, 300))}",
-        f"-# The next prompt takes about {status.tokens:,} of {status.budget:,} tokens"
-        + (" · locked" if status.story.locked else ""),
+        _("Turn {n} · players: {names}", n=status.depth, names=names),
+        _(size, tokens=status.tokens, budget=status.budget),
         *(f"📌 {discord.utils.escape_markdown(note.text)}" for note in status.notes),
     ]
     return "\n".join(lines)

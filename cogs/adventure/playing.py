@@ -5,6 +5,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
+from bot.core.speech import N_, _, aloud, ngettext
 from bot.play import moving
 from bot.play.moving import Moved
 from bot.play.records import ENDED, RUNNING, Story
@@ -18,8 +19,14 @@ from cogs.adventure.stage import Stage
 
 # Stories looked after when the bot starts; a request to Discord each.
 RESTORED = 20
-WORDS = {"undo": "take the turn back", "drop": "leave it out", "switch": "go there", "forward": "tell it another way"}
-ELSEWHERE = "This button belongs to a story in another channel."
+VOTES = {
+    moving.UNDO: N_("-# {name} votes to take the turn back: {have} of {needed}. Press it too if you agree."),
+    moving.DROP: N_("-# {name} votes to leave it out: {have} of {needed}. Press it too if you agree."),
+    moving.SWITCH: N_("-# {name} votes to go there: {have} of {needed}. Press it too if you agree."),
+    moving.BACK: N_("-# {name} votes to go back a telling: {have} of {needed}. Press it too if you agree."),
+    moving.FORWARD: N_("-# {name} votes to tell it another way: {have} of {needed}. Press it too if you agree."),
+}
+ELSEWHERE = N_("This button belongs to a story in another channel.")
 
 
 def person_of(interaction: discord.Interaction[Any]) -> Person:
@@ -73,10 +80,13 @@ class Play:
             return ""
         if ticket.stopped:
             await self._adventures.post(await self._adventures.scene(story), self.stage)
-            return "The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on."
+            return _("The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on.")
         if ticket.ahead:
-            before = "Another turn is" if ticket.ahead == 1 else f"{ticket.ahead} turns are"
-            return f"{before} before yours, which then comes by itself."
+            return ngettext(
+                "Another turn is before yours, which then comes by itself.",
+                "{n} turns are before yours, which then comes by itself.",
+                ticket.ahead,
+            )
         if ticket.opened is not None:
             await ticket.opened
         return ""
@@ -100,12 +110,7 @@ class Play:
         person = person_of(interaction)
         moved = await self._services.moving.move(story.id, seen, person, verb, self.stage, to=to)
         if moved.votes is not None:
-            have, needed = moved.votes
-            name, what = discord.utils.escape_markdown(person.name), WORDS.get(verb, "go back a telling")
-            await interaction.followup.send(
-                f"-# {name} votes to {what}: {have} of {needed}. Press it too if you agree."
-                + (" I was restarted since this turn, so votes from before do not count any more." * moved.anew)
-            )
+            await interaction.followup.send(_voted(person, verb, moved))
         elif moved.ticket is not None:
             await told(interaction, await self.follow(story, moved.ticket))
         elif moved.scene is not None:
@@ -119,9 +124,10 @@ class Play:
             await self._adventures.shown(scene, interaction.message.id)
             return
         if verb in (moving.UNDO, moving.DROP) and in_place and moved.left is not None:
-            name = discord.utils.escape_markdown(interaction.user.display_name)
+            with aloud():
+                note = _("-# ↩ taken back by {name}", name=discord.utils.escape_markdown(person_of(interaction).name))
             await interaction.edit_original_response(
-                content=f"{rendering.head(moved.left)}\n-# ↩ taken back by {name}", view=None, attachments=[]
+                content=f"{rendering.head(moved.left)}\n{note}", view=None, attachments=[]
             )
         await self._adventures.post(scene, self.stage)
 
@@ -146,24 +152,34 @@ class Play:
         await self._adventures.set_state(story, person, ENDED)
         self.stage.undress(story)
         title = discord.utils.escape_markdown(story.title)
-        ways = "`/adventure transcript` gives it to read, `/adventure resume` takes it up again."
-        await self.stage.say(story, f"**The end** of “{title}”. {ways}")
+        await self.stage.say(
+            story,
+            N_(
+                "**The end** of “{title}”. `/adventure transcript` gives it to read, `/adventure resume` takes it up "
+                "again."
+            ),
+            title=title,
+        )
 
     async def hear(self, message: discord.Message, story: Story, text: str) -> None:
-        """A turn said in a message. Whatever fails is answered with a sentence."""
+        """A turn said in a message, in the language of the place. Whatever fails is answered with a sentence."""
+        with self.stage.speaking(story):
+            try:
+                await self._hear(message, story, text)
+            except FewshotError as error:
+                await message.reply(str(error), mention_author=False)
+
+    async def _hear(self, message: discord.Message, story: Story, text: str) -> None:
         author = message.author
         moderator = isinstance(author, discord.Member) and message.channel.permissions_for(author).manage_messages
         person = Person(author.id, author.display_name, moderator or message.guild is None)
-        try:
-            if is_exit(text):
-                await self.end(story, person)
-                return
-            ticket = await self._adventures.act(story, person, text, message.id, self.stage)
-            await self.follow(story, ticket)
-            if ticket.ahead and not ticket.stopped:
-                await message.add_reaction("⏳")
-        except FewshotError as error:
-            await message.reply(str(error), mention_author=False)
+        if is_exit(text):
+            await self.end(story, person)
+            return
+        ticket = await self._adventures.act(story, person, text, message.id, self.stage)
+        await self.follow(story, ticket)
+        if ticket.ahead and not ticket.stopped:
+            await message.add_reaction("⏳")
 
     async def restore(self) -> int:
         """Show the newest turns anew whose messages are gone, or were left without buttons; how many there were."""
@@ -172,7 +188,8 @@ class Play:
             if story.guild_id is None or self._adventures.taking.busy(story.id):
                 continue  # A person who closed the conversation should not be called back into it.
             try:
-                shown += await self._restored(story)
+                with self.stage.speaking(story):
+                    shown += await self._restored(story)
             except FewshotError:
                 continue  # Its channel is gone or closed to us; whoever plays there will be told when they do.
         return shown
@@ -233,3 +250,13 @@ class Play:
         if not (may.create_public_threads and may.send_messages_in_threads):
             raise NotAllowedError("I may not open threads here, and stories are played in one; an admin can allow it.")
         return channel
+
+
+def _voted(person: Person, verb: str, moved: Moved) -> str:
+    """What all read about a vote: for what, and how many there are."""
+    assert moved.votes is not None, "a vote was cast"
+    have, needed = moved.votes
+    with aloud():
+        said = _(VOTES[verb], name=discord.utils.escape_markdown(person.name), have=have, needed=needed)
+        lost = _("I was restarted since this turn, so votes from before do not count any more.")
+    return f"{said} {lost}" if moved.anew else said

@@ -4,6 +4,7 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import N_, _
 from bot.core.text import LIMIT, shorten
 from bot.play.records import OPEN, Turn
 from bot.play.scenarios import Frame
@@ -18,9 +19,9 @@ QUOTED = 300
 WAITING = 80
 PRESS = "turn"
 ENDS = {
-    "length": "cut off at the limit of its length",
-    "broken": "the connection broke off here",
-    "content_filter": "cut short by the provider's filter",
+    "length": N_("cut off at the limit of its length"),
+    "broken": N_("the connection broke off here"),
+    "content_filter": N_("cut short by the provider's filter"),
 }
 
 
@@ -39,13 +40,15 @@ def text(scene: Scene) -> tuple[str, bytes | None]:
         lines = [f"**{discord.utils.escape_markdown(scene.story.title)}**", Frame.from_json(scene.story.frame).opening]
         return "\n".join([*lines, _waiting(scene)]).strip(), None
     if turn.reply is None:
-        return "\n".join([head(turn), f"-# ⚠ {scene.problem or 'This turn has no answer yet.'}", *lines]).strip(), None
-    small = " · ".join(part for part in (author(turn.model), f"turn {turn.depth}", ENDS.get(turn.finish, "")) if part)
+        problem = _(scene.problem) or _("This turn has no answer yet.")
+        return "\n".join([head(turn), f"-# ⚠ {problem}", *lines]).strip(), None
+    parts = (author(turn.model), _("turn {n}", n=turn.depth), _(ENDS.get(turn.finish, "")))
+    small = " · ".join(part for part in parts if part)
     under = "\n".join([f"-# {small}", *lines]).strip()
     room = LIMIT - len(head(turn)) - len(under) - 2
     if len(turn.reply) <= room:
         return f"{head(turn)}\n{turn.reply}\n{under}", None
-    note = "\n-# … the rest is in the file"
+    note = "\n" + _("-# … the rest is in the file")
     return f"{head(turn)}\n{turn.reply[: room - len(note)].rstrip()}{note}\n{under}", turn.reply.encode()
 
 
@@ -57,18 +60,21 @@ def items(scene: Scene) -> list[discord.ui.Item[Any]]:
     if scene.stopped:
         pending = turn is not None and turn.state == OPEN
         row = [
-            ActionButton(PRESS, f"{of}:push", label="Retry" if pending else "Go on", style=discord.ButtonStyle.primary),
-            ActionButton(PRESS, f"{of}:drop", label="Leave it out"),
+            ActionButton(
+                PRESS, f"{of}:push", label=_("Retry") if pending else _("Go on"), style=discord.ButtonStyle.primary
+            ),
+            ActionButton(PRESS, f"{of}:drop", label=_("Leave it out")),
             more,
         ]
     else:
         row = [
-            ActionButton(PRESS, f"{of}:act", label="Act…", style=discord.ButtonStyle.primary),
-            ActionButton(PRESS, f"{of}:continue", label="Continue"),
-            ActionButton(PRESS, f"{of}:undo", label="Undo", disabled=turn is None),
-            *([ActionButton("prompt", turn.prompt_id, label="Prompt", emoji="🔍")] if turn and turn.prompt_id else []),
+            ActionButton(PRESS, f"{of}:act", label=_("Act…"), style=discord.ButtonStyle.primary),
+            ActionButton(PRESS, f"{of}:continue", label=_("Continue")),
+            ActionButton(PRESS, f"{of}:undo", label=_("Undo"), disabled=turn is None),
             more,
         ]
+        if turn and turn.prompt_id:
+            row.insert(-1, ActionButton("prompt", turn.prompt_id, label=_("Prompt"), emoji="🔍"))
     return [*row, *_arrows(scene, of)]
 
 
@@ -89,6 +95,6 @@ def _arrows(scene: Scene, of: str) -> list[ActionButton]:
 def _waiting(scene: Scene) -> str:
     """Those who wait behind a story that has stopped."""
     return "\n".join(
-        f"-# waiting: {discord.utils.escape_markdown(f'{turn.player}: {shorten(shown(turn), WAITING)}')}"
+        _("-# waiting: {turn}", turn=discord.utils.escape_markdown(f"{turn.player}: {shorten(shown(turn), WAITING)}"))
         for turn in scene.waiting
     )

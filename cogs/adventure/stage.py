@@ -3,16 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
 import discord
 
 from bot.core.errors import FewshotError
+from bot.core.speech import ENGLISH, _, aloud, speaking, spoken
 from bot.play.records import Story, Turn
 from bot.play.telling import Scene
 from bot.ui.errors import worded
 from bot.ui.frames import Frames
+from bot.ui.hearing import language_of
 from bot.ui.reply import attached
 from bot.ui.safe import View
 from cogs.adventure import rendering
@@ -36,11 +39,19 @@ class Stage:
         self._bot = bot
         # By story: the message that has the buttons, which the story's own record may not know yet.
         self._newest: dict[str, int] = {}
+        # By channel of direct messages: what was spoken there last, which plain messages do not say.
+        self._spoken: dict[int, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def channel(self, story: Story) -> discord.PartialMessageable:
         """Where the story is played; nothing is fetched for it."""
         return self._bot.get_partial_messageable(story.channel_id, guild_id=story.guild_id)
+
+    def speaking(self, story: Story) -> AbstractContextManager[None]:
+        """Speak the language of the story's place within, where nobody's interaction says which it is."""
+        if story.guild_id is None:
+            return speaking(self._spoken.get(story.channel_id, ENGLISH))
+        return speaking(language_of(self._bot, self._bot.get_guild(story.guild_id)))
 
     async def open(self, story: Story, turn: Turn, place: int | None) -> "Telling":
         """Begin to show a turn. Raises `StageError` where the channel cannot be written to."""
@@ -55,23 +66,25 @@ class Stage:
 
     async def show(self, scene: Scene) -> int:
         """Show a turn anew below everything else, with its buttons."""
-        text, file = rendering.text(scene)
-        message = await self._sent(scene.story, text, view=View(*rendering.items(scene)), files=_files(file))
+        text, view, files = _drawn(scene)
+        message = await self._sent(scene.story, text, view=view, files=files)
         self._settle(scene.story, message.id)
         return message.id
 
-    async def say(self, story: Story, text: str) -> None:
-        """A line of the bot's own in the story's channel. Raises `StageError`."""
+    async def say(self, story: Story, sentence: str, /, **values: object) -> None:
+        """A line of the bot's own in the story's channel, its `{names}` filled. Raises `StageError`."""
+        with aloud():
+            text = _(sentence, **values)
         await self._sent(story, text)
 
     async def redress(self, scene: Scene) -> None:
         """Show another telling in the story's newest message."""
-        text, file = rendering.text(scene)
+        text, view, files = _drawn(scene)
         place = scene.story.message_id
         assert place is not None, "a telling is in place of another"
         message = self.channel(scene.story).get_partial_message(place)
         try:
-            await message.edit(content=text, view=View(*rendering.items(scene)), attachments=_files(file))
+            await message.edit(content=text, view=view, attachments=files)
         except (discord.HTTPException, OSError) as error:
             raise StageError(worded(error)) from error
 
@@ -105,11 +118,10 @@ class Stage:
 
     async def ended(self, telling: "Telling", scene: Scene) -> int:
         """The end of a turn in its message; in a fresh one where that was deleted. It is tried again for a while."""
-        text, file = rendering.text(scene)
         for pause in (*AGAIN, None):
+            text, view, files = _drawn(scene)
             try:
-                view = View(*rendering.items(scene))
-                await telling.message.edit(content=text, view=view, attachments=_files(file))
+                await telling.message.edit(content=text, view=view, attachments=files)
                 self._newest[scene.story.id] = telling.message_id
                 return telling.message_id
             except discord.HTTPException as error:
@@ -126,6 +138,9 @@ class Stage:
         self._newest[story.id] = message_id
         if before is not None and before != message_id:
             self.undress(story, before)
+        if story.guild_id is None:
+            with aloud():
+                self._spoken[story.channel_id] = spoken()
 
     async def _sent(self, story: Story, text: str, **more: Any) -> discord.Message:
         try:
@@ -151,7 +166,7 @@ class Stage:
             _log.debug("buttons stay under an old turn: %s", error)
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="tidy an adventure")
+        task = asyncio.create_task(work, name="tidy-an-adventure")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -194,5 +209,8 @@ def _is_fresh(message_id: int) -> bool:
     return discord.utils.utcnow() - discord.utils.snowflake_time(message_id) < FRESH
 
 
-def _files(whole: bytes | None) -> list[discord.File]:
-    return attached([("turn.md", whole)]) if whole is not None else []
+def _drawn(scene: Scene) -> tuple[str, View, list[discord.File]]:
+    """The text, the buttons and the files of a scene's message, in the language of the place."""
+    with aloud():
+        text, whole = rendering.text(scene)
+        return text, View(*rendering.items(scene)), attached([("turn.md", whole)] if whole is not None else [])

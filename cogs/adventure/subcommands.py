@@ -1,5 +1,6 @@
 """The subcommands of `/adventure`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -7,8 +8,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import NoModelError
+from bot.core.speech import N_, _, ngettext
 from bot.core.text import shorten
-from bot.play.records import PAUSED, RUNNING, Story, Turn
+from bot.play.records import PAUSED, RUNNING, Branch, Story, Turn
 from bot.play.shape import shape
 from bot.play.transcript import transcript
 from bot.play.words import LONGEST, shown
@@ -39,10 +41,10 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         with self._services.work.on(interaction):
             story = await self._play.start(interaction, scenario)
         here = story.channel_id == interaction.channel_id
-        await told(interaction, "" if here else f"The story begins in <#{story.channel_id}>.")
+        await told(interaction, "" if here else _("The story begins in {channel}.", channel=f"<#{story.channel_id}>"))
 
     @start.autocomplete("scenario")
-    async def scenarios(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+    async def scenarios(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """Scenarios by title."""
         found = self._adventures.scenarios.suggested(typed)
         return [app_commands.Choice(name=shorten(f"{one.title}: {one.about}", 100), value=one.name) for one in found]
@@ -64,9 +66,8 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         picture = await tree_picture(shape(tree, named, story.head), story.title)
         places = await self._services.moving.places(story) if story.state == RUNNING else []
         more: dict[str, Any] = {"view": View(switch_menu(story, places))} if places else {}
-        names = ", ".join(f"`{branch.name}`" for branch in named) or "none yet; ⋯ under the newest turn gives one"
         await interaction.edit_original_response(
-            content=f"{len(tree)} turns. Branches: {names}.", attachments=attached([("branches.png", picture)]), **more
+            content=_counted(len(tree), named), attachments=attached([("branches.png", picture)]), **more
         )
 
     @app_commands.command(description="What happened so far")
@@ -79,10 +80,11 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
                     recap = await self._adventures.recap(story, person_of(interaction))
                 except NoModelError:
                     path = await self._adventures.path(story)
-                    note = "-# No model is connected to tell it, so here are the last turns."
+                    note = _("-# No model is connected to tell it, so here are the last turns.")
                     await reply.finish(Page("\n".join(map(_short, path[-LAST:])), note))
                     return
-                await reply.finish(Page(recap.text, f"-# {author(recap.model)} · recap of {story.title}"))
+                note = _("-# {model} · recap of {title}", model=author(recap.model), title=story.title)
+                await reply.finish(Page(recap.text, note))
 
     @app_commands.command(description="The story as a Markdown file")
     async def transcript(self, interaction: discord.Interaction[Any]) -> None:
@@ -92,7 +94,12 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         path = await self._adventures.path(story)
         text = transcript(story, path).encode()
         await interaction.edit_original_response(
-            content=f"{len(path)} turns of “{discord.utils.escape_markdown(story.title)}”.",
+            content=ngettext(
+                "{n} turn of “{title}”.",
+                "{n} turns of “{title}”.",
+                len(path),
+                title=discord.utils.escape_markdown(story.title),
+            ),
             attachments=attached([(f"{story.scenario}.md", text)]),
         )
 
@@ -103,7 +110,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         story = await self._played(interaction)
         await self._adventures.set_state(story, person_of(interaction), PAUSED)
         self._play.stage.undress(story)
-        await self._play.stage.say(story, "The story is paused. `/adventure resume` goes on with it.")
+        await self._play.stage.say(story, N_("The story is paused. `/adventure resume` goes on with it."))
         await told(interaction)
 
     @app_commands.command(description="Go on with a story that was paused or ended; or show its newest turn again")
@@ -132,6 +139,18 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     async def _last(self, interaction: discord.Interaction[Any]) -> Story:
         """That story, or the last one that ended there."""
         return await self._adventures.last(interaction.channel_id or 0)
+
+
+def _counted(turns: int, named: Sequence[Branch]) -> str:
+    """How large a story's tree is, and which of its places have names."""
+    if not named:
+        return ngettext(
+            "{n} turn. Branches: none yet; ⋯ under the newest turn gives one.",
+            "{n} turns. Branches: none yet; ⋯ under the newest turn gives one.",
+            turns,
+        )
+    names = ", ".join(f"`{branch.name}`" for branch in named)
+    return ngettext("{n} turn. Branches: {names}.", "{n} turns. Branches: {names}.", turns, names=names)
 
 
 def _short(turn: Turn) -> str:
