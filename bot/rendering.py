@@ -5,7 +5,7 @@ from decimal import Decimal
 import discord
 
 from bot.core.errors import ReplyError
-from bot.core.speech import _
+from bot.core.speech import _, number
 from bot.core.text import fenced
 from bot.llm.asking import Answer
 from bot.llm.replies import Facts, Rating, Reply, parse
@@ -56,7 +56,7 @@ def stars(count: int) -> str:
 def bar(done: int, total: int, width: int = 20) -> str:
     """A progress bar in text."""
     filled = width * done // max(total, 1)
-    return f"{'▰' * filled}{'▱' * (width - filled)} {done:,}/{total:,}"
+    return f"{'▰' * filled}{'▱' * (width - filled)} {number(done)}/{number(total)}"
 
 
 def dollars(usd: Decimal) -> str:

@@ -5,13 +5,21 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import N_, _
 from bot.rendering import dollars
 from bot.server.prompts import Prompt
 from bot.ui.actions import ActionButton
 from bot.ui.prompt_card import Files, ladder, prompt_card
 from bot.ui.safe import Layout
 
-NO_MODEL = "No model connected. This is exactly what I would send"
+NO_MODEL = N_("No model connected. This is exactly what I would send")
+# Tokens of a call, by whether they are our own estimate and whether some came from a cache.
+TOKENS = {
+    (False, False): N_("{read:,} tokens in, {written:,} out"),
+    (False, True): N_("{read:,} tokens in ({cached:,} cached), {written:,} out"),
+    (True, False): N_("about {read:,} tokens in, {written:,} out"),
+    (True, True): N_("about {read:,} tokens in ({cached:,} cached), {written:,} out"),
+}
 
 
 def card_of(
@@ -25,11 +33,14 @@ def card_of(
     rows: list[list[discord.ui.Item[Any]]] = []
     if base.source is not None:
         rows.append(ladder(base.id, len(base.source.examples), rung, tuned=tuned))
-        rows.append([ActionButton("export", base.id, label="Export", emoji="📦")])
-    title, shown = "Prompt", figures(prompt)
+        rows.append([ActionButton("export", base.id, label=_("Export"), emoji="📦")])
+    title, shown = "", figures(prompt)
     if prompt.finish == "unasked":
-        title, shown = NO_MODEL, [author(prompt.model)]
-        rows = [*rows[:1], [ActionButton("connect", label="Connect a model", emoji="🔌"), *(rows[1] if rows else [])]]
+        title, shown = _(NO_MODEL), [author(prompt.model)]
+        rows = [
+            *rows[:1],
+            [ActionButton("connect", label=_("Connect a model"), emoji="🔌"), *(rows[1] if rows else [])],
+        ]
     return prompt_card(
         prompt.technique, prompt.messages, shown, parameters=prompt.parameters, title=title, answer=answer, rows=rows
     )
@@ -37,16 +48,19 @@ def card_of(
 
 def figures(prompt: Prompt) -> list[str]:
     """Model, tokens, price and time as short phrases."""
-    about = "about " if prompt.estimated else ""
-    cached = f" ({prompt.cached_tokens:,} cached)" if prompt.cached_tokens else ""
-    tokens = f"{about}{prompt.prompt_tokens:,} tokens in{cached}, {prompt.completion_tokens:,} out"
-    return [author(prompt.model), tokens, price(prompt), f"{prompt.seconds:.1f} s"]
+    tokens = _(
+        TOKENS[prompt.estimated, prompt.cached_tokens > 0],
+        read=prompt.prompt_tokens,
+        cached=prompt.cached_tokens,
+        written=prompt.completion_tokens,
+    )
+    return [author(prompt.model), tokens, price(prompt), _("{seconds:,.1f} s", seconds=prompt.seconds)]
 
 
 def price(prompt: Prompt) -> str:
     """What a call cost, in US dollars."""
     if prompt.usd is None:
-        return "price not known"
+        return _("price not known")
     usd = Decimal(prompt.usd)
     return dollars(usd) if usd else "free"
 
@@ -54,5 +68,5 @@ def price(prompt: Prompt) -> str:
 def author(model: str) -> str:
     """How a model is named to people; the two that are not language models say so."""
     if model == "stand-in":
-        return "Stand-in · no model connected"
+        return _("Stand-in · no model connected")
     return discord.utils.escape_markdown(model)

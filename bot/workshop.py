@@ -70,7 +70,7 @@ class Providers:
         if key is None and name == "openai":
             key = settings.openai_api_key
         if key is None and name != "custom":
-            raise ConfigError(f"TUNING_API_KEY is not set: {PROFILES[name].title} asks for a key.")
+            raise ConfigError("TUNING_API_KEY is not set: {provider} asks for a key.", provider=PROFILES[name].title)
         return url, key.get_secret_value() if key else "none"
 
 

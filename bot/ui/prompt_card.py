@@ -36,7 +36,7 @@ def prompt_card(
     `technique` is one of `bot.llm.schema.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
     price, time. `answer` stands above the messages; `rows` are buttons below them.
     """
-    card = Card(f"{title or pgettext('sent to a model', 'Prompt')} · {_(technique)}")
+    card = Card(f"{title or _('Prompt')} · {_(technique)}")
     if answer:
         card.text(closed(answer[:ANSWER]) + (" …" if len(answer) > ANSWER else "")).line()
     share = max((SHARE - min(len(answer), ANSWER)) // max(len(messages), 1), 120)
