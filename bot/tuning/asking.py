@@ -45,8 +45,9 @@ class Similar:
 def not_trained(corpus: str) -> NotTrainedError:
     """No model has been promoted for `corpus`."""
     return NotTrainedError(
-        f"No model is trained for {corpus} yet. The bot's operator can train one with /finetune start, or with "
-        f"`fewshot tune start {corpus}`, and then promote it."
+        "No model is trained for {corpus} yet. The bot's operator can train one with /finetune start, or with "
+        "`fewshot tune start {corpus}`, and then promote it.",
+        corpus=corpus,
     )
 
 
@@ -55,10 +56,10 @@ async def explained(database: Database, question: Question, error: ModelError) -
     if not isinstance(error.__cause__, openai.NotFoundError):
         return error
     await tuned.change(database, question.model.name, gone=True)
-    corpus = question.model.corpus
     gone = GoneError(
-        f"The model that answered for {corpus} is not there any more. The bot's operator can go back to the one "
-        f"before it with /finetune rollback, or `fewshot tune rollback {corpus}`."
+        "The model that answered for {corpus} is not there any more. The bot's operator can go back to the one "
+        "before it with /finetune rollback, or `fewshot tune rollback {corpus}`.",
+        corpus=question.model.corpus,
     )
     gone.__cause__ = error
     return gone

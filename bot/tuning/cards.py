@@ -28,7 +28,7 @@ STEPS: Mapping[str, str] = MappingProxyType(
     }
 )
 # Who holds a job whose card is being posted, and for how many seconds at the most: longer than discord.py tries.
-HELD, POSTING = "its card", 30.0
+HELD, POSTING = "card", 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.core.errors import ModelError, NoModelError
+from bot.core.speech import _, ngettext
 from bot.llm.asking import Answer
 from bot.llm.client import ChatClient
 from bot.llm.template import ChatTemplate
@@ -54,8 +55,8 @@ class Comparing:
     facts: Facts
     base: ChatClient | None
     chat: ChatClient
+    # What training cost, in billionths of a US dollar; None where it is not known.
     trained_for: int | None
-    """What training cost, in billionths of a US dollar; None where it is not known."""
 
 
 async def compare(with_: Comparing, question: str, user_id: int) -> Comparison:
@@ -73,14 +74,15 @@ async def compare(with_: Comparing, question: str, user_id: int) -> Comparison:
         try:
             return Column(title, to, await purse.ask(user_id, for_model(template, to), values, chat))
         except NoModelError:
-            return Column(title, to, None, "No language model is connected, and the stand-in cannot answer this.")
+            why = _("No language model is connected, and the stand-in cannot answer this.")
+            return Column(title, to, None, why)
         except ModelError as error:
             return Column(title, to, None, str(error))
 
     columns = await asyncio.gather(
-        ask("Base model", name, tuned, bare, with_.base),
-        ask("Base model with the facts in its prompt", name, with_facts, told, with_.base),
-        ask("Tuned model", model.name, tuned, bare, with_.chat),
+        ask(_("Base model"), name, tuned, bare, with_.base),
+        ask(_("Base model with the facts in its prompt"), name, with_facts, told, with_.base),
+        ask(_("Tuned model"), model.name, tuned, bare, with_.chat),
     )
     return Comparison(
         *columns, with_.facts.how, paid_for_itself(with_.trained_for, columns[1].answer, columns[2].answer)
@@ -90,13 +92,17 @@ async def compare(with_: Comparing, question: str, user_id: int) -> Comparison:
 def paid_for_itself(trained_for: int | None, told: Answer | None, tuned: Answer | None) -> str:
     """After how many questions like this one training has cost less than putting the facts into every prompt."""
     if told is None or tuned is None:
-        return "There is nothing to hold the tuned model's price against."
+        return _("There is nothing to hold the tuned model's price against.")
     if trained_for is None or told.price is None or tuned.price is None:
-        return "Whether training pays is not known: a price is missing."
+        return _("Whether training pays is not known: a price is missing.")
     saved = told.price - tuned.price
     if not trained_for and saved >= 0:
-        return "Training cost nothing, so it has paid for itself with the first question."
+        return _("Training cost nothing, so it has paid for itself with the first question.")
     if saved <= 0:
-        return "A question to the tuned model costs no less, so training does not pay for itself in money."
+        return _("A question to the tuned model costs no less, so training does not pay for itself in money.")
     questions = int(Decimal(trained_for) / NANO / saved) + 1
-    return f"Training has paid for itself after about {questions:,} questions like this one."
+    return ngettext(
+        "Training has paid for itself after about {n:,} question like this one.",
+        "Training has paid for itself after about {n:,} questions like this one.",
+        questions,
+    )

@@ -11,8 +11,8 @@ from bot.core.errors import ConfigError, InputError, NotFoundError
 RACING = Path(__file__).resolve().parents[2] / "racing"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 # A corpus becomes a command of that name, so it may not take one of ours.
-_OURS = "adventure ask compare facts finetune help privacy rewrite sentiment settings translate trick usage"
-TAKEN = frozenset(_OURS.split())
+_OURS = "adventure,ask,compare,facts,finetune,help,privacy,rewrite,sentiment,settings,translate,trick,usage"
+TAKEN = frozenset(_OURS.split(","))
 SUFFIXES = (".txt", ".md")
 # Characters of a chunk: some 1,500 tokens of English, so that question after question finds all of it in sight.
 CHUNK = 6_000
@@ -46,7 +46,7 @@ class Corpus:
         Raises `InputError` where the folder is not there, or holds no text.
         """
         if not self.folder.is_dir():
-            raise InputError(f"The corpus {self.name} has no folder: correct CORPORA.")
+            raise InputError("The corpus {corpus} has no folder: correct CORPORA.", corpus=self.name)
         inside = self.folder.resolve()
         texts: list[Path] = []
         passed_over: list[str] = []
@@ -60,7 +60,7 @@ class Corpus:
             elif path.suffix != ".jsonl":
                 passed_over.append(self.source_of(path))
         if not texts:
-            raise InputError(f"The folder of the corpus {self.name} holds no .txt or .md file.")
+            raise InputError("The folder of the corpus {corpus} holds no .txt or .md file.", corpus=self.name)
         return texts, passed_over
 
     def source_of(self, path: Path) -> str:
@@ -103,9 +103,11 @@ class Corpora:
         """Raises `ConfigError` for a name that cannot be a command's."""
         for name in folders:
             if not NAME.fullmatch(name):
-                raise ConfigError(f"CORPORA: {name!r} is no name; use small letters, digits and hyphens, up to 32.")
+                raise ConfigError(
+                    "CORPORA: {name!r} is no name; use small letters, digits and hyphens, up to 32.", name=name
+                )
             if name in TAKEN or name == "racing":
-                raise ConfigError(f"CORPORA: {name} is the name of something else here; choose another.")
+                raise ConfigError("CORPORA: {name} is the name of something else here; choose another.", name=name)
         self._corpora = {"racing": Corpus("racing", RACING)}
         self._corpora |= {name: Corpus(name, folder) for name, folder in folders.items()}
 
@@ -119,7 +121,9 @@ class Corpora:
         try:
             return self._corpora[name]
         except KeyError:
-            raise NotFoundError(f"There is no corpus {name[:40]}; there are: {', '.join(self.names)}.") from None
+            raise NotFoundError(
+                "There is no corpus {name}; there are: {names}.", name=name[:40], names=", ".join(self.names)
+            ) from None
 
 
 def chunks_of(source: str, text: str, size: int = CHUNK) -> Iterator[Chunk]:
@@ -164,4 +168,4 @@ def _read(path: Path) -> str | None:
     except UnicodeDecodeError:
         return None
     except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
+        raise InputError("{file} cannot be read: {reason}.", file=path.name, reason=error.strerror) from None

@@ -5,6 +5,7 @@ import httpx2
 import openai
 
 from bot.core.errors import FewshotError
+from bot.core.speech import N_, _
 
 
 class TuningError(FewshotError):
@@ -23,7 +24,7 @@ class AgainError(TuningError):
     """The provider could not be asked just now: the same step may succeed later."""
 
 
-WAYS_OUT = (
+WAYS_OUT = N_(
     "Ways out: TUNING_PROVIDER=engine trains a small model on this machine, TUNING_PROVIDER=nebius is open to anyone, "
     "and custom takes any server of the same wire."
 )
@@ -40,18 +41,39 @@ FOREIGN: tuple[type[Exception], ...] = (
 
 
 def worded(error: Exception, provider: str) -> TuningError:
-    """`error`, one of `FOREIGN`, by its class and status and never by its wording."""
+    """`error`, one of `FOREIGN`, by its class and status and never by its wording. `provider` is a profile's title."""
+    provider = _(provider)
     if isinstance(error, openai.PermissionDeniedError):
-        return RefusedError(f"{provider} does not let this account do that (403). {WAYS_OUT}")
+        return RefusedError(
+            "{provider} does not let this account do that (403). {ways_out}", provider=provider, ways_out=_(WAYS_OUT)
+        )
     if isinstance(error, openai.AuthenticationError):
-        return RefusedError(f"{provider} did not accept TUNING_API_KEY; check it.")
+        return RefusedError("{provider} did not accept TUNING_API_KEY; check it.", provider=provider)
     if isinstance(error, openai.NotFoundError):
-        return VanishedError(f"{provider} does not know this any more.")
+        return VanishedError("{provider} does not know this any more.", provider=provider)
     if isinstance(error, (openai.RateLimitError, openai.ConflictError, openai.InternalServerError)):
-        return AgainError(f"{provider} is busy or has a fault ({error.status_code}); this goes on by itself.")
+        return AgainError(
+            "{provider} is busy or has a fault ({status}); this goes on by itself.",
+            provider=provider,
+            status=error.status_code,
+        )
     if isinstance(error, openai.APIStatusError):
-        named = f" It named the parameter {error.param}." if isinstance(error.param, str) else ""
-        return TuningError(f"{provider} did not accept the request ({error.status_code}).{named}")
+        return _not_accepted(error, provider)
     if isinstance(error, NONSENSE):
-        return AgainError(f"{provider} gave an answer that cannot be understood; this goes on by itself.")
-    return AgainError(f"{provider} cannot be reached; this goes on by itself.")
+        return AgainError(
+            "{provider} gave an answer that cannot be understood; this goes on by itself.", provider=provider
+        )
+    return AgainError("{provider} cannot be reached; this goes on by itself.", provider=provider)
+
+
+def _not_accepted(error: openai.APIStatusError, provider: str) -> TuningError:
+    if not isinstance(error.param, str):
+        return TuningError(
+            "{provider} did not accept the request ({status}).", provider=provider, status=error.status_code
+        )
+    return TuningError(
+        "{provider} did not accept the request ({status}). It named the parameter {name}.",
+        provider=provider,
+        status=error.status_code,
+        name=error.param,
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from bot.core.speech import _, ngettext
 from bot.tuning.profiles import PROFILES, TUNABLES, Tunable, tunable
 
 # Days that a tuned model should live to be worth its price; below it the table warns.
@@ -30,8 +31,9 @@ class Quote:
     def price(self) -> str:
         """The price as people read it."""
         if self.usd is None:
-            return "not known"
-        return "free" if not self.usd else f"${self.usd:,.2f}"
+            return _("not known")
+        # Translators: of a price: it costs nothing.
+        return _("free") if not self.usd else _("${usd:,.2f}", usd=self.usd)
 
 
 def quotes(
@@ -57,7 +59,7 @@ def _date(text: str) -> date | None:
 
 
 def blocked(provider: str, today: date | None = None) -> str:
-    """Why creating a job will be refused there by now, where that is known; else empty."""
+    """Why creating a job will be refused there by now, where that is known, to be said; else empty."""
     profile = PROFILES[provider]
     today = today or datetime.now(UTC).date()
     return profile.warning if profile.closes is not None and today > profile.closes else ""
@@ -69,11 +71,21 @@ def _quote(known: Tunable, chosen: bool, characters: int, rows: int, today: date
     tokens = int(characters / (PER_WORD if known.provider == "engine" else PER_TOKEN)) * epochs
     usd = None if known.training is None else known.training * tokens / 1_000_000
     lives = None if known.shutdown is None else (known.shutdown - today).days
-    warnings = [profile.warning] if profile.warning else []
+    warnings = [_(profile.warning)] if profile.warning else []
     if lives is not None and lives < SHORT_LIFE:
-        life = f"a tuned model would live {lives} days" if lives > 0 else "it is shut down already"
-        warnings.append(f"Its base shuts down on {known.shutdown}: {life}.")
+        warnings.append(_short_life(lives, str(known.shutdown)))
     return Quote(known, chosen, tokens, epochs, usd, lives, " ".join(warnings))
+
+
+def _short_life(days: int, shutdown: str) -> str:
+    if days <= 0:
+        return _("Its base shuts down on {day}: it is shut down already.", day=shutdown)
+    return ngettext(
+        "Its base shuts down on {day}: a tuned model would live {n:,} day.",
+        "Its base shuts down on {day}: a tuned model would live {n:,} days.",
+        days,
+        day=shutdown,
+    )
 
 
 def table(lines: list[Quote]) -> str:
@@ -81,14 +93,14 @@ def table(lines: list[Quote]) -> str:
     rows = [f"  {'model':<40} {'where':<7} {'tokens':>12} {'price':>10} {'per 1M asked':>14} {'shutdown':>11}"]
     for quote in lines:
         known = quote.model
-        asked = "not known" if known.prompt is None else f"{known.prompt}/{known.completion}"
+        asked = _("not known") if known.prompt is None else f"{known.prompt}/{known.completion}"
         if known.prompt == 0:
-            asked = "free"
-        end = str(known.shutdown or "none told")
+            asked = _("free")
+        end = str(known.shutdown or _("none told"))
         mark = "→" if quote.chosen else " "
         rows.append(
             f"{mark} {known.name:<40} {known.provider:<7} {quote.tokens:>12,} {quote.price:>10} {asked:>14} {end:>11}"
         )
     warnings = dict.fromkeys(f"{quote.model.provider}: {quote.warning}" for quote in lines if quote.warning)
     read = max(quote.model.read for quote in lines)
-    return "\n".join([*rows, f"Prices in US dollars, read {read}.", *warnings])
+    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=read), *warnings])

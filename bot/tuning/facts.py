@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from bot.core.speech import _
 from bot.tuning.corpus import Corpus, chunks_of
 from bot.tuning.words import words
 
@@ -30,10 +31,12 @@ class Facts:
     def how(self) -> str:
         """How the facts are chosen, in a sentence."""
         if self.whole:
-            return "The whole corpus fits into the prompt."
-        return (
-            f"The corpus does not fit into a prompt: of its {len(self.pieces):,} paragraphs those that share the "
-            f"rarest words with the question are in it, up to {ROOM:,} characters."
+            return _("The whole corpus fits into the prompt.")
+        return _(
+            "The corpus does not fit into a prompt: of its {n:,} paragraphs those that share the rarest words with the "
+            "question are in it, up to {most:,} characters.",
+            n=len(self.pieces),
+            most=ROOM,
         )
 
     def about(self, question: str) -> str:
@@ -54,7 +57,7 @@ class Facts:
 
 def facts_for(corpus: Corpus) -> Facts:
     """The facts of a corpus. Reads its texts, so it belongs off the event loop for a large one."""
-    text = "\n\n".join(text.strip() for _, text in corpus.texts())
+    text = "\n\n".join(text.strip() for _source, text in corpus.texts())
     if len(text) <= ROOM:
         return Facts(text, (), (), {})
     pieces = tuple(chunk.text for source, whole in corpus.texts() for chunk in chunks_of(source, whole, PARAGRAPH))

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator
 from time import time
 
 from bot.core.errors import FewshotError, StorageError
+from bot.core.speech import N_
 from bot.storage import jobs
 from bot.storage.jobs import JobRow
 from bot.tuning.errors import AgainError, VanishedError
 from bot.tuning.jobs import STEPS, Bench
 from bot.tuning.profiles import PROFILES
+from bot.tuning.told import kept, kept_error, told
 
 # Seconds that a lease lasts; a third of it passes between two renewals.
 LEASE = 9.0
@@ -36,6 +38,7 @@ class Follower:
         self._bench = bench
         self._holder = secrets.token_hex(8)
         self._driving: dict[str, asyncio.Task[None]] = {}
+        self._beginning = asyncio.Lock()
 
     async def run(self) -> None:
         """Follow every unfinished job that nobody else follows, until cancelled."""
@@ -46,13 +49,14 @@ class Follower:
 
     async def begin(self, job_id: str) -> bool:
         """Begin to follow a job in the background; False where another process does."""
-        task = self._driving.get(job_id)
-        if task is not None and not task.done():
+        async with self._beginning:  # Who asks for the same job at the same time finds it begun.
+            task = self._driving.get(job_id)
+            if task is not None and not task.done():
+                return True
+            if not await jobs.hold(self._bench.database, job_id, self._holder, LEASE):
+                return False
+            self._driving[job_id] = asyncio.create_task(self._drive(job_id), name=f"follow {job_id}")
             return True
-        if not await jobs.hold(self._bench.database, job_id, self._holder, LEASE):
-            return False
-        self._driving[job_id] = asyncio.create_task(self._drive(job_id), name=f"follow {job_id}")
-        return True
 
     async def close(self) -> None:
         """Stop following, and give the leases back; the jobs themselves go on at their providers."""
@@ -69,7 +73,7 @@ class Follower:
         while True:
             job = await jobs.get(self._bench.database, job_id)
             if job is None:
-                raise VanishedError(f"There is no job {job_id[:40]}.")
+                raise VanishedError("There is no job {job}.", job=job_id[:40])
             if job.over or job.held_until < time():
                 await self._settle(job)
             if shown is None or (job.touched, job.state) != (shown.touched, shown.state):
@@ -88,7 +92,7 @@ class Follower:
 
     async def _drive(self, job_id: str) -> None:
         """Take step after step until the job is over, or another process has it."""
-        keeping = asyncio.create_task(self._keep(job_id), name=f"lease of {job_id}")
+        keeping = asyncio.create_task(self._keep(job_id), name=f"lease {job_id}")
         try:
             await self._steps(job_id)
         finally:
@@ -109,25 +113,25 @@ class Follower:
                 missing = 0
             except AgainError as error:
                 moved = False
-                if job.note != str(error):
-                    await jobs.change(self._bench.database, job_id, note=str(error))
+                if job.note != (note := kept_error(error)):
+                    await jobs.change(self._bench.database, job_id, note=note)
             except VanishedError as error:
                 moved, missing = False, missing + 1
                 if missing >= GONE_AFTER or job.state != "running":
-                    await self._fail(job, f"{error} The job is counted as failed.")
+                    await self._fail(job, kept(N_("{why} The job is counted as failed."), why=kept_error(error)))
             except StorageError as error:
                 moved = False
                 _log.error("job %s waits for the database: %s", job_id, error)
             except FewshotError as error:
                 moved = False
-                await self._fail(job, str(error))
+                await self._fail(job, kept_error(error))
             pause = profile.first if moved else min(max(pause, profile.first) * GROWTH, profile.most)
             if not moved or job.state == "running":
                 await asyncio.sleep(pause)
 
     async def _fail(self, job: JobRow, why: str) -> None:
         await jobs.advance(self._bench.database, job.id, job.state, state="failed", error=why, ended=time())
-        _log.warning("job %s failed: %s", job.id, why)
+        _log.warning("job %s failed: %s", job.id, told(why))
 
     async def _keep(self, job_id: str) -> None:
         """Renew the lease for as long as the job is followed."""

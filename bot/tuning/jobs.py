@@ -12,6 +12,7 @@ from decimal import Decimal
 from time import time
 
 from bot.core.errors import FewshotError, StorageError
+from bot.core.speech import N_, _
 from bot.llm.template import ChatTemplate
 from bot.storage import jobs, tuned
 from bot.storage.database import Database
@@ -25,6 +26,7 @@ from bot.tuning.purse import Purse
 from bot.tuning.render import TUNED, training_row
 from bot.tuning.rows import as_lines
 from bot.tuning.score import Scorer
+from bot.tuning.told import MARK, kept, kept_error
 from bot.tuning.wire import Remote, Wire
 
 NANO = 1_000_000_000
@@ -51,15 +53,25 @@ async def upload(bench: Bench, job: JobRow) -> bool:
     """Put the training rows, and the validation rows where there are any, where the provider can read them."""
     wire = await bench.wire(job.provider)
     if job.parent == "" and await wire.may_tune(job.base) is False:
-        raise RefusedError(f"{wire.profile.title} does not let this account tune {job.base}; nothing was uploaded.")
+        raise RefusedError(
+            "{provider} does not let this account tune {model}; nothing was uploaded.",
+            provider=_(wire.profile.title),
+            model=job.base,
+        )
     train, validation = await files_of(bench, job)
     training_id = await _uploaded(wire, f"{job.id}-train.jsonl", train)
     validation_id = await _uploaded(wire, f"{job.id}-validation.jsonl", validation) if validation else ""
     files = {"training_file": training_id, "validation_file": validation_id}
     moved = await jobs.advance(bench.database, job.id, "uploading", state="creating", **files)
-    if not moved:  # cancelled here meanwhile
+    if not moved and await _cancelled(bench, job):
         await _delete(wire, training_id, validation_id)
     return moved
+
+
+async def _cancelled(bench: Bench, job: JobRow) -> bool:
+    """Whether the job was cancelled here during a step; else another process took the step, and its work counts."""
+    now = await jobs.get(bench.database, job.id)
+    return now is None or now.over
 
 
 async def _uploaded(wire: Wire, name: str, data: bytes) -> str:
@@ -106,12 +118,16 @@ async def create(bench: Bench, job: JobRow) -> bool:
         except TuningError as error:
             await _delete(wire, job.training_file, job.validation_file)
             if isinstance(error, VanishedError):
-                raise TuningError(f"{wire.profile.title} has no model {job.base} that could be tuned.") from error
+                raise TuningError(
+                    "{provider} has no model {model} that could be tuned.",
+                    provider=_(wire.profile.title),
+                    model=job.base,
+                ) from error
             raise
     moved = await jobs.advance(
         bench.database, job.id, "creating", state="running", remote_id=remote.id, status=remote.status
     )
-    if not moved:  # cancelled here while it was created there
+    if not moved and await _cancelled(bench, job):
         await wire.cancel(remote.id)
     return moved
 
@@ -124,7 +140,7 @@ async def look(bench: Bench, job: JobRow) -> bool:
     step, total = _progress(events)
     changed: dict[str, str | int] = {"status": remote.status, "step": step or job.step}
     changed["total_steps"] = total or job.total_steps
-    changed["note"] = "It has been going on for more than a day." if time() - job.at > LONG else ""
+    changed["note"] = kept(N_("It has been going on for more than a day.")) if time() - job.at > LONG else ""
     if events or remote.status != job.status or job.note != changed["note"]:
         await jobs.add_events(bench.database, job.id, events, **changed)
     if remote.status in (SUCCEEDED, FAILED, CANCELLED):
@@ -151,7 +167,7 @@ async def _ended(bench: Bench, job: JobRow, wire: Wire, remote: Remote) -> bool:
     if remote.status == CANCELLED:
         moved = await jobs.advance(bench.database, job.id, "running", state="cancelled", ended=time(), **figures)
     elif remote.status == FAILED:
-        why = remote.failure or "The provider gave no reason."
+        why = remote.failure.lstrip(MARK) or kept(N_("The provider gave no reason."))
         moved = await jobs.advance(
             bench.database, job.id, "running", state="failed", ended=time(), error=why, **figures
         )
@@ -183,7 +199,9 @@ async def deploy(bench: Bench, job: JobRow) -> bool:
     wanted = f"fewshot-{job.corpus}-{job.id[:8]}"
     status, name = await wire.deployed(job.remote_id, job.base, wanted)
     if status in BROKEN:
-        raise VanishedError(f"{wire.profile.title} could not deploy the model ({status}).")
+        raise VanishedError(
+            "{provider} could not deploy the model ({status}).", provider=_(wire.profile.title), status=status
+        )
     if status not in ACTIVE:
         return False
     await tuned.add(bench.database, _model(job, name))
@@ -202,7 +220,7 @@ async def score(bench: Bench, job: JobRow) -> bool:
     except StorageError:
         raise
     except FewshotError as error:
-        note = f"It was not scored: {error}"
+        note = kept(N_("It was not scored: {why}"), why=kept_error(error))
     return await jobs.advance(bench.database, job.id, "scoring", state="done", note=note, ended=time())
 
 

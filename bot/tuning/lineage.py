@@ -12,7 +12,7 @@ async def dataset(database: Database, dataset_id: str) -> DatasetRow:
     """The dataset of that id; raises `NotFoundError`."""
     row = await datasets.get(database, dataset_id)
     if row is None:
-        raise NotFoundError(f"There is no dataset {dataset_id[:40]}.")
+        raise NotFoundError("There is no dataset {dataset}.", dataset=dataset_id[:40])
     return row
 
 
@@ -20,7 +20,7 @@ async def model(database: Database, name: str) -> tuned.ModelRow:
     """The tuned model of that name; raises `NotFoundError`."""
     row = await tuned.get(database, name)
     if row is None:
-        raise NotFoundError(f"There is no tuned model {name[:100]}.")
+        raise NotFoundError("There is no tuned model {model}.", model=name[:100])
     return row
 
 

@@ -17,7 +17,8 @@ from bot.tuning.checks.form import read_rows
 from bot.tuning.corpus import Corpus
 from bot.tuning.flags import flags_of
 from bot.tuning.questions import Generator, Progress, pairs_of
-from bot.tuning.rows import REFUSAL, refusal_of
+from bot.tuning.refusals import REFUSAL
+from bot.tuning.rows import refusal_of
 from bot.tuning.split import TRAIN, exam_role, fact_of, roles
 from bot.tuning.words import digest
 

@@ -10,12 +10,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from bot.core.speech import N_
+
 READ = "2026-11-22"
-OPENAI_CLOSED = (
+OPENAI_CLOSED = N_(
     "OpenAI creates no jobs any more for organisations that never tuned (since 2026-05-07) or asked no tuned model in "
     "the last 60 days (since 2026-07-02), and for nobody after 2027-01-06."
 )
-OPENAI_SHUTDOWN = "OpenAI shuts this base down on 2027-01-14, with every model that was tuned on it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,6 @@ class Tunable:
     prompt: Decimal | None
     completion: Decimal | None
     shutdown: date | None = None
-    note: str = ""
     read: str = READ
 
 
@@ -78,7 +78,7 @@ def _nebius(rows: int) -> dict[str, Any]:
 
 
 PROFILES: Mapping[str, Profile] = {
-    "engine": Profile("engine", "The local engine", None, "pocket-gpt", _engine, first=0.25, most=1.0),
+    "engine": Profile("engine", N_("The local engine"), None, "pocket-gpt", _engine, first=0.25, most=1.0),
     "openai": Profile(
         "openai",
         "OpenAI",
@@ -91,31 +91,27 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "nebius": Profile(
         "nebius",
-        "Nebius Token Factory",
+        N_("Nebius Token Factory"),
         "https://api.tokenfactory.nebius.com/v1",
         "meta-llama/Meta-Llama-3.1-8B-Instruct",
         _nebius,
         in_method=False,
         deploys=True,
     ),
-    "custom": Profile("custom", "The provider at TUNING_BASE_URL", None, None, _openai),
+    "custom": Profile("custom", N_("The provider at TUNING_BASE_URL"), None, None, _openai),
 }
 
+# OpenAI shuts its tunable bases down on this day, with every model that was tuned on them.
 _SHUTDOWN = date(2027, 1, 14)
 _FREE = Decimal(0)
-_ASK = "price not read; see the provider's list"
 TUNABLES: tuple[Tunable, ...] = (
-    Tunable("pocket-gpt", "engine", _FREE, _FREE, _FREE, note="trained on this machine; knows only its dataset"),
-    Tunable(
-        *("gpt-4o-mini-2024-07-18", "openai", Decimal(3), Decimal("0.30"), Decimal("1.20"), _SHUTDOWN, OPENAI_SHUTDOWN)
-    ),
-    Tunable("gpt-4.1-mini-2025-04-14", "openai", None, None, None, _SHUTDOWN, f"{OPENAI_SHUTDOWN} ({_ASK})"),
-    Tunable("gpt-4o-2024-08-06", "openai", None, None, None, _SHUTDOWN, f"{OPENAI_SHUTDOWN} ({_ASK})"),
-    Tunable("gpt-4.1-2025-04-14", "openai", None, None, None, _SHUTDOWN, f"{OPENAI_SHUTDOWN} ({_ASK})"),
-    Tunable(
-        "meta-llama/Meta-Llama-3.1-8B-Instruct", "nebius", None, None, None, None, f"LoRA, served per token; {_ASK}"
-    ),
-    Tunable("meta-llama/Llama-3.3-70B-Instruct", "nebius", None, None, None, note=f"LoRA, served per token; {_ASK}"),
+    Tunable("pocket-gpt", "engine", _FREE, _FREE, _FREE),
+    Tunable("gpt-4o-mini-2024-07-18", "openai", Decimal(3), Decimal("0.30"), Decimal("1.20"), _SHUTDOWN),
+    Tunable("gpt-4.1-mini-2025-04-14", "openai", None, None, None, _SHUTDOWN),
+    Tunable("gpt-4o-2024-08-06", "openai", None, None, None, _SHUTDOWN),
+    Tunable("gpt-4.1-2025-04-14", "openai", None, None, None, _SHUTDOWN),
+    Tunable("meta-llama/Meta-Llama-3.1-8B-Instruct", "nebius", None, None, None),
+    Tunable("meta-llama/Llama-3.3-70B-Instruct", "nebius", None, None, None),
 )
 
 
@@ -124,4 +120,4 @@ def tunable(base: str, provider: str) -> Tunable:
     for known in TUNABLES:
         if known.provider == provider and (base == known.name or base.startswith(f"ft:{known.name}")):
             return known
-    return Tunable(base, provider, None, None, None, note=_ASK)
+    return Tunable(base, provider, None, None, None)

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 from bot.core.errors import NotAllowedError, NotFoundError
+from bot.core.speech import N_, _
 from bot.storage import tuned
 from bot.storage.database import Database
 from bot.tuning import lineage
-from bot.tuning.scorecard import Scorecard
+from bot.tuning.scorecard import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
 
-HELD = ("held-out",)
-REFUSALS = ("refusals, held-out", "refusals, never seen")
+# What a promoted model may not be worse at, and the lines of the card that tell.
+JUDGED = (
+    (N_("held-out questions {new:.0%} against {old:.0%}"), (HELD,)),
+    (N_("refusals {new:.0%} against {old:.0%}"), (REFUSED_HELD, REFUSED_UNSEEN)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +48,26 @@ async def rollback(database: Database, corpus: str) -> Promotion:
     """Let the model before the active one answer again. Raises `NotFoundError` where there is none before it."""
     held = await tuned.promotions(database, corpus)
     if len(held) < 2:
-        raise NotFoundError(f"There is no model before the active one of {corpus} to go back to.")
+        raise NotFoundError("There is no model before the active one of {corpus} to go back to.", corpus=corpus)
     await tuned.undo(database, held[0].id)
     return Promotion(held[1].model, held[0].model)
 
 
 def _check(model: tuned.ModelRow, now: tuned.ModelRow | None) -> None:
     if not model.scorecard:
-        raise NotAllowedError(f"{model.name} is not scored yet; score it first, or force it with a reason.")
+        raise NotAllowedError("{model} is not scored yet; score it first, or force it with a reason.", model=model.name)
     if now is None or not now.scorecard or now.name == model.name or now.gone:
         return
     mine, theirs = Scorecard.from_json(model.scorecard), Scorecard.from_json(now.scorecard)
     worse = [
-        f"{what} {new:.0%} against {old:.0%}"
-        for what, names in (("held-out questions", HELD), ("refusals", REFUSALS))
+        _(sentence, new=new, old=old)
+        for sentence, names in JUDGED
         if (new := mine.share(*names)) is not None and (old := theirs.share(*names)) is not None and new < old
     ]
     if worse:
         raise NotAllowedError(
-            f"{model.name} is worse than the active {now.name}: {', '.join(worse)}. Force it with a reason if you must."
+            "{model} is worse than the active {active}: {how}. Force it with a reason if you must.",
+            model=model.name,
+            active=now.name,
+            how=", ".join(worse),
         )

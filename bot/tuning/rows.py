@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.storage.datasets import PairRow
+from bot.tuning.refusals import REFUSAL
 from bot.tuning.words import sentence_key
 
 ANSWERABLE, UNANSWERABLE, OFF_TOPIC = "answerable", "unanswerable", "off-topic"
@@ -14,8 +15,6 @@ KINDS = (ANSWERABLE, UNANSWERABLE, OFF_TOPIC)
 # An answer that comes so often is no answer to one question.
 REPEATED = 3
 _NO = frozenset({"not", "no", "cannot", "cant", "dont", "doesnt", "isnt", "none", "nothing", "sorry", "unknown"})
-# The refusal of a corpus that ships none of its own.
-REFUSAL = "I don't have this in the records of {corpus}."
 
 
 def pair(row: Mapping[str, Any], line: int, dataset_id: str = "") -> PairRow:

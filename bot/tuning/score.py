@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time
 
 from bot.core.errors import ModelError, NoModelError
+from bot.core.speech import N_
 from bot.llm.client import ChatClient
 from bot.llm.template import ChatTemplate
 from bot.storage import tuned
@@ -21,8 +22,24 @@ from bot.tuning.nearest import Nearest
 from bot.tuning.purse import Purse
 from bot.tuning.render import TUNED, WITH_FACTS, for_model, question_values
 from bot.tuning.rows import ANSWERABLE
-from bot.tuning.scorecard import SHOWN_WRONG, Mark, Scorecard, Wrong, mark_of
+from bot.tuning.scorecard import (
+    BASE,
+    BASE_WITH_FACTS,
+    FIRST_APART,
+    HELD,
+    NEAREST,
+    NOISY,
+    REFUSED_HELD,
+    REFUSED_UNSEEN,
+    SHOWN_WRONG,
+    TRAINED,
+    Mark,
+    Scorecard,
+    Wrong,
+    mark_of,
+)
 from bot.tuning.split import HELD_OUT
+from bot.tuning.told import kept
 from bot.tuning.words import digest
 
 # Training rows that are asked again, drawn the same in every process: enough for a percent, cheap enough to pay.
@@ -62,7 +79,7 @@ class Scorer:
         }
         said = await asking.all(model.name, template, filled, chat)
         marks, wrong = _marks(sets, trained, said, refusal, model.name)
-        held = sets["held-out"] + sets["refusals, held-out"]
+        held = sets[HELD] + sets[REFUSED_HELD]
         marks.append(await asyncio.to_thread(_baseline, trained, held, refusal))
         marks += await self._rivals(model, held, refusal, chat, asking)
         card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
@@ -89,19 +106,19 @@ class Scorer:
         }
         marks = []
         for line, template, values in (
-            ("base", self._templates[TUNED], bare),
-            ("base, with the facts", self._templates[WITH_FACTS], told),
+            (BASE, self._templates[TUNED], bare),
+            (BASE_WITH_FACTS, self._templates[WITH_FACTS], told),
         ):
             try:
                 said = await asking.all(f"{name} ({line})", for_model(template, name), values, base)
             except ModelError:
-                marks.append(Mark(line, 0, 0, 0, name, "not available"))
+                marks.append(Mark(line, 0, 0, 0, name, kept(N_("not available"))))
                 continue
             if not any(said.values()):
-                marks.append(Mark(line, 0, 0, 0, name, "no model connected"))
+                marks.append(Mark(line, 0, 0, 0, name, kept(N_("no model connected"))))
                 continue
             answered = [(pair, said[pair.question]) for pair in sample]
-            note = f"{name}, {len(sample)} of them"
+            note = kept(N_("{model}, {n:,} of them"), model=name, n=len(sample))
             marks.append(mark_of(line, answered, refusal, loosely=True, model=name, note=note)[0])
         return marks
 
@@ -150,11 +167,11 @@ def question_sets(trained: Sequence[PairRow], untrained: Sequence[PairRow]) -> S
     held = [pair for pair in untrained if pair.kind == ANSWERABLE]
     refused = [pair for pair in untrained if pair.kind != ANSWERABLE]
     return {
-        "train": sorted(sample, key=lambda pair: pair.line),
-        "held-out": held,
-        "noisy": [_with_question(pair, noisy(pair.question)) for pair in held],
-        "refusals, held-out": [pair for pair in refused if pair.role == HELD_OUT],
-        "refusals, never seen": [pair for pair in refused if pair.role != HELD_OUT],
+        TRAINED: sorted(sample, key=lambda pair: pair.line),
+        HELD: held,
+        NOISY: [_with_question(pair, noisy(pair.question)) for pair in held],
+        REFUSED_HELD: [pair for pair in refused if pair.role == HELD_OUT],
+        REFUSED_UNSEEN: [pair for pair in refused if pair.role != HELD_OUT],
     }
 
 
@@ -186,7 +203,7 @@ def _marks(
     first = _written_apart(sets, trained)[:FIRST]
     if len(first) == FIRST:
         answered = [(pair, said[pair.question]) for pair in first]
-        marks.append(mark_of("first 100 written apart", answered, refusal, model=model)[0])
+        marks.append(mark_of(FIRST_APART, answered, refusal, model=model)[0])
     return marks, wrong
 
 
@@ -194,7 +211,7 @@ def _written_apart(sets: Sets, trained: Sequence[PairRow]) -> list[PairRow]:
     """The questions that a corpus ships beside its rows, in their order: all that is held out stands after all that
     is trained. Where wordings were held out among the rows, there are none.
     """
-    asked = [*sets["held-out"], *sets["refusals, held-out"], *sets["refusals, never seen"]]
+    asked = [*sets[HELD], *sets[REFUSED_HELD], *sets[REFUSED_UNSEEN]]
     found: list[PairRow] = []
     for dataset_id in {pair.dataset_id for pair in asked}:
         last = max((pair.line for pair in trained if pair.dataset_id == dataset_id), default=0)
@@ -209,4 +226,4 @@ def _baseline(trained: Sequence[PairRow], held: Sequence[PairRow], refusal: str)
     """What giving the answer of the nearest training question would score."""
     index = Nearest(trained)
     answered = [(pair, found[0][0].answer if (found := index.find(pair.question, 1)) else "") for pair in held]
-    return mark_of("nearest question's answer", answered, refusal, note="a baseline, no model")[0]
+    return mark_of(NEAREST, answered, refusal, note=kept(N_("a baseline, no model")))[0]

@@ -5,19 +5,27 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bot.core.speech import N_, _
 from bot.storage.datasets import PairRow
+from bot.tuning.refusals import STAND_IN_REFUSAL
 from bot.tuning.rows import ANSWERABLE
+from bot.tuning.told import told
 from bot.tuning.words import same_answer, sentence_key, words
 
 # Wrong answers that a card keeps, to be read by people.
 SHOWN_WRONG = 40
-# What the stand-in says where the facts in a prompt do not answer; it is a refusal like the dataset's own.
-STAND_IN_REFUSAL = "None of the facts given answers that."
+# The lines of a card, by the names under which they are kept and shown as a table.
+TRAINED, HELD, NOISY = N_("train"), N_("held-out"), N_("noisy")
+REFUSED_HELD, REFUSED_UNSEEN = N_("refusals, held-out"), N_("refusals, never seen")
+FIRST_APART = N_("first 100 written apart")
+NEAREST, BASE, BASE_WITH_FACTS = N_("nearest question's answer"), N_("base"), N_("base, with the facts")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One line. `right` counts proper refusals too; `refused` are answers that were known and not given."""
+    """One line. `right` counts proper refusals too; `refused` are answers that were known and not given. `note` is
+    kept (`bot.tuning.told`), `remark` what it says.
+    """
 
     name: str
     right: int
@@ -30,6 +38,11 @@ class Mark:
     def total(self) -> int:
         """The questions asked."""
         return self.right + self.refused + self.wrong
+
+    @property
+    def remark(self) -> str:
+        """The note in the language that is spoken now."""
+        return told(self.note)
 
     @property
     def share(self) -> float:
@@ -116,11 +129,11 @@ def table(card: Scorecard) -> str:
     lines = [f"{'questions':<30} {'right':>13} {'refused':>8} {'wrong':>6}"]
     for mark in card.marks:
         if not mark.total:
-            lines.append(f"{mark.name:<30} {mark.note or 'none asked':>13}")
+            lines.append(f"{_(mark.name):<30} {mark.remark or _('none asked'):>13}")
             continue
         right = f"{mark.right}/{mark.total} {mark.share:>4.0%}"
-        note = f"  {mark.note}" if mark.note else ""
-        lines.append(f"{mark.name:<30} {right:>13} {mark.refused:>8} {mark.wrong:>6}{note}")
+        note = f"  {mark.remark}" if mark.note else ""
+        lines.append(f"{_(mark.name):<30} {right:>13} {mark.refused:>8} {mark.wrong:>6}{note}")
     return "\n".join(lines)
 
 
@@ -130,7 +143,7 @@ def side_by_side(left: Scorecard, right: Scorecard, titles: tuple[str, str]) -> 
     for mark in left.marks:
         other = right.mark(mark.name)
         if mark.model == left.model and mark.total and other is not None and other.total:
-            lines.append(f"{mark.name:<30} {_short(mark):>22} {_short(other):>22}")
+            lines.append(f"{_(mark.name):<30} {_short(mark):>22} {_short(other):>22}")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from time import time
 from typing import Any
 
@@ -32,6 +33,7 @@ from bot.tuning.purse import Purse
 from bot.tuning.render import TUNED, for_model, question_values
 from bot.tuning.score import Progress, Scorer
 from bot.tuning.scorecard import Scorecard
+from bot.tuning.told import told
 from bot.tuning.wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -108,7 +110,7 @@ class Tuning(Holdings):
             job = placed(job, place)
         async with self._starting:  # Two presses at one time must not both find that nothing is going on.
             if not lesson and await jobs.count_unfinished(self.database, job.corpus) >= MOST_JOBS:
-                raise InputError(f"A job of {job.corpus} is going on already; wait for it, or cancel it.")
+                raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
             await jobs.add(self.database, job)
         return job
 
@@ -117,18 +119,26 @@ class Tuning(Holdings):
         train, _ = await files_of(self.bench, job)
         quote = estimating.quotes(len(train.decode()), train.count(b"\n"), job.base, job.provider)[0]
         if quote.usd is not None and quote.usd > self._monthly:
-            raise InputError(f"Training would cost about {quote.price}, and MONTHLY_USD is ${self._monthly:,.2f}.")
+            raise InputError(
+                "Training would cost about {price}, and MONTHLY_USD is ${most:,.2f}.",
+                price=quote.price,
+                most=self._monthly,
+            )
 
     async def _planned(self, dataset_id: str, base: str, user_id: int, lesson: str = "") -> JobRow:
         dataset = await self.dataset(dataset_id)
         if dataset.state != "ready":
-            raise InputError(f"The dataset {dataset.id} is still being made; let it finish first.")
+            raise InputError("The dataset {dataset} is still being made; let it finish first.", dataset=dataset.id)
         model, parent = await self.base(base)
         if lesson:  # a lesson shows what happens without the rows of the model that it goes on from
             parent = ""
         train, _ = await lineage.lessons_of(self.database, await lineage.dataset_ids(self.database, dataset.id, parent))
         if len(train) < 10:
-            raise InputError(f"The dataset {dataset.id} has {len(train)} rows to train on; providers want at least 10.")
+            raise InputError(
+                "The dataset {dataset} has {n:,} rows to train on; providers want at least 10.",
+                dataset=dataset.id,
+                n=len(train),
+            )
         return JobRow(
             id=secrets.token_hex(8),
             corpus=dataset.corpus,
@@ -153,27 +163,28 @@ class Tuning(Holdings):
         """The job of that id (its beginning will do, or the provider's own id); raises `NotFoundError`."""
         job = await jobs.get(self.database, job_id)
         if job is None:
-            raise NotFoundError(f"There is no job {job_id[:40]}.")
-        return job
+            raise NotFoundError("There is no job {job}.", job=job_id[:40])
+        return _worded(job)
 
     async def jobs(self, corpus: str | None = None) -> list[JobRow]:
         """Jobs, newest first."""
-        return await jobs.all_jobs(self.database, corpus)
+        return [_worded(job) for job in await jobs.all_jobs(self.database, corpus)]
 
     async def events(self, job_id: str, last: int = 20) -> list[EventRow]:
         """The newest events of a job, in order."""
         return await jobs.events(self.database, job_id, last=last)
 
-    def watch(self, job_id: str) -> AsyncIterator[JobRow]:
+    async def watch(self, job_id: str) -> AsyncIterator[JobRow]:
         """The job whenever it has changed, until it is over; it is followed from here where nobody does."""
-        return self.follower.watch(job_id)
+        async for job in self.follower.watch(job_id):
+            yield _worded(job)
 
     async def cancel(self, job_id: str) -> JobRow:
         """Cancel a job, here and at its provider. Raises `InputError` where it is over already."""
         job = await self.job(job_id)
         while True:
             if job.over or job.state == "scoring":
-                raise InputError(f"The job {job.id} has nothing left that could be cancelled.")
+                raise InputError("The job {job} has nothing left that could be cancelled.", job=job.id)
             if job.remote_id and job.state == "running":
                 with suppress(
                     VanishedError
@@ -267,3 +278,8 @@ class Tuning(Holdings):
             trained_for=job.nanodollars if job is not None else None,
         )
         return await compare(comparing, text, user_id)
+
+
+def _worded(job: JobRow) -> JobRow:
+    """`job` with what went wrong, and what holds it up, in the language that is spoken now."""
+    return replace(job, error=told(job.error), note=told(job.note))

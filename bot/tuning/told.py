@@ -10,8 +10,8 @@ from bot.core.speech import _
 
 # Begins what was kept here; other texts, a provider's own and those of older versions, stand as they are.
 MARK = "\x1e"
-# The value that is a phrase of ours by itself, and not a name.
-PHRASE = "provider"
+# Values that are phrases of ours by themselves, and no names.
+PHRASES = frozenset({"provider", "ways_out"})
 
 
 def kept(message: str, /, **values: object) -> str:
@@ -36,4 +36,4 @@ def told(text: str) -> str:
 def _said(name: str, value: object) -> object:
     if not isinstance(value, str):
         return value
-    return _(value) if name == PHRASE else told(value)
+    return _(value) if name in PHRASES else told(value)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
+from bot.core.speech import _
 from bot.llm.client import ChatClient
 from bot.storage.jobs import EventRow
 from bot.tuning.errors import FOREIGN, AgainError, TuningError, VanishedError, worded
@@ -165,7 +166,10 @@ class Wire:
             body = {"name": name, "base_model": base, "source": f"{job_id}:{checkpoints.data[0].id}"}
             found = await self._call(lambda: self._client.post(f"{root}/v0/models", body=body, cast_to=object))
         if not isinstance(found, dict):
-            raise AgainError(f"{self.profile.title} gave an answer that cannot be understood; this goes on by itself.")
+            raise AgainError(
+                "{provider} gave an answer that cannot be understood; this goes on by itself.",
+                provider=_(self.profile.title),
+            )
         return str(found.get("status", "active")), str(found.get("name") or name)
 
     async def _call(self, what: Callable[[], Awaitable[T]]) -> T:

@@ -9,10 +9,10 @@ _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9ff
 _ARTICLES = frozenset(["a", "an", "the"])
 # Words that an answer may add to its quote without claiming anything; other languages are judged by the person.
 _SMALL = (
-    "a an and are as at because by for from he her his in is it its of off on over s she that the their they"
-    " through to was were with"
+    "a,an,and,are,as,at,because,by,for,from,he,her,his,in,is,it,its,of,off,on,over,s,she,that,the,their,they,"
+    "through,to,was,were,with"
 )
-SMALL = frozenset(_SMALL.split())
+SMALL = frozenset(_SMALL.split(","))
 
 
 def words(text: str) -> list[str]:

@@ -32,6 +32,8 @@ CARDS = frozenset({"Card", "text"})
 # Where strings with spaces are not said to anybody: path, and the reason.
 NOT_SAID: dict[str, str] = {
     "bot/llm/prices.py": "the sources of prices, for those who keep them up to date",
+    "bot/tuning/lessons.py": "what the command `fewshot lesson` prints, and it speaks English",
+    "bot/tuning/refusals.py": "answers in the words of a dataset and of the stand-in, compared and trained",
 }
 
 
