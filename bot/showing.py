@@ -5,7 +5,7 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import N_, _
+from bot.core.speech import N_, _, pgettext
 from bot.rendering import dollars
 from bot.server.prompts import Prompt
 from bot.ui.actions import ActionButton
@@ -62,7 +62,7 @@ def price(prompt: Prompt) -> str:
     if prompt.usd is None:
         return _("price not known")
     usd = Decimal(prompt.usd)
-    return dollars(usd) if usd else "free"
+    return dollars(usd) if usd else pgettext("price", "free")
 
 
 def author(model: str) -> str:

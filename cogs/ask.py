@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.answers import asker_of, footer
 from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
+from bot.core.speech import N_, _
 from bot.core.text import shorten
 from bot.llm.asking import Answer
 from bot.llm.selecting import catalogue, checked, fitting
@@ -23,7 +24,7 @@ from bot.ui.reply import Page, Reply
 
 LONGEST = 6_000
 MENU = "choose"
-UNREADABLE = (
+UNREADABLE = N_(
     "The model's choice of a trick could not be read. Put your request in other words, or use the command you want."
 )
 
@@ -129,8 +130,10 @@ class Ask(commands.Cog):
     async def _none_fits(self, reply: Reply, selection: Served, tricks: Tricks, why: str) -> None:
         """Say what went wrong and let the person choose."""
         note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
-        text = f"None of my tricks fits this: {shorten(str(note), 300)}" if note else why
-        page = Page(f"{text}\nYou can choose one yourself.", footer(selection.answer), (_menu(selection, tricks),))
+        text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
+        page = Page(
+            f"{text}\n{_('You can choose one yourself.')}", footer(selection.answer), (_menu(selection, tricks),)
+        )
         message = await reply.finish(page)
         await self._services.answers.keep(message, selection.prompt, private=reply.private)
 
@@ -146,7 +149,7 @@ def _menu(selection: Served, tricks: Tricks, chosen: str = "") -> ActionMenu:
         for name, template in tricks.faces.items()
         if name != chosen
     ]
-    return ActionMenu(MENU, selection.prompt.id, options, "Choose another trick")
+    return ActionMenu(MENU, selection.prompt.id, options, _("Choose another trick"))
 
 
 def _object(selection: Served) -> dict[str, Any]:

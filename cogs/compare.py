@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.answers import asker_of
 from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError
 from bot.core.languages import language
+from bot.core.speech import _, ngettext
 from bot.core.text import closed
 from bot.llm.schema import technique
 from bot.llm.template import ChatTemplate
@@ -36,12 +37,12 @@ STYLE = "noir"
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One of the prompts that are compared, and what came of it: an answer, or the sentence why there is none."""
+    """One of the prompts that are compared, and what came of it: an answer, or the error why there is none."""
 
     name: str
     template: ChatTemplate
     served: Served | None = None
-    problem: str = ""
+    problem: FewshotError | None = None
 
 
 class Compare(commands.Cog):
@@ -74,14 +75,18 @@ class Compare(commands.Cog):
             async with Reply(interaction, private=private) as reply:
                 template, values = await self._template(interaction, trick, text)
                 rungs = self._rungs(template)
-                reply.show(f"Asking {len(rungs)} times, with {', '.join(rung.name for rung in rungs)} …", writing=False)
+                ways = ", ".join(rung.name for rung in rungs)
+                asking = ngettext(
+                    "Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(rungs), ways=ways
+                )
+                reply.show(asking, writing=False)
                 try:
                     done = await asyncio.gather(*(self._run(interaction, rung, values) for rung in rungs))
                 except NoModelError as error:
                     await self._services.answers.show_prompt_instead(reply, interaction, template, values, error)
                     return
-                if not any(rung.served for rung in done):
-                    raise FewshotError(done[0].problem)
+                if not any(rung.served for rung in done) and done[0].problem is not None:
+                    raise done[0].problem
                 message = await reply.finish_card(self._card(template, done).layout())
                 prompts = (rung.served.prompt for rung in done if rung.served)
                 await self._services.answers.keep(message, *prompts, private=private)
@@ -94,7 +99,7 @@ class Compare(commands.Cog):
             :CHOICES
         ]
 
-    async def test(self, interaction: discord.Interaction[Any], name: str, _: list[str]) -> None:
+    async def test(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
         """Measure a shipped trick on the labelled inputs that come with it."""
         template = self._services.library.tricks.get(name)
         cases = await asyncio.to_thread(labelled, name)
@@ -114,27 +119,30 @@ class Compare(commands.Cog):
         template = self._services.library.tricks.get(name)
         if template is None:
             known = ", ".join([*self._services.library.tricks, *own])
-            raise NotFoundError(f"I have no such trick to compare; there are {known}.")
+            raise NotFoundError("I have no such trick to compare; there are {known}.", known=known)
         style = self._services.library.with_sample({"style": STYLE})
         others = {"to": language(str(interaction.locale)), **style}
         wanted = template.with_examples(0).placeholders
         if not wanted:
-            raise InputError(f"The trick {name} takes no text, so there is nothing to compare.")
+            raise InputError("The trick {name} takes no text, so there is nothing to compare.", name=name)
         main = wanted[-1]
         return template, {key: others.get(key, text) if key != main else text for key in template.placeholders}
 
     def _rungs(self, template: ChatTemplate) -> list[Rung]:
         """None, one and all, as far as they differ; and tuned."""
         most = len(template.examples)
-        names = {0: "no example", 1: "one example"}
+        names = {0: _("no example"), 1: _("one example")}
         rungs = [
-            Rung(names.get(count, f"all {count} examples"), template.with_examples(count))
+            Rung(
+                names.get(count) or ngettext("all {n} example", "all {n} examples", count),
+                template.with_examples(count),
+            )
             for count in sorted({0, min(1, most), most})
         ]
         tuned = self._services.desk.tuned.get(template.name)
         if tuned:
             bare = template.with_examples(0)
-            rungs.append(Rung("the tuned model", replace(bare, parameters={**bare.parameters, "model": tuned})))
+            rungs.append(Rung(_("the tuned model"), replace(bare, parameters={**bare.parameters, "model": tuned})))
         return rungs
 
     async def _run(self, interaction: discord.Interaction[Any], rung: Rung, values: Mapping[str, str]) -> Rung:
@@ -144,30 +152,32 @@ class Compare(commands.Cog):
         except NoModelError:
             raise
         except FewshotError as error:
-            return replace(rung, problem=str(error))
+            return replace(rung, problem=error)
 
     def _card(self, template: ChatTemplate, rungs: Sequence[Rung]) -> Card:
         """A block for each rung: how, what it took, what it said; then a button for each prompt."""
-        card = Card(f"{template.name}, compared")
+        card = Card(_("{trick}, compared", trick=template.name))
         share = 3_000 // len(rungs)
         prompts: list[discord.ui.Item[Any]] = []
         for rung in rungs:
-            head = f"**{rung.name}** · {technique(len(rung.template.examples))}"
+            head = f"**{rung.name}** · {_(technique(len(rung.template.examples)))}"
             if rung.served is None:
-                card.text(f"{head}\n{rung.problem}").line()
+                card.text(f"{head}\n{rung.problem or ''}").line()
                 continue
             text = page_of(rung.served.answer).text
             shown = text if len(text) <= share else closed(text[:share].rstrip()) + " …"
             card.text(f"{head}\n{shown}\n-# {' · '.join(figures(rung.served.prompt)[1:])}").line()
-            prompts.append(ActionButton("prompt", rung.served.prompt.id, label=f"Prompt: {rung.name}", emoji="🔍"))
+            prompts.append(
+                ActionButton("prompt", rung.served.prompt.id, label=_("Prompt: {way}", way=rung.name), emoji="🔍")
+            )
         card.text(f"-# {author(self._services.desk.model)}")
         if len(template.examples) == 0:
-            card.text("-# This trick has no examples, so there is one way to ask it.")
+            card.text(_("-# This trick has no examples, so there is one way to ask it."))
         card.row(*prompts)
         if template.name in WITH_LABELS:
-            test = ActionButton(TEST, template.name, label="Test on 50", emoji="📈")
+            test = ActionButton(TEST, template.name, label=_("Test on 50"), emoji="📈")
             calls = 50 * len(Shipped(template, ()).rungs)
-            card.row(test).text(f"-# The test asks {calls} times, and counts against your tokens of today.")
+            card.row(test).text(_("-# The test asks {n} times, and counts against your tokens of today.", n=calls))
         return card
 
 

@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.answers import asker_of, buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
+from bot.core.speech import N_, _, aloud
 from bot.core.text import LIMIT, fenced, split
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
@@ -22,16 +23,16 @@ from bot.ui.cards import Card
 from bot.ui.reply import attached
 from bot.ui.safe import View
 
-GONE = "The prompt behind this answer is not kept any more."
+GONE = N_("The prompt behind this answer is not kept any more.")
 RUNGS = {
-    "0": "no example",
-    "1": "one example",
-    "3": "three examples",
-    "all": "all examples",
-    "tuned": "the tuned model",
+    "0": N_("Running the same input with no example …"),
+    "1": N_("Running the same input with one example …"),
+    "3": N_("Running the same input with three examples …"),
+    "all": N_("Running the same input with all examples …"),
+    "tuned": N_("Running the same input with the tuned model …"),
 }
 # Runs as it stands beside the template's file, wherever the package is installed and a model is configured.
-CODE = """\
+CODE_PROGRAM = """\
 import asyncio
 from bot.llm import ChatTemplate
 completion = asyncio.run(ChatTemplate.from_file({file!r}).completion({values!r}))
@@ -58,7 +59,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         for action in self._handlers:
             self._services.actions.unregister(action)
 
-    async def show(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def show(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
@@ -68,7 +69,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             # A private answer's prompt is kept from the moment that its asker wants to see it.
             await self._services.prompts.keep(prompt, new=False)
 
-    async def share(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def share(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Post a private answer for all to see, once; its text is taken from the message itself where it fits."""
         message = interaction.message
         assert message is not None, "buttons stand under messages"
@@ -79,7 +80,8 @@ class PromptCog(commands.Cog, name="Prompt"):
         done = False
         try:
             await interaction.response.edit_message(view=View(*buttons_of(prompt_id)))
-            await self._post(interaction, message, prompt_id)
+            with aloud():
+                await self._post(interaction, message, prompt_id)
             done = True
         finally:
             if not done:  # It can be tried again.
@@ -91,7 +93,8 @@ class PromptCog(commands.Cog, name="Prompt"):
         prompt = await self._services.prompts.find(prompt_id)
         files = [await attachment.to_file() for attachment in message.attachments]
         texts = _whole(message, prompt)
-        texts[-1] = f"{texts[-1]}\n-# shared by {discord.utils.escape_markdown(interaction.user.display_name)}"
+        name = discord.utils.escape_markdown(interaction.user.display_name)
+        texts[-1] = f"{texts[-1]}\n-# {_('shared by {name}', name=name)}"
         for number, text in enumerate(texts):
             last = number == len(texts) - 1
             extra: dict[str, Any] = {"view": View(*buttons_of(prompt_id))} if last and prompt is not None else {}
@@ -99,13 +102,13 @@ class PromptCog(commands.Cog, name="Prompt"):
             if last and prompt is not None:
                 await self._services.prompts.keep(replace(prompt, message_id=sent.id), new=False)
 
-    async def climb(self, interaction: discord.Interaction[Any], argument: str, __: list[str]) -> None:
+    async def climb(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Run the same input again with another number of examples, in place of the card."""
-        prompt_id, _, rung = argument.partition(":")
+        prompt_id, _colon, rung = argument.partition(":")
         base = await self._found(interaction, prompt_id)
         template = self._on_rung(base, rung)
         tuned = base.template in self._services.desk.tuned
-        running = Card(f"Running the same input with {RUNGS[rung]} …")
+        running = Card(_(RUNGS[rung]))
         await interaction.response.edit_message(view=running.layout(), attachments=[])
         shown = card_of(base, tuned=tuned)
         try:
@@ -143,18 +146,22 @@ class PromptCog(commands.Cog, name="Prompt"):
         bare = base.source.with_examples(0)
         return replace(bare, parameters={**bare.parameters, "model": model})
 
-    async def export(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def export(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The template as JSON, and four lines of Python that run it on the same input."""
         prompt = await self._found(interaction, prompt_id)
         if prompt.source is None:
             raise NotFoundError(GONE)
         name = re.sub(r"[^a-z0-9-]", "", prompt.template) or "template"
-        code = CODE.format(file=f"{name}.json", values=dict(prompt.values))
+        code = CODE_PROGRAM.format(file=f"{name}.json", values=dict(prompt.values))
         data = json.dumps(prompt.source.to_dict(), ensure_ascii=False, indent=2) + "\n"
         shown = fenced(code.strip(), "python") if len(code) < LIMIT - 300 else ""
+        told = _(
+            "The template, and four lines that run it. Put both files into one folder and type `python {name}.py` "
+            "there, where Fewshot is installed and `OPENAI_API_KEY` is set.",
+            name=name,
+        )
         await interaction.response.send_message(
-            f"The template, and four lines that run it. Put both files into one folder and type `python {name}.py` "
-            f"there, where Fewshot is installed and `OPENAI_API_KEY` is set.\n{shown}",
+            f"{told}\n{shown}",
             files=attached([(f"{name}.json", data.encode()), (f"{name}.py", code.encode())]),
             ephemeral=True,
         )

@@ -8,6 +8,7 @@ from discord.ext import commands
 
 from bot.answers import quoted_in
 from bot.core.errors import InputError
+from bot.core.speech import _
 from bot.server.ledger import Quoted
 from bot.services import Services, services_of
 from bot.ui.safe import Modal
@@ -17,7 +18,8 @@ LONGEST, LONGEST_SAMPLE = 6_000, 4_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, with some room.
 LARGEST = 25_000
 CHOICES = 25
-OWN = "the style of the sample"
+# What the model is told of a style that has no name.
+OWN_PROMPT = "the style of the sample"
 
 
 class Rewrite(commands.Cog):
@@ -59,11 +61,13 @@ class Rewrite(commands.Cog):
             await interaction.response.defer(ephemeral=hidden, thinking=True)
             text = await read_text(file, most=LARGEST)
             if len(text) > LONGEST:
-                raise InputError(f"The file holds {len(text):,} characters; up to {LONGEST:,} can be rewritten.")
+                raise InputError(
+                    "The file holds {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=LONGEST
+                )
         await self.give(interaction, text or "", name, shown, private=hidden)
 
     @rewrite.autocomplete("style")
-    async def styles(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+    async def styles(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """The styles that have a sample."""
         typed = typed.strip().casefold()
         return [
@@ -85,15 +89,20 @@ class Rewrite(commands.Cog):
         """The style's name and a sample of it; raises `InputError` where no sample is known."""
         wanted, sample = (style or "").strip(), (sample or "").strip()
         if sample:
-            return wanted or OWN, sample
+            return wanted or OWN_PROMPT, sample
         styles = self._services.library.styles
         known = styles.get(wanted.casefold()) if wanted else None
         if known is not None:
             return f"{wanted.casefold()}, {known.about}", known.sample
-        names = ", ".join(styles) or "none at the moment"
+        # Translators: in place of the names in "In which style? Choose one (…)" and in "… or choose from: …".
+        names = ", ".join(styles) or _("none at the moment")
         if not wanted:
-            raise InputError(f"In which style? Choose one ({names}), or give a sample of your own.")
-        raise InputError(f"I have no sample of the style “{wanted}”. Give one in `sample`, or choose from: {names}.")
+            raise InputError("In which style? Choose one ({names}), or give a sample of your own.", names=names)
+        raise InputError(
+            "I have no sample of the style “{style}”. Give one in `sample`, or choose from: {names}.",
+            style=wanted,
+            names=names,
+        )
 
     async def give(
         self,
@@ -113,29 +122,34 @@ class Rewrite(commands.Cog):
         await self._services.answers.give(interaction, template, values, private=private, quoted=quoted)
 
 
-class RewriteModal(Modal, title="Rewrite a text"):
+class RewriteModal(Modal):
     """A window for several lines, a style, and a sample."""
-
-    text: discord.ui.TextInput[Any] = discord.ui.TextInput(
-        label="Text", style=discord.TextStyle.long, max_length=LONGEST_SAMPLE
-    )
-    style: discord.ui.TextInput[Any] = discord.ui.TextInput(
-        label="Style", required=False, max_length=100, placeholder="noir, pirate, haiku, … or one of your own"
-    )
-    sample: discord.ui.TextInput[Any] = discord.ui.TextInput(
-        label="Sample in that style",
-        style=discord.TextStyle.long,
-        required=False,
-        max_length=LONGEST_SAMPLE,
-        placeholder="Only for a style of your own: a text that sounds the way it should",
-    )
 
     def __init__(
         self, cog: Rewrite, text: str, style: str, sample: str, *, private: bool, quoted: Quoted | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(title=_("Rewrite a text"))
         self._cog, self._private, self._quoted = cog, private, quoted
-        self.text.default, self.style.default, self.sample.default = text or None, style or None, sample or None
+        self.text: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            label=_("Text"), style=discord.TextStyle.long, max_length=LONGEST_SAMPLE, default=text or None
+        )
+        self.style: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            label=_("Style"),
+            required=False,
+            max_length=100,
+            placeholder=_("noir, pirate, haiku, … or one of your own"),
+            default=style or None,
+        )
+        self.sample: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            label=_("Sample in that style"),
+            style=discord.TextStyle.long,
+            required=False,
+            max_length=LONGEST_SAMPLE,
+            placeholder=_("Only for a style of your own: a text that sounds the way it should"),
+            default=sample or None,
+        )
+        for item in (self.text, self.style, self.sample):
+            self.add_item(item)
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Rewrite what was typed."""
