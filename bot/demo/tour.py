@@ -4,6 +4,7 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import _
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import notice
@@ -12,7 +13,7 @@ from bot.ui.reply import attached
 from bot.ui.safe import Layout
 
 # The sample that the first button fills in: a text in one language and the name of another.
-SAMPLE = {"text": "The pods are on the grid and the desert is quiet.", "to": "French"}
+SAMPLE_PROMPT = {"text": "The pods are on the grid and the desert is quiet.", "to": "French"}
 # The argument of the training button: which corpus.
 CORPUS = "racing"
 
@@ -20,24 +21,28 @@ CORPUS = "racing"
 def first_message() -> Layout:
     """What a newcomer reads first."""
     return notice(
-        "I am Fewshot, a bot that shows its prompts and trains its own model",
+        _("I am Fewshot, a bot that shows its prompts and trains its own model"),
         [
-            "I teach a language model new tricks in front of you: by telling, by one example, by several, by choosing "
-            "among templates, and by tuning a model on this server's own texts.",
-            "Every answer has a **Prompt** button: behind it is exactly what was sent to the model. Type `/` to see "
-            "my commands; `/help` explains each technique.",
-            "-# Nothing leaves this machine, unless you have connected a model.",
+            _(
+                "I teach a language model new tricks in front of you: by telling, by one example, by several, by "
+                "choosing among templates, and by tuning a model on this server's own texts."
+            ),
+            _(
+                "Every answer has a **Prompt** button: behind it is exactly what was sent to the model. Type `/` to "
+                "see my commands; `/help` explains each technique."
+            ),
+            _("-# Nothing leaves this machine, unless you have connected a model."),
         ],
-        ActionButton("tour-prompt", label="Show me a prompt", emoji="🔍", style=discord.ButtonStyle.primary),
-        ActionButton("train", CORPUS, label="Train a model (30 s)", emoji="🏋️"),
-        ActionButton("play", label="Play", emoji="🎲"),
+        ActionButton("tour-prompt", label=_("Show me a prompt"), emoji="🔍", style=discord.ButtonStyle.primary),
+        ActionButton("train", CORPUS, label=_("Train a model (30 s)"), emoji="🏋️"),
+        ActionButton("play", label=_("Play"), emoji="🎲"),
     )
 
 
 def register(services: Services) -> None:
     """Serve the first button; what the others do is their cogs'."""
 
-    async def show(interaction: discord.Interaction[Any], _: str, __: list[str]) -> None:
+    async def show(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         await show_prompt(services, interaction)
 
     services.actions.register("tour-prompt", show)
@@ -45,11 +50,11 @@ def register(services: Services) -> None:
 
 async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
     """The prompt of /translate, filled, for the one who pressed."""
-    request = services.library.get("translate").fill(SAMPLE)
+    request = services.library.get("translate").fill(SAMPLE_PROMPT)
     card, files = prompt_card(
         request.technique,
         request.messages,
-        ["The prompt of /translate, filled in and not sent"],
+        [_("The prompt of /translate, filled in and not sent")],
         parameters=request.parameters,
     )
     await interaction.response.send_message(view=card, files=attached(files), ephemeral=True)

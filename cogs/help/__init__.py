@@ -7,6 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import NotFoundError
+from bot.core.speech import _
 from bot.services import Services, services_of
 from bot.ui.actions import ActionMenu
 from bot.ui.cards import Card
@@ -22,8 +23,10 @@ def card(name: str) -> Layout:
     page = PAGES.get(name)
     if page is None:
         raise NotFoundError("There is no such page any more; type /help again.")
-    options = [discord.SelectOption(label=other.title, value=key, default=key == name) for key, other in PAGES.items()]
-    return Card(page.title).text(page.text).row(ActionMenu(MENU, "", options, "More")).layout()
+    options = [
+        discord.SelectOption(label=_(other.title), value=key, default=key == name) for key, other in PAGES.items()
+    ]
+    return Card(_(page.title)).text(_(page.text)).row(ActionMenu(MENU, "", options, _("More"))).layout()
 
 
 class Help(commands.Cog):
@@ -49,11 +52,11 @@ class Help(commands.Cog):
         """Show a page."""
         await interaction.response.send_message(view=card(page), ephemeral=True)
 
-    async def turn(self, interaction: discord.Interaction[Any], _: str, chosen: list[str]) -> None:
+    async def turn(self, interaction: discord.Interaction[Any], _argument: str, chosen: list[str]) -> None:
         """Turn to another page in place."""
         await interaction.response.edit_message(view=card(chosen[0] if chosen else START))
 
-    async def connect(self, interaction: discord.Interaction[Any], _: str, __: list[str]) -> None:
+    async def connect(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """The page on connecting a model."""
         await interaction.response.send_message(view=card(CONNECT), ephemeral=True)
 

@@ -11,6 +11,7 @@ import discord
 
 from bot.answers import asker_of
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
+from bot.core.speech import _, ngettext
 from bot.llm.errors import is_lasting
 from bot.llm.replies import Rating
 from bot.llm.template import ChatTemplate
@@ -36,11 +37,11 @@ MOST_IN_A_ROW = 2 * SIDE_BY_SIDE
 
 @dataclass(slots=True)
 class Row:
-    """A review and what became of it: a rating, or the sentence why there is none."""
+    """A review and what became of it: a rating, or the error that says why there is none."""
 
     review: str
     rating: Rating | None = None
-    problem: str = ""
+    problem: FewshotError | None = None
 
 
 class Batch:
@@ -73,26 +74,28 @@ class Batch:
         if not reviews:
             raise InputError("The file holds no review.")
         if len(reviews) > MOST_REVIEWS:
-            raise InputError(f"The file holds {len(reviews):,} reviews; up to {MOST_REVIEWS} can be rated at once.")
+            raise InputError(
+                "The file holds {n:,} reviews; up to {most} can be rated at once.", n=len(reviews), most=MOST_REVIEWS
+            )
         return [Row(review) for review in reviews]
 
     async def _rate_all(self, reply: Reply, interaction: discord.Interaction[Any], rows: list[Row]) -> None:
         """Rate `rows` in place. What would refuse every other review as well stops the rest; what was rated stays."""
         waiting = iter(rows)
-        reply.show(f"Rating reviews\n{bar(0, len(rows))}", writing=False)
+        reply.show(_("Rating reviews\n{bar}", bar=bar(0, len(rows))), writing=False)
 
         async def worker() -> None:
             for row in waiting:
                 if self._stop is not None:
-                    row.problem = str(self._stop)
+                    row.problem = self._stop
                     continue
                 await self._rate(interaction, row)
                 self._done += 1
-                reply.show(f"Rating reviews\n{bar(self._done, len(rows))}", writing=False)
+                reply.show(_("Rating reviews\n{bar}", bar=bar(self._done, len(rows))), writing=False)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(SIDE_BY_SIDE, len(rows))):
+                for _worker in range(min(SIDE_BY_SIDE, len(rows))):
                     group.create_task(worker())
         except* FewshotError as errors:
             raise _first(errors) from None
@@ -105,7 +108,7 @@ class Batch:
         except NoModelError:
             raise
         except (LimitError, ModelError, BlockedError) as error:
-            row.problem = str(error)
+            row.problem = error
             self._failed_in_a_row += 1
             if _is_for_all(error) or self._failed_in_a_row >= MOST_IN_A_ROW:
                 self._stop = error
@@ -118,21 +121,39 @@ class Batch:
         """The summary, the histogram and the CSV."""
         ratings = [row.rating.stars for row in rows if row.rating]
         if not ratings:
-            raise ReplyError(f"None of the {len(rows)} reviews could be rated. {rows[0].problem}")
+            raise ReplyError("None of the {n} reviews could be rated. {why}", n=len(rows), why=rows[0].problem)
         counts = Counter(ratings)
-        mean = sum(ratings) / len(ratings)
-        lines = [f"{stars(round(mean))} **{mean:.2f}** on average, from {len(ratings):,} reviews"]
-        if len(ratings) < len(rows):
-            problem = next(row.problem for row in rows if row.problem)
-            lines.append(f"{len(rows) - len(ratings):,} could not be rated: {problem} They are marked in the table.")
         picture = await histogram(
-            [counts[star] for star in range(1, 6)], [f"{star} ★" for star in range(1, 6)], f"{len(ratings):,} reviews"
+            [counts[star] for star in range(1, 6)],
+            [f"{star} ★" for star in range(1, 6)],
+            ngettext("{n:,} review", "{n:,} reviews", len(ratings)),
         )
         name = author(self._services.desk.model)
-        note = f"-# {name} · {self._template.with_examples(99).fill({'review': ''}).technique}"
+        technique = _(self._template.with_examples(99).fill({"review": ""}).technique)
         files = [("ratings.png", picture), ("ratings.csv", _table(rows))]
-        items = [ActionButton("share", "", label="Share", emoji="📣")] if private else []
-        return Page("\n".join(lines), note, items, files)
+        items = [ActionButton("share", "", label=_("Share"), emoji="📣")] if private else []
+        return Page(_summary(rows, ratings), f"-# {name} · {technique}", items, files)
+
+
+def _summary(rows: list[Row], ratings: list[int]) -> str:
+    """The mean of the ratings, and how many reviews have none."""
+    mean = sum(ratings) / len(ratings)
+    said = ngettext(
+        "{stars} **{mean:,.2f}** on average, from {n:,} review",
+        "{stars} **{mean:,.2f}** on average, from {n:,} reviews",
+        len(ratings),
+        stars=stars(round(mean)),
+        mean=mean,
+    )
+    if len(ratings) == len(rows):
+        return said
+    failed = ngettext(
+        "{n:,} could not be rated: {why} It is marked in the table.",
+        "{n:,} could not be rated: {why} They are marked in the table.",
+        len(rows) - len(ratings),
+        why=next(row.problem for row in rows if row.problem),
+    )
+    return f"{said}\n{failed}"
 
 
 def _is_for_all(error: FewshotError) -> bool:
@@ -153,6 +174,6 @@ def _table(rows: list[Row]) -> bytes:
     writer.writerow(["review", "stars", "reason"])
     for row in rows:
         rating = row.rating
-        cells = (str(rating.stars), rating.reason) if rating else ("", f"no rating: {row.problem}")
+        cells = (str(rating.stars), rating.reason) if rating else ("", _("no rating: {why}", why=row.problem))
         writer.writerow([csv_cell(row.review), cells[0], csv_cell(cells[1])])
     return sheet.getvalue().encode("utf-8-sig")

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.answers import Answers
 from bot.core.errors import InputError, NotAllowedError
-from bot.core.speech import ngettext
+from bot.core.speech import _, ngettext
 from bot.llm.asking import Answer
 from bot.rendering import page_of
 from bot.server.measuring import Taught
@@ -21,7 +21,7 @@ from bot.ui.reply import Page, attached
 from bot.ui.uploads import read_text
 from cogs._access import managed_guild
 from cogs._curve import show_curve
-from cogs.trick.cards import list_card, trick_card
+from cogs.trick.cards import list_card, new_trick_card, trick_card
 from cogs.trick.correcting import Correcting
 from cogs.trick.modals import ExampleModal, TeachModal
 from cogs.trick.reviewing import Reviewing
@@ -116,8 +116,13 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         trick = await self._tricks.get(guild, name)
         course = Taught(trick)
         if len(course.cases) < LEAST:
-            raise InputError(f"A test asks for each example and shows the others: {trick.name} needs {LEAST} at least.")
-        measures = "right" if trick.reply == "rating" else "like the answers wanted"
+            raise InputError(
+                "A test asks for each example and shows the others: {name} needs {least} at least.",
+                name=trick.name,
+                least=LEAST,
+            )
+        # Translators: what so many per cent of the answers are; it comes after their number.
+        measures = _("right") if trick.reply == "rating" else _("like the answers wanted")
         await show_curve(self._services, interaction, trick.name, course, measures, private=True)
 
     @app_commands.command(description="A trick as a file, to keep or to take to another server")
@@ -146,7 +151,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         text = await read_text(file, most=LARGEST)
         name = file.filename.rpartition(".")[0] or file.filename
         trick = await self._tricks.bring(guild, interaction.user.id, name.replace("_", "-"), text)
-        await interaction.edit_original_response(view=trick_card(trick, "This server has a new trick"))
+        await interaction.edit_original_response(view=new_trick_card(trick))
 
     @app_commands.command(description="Forget a trick, with all its examples")
     @app_commands.describe(name="The trick")
@@ -186,7 +191,9 @@ def _guild(interaction: discord.Interaction[Any]) -> int:
 def _note(trick: Trick) -> str:
     """For the small line under an answer: which trick, and which of its examples."""
     many = len(trick.examples)
-    return f"{trick.name}, the nearest {SHOWN} of its {many} examples" if many > SHOWN else trick.name
+    if many <= SHOWN:
+        return trick.name
+    return _("{name}, the nearest {shown} of its {n} examples", name=trick.name, shown=SHOWN, n=many)
 
 
 async def setup(bot: commands.Bot) -> None:

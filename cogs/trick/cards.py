@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import discord
 
+from bot.core.speech import _, ngettext
 from bot.core.text import fenced, shorten
 from bot.server.trick import Trick
 from bot.server.tricks import MOST_EXAMPLES, MOST_TRICKS, Suggestion
@@ -17,49 +18,62 @@ SIDE = 70
 LONG_SIDE = 1_200
 
 
+def new_trick_card(trick: Trick) -> Layout:
+    """The same for a trick that was not there before."""
+    return trick_card(trick, _("This server has a new trick: {name}", name=trick.name))
+
+
 def trick_card(trick: Trick, title: str = "") -> Layout:
     """The instruction and every example, in short."""
-    card = Card(f"{title}: {trick.name}" if title else trick.name)
+    card = Card(title or trick.name)
     for message in trick.system:
-        card.text(f"**What it should do**\n{fenced(message['content'][:1_000])}")
+        card.text(_("**What it should do**\n{instruction}", instruction=fenced(message["content"][:1_000])))
     if trick.before or trick.after:
-        card.text(f"**How it is asked**\n{fenced(trick.framed('…')[:300])}")
+        card.text(_("**How it is asked**\n{frame}", frame=fenced(trick.framed("…")[:300])))
     lines = [
         f"{number}. {_plain(example.given)} → {_plain(example.wanted)}"
         for number, example in enumerate(trick.examples, 1)
     ]
-    card.text(f"**Examples, {len(lines)} of {MOST_EXAMPLES}**\n" + "\n".join(lines))
-    card.text(f"-# /trick use name:{trick.name} · /trick example name:{trick.name} adds one · /trick test measures it")
+    heading = _("**Examples, {n} of {most}**", n=len(lines), most=MOST_EXAMPLES)
+    card.text("\n".join([heading, *lines]))
+    card.text(
+        _(
+            "-# /trick use name:{name} · /trick example name:{name} adds one · /trick test measures it",
+            name=trick.name,
+        )
+    )
     return card.layout()
 
 
 def list_card(tricks: Mapping[str, Trick], waiting: int) -> Layout:
     """The tricks with their purpose; to managers a button for what was suggested."""
-    card = Card(f"Tricks of this server, {len(tricks)} of {MOST_TRICKS}")
+    card = Card(_("Tricks of this server, {n} of {most}", n=len(tricks), most=MOST_TRICKS))
     if not tricks:
-        card.text("None yet. A manager can teach me one with `/trick teach`.")
+        card.text(_("None yet. A manager can teach me one with `/trick teach`."))
     lines = [
-        f"**{name}** · {_plain(trick.about)} · {len(trick.examples)} example{'s' * (len(trick.examples) != 1)}"
+        f"**{name}** · {_plain(trick.about)} · " + ngettext("{n} example", "{n} examples", len(trick.examples))
         for name, trick in tricks.items()
     ]
     card.text("\n".join(lines))
     if waiting:
-        label = f"Review {waiting} suggestion{'s' * (waiting != 1)}"
+        label = ngettext("Review {n} suggestion", "Review {n} suggestions", waiting)
         card.row(ActionButton("review", label=label, emoji="📥", style=discord.ButtonStyle.primary))
     return card.layout()
 
 
 def suggestion_card(suggestion: Suggestion, waiting: int) -> Layout:
     """A correction that a member suggests, with the buttons to decide; `waiting` counts those that come after it."""
-    card = Card("A correction is suggested")
-    card.text(f"From <@{suggestion.user_id}>, for **{suggestion.trick.name}**")
-    card.text(f"**Input**\n{fenced(suggestion.example.given[:LONG_SIDE])}")
-    card.text(f"**The answer it should get**\n{fenced(suggestion.example.wanted[:LONG_SIDE])}")
+    card = Card(_("A correction is suggested"))
+    card.text(_("From {member}, for **{name}**", member=f"<@{suggestion.user_id}>", name=suggestion.trick.name))
+    card.text(_("**Input**\n{text}", text=fenced(suggestion.example.given[:LONG_SIDE])))
+    card.text(_("**The answer it should get**\n{text}", text=fenced(suggestion.example.wanted[:LONG_SIDE])))
     card.row(
-        ActionButton("suggestion-take", suggestion.id, label="Accept", style=discord.ButtonStyle.success),
-        ActionButton("suggestion-drop", suggestion.id, label="Drop", style=discord.ButtonStyle.danger),
+        ActionButton("suggestion-take", suggestion.id, label=_("Accept"), style=discord.ButtonStyle.success),
+        ActionButton("suggestion-drop", suggestion.id, label=_("Drop"), style=discord.ButtonStyle.danger),
     )
-    return card.text(f"-# {waiting} more after this one" if waiting else "").layout()
+    if waiting:
+        card.text(_("-# {n} more after this one", n=waiting))
+    return card.layout()
 
 
 def _plain(text: str) -> str:

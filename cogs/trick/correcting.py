@@ -6,6 +6,7 @@ import discord
 
 from bot.answers import asker_of, buttons_of, footer
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
+from bot.core.speech import N_, _
 from bot.core.text import closed
 from bot.rendering import page_of
 from bot.server.prompts import Prompt
@@ -19,7 +20,7 @@ from bot.ui.safe import View
 from cogs.trick.modals import CorrectModal
 from cogs.trick.reviewing import announce
 
-GONE = "I do not keep what stands behind this answer any more; ask again."
+GONE = N_("I do not keep what stands behind this answer any more; ask again.")
 # Characters of the answer before, so that both fit into one message.
 BEFORE = 700
 
@@ -31,33 +32,38 @@ class Correcting:
         self._services = services
         self.handlers: dict[str, Handler] = {"more": self.more, "correct": self.open, "suggest": self.suggest}
 
-    async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """What can be done with an answer beside looking at its prompt: the asker may correct it, anyone report it."""
         lines, buttons = [], []
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is not None and prompt.source is not None and prompt.asker.user_id == interaction.user.id:
             lines.append(
-                "**Not like that…** You say how the answer should have been, and I try again with that as an example."
+                _(
+                    "**Not like that…** You say how the answer should have been, and I try again with that as an "
+                    "example."
+                )
             )
-            buttons.append(ActionButton("correct", prompt_id, label="Not like that…", emoji="✏️"))
+            buttons.append(ActionButton("correct", prompt_id, label=_("Not like that…"), emoji="✏️"))
         if interaction.guild_id is not None:
             message = interaction.message
             public = message is not None and not message.flags.ephemeral
             answer = f"{message.id if message is not None and public else 0}:{prompt_id}"
-            lines.append("**Report** The moderators of this server get to see this answer, and who reports it.")
-            buttons.append(ActionButton("report", answer, label="Report", emoji="🚩"))
+            lines.append(_("**Report** The moderators of this server get to see this answer, and who reports it."))
+            buttons.append(ActionButton("report", answer, label=_("Report"), emoji="🚩"))
         if not buttons:
             await self._own(interaction, prompt_id)
-        await interaction.response.send_message(view=notice("This answer", lines, *buttons), ephemeral=True)
+        await interaction.response.send_message(view=notice(_("This answer"), lines, *buttons), ephemeral=True)
 
-    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The window with the input and the answer, to be mended."""
         prompt = await self._own(interaction, prompt_id)
         assert prompt.source is not None, "checked above"
         name = main_input(prompt.source, prompt.values)
         given = prompt.values[name]
         if len(given) > LONGEST_EXAMPLE:
-            raise InputError(f"An example has up to {LONGEST_EXAMPLE:,} characters; this input has {len(given):,}.")
+            raise InputError(
+                "An example has up to {most:,} characters; this input has {n:,}.", most=LONGEST_EXAMPLE, n=len(given)
+            )
 
         async def submit(answering: discord.Interaction[Any], text: str, wanted: str) -> None:
             await self._again(answering, prompt, text, wanted)
@@ -74,7 +80,7 @@ class Correcting:
         template = corrected(prompt.source, prompt.values, text.strip(), wanted.strip())
         with self._services.work.on(interaction):
             async with Reply(interaction, private=True) as reply:
-                reply.show("Trying again with your correction as an example …", writing=False)
+                reply.show(_("Trying again with your correction as an example …"), writing=False)
                 try:
                     asker = asker_of(interaction, prompt.asker.quoted)
                     served = await self._services.desk.serve(asker, template, prompt.values)
@@ -85,19 +91,25 @@ class Correcting:
                 quoted = prompt.asker.quoted
                 # A text that somebody else wrote is not the asker's to give away.
                 if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
-                    items.append(ActionButton("suggest", served.prompt.id, label="Suggest to the server", emoji="📥"))
+                    label = _("Suggest to the server")
+                    items.append(ActionButton("suggest", served.prompt.id, label=label, emoji="📥"))
                 before = closed(prompt.text[:BEFORE]) + (" …" if len(prompt.text) > BEFORE else "")
-                shown = f"**Before**\n{before}\n\n**After**\n{page_of(served.answer).text}"
-                await reply.finish(Page(shown, footer(served.answer, "with your correction"), items))
+                after = page_of(served.answer).text
+                shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=after)
+                await reply.finish(Page(shown, footer(served.answer, _("with your correction")), items))
 
-    async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Hand the correction to the managers of the server, once."""
         prompt = await self._own(interaction, prompt_id)
         await interaction.response.edit_message(view=View(*buttons_of(prompt.id, share=True)))
         suggestion = await self._services.tricks.suggest(prompt, interaction.user.id)
         told = await announce(self._services, interaction, suggestion)
-        where = "They have it in front of them." if told else "It waits for them in /trick list."
-        await interaction.followup.send(f"Your correction is with the managers of this server. {where}", ephemeral=True)
+        sentence = (
+            N_("Your correction is with the managers of this server. They have it in front of them.")
+            if told
+            else N_("Your correction is with the managers of this server. It waits for them in /trick list.")
+        )
+        await interaction.followup.send(_(sentence), ephemeral=True)
 
     async def _own(self, interaction: discord.Interaction[Any], prompt_id: str) -> Prompt:
         """The prompt of one's own answer; raises where it is another's, or gone."""

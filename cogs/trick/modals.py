@@ -5,36 +5,42 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import _
+from bot.core.text import shorten
 from bot.server.trick import Example
 from bot.server.tricks import LONGEST_EXAMPLE, LONGEST_INSTRUCTION, LONGEST_NAME, Tricks
 from bot.ui.safe import Modal
 from cogs._access import managed_guild
-from cogs.trick.cards import trick_card
+from cogs.trick.cards import new_trick_card, trick_card
+
+# Characters that Discord takes of a field's label and of the hint in it (2026-11-22).
+LABEL, HINT = 45, 100
 
 
 def _lines(name: str, label: str, longest: int, placeholder: str, default: str = "") -> discord.ui.TextInput[Any]:
     return discord.ui.TextInput(
         custom_id=name,
-        label=label,
+        label=shorten(label, LABEL),
         style=discord.TextStyle.long,
         max_length=longest,
-        placeholder=placeholder or None,
+        placeholder=shorten(placeholder, HINT) or None,
         default=default or None,
     )
 
 
-class TeachModal(Modal, title="Teach me a trick"):
+class TeachModal(Modal):
     """What it should do, and one example."""
 
     def __init__(self, tricks: Tricks, name: str) -> None:
-        super().__init__()
+        # Translators: a window's title and the labels in it have at most 45 characters.
+        super().__init__(title=_("Teach me a trick"))
         self._tricks, self._name = tricks, name
         self.instruction = _lines(
-            "instruction", "What should it do?", LONGEST_INSTRUCTION, "Turn what I say into a polite refusal."
+            "instruction", _("What should it do?"), LONGEST_INSTRUCTION, _("Turn what I say into a polite refusal.")
         )
-        self.given = _lines("given", "An example: what comes in", LONGEST_EXAMPLE, "Can you work on Sunday?")
+        self.given = _lines("given", _("An example: what comes in"), LONGEST_EXAMPLE, _("Can you work on Sunday?"))
         self.wanted = _lines(
-            "wanted", "And the answer to it", LONGEST_EXAMPLE, "How kind of you to think of me! Sadly, …"
+            "wanted", _("And the answer to it"), LONGEST_EXAMPLE, _("How kind of you to think of me! Sadly, …")
         )
         for item in (self.instruction, self.given, self.wanted):
             self.add_item(item)
@@ -44,17 +50,17 @@ class TeachModal(Modal, title="Teach me a trick"):
         guild = managed_guild(interaction)
         example = Example(self.given.value, self.wanted.value)
         trick = await self._tricks.teach(guild, interaction.user.id, self._name, self.instruction.value, example)
-        await interaction.response.send_message(view=trick_card(trick, "This server has a new trick"), ephemeral=True)
+        await interaction.response.send_message(view=new_trick_card(trick), ephemeral=True)
 
 
-class ExampleModal(Modal, title="Another example"):
+class ExampleModal(Modal):
     """An input and its answer."""
 
     def __init__(self, tricks: Tricks, name: str) -> None:
-        super().__init__()
+        super().__init__(title=_("Another example"))
         self._tricks, self._name = tricks, name
-        self.given = _lines("given", "What comes in", LONGEST_EXAMPLE, "")
-        self.wanted = _lines("wanted", "The answer to it", LONGEST_EXAMPLE, "")
+        self.given = _lines("given", _("What comes in"), LONGEST_EXAMPLE, "")
+        self.wanted = _lines("wanted", _("The answer to it"), LONGEST_EXAMPLE, "")
         for item in (self.given, self.wanted):
             self.add_item(item)
 
@@ -64,10 +70,11 @@ class ExampleModal(Modal, title="Another example"):
         trick = await self._tricks.add_example(
             guild, interaction.user.id, self._name, self.given.value, self.wanted.value
         )
-        await interaction.response.send_message(view=trick_card(trick, "One example more"), ephemeral=True)
+        title = _("One example more: {name}", name=trick.name)
+        await interaction.response.send_message(view=trick_card(trick, title), ephemeral=True)
 
 
-class CorrectModal(Modal, title="Not like that…"):
+class CorrectModal(Modal):
     """An input, and the answer that it should get."""
 
     def __init__(
@@ -76,10 +83,10 @@ class CorrectModal(Modal, title="Not like that…"):
         wanted: str,
         submit: Callable[[discord.Interaction[Any], str, str], Awaitable[None]],
     ) -> None:
-        super().__init__()
+        super().__init__(title=_("Not like that…"))
         self._submit = submit
-        self.given = _lines("given", "What came in", LONGEST_EXAMPLE, "", given)
-        self.wanted = _lines("wanted", "What the answer should be", LONGEST_EXAMPLE, "", wanted)
+        self.given = _lines("given", _("What came in"), LONGEST_EXAMPLE, "", given)
+        self.wanted = _lines("wanted", _("What the answer should be"), LONGEST_EXAMPLE, "", wanted)
         for item in (self.given, self.wanted):
             self.add_item(item)
 
@@ -88,14 +95,17 @@ class CorrectModal(Modal, title="Not like that…"):
         await self._submit(interaction, self.given.value, self.wanted.value)
 
 
-class NameModal(Modal, title="A new trick"):
+class NameModal(Modal):
     """What to call the trick that a suggestion becomes."""
 
     def __init__(self, name: str, submit: Callable[[discord.Interaction[Any], str], Awaitable[None]]) -> None:
-        super().__init__()
+        super().__init__(title=_("A new trick"))
         self._submit = submit
         self.name: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="name", label="What to call it", max_length=LONGEST_NAME, default=name[:LONGEST_NAME]
+            custom_id="name",
+            label=shorten(_("What to call it"), LABEL),
+            max_length=LONGEST_NAME,
+            default=name[:LONGEST_NAME],
         )
         self.add_item(self.name)
 

@@ -1,10 +1,12 @@
 """What members suggest: shown to managers, who accept it or drop it."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import discord
 
+from bot.core.speech import _, aloud, ngettext
 from bot.server.tricks import Suggestion
 from bot.services import Services
 from bot.ui.actions import Handler
@@ -25,13 +27,13 @@ class Reviewing:
             "suggestion-drop": self.drop,
         }
 
-    async def review(self, interaction: discord.Interaction[Any], _: str, __: list[str]) -> None:
+    async def review(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """Show the oldest suggestion."""
         waiting = await self._tricks.suggestions(managed_guild(interaction))
-        view = suggestion_card(waiting[0], len(waiting) - 1) if waiting else notice("Nothing waits for review", [])
+        view = suggestion_card(waiting[0], len(waiting) - 1) if waiting else notice(_("Nothing waits for review"), [])
         await interaction.response.send_message(view=view, ephemeral=True)
 
-    async def take(self, interaction: discord.Interaction[Any], suggestion_id: str, _: list[str]) -> None:
+    async def take(self, interaction: discord.Interaction[Any], suggestion_id: str, _chosen: list[str]) -> None:
         """Add the example to the server's trick; for one of the shipped tricks, ask what the new trick is called."""
         guild = managed_guild(interaction)
         suggestion = await self._tricks.suggestion(guild, suggestion_id)
@@ -51,7 +53,14 @@ class Reviewing:
             suggestion.example.wanted,
             suggestion=suggestion.id,
         )
-        await self._done(interaction, f"Accepted: {trick.name} has {len(trick.examples)} examples now.")
+        with _on_card(interaction):
+            said = ngettext(
+                "Accepted: {name} has {n} example now.",
+                "Accepted: {name} has {n} examples now.",
+                len(trick.examples),
+                name=trick.name,
+            )
+            await _done(interaction, said)
 
     async def _as_new(self, interaction: discord.Interaction[Any], suggestion: Suggestion, name: str) -> None:
         """Make a trick of the template that was corrected, its examples and the correction."""
@@ -59,17 +68,27 @@ class Reviewing:
         old = suggestion.trick
         trick = replace(old, name=self._tricks.name(name), examples=(*old.examples, suggestion.example))
         await self._tricks.add(guild, suggestion.user_id, trick, suggestion=suggestion.id)
-        await self._done(interaction, f"Accepted: this server has a new trick, /trick use name:{trick.name}.")
+        with _on_card(interaction):
+            said = _("Accepted: this server has a new trick, /trick use name:{name}.", name=trick.name)
+            await _done(interaction, said)
 
-    async def drop(self, interaction: discord.Interaction[Any], suggestion_id: str, _: list[str]) -> None:
+    async def drop(self, interaction: discord.Interaction[Any], suggestion_id: str, _chosen: list[str]) -> None:
         """Forget the suggestion."""
         await self._tricks.drop(managed_guild(interaction), suggestion_id)
-        await self._done(interaction, "Dropped.")
+        with _on_card(interaction):
+            await _done(interaction, _("Dropped."))
 
-    async def _done(self, interaction: discord.Interaction[Any], sentence: str) -> None:
-        """The card becomes what was decided, and by whom."""
-        who = f"-# decided by <@{interaction.user.id}>"
-        await interaction.response.edit_message(view=notice("A suggestion", [sentence, who]))
+
+def _on_card(interaction: discord.Interaction[Any]) -> AbstractContextManager[None]:
+    """Speak as the card does that was pressed on: to the one who reviews, or to all in the moderators' channel."""
+    message = interaction.message
+    return nullcontext() if message is None or message.flags.ephemeral else aloud()
+
+
+async def _done(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """The card becomes what was decided, and by whom."""
+    who = _("-# decided by {member}", member=f"<@{interaction.user.id}>")
+    await interaction.response.edit_message(view=notice(_("A suggestion"), [sentence, who]))
 
 
 async def announce(services: Services, interaction: discord.Interaction[Any], suggestion: Suggestion) -> bool:
@@ -79,7 +98,9 @@ async def announce(services: Services, interaction: discord.Interaction[Any], su
         return False
     channel = interaction.client.get_partial_messageable(channel_id, guild_id=interaction.guild_id)
     try:
-        await channel.send(view=suggestion_card(suggestion, 0))
+        with aloud():
+            card = suggestion_card(suggestion, 0)
+        await channel.send(view=card)
     except (discord.NotFound, discord.Forbidden):  # The channel is gone or shut; /trick list has it all the same.
         return False
     return True
