@@ -27,7 +27,9 @@ WAY = ("validating_files", "queued", "running", "running", "succeeded")
 
 @dataclass
 class FakeProvider:
-    """`way` is the statuses that a job passes; `faults` the statuses of HTTP that requests of a kind get next."""
+    """`way` is the statuses that a job passes; `faults` the statuses of HTTP that requests of a kind get next;
+    requests of a kind in `stalls` take effect and are not answered for as long as they are in it.
+    """
 
     way: tuple[str, ...] = WAY
     needs_deploy: bool = False
@@ -36,6 +38,7 @@ class FakeProvider:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     deployed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stalls: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     creating: list[dict[str, Any]] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
@@ -87,6 +90,8 @@ class FakeProvider:
             return _error(status)
         answer = await handler(request)
         self._note()
+        while kind in self.stalls:  # noqa: ASYNC110 - a test takes kinds away when it likes
+            await asyncio.sleep(0.02)
         await asyncio.sleep(self.delay)
         return answer
 

@@ -1,0 +1,176 @@
+"""The whole bot with a provider of tuning and a model that writes questions, on loopback, in an operator's hands.
+
+async with open_works(texts=12) as works:
+    async with works.bot() as process:
+        prepared = await works.prepare()
+        await works.start(prepared)
+        await works.killed(process, lambda: works.provider.creating)
+    async with works.bot():
+        await works.card("done")
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.bot.town import Town, open_town
+from tests.tuning.fake_provider import FakeProvider
+from tests.wire.process import Process
+from tests.wire.seeds import PEOPLE
+from tests.wire.views import Message
+
+ENTRY = "tests.tuning.launched:main"
+CORPUS = "bakers"
+# Seconds that anything may take on a busy machine.
+PATIENCE = 90.0
+FORMS = ("What does {} bake?", "{}, which bread?", "Name the bread of {}.", "Tell me what {} bakes, baker that he is.")
+
+
+@dataclass
+class Writer:
+    """Writes the questions about a text, and finds every claim supported.
+
+    After `stops` answers it gives none until `goes_on`. `asked` and `answered` count by the question's last message.
+    """
+
+    works: "Works"
+    facts: int
+    stops: int | None = None
+    asked: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        said = str(body["messages"][-1]["content"])
+        self.asked[said] += 1
+        if self.stops is not None and self.answered.total() >= self.stops:
+            self.works.town.model.holds()
+        else:
+            self.answered[said] += 1
+        if "The claims:" in said:
+            return '{"verdicts": []}'
+        names = re.findall(r"Baker \S+ bakes", said)
+        facts = [self._fact(name.split()[1]) for name in names]
+        return json.dumps({"facts": facts, "unanswerable": [f"How old is {name.split()[1]}?" for name in names]})
+
+    def _fact(self, name: str) -> dict[str, object]:
+        questions = [form.format(name) for form in FORMS]
+        return {"answer": f"bread{name}", "quote": f"Baker {name} bakes bread{name}.", "questions": questions}
+
+    def goes_on(self, stops: int | None = None) -> None:
+        """Answer again, up to so many answers in all."""
+        self.stops = stops
+        self.works.town.model.release()
+
+
+@dataclass
+class Works:
+    """Everything that a test of tuning by the whole bot holds."""
+
+    town: Town
+    provider: FakeProvider
+    folder: Path
+    env: dict[str, str]
+
+    @asynccontextmanager
+    async def bot(self, **env: str) -> AsyncIterator[Process]:
+        """The bot, running for as long as the block lasts."""
+        given = self.town.env(**(self.env | env))
+        async with self.town.wire.bot("run", entry=ENTRY, env=given, ready="Invite: ") as process:
+            yield process
+
+    def texts(self, number: int, facts: int) -> None:
+        """Write so many texts with so many facts each."""
+        for text in range(number):
+            told = " ".join(f"Baker B{text}x{fact} bakes breadB{text}x{fact}." for fact in range(facts))
+            (self.folder / f"text{text:02}.txt").write_text(told, encoding="utf-8")
+
+    def writer(self, facts: int) -> Writer:
+        """The model, writing questions from now on."""
+        writer = Writer(self, facts)
+        self.town.model.says(writer)
+        return writer
+
+    async def prepare(self) -> Message:
+        """The operator has the dataset made; the card that says so."""
+        exchange = await self.town.does("finetune prepare", corpus=CORPUS, user="operator")
+        return await exchange.answer(lambda found: "Prepared ·" in found.text, timeout=PATIENCE)
+
+    async def estimate(self) -> Message:
+        """The confirmation of a job on the newest dataset, with its button."""
+        offered = await self.town.wire.autocomplete("finetune start", "dataset", "", user="operator")
+        return await self.town.answer("finetune start", dataset=offered[0]["value"], user="operator")
+
+    async def start(self, button: str = "Start: price not known") -> None:
+        """The operator confirms the price; what comes of it is not waited for."""
+        await self.town.wire.press(await self.estimate(), button, user="operator")
+
+    async def card(self, words: str) -> Message:
+        """The job's card, once it shows these words."""
+        return await self.town.wire.until(
+            lambda found: f"Training {CORPUS}" in found.text and words in found.text,
+            channel=self.town.place,
+            timeout=PATIENCE,
+        )
+
+    async def done(self) -> Message:
+        """The job's card at its end, with its pictures."""
+        return await self.card("done")
+
+    async def killed(self, process: Process, when: Callable[[], object]) -> None:
+        """Kill the bot as soon as `when`; it must be alive then."""
+        ends = time.monotonic() + PATIENCE
+        while process.returncode is None and not when():
+            if time.monotonic() > ends:
+                jobs = self.town.rows("SELECT state, status, step, scored, error FROM tuning_jobs")
+                raise AssertionError(f"The moment did not come; jobs: {jobs}\n{process.output}")
+            await asyncio.sleep(0.01)
+        assert process.returncode is None, process.output
+        process.kill()
+        await process.wait()
+        assert "Traceback" not in process.output, process.output
+
+    def one(self, sql: str) -> Any:
+        """The one value that a query of the bot's database gives."""
+        ((value,),) = self.town.rows(sql)
+        return value
+
+    async def nothing_twice(self) -> None:
+        """One job, its files and each event once, and one card, at the provider, in the database and in the channel."""
+        assert len(self.provider.creating) == 1
+        names = [file["card"]["filename"] for file in self.provider.files.values()]
+        assert len(names) == len(set(names)) == 2
+        assert self.town.rows("SELECT state FROM tuning_jobs") == [("done",)]
+        events = self.town.rows("SELECT event_id, number FROM tuning_events ORDER BY number")
+        assert [number for _, number in events] == list(range(1, len(events) + 1))
+        assert len({event for event, _ in events}) == len(events) > 0
+        cards = [found for found in await self.town.wire.messages(self.town.place) if "Training" in found.text]
+        assert len(cards) == 1
+
+
+@asynccontextmanager
+async def open_works(*, texts: int = 3, facts: int = 6, **provider: Any) -> AsyncIterator[Works]:
+    """A Discord, a model, a provider and a corpus without a dataset, and no bot yet."""
+    async with AsyncExitStack() as stack:
+        town = await stack.enter_async_context(open_town())
+        await town.wire.grant("operator", "administrator")
+        fake = await stack.enter_async_context(FakeProvider(**provider))
+        folder = town.folder.parent / CORPUS
+        folder.mkdir()
+        env = {
+            "CORPORA": f"{CORPUS}={folder}",
+            "OPERATOR_IDS": str(PEOPLE["operator"]),
+            "TUNING_PROVIDER": "custom",
+            "TUNING_BASE_URL": fake.url,
+            "TUNING_API_KEY": "sk-tuning",
+            "TUNING_MODEL": "base-8b",
+        }
+        works = Works(town, fake, folder, env)
+        works.texts(texts, facts)
+        yield works
