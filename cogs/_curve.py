@@ -6,6 +6,7 @@ import discord
 
 from bot.answers import asker_of
 from bot.core.errors import NoModelError
+from bot.core.speech import N_, _, pgettext
 from bot.rendering import bar
 from bot.server.measuring import Course, Measured, measure
 from bot.services import Services
@@ -14,7 +15,8 @@ from bot.ui.cards import Card
 from bot.ui.pictures import curve
 from bot.ui.reply import AnswerDeletedError, Reply
 
-NAMES = {0: "no", 1: "one", 3: "three"}
+# How a line of the card begins, by the number of examples.
+SHOWN = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
 
 
 async def show_curve(
@@ -32,7 +34,8 @@ async def show_curve(
             calls = len(course.cases) * len(course.rungs)
 
             def progress(done: int, total: int) -> None:
-                reply.show(f"Testing **{name}** with {_rungs(course)} examples\n{bar(done, total)}", writing=False)
+                testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_rungs(course))
+                reply.show(f"{testing}\n{bar(done, total)}", writing=False)
 
             progress(0, calls)
             try:
@@ -47,7 +50,7 @@ async def show_curve(
                 [str(point.examples) for point in measured.points],
                 [point.score for point in measured.points],
                 f"{name}: % {measures}",
-                "examples in the prompt",
+                _("examples in the prompt"),
             )
             card = _card(name, course, measured, measures, author(services.desk.model))
             await reply.finish_card(card.layout(), [("curve.png", picture)])
@@ -55,20 +58,36 @@ async def show_curve(
 
 def _card(name: str, course: Course, measured: Measured, measures: str, model: str) -> Card:
     """A line for each rung, the picture, and what it all took."""
-    card = Card(f"{name}, tested on {len(course.cases)} inputs")
+    card = Card(_("{name}, tested on {n} inputs", name=name, n=len(course.cases)))
     lines = [
-        f"**{NAMES.get(point.examples, point.examples)}** {'example' if point.examples == 1 else 'examples'}: "
-        f"{point.score:.0%} {measures} · {point.tokens // max(len(point.scores), 1):,} tokens a call"
+        # Translators: {measures} is "right" or "like the answers wanted".
+        _(
+            "{shown}: {score:.0%} {measures} · {tokens:,} tokens a call",
+            shown=_(SHOWN.get(point.examples, N_("**{n}** examples")), n=point.examples),
+            score=point.score,
+            measures=measures,
+            tokens=point.tokens // max(len(point.scores), 1),
+        )
         for point in measured.points
     ]
     card.text("\n".join(lines)).picture("curve.png")
     if measured.problem:
         tried = min(len(point.scores) for point in measured.points)
-        card.text(f"⚠️ Only {tried} of {len(course.cases)} inputs were tried with every number: {measured.problem}")
+        card.text(
+            _(
+                "⚠️ Only {tried} of {n} inputs were tried with every number: {problem}",
+                tried=tried,
+                n=len(course.cases),
+                problem=measured.problem,
+            )
+        )
     tokens = sum(point.tokens for point in measured.points)
-    return card.text(f"-# {model} · {tokens:,} tokens in all")
+    return card.text(_("-# {model} · {tokens:,} tokens in all", model=model, tokens=tokens))
 
 
 def _rungs(course: Course) -> str:
-    *first, last = (str(NAMES.get(rung, rung)) for rung in course.rungs)
-    return f"{', '.join(first)} and {last}" if first else last
+    """The numbers of examples in a row: no, one, three and 20."""
+    words = {0: pgettext("number of examples", "no"), 1: pgettext("number of examples", "one")}
+    words[3] = pgettext("number of examples", "three")
+    *first, last = (words.get(rung, str(rung)) for rung in course.rungs)
+    return _("{numbers} and {last}", numbers=", ".join(first), last=last) if first else last

@@ -106,7 +106,7 @@ class Compare(commands.Cog):
         if template is None or not cases:
             raise NotFoundError("There are no labelled inputs for this any more.")
         course = Shipped(template, cases)
-        await show_curve(self._services, interaction, name, course, "right", private=True)
+        await show_curve(self._services, interaction, name, course, _("right"), private=True)
 
     async def _template(
         self, interaction: discord.Interaction[Any], name: str, text: str

@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from bot.core.errors import NotAllowedError
 from bot.core.settings import Settings
+from bot.core.speech import _, ngettext, number
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
 from bot.server.prompts import HELD
 from bot.services import Services, services_of
@@ -53,14 +54,20 @@ class PrivacyCog(
         await interaction.response.defer(ephemeral=True, thinking=True)
         most = max(interaction.filesize_limit - ENVELOPE, ENVELOPE)
         made = await self._privacy.export(interaction.user.id, most=most)
-        counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in made.counts.items())
-        said = (
-            f"This is all that I keep of you: {counts}." if counts else "I keep nothing of you, and the file says so."
-        )
-        names = [f"fewshot-{number}.zip" if len(made.files) > 1 else "fewshot.zip" for number in range(1, FILES + 2)]
+        # The entries' names are those of the files in the ZIP.
+        counts = ", ".join(f"{number(count)} {name.replace('_', ' ')}" for name, count in made.counts.items())
+        said = _("I keep nothing of you, and the file says so.")
+        if counts:
+            said = _("This is all that I keep of you: {entries}.", entries=counts)
+        names = [f"fewshot-{place}.zip" if len(made.files) > 1 else "fewshot.zip" for place in range(1, FILES + 2)]
         files = list(zip(names, made.files, strict=False))
         if len(made.files) > len(files):
-            said += f" It fills {len(made.files)} files, and I can send {len(files)}; ask the operator for the rest."
+            rest = _(
+                "It fills {n} files, and I can send {sent}; ask the operator for the rest.",
+                n=len(made.files),
+                sent=len(files),
+            )
+            said = f"{said} {rest}"
         await interaction.edit_original_response(content=said, attachments=attached(files[:1]))
         for file in files[1:]:
             await interaction.followup.send(files=attached([file]), ephemeral=True)
@@ -69,81 +76,111 @@ class PrivacyCog(
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
         """Say what will happen, and ask."""
         lines = [
-            "Your id and your name become “a player”. What you typed goes: from stories, notes, names of branches, "
-            "prompts, tricks and suggestions. Prompts of others that quote you go too.",
-            "The stories go on, and what others said stays. A trick that you taught stays where others gave it "
-            "examples, without your words.",
-            "Messages in Discord are not mine to delete: yours stay until you delete them. How many tokens you used "
-            "today stays counted until midnight (UTC) at most, without your words.",
-            "**This cannot be undone.** /privacy export gives you everything first.",
+            _(
+                "Your id and your name become “a player”. What you typed goes: from stories, notes, names of branches, "
+                "prompts, tricks and suggestions. Prompts of others that quote you go too."
+            ),
+            _(
+                "The stories go on, and what others said stays. A trick that you taught stays where others gave it "
+                "examples, without your words."
+            ),
+            _(
+                "Messages in Discord are not mine to delete: yours stay until you delete them. How many tokens you "
+                "used today stays counted until midnight (UTC) at most, without your words."
+            ),
+            _("**This cannot be undone.** /privacy export gives you everything first."),
         ]
         button = ActionButton(
-            FORGET, str(interaction.user.id), label="Forget me", emoji="🗑️", style=discord.ButtonStyle.danger
+            FORGET, str(interaction.user.id), label=_("Forget me"), emoji="🗑️", style=discord.ButtonStyle.danger
         )
-        await interaction.response.send_message(view=notice("Shall I forget you?", lines, button), ephemeral=True)
+        await interaction.response.send_message(view=notice(_("Shall I forget you?"), lines, button), ephemeral=True)
 
-    async def forget(self, interaction: discord.Interaction[Any], user_id: str, _: list[str]) -> None:
+    async def forget(self, interaction: discord.Interaction[Any], user_id: str, _chosen: list[str]) -> None:
         """Forget the one who pressed."""
         if user_id != str(interaction.user.id):
             raise NotAllowedError("Everyone can have only themselves forgotten.")
         await interaction.response.defer()
         count = await self._privacy.delete(interaction.user.id)
-        entries = "one entry" if count == 1 else f"{count:,} entries"
-        done = f"You were in {entries}, and are in none any more." if count else "There was nothing to forget."
-        await interaction.edit_original_response(view=notice("Forgotten", [done]))
+        done = _("There was nothing to forget.")
+        if count:
+            done = ngettext(
+                "You were in one entry, and are in none any more.",
+                "You were in {n:,} entries, and are in none any more.",
+                count,
+            )
+        await interaction.edit_original_response(view=notice(_("Forgotten"), [done]))
 
     def _about(self) -> Layout:
         settings = self._services.settings
-        card = Card("What I keep, and where words go")
+        card = Card(_("What I keep, and where words go"))
         for text in (*_ways(settings, self._services.desk.host, self._services.desk.model), *_kept(settings)):
             card.text(text)
-        card.text("-# /privacy export hands you all of it · /privacy delete makes me forget you")
+        card.text(_("-# /privacy export hands you all of it · /privacy delete makes me forget you"))
         return card.layout()
 
 
 def _ways(settings: Settings, host: str, model: str) -> list[str]:
     """Where words are sent."""
     if settings.has_model:
-        to = f"**Sent** What you ask goes to `{host}`, for the model `{model}`, with the examples around it."
+        to = [
+            _(
+                "**Sent** What you ask goes to `{host}`, for the model `{model}`, with the examples around it.",
+                host=host,
+                model=model,
+            )
+        ]
     else:
-        to = "**Sent** No language model is connected: nothing that you write leaves the machine that I run on."
+        to = [_("**Sent** No language model is connected: nothing that you write leaves the machine that I run on.")]
     profile = PROFILES[settings.tuning_provider]
     tuned = urlsplit(settings.tuning_base_url or profile.url or "").hostname
     if tuned is not None:
-        to += f" Questions to a model that was tuned here go to `{tuned}`."
+        to.append(_("Questions to a model that was tuned here go to `{host}`.", host=tuned))
     if settings.moderation_model is not None:
-        to += f" What you ask, and the answer, pass the moderation `{settings.moderation_model}` there."
-    read = "I read the messages in channels where an adventure is played."
+        model = settings.moderation_model
+        to.append(_("What you ask, and the answer, pass the moderation `{model}` there.", model=model))
+    read = _("**Read** I read the messages in channels where an adventure is played.")
     if not settings.message_content:
-        read = "I read no messages but replies to mine, mentions, direct messages, and those that a menu is used on."
-    return [to, f"**Read** {read} Nothing that anybody writes in Discord is ever used to train a model."]
+        read = _(
+            "**Read** I read no messages but replies to mine, mentions, direct messages, and those that a menu is "
+            "used on."
+        )
+    never = _("Nothing that anybody writes in Discord is ever used to train a model.")
+    return [" ".join(to), f"{read} {never}"]
 
 
 def _kept(settings: Settings) -> list[str]:
     """What is kept, and for how long."""
     days = settings.retention_days
     if days:
-        prompts = (
-            f"The prompt behind a public answer, with the answer: {_days(days)}, or until I see that message, or the "
-            "one that it was made from, deleted. "
-            "That of a private answer: only once you press Prompt or share it; until then the newest "
-            f"{HELD:,} are in memory, as long at most."
+        prompts = ngettext(
+            "**Kept** The prompt behind a public answer, with the answer: 1 day, or until I see that message, or the "
+            "one that it was made from, deleted. That of a private answer: only once you press Prompt or share it; "
+            "until then the newest {held:,} are in memory, as long at most.",
+            "**Kept** The prompt behind a public answer, with the answer: {n} days, or until I see that message, or "
+            "the one that it was made from, deleted. That of a private answer: only once you press Prompt or share "
+            "it; until then the newest {held:,} are in memory, as long at most.",
+            days,
+            held=HELD,
         )
     else:
-        prompts = f"The prompt behind an answer: in memory alone, the newest {HELD:,}, two hours at most."
+        prompts = _(
+            "**Kept** The prompt behind an answer: in memory alone, the newest {held:,}, two hours at most.", held=HELD
+        )
     return [
-        f"**Kept** {prompts}",
-        f"Who asked for how many tokens, when and with which trick, without the words: {_days(CALLS_DAYS)}.",
-        "Adventures, with the names of the players, their words, notes and names of branches: as long as they are "
-        f"played; {_days(OLD_DAYS)} after their end.",
-        f"Tricks that were taught, and their examples: until they are removed. Suggestions: {_days(OLD_DAYS)} at most.",
-        "Who started and promoted tuning jobs: as long as the operator keeps the jobs.",
-        f"When I leave a server, all that I keep of it goes after {_days(GRACE_DAYS)}.",
+        prompts,
+        _("Who asked for how many tokens, when and with which trick, without the words: {n} days.", n=CALLS_DAYS),
+        _(
+            "Adventures, with the names of the players, their words, notes and names of branches: as long as they are "
+            "played; {n} days after their end.",
+            n=OLD_DAYS,
+        ),
+        _(
+            "Tricks that were taught, and their examples: until they are removed. Suggestions: {n} days at most.",
+            n=OLD_DAYS,
+        ),
+        _("Who started and promoted tuning jobs: as long as the operator keeps the jobs."),
+        _("When I leave a server, all that I keep of it goes after {n} days.", n=GRACE_DAYS),
     ]
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
 
 
 class Comings(commands.Cog, name="Servers"):

@@ -7,6 +7,7 @@ import discord
 from discord.ext import commands
 
 from bot.core.errors import InputError, NotFoundError
+from bot.core.speech import N_, _, aloud
 from bot.core.text import shorten
 from bot.server.prompts import Prompt
 from bot.services import Services, services_of
@@ -17,8 +18,10 @@ REPORT = "report"
 LONGEST = 500
 # Characters of the answer in a report; the message itself may be gone by the time that somebody reads it.
 EXCERPT = 1_200
-NO_CHANNEL = "No channel takes reports here yet; a server admin can choose one with /settings channels."
-GONE = "The channel for reports is gone, or closed to me; a server admin can choose another with /settings channels."
+NO_CHANNEL = N_("No channel takes reports here yet; a server admin can choose one with /settings channels.")
+GONE = N_(
+    "The channel for reports is gone, or closed to me; a server admin can choose another with /settings channels."
+)
 
 
 class Report(commands.Cog):
@@ -37,7 +40,7 @@ class Report(commands.Cog):
         """Serve it no longer."""
         self._services.actions.unregister(REPORT)
 
-    async def open(self, interaction: discord.Interaction[Any], answer: str, _: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], answer: str, _chosen: list[str]) -> None:
         """Ask what is wrong with the `answer`: its message (0 for a private one) and its prompt, by id."""
         self._channel(interaction)
         self._refuse_if_known(interaction, answer)
@@ -47,15 +50,16 @@ class Report(commands.Cog):
         """Put the report in front of the moderators."""
         self._refuse_if_known(interaction, answer)
         channel = interaction.client.get_partial_messageable(self._channel(interaction), guild_id=interaction.guild_id)
-        message_id, _, prompt_id = answer.partition(":")
+        message_id, _colon, prompt_id = answer.partition(":")
         prompt = await self._services.prompts.find(prompt_id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            await channel.send(view=_card(interaction, int(message_id), prompt, why))
+            with aloud():
+                await channel.send(view=_card(interaction, int(message_id), prompt, why))
         except (discord.NotFound, discord.Forbidden) as error:
             raise NotFoundError(GONE) from error
         self._reported.append((interaction.user.id, answer))
-        await interaction.edit_original_response(content="Thank you. The moderators have it in front of them.")
+        await interaction.edit_original_response(content=_("Thank you. The moderators have it in front of them."))
 
     def _channel(self, interaction: discord.Interaction[Any]) -> int:
         """Where reports go; raises `NotFoundError` where nobody takes any."""
@@ -71,21 +75,21 @@ class Report(commands.Cog):
             raise InputError("You have reported this answer already, and the moderators have it.")
 
 
-class ReportModal(Modal, title="Report this answer"):
+class ReportModal(Modal):
     """What is wrong with it."""
 
-    why: discord.ui.TextInput[Any] = discord.ui.TextInput(
-        label="What is wrong with it?",
-        custom_id="why",
-        style=discord.TextStyle.long,
-        required=False,
-        max_length=LONGEST,
-        placeholder="The moderators of this server read it, with your name and the answer",
-    )
-
     def __init__(self, cog: Report, answer: str) -> None:
-        super().__init__()
+        super().__init__(title=_("Report this answer"))
         self._cog, self._answer = cog, answer
+        self.why: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            label=_("What is wrong with it?"),
+            custom_id="why",
+            style=discord.TextStyle.long,
+            required=False,
+            max_length=LONGEST,
+            placeholder=_("The moderators of this server read it, with your name and the answer"),
+        )
+        self.add_item(self.why)
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Send it."""
@@ -94,16 +98,20 @@ class ReportModal(Modal, title="Report this answer"):
 
 def _card(interaction: discord.Interaction[Any], message_id: int, prompt: Prompt | None, why: str) -> Layout:
     """Who reports what, where, and why."""
-    card = Card("A report", colour=discord.Colour.red())
-    where = f"in <#{interaction.channel_id}>"
+    card = Card(_("A report"), colour=discord.Colour.red())
+    sender = _("**From** {user}", user=interaction.user.mention)
     if message_id:
-        where = f"https://discord.com/channels/{interaction.guild_id}/{interaction.channel_id}/{message_id}"
-    card.text(f"**From** {interaction.user.mention}\n**Where** {where}")
+        link = f"https://discord.com/channels/{interaction.guild_id}/{interaction.channel_id}/{message_id}"
+        where = _("**Where** {link}", link=link)
+    else:
+        where = _("**Where** in {channel}", channel=f"<#{interaction.channel_id}>")
+    card.text(f"{sender}\n{where}")
     if why:
-        card.text(f"**Why** {discord.utils.escape_markdown(why)}")
+        card.text(_("**Why** {why}", why=discord.utils.escape_markdown(why)))
     if prompt is not None:
         quoted = "\n> ".join(shorten(prompt.text, EXCERPT).splitlines())
-        card.line().text(f"**Asked by** <@{prompt.asker.user_id}> · {prompt.template}\n> {quoted}")
+        asked = _("**Asked by** {user} · {trick}", user=f"<@{prompt.asker.user_id}>", trick=prompt.template)
+        card.line().text(f"{asked}\n> {quoted}")
     return card.layout()
 
 

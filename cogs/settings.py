@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import InputError
-from bot.core.speech import LANGUAGES
+from bot.core.speech import LANGUAGES, _, number, pgettext
 from bot.server.guilds import PRIVATE, GuildSettings
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -131,23 +131,42 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         own = guilds.of(guild)
         private = [f"/{name}" for name in PRIVATE if guilds.private(guild, name)]
         public = [f"/{name}" for name in PRIVATE if not guilds.private(guild, name)]
-        card = Card("Settings of this server")
-        card.text(f"**Language** {LANGUAGES[own.language] if own.language else 'the server’s own'}")
-        card.text(
-            f"**Adventures** {_channels(own.adventure_channels) or 'in threads, wherever they are started'}\n"
-            f"**Reports** {f'<#{own.report_channel}>' if own.report_channel else 'no channel is set'}"
+        card = Card(_("Settings of this server"))
+        if own.language:
+            card.text(_("**Language** {language}", language=LANGUAGES[own.language]))
+        else:
+            card.text(_("**Language** the server’s own"))
+        card.text(f"{_adventures(own)}\n{_reports(own)}")
+        limits = _(
+            "**Tokens a day** {person} for a person, {server} for the server",
+            person=_limit(own.user_tokens, guilds.most_user_tokens),
+            server=_limit(own.guild_tokens, guilds.most_guild_tokens),
         )
-        card.text(
-            f"**Tokens a day** {_limit(own.user_tokens, guilds.most_user_tokens)} for a person, "
-            f"{_limit(own.guild_tokens, guilds.most_guild_tokens)} for the server{_warning(own)}"
-        )
-        card.text(f"**For the asker alone** {', '.join(private) or 'none'}\n**For all** {', '.join(public) or 'none'}")
-        menus = "may send" if own.menus else "do not send"
-        card.text(f"**Translate and Rewrite…** {menus} other people's messages to a model")
-        if self._services.desk.moderation is not None:
-            adult = "what is for adults may stand there" if own.adult else "moderated like all others"
-            card.text(f"**Age-restricted channels** {adult}")
+        card.text(limits + _warning(own))
+        none = pgettext("commands", "none")
+        alone = _("**For the asker alone** {commands}", commands=", ".join(private) or none)
+        card.text(alone + "\n" + _("**For all** {commands}", commands=", ".join(public) or none))
+        if own.menus:
+            card.text(_("**Translate and Rewrite…** may send other people's messages to a model"))
+        else:
+            card.text(_("**Translate and Rewrite…** do not send other people's messages to a model"))
+        if self._services.desk.moderation is not None and own.adult:
+            card.text(_("**Age-restricted channels** what is for adults may stand there"))
+        elif self._services.desk.moderation is not None:
+            card.text(_("**Age-restricted channels** moderated like all others"))
         return card.layout()
+
+
+def _adventures(own: GuildSettings) -> str:
+    if not own.adventure_channels:
+        return _("**Adventures** in threads, wherever they are started")
+    return _("**Adventures** {channels}", channels=_channels(own.adventure_channels))
+
+
+def _reports(own: GuildSettings) -> str:
+    if own.report_channel is None:
+        return _("**Reports** no channel is set")
+    return _("**Reports** {channel}", channel=f"<#{own.report_channel}>")
 
 
 def _channels(ids: frozenset[int]) -> str:
@@ -156,12 +175,13 @@ def _channels(ids: frozenset[int]) -> str:
 
 def _limit(own: int | None, most: int) -> str:
     """The limit that holds, and whose it is."""
-    return f"{most:,} (the operator's)" if own is None else f"{min(own, most):,}"
+    return _("{n:,} (the operator's)", n=most) if own is None else number(min(own, most))
 
 
 def _warning(own: GuildSettings) -> str:
     low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
-    return f"\n⚠️ One answer sets aside about {ONE_CALL:,} tokens; below that, nobody can ask anything." if low else ""
+    said = _("⚠️ One answer sets aside about {n:,} tokens; below that, nobody can ask anything.", n=ONE_CALL)
+    return f"\n{said}" if low else ""
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot.answers import asker_of
 from bot.core.errors import NotAllowedError
-from bot.core.speech import ngettext
+from bot.core.speech import N_, _, ngettext
 from bot.rendering import dollars
 from bot.server.ledger import NANO
 from bot.services import Services, services_of
@@ -21,9 +21,16 @@ from cogs._access import is_operator, managed_guild
 
 DAYS = 30
 ME, SERVER, BOT = "me", "server", "bot"
-TITLES = {ME: "What you used", SERVER: "What this server used", BOT: "What the bot used"}
-# Which of today's limits belong to which view, and what they are called.
-LIMITS = {ME: {"user": "", "member": "in this server "}, SERVER: {"guild": ""}, BOT: {"bot": ""}}
+TITLES = {ME: N_("What you used"), SERVER: N_("What this server used"), BOT: N_("What the bot used")}
+# Which of today's limits belong to which view, and how they are said.
+TODAY = N_("**Today** {used:,} of {limit:,} tokens · {left:,} left · new ones {when}")
+TODAY_HERE = N_("**Today** in this server {used:,} of {limit:,} tokens · {left:,} left · new ones {when}")
+LIMITS = {ME: {"user": TODAY, "member": TODAY_HERE}, SERVER: {"guild": TODAY}, BOT: {"bot": TODAY}}
+# As they stand in a picture, where there is little room.
+MONTHS = (
+    *(N_("Jan"), N_("Feb"), N_("Mar"), N_("Apr"), N_("May"), N_("Jun")),
+    *(N_("Jul"), N_("Aug"), N_("Sep"), N_("Oct"), N_("Nov"), N_("Dec")),
+)
 
 
 class Usage(commands.Cog):
@@ -48,16 +55,15 @@ class Usage(commands.Cog):
         ledger = self._services.ledger
         used = await ledger.days(DAYS, **who)
         today = ledger.today(asker_of(interaction))
-        card = Card(TITLES[of])
-        for key, where in LIMITS[of].items():
+        card = Card(_(TITLES[of]))
+        when = f"<t:{ledger.frees_up}:R>"
+        for key, said in LIMITS[of].items():
             if key in today:
                 tokens, limit = today[key]
-                left = max(limit - tokens, 0)
-                when = f"<t:{ledger.frees_up}:R>"
-                card.text(f"**Today** {where}{tokens:,} of {limit:,} tokens · {left:,} left · new ones {when}")
-        calls = sum(day.calls for _, day in used)
-        tokens = sum(day.tokens for _, day in used)
-        cost = dollars(Decimal(sum(day.nanodollars for _, day in used)) / NANO)
+                card.text(_(said, used=tokens, limit=limit, left=max(limit - tokens, 0), when=when))
+        calls = sum(day.calls for _name, day in used)
+        tokens = sum(day.tokens for _name, day in used)
+        cost = dollars(Decimal(sum(day.nanodollars for _name, day in used)) / NANO)
         card.text(
             ngettext(
                 "**In {days} days** {tokens:,} tokens in one call of a model, {cost}",
@@ -70,14 +76,15 @@ class Usage(commands.Cog):
         )
         if of == BOT:
             spent, budget = ledger.month()
-            card.text(f"**This month** {dollars(Decimal(spent))} of {dollars(Decimal(budget))}")
+            usd = {"spent": dollars(Decimal(spent)), "budget": dollars(Decimal(budget))}
+            card.text(_("**This month** {spent} of {budget}", **usd))
         if not tokens:
             await interaction.edit_original_response(view=card.layout())
             return
-        limit = next(limit for key, (_, limit) in today.items() if key in LIMITS[of])
+        limit = next(limit for key, (_used, limit) in today.items() if key in LIMITS[of])
         first, last = (_short(used[place][0]) for place in (0, -1))
-        picture = await days([day.tokens for _, day in used], first, last, "Tokens a day", limit)
-        card.picture("usage.png").text("-# Days are UTC days. A call counts from the moment it is made.")
+        picture = await days([day.tokens for _name, day in used], first, last, _("Tokens a day"), limit)
+        card.picture("usage.png").text(_("-# Days are UTC days. A call counts from the moment it is made."))
         await interaction.edit_original_response(view=card.layout(), attachments=attached([("usage.png", picture)]))
 
     def _allowed(self, interaction: discord.Interaction[Any], of: str) -> dict[str, int]:
@@ -94,7 +101,8 @@ class Usage(commands.Cog):
 def _short(day: str) -> str:
     """An ISO date as people write it in a picture."""
     written = date.fromisoformat(day)
-    return f"{written.day} {written:%b}"
+    # Translators: a date such as "22 Nov" in a picture.
+    return _("{day} {month}", day=written.day, month=_(MONTHS[written.month - 1]))
 
 
 async def setup(bot: commands.Bot) -> None:
