@@ -2,28 +2,38 @@
 
 import discord
 
-from bot.tuning.scorecard import Mark, Scorecard
+from bot.core.speech import N_, _, pgettext
+from bot.tuning.scorecard import (
+    BASE,
+    BASE_WITH_FACTS,
+    HELD,
+    NOISY,
+    REFUSED_HELD,
+    REFUSED_UNSEEN,
+    TRAINED,
+    Mark,
+    Scorecard,
+)
 from bot.ui.charts import score_picture
 
 PICTURE = "scores.png"
 # What a line is called on a card; the others keep their names.
 NAMES = {
-    "train": "rows it was trained on",
-    "held-out": "held-out wordings",
-    "noisy": "the same, typed in haste",
-    "refusals, held-out": "refusals, held-out wordings",
-    "refusals, never seen": "refusals, topics never seen",
-    "nearest question's answer": "nearest question's answer",
-    "base": "base model",
-    "base, with the facts": "base model with the facts",
+    TRAINED: N_("rows it was trained on"),
+    HELD: N_("held-out wordings"),
+    NOISY: N_("the same, typed in haste"),
+    REFUSED_HELD: N_("refusals, held-out wordings"),
+    REFUSED_UNSEEN: N_("refusals, topics never seen"),
+    BASE: N_("base model"),
+    BASE_WITH_FACTS: N_("base model with the facts"),
 }
 
 
 async def picture(card: Scorecard, title: str) -> bytes | None:
     """A PNG of all lines that asked anything; None where none did."""
-    bars = {
-        _name(mark): [("beside it" if mark.note else "this model", mark.share)] for mark in card.marks if mark.total
-    }
+    # Translators: on bars of a picture: the scores of the model itself, and of others to hold them against.
+    own, others = _("this model"), _("beside it")
+    bars = {_name(mark): [(others if mark.note else own, mark.share)] for mark in card.marks if mark.total}
     return await score_picture(bars, title) if bars else None
 
 
@@ -36,7 +46,12 @@ def wrong(card: Scorecard, most: int) -> str:
     """Up to `most` of the wrong answers, for people to judge by; empty where there is none."""
     escape = discord.utils.escape_markdown
     return "\n".join(
-        f"- {escape(bad.question)}\n  → {escape(bad.said or 'nothing')} *(should be: {escape(bad.wanted)})*"
+        _(
+            "- {question}\n  → {answer} *(should be: {wanted})*",
+            question=escape(bad.question),
+            answer=escape(bad.said) or pgettext("in place of an answer", "nothing"),
+            wanted=escape(bad.wanted),
+        )
         for bad in card.wrong[:most]
     )
 
@@ -44,15 +59,16 @@ def wrong(card: Scorecard, most: int) -> str:
 def _line(mark: Mark) -> str:
     name = _name(mark)
     if not mark.total:
-        return f"{name}: {mark.note or 'nothing to ask'}"
-    parts = [f"{mark.right:,} of {mark.total:,} right"]
+        return f"{name}: {mark.remark or _('nothing to ask')}"
+    # Translators: of questions: so many were answered rightly, so many not answered, so many wrongly.
+    parts = [_("{n:,} of {total:,} right", n=mark.right, total=mark.total)]
     if mark.refused:
-        parts.append(f"{mark.refused:,} refused")
+        parts.append(_("{n:,} refused", n=mark.refused))
     if mark.wrong:
-        parts.append(f"{mark.wrong:,} wrong")
-    note = f" *({mark.note})*" if mark.note else ""
+        parts.append(_("{n:,} wrong", n=mark.wrong))
+    note = f" *({mark.remark})*" if mark.note else ""
     return f"**{mark.share:.0%}** {name}: {', '.join(parts)}{note}"
 
 
 def _name(mark: Mark) -> str:
-    return NAMES.get(mark.name, mark.name)
+    return _(NAMES.get(mark.name, mark.name))

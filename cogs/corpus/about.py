@@ -5,8 +5,10 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
+from bot.core.speech import _
 from bot.services import Services
 from bot.tuning.asking import not_trained
+from bot.tuning.prepare import name_of
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import ModelRow
 from bot.tuning.scorecard import Scorecard
@@ -21,7 +23,7 @@ class About:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _: list[str]) -> None:
+    async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
         """The same as the command."""
         await self.show(interaction, corpus)
 
@@ -32,26 +34,32 @@ class About:
             model = await tuning.active(corpus)
             if model is None:
                 raise not_trained(corpus)
-            card = Card(f"The model behind /{corpus} ask").text(f"`{model.name}`")
+            card = Card(_("The model behind /{corpus} ask", corpus=corpus)).text(f"`{model.name}`")
             if model.gone:
-                card.text("⚠️ Its provider has deleted it. The bot's operator can go back with /finetune rollback.")
+                card.text(_("⚠️ Its provider has deleted it. The bot's operator can go back with /finetune rollback."))
             card.text("\n".join([*await self._descent(model), *await self._dataset(model)]))
             files = []
             if model.scorecard:
                 scores = Scorecard.from_json(model.scorecard)
                 card.line().text(_scorecard.lines(scores))
-                picture = await _scorecard.picture(scores, f"{corpus}: answered rightly")
+                picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=corpus))
                 files = [(_scorecard.PICTURE, picture)] if picture else []
                 card.picture(_scorecard.PICTURE)
-                card.text(f"-# scored <t:{int(scores.at)}:f>")
+                card.text(_("-# scored {time}", time=f"<t:{int(scores.at)}:f>"))
             await reply.finish_card(card.layout(), files)
 
     async def _descent(self, model: ModelRow) -> list[str]:
         """From the base to this model, a step a line."""
         line = await self._services.tuning.descent(model.name)
         oldest = line[-1] if line else model
-        lines = [f"**Descent** {oldest.base}, tuned at {PROFILES[oldest.provider].title}"]
-        lines += [f"→ `{row.name}` · <t:{int(row.at)}:f> · dataset {row.dataset_id}" for row in reversed(line)]
+        provider = _(PROFILES[oldest.provider].title)
+        # Translators: from which base model, and at which provider, a model was tuned; its steps stand below.
+        lines = [_("**Descent** {base}, tuned at {provider}", base=oldest.base, provider=provider)]
+        for row in reversed(line):
+            time = f"<t:{int(row.at)}:f>"
+            lines.append(
+                _("→ `{model}` · {time} · dataset {dataset}", model=row.name, time=time, dataset=row.dataset_id)
+            )
         return lines
 
     async def _dataset(self, model: ModelRow) -> list[str]:
@@ -64,6 +72,11 @@ class About:
         trained = sum(pair.role == "train" for pair in pairs)
         refused = sum(pair.kind != "answerable" for pair in pairs if pair.role == "train")
         return [
-            f"**Dataset** {dataset.name} · <t:{int(dataset.at)}:d> · {trained:,} rows trained, "
-            f"{refused:,} of them refusals"
+            _(
+                "**Dataset** {dataset} · {day} · {n:,} rows trained, {refusals:,} of them refusals",
+                dataset=name_of(dataset),
+                day=f"<t:{int(dataset.at)}:d>",
+                n=trained,
+                refusals=refused,
+            )
         ]

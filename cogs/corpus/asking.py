@@ -7,6 +7,7 @@ import discord
 
 from bot.answers import asker_of, buttons
 from bot.core.errors import InputError, ModelError, NotFoundError
+from bot.core.speech import _
 from bot.server.desk import Served
 from bot.services import Services
 from bot.tuning.asking import NotTrainedError, Question, Similar
@@ -46,9 +47,9 @@ class Asking:
         self, reply: Reply, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError
     ) -> None:
         """The sentence; and for the operator, in a server, a button that trains a model."""
-        card = Card(f"No model knows {corpus} yet").text(str(error))
+        card = Card(_("No model knows {corpus} yet", corpus=corpus)).text(str(error))
         if interaction.guild_id is not None and is_operator(interaction, self._services.settings):
-            card.row(ActionButton("train", corpus, label="Train it now", emoji="🏋️"))
+            card.row(ActionButton("train", corpus, label=_("Train it now"), emoji="🏋️"))
         await reply.finish_card(card.layout())
 
     async def _answer(self, reply: Reply, interaction: discord.Interaction[Any], question: Question) -> None:
@@ -56,9 +57,9 @@ class Asking:
         prompt = served.prompt
         items = [
             *buttons(prompt, private=reply.private),
-            ActionButton("where", prompt.id, label="Where from?", emoji="🧭"),
+            ActionButton("where", prompt.id, label=_("Where from?"), emoji="🧭"),
         ]
-        text = discord.utils.escape_markdown(served.answer.text) or "*The model gave no answer.*"
+        text = discord.utils.escape_markdown(served.answer.text) or _("*The model gave no answer.*")
         message = await reply.finish(Page(text, f"-# {await self.names.of(question.model)}", items))
         await self._services.answers.keep(message, prompt, private=reply.private)
 
@@ -74,7 +75,7 @@ class Asking:
         except ModelError as error:
             raise await self._services.tuning.explained(question, error) from error
 
-    async def where(self, interaction: discord.Interaction[Any], prompt_id: str, _: list[str]) -> None:
+    async def where(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The training rows that are most like the question of an answer, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._services.prompts.find(prompt_id)
@@ -88,20 +89,25 @@ class Asking:
 
 def _similar(asked: str, rows: list[Similar]) -> Card:
     """Similar rows, each with its proof. They are no explanation, and the card says so."""
-    card = Card("Similar rows").text(f"to “{_shown(asked)}”").line()
+    # Translators: stands under the headline "Similar rows": similar to this question.
+    card = Card(_("Similar rows")).text(_("to “{question}”", question=_shown(asked))).line()
     for row in rows:
         pair = row.pair
-        lines = [f"**{_shown(pair.question)}**", f"{_shown(pair.answer)} · {row.likeness:.0%} alike"]
+        alike = _("{answer} · {share:.0%} alike", answer=_shown(pair.answer), share=row.likeness)
+        lines = [f"**{_shown(pair.question)}**", alike]
         if pair.quote:
             lines.append(f"> {_shown(pair.quote)}")
-        place = f"{pair.source}, line {row.file_line}" if row.file_line else pair.source
-        lines.append(f"-# {place or 'no source: it teaches the model to refuse'} · row {pair.line}")
+        place = _("{file}, line {n}", file=pair.source, n=row.file_line) if row.file_line else pair.source
+        place = place or _("no source: it teaches the model to refuse")
+        lines.append(_("-# {place} · row {n}", place=place, n=pair.line))
         card.text("\n".join(lines))
     if not rows:
-        card.text("No row of the dataset shares a word with it.")
+        card.text(_("No row of the dataset shares a word with it."))
     return card.text(
-        "-# The rows that the model was trained on whose questions share the rarest words with this one. They are "
-        "similar; nobody can say that they are the cause of the answer."
+        _(
+            "-# The rows that the model was trained on whose questions share the rarest words with this one. They are "
+            "similar; nobody can say that they are the cause of the answer."
+        )
     )
 
 

@@ -8,6 +8,7 @@ import discord
 
 from bot.answers import asker_of
 from bot.core.errors import InputError, ModelError
+from bot.core.speech import _
 from bot.core.text import closed
 from bot.llm.asking import Answer
 from bot.llm.client import ChatClient
@@ -21,8 +22,8 @@ from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs.corpus.asking import Asking
+from cogs.corpus.naming import ENGINE, POCKET_NAME
 
-ENGINE = "engine"
 # Characters of the question and of each answer on the card.
 SHOWN = 700
 
@@ -55,7 +56,7 @@ class PromptPurse:
 
     async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
         """Nobody is trained here."""
-        raise NotImplementedError("a comparison starts no job")
+        raise RuntimeError("a comparison starts no job")
 
     def behind(self, answer: Answer) -> Served:
         """What stands behind an answer that was given."""
@@ -90,13 +91,15 @@ class Comparing:
 def _card(question: Question, compared: Comparison, purse: PromptPurse) -> Card:
     """A block for each way, how the facts were chosen, and when training has paid for itself."""
     asked = question.values["question"]
-    card = Card(f"{question.model.corpus}, compared").text(f"“{discord.utils.escape_markdown(asked[:SHOWN])}”")
+    card = Card(_("{corpus}, compared", corpus=question.model.corpus)).text(
+        f"“{discord.utils.escape_markdown(asked[:SHOWN])}”"
+    )
     prompts: list[discord.ui.Item[Any]] = []
     for number, column in enumerate(compared.columns, 1):
         card.line().text(f"**{number} · {column.title}**\n{_block(question, column, purse)}")
         if column.answer is not None:
             prompt = purse.behind(column.answer).prompt
-            prompts.append(ActionButton("prompt", prompt.id, label=f"Prompt {number}", emoji="🔍"))
+            prompts.append(ActionButton("prompt", prompt.id, label=_("Prompt {n}", n=number), emoji="🔍"))
     card.line().text(compared.paid).text(f"-# {compared.facts}")
     return card.row(*prompts)
 
@@ -108,6 +111,6 @@ def _block(question: Question, column: Column, purse: PromptPurse) -> str:
     said = column.answer.text
     shown = discord.utils.escape_markdown(closed(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
     pocket = column.model == question.model.name and question.model.provider == ENGINE
-    name = "Pocket GPT" if pocket else author(column.answer.model)
+    name = _(POCKET_NAME) if pocket else author(column.answer.model)
     small = [name, *figures(purse.behind(column.answer).prompt)[1:]]
-    return f"{shown or '*no answer*'}\n-# {' · '.join(small)}"
+    return f"{shown or _('*no answer*')}\n-# {' · '.join(small)}"

@@ -2,32 +2,35 @@
 
 import discord
 
+from bot.core.speech import N_, _
 from bot.services import Services
 from bot.tuning.cards import training_seconds
 from bot.tuning.records import ModelRow
 
 # The local engine's small model, which is no language model and says so wherever it answers.
-POCKET, ENGINE = "pocket-gpt", "engine"
-KNOWS = {"racing": "knows only this season"}
+POCKET_NAME, ENGINE = N_("Pocket GPT"), "engine"
+KNOWS = {"racing": N_("knows only this season")}
 
 
 class Names:
-    """Footers, each worked out once a model."""
+    """Footers; how long a model was trained is looked up once."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._known: dict[str, str] = {}
+        self._seconds: dict[str, float] = {}
 
     async def of(self, model: ModelRow) -> str:
         """The model's name as the line under its answers has it."""
-        if model.name not in self._known:
-            self._known[model.name] = await self._worded(model)
-        return self._known[model.name]
-
-    async def _worded(self, model: ModelRow) -> str:
-        knows = KNOWS.get(model.corpus, f"knows only {model.corpus}")
         if model.provider != ENGINE:
-            return f"{discord.utils.escape_markdown(model.name)} · tuned on {model.corpus}"
-        seconds = await training_seconds(self._services.tuning.database, model.job_id)
-        trained = f"trained here in {seconds:.0f} s" if seconds else "trained here"
-        return f"Pocket GPT · {trained} · {knows}"
+            name = discord.utils.escape_markdown(model.name)
+            return _("{model} · tuned on {corpus}", model=name, corpus=model.corpus)
+        seconds = await self._trained(model)
+        trained = _("trained here in {n:,.0f} s", n=seconds) if seconds else _("trained here")
+        knows = _(KNOWS[model.corpus]) if model.corpus in KNOWS else _("knows only {corpus}", corpus=model.corpus)
+        return f"{_(POCKET_NAME)} · {trained} · {knows}"
+
+    async def _trained(self, model: ModelRow) -> float:
+        """For how many seconds; 0 where nobody knows."""
+        if model.name not in self._seconds:
+            self._seconds[model.name] = await training_seconds(self._services.tuning.database, model.job_id)
+        return self._seconds[model.name]

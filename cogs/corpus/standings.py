@@ -3,25 +3,33 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from bot.core.speech import N_, _
 from bot.ui.charts import table_picture
 
-TITLE = "The 2023 Pod Racing season"
+TITLE = N_("The 2023 Pod Racing season")
 FILE = Path(__file__).resolve().parents[2] / "racing" / "standings.jsonl"
 
 
 async def standings_picture() -> bytes:
     """A PNG: place over the season, pilot, pod, and the place in each race."""
     heads, rows = table()
-    return await table_picture(heads, rows, TITLE)
+    return await table_picture(heads, rows, _(TITLE))
 
 
 @cache
+def _entries() -> list[dict[str, Any]]:
+    """The pilots in the order of the season, as the file has them."""
+    return [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+
+
 def table() -> tuple[list[str], list[list[str]]]:
     """The heads and the rows. A race goes by the first word of its name, so that five of them fit on a phone."""
-    entries = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    entries = _entries()
     races = list(entries[0]["places"])
-    heads = ["", "Pilot", "Pod", *(race.split()[0] for race in races)]
+    # Translators: heads of columns; a pod is what its pilot races in.
+    heads = ["", _("Pilot"), _("Pod"), *(race.split()[0] for race in races)]
     rows = [
         [str(entry["season"]), entry["pilot"], entry["pod"], *(str(entry["places"][race]) for race in races)]
         for entry in entries
@@ -31,6 +39,11 @@ def table() -> tuple[list[str], list[list[str]]]:
 
 def winner() -> str:
     """A sentence that says the same to those who see no picture."""
-    _, rows = table()
-    first, second = rows[0], rows[1]
-    return f"**{first[1]}** won the cup in {first[2]}, before {second[1]} in {second[2]}."
+    first, second = _entries()[:2]
+    return _(
+        "**{first}** won the cup in {pod}, before {second} in {other}.",
+        first=first["pilot"],
+        pod=first["pod"],
+        second=second["pilot"],
+        other=second["pod"],
+    )
