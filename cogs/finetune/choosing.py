@@ -6,7 +6,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.core.speech import _
 from bot.services import Services
+from bot.tuning.cards import STEPS
+from bot.tuning.prepare import name_of
 from bot.tuning.profiles import TUNABLES
 from bot.tuning.service import Tuning
 from cogs._access import is_operator
@@ -42,7 +45,7 @@ async def corpora(tuning: Tuning) -> Offers:
 async def datasets(tuning: Tuning) -> Offers:
     """Every dataset that is there, newest first within its corpus."""
     return [
-        (f"{row.name} · {row.id}{'' if row.state == 'ready' else ' · still being made'}", row.id)
+        (" · ".join([name_of(row), row.id, *([] if row.state == "ready" else [_("still being made")])]), row.id)
         for corpus in tuning.corpora.names
         for row in await tuning.datasets(corpus)
     ]
@@ -56,18 +59,19 @@ async def reviewable(tuning: Tuning) -> Offers:
             flagged = await tuning.flagged(row.id)
             if flagged:
                 left = sum(not pair.decision for pair in flagged)
-                found.append((f"{row.name} · {row.id} · {left} of {len(flagged)} to review", row.id))
+                much = _("{n:,} of {total:,} to review", n=left, total=len(flagged))
+                found.append((f"{name_of(row)} · {row.id} · {much}", row.id))
     return found
 
 
 async def jobs(tuning: Tuning) -> Offers:
     """Jobs, newest first."""
-    return [(f"{job.corpus} · {job.state} · {job.base} · {job.id}", job.id) for job in await tuning.jobs()]
+    return [(f"{job.corpus} · {_(STEPS[job.state])} · {job.base} · {job.id}", job.id) for job in await tuning.jobs()]
 
 
 async def unfinished(tuning: Tuning) -> Offers:
     """Jobs that can be cancelled."""
-    return [(f"{job.corpus} · {job.state} · {job.id}", job.id) for job in await tuning.jobs() if not job.over]
+    return [(f"{job.corpus} · {_(STEPS[job.state])} · {job.id}", job.id) for job in await tuning.jobs() if not job.over]
 
 
 async def models(tuning: Tuning) -> Offers:
@@ -77,6 +81,8 @@ async def models(tuning: Tuning) -> Offers:
 
 async def bases(tuning: Tuning) -> Offers:
     """What can be tuned: the provider's base models, and the tuned models to go on from."""
-    known = [(f"{model.name} · base model", model.name) for model in TUNABLES if model.provider == tuning.provider]
+    # Translators: in a list of models: one that was not tuned yet, and one that was, to go on from.
+    fresh, tuned = _("base model"), _("go on from it")
+    known = [(f"{model.name} · {fresh}", model.name) for model in TUNABLES if model.provider == tuning.provider]
     mine = [row for row in await tuning.models() if row.provider == tuning.provider and not row.gone]
-    return [*known, *((f"{row.name} · go on from it", row.name) for row in mine)]
+    return [*known, *((f"{row.name} · {tuned}", row.name) for row in mine)]

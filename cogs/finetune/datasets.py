@@ -4,8 +4,10 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import N_, _, ngettext
 from bot.rendering import bar
 from bot.services import Services
+from bot.tuning.prepare import name_of
 from bot.tuning.records import DatasetRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -13,6 +15,13 @@ from bot.ui.reply import AnswerDeletedError, Reply
 
 # Problems of single chunks, and kinds of findings, that the card names; the report has them all.
 SHOWN = 5
+# What pairs are for, and how many are for that.
+ROLES = {
+    "train": N_("{n:,} train"),
+    "validation": N_("{n:,} validation"),
+    "held-out": N_("{n:,} held-out"),
+    "never-seen": N_("{n:,} never-seen"),
+}
 
 
 class Datasets:
@@ -30,15 +39,16 @@ class Datasets:
             async with Reply(interaction, private=True) as reply:
 
                 def progress(done: int, total: int) -> None:
-                    reply.show(f"Asking the model about the texts of **{corpus}**\n{bar(done, total)}", writing=False)
+                    asking = _("Asking the model about the texts of **{corpus}**", corpus=corpus)
+                    reply.show(f"{asking}\n{bar(done, total)}", writing=False)
 
                 try:
                     prepared = await self._services.tuning.prepare(corpus, interaction.user.id, size, progress)
                 except AnswerDeletedError:
                     return
-                card = Card(f"Prepared · {corpus}")
+                card = Card(_("Prepared · {corpus}", corpus=corpus))
                 if not prepared.new:
-                    card.text("-# It was made before, from the same texts.")
+                    card.text(_("-# It was made before, from the same texts."))
                 files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
                 for problem in prepared.problems[:SHOWN]:
                     card.text(f"⚠️ {discord.utils.escape_markdown(problem)}")
@@ -51,17 +61,18 @@ class Datasets:
         report = await tuning.report(row.id)
         waiting = sum(not pair.decision for pair in await tuning.flagged(row.id))
         roles = ", ".join(
-            f"{count:,} {role}"
-            for role in ("train", "validation", "held-out", "never-seen")
+            _(sentence, n=count)
+            for role, sentence in ROLES.items()
             if (count := sum(pair.role == role for pair in pairs))
         )
-        kinds = [f"{len(findings)} × {kind}" for kind, findings in report.by_kind().items()]
-        found = f"⚠️ {', '.join(kinds[:SHOWN])}" if kinds else "✅ The checker finds nothing."
-        card.line().text(f"**{row.name}** · {len(pairs):,} pairs\n{roles}\n{found}\n-# dataset {row.id}")
+        kinds = [f"{len(findings)} × {_(kind)}" for kind, findings in report.by_kind().items()]
+        found = f"⚠️ {', '.join(kinds[:SHOWN])}" if kinds else _("✅ The checker finds nothing.")
+        head = ngettext("**{dataset}** · {n:,} pair", "**{dataset}** · {n:,} pairs", len(pairs), dataset=name_of(row))
+        card.line().text("\n".join([head, roles, found, _("-# dataset {dataset}", dataset=row.id)]))
         name = f"report-{row.id}.txt"
         card.file(name)
-        buttons = [ActionButton("ft-plan", row.id, label="Estimate", emoji="🧮")]
+        buttons = [ActionButton("ft-plan", row.id, label=_("Estimate"), emoji="🧮")]
         if waiting:
-            buttons.insert(0, ActionButton("ft-review", row.id, label=f"Review {waiting}", emoji="🔎"))
+            buttons.insert(0, ActionButton("ft-review", row.id, label=_("Review {n:,}", n=waiting), emoji="🔎"))
         card.row(*buttons)
         return name, report.text.encode()

@@ -5,10 +5,11 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
+from bot.core.speech import N_, _, aloud
 from bot.services import Services
 from bot.tuning.promote import Promotion
 from bot.tuning.records import ModelRow
-from bot.tuning.scorecard import Scorecard
+from bot.tuning.scorecard import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import attached
@@ -18,6 +19,11 @@ from cogs._access import operator_of
 SHOWN = 12
 # Wrong answers on the card that lists them; the command line has all that are kept.
 WRONG = 20
+# The two figures that promotion looks at, and the lines of the card that they are from.
+JUDGED = (
+    (N_("held-out {share:.0%}"), (HELD,)),
+    (N_("refusals {share:.0%}"), (REFUSED_HELD, REFUSED_UNSEEN)),
+)
 
 
 class Models:
@@ -33,13 +39,13 @@ class Models:
         tuning = self._services.tuning
         rows = await tuning.models()
         answering = {row.name for corpus in tuning.corpora.names if (row := await tuning.active(corpus))}
-        card = Card("Tuned models")
+        card = Card(_("Tuned models"))
         for row in rows[:SHOWN]:
             card.text(_block(row, active=row.name in answering))
         if not rows:
-            card.text("There is none yet: /finetune start trains one.")
+            card.text(_("There is none yet: /finetune start trains one."))
         elif len(rows) > SHOWN:
-            card.text(f"-# and {len(rows) - SHOWN} older ones; `fewshot tune list` has them all")
+            card.text(_("-# and {n:,} older ones; `fewshot tune list` has them all", n=len(rows) - SHOWN))
         await interaction.edit_original_response(view=card.layout())
 
     async def promote(self, interaction: discord.Interaction[Any], name: str, force: str) -> None:
@@ -48,9 +54,10 @@ class Models:
         promotion = await self._services.tuning.promote(name, user_id, force)
         row = next((row for row in await self._services.tuning.models() if row.name == promotion.model), None)
         corpus = row.corpus if row else ""
-        await interaction.response.send_message(view=_promoted(promotion, corpus, force).layout())
+        with aloud():
+            await interaction.response.send_message(view=_promoted(promotion, corpus, force).layout())
 
-    async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _: list[str]) -> None:
+    async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
         """The same for the model of a job, by the button of its card."""
         operator_of(interaction, self._services.settings)
         job = await self._services.tuning.job(job_id)
@@ -60,11 +67,10 @@ class Models:
         """Let the model before the one that answers answer again."""
         operator_of(interaction, self._services.settings)
         promotion = await self._services.tuning.rollback(corpus)
-        card = Card(f"Rolled back · {corpus}")
-        card.text(f"`{promotion.model}` answers /{corpus} ask again, in place of `{promotion.before}`.")
-        await interaction.response.send_message(view=card.layout())
+        with aloud():
+            await interaction.response.send_message(view=_rolled_back(promotion, corpus).layout())
 
-    async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str, _: list[str]) -> None:
+    async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
         """What a job's model got wrong when it was scored, for the one who pressed."""
         operator_of(interaction, self._services.settings)
         job = await self._services.tuning.job(job_id)
@@ -72,8 +78,8 @@ class Models:
         if row is None or not row.scorecard:
             raise NotFoundError("This model is not scored.")
         scores = Scorecard.from_json(row.scorecard)
-        card = Card("Wrong answers")
-        card.text(_scorecard.wrong(scores, WRONG) or "There is none.")
+        card = Card(_("Wrong answers"))
+        card.text(_scorecard.wrong(scores, WRONG) or _("There is none."))
         await interaction.response.send_message(view=card.layout(), ephemeral=True)
 
     async def scores(self, interaction: discord.Interaction[Any], name: str) -> None:
@@ -82,38 +88,49 @@ class Models:
         if row is None or not row.scorecard:
             raise NotFoundError("There is no scored model of that name.")
         scores = Scorecard.from_json(row.scorecard)
-        picture = await _scorecard.picture(scores, f"{row.corpus}: answered rightly")
-        card = Card(f"Scores · {row.corpus}").text(f"`{row.name}`").text(_scorecard.lines(scores))
+        picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=row.corpus))
+        card = Card(_("Scores · {corpus}", corpus=row.corpus)).text(f"`{row.name}`").text(_scorecard.lines(scores))
         files = [(_scorecard.PICTURE, picture)] if picture else []
-        for file, _ in files:
-            card.picture(file)
+        if picture:
+            card.picture(_scorecard.PICTURE)
         await interaction.edit_original_response(view=card.layout(), attachments=attached(files))
 
 
 def _block(row: ModelRow, *, active: bool) -> str:
-    marks = [
-        mark for mark in ("🏁 answers" if active else "", "🪦 deleted by its provider" if row.gone else "") if mark
-    ]
+    # Translators: of a model: it is the one that answers now.
+    marks = [_("🏁 answers")] if active else []
+    marks += [_("🪦 deleted by its provider")] if row.gone else []
     head = " · ".join([f"**{row.corpus}**", f"<t:{int(row.at)}:d>", *marks])
-    scores = _short(Scorecard.from_json(row.scorecard)) if row.scorecard else "not scored"
-    from_what = f"goes on from `{row.parent}`" if row.parent else f"from {row.base}"
-    return f"{head}\n`{row.name}`\n-# {from_what} · dataset {row.dataset_id} · {scores}"
+    scores = _short(Scorecard.from_json(row.scorecard)) if row.scorecard else _("not scored")
+    # Translators: which model another one was trained on from.
+    origin = _("goes on from `{model}`", model=row.parent) if row.parent else _("from {model}", model=row.base)
+    small = _("-# {origin} · dataset {dataset} · {scores}", origin=origin, dataset=row.dataset_id, scores=scores)
+    return f"{head}\n`{row.name}`\n{small}"
 
 
 def _short(scores: Scorecard) -> str:
-    """The two figures that promotion looks at."""
-    shares = {
-        "held-out": scores.share("held-out"),
-        "refusals": scores.share("refusals, held-out", "refusals, never seen"),
-    }
-    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share is not None) or "nothing held out"
+    """What promotion looks at."""
+    shares = [(sentence, scores.share(*names)) for sentence, names in JUDGED]
+    said = [_(sentence, share=share) for sentence, share in shares if share is not None]
+    return ", ".join(said) or _("nothing held out")
 
 
 def _promoted(promotion: Promotion, corpus: str, force: str) -> Card:
-    card = Card(f"Promoted · {corpus}")
-    card.text(f"`{promotion.model}` answers **/{corpus} ask** from now on.")
+    card = Card(_("Promoted · {corpus}", corpus=corpus))
+    card.text(_("`{model}` answers **/{corpus} ask** from now on.", model=promotion.model, corpus=corpus))
     if promotion.before and promotion.before != promotion.model:
-        card.text(f"-# Before it, `{promotion.before}` did; /finetune rollback goes back.")
+        card.text(_("-# Before it, `{model}` did; /finetune rollback goes back.", model=promotion.before))
     if force.strip():
-        card.text(f"-# Forced: {discord.utils.escape_markdown(force.strip())}")
-    return card.row(ActionButton("corpus-model", corpus, label="About this model", emoji="🧬"))
+        card.text(_("-# Forced: {reason}", reason=discord.utils.escape_markdown(force.strip())))
+    return card.row(ActionButton("corpus-model", corpus, label=_("About this model"), emoji="🧬"))
+
+
+def _rolled_back(promotion: Promotion, corpus: str) -> Card:
+    return Card(_("Rolled back · {corpus}", corpus=corpus)).text(
+        _(
+            "`{model}` answers /{corpus} ask again, in place of `{before}`.",
+            model=promotion.model,
+            corpus=corpus,
+            before=promotion.before,
+        )
+    )

@@ -5,7 +5,9 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
+from bot.core.speech import N_, _, ngettext
 from bot.services import Services
+from bot.tuning.prepare import name_of
 from bot.tuning.records import DatasetRow, PairRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -16,7 +18,8 @@ from cogs._access import operator_of
 AROUND, LONGEST = 350, 900
 # A text input of a modal takes so many.
 FIELD = 2_000
-VERBS = {"kept": "kept", "edited": "edited", "dropped": "dropped"}
+# Translators: of pairs of question and answer, as a person decided on them.
+VERBS = {"kept": N_("{n:,} kept"), "edited": N_("{n:,} edited"), "dropped": N_("{n:,} dropped")}
 
 
 class Review:
@@ -31,20 +34,20 @@ class Review:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self._card(dataset_id))
 
-    async def open(self, interaction: discord.Interaction[Any], dataset_id: str, _: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
         """The same, by a button."""
         operator_of(interaction, self._services.settings)
         await self.start(interaction, dataset_id)
 
-    async def keep(self, interaction: discord.Interaction[Any], argument: str, _: list[str]) -> None:
+    async def keep(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """The pair is right as it stands."""
         await self._decide(interaction, argument, "kept")
 
-    async def drop(self, interaction: discord.Interaction[Any], argument: str, _: list[str]) -> None:
+    async def drop(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Nobody shall learn this."""
         await self._decide(interaction, argument, "dropped")
 
-    async def edit(self, interaction: discord.Interaction[Any], argument: str, _: list[str]) -> None:
+    async def edit(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Let the operator write the pair anew."""
         operator_of(interaction, self._services.settings)
         dataset_id, pair = await self._found(argument)
@@ -69,7 +72,7 @@ class Review:
         await interaction.edit_original_response(view=await self._card(dataset_id))
 
     async def _found(self, argument: str) -> tuple[str, PairRow]:
-        dataset_id, _, number = argument.partition(":")
+        dataset_id, _colon, number = argument.partition(":")
         for pair in await self._services.tuning.flagged(dataset_id):
             if str(pair.id) == number:
                 return dataset_id, pair
@@ -89,18 +92,18 @@ class Review:
         return _pair_card(dataset, pair, texts.get(pair.source), place)
 
 
-class EditPair(Modal, title="Edit the pair"):
+class EditPair(Modal):
     """Question and answer, as they are now."""
 
     def __init__(self, review: Review, dataset_id: str, pair: PairRow) -> None:
-        super().__init__()
+        super().__init__(title=_("Edit the pair"))
         self._review, self._dataset_id, self._pair = review, dataset_id, pair
         long = discord.TextStyle.paragraph
         self.question: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label="Question", custom_id="question", default=pair.question[:FIELD], max_length=FIELD, style=long
+            label=_("Question"), custom_id="question", default=pair.question[:FIELD], max_length=FIELD, style=long
         )
         self.answer: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label="Answer", custom_id="answer", default=pair.answer[:FIELD], max_length=FIELD, style=long
+            label=_("Answer"), custom_id="answer", default=pair.answer[:FIELD], max_length=FIELD, style=long
         )
         self.add_item(self.question)
         self.add_item(self.answer)
@@ -112,32 +115,33 @@ class EditPair(Modal, title="Edit the pair"):
 
 def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> Layout:
     escape = discord.utils.escape_markdown
-    card = Card(f"Review of {dataset.name} · {place}")
+    card = Card(_("Review of {dataset} · {place}", dataset=name_of(dataset), place=place))
     card.text(f"**{escape(pair.question[:LONGEST])}**\n{escape(pair.answer[:LONGEST])}").line()
     card.text("\n".join(f"⚠️ {escape(flag)}" for flag in pair.flags))
     if pair.source:
         card.text(f"**{escape(pair.source)}**\n{marked(text, pair.quote)}")
     else:
-        card.text("It names no source.")
+        card.text(_("It names no source."))
     at = f"{dataset.id}:{pair.id}"
     card.row(
-        ActionButton("ft-keep", at, label="Keep", emoji="✅", style=discord.ButtonStyle.success),
-        ActionButton("ft-edit", at, label="Edit", emoji="✏️"),
-        ActionButton("ft-drop", at, label="Drop", emoji="🗑️", style=discord.ButtonStyle.danger),
+        ActionButton("ft-keep", at, label=_("Keep"), emoji="✅", style=discord.ButtonStyle.success),
+        ActionButton("ft-edit", at, label=_("Edit"), emoji="✏️"),
+        ActionButton("ft-drop", at, label=_("Drop"), emoji="🗑️", style=discord.ButtonStyle.danger),
     )
-    return card.text(f"-# line {pair.line} · undecided pairs are not trained · leave it whenever you like").layout()
+    small = _("-# line {n} · undecided pairs are not trained · leave it whenever you like", n=pair.line)
+    return card.text(small).layout()
 
 
 def marked(text: str | None, quote: str) -> str:
     """The source around `quote`, which stands out; or a sentence that it is not there."""
     escape = discord.utils.escape_markdown
     if text is None:
-        return "*There is no such source.*"
+        return _("*There is no such source.*")
     if not quote:
-        return "*It quotes nothing.*"
+        return _("*It quotes nothing.*")
     at = text.find(quote)
     if at < 0:
-        return f"*No such sentence:* “{escape(quote[:LONGEST])}”"
+        return _("*No such sentence:* “{quote}”", quote=escape(quote[:LONGEST]))
     before, after = text[max(at - AROUND, 0) : at], text[at + len(quote) : at + len(quote) + AROUND]
     lead = ("… " if at > AROUND else "") + escape(before)
     tail = escape(after) + (" …" if at + len(quote) + AROUND < len(text) else "")
@@ -150,9 +154,16 @@ def _quoted(text: str) -> str:
 
 def _done(dataset: DatasetRow, flagged: list[PairRow]) -> Layout:
     if not flagged:
-        return Card(f"Review of {dataset.name}").text("There is nothing to review: no pair is flagged.").layout()
+        card = Card(_("Review of {dataset}", dataset=name_of(dataset)))
+        return card.text(_("There is nothing to review: no pair is flagged.")).layout()
     counts = {verb: sum(pair.decision == verb for pair in flagged) for verb in VERBS}
-    said = ", ".join(f"{count} {VERBS[verb]}" for verb, count in counts.items() if count)
-    card = Card(f"Review of {dataset.name} · done")
-    card.text(f"All {len(flagged)} flagged pairs are decided on: {said}.")
-    return card.row(ActionButton("ft-plan", dataset.id, label="Estimate", emoji="🧮")).layout()
+    said = ", ".join(_(VERBS[verb], n=count) for verb, count in counts.items() if count)
+    card = Card(_("Review of {dataset} · done", dataset=name_of(dataset)))
+    decided = ngettext(
+        "The one flagged pair is decided on: {decisions}.",
+        "All {n:,} flagged pairs are decided on: {decisions}.",
+        len(flagged),
+        decisions=said,
+    )
+    card.text(decided)
+    return card.row(ActionButton("ft-plan", dataset.id, label=_("Estimate"), emoji="🧮")).layout()
