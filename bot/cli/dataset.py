@@ -19,8 +19,7 @@ async def run_build(corpus: str, size: int, out: Path | None, *, retry: bool) ->
     """Make a dataset, or go on making it, and say what came of it."""
     async with open_bench() as bench:
         tuning = bench.tuning
-        _, passed_over = tuning.corpora.get(corpus).files()
-        for name in [*passed_over, *tuning.corpora.get(corpus).unreadable()]:
+        for name in await tuning.passed_over(corpus):
             click.echo(f"Passed over, since it is no UTF-8 text: {name}", err=True)
         with click.progressbar(length=100, label="asking about chunks") as bar:
             made = await tuning.prepare(corpus, OPERATOR, size, moved(bar), retry=retry)

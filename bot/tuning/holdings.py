@@ -33,13 +33,15 @@ class Holdings:
         self.corpora = Corpora(settings.corpora)
         self.database, self.templates, self.purse = database, templates, purse
         self.generator = Generator(database, templates, purse)
+        self._preparing: set[str] = set()
 
     async def prepare(
         self, corpus: str, user_id: int, size: int = 20, progress: Progress | None = None, *, retry: bool = False
     ) -> preparing.Prepared:
         """Make a dataset of a corpus, or go on making it: by the chat model, else the one that ships with it.
 
-        Raises `NoModelError` where there is neither, `LimitError` where the day's tokens end half-way.
+        Raises `NoModelError` where there is neither, `LimitError` where the day's tokens end half-way, `InputError`
+        where this process makes one of that corpus already.
         """
         found = self.corpora.get(corpus)
         if self.purse.chat_model == STAND_IN:
@@ -52,8 +54,19 @@ class Holdings:
                     corpus=corpus,
                 )
             return shipped
+        if corpus in self._preparing:  # Both would ask about the same chunks, and both would be paid.
+            raise InputError("A dataset of {corpus} is being made already; wait for it.", corpus=corpus)
         order = preparing.Order(size, self.purse.chat_model, user_id, retry)
-        return await preparing.generated(self.database, found, self.generator, order, progress)
+        self._preparing.add(corpus)
+        try:
+            return await preparing.generated(self.database, found, self.generator, order, progress)
+        finally:
+            self._preparing.remove(corpus)
+
+    async def passed_over(self, corpus: str) -> list[str]:
+        """The files in the folder of a corpus that are not read: of another kind, too large, or not in UTF-8."""
+        found = self.corpora.get(corpus)
+        return await asyncio.to_thread(lambda: [*found.files()[1], *found.unreadable()])
 
     async def report(self, dataset_id: str) -> Report:
         """What the checker finds in a dataset."""

@@ -50,6 +50,9 @@ class Datasets:
                 if not prepared.new:
                     card.text(_("-# It was made before, from the same texts."))
                 files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
+                if passed := await self._services.tuning.passed_over(corpus):
+                    names = discord.utils.escape_markdown(", ".join(passed[:SHOWN]) + ("…" if passed[SHOWN:] else ""))
+                    card.text(_("⚠️ Passed over, since it is no text in UTF-8: {files}", files=names))
                 for problem in prepared.problems[:SHOWN]:
                     card.text(f"⚠️ {discord.utils.escape_markdown(problem)}")
                 await reply.finish_card(card.layout(), files)
