@@ -35,6 +35,8 @@ PERMISSIONS = discord.Permissions(
     add_reactions=True,
     use_external_emojis=True,
 )
+# Seconds without news of another server after which all are taken to be told; discord.py's own number.
+QUIET = 2.0
 # The kinds of channels that can be age-restricted.
 FOR_ADULTS = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.ForumChannel)
 # In place of a server's id, for commands that stand in all of them.
@@ -74,6 +76,7 @@ class Fewshot(commands.Bot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=QUIET,
         )
         self.services = services
         self.actions: Actions = services.actions

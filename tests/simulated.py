@@ -32,6 +32,7 @@ from bot.core.settings import Settings
 from bot.demo.simulator import Env
 from bot.services import Services
 from tests.fake_model import FakeModel
+from tests.migrated import migrated
 
 # Seconds of real time that one action may take until all is quiet.
 PATIENCE = 20.0
@@ -88,6 +89,7 @@ async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
     async with FakeModel() as model:
         given = {"openai_base_url": model.url, "openai_api_key": model.token, "chat_model": "fake-model"}
         settings = Settings(_env_file=None, **(given | {"data_dir": folder} | options))
+        await migrated(settings.database)
         async with open_services(settings) as services:
             bot = Fewshot(services)
             env = Env(bot, check_errors=False, settle_timeout=PATIENCE)

@@ -30,6 +30,6 @@ async def town(running: Town) -> Town:
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def fresh() -> AsyncIterator[Town]:
-    """A Discord and a model of the test's own; it starts and ends the bot itself."""
-    async with open_town() as made:
+    """A Discord and a model of the test's own; it starts and ends the bot itself, and begins with nothing."""
+    async with open_town(blank=True) as made:
         yield made

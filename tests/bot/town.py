@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fake_model import FakeModel
+from tests.migrated import migrated_in
 from tests.wire.driver import Wire
 from tests.wire.exchange import Exchange
 from tests.wire.process import Process
@@ -91,9 +92,11 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(**settings: Any) -> AsyncIterator[Town]:
-    """A Discord and a model, and no bot yet."""
+async def open_town(*, blank: bool = False, **settings: Any) -> AsyncIterator[Town]:
+    """A Discord and a model, and no bot yet; `blank`: its first start finds no database and makes one."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="town-")))
+        if not blank:
+            await migrated_in(folder / "data")
         model = await stack.enter_async_context(FakeModel())
         yield Town(await stack.enter_async_context(Wire.start(**settings)), model, folder / "data")

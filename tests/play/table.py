@@ -15,7 +15,7 @@ from bot.play.rights import Person
 from bot.play.scenarios import open_scenarios
 from bot.play.telling import Payer, Scene, Told
 from bot.storage.database import Database, open_database
-from bot.storage.migrating import upgrade
+from tests.migrated import migrated
 
 ANN = Person(1, "Ann", moderator=True)
 
@@ -111,7 +111,7 @@ async def table(say: Callable[[Request], str] = lambda _: "All is well.", budget
     """A table with a database of its own."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite+aiosqlite:///{Path(folder) / 'play.sqlite3'}"
-        await upgrade(url)
+        await migrated(url)
         async with open_database(url) as database:
             teller, screen = SaidTeller(say), NotingScreen()
             adventures = Adventures(database, teller, open_scenarios(TEMPLATES / "adventures"), budget)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.storage.database import Database, open_database
-from bot.storage.migrating import upgrade
+from tests.migrated import migrated
 
 
 @dataclass
@@ -32,6 +32,6 @@ def clock() -> Clock:
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
-    await upgrade(url)
+    await migrated(url)
     async with open_database(url) as opened:
         yield opened

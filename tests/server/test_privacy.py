@@ -15,9 +15,9 @@ from bot.server.ledger import Asker, Quoted
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
 from bot.server.prompts import SETTLING, Prompts
 from bot.storage.database import Database, open_database
-from bot.storage.migrating import upgrade
 from bot.storage.privacy import NOBODY_THERE, PEOPLE, SERVERS
 from bot.storage.tables import METADATA
+from tests.migrated import migrated
 from tests.server.conftest import Clock
 from tests.server.rows import dump, fill, told
 from tests.server.test_prompts import kept, prompt
@@ -90,7 +90,7 @@ async def test_of_a_forgotten_person_nothing_remains_and_of_another_everything(
 async def test_what_was_forgotten_stands_in_no_byte_of_the_files(tmp_path: Path, clock: Clock) -> None:
     """Neither in free pages, nor in the log of changes, while the bot goes on running."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
-    await upgrade(url)
+    await migrated(url)
     async with open_database(url) as database:
         await fill(database, BEN, "quuxly", 2)
         await fill(database, ANN, "xyzzy", 1)

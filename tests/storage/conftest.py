@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.storage.database import Database, open_database
-from bot.storage.migrating import upgrade
+from tests.migrated import migrated
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    await upgrade(url)
+    await migrated(url)
     async with open_database(url) as opened:
         yield opened

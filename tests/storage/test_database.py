@@ -15,8 +15,9 @@ from bot.core.errors import FewshotError, StorageError
 from bot.storage import database as database_module
 from bot.storage.database import Database, file_of, open_database
 from bot.storage.marks import mark, set_mark
-from bot.storage.migrating import backup, upgrade
+from bot.storage.migrating import backup
 from bot.storage.tables import MARKS
+from tests.migrated import migrated
 
 INSERT = MARKS.insert()
 # Writes numbered marks as fast as it can and says which of them are kept.
@@ -92,7 +93,7 @@ async def test_someone_who_goes_away_takes_nothing_with_them(database: Database)
 
 
 async def test_closing_writes_what_is_queued_and_takes_nothing_new(url: str) -> None:
-    await upgrade(url)
+    await migrated(url)
     async with open_database(url) as opened:
         writing = [asyncio.create_task(opened.write(INSERT, row(f"n{number}"))) for number in range(600)]
         await asyncio.sleep(0)
@@ -104,7 +105,7 @@ async def test_closing_writes_what_is_queued_and_takes_nothing_new(url: str) -> 
 
 
 async def test_what_nobody_waits_for_is_written_too(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    await upgrade(url)
+    await migrated(url)
     async with open_database(url) as opened:
         opened.write_later(INSERT, row("first"))
         await opened.transact(lambda connection: connection.execute(INSERT, row("second")))
@@ -149,7 +150,7 @@ async def test_readers_stand_beside_the_writer(database: Database) -> None:
 async def test_a_lock_held_elsewhere_is_a_sentence_and_the_writer_lives_on(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await upgrade(url)
+    await migrated(url)
     monkeypatch.setattr(database_module, "PRAGMAS", ("busy_timeout = 50",))
     async with open_database(url) as opened:
         with closing(sqlite3.connect(str(file_of(url)), isolation_level=None)) as other:
@@ -204,7 +205,7 @@ async def test_only_sqlite_can_be_copied(tmp_path: Path) -> None:
 
 
 async def test_a_database_that_answers_is_well_and_one_that_does_not_says_so(url: str) -> None:
-    await upgrade(url)
+    await migrated(url)
     async with open_database(url) as opened:
         await opened.check()
     Path(str(file_of(url))).write_bytes(b"no database" * 1000)
@@ -214,7 +215,7 @@ async def test_a_database_that_answers_is_well_and_one_that_does_not_says_so(url
 
 
 async def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -> None:
-    await upgrade(url)
+    await migrated(url)
     process = subprocess.Popen([sys.executable, "-c", WRITING, url], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
     assert process.stdout is not None
     told = [process.stdout.readline() for _ in range(300)]

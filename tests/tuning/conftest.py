@@ -16,12 +16,12 @@ from bot.server.desk import Desk
 from bot.server.ledger import Limits, open_ledger
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database
-from bot.storage.migrating import upgrade
 from bot.tuning import follow, profiles
 from bot.tuning.service import Tuning
 from bot.workshop import open_workshop
 from tests.cli.conftest import _logs_put_back, environment, fewshot  # noqa: F401 - fixtures of the command line
 from tests.fake_model import FakeModel
+from tests.migrated import migrated
 from tests.tuning.fake_provider import FakeProvider
 
 REFUSAL = "I don't have this."
@@ -94,7 +94,7 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
             "chat_model": "fake-model",
         }
         settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
-        await upgrade(settings.database)
+        await migrated(settings.database)
         async with open_database(settings.database) as database, ChatClient(**connection(settings)) as chat:
             ledger = await open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd))
             prompts = Prompts(database, 0)

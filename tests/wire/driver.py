@@ -25,6 +25,8 @@ from tests.wire.views import Json, Message, Modal
 BOT = "bot.__main__:main"
 # How long a bot may take until it is connected and its commands are registered, in seconds.
 START_SECONDS = 30.0
+# Between two looks whether it is; each costs both processes more than the wait does.
+LOOK_SECONDS = 0.1
 
 
 class Wire(Observer):
@@ -110,7 +112,7 @@ class Wire(Observer):
             registered = status["commands"] > 0 or not commands
             if connected and registered and (ready is None or ready in process.output):
                 return
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(LOOK_SECONDS)
         if process.returncode is not None:
             await process.wait()
         raise WireError(f"The bot did not get ready (exit code {process.returncode}):\n{process.output}")
