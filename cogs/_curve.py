@@ -17,6 +17,7 @@ from bot.ui.reply import AnswerDeletedError, Reply
 
 # How a line of the card begins, by the number of examples.
 SHOWN = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
+MANY_SHOWN = N_("**{n}** examples")
 
 
 async def show_curve(
@@ -63,7 +64,7 @@ def _card(name: str, course: Course, measured: Measured, measures: str, model: s
         # Translators: {measures} is "right" or "like the answers wanted".
         _(
             "{shown}: {score:.0%} {measures} · {tokens:,} tokens a call",
-            shown=_(SHOWN.get(point.examples, N_("**{n}** examples")), n=point.examples),
+            shown=_(SHOWN.get(point.examples, MANY_SHOWN), n=point.examples),
             score=point.score,
             measures=measures,
             tokens=point.tokens // max(len(point.scores), 1),

@@ -131,9 +131,8 @@ class Ask(commands.Cog):
         """Say what went wrong and let the person choose."""
         note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
         text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
-        page = Page(
-            f"{text}\n{_('You can choose one yourself.')}", footer(selection.answer), (_menu(selection, tricks),)
-        )
+        text += "\n" + _("You can choose one yourself.")
+        page = Page(text, footer(selection.answer), (_menu(selection, tricks),))
         message = await reply.finish(page)
         await self._services.answers.keep(message, selection.prompt, private=reply.private)
 
@@ -145,11 +144,16 @@ class Ask(commands.Cog):
 def _menu(selection: Served, tricks: Tricks, chosen: str = "") -> ActionMenu:
     """The tricks to choose from, less the one that was chosen."""
     options = [
-        discord.SelectOption(label=name, description=shorten(template.about, 100), value=name)
+        discord.SelectOption(label=name, description=shorten(_about(name, template, tricks), 100), value=name)
         for name, template in tricks.faces.items()
         if name != chosen
     ]
     return ActionMenu(MENU, selection.prompt.id, options, _("Choose another trick"))
+
+
+def _about(name: str, template: ChatTemplate, tricks: Tricks) -> str:
+    """What a trick is for: of a shipped one in the reader's language, of the server's own as it was taught."""
+    return template.about if name in tricks.own else _(template.about)
 
 
 def _object(selection: Served) -> dict[str, Any]:

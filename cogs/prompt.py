@@ -94,7 +94,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         files = [await attachment.to_file() for attachment in message.attachments]
         texts = _whole(message, prompt)
         name = discord.utils.escape_markdown(interaction.user.display_name)
-        texts[-1] = f"{texts[-1]}\n-# {_('shared by {name}', name=name)}"
+        texts[-1] += "\n" + _("-# shared by {name}", name=name)
         for number, text in enumerate(texts):
             last = number == len(texts) - 1
             extra: dict[str, Any] = {"view": View(*buttons_of(prompt_id))} if last and prompt is not None else {}

@@ -63,4 +63,4 @@ def _frame(text: str, cursor: str) -> str:
     if len(text) <= LIMIT - 20:
         whole = closed(text)
         return whole + cursor if whole == text else whole
-    return f"{closed(text[: LIMIT - 80])}\n-# … {_('{n:,} characters so far', n=len(text))}"
+    return closed(text[: LIMIT - 80]) + "\n" + _("-# … {n:,} characters so far", n=len(text))

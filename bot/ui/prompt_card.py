@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import _, ngettext, pgettext
+from bot.core.speech import N_, _, ngettext, pgettext
 from bot.core.text import closed, fenced
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -16,6 +16,7 @@ from bot.ui.safe import Layout
 SHARE = 3_200
 # Characters of an answer above its prompt; the whole answer stands in its own message.
 ANSWER = 1_000
+PROMPT = N_("Prompt")
 # Messages on a card: a card takes 40 components, and its buttons need a dozen of them.
 MOST = 20
 Files = Sequence[tuple[str, bytes]]
@@ -36,7 +37,7 @@ def prompt_card(
     `technique` is one of `bot.llm.schema.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
     price, time. `answer` stands above the messages; `rows` are buttons below them.
     """
-    card = Card(f"{title or _('Prompt')} · {_(technique)}")
+    card = Card(f"{title or _(PROMPT)} · {_(technique)}")
     if answer:
         card.text(closed(answer[:ANSWER]) + (" …" if len(answer) > ANSWER else "")).line()
     share = max((SHARE - min(len(answer), ANSWER)) // max(len(messages), 1), 120)
