@@ -59,7 +59,8 @@ def wrong(card: Scorecard, most: int) -> str:
 def _line(mark: Mark) -> str:
     name = _name(mark)
     if not mark.total:
-        return f"{name}: {mark.remark or _('nothing to ask')}"
+        remark = mark.remark or _("nothing to ask")
+        return f"{name}: {remark}"
     # Translators: of questions: so many were answered rightly, so many not answered, so many wrongly.
     parts = [_("{n:,} of {total:,} right", n=mark.right, total=mark.total)]
     if mark.refused:

@@ -129,7 +129,8 @@ def table(card: Scorecard) -> str:
     lines = [f"{'questions':<30} {'right':>13} {'refused':>8} {'wrong':>6}"]
     for mark in card.marks:
         if not mark.total:
-            lines.append(f"{_(mark.name):<30} {mark.remark or _('none asked'):>13}")
+            remark = mark.remark or _("none asked")
+            lines.append(f"{_(mark.name):<30} {remark:>13}")
             continue
         right = f"{mark.right}/{mark.total} {mark.share:>4.0%}"
         note = f"  {mark.remark}" if mark.note else ""

@@ -113,4 +113,5 @@ def _block(question: Question, column: Column, purse: PromptPurse) -> str:
     pocket = column.model == question.model.name and question.model.provider == ENGINE
     name = _(POCKET_NAME) if pocket else author(column.answer.model)
     small = [name, *figures(purse.behind(column.answer).prompt)[1:]]
-    return f"{shown or _('*no answer*')}\n-# {' · '.join(small)}"
+    shown = shown or _("*no answer*")
+    return f"{shown}\n-# {' · '.join(small)}"
