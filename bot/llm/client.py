@@ -1,4 +1,4 @@
-"""`ChatClient`: the one client of the process, on `AsyncOpenAI` with its aiohttp transport.
+"""`ChatClient`: the one client of the process, on `AsyncOpenAI` with a transport of our own.
 
 A parameter is sent only where the template sets it; `bot.llm.refusals` drops what a model refuses by name.
 """
@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 
 from bot.core.errors import ModelError, NoModelError
@@ -24,6 +24,7 @@ from bot.llm.request import Request
 from bot.llm.stopping import cut
 from bot.llm.streaming import AnswerStream, Chunks
 from bot.llm.tokens import TokenEstimator
+from bot.llm.transport import PacedTransport
 
 T = TypeVar("T")
 # Longest wait for a connection, and for the next byte of an answer, in seconds: a person gives up sooner.
@@ -61,7 +62,7 @@ class ChatClient:
             api_key=api_key,
             timeout=timeout,
             max_retries=RETRIES,
-            http_client=DefaultAioHttpClient(timeout=timeout),
+            http_client=httpx2.AsyncClient(transport=PacedTransport(), timeout=timeout, follow_redirects=True),
         )
 
     @property

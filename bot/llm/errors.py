@@ -66,7 +66,7 @@ def worded(error: Exception) -> ModelError:
     elif getattr(error, "status_code", None) == 413:
         made = ModelError(REFUSED)
     else:
-        lost = _lost_connection(error)
+        lost = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientConnectionError) else None
         made = ModelError(next(text for kind, text in _TABLE if isinstance(lost or error, kind)))
     made.__cause__ = error
     return made
@@ -76,11 +76,3 @@ def is_lasting(error: ModelError) -> bool:
     """Whether `error`, made by `worded`, would meet every other request as well, until the operator mends it."""
     cause = error.__cause__
     return isinstance(cause, _LASTING) or getattr(cause, "code", None) == "insufficient_quota"
-
-
-def _lost_connection(error: Exception) -> Exception | None:
-    """The lost connection behind `error`: the client's aiohttp transport calls that a timeout, too."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, aiohttp.ClientConnectionError):
-        cause = cause.__cause__
-    return None if isinstance(cause, aiohttp.ServerTimeoutError) else cause

@@ -32,6 +32,14 @@ async def test_the_pieces_are_the_whole_answer(fake: FakeModel, client: ChatClie
     assert stream.usage.prompt == 3
 
 
+async def test_pieces_that_come_fast_are_read_together(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("word " * 80, pieces=80, delay=0.005)
+    async with ASK.stream({}, client) as stream:
+        seen = [piece async for piece in stream]
+    assert (stream.text, stream.finish) == ("word " * 80, "stop")
+    assert len(seen) < 60
+
+
 async def test_cached_tokens_are_reported(fake: FakeModel, client: ChatClient) -> None:
     fake.usage = {"prompt_tokens": 90, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 64}}
     stream = await read(ASK, client)
