@@ -53,7 +53,7 @@ async def subject(name: str, entry: str, model: ModelProcess, starts: int = 5) -
     """A bot, started several times for the start-up figure; the last one stays."""
     times: list[float] = []
     async with AsyncExitStack() as stack:
-        wire = await stack.enter_async_context(Wire.start(rate_limits=False))
+        wire = await stack.enter_async_context(Wire.start(alone=True, rate_limits=False))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         env = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "fake-model"}
         env |= {"DATA_DIR": folder, "DAILY_TOKENS_PER_USER": "1000000000", "DAILY_TOKENS_PER_GUILD": "1000000000"}

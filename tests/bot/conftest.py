@@ -5,27 +5,21 @@ from dataclasses import replace
 
 import pytest_asyncio
 
-from tests.bot.town import Town, open_town
+from tests.bot.town import Town, free_port, open_town
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def running() -> AsyncIterator[Town]:
     """The bot, at its work."""
-    async with open_town() as town, town.bot(TEST_PATIENCE="4"):
-        yield town
+    port = free_port()
+    async with open_town() as town, town.bot(TEST_PATIENCE="4", HEALTH_PORT=str(port)):
+        yield replace(town, port=port)
 
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def town(running: Town) -> Town:
     """The same for one test: a channel of its own, no fault, and a model that has forgotten all it was told."""
-    await running.wire.clear_faults()
-    running.model.release()
-    # What a test that failed has left unsaid would be said in the next one.
-    running.model._next.clear()
-    running.model.says("All is well.")
-    running.model.calls.clear()
-    place = await running.wire.create_channel("a-test")
-    return replace(running, place=place["id"])
+    return await running.anew()
 
 
 @pytest_asyncio.fixture(loop_scope="package")

@@ -3,20 +3,28 @@
 import json
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.bot.town import Town, final, open_town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ANYWHERE = {"ask", "rewrite", "translate", "Rewrite…", "Translate"}
 # Discord lets a bot that is not a member follow up so often.
 FOLLOW_UPS = 5
 
 
-@pytest_asyncio.fixture
-async def installed() -> AsyncIterator[Town]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def switched_on() -> AsyncIterator[Town]:
     """The portal allows it and the switch is on."""
     async with open_town(user_install=True) as town, town.bot(USER_INSTALL="true"):
         yield town
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def installed(switched_on: Town) -> Town:
+    return await switched_on.anew()
 
 
 async def test_each_command_says_where_it_may_be_used(installed: Town) -> None:

@@ -1,7 +1,6 @@
 """What the running bot keeps, as Discord's own events tell it: deleted messages, servers that are left; and health."""
 
 import asyncio
-import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +15,7 @@ from tests.wire.views import Message
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 NOTED = "SELECT name FROM marks WHERE name LIKE 'left:%'"
+FROM = "SELECT source_id, author_id FROM prompts WHERE source_id = ?"
 GONE = "The prompt behind this answer is not kept any more."
 
 
@@ -34,54 +34,44 @@ async def translated(town: Town) -> tuple[Message, Message]:
     said = await town.wire.say("Guten Morgen", user="admin", channel=town.place)
     answer = await (await town.wire.menu("Translate", said)).answer(final)
     await town.presses(answer, "Prompt")
-    await until(lambda: bool(town.rows("SELECT id FROM prompts")))
+    await until(lambda: bool(town.rows(FROM, said.id)))
     return said, answer
 
 
-async def test_a_deleted_message_takes_the_prompts_along_that_were_made_from_it(fresh: Town) -> None:
-    async with fresh.bot():
-        said, answer = await translated(fresh)
-        assert fresh.rows("SELECT source_id, author_id FROM prompts") == [(said.id, fresh.wire.people["admin"])]
-        await fresh.wire.remove_message(said)
-        await until(lambda: not fresh.rows("SELECT id FROM prompts"))
-        assert (await fresh.presses(answer, "Prompt")).text == GONE
+async def test_a_deleted_message_takes_the_prompts_along_that_were_made_from_it(town: Town) -> None:
+    said, answer = await translated(town)
+    assert town.rows(FROM, said.id) == [(said.id, town.wire.people["admin"])]
+    await town.wire.remove_message(said)
+    await until(lambda: not town.rows(FROM, said.id))
+    assert (await town.presses(answer, "Prompt")).text == GONE
 
 
-async def test_a_server_is_noted_when_it_is_left(fresh: Town) -> None:
-    async with fresh.bot():
-        guild = await fresh.wire.create_guild("Elsewhere", "talk")
-        await fresh.wire.remove_guild(guild["id"])
-        await until(lambda: fresh.rows(NOTED) == [(f"left:{guild['id']}",)])
+async def test_a_server_is_noted_when_it_is_left(town: Town) -> None:
+    guild = await town.wire.create_guild("Elsewhere", "talk")
+    await town.wire.remove_guild(guild["id"])
+    await until(lambda: (f"left:{guild['id']}",) in town.rows(NOTED))
 
 
-async def test_a_server_that_the_bot_is_back_in_is_noted_no_more(fresh: Town) -> None:
-    """It was noted by an earlier process."""
-    async with fresh.bot():
-        assert fresh.rows(NOTED) == []
-    note = ("left:" + str(fresh.wire.guild_id), "1.0")
-    with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as connection, connection:
-        connection.execute("INSERT INTO marks VALUES (?, ?)", note)
-    async with fresh.bot():
-        await until(lambda: fresh.rows(NOTED) == [])
-
-
-async def test_a_server_that_was_left_while_the_bot_was_away_is_noted_at_its_start(fresh: Town) -> None:
+async def test_a_start_notes_the_server_that_was_left_meanwhile_and_no_more_the_one_that_the_bot_is_back_in(
+    fresh: Town,
+) -> None:
+    """The one that it is back in was noted by an earlier process."""
     async with fresh.bot():
         guild = await fresh.wire.create_guild("Elsewhere", "talk")
         await fresh.answer("translate", text="x", to="Greek", channel=guild["channels"]["talk"])
         assert fresh.rows(NOTED) == []
     await fresh.wire.remove_guild(guild["id"])
+    note = ("left:" + str(fresh.wire.guild_id), "1.0")
+    with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as connection, connection:
+        connection.execute("INSERT INTO marks VALUES (?, ?)", note)
     async with fresh.bot():
         await until(lambda: fresh.rows(NOTED) == [(f"left:{guild['id']}",)])
 
 
-async def test_health_knows_the_gateway_the_database_and_the_model(fresh: Town) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    async with aiohttp.ClientSession() as session, fresh.bot(HEALTH_PORT=str(port)):
-        async with session.get(f"http://127.0.0.1:{port}/readyz") as ready:
+async def test_health_knows_the_gateway_the_database_and_the_model(town: Town) -> None:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{town.port}") as session:
+        async with session.get("/readyz") as ready:
             assert await ready.json() == {"gateway": True, "database": True, "model": True}
             assert ready.status == 200
-        async with session.get(f"http://127.0.0.1:{port}/livez") as alive:
+        async with session.get("/livez") as alive:
             assert alive.status == 200

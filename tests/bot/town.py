@@ -1,11 +1,12 @@
 """A loopback Discord, a scripted model and the bot between them; the hands of the people are `Town.wire`."""
 
 import asyncio
+import socket
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ def a_sentence(message: Message) -> bool:
 
 @dataclass
 class Town:
-    """Everything that a test of the whole bot holds. `place` is a channel of this test's own."""
+    """Everything that a test of the whole bot holds. `place` is a channel of this test's own; `port` is for health."""
 
     wire: Wire
     model: FakeModel
     folder: Path
     place: str = "general"
+    port: int = 0
 
     def env(self, **more: str) -> dict[str, str]:
         """The bot's environment: the scripted model, unless `more` says otherwise."""
@@ -55,6 +57,16 @@ class Town:
     async def started(self, **env: str) -> Process:
         """The bot, started and not waited for: for starts that must fail. The caller closes it."""
         return await Process.start(ENTRY, ["run"], self.wire.env() | self.env(**env), self.wire.folder)
+
+    async def anew(self) -> "Town":
+        """The same for one more test: its own channel, no fault, and a model that has forgotten all it was told."""
+        await self.wire.clear_faults()
+        self.model.release()
+        # What a test that failed has left unsaid would be said in the next one.
+        self.model._next.clear()
+        self.model.says("All is well.")
+        self.model.calls.clear()
+        return replace(self, place=(await self.wire.create_channel("a-test"))["id"])
 
     async def does(self, command: str, /, **options: Any) -> Exchange:
         """A person uses a command in this test's channel."""
@@ -89,6 +101,13 @@ class Town:
         """Let requests about one answer fail."""
         token = (await exchange.state())["token"]
         await self.wire.fault(method, f"/webhooks/.*{token}", **rule)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @asynccontextmanager

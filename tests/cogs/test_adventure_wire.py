@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -9,13 +10,16 @@ import pytest_asyncio
 from tests.bot.town import Town, a_sentence, open_town
 from tests.cogs.adventure_game import FULL, Game, begin
 from tests.wire.exchange import Exchange
+from tests.wire.views import Modal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+# Rates are the law of `tests/wire/`; a story of five messages in as many seconds would wait for them here.
+QUICK = {"rate_scale": 0.1}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def busy() -> AsyncIterator[Town]:
-    async with open_town() as town, town.bot():
+    async with open_town(**QUICK) as town, town.bot():
         yield town
 
 
@@ -165,18 +169,8 @@ async def test_direct_messages_are_turns(busy: Town) -> None:
     assert "All is well." in shown.content
 
 
-async def test_a_form_that_was_opened_before_a_restart_can_be_sent_in_after_it() -> None:
-    async with open_town() as town:
-        async with town.bot():
-            game = await begin(town, "general")
-            form = await (await town.wire.press(await game.newest(), "Act…")).modal()
-        async with town.bot():
-            await town.wire.submit(form, {"text": "look around"})
-            assert (await game.shown("look around")).buttons == FULL
-
-
 async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
-    async with open_town() as town:
+    async with open_town(**QUICK) as town:
         async with town.bot() as process:
             game = await begin(town, "general")
             await game.act("look")
@@ -199,19 +193,45 @@ async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
             assert game.turns() == [(one, "done") for one in ("look", "open the door", "hum", "knock")]
 
 
-async def test_stopping_in_the_middle_keeps_the_turn_and_says_so() -> None:
-    async with open_town() as town:
-        async with town.bot() as process:
-            game = await begin(town, "general")
+@dataclass(frozen=True)
+class Stopped:
+    """A bot that was stopped while one story was being told and a form was open in another, and runs again."""
+
+    town: Town
+    told: Game
+    typed: Game
+    form: Modal
+    code: int
+    output: str
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stopped() -> AsyncIterator[Stopped]:
+    async with open_town(**QUICK) as town:
+        async with town.bot(TEST_LAST_WORDS="0.5") as process:
+            typed = await begin(town, "general")
+            form = await (await town.wire.press(await typed.newest(), "Act…")).modal()
+            told = await begin(town, (await town.wire.create_channel("another"))["id"])
             town.model.holds()
-            await town.wire.slash("adventure act", channel=game.place, text="open the door")
-            await game.shown("open the door", until=lambda _: True)
+            await town.wire.slash("adventure act", channel=told.place, text="open the door")
+            await told.shown("open the door", until=lambda _: True)
             process.terminate()
-            assert await process.wait(30) == 0
-            assert "Traceback" not in process.output
+            code = await process.wait(30)
         town.model.release()
-        shown = await game.shown("open the door")
-        assert "I am being restarted. This turn is kept" in shown.content
         async with town.bot():
-            await town.wire.press(shown, "Retry")
-            assert (await game.shown("open the door", until=lambda found: "Prompt" in found.buttons)).buttons == FULL
+            yield Stopped(town, told, typed, form, code, process.output)
+
+
+async def test_a_form_that_was_opened_before_a_restart_can_be_sent_in_after_it(stopped: Stopped) -> None:
+    await stopped.town.wire.submit(stopped.form, {"text": "look around"})
+    assert (await stopped.typed.shown("look around")).buttons == FULL
+
+
+async def test_stopping_in_the_middle_keeps_the_turn_and_says_so(stopped: Stopped) -> None:
+    assert stopped.code == 0
+    assert "Traceback" not in stopped.output
+    shown = await stopped.told.shown("open the door")
+    assert "I am being restarted. This turn is kept" in shown.content
+    await stopped.town.wire.press(shown, "Retry")
+    again = await stopped.told.shown("open the door", until=lambda found: "Prompt" in found.buttons)
+    assert again.buttons == FULL

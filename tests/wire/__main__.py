@@ -3,29 +3,16 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 
-from aiohttp import web
-
-from tests.wire import seeds
-from tests.wire.rest import application
-from tests.wire.state import State
+from tests.wire.serving import inside
 
 
 async def serve(port: int) -> None:
     """Binds to loopback, prints address, token and ids as one line of JSON, and waits for the end of input."""
-    state = State("")
-    runner = web.AppRunner(application(state), access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    state.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    about = {"address": state.address, "token": seeds.TOKEN, "pid": os.getpid()}
-    about |= {"people": seeds.PEOPLE, "channels": seeds.CHANNELS, "guild": seeds.GUILD}
-    print(json.dumps(about), flush=True)
-    await asyncio.to_thread(sys.stdin.buffer.read)
-    await runner.cleanup()
+    async with inside(port) as about:
+        print(json.dumps(about), flush=True)
+        await asyncio.to_thread(sys.stdin.buffer.read)
 
 
 def main() -> None:

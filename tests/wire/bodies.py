@@ -8,7 +8,7 @@ from aiohttp import BodyPartReader, web
 
 from tests.wire.form import Json, Path, refusal
 from tests.wire.posting import Draft, Upload
-from tests.wire.state import State
+from tests.wire.state import LINE, State
 
 FILE_FIELD = re.compile(r"files?\[(\d+)\]")
 
@@ -41,7 +41,7 @@ async def read_draft(request: web.Request, state: State, prefix: Path = ()) -> D
             continue
         data = bytes(await part.read())
         if part.name == "payload_json":
-            draft.payload = request["journal"]["body"] = json.loads(data)
+            draft.payload = request[LINE]["body"] = json.loads(data)
         elif match := FILE_FIELD.fullmatch(part.name or ""):
             if len(data) > state.settings.upload_limit:
                 raise refusal("too_large")

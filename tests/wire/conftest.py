@@ -13,8 +13,11 @@ TINY = "tests.wire.tiny_bot:main"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def busy() -> AsyncIterator[Wire]:
-    """One server with the tiny bot for a whole file of tests; each of them goes to a channel of its own."""
-    async with Wire.start() as running, running.bot(entry=TINY):
+    """One server with the tiny bot for a whole file of tests; each of them goes to a channel of its own.
+
+    It is a process of its own, as the benchmarks need it.
+    """
+    async with Wire.start(alone=True) as running, running.bot(entry=TINY):
         yield running
 
 

@@ -6,8 +6,6 @@ People are named `admin` (owns the server), `member`, `friend` and `operator` (o
 
 import asyncio
 import base64
-import json
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +17,8 @@ import aiohttp
 
 from tests.wire.exchange import Exchange
 from tests.wire.observer import Observer, WireError
-from tests.wire.process import ROOT, Process
+from tests.wire.process import Process
+from tests.wire.serving import apart, inside
 from tests.wire.views import Json, Message, Modal
 
 BOT = "bot.__main__:main"
@@ -35,7 +34,6 @@ class Wire(Observer):
     def __init__(self, session: aiohttp.ClientSession, about: Json, folder: Path) -> None:
         super().__init__(session, str(about["address"]))
         self.token = str(about["token"])
-        self.pid = int(about["pid"])
         self.people: dict[str, int] = about["people"]
         self.channel_ids: dict[str, int] = about["channels"]
         self.guild_id = int(about["guild"])
@@ -47,27 +45,15 @@ class Wire(Observer):
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, **settings: Any) -> AsyncIterator[Self]:
-        """Runs the server in a process of its own; settings as for `configure`. It ends with the block."""
-        server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.wire"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-        )
-        assert server.stdin is not None
-        assert server.stdout is not None
-        try:
-            about = json.loads(await server.stdout.readline())
+    async def start(cls, *, alone: bool = False, **settings: Any) -> AsyncIterator[Self]:
+        """Runs the server, `alone` in a process of its own; settings as for `configure`. It ends with the block."""
+        async with apart() if alone else inside() as about:
             with tempfile.TemporaryDirectory(prefix="wire-") as folder:
                 connector = aiohttp.TCPConnector(limit=0)
                 async with aiohttp.ClientSession(connector=connector) as session:
                     wire = cls(session, about, Path(folder))
                     await wire.configure(**settings)
                     yield wire
-        finally:
-            server.stdin.close()
-            await server.wait()
 
     async def configure(self, **settings: Any) -> None:
         """Changes the server: `response_deadline`, `token_life`, `upload_limit`, `old_edit_limit`,

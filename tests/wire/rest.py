@@ -18,7 +18,7 @@ from tests.wire import (
 )
 from tests.wire.faults import before, finish, json_response
 from tests.wire.form import ApiError, Json, refusal
-from tests.wire.state import STATE, State
+from tests.wire.state import LINE, STATE, State
 
 API = "/api/v10"
 # A token in the address stands in for the bot's own there.
@@ -60,7 +60,7 @@ async def _write_down(state: State, request: web.Request, path: str) -> Json:
         body = json.loads(raw) if len(raw) <= JOURNAL_BODY else {"length": len(raw)}
     entry: Json = {"at": time.monotonic(), "method": request.method, "path": path, "body": body, "status": None}
     state.journal.append(entry)
-    request["journal"] = entry
+    request[LINE] = entry
     return entry
 
 

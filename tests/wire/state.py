@@ -107,3 +107,5 @@ class State:
 
 
 STATE = web.AppKey("state", State)
+# A request's line in the journal.
+LINE = web.RequestKey("journal", dict)
