@@ -131,10 +131,10 @@ def _layer(
     """Attention, then the perceptron; columns before `first` are read but not written."""
     width = shape.width
     n1, s1 = norm(x)
-    qkv = n1 @ weights[f"{layer}.qkv"]
-    q = split_heads(qkv[:, first:, :width], shape.heads)
-    k = split_heads(qkv[:, :, width : 2 * width], shape.heads)
-    v = split_heads(qkv[:, :, 2 * width :], shape.heads)
+    qkv = weights[f"{layer}.qkv"]
+    q = split_heads(n1[:, first:] @ qkv[:, :width], shape.heads)
+    kv = n1 @ qkv[:, width:]
+    k, v = split_heads(kv[:, :, :width], shape.heads), split_heads(kv[:, :, width:], shape.heads)
     scores = q @ k.transpose(0, 1, 3, 2) * q.dtype.type((width // shape.heads) ** -0.5) + mask[:, :, first:]
     heat = softmax(scores)
     mixed = join_heads(heat @ v)
@@ -193,12 +193,15 @@ def _layer_back(weights: Weights, shape: Shape, layer: int, dx: Array, kept: tup
     dscores = heat * (dheat - np.sum(dheat * heat, axis=-1, keepdims=True))
     dscores *= dscores.dtype.type((shape.width // shape.heads) ** -0.5)
     width = shape.width
-    dqkv = np.zeros((*n1.shape[:2], 3 * width), dtype=n1.dtype)
-    dqkv[:, first:, :width] = join_heads(dscores @ k)
-    dqkv[:, :, width : 2 * width] = join_heads(dscores.transpose(0, 1, 3, 2) @ q)
-    dqkv[:, :, 2 * width :] = join_heads(heat.transpose(0, 1, 3, 2) @ dmixed)
-    grads[f"{layer}.qkv"] = flat(n1).T @ flat(dqkv)
-    before = norm_back(dqkv @ weights[f"{layer}.qkv"].T, n1, s1)
+    dq = join_heads(dscores @ k)
+    dkv = np.empty((*n1.shape[:2], 2 * width), dtype=n1.dtype)
+    dkv[:, :, :width] = join_heads(dscores.transpose(0, 1, 3, 2) @ q)
+    dkv[:, :, width:] = join_heads(heat.transpose(0, 1, 3, 2) @ dmixed)
+    qkv = weights[f"{layer}.qkv"]
+    grads[f"{layer}.qkv"] = np.concatenate([flat(n1[:, first:]).T @ flat(dq), flat(n1).T @ flat(dkv)], axis=1)
+    dn1 = dkv @ qkv[:, width:].T
+    dn1[:, first:] += dq @ qkv[:, :width].T
+    before = norm_back(dn1, n1, s1)
     before[:, first:] += dx
     return before
 

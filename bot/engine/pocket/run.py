@@ -12,10 +12,9 @@ from bot.engine.pocket import store
 from bot.engine.pocket.config import MAX_EPOCHS, MAX_ROWS, Config, Result, Row
 from bot.engine.pocket.data import Corpus, Pair, Recipe, batches, encode_question, pair_of
 from bot.engine.pocket.model import Batch, Shape, Weights, new_weights
+from bot.engine.pocket.optimizer import Optimizer
 from bot.engine.pocket.words import SPECIAL, Vocabulary, words_of
 
-RATE = 3e-3
-"""The learning rate that a multiplier of 1 stands for."""
 VALID_BATCH = 64
 
 
@@ -55,10 +54,10 @@ class Run:
     weights: Weights
     identity: str
     batch_size: int
-    rate: float
+    speed: float
+    """What the learning rates are multiplied by."""
+    optimizer: Optimizer
     progress: Progress = field(default_factory=Progress)
-    mean: Weights = field(default_factory=dict)
-    square: Weights = field(default_factory=dict)
 
 
 def prepare(rows: Sequence[Row], validation: Sequence[Row], config: Config) -> Run:
@@ -95,12 +94,11 @@ def prepare(rows: Sequence[Row], validation: Sequence[Row], config: Config) -> R
         weights=weights,
         identity=store.digest(data + repr(sorted(config.identity().items())).encode()),
         batch_size=size,
-        rate=RATE * speed,
+        speed=speed,
+        optimizer=Optimizer(weights),
     )
     epochs = config.n_epochs if config.n_epochs != "auto" else auto_epochs(corpus.steps(size))
     run.progress = Progress(epochs=epochs, slow_from=epochs // 2)
-    run.mean = {name: np.zeros_like(array) for name, array in weights.items()}
-    run.square = {name: np.zeros_like(array) for name, array in weights.items()}
     return run
 
 
@@ -110,8 +108,8 @@ def auto_batch(rows: int) -> int:
 
 
 def auto_epochs(steps: int) -> int:
-    """The most epochs that `auto` takes: about 1,700 steps of them, but 38 at least and 100 at most."""
-    return max(38, min(MAX_EPOCHS, 1700 // steps))
+    """The most epochs that `auto` takes: about 1,000 steps of them, but 22 at least and 100 at most."""
+    return max(22, min(MAX_EPOCHS, 1000 // steps))
 
 
 def replay(older: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
@@ -136,17 +134,21 @@ def restore(run: Run, folder: Path) -> None:
     if facts["identity"] != run.identity:
         raise StorageError("The checkpoint in this folder belongs to other examples or settings.")
     run.progress = Progress(**facts["progress"])
-    for kind, weights in (("weights", run.weights), ("mean", run.mean), ("square", run.square)):
+    for kind, weights in state_of(run).items():
         for name in weights:
             weights[name] = arrays[f"{kind}/{name}"]
 
 
 def keep(run: Run, folder: Path) -> None:
     """Writes a checkpoint."""
-    kinds = {"weights": run.weights, "mean": run.mean, "square": run.square}
-    arrays = {f"{kind}/{name}": array for kind, weights in kinds.items() for name, array in weights.items()}
+    arrays = {f"{kind}/{name}": array for kind, weights in state_of(run).items() for name, array in weights.items()}
     facts = {"step": run.progress.step, "identity": run.identity, "progress": vars(run.progress)}
     store.save_state(folder, arrays, facts)
+
+
+def state_of(run: Run) -> dict[str, Weights]:
+    """All the arrays that a checkpoint holds."""
+    return {"weights": run.weights, "mean": run.optimizer.mean, "square": run.optimizer.square}
 
 
 def resolved(run: Run) -> dict[str, float]:
@@ -154,7 +156,7 @@ def resolved(run: Run) -> dict[str, float]:
     return {
         "n_epochs": run.progress.epochs,
         "batch_size": run.batch_size,
-        "learning_rate_multiplier": run.rate / RATE,
+        "learning_rate_multiplier": run.speed,
     }
 
 

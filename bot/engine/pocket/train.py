@@ -1,7 +1,7 @@
 """Training: one flat loop from rows to a model, which can be stopped anywhere and goes on as if it had not.
 
-Adam walks at full speed until the validation score stops rising (or for half of the epochs, where their
-number is given), then slows down to a halt: most of what is won is won while slowing down.
+The weights walk at full speed until the validation score stops rising (or for half of the epochs, where their
+number is given), then slow down to a halt: most of what is won is won while slowing down.
 
 An epoch's draws come from the seed and the epoch's number alone. So a checkpoint holds no state of a
 random generator: the epoch is drawn again, and its batches up to the checkpoint are left out.
@@ -19,10 +19,6 @@ from bot.engine.pocket.config import Config, Metrics, Result, Row
 from bot.engine.pocket.model import NO_TARGET, Batch, Shape, Weights, backward, forward, loss_of
 from bot.engine.pocket.run import Progress, Run, about, keep, prepare, report, restore
 
-DECAY = 0.05
-MOMENTUM, SPREAD = 0.9, 0.99
-LONGEST_STEP = 1.0
-"""The gradient is scaled down to this length."""
 WARM_UP = 50
 """Steps in which the rate rises from nothing."""
 EVERY, PATIENCE = 2, 3
@@ -52,8 +48,7 @@ def train(
         if at.within == 0:
             at.loss_sum, at.loss_steps = 0.0, 0
         for batch in shown[at.within :]:
-            rate = run.rate * pace(at, len(shown))
-            loss, right = learn(run, batch, rate)
+            loss, right = learn(run, batch, run.speed * pace(at, len(shown)))
             at.step, at.within = at.step + 1, at.within + 1
             at.loss_sum, at.loss_steps = at.loss_sum + loss, at.loss_steps + 1
             at.words += int(np.count_nonzero(batch.question) + np.count_nonzero(batch.answer))
@@ -80,21 +75,12 @@ def pace(at: Progress, steps: int) -> float:
     return min(1.0, (at.step + 1) / WARM_UP, falling)
 
 
-def learn(run: Run, batch: Batch, rate: float) -> tuple[float, float]:
-    """One step of Adam with decoupled weight decay; the batch's loss and accuracy before it."""
+def learn(run: Run, batch: Batch, share: float) -> tuple[float, float]:
+    """One step at a `share` of the full rate; the batch's loss and accuracy before it."""
     scores, trace = forward(run.weights, run.shape, batch.question, batch.answer)
     loss, slope, right = loss_of(scores, batch.target)
     grads = backward(run.weights, run.shape, slope, trace)
-    length = float(np.sqrt(sum(np.vdot(g, g) for g in grads.values())))
-    scale = min(1.0, LONGEST_STEP / (length + 1e-12))
-    steps = run.progress.step + 1
-    first, second = 1 - MOMENTUM**steps, 1 - SPREAD**steps
-    for name, weight in run.weights.items():
-        grad, mean, square = grads[name] * np.float32(scale), run.mean[name], run.square[name]
-        mean += np.float32(1 - MOMENTUM) * (grad - mean)
-        square += np.float32(1 - SPREAD) * (grad * grad - square)
-        weight *= np.float32(1 - rate * DECAY)
-        weight -= np.float32(rate / first) * mean / (np.sqrt(square / np.float32(second)) + np.float32(1e-8))
+    run.optimizer.step(run.weights, grads, share, run.progress.step + 1)
     return loss, float(right.sum() / np.count_nonzero(batch.target != NO_TARGET))
 
 
