@@ -13,10 +13,12 @@ from datetime import timedelta
 import discord
 
 from bot.core.errors import FewshotError
+from bot.core.speech import speaking
 from bot.tuning import cards
 from bot.tuning.records import JobRow
 from bot.tuning.service import Tuning
 from bot.ui.errors import LOST, TROUBLE, worded
+from bot.ui.hearing import language_of
 from bot.ui.reply import attached
 from cogs.finetune.job_card import Shown, job_card, state_of
 
@@ -49,6 +51,8 @@ class Cards:
 
     async def run(self) -> None:
         """Tend all cards, those from before a restart first, until cancelled."""
+        # Before that no server is known, nor the language that its people read.
+        await self._bot.wait_until_ready()
         await self._take_up()
         while True:
             if not self._tended:
@@ -69,7 +73,7 @@ class Cards:
         except discord.HTTPException as error:
             await self._tuning.cancel(job.id)
             await cards.close(self._tuning.database, job.id)
-            raise FewshotError(f"The job's card cannot stand here. {worded(error)}") from error
+            raise FewshotError("The job's card cannot stand here. {reason}", reason=worded(error)) from error
         except LOST as error:
             _log.warning("the card of job %s waits: %s", job.id, error)
         self._tended[job.id] = Tended()
@@ -110,7 +114,7 @@ class Cards:
 
     async def _show(self, job: JobRow) -> None:
         """Edit the card, or post it afresh where it is old or was deleted."""
-        shown = await job_card(await state_of(self._tuning, job))
+        shown = await self._shown(job)
         channel = self._channel(job.guild_id, job.channel_id)
         if job.message_id is not None:
             old = channel.get_partial_message(job.message_id)
@@ -120,6 +124,12 @@ class Cards:
         layout, files = shown
         message = await channel.send(view=layout, files=attached(files), nonce=_nonce(job))
         await cards.stands(self._tuning.database, job, message.id)
+
+    async def _shown(self, job: JobRow) -> Shown:
+        """The card of `job` in the language of its place; read once more, for what went wrong is said in it too."""
+        guild = self._bot.get_guild(job.guild_id) if job.guild_id is not None else None
+        with speaking(language_of(self._bot, guild)):
+            return await job_card(await state_of(self._tuning, await self._tuning.job(job.id)))
 
     def _channel(self, guild_id: int | None, channel_id: int | None) -> discord.PartialMessageable:
         """A channel by its ids; nothing is fetched for it."""

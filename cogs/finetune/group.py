@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.core.speech import _
 from bot.services import Services
 from bot.tuning.cards import STEPS
 from bot.ui.cards import Card
@@ -94,12 +95,13 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         """A line a job."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await self._services.tuning.jobs()
-        card = Card("Tuning jobs")
+        card = Card(_("Tuning jobs"))
         for job in found[:SHOWN_JOBS]:
-            what = f"`{job.model}`" if job.model else f"{job.base}, dataset {job.dataset_id}"
-            card.text(f"**{job.corpus}** · {STEPS[job.state]} · <t:{int(job.at)}:R>\n{what}\n-# job {job.id}")
+            what = _("{base}, dataset {dataset}", base=job.base, dataset=job.dataset_id)
+            head = f"**{job.corpus}** · {_(STEPS[job.state])} · <t:{int(job.at)}:R>"
+            card.text("\n".join([head, f"`{job.model}`" if job.model else what, _("-# job {job}", job=job.id)]))
         if not found:
-            card.text("There is none yet: /finetune start begins one.")
+            card.text(_("There is none yet: /finetune start begins one."))
         await interaction.edit_original_response(view=card.layout())
 
     @app_commands.command(description="How a job stands")
@@ -117,14 +119,14 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         """End a job that is not over."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._services.tuning.cancel(id)
-        await interaction.edit_original_response(content=f"The job {job.id} is {job.state}.")
+        await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
 
-    async def _cancel_by_button(self, interaction: discord.Interaction[Any], job_id: str, _: list[str]) -> None:
+    async def _cancel_by_button(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
         """The same, by the button of a job's card."""
         operator_of(interaction, self._services.settings)
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._services.tuning.cancel(job_id)
-        await interaction.edit_original_response(content=f"The job {job.id} is {job.state}.")
+        await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
 
     @app_commands.command(description="The tuned models, and which of them answer")
     async def models(self, interaction: discord.Interaction[Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import discord
 
+from bot.core.speech import _, ngettext
 from bot.rendering import bar
 from bot.tuning import cards
 from bot.tuning.cards import STEPS
@@ -53,20 +54,23 @@ async def state_of(tuning: Tuning, job: JobRow) -> State:
 async def job_card(state: State) -> Shown:
     """The card, and the pictures that belong to it."""
     job, scores = state.job, state.scorecard
-    card = Card(f"Training {job.corpus} · {STEPS[job.state]}", colour=COLOURS.get(job.state, discord.Colour.gold()))
+    title = _("Training {corpus} · {step}", corpus=job.corpus, step=_(STEPS[job.state]))
+    card = Card(title, colour=COLOURS.get(job.state, discord.Colour.gold()))
     files: list[tuple[str, bytes]] = []
     for text in (_progress(job), _outcome(job, state.active)):
         card.text(text)
     if scores is not None and job.state == "done":
         card.text(_scorecard.lines(scores))
-        picture = await _scorecard.picture(scores, f"{job.corpus}: answered rightly")
+        picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=job.corpus))
         if picture is not None:
             files.append((_scorecard.PICTURE, picture))
     training, validation = losses(state.events)
     if training or validation:
-        title = f"{job.corpus}: loss" if job.over else f"{job.corpus}: loss so far"
+        # Translators: headlines of a picture of the loss, the measure of how wrong a model is while it learns.
+        over, so_far = _("{corpus}: loss", corpus=job.corpus), _("{corpus}: loss so far", corpus=job.corpus)
+        title = over if job.over else so_far
         files.append((LOSSES, await loss_picture(training, validation, title)))
-    for name, _ in files:
+    for name, _picture in files:
         card.picture(name)
     card.row(*_buttons(state))
     return card.text(f"-# {' · '.join(_small(job))}").layout(), files
@@ -91,27 +95,31 @@ def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[
 def price(job: JobRow) -> str:
     """What it cost, as people read it."""
     if job.nanodollars is None:
-        return "price not known" if job.over else ""
-    return f"${Decimal(job.nanodollars) / NANO:,.2f}" if job.nanodollars else "free"
+        return _("price not known") if job.over else ""
+    return _("${usd:,.2f}", usd=Decimal(job.nanodollars) / NANO) if job.nanodollars else _("free")
 
 
 def _progress(job: JobRow) -> str:
     """A bar, where there is something to count."""
     if job.state == "running" and job.total_steps:
-        return f"{bar(job.step, job.total_steps)} steps"
+        return _("{bar} steps", bar=bar(job.step, job.total_steps))
     if job.state == "scoring" and job.to_score:
-        return f"{bar(job.scored, job.to_score)} questions"
+        return _("{bar} questions", bar=bar(job.scored, job.to_score))
     if job.over:
         return ""
-    return f"At {PROFILES[job.provider].title}: {job.status}" if job.status else "…"
+    # Translators: how a job stands, in a word of its provider's own; {provider} may be "The local engine".
+    said = _("At {provider}: {status}", provider=_(PROFILES[job.provider].title), status=job.status)
+    return said if job.status else "…"
 
 
 def _outcome(job: JobRow, active: bool) -> str:
     """What is to be said besides: the model, the error, or what holds it up."""
     lines = []
     if job.state == "done":
-        answers = "It answers now." if active else "It does not answer yet: promote it."
-        lines.append(f"The model is `{job.model}`. {answers}")
+        if active:
+            lines.append(_("The model is `{model}`. It answers now.", model=job.model))
+        else:
+            lines.append(_("The model is `{model}`. It does not answer yet: promote it.", model=job.model))
     if job.error:
         lines.append(f"⚠️ {discord.utils.escape_markdown(job.error)}")
     if job.note:
@@ -121,28 +129,32 @@ def _outcome(job: JobRow, active: bool) -> str:
 
 def _small(job: JobRow) -> list[str]:
     """The last line: what, on what, since when, for how much."""
-    parts = [f"job {job.id}", job.base, f"dataset {job.dataset_id}", f"begun <t:{int(job.at)}:R>"]
+    begun = _("begun {when}", when=f"<t:{int(job.at)}:R>")
+    parts = [_("job {job}", job=job.id), job.base, _("dataset {dataset}", dataset=job.dataset_id), begun]
     if job.ended is not None:
-        parts[-1] = f"took {duration(job.ended - job.at)}"
+        parts[-1] = _("took {time}", time=duration(job.ended - job.at))
     if job.trained_tokens is not None:
-        parts.append(f"{job.trained_tokens:,} tokens")
+        parts.append(ngettext("{n:,} token", "{n:,} tokens", job.trained_tokens))
     return [*parts, *filter(None, [price(job)])]
 
 
 def _buttons(state: State) -> list[discord.ui.Item[Any]]:
     job = state.job
     if not job.over and job.state != "scoring":
-        return [ActionButton("ft-cancel", job.id, label="Cancel", style=discord.ButtonStyle.danger)]
+        return [ActionButton("ft-cancel", job.id, label=_("Cancel"), style=discord.ButtonStyle.danger)]
     if job.state != "done":
         return []
-    promote = ActionButton("ft-promote", job.id, label="Promote", emoji="🏁", style=discord.ButtonStyle.success)
-    return [ActionButton("ft-scores", job.id, label="Wrong answers", emoji="🔎"), *([] if state.active else [promote])]
+    promote = ActionButton("ft-promote", job.id, label=_("Promote"), emoji="🏁", style=discord.ButtonStyle.success)
+    return [
+        ActionButton("ft-scores", job.id, label=_("Wrong answers"), emoji="🔎"),
+        *([] if state.active else [promote]),
+    ]
 
 
 def duration(seconds: float) -> str:
     """Seconds as people say them."""
     if seconds < 100:
-        return f"{max(round(seconds), 1)} s"
+        return _("{n:,.0f} s", n=max(seconds, 1.0))
     if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return _("{n:,.0f} min", n=seconds / 60)
+    return _("{n:,.1f} h", n=seconds / 3600)

@@ -7,9 +7,11 @@ from typing import Any
 import discord
 
 from bot.core.errors import InputError, NotFoundError
+from bot.core.speech import _
 from bot.services import Services
 from bot.tuning.cards import Place
 from bot.tuning.estimate import Quote, blocked
+from bot.tuning.prepare import name_of
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import DatasetRow
 from bot.ui.actions import ActionButton
@@ -39,12 +41,12 @@ class Starting:
         quotes = await self._services.tuning.estimate(row.id, base)
         await interaction.edit_original_response(view=_estimate(row, quotes, base, start=start))
 
-    async def plan(self, interaction: discord.Interaction[Any], dataset_id: str, _: list[str]) -> None:
+    async def plan(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
         """The same by a button."""
         operator_of(interaction, self._services.settings)
         await self.show(interaction, dataset_id, "", start=True)
 
-    async def train(self, interaction: discord.Interaction[Any], corpus: str, _: list[str]) -> None:
+    async def train(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
         """Train on the newest dataset of a corpus; at once where it costs nothing, else after a confirmation."""
         user_id = operator_of(interaction, self._services.settings)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -52,11 +54,11 @@ class Starting:
         quotes = await self._services.tuning.estimate(dataset.id)
         if quotes[0].usd == 0:
             await self._begin(interaction, dataset.id, "", user_id)
-            await interaction.edit_original_response(content="It has begun: the card below tells how it goes.")
+            await interaction.edit_original_response(content=_("It has begun: the card below tells how it goes."))
         else:
             await interaction.edit_original_response(view=_estimate(dataset, quotes, "", start=True))
 
-    async def confirmed(self, interaction: discord.Interaction[Any], argument: str, _: list[str]) -> None:
+    async def confirmed(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """The price is agreed to: start the job, once."""
         user_id = operator_of(interaction, self._services.settings)
         assert interaction.message is not None, "buttons stand under messages"
@@ -67,14 +69,14 @@ class Starting:
         try:
             dataset_id, base = argument.split(":", 1)
             base = await self._base(base)
-            await interaction.response.edit_message(view=Card("Starting …").layout())
+            await interaction.response.edit_message(view=Card(_("Starting …")).layout())
             await self._begin(interaction, dataset_id, base, user_id)
             begun = True
         finally:
             if not begun:
                 self._pressed.remove(interaction.message.id)
         await interaction.edit_original_response(
-            view=Card("Started").text("The card below tells how it goes.").layout()
+            view=Card(_("Started")).text(_("The card below tells how it goes.")).layout()
         )
 
     async def _begin(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> None:
@@ -100,19 +102,21 @@ def packed(base: str) -> str:
 
 def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: bool) -> Layout:
     """Every known model in a block of its own, since a table is too wide for a phone; the chosen one first."""
-    card = Card(f"Training on {dataset.name}")
+    card = Card(_("Training on {dataset}", dataset=name_of(dataset)))
     for quote in quotes:
         card.text(_block(quote))
         if quote.chosen:
             card.line()
     warned = dict.fromkeys(f"⚠️ {each.warning}" for each in quotes if each.warning)
     card.text("\n".join(warned))
-    card.text(f"-# Prices in US dollars, read {max(quote.model.read for quote in quotes)} · dataset {dataset.id}")
+    read = max(quote.model.read for quote in quotes)
+    card.text(_("-# Prices in US dollars, read {day} · dataset {dataset}", day=read, dataset=dataset.id))
     closed = blocked(quotes[0].model.provider)
     if start and closed:
-        return card.text(f"⚠️ It cannot be started. {closed}").layout()
+        return card.text(_("⚠️ It cannot be started. {reason}", reason=_(closed))).layout()
     if start:
-        label = f"Start: {_said(quotes[0])}"
+        # Translators: a button that starts training at this price.
+        label = _("Start: {price}", price=_said(quotes[0]))
         card.row(
             ActionButton(
                 "ft-start", f"{dataset.id}:{packed(base)}", label=label, emoji="🏋️", style=discord.ButtonStyle.success
@@ -123,14 +127,18 @@ def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: boo
 
 def _block(quote: Quote) -> str:
     model = quote.model
-    head = f"**{model.name}** · {PROFILES[model.provider].title}"
-    figures = [_said(quote), f"{quote.tokens:,} tokens in {quote.epochs} rounds"]
+    head = f"**{model.name}** · {_(PROFILES[model.provider].title)}"
+    figures = [_said(quote), _("{n:,} tokens in {rounds} rounds", n=quote.tokens, rounds=quote.epochs)]
     if model.prompt is not None and model.prompt > 0:
-        figures.append(f"then ${model.prompt} in and ${model.completion} out for a million tokens")
+        # Translators: what using the tuned model costs, for tokens that it reads and that it writes.
+        then = _("then ${read} in and ${written} out for a million tokens", read=model.prompt, written=model.completion)
+        figures.append(then)
     if quote.lives is not None:
-        figures.append(f"lives until {model.shutdown}")
+        figures.append(_("lives until {day}", day=model.shutdown))
     return f"{'➜ ' if quote.chosen else ''}{head}\n{' · '.join(figures)}"
 
 
 def _said(quote: Quote) -> str:
-    return "price not known" if quote.usd is None else "free" if not quote.usd else f"about {quote.price}"
+    if quote.usd is None:
+        return _("price not known")
+    return _("about {price}", price=quote.price) if quote.usd else _("free")
