@@ -10,6 +10,7 @@ from pathlib import Path
 import bot.app
 import bot.client
 import bot.llm.client
+import bot.play.taking
 import bot.ui.work
 from bot.__main__ import main as fewshot
 
@@ -18,9 +19,9 @@ def main() -> None:
     """Read what the test wants from the environment, and hand over to the command line."""
     bot.client.QUIET = 0.2
     if patience := os.environ.get("TEST_PATIENCE"):
-        bot.llm.client.PATIENCE = bot.llm.client.TIMEOUT.read = float(patience)
+        bot.llm.client.PATIENCE = bot.llm.client.SILENCE = float(patience)
     if seconds := os.environ.get("TEST_LAST_WORDS"):
-        bot.ui.work.LAST_WORDS = float(seconds)
+        bot.ui.work.LAST_WORDS = bot.play.taking.GRACE = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):
         bot.app.TEMPLATES = Path(templates)
     fewshot()

@@ -91,7 +91,7 @@ class Drill:
         return found[0] if found else None
 
 
-async def _run(drill: Drill, turns: int, kills: int) -> int:
+async def _run(drill: Drill, turns: int, kills: int, within: float) -> int:
     """Start the bot again and again, killing it `kills` times at random moments; how often it was killed."""
     playing = asyncio.create_task(drill.play(turns))
     killed = 0
@@ -99,7 +99,7 @@ async def _run(drill: Drill, turns: int, kills: int) -> int:
         async with drill.town.bot() as process:
             drill.alive.set()
             if killed < kills:
-                await asyncio.wait({playing}, timeout=drill.chance.uniform(0.2, 4.0))
+                await asyncio.wait({playing}, timeout=drill.chance.uniform(0.05 * within, within))
                 if not playing.done():
                     drill.alive.clear()
                     await _kill(process)
@@ -136,18 +136,20 @@ async def _every_button_works(drill: Drill, turns: int) -> None:
     await game.shown("…")
 
 
-async def drill(turns: int, kills: int) -> None:
-    """A game of so many turns with so many kills in it, and what must hold at its end."""
+async def drill(turns: int, kills: int, *, within: float = 4.0, **discord: float) -> None:
+    """A game of so many turns with so many kills in it, each `within` seconds of a start, and what must hold at its
+    end. `discord` are settings of the loopback Discord.
+    """
     chance = random.Random(SEED)
     print(f"DRILL_SEED={SEED}")
-    async with open_town() as town:
+    async with open_town(**discord) as town:
         town.model.says(
             "You go on. The corridor is long and dark, and there is a light at its end.", pieces=5, delay=0.05
         )
         game = Drill(town, chance)
         async with town.bot():
             game.game = await begin(town, "general")
-        killed = await _run(game, turns, kills)
+        killed = await _run(game, turns, kills, within)
         told = [words for words, state in game.game.turns() if state == "done" and words]
         path = town.rows(
             "WITH RECURSIVE walk AS (SELECT turns.* FROM turns JOIN stories ON stories.head = turns.id"
