@@ -17,6 +17,13 @@ from cogs._access import managed_guild
 SERVERS_OWN = "server"
 # A call sets aside about so many tokens before it is made; a lower limit lets nobody ask anything.
 ONE_CALL = 2_000
+# The switch for the questions to tuned models: one for all corpora.
+CORPORA = "racing"
+
+
+def _choice(name: str) -> str:
+    """A switch as it is offered; which corpora there are is not known yet, so that the others are dots."""
+    return "/racing ask, /… ask" if name == CORPORA else f"/{name}"
 
 
 @app_commands.default_permissions(manage_guild=True)
@@ -102,7 +109,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         menus="Let Translate and Rewrite… send other people's messages to a model",
         adult="Let age-restricted channels hold what is for adults, where the operator's moderation would block it",
     )
-    @app_commands.choices(command=[app_commands.Choice(name=f"/{name}", value=name) for name in PRIVATE])
+    @app_commands.choices(command=[app_commands.Choice(name=_choice(name), value=name) for name in PRIVATE])
     async def privacy(
         self,
         interaction: discord.Interaction[Any],
@@ -125,12 +132,16 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
         await interaction.response.send_message(view=self._card(guild), ephemeral=True)
 
+    def _commands(self, name: str) -> list[str]:
+        """The commands that a switch is about."""
+        return [f"/{corpus} ask" for corpus in self._services.tuning.corpora.names] if name == CORPORA else [f"/{name}"]
+
     def _card(self, guild: int) -> Layout:
         """All settings of a server, in words."""
         guilds = self._services.guilds
         own = guilds.of(guild)
-        private = [f"/{name}" for name in PRIVATE if guilds.private(guild, name)]
-        public = [f"/{name}" for name in PRIVATE if not guilds.private(guild, name)]
+        private = [command for name in PRIVATE if guilds.private(guild, name) for command in self._commands(name)]
+        public = [command for name in PRIVATE if not guilds.private(guild, name) for command in self._commands(name)]
         card = Card(_("Settings of this server"))
         if own.language:
             card.text(_("**Language** {language}", language=LANGUAGES[own.language]))

@@ -69,6 +69,20 @@ async def test_a_server_chooses_who_sees_answers_and_a_person_chooses_for_theirs
     assert own.response.ephemeral
 
 
+async def test_one_switch_is_about_the_questions_to_every_corpus_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "faq"
+    folder.mkdir()
+    (folder / "faq.txt").write_text("The paddock opens at nine.", encoding="utf-8")
+    async with simulated(tmp_path / "data", corpora={"faq": folder}) as sim:
+        told = await sim.admin.slash(sim.general, "settings privacy", command="racing", private=True)
+        alone = next(line for line in sim.text(told.response).splitlines() if "For the asker alone" in line)
+        assert alone.endswith(", /racing ask, /faq ask")
+        for corpus in ("racing", "faq"):
+            answer = await sim.member.slash(sim.general, f"{corpus} ask", question="When?")
+            assert answer.response is not None
+            assert answer.response.ephemeral
+
+
 async def test_others_messages_stay_here_where_the_switch_is_off(sim: Simulated) -> None:
     """One's own message may still be translated."""
     theirs, own = await sim.other.send(sim.general, "Guten Morgen"), await sim.member.send(sim.general, "Hallo")
