@@ -1,34 +1,37 @@
 """`ChatClient`: the one client of the process, on `AsyncOpenAI` with a transport of our own.
 
-A parameter is sent only where the template sets it; `bot.llm.refusals` drops what a model refuses by name.
+A parameter is sent only where the template sets it; `bot.llm.refusals` drops what a model refuses by name. Importing
+`openai` takes a third of a second of CPU time, more than all the rest of a start. So it is done at the first call, or
+by `ChatClient.warm` before it, and off the loop.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
-
-import httpx2
-import openai
-from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletion
 
 from bot.core.errors import ModelError, NoModelError
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
 from bot.core.speech import N_
-from bot.llm.errors import FOREIGN, NONSENSE, UNCLEAR, worded
+from bot.llm.errors import NONSENSE, UNCLEAR, foreign, worded
 from bot.llm.prices import Usage
 from bot.llm.refusals import Refusals
 from bot.llm.request import Request
 from bot.llm.stopping import cut
 from bot.llm.streaming import AnswerStream, Chunks
 from bot.llm.tokens import TokenEstimator
-from bot.llm.transport import PacedTransport
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types.chat import ChatCompletion
 
 T = TypeVar("T")
-# Longest wait for a connection, and for the next byte of an answer, in seconds: a person gives up sooner.
-TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
+# One way to make a call with a body, through the stock client.
+Create = Callable[["AsyncOpenAI", dict[str, Any]], Awaitable[T]]
+# Longest wait for a connection, and for the next word of an answer, in seconds: a person gives up sooner.
+CONNECT, SILENCE = 5.0, 60.0
 # The client waits as the server's retry-after says, up to two minutes, else half a second and doubling.
 RETRIES = 2
 # Seconds until a call, its retries included, must have begun to answer.
@@ -38,7 +41,8 @@ NO_CATEGORY = N_("no category named")
 
 
 class ChatClient:
-    """Asks one server. At most `concurrency` calls run at a time; cancelling a task stops its call.
+    """Asks one server. At most `concurrency` calls run at a time; cancelling a task stops its call; one that says
+    nothing for `silence` seconds (default: `SILENCE`) is given up.
 
     All calls raise `ModelError` with a sentence for people.
     """
@@ -50,47 +54,72 @@ class ChatClient:
         api_key: str,
         model: str,
         concurrency: int = 64,
-        timeout: httpx2.Timeout = TIMEOUT,
+        silence: float | None = None,
     ) -> None:
         self.model = model
         self.tokens = TokenEstimator()
         self._places = asyncio.Semaphore(concurrency)
         self._refusals = Refusals()
         # Pinned to the address: an OPENAI_BASE_URL in the environment must not move a call of ours.
-        self._client = AsyncOpenAI(
-            base_url=base_url or OPENAI_URL,
-            api_key=api_key,
-            timeout=timeout,
-            max_retries=RETRIES,
-            http_client=httpx2.AsyncClient(transport=PacedTransport(), timeout=timeout, follow_redirects=True),
-        )
+        self._url, self._key = base_url or OPENAI_URL, api_key
+        self._silence = SILENCE if silence is None else silence
+        self._client: AsyncOpenAI | None = None
+        self._making = asyncio.Lock()
 
     @property
     def host(self) -> str:
         """The host that prompts are sent to."""
-        return self._client.base_url.host
+        return urlsplit(self._url).hostname or ""
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
+
+    async def warm(self) -> None:
+        """Make the stock client ready, so that the first call need not."""
+        await self._stock()
+
+    async def _stock(self) -> "AsyncOpenAI":
+        """The stock client, made at first need."""
+        if self._client is None:
+            async with self._making:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(self._made)
+        return self._client
+
+    def _made(self) -> "AsyncOpenAI":
+        import httpx2
+        from openai import AsyncOpenAI
+
+        from bot.llm.transport import PacedTransport
+
+        timeout = httpx2.Timeout(self._silence, connect=CONNECT)
+        return AsyncOpenAI(
+            base_url=self._url,
+            api_key=self._key,
+            timeout=timeout,
+            max_retries=RETRIES,
+            http_client=httpx2.AsyncClient(transport=PacedTransport(), timeout=timeout, follow_redirects=True),
+        )
 
     async def models(self) -> list[str]:
         """The ids of the models that the server lists."""
         try:
-            return [model.id async for model in await self._client.models.list()]
-        except FOREIGN as error:
+            return [model.id async for model in await (await self._stock()).models.list()]
+        except foreign() as error:
             raise worded(error) from error
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
 
-    async def complete(self, request: Request) -> ChatCompletion:
+    async def complete(self, request: Request) -> "ChatCompletion":
         """The client's own response object, whole."""
         try:
             async with self._places, asyncio.timeout(PATIENCE):
                 completion, body, stop = await self._asking(request, self._create, {})
-        except FOREIGN as error:
+        except foreign() as error:
             raise worded(error) from error
         if stop and completion.choices[0].message.content:
             completion.choices[0].message.content = cut(completion.choices[0].message.content, stop)
@@ -102,10 +131,10 @@ class ChatClient:
         """The categories under which the moderation `model` of the same server objects to `text`; empty for none."""
         try:
             async with asyncio.timeout(PATIENCE):
-                verdict = await self._client.moderations.create(model=model, input=text)
+                verdict = await (await self._stock()).moderations.create(model=model, input=text)
             (result,) = verdict.results
             categories = result.categories.to_dict()
-        except FOREIGN as error:
+        except foreign() as error:
             raise worded(error) from error
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
@@ -119,20 +148,22 @@ class ChatClient:
             await stack.enter_async_context(self._places)
             streamed = {"stream": True, "stream_options": {"include_usage": True}}
 
-            async def create(body: dict[str, Any]) -> AsyncIterator[bytes]:
-                raw = self._client.chat.completions.with_streaming_response.create(**_unwalked(body))
+            async def create(client: "AsyncOpenAI", body: dict[str, Any]) -> AsyncIterator[bytes]:
+                raw = client.chat.completions.with_streaming_response.create(**_unwalked(body))
                 chunks: AsyncIterator[bytes] = (await stack.enter_async_context(raw)).iter_bytes()
                 return chunks
 
             async with asyncio.timeout(PATIENCE):
-                return Chunks(*await self._asking(request, create, streamed))
+                return Chunks(*await self._asking(request, create, streamed), self._silence)
 
         return AnswerStream(opener)
 
-    async def _create(self, body: dict[str, Any]) -> ChatCompletion:
+    async def _create(self, client: "AsyncOpenAI", body: dict[str, Any]) -> "ChatCompletion":
         """One plain call. A page of HTML would come back as a text, and a list as a list."""
+        from openai.types.chat import ChatCompletion
+
         try:
-            completion: object = await self._client.chat.completions.create(**_unwalked(body))
+            completion: object = await client.chat.completions.create(**_unwalked(body))
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
         if not isinstance(completion, ChatCompletion) or not completion.choices:
@@ -149,14 +180,17 @@ class ChatClient:
         return Usage(prompt, 0, self.tokens.of_text(model, stream.text), estimated=True)
 
     async def _asking(
-        self, request: Request, create: Callable[[dict[str, Any]], Awaitable[T]], extra: Mapping[str, Any]
+        self, request: Request, create: "Create[T]", extra: Mapping[str, Any]
     ) -> tuple[T, dict[str, Any], tuple[str, ...]]:
         """What `create` gives, the body that it was given in the end, and the stops to apply here."""
+        client = await self._stock()
+        from openai import BadRequestError
+
         while True:
             body = self._refusals.body(request, self.model, extra)
             try:
-                return await create(body), body, self._refusals.local_stop(request, body)
-            except openai.BadRequestError as error:
+                return await create(client, body), body, self._refusals.local_stop(request, body)
+            except BadRequestError as error:
                 if not self._refusals.learned(error, body):
                     raise
 

@@ -1,12 +1,14 @@
 """What a model's server can answer instead of an answer, worded for people.
 
 The table is read from top to bottom along the class hierarchy. No sentence quotes a server's own text: it
-may hold an address or a piece of a key.
+may hold an address or a piece of a key. It is made at the first error, as `bot.llm.client` imports `openai` late.
 """
 
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
 import aiohttp
-import httpx2
-import openai
 
 from bot.core.errors import ModelError, NoModelError
 from bot.core.speech import N_
@@ -19,45 +21,62 @@ UNCLEAR = N_("The model's server gave an answer that cannot be understood. Try a
 UNREACHABLE = N_("The model cannot be reached right now. Try again in a moment.")
 # What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
 NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError)
-
-_TABLE: tuple[tuple[type[Exception], str], ...] = (
-    (openai.APITimeoutError, N_("The model took too long to answer. Try again in a moment.")),
-    (openai.APIConnectionError, UNREACHABLE),
-    (
-        openai.AuthenticationError,
-        N_("The model's server did not accept the bot's credentials; its operator must check them."),
-    ),
-    (
-        openai.PermissionDeniedError,
-        N_("The bot's account may not use this model; its operator must choose another."),
-    ),
-    (
-        openai.NotFoundError,
-        N_("The model that the bot is set to use does not exist; its operator must choose another."),
-    ),
-    (
-        openai.RateLimitError,
-        N_("The model is getting more requests than it takes right now. Try again in a minute."),
-    ),
-    (openai.InternalServerError, N_("The model's server has a fault right now. Try again in a minute.")),
-    (openai.BadRequestError, REFUSED),
-    (openai.UnprocessableEntityError, REFUSED),
-    (openai.APIError, UNCLEAR),
-    (httpx2.TimeoutException, N_("The model took too long to answer. Try again in a moment.")),
-    (httpx2.HTTPError, N_("The connection to the model broke off. Try again in a moment.")),
-    (httpx2.StreamError, N_("The connection to the model broke off. Try again in a moment.")),
-    (aiohttp.ClientConnectorError, UNREACHABLE),
-    (aiohttp.ClientError, N_("The connection to the model broke off. Try again in a moment.")),
-    (TimeoutError, N_("The model took too long to answer. Try again in a moment.")),
-)
-FOREIGN: tuple[type[Exception], ...] = tuple(kind for kind, _text in _TABLE)
-# What no other request would escape: the account or the model is at fault, not what was asked.
-_LASTING = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 QUOTA = N_("The account behind the bot has used up its credit with the model's provider; its operator must add some.")
 
 
+class InStreamError(Exception):
+    """An error that a server sent inside a stream it had begun with 200."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        super().__init__("error in the stream")
+        self.code = body.get("code")
+
+
+@cache
+def _table() -> tuple[tuple[type[Exception], str], ...]:
+    import httpx2
+    import openai
+
+    return (
+        (openai.APITimeoutError, N_("The model took too long to answer. Try again in a moment.")),
+        (openai.APIConnectionError, UNREACHABLE),
+        (
+            openai.AuthenticationError,
+            N_("The model's server did not accept the bot's credentials; its operator must check them."),
+        ),
+        (
+            openai.PermissionDeniedError,
+            N_("The bot's account may not use this model; its operator must choose another."),
+        ),
+        (
+            openai.NotFoundError,
+            N_("The model that the bot is set to use does not exist; its operator must choose another."),
+        ),
+        (
+            openai.RateLimitError,
+            N_("The model is getting more requests than it takes right now. Try again in a minute."),
+        ),
+        (openai.InternalServerError, N_("The model's server has a fault right now. Try again in a minute.")),
+        (openai.BadRequestError, REFUSED),
+        (openai.UnprocessableEntityError, REFUSED),
+        (openai.APIError, UNCLEAR),
+        (httpx2.TimeoutException, N_("The model took too long to answer. Try again in a moment.")),
+        (httpx2.HTTPError, N_("The connection to the model broke off. Try again in a moment.")),
+        (httpx2.StreamError, N_("The connection to the model broke off. Try again in a moment.")),
+        (aiohttp.ClientConnectorError, UNREACHABLE),
+        (aiohttp.ClientError, N_("The connection to the model broke off. Try again in a moment.")),
+        (TimeoutError, N_("The model took too long to answer. Try again in a moment.")),
+        (InStreamError, UNCLEAR),
+    )
+
+
+def foreign() -> tuple[type[Exception], ...]:
+    """All that can be raised on the way to a model and back, for an `except`."""
+    return tuple(kind for kind, _text in _table())
+
+
 def worded(error: Exception) -> ModelError:
-    """`error`, one of `FOREIGN`, as a `ModelError` with the sentence for it; the cause stays attached."""
+    """`error`, one of `foreign`, as a `ModelError` with the sentence for it; the cause stays attached."""
     code = getattr(error, "code", None)
     if code == NO_MODEL:
         made: ModelError = NoModelError("No language model is connected.")
@@ -67,12 +86,16 @@ def worded(error: Exception) -> ModelError:
         made = ModelError(REFUSED)
     else:
         lost = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientConnectionError) else None
-        made = ModelError(next(text for kind, text in _TABLE if isinstance(lost or error, kind)))
+        made = ModelError(next(text for kind, text in _table() if isinstance(lost or error, kind)))
     made.__cause__ = error
     return made
 
 
 def is_lasting(error: ModelError) -> bool:
     """Whether `error`, made by `worded`, would meet every other request as well, until the operator mends it."""
+    from openai import AuthenticationError, NotFoundError, PermissionDeniedError
+
     cause = error.__cause__
-    return isinstance(cause, _LASTING) or getattr(cause, "code", None) == "insufficient_quota"
+    # What no other request would escape: the account or the model is at fault, not what was asked.
+    lasting = isinstance(cause, AuthenticationError | PermissionDeniedError | NotFoundError)
+    return lasting or getattr(cause, "code", None) == "insufficient_quota"

@@ -5,11 +5,12 @@ parameter is sent until a model answers 400 and names it.
 """
 
 from collections.abc import Mapping
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from bot.llm.request import Request
+
+if TYPE_CHECKING:
+    from openai import BadRequestError
 
 # A refused limit on tokens is sent under the other of its two names: the older is refused by newer models.
 RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -42,7 +43,7 @@ class Refusals:
             return ()
         return (stop,) if isinstance(stop, str) else tuple(stop)
 
-    def learned(self, error: openai.BadRequestError, body: Mapping[str, Any]) -> bool:
+    def learned(self, error: "BadRequestError", body: Mapping[str, Any]) -> bool:
         """Whether `error` names a parameter of `body`; if so it is remembered, and asking again makes sense."""
         named = (error.param or "").partition(".")[0]
         if named not in body or named in NEVER_DROPPED:

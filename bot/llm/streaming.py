@@ -5,31 +5,34 @@ doubles a command's CPU time (5.9 ms against 3.0 ms for a bare bot, measured 202
 would have caught is looked for here: an error inside the stream, and a stream that ends before it is done.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, Self
 
-import openai
-
 from bot.core.errors import ModelError
-from bot.llm.errors import FOREIGN, worded
+from bot.llm.errors import NONSENSE, InStreamError, foreign, worded
 from bot.llm.prices import Usage
 from bot.llm.stopping import Stopper
 
-# What can end a stream early: the transport's own errors, an error inside the stream, a line that is not JSON
-# or not of the wire's form (an object that is a list, a text that is a number).
-BREAKS: tuple[type[Exception], ...] = (*FOREIGN, ValueError, TypeError, AttributeError)
+# What ends a stream at one of its lines: an error, a line that is not JSON or not of the wire's form (an object that
+# is a list, a text that is a number).
+UNREADABLE: tuple[type[Exception], ...] = (InStreamError, *NONSENSE)
 # Opens the stream of bytes, inside a stack that closes connection and place in the queue.
 Opener = Callable[[AsyncExitStack], Awaitable["Chunks"]]
 
 
 class Chunks:
-    """The bytes of one open response, what was really sent for them, and where to stop locally."""
+    """The bytes of one open response, what was really sent for them, where to stop locally, and for how many seconds
+    the model may say nothing.
+    """
 
-    def __init__(self, chunks: AsyncIterator[bytes], sent: Mapping[str, Any], stop: tuple[str, ...]) -> None:
-        self.chunks, self.sent, self.stop = chunks, sent, stop
+    def __init__(
+        self, chunks: AsyncIterator[bytes], sent: Mapping[str, Any], stop: tuple[str, ...], silence: float
+    ) -> None:
+        self.chunks, self.sent, self.stop, self.silence = chunks, sent, stop, silence
 
 
 class AnswerStream:
@@ -62,13 +65,13 @@ class AnswerStream:
         try:
             await self._stack.__aenter__()
             self._open = await self._opener(self._stack)
-        except FOREIGN as error:
+        except foreign() as error:
             await self._stack.aclose()
             raise worded(error) from error
         except BaseException:
             await self._stack.aclose()
             raise
-        self.sent = self._open.sent
+        self.sent, self._heard = self._open.sent, asyncio.get_running_loop().time()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -96,16 +99,25 @@ class AnswerStream:
         """The text in each chunk of bytes, to the end of the stream or to where it breaks."""
         rest = b""
         try:
-            async for chunk in self._open.chunks:
+            while chunk := await self._next():
                 *lines, rest = (rest + chunk).split(b"\n")
                 if text := self._text_of(lines):
                     yield text
                 if self._ended:
                     return
-        except BREAKS as error:
+        except (*foreign(), *NONSENSE) as error:
             self._error = error
         if text := self._text_of([rest]):
             yield text
+
+    async def _next(self) -> bytes:
+        """The next chunk of bytes, nothing at the end.
+
+        Raises `TimeoutError` where no line of data has come for too long: there are servers that keep a connection
+        alive with comments when nobody is at work on the answer any more.
+        """
+        async with asyncio.timeout_at(self._heard + self._open.silence):
+            return await anext(self._open.chunks, b"")
 
     def _text_of(self, lines: Iterable[bytes]) -> str:
         """The text in these lines; a line that cannot be read, or is an error, ends the stream behind it."""
@@ -113,13 +125,14 @@ class AnswerStream:
         for line in lines:
             if not line.startswith(b"data:"):
                 continue
+            self._heard = asyncio.get_running_loop().time()
             data = line[5:].strip()
             if data == b"[DONE]":
                 self._ended, self.finish = True, self.finish or "stop"
                 break
             try:
                 text += self._read(json.loads(data))
-            except BREAKS as error:
+            except UNREADABLE as error:
                 self._ended, self._error = True, error
                 break
         return text
@@ -127,7 +140,7 @@ class AnswerStream:
     def _read(self, chunk: Mapping[str, Any]) -> str:
         """The text in one chunk; notes model, usage and the reason it ended on the way."""
         if error := chunk.get("error"):
-            raise _InStream(error if isinstance(error, dict) else {"message": str(error)})
+            raise InStreamError(error if isinstance(error, dict) else {"message": str(error)})
         self.model = chunk.get("model") or self.model
         if usage := chunk.get("usage"):
             self.usage = usage_of(usage)
@@ -142,21 +155,10 @@ class AnswerStream:
     def _broke(self) -> None:
         """Keep what has come; with nothing to keep, say so."""
         if not self._pieces:
-            if isinstance(self._error, FOREIGN):
+            if isinstance(self._error, foreign()):
                 raise worded(self._error) from self._error
             raise ModelError("The model's answer broke off before its first word. Try again.") from self._error
         self.finish = "broken"
-
-
-class _InStream(openai.APIError):
-    """An error that a server sent inside a stream it had begun with 200."""
-
-    FOR_LOG = "error in the stream"
-
-    def __init__(self, body: dict[str, Any]) -> None:
-        self.message, self.body = self.FOR_LOG, body
-        self.code = body.get("code")
-        Exception.__init__(self, self.message)
 
 
 def usage_of(data: Mapping[str, Any]) -> Usage:

@@ -12,9 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
-
-from openai.types.chat import ChatCompletion
+from typing import TYPE_CHECKING, Any, Self
 
 from bot.core.errors import TemplateError
 from bot.core.speech import _
@@ -23,6 +21,9 @@ from bot.llm.filling import fill, names_in
 from bot.llm.request import Message, Request
 from bot.llm.schema import Input, ReplyKind, check
 from bot.llm.streaming import AnswerStream
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class ChatTemplate:
         filled = tuple({**message, "content": fill(message["content"], given)} for message in self.messages)
         return Request(filled, self.parameters, self.name, len(self.examples))
 
-    async def completion(self, values: Mapping[str, str], client: ChatClient | None = None) -> ChatCompletion:
+    async def completion(self, values: Mapping[str, str], client: ChatClient | None = None) -> "ChatCompletion":
         """Fill, send, and give the client's own response: `.choices[0].message.content` is the text.
 
         Without a `client` the process's shared one is used, made from the environment at first need.

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import httpx2
 import pytest
 from aiohttp import web
 
@@ -15,7 +14,7 @@ from tests.fake_model import FakeModel
 
 KEY = "sk-test-0123456789abcdefghij"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Serving = Callable[[Handler], AbstractAsyncContextManager[ChatClient]]
+Serving = Callable[..., AbstractAsyncContextManager[ChatClient]]
 
 
 async def read(template: ChatTemplate, client: ChatClient, values: Mapping[str, str] | None = None) -> AnswerStream:
@@ -49,9 +48,8 @@ async def client(fake: FakeModel) -> AsyncIterator[ChatClient]:
 
 @pytest.fixture
 async def hasty(fake: FakeModel) -> AsyncIterator[ChatClient]:
-    """A client that waits a fifth of a second for the next byte."""
-    timeout = httpx2.Timeout(0.2, connect=5.0)
-    async with ChatClient(base_url=fake.url, api_key=fake.token, model="fake-model", timeout=timeout) as opened:
+    """A client that waits a fifth of a second for the next word."""
+    async with ChatClient(base_url=fake.url, api_key=fake.token, model="fake-model", silence=0.2) as opened:
         yield opened
 
 
@@ -60,13 +58,12 @@ def serving() -> Serving:
     """A client of a server whose every path is answered by one handler."""
 
     @asynccontextmanager
-    async def serve(handler: Handler) -> AsyncIterator[ChatClient]:
+    async def serve(handler: Handler, silence: float = 60.0) -> AsyncIterator[ChatClient]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", handler)
-        async with (
-            listening(app, "127.0.0.1", 0) as port,
-            ChatClient(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, model="fake-model") as opened,
-        ):
-            yield opened
+        async with listening(app, "127.0.0.1", 0) as port:
+            url = f"http://127.0.0.1:{port}/v1"
+            async with ChatClient(base_url=url, api_key=KEY, model="fake-model", silence=silence) as opened:
+                yield opened
 
     return serve

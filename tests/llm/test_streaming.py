@@ -84,6 +84,28 @@ async def test_a_stream_that_falls_silent_keeps_its_words(fake: FakeModel, hasty
     assert (stream.text, stream.finish) == ("one two th", "broken")
 
 
+@pytest.mark.parametrize(("word", "said"), [("", "too long"), ("Half", None)])
+async def test_a_connection_that_is_only_kept_alive_is_given_up(serving: Serving, word: str, said: str | None) -> None:
+    """The server sends comments for as long as somebody listens."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        if word:
+            await response.write(b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % word.encode())
+        while True:
+            await response.write(b": keep-alive\n\n")
+            await asyncio.sleep(0.02)
+
+    async with serving(handler, silence=0.3) as client:
+        if said is not None:
+            with pytest.raises(ModelError, match=said):
+                await read(ASK, client)
+        else:
+            stream = await read(ASK, client)
+            assert (stream.text, stream.finish) == (word, "broken")
+
+
 @pytest.mark.parametrize(
     "lines",
     [
