@@ -42,7 +42,14 @@ def card_of(
             [ActionButton("connect", label=_("Connect a model"), emoji="🔌"), *(rows[1] if rows else [])],
         ]
     return prompt_card(
-        prompt.technique, prompt.messages, shown, parameters=prompt.parameters, title=title, answer=answer, rows=rows
+        prompt.technique,
+        prompt.messages,
+        shown,
+        parameters=prompt.parameters,
+        examples=prompt.examples,
+        title=title,
+        answer=answer,
+        rows=rows,
     )
 
 

@@ -55,7 +55,7 @@ class PrivacyCog(
         most = max(interaction.filesize_limit - ENVELOPE, ENVELOPE)
         made = await self._privacy.export(interaction.user.id, most=most)
         # The entries' names are those of the files in the ZIP.
-        counts = ", ".join(f"{number(count)} {name.replace('_', ' ')}" for name, count in made.counts.items())
+        counts = " · ".join(f"`{name}` {number(count)}" for name, count in made.counts.items())
         said = _("I keep nothing of you, and the file says so.")
         if counts:
             said = _("This is all that I keep of you: {entries}.", entries=counts)

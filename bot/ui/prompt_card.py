@@ -28,6 +28,7 @@ def prompt_card(
     figures: Sequence[str],
     *,
     parameters: Mapping[str, Any],
+    examples: int | None = None,
     title: str = "",
     answer: str = "",
     rows: Sequence[Sequence[discord.ui.Item[Any]]] = (),
@@ -35,7 +36,8 @@ def prompt_card(
     """The card, and the whole prompt as a file where the card had to shorten it.
 
     `technique` is one of `bot.llm.schema.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
-    price, time. `answer` stands above the messages; `rows` are buttons below them.
+    price, time. So many of the first pairs are `examples` (None: all), the rest is what was really said. `answer`
+    stands above the messages; `rows` are buttons below them.
     """
     card = Card(f"{title or _(PROMPT)} · {_(technique)}")
     if answer:
@@ -45,7 +47,7 @@ def prompt_card(
     for number, message in enumerate(messages):
         content = message["content"]
         shown = content if len(content) <= share else content[:share].rstrip() + " …"
-        block = f"**{_label(messages, number)}**\n{fenced(shown)}"
+        block = f"**{_label(messages, number, examples)}**\n{fenced(shown)}"
         if card.room < len(block) + 40 or number == MOST:
             shortened = True
             left = len(messages) - number
@@ -82,11 +84,13 @@ def ladder(prompt_id: str, examples: int, rung: str = "", *, tuned: bool) -> lis
     ]
 
 
-def _label(messages: Sequence[Mapping[str, str]], number: int) -> str:
+def _label(messages: Sequence[Mapping[str, str]], number: int, examples: int | None) -> str:
     """A message's role; those of an example pair say which example they are."""
     role = messages[number]["role"]
     last = len(messages) - 1
     if role in ("system", "developer") or (number == last and role == "user"):
         return role
     earlier = sum(1 for message in messages[: number + 1] if message["role"] == "user")
+    if examples is not None and earlier > examples:
+        return role
     return _("{role} · example {n}", role=role, n=earlier)

@@ -175,7 +175,7 @@ class Reply:
 
 def _pieces(page: Page) -> list[str] | None:
     """The page's text as messages, the footer under the last; None where they would be too many."""
-    pieces = split(page.text, LIMIT - len(page.footer) - 1)
+    pieces = split(page.text, LIMIT - len(page.footer) - 2)
     if pieces is None:
         return None
     if not pieces:
@@ -184,7 +184,10 @@ def _pieces(page: Page) -> list[str] | None:
 
 
 def _with_footer(text: str, footer: str) -> str:
-    return f"{text}\n{footer}" if footer else text
+    """`text` with the small line under it; under a list with a gap, or it would be read as part of the last item."""
+    in_list = text.rpartition("\n")[2].startswith("- ")
+    gap = "\n\n" if in_list else "\n"
+    return f"{text}{gap}{footer}" if footer else text
 
 
 def attached(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:

@@ -47,7 +47,7 @@ class Asking:
         self, reply: Reply, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError
     ) -> None:
         """The sentence; and for the operator, in a server, a button that trains a model."""
-        card = Card(_("No model knows {corpus} yet", corpus=corpus)).text(str(error))
+        card = Card("").text(str(error))
         if interaction.guild_id is not None and is_operator(interaction, self._services.settings):
             card.row(ActionButton("train", corpus, label=_("Train it now"), emoji="🏋️"))
         await reply.finish_card(card.layout())

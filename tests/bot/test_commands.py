@@ -92,7 +92,7 @@ async def test_facts_are_checked_and_laid_out_for_all(town: Town) -> None:
     town.model.says(f"Of course!\n{XML}")
     answer = await town.answer("facts", about="Senn Kava")
     assert not answer.ephemeral
-    assert answer.content.startswith("**Kava**\n- She won the cup.\n- Her pod is \\*The Thunderbolt\\*.\n-# ")
+    assert answer.content.startswith("**Kava**\n- She won the cup.\n- Her pod is \\*The Thunderbolt\\*.\n\n-# ")
     assert sent(town)[-1]["content"] == "Facts about: Senn Kava"
 
 

@@ -79,3 +79,12 @@ def test_a_prompt_that_a_card_shortens_is_whole_in_its_file(contents: list[str])
         assert name == "prompt.json"
         assert b'"temperature": 0' in data
         assert data.count(b'"role"') == len(contents)
+
+
+def test_only_the_examples_of_a_prompt_are_called_examples() -> None:
+    said = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user", "assistant", "user")]
+    layout, _ = prompt_card("one-shot", said, ["m"], parameters={}, examples=1)
+    shown = str(layout.to_components())
+    assert "user · example 1" in shown
+    assert "assistant · example 1" in shown
+    assert "example 2" not in shown
