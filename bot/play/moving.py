@@ -67,7 +67,7 @@ class Moving:
             story = await self._adventures.running(story_id)
             if story.head != seen:
                 raise NotFoundError(MOVED_ON)
-            self._taking.refuse_if_busy(story_id)
+            await self._taking.refuse_if_busy(story_id)
             turn = await turns.find(self._database, seen) if seen is not None else None
             seat = self._taking.seat(story_id)
             waiting = await self._vote(story, turn, person, verb, to)

@@ -29,6 +29,8 @@ LINE = 3
 FURTHEST = 400
 # Seconds that stopping gives the turns under way, and then their last words.
 GRACE, LAST_WORDS = 5.0, 3.0
+# Seconds in which a turn whose last edit is made is put away too, also on a busy machine.
+MOMENT = 1.0
 INTERRUPTED = N_("I was stopped in the middle of this turn.")
 STOPPING = N_("I am being restarted. This turn is kept; go on with it in a minute.")
 
@@ -94,8 +96,14 @@ class Taking:
         seat = self._seats.get(story_id)
         return seat is not None and seat.worker is not None
 
-    def refuse_if_busy(self, story_id: str) -> None:
-        """Raises `BusyError` while a turn is being told."""
+    async def refuse_if_busy(self, story_id: str) -> None:
+        """Raises `BusyError` while a turn is being told.
+
+        A turn has its buttons a moment before it is put away, so whoever is quick waits for that moment.
+        """
+        worker = self.seat(story_id).worker
+        if worker is not None:
+            await asyncio.wait({worker}, timeout=MOMENT)
         if self.busy(story_id):
             raise BusyError("A turn is being told; wait for its end.")
 
