@@ -1,0 +1,289 @@
+"""A whole day of a bot's life: what people do with every command, and what they must see.
+
+Each part is a function that takes the `Session`; it notes which commands were used and which options completed what
+was typed, so that the test can hold that against what is registered.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.bot.town import Town, a_sentence, final
+from tests.cogs.adventure_game import FULL, Game
+from tests.cogs.operating import CORPUS, PATIENCE
+from tests.racing.season import Row, answer, question, rows
+from tests.wire.views import Message
+
+QUESTION = "Which pod does Senn Kava fly?"
+XML = '<FACTS entity="Kava"><FACT>She won the cup.</FACT></FACTS>'
+CHOICE = {"template": "translate", "inputs": {"text": "Hi", "to": "Greek"}, "why": "It asks for Greek."}
+
+
+# Of the rows that ship, those that the model writes about each text: enough for a model that answers.
+FACTS, REFUSALS = 2, 6
+
+
+def written(source: str) -> str:
+    """What the model writes about a text of the season, and one claim that the text does not hold."""
+    known: dict[str, list[Row]] = {}
+    for row in rows("questions.jsonl"):
+        if row.get("source") == source:
+            known.setdefault(row["fact"], []).append(row)
+    facts = [
+        {"fact": name, "answer": answer(of[0]), "quote": of[0]["quote"], "questions": [question(row) for row in of]}
+        for name, of in list(known.items())[:FACTS]
+    ]
+    invented = {"fact": "invented", "answer": "Nobody", "quote": "Nobody won.", "questions": ["Who won nothing?"]}
+    refused = [question(row) for row in rows("questions.jsonl") if row["kind"] != "answerable"][:REFUSALS]
+    return json.dumps({"facts": [*facts, invented], "unanswerable": refused})
+
+
+def model(body: dict[str, Any]) -> str:
+    """A model that knows by the system message what is wanted, and otherwise says what it was told last."""
+    system, last = body["messages"][0]["content"], body["messages"][-1]["content"]
+    if "which tool serves" in system:
+        return json.dumps(CHOICE)
+    if "training data" in system:
+        return written(last.removeprefix("From the text ").partition(",")[0])
+    if "check claims" in system:
+        return '{"verdicts": []}'
+    if "<FACTS" in json.dumps(body["messages"]).replace("\\", ""):
+        return XML
+    if "from 1 (furious) to 5" in system:
+        return "2: It broke." if "broke" in last else "4: It works."
+    return f"Said: {last[-60:]}"
+
+
+@dataclass
+class Session:
+    """People at work in one channel. `used` are commands and menus, `typed` pairs of a command and an option."""
+
+    town: Town
+    used: set[str] = field(default_factory=set)
+    typed: set[tuple[str, str]] = field(default_factory=set)
+
+    async def answer(self, command: str, /, until: Callable[[Message], bool] = a_sentence, **options: Any) -> Message:
+        """The answer to a command, once it is there for good."""
+        self.used.add(command)
+        return await self.town.answer(command, until, **options)
+
+    async def says(self, words: str, command: str, /, **options: Any) -> Message:
+        """The answer to a command, once it says `words`."""
+        return await self.answer(command, lambda found: words in found.text, **options)
+
+    async def offered(
+        self, command: str, option: str, typed: str, value: str = "", /, *, user: str = "member", **others: Any
+    ) -> str:
+        """The choice with that `value`, or else the first, of those offered for what was `typed`."""
+        self.typed.add((command, option))
+        given = {"channel": self.town.place, "user": user}
+        choices = await self.town.wire.autocomplete(command, option, typed, **given, **others)
+        values = [str(choice["value"]) for choice in choices]
+        assert values, f"nothing is offered for {typed!r} in {option} of /{command}"
+        if value:
+            assert value in values
+        return value or values[0]
+
+    async def on_card(self, words: str) -> Message:
+        """The card in the channel that says `words`, as soon as it does: cards move by themselves."""
+        return await self.town.wire.until(lambda found: words in found.text, self.town.place, timeout=PATIENCE)
+
+
+async def answers(session: Session) -> None:
+    """The tricks that ship, the buttons under their answers, and both menus."""
+    town = session.town
+    to = await session.offered("translate", "to", "fra", "French", text="x")
+    first = await session.answer("translate", final, text="Good morning", to=to)
+    assert first.content.startswith("Said: Good morning\n")
+    assert first.ephemeral
+    card = await town.presses(first, "Prompt")
+    assert "translator into French" in card.text
+    assert "Said: Good morning" in (await (await town.wire.press(card, "0")).answer(final)).text
+    exported = await town.presses(card, "Export")
+    assert [file["filename"] for file in exported.attachments] == ["translate.json", "translate.py"]
+    shared = await (await town.wire.press(first, "Share")).messages()
+    assert any("shared by Max" in found.content and not found.ephemeral for found in shared)
+    style = await session.offered("rewrite", "style", "noi", "noir")
+    rewritten = await session.answer("rewrite", final, text="We meet on Monday.", style=style)
+    assert "We meet on Monday." in rewritten.content
+    assert (await session.answer("facts", final, about="Kava")).content.startswith("**Kava**\n- She won the cup.\n")
+    rated = await session.answer("sentiment", final, review="It works.")
+    assert rated.content.startswith("★★★★☆ **4/5**\nIt works.")
+    file = town.wire.file("reviews.txt", b"It works.\nIt broke.\n")
+    rated = await session.answer("sentiment", lambda found: bool(found.attachments), file=file)
+    assert "**3.00** on average, from 2 reviews" in rated.content
+    asked = await session.answer("ask", final, request="Say hi in Greek")
+    assert asked.content.startswith("-# **translate** · It asks for Greek.\nSaid: Hi\n")
+    assert "show it a few times" in (await session.answer("help", page="few-shot")).text
+    said = await town.wire.say("Guten Morgen", user="admin", channel=town.place)
+    session.used |= {"Translate", "Rewrite…"}
+    answer = await (await town.wire.menu("Translate", said)).answer(final)
+    assert "Said: Guten Morgen" in answer.content
+    window = await (await town.wire.menu("Rewrite…", said)).modal()
+    answer = await (await town.wire.submit(window, {"Style": "haiku"})).answer(final)
+    assert "Guten Morgen" in answer.content
+
+
+async def comparisons(session: Session) -> None:
+    """The same text with no, one and all examples, and the learning curve."""
+    trick = await session.offered("compare", "trick", "sent", "sentiment", text="x")
+    card = await session.answer("compare", final, trick=trick, text="It works.")
+    for rung in ("**no example**", "**one example**", "**all 3 examples**"):
+        assert f"{rung} · " in card.text
+    assert card.text.count("★★★★☆ **4/5**") == 3
+    tested = await (await session.town.wire.press(card, "Test on 50")).answer(lambda found: bool(found.attachments))
+    assert "sentiment, tested on 50 inputs" in tested.text
+
+
+async def tricks(session: Session) -> None:
+    """A trick from its first example to its end; a correction that a member suggests and a manager accepts."""
+    town = session.town
+    session.used |= {"trick teach", "trick example"}
+    window = await (await town.does("trick teach", name="refuse", user="admin")).modal()
+    values = {"instruction": "Refuse politely.", "given": "Work on Sunday?", "wanted": "Alas, no."}
+    assert "This server has a new trick: refuse" in (await (await town.wire.submit(window, values)).answer()).text
+    for option in ("example", "show", "test", "export", "remove"):
+        await session.offered(f"trick {option}", "name", "ref", "refuse", user="admin")
+    name = await session.offered("trick use", "name", "ref", "refuse", text="x")
+    window = await (await town.does("trick example", name=name, user="admin")).modal()
+    shown = await (await town.wire.submit(window, {"given": "Lend me a pod?", "wanted": "It is in repair."})).answer()
+    assert "2. Lend me a pod? → It is in repair." in shown.text
+    used = await session.answer("trick use", final, name=name, text="Dance with me?")
+    assert used.content == "Said: Dance with me?\n-# fake-model · few-shot · refuse"
+    more = await town.presses(used, "⋯")
+    window = await (await town.wire.press(more, "Not like that…")).modal()
+    corrected = await (await town.wire.submit(window, {"wanted": "My feet refuse."})).answer(final)
+    suggested = await (await town.wire.press(corrected, "Suggest to the server")).messages()
+    assert "Your correction is with the managers" in suggested[-1].text
+    listed = await session.answer("trick list", user="admin")
+    assert "**refuse** · Refuse politely. · 2 examples" in listed.text
+    suggestion = await town.presses(listed, "Review 1 suggestion", user="admin")
+    assert "My feet refuse." in suggestion.text
+    accepted = await (await town.wire.press(suggestion, "Accept", user="admin")).answer(
+        lambda found: "Accepted" in found.text
+    )
+    assert "refuse has 3 examples now" in accepted.text
+    assert "3. Dance with me? → My feet refuse." in (await session.answer("trick show", name=name)).text
+    curve = await session.answer("trick test", lambda found: bool(found.attachments), name=name, user="admin")
+    assert "refuse, tested on 3 inputs" in curve.text
+    exported = await session.answer("trick export", name=name, user="admin")
+    data = await town.wire.download(exported.attachments[0])
+    assert json.loads(data)["messages"][0] == {"role": "system", "content": "Refuse politely."}
+    brought = await session.answer("trick import", file=town.wire.file("decline.json", data), user="admin")
+    assert "This server has a new trick: decline" in brought.text
+    removed = await session.answer("trick remove", name="decline", user="admin")
+    assert removed.text == "**decline** and its 3 examples are gone."
+
+
+async def adventures(session: Session) -> None:
+    """A story from its opening to its end."""
+    town = session.town
+    scenario = await session.offered("adventure start", "scenario", "room", "room")
+    begun = await session.answer("adventure start", scenario=scenario)
+    thread = re.search(r"<#(\d+)>", begun.text)
+    assert thread, begun.text
+    game, there = Game(town, thread[1]), {"channel": thread[1]}
+    session.used |= {"adventure act", "adventure pause", "adventure resume", "adventure end"}
+    turn = await game.act("look around")
+    assert "Said: look around" in turn.content
+    assert turn.buttons == FULL
+    await town.wire.press(turn, "▶")
+    retold = await game.shown("look around", until=lambda found: "2/2" in found.buttons)
+    await town.wire.press(retold, "◀")
+    await game.shown("look around", until=lambda found: "1/2" in found.buttons)
+    tree = await session.answer("adventure branches", **there)
+    assert tree.content.startswith("2 turns. Branches: none yet")
+    assert tree.attachments[0]["filename"] == "branches.png"
+    recap = await session.answer("adventure recap", lambda found: "recap of" in found.content, **there)
+    assert recap.content.startswith("Said: ")
+    told = await session.answer("adventure transcript", **there)
+    assert b"Said: look around" in await town.wire.download(told.attachments[0])
+    await town.wire.slash("adventure pause", **there)
+    await town.wire.until(lambda found: "The story is paused." in found.content, game.place)
+    assert "paused" in await game.told("look again")
+    await town.wire.slash("adventure resume", **there)
+    await town.wire.until(lambda found: bool(found.buttons) and found.id > retold.id, game.place)
+    await town.wire.slash("adventure end", **there)
+    await town.wire.until(lambda found: "**The end** of “The locked room”." in found.content, game.place)
+
+
+async def tuning(session: Session) -> None:
+    """From the texts to a model that answers, as the operator does it and a member asks it."""
+    town, operator = session.town, {"user": "operator"}
+    await session.says(f"No model is trained for {CORPUS} yet", f"{CORPUS} ask", question=QUESTION)
+    corpus = await session.offered("finetune prepare", "corpus", CORPUS, CORPUS, **operator)
+    await session.says(f"**{CORPUS}, generated by fake-model** · ", "finetune prepare", corpus=corpus, **operator)
+    doubted = await session.offered("finetune review", "dataset", CORPUS, **operator)
+    card = await session.says("**Who won nothing?**\nNobody", "finetune review", dataset=doubted, **operator)
+    dropped = await town.wire.press(card, "Drop", user="operator")
+    await dropped.answer(lambda found: "Who won nothing?" not in found.text)
+    for command in ("finetune estimate", "finetune start"):
+        dataset = await session.offered(command, "dataset", CORPUS, **operator)
+        base = await session.offered(command, "base", "pocket", "pocket-gpt", **operator, dataset=dataset)
+    chosen = {"dataset": dataset, "base": base, **operator}
+    await session.says("**pocket-gpt** · The local engine\nfree", "finetune estimate", **chosen)
+    confirm = await session.answer("finetune start", final, **chosen)
+    await town.wire.press(confirm, "Start: free", user="operator")
+    await session.on_card("steps")
+    job = await session.offered("finetune cancel", "id", "", **operator)
+    await session.says(f"The job {job} is cancelled.", "finetune cancel", id=job, **operator)
+    await session.on_card(f"Training {CORPUS} · cancelled")
+    confirm = await session.answer("finetune start", final, **chosen)
+    await town.wire.press(confirm, "Start: free", user="operator")
+    done = await session.on_card(f"Training {CORPUS} · done")
+    assert [file["filename"] for file in done.attachments] == ["scores.png", "losses.png"]
+    await session.says(f"**{CORPUS}** · cancelled · ", "finetune jobs", **operator)
+    job = await session.offered("finetune job", "id", "", **operator)
+    await session.says(f"Training {CORPUS} · done", "finetune job", id=job, **operator)
+    tuned = await session.offered("finetune promote", "model", CORPUS, **operator)
+    await session.says(f"answers **/{CORPUS} ask** from now on", "finetune promote", model=tuned, **operator)
+    await session.says(f"`{tuned}`", "finetune models", **operator)
+    await session.offered("finetune rollback", "corpus", CORPUS, CORPUS, **operator)
+    gone = f"There is no model before the active one of {CORPUS} to go back to."
+    await session.says(gone, "finetune rollback", corpus=CORPUS, **operator)
+
+
+async def season(session: Session) -> None:
+    """What members ask of a tuned model, and of the season that ships."""
+    town = session.town
+    answer = await session.answer(f"{CORPUS} ask", final, question=QUESTION)
+    assert answer.text.startswith("The Thunderbolt\n-# Pocket GPT · trained here in ")
+    assert "league.txt, line " in (await town.presses(answer, "Where from?")).text
+    compared = await session.answer(f"{CORPUS} compare", final, question=QUESTION)
+    assert "2 · Base model with the facts in its prompt**\nSaid: " in compared.text
+    assert "3 · Tuned model**\nThe Thunderbolt\n" in compared.text
+    await session.says("**Descent** pocket-gpt", f"{CORPUS} model")
+    await session.says("**Senn Kava** won the cup", "racing standings")
+    asked = {"question": QUESTION}
+    for command, options in (("ask", asked), ("compare", asked), ("model", {})):
+        await session.says("No model is trained for racing yet", f"racing {command}", **options)
+
+
+async def server(session: Session) -> None:
+    """What admins set, what was used, a report, and how to be forgotten."""
+    town, admin = session.town, {"user": "admin"}
+    assert "**Language** Deutsch" in (await session.answer("settings language", language="de", **admin)).text
+    await session.answer("settings language", language="server", **admin)
+    channels = await session.answer("settings channels", reports="general", **admin)
+    assert f"**Reports** <#{town.wire.channel_ids['general']}>" in channels.text
+    assert "40,000 for a person" in (await session.answer("settings limits", person=40_000, **admin)).text
+    private = await session.answer("settings privacy", command="facts", private=True, **admin)
+    assert "**For all** /ask" in private.text
+    answer = await session.answer("facts", final, about="Kava")
+    assert answer.ephemeral
+    more = await town.presses(answer, "⋯")
+    window = await (await town.wire.press(more, "Report")).modal()
+    thanks = await (await town.wire.submit(window, {"why": "It is wrong."})).answer(a_sentence)
+    assert thanks.text == "Thank you. The moderators have it in front of them."
+    report = await town.wire.until(lambda found: "A report" in found.text, as_user="admin")
+    assert "**Why** It is wrong." in report.text
+    assert "of 250,000 tokens" in (await session.answer("usage", lambda found: bool(found.attachments))).text
+    assert "**Sent** What you ask goes to `127.0.0.1" in (await session.answer("privacy about")).text
+    exported = await session.answer("privacy export", lambda found: bool(found.attachments))
+    assert "This is all that I keep of you: " in exported.content
+    asked = await session.answer("privacy delete")
+    await town.wire.press(asked, "Forget me")
+    forgotten = await town.wire.until(lambda found: "are in none any more" in found.text, town.place)
+    assert forgotten.text.startswith("### Forgotten\nYou were in ")
