@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import openai
-
 from bot.core.errors import ModelError, NotFoundError
 from bot.llm.template import ChatTemplate
 from bot.storage import tuned
@@ -53,7 +51,9 @@ def not_trained(corpus: str) -> NotTrainedError:
 
 async def explained(database: Database, question: Question, error: ModelError) -> ModelError:
     """`error` as it should be told: a model that its provider has deleted is named, with the way back."""
-    if not isinstance(error.__cause__, openai.NotFoundError):
+    from openai import NotFoundError as UnknownModelError
+
+    if not isinstance(error.__cause__, UnknownModelError):
         return error
     await tuned.change(database, question.model.name, gone=True)
     gone = GoneError(

@@ -1,11 +1,15 @@
 """What can go wrong with a provider of tuning, as sentences for the operator."""
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import aiohttp
-import httpx2
-import openai
 
 from bot.core.errors import FewshotError
 from bot.core.speech import N_, _
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
 
 
 class TuningError(FewshotError):
@@ -30,18 +34,21 @@ WAYS_OUT = N_(
 )
 # What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
 NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, KeyError)
-FOREIGN: tuple[type[Exception], ...] = (
-    openai.OpenAIError,
-    httpx2.HTTPError,
-    aiohttp.ClientError,
-    OSError,
-    TimeoutError,
-    *NONSENSE,
-)
+
+
+@cache
+def foreign() -> tuple[type[Exception], ...]:
+    """All that asking a provider can raise, for an `except`. `openai` is imported late, as in `bot.llm.client`."""
+    import httpx2
+    import openai
+
+    return (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, TimeoutError, *NONSENSE)
 
 
 def worded(error: Exception, provider: str) -> TuningError:
-    """`error`, one of `FOREIGN`, by its class and status and never by its wording. `provider` is a profile's title."""
+    """`error`, one of `foreign`, by its class and status and never by its wording. `provider` is a profile's title."""
+    import openai
+
     provider = _(provider)
     if isinstance(error, openai.PermissionDeniedError):
         return RefusedError(
@@ -66,7 +73,7 @@ def worded(error: Exception, provider: str) -> TuningError:
     return AgainError("{provider} cannot be reached; this goes on by itself.", provider=provider)
 
 
-def _not_accepted(error: openai.APIStatusError, provider: str) -> TuningError:
+def _not_accepted(error: "APIStatusError", provider: str) -> TuningError:
     if not isinstance(error.param, str):
         return TuningError(
             "{provider} did not accept the request ({status}).", provider=provider, status=error.status_code

@@ -8,17 +8,18 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
-
-from openai import AsyncOpenAI, DefaultAioHttpClient
-from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from bot.core.speech import _
 from bot.llm.client import ChatClient
 from bot.storage.jobs import EventRow
-from bot.tuning.errors import FOREIGN, AgainError, TuningError, VanishedError, worded
+from bot.tuning.errors import AgainError, TuningError, VanishedError, foreign, worded
 from bot.tuning.profiles import Profile
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types.fine_tuning import FineTuningJobEvent
 
 T = TypeVar("T")
 RUN_KEY = "fewshot_run"
@@ -41,7 +42,7 @@ class Remote:
 class Wire:
     """One provider."""
 
-    def __init__(self, profile: Profile, client: AsyncOpenAI, chat: ChatClient) -> None:
+    def __init__(self, profile: Profile, client: "AsyncOpenAI", chat: ChatClient) -> None:
         self.profile, self.chat = profile, chat
         self._client = client
 
@@ -176,29 +177,32 @@ class Wire:
         """What `what` gives, with foreign errors worded."""
         try:
             return await what()
-        except FOREIGN as error:
+        except foreign() as error:
             raise worded(error, self.profile.title) from error
 
 
 @asynccontextmanager
 async def open_wire(profile: Profile, url: str, key: str, base: str, concurrency: int) -> AsyncIterator[Wire]:
     """The provider at `url`, with a client for its jobs and one for its models, until the block ends."""
-    async with (
-        AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient()) as client,
-        ChatClient(base_url=url, api_key=key, model=base, concurrency=concurrency) as chat,
-    ):
-        yield Wire(profile, client, chat)
+    async with ChatClient(base_url=url, api_key=key, model=base, concurrency=concurrency) as chat:
+        await chat.warm()
+        from openai import AsyncOpenAI, DefaultAioHttpClient
+
+        async with AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient()) as client:
+            yield Wire(profile, client, chat)
 
 
 def _remote(job: Any) -> Remote:
     """A job of the client's as ours; the client gives a page of HTML as a text."""
+    from openai.types.fine_tuning import FineTuningJob
+
     if not isinstance(job, FineTuningJob) or not job.id:
         raise AgainError("The provider gave an answer that cannot be understood; this goes on by itself.")
     failure = job.error.message if job.error and job.error.message else ""
     return Remote(job.id, str(job.status), job.fine_tuned_model or "", failure, job.trained_tokens)
 
 
-def _event(event: FineTuningJobEvent) -> EventRow:
+def _event(event: "FineTuningJobEvent") -> EventRow:
     data = event.data if isinstance(event.data, dict) else {}
     return EventRow(
         event_id=event.id,
