@@ -68,16 +68,20 @@ class Cards:
         """Post the card of a new job, and tend it from now on. Raises `FewshotError` with the reason where the card
         cannot stand in its channel; the job is cancelled then, before its first step.
         """
+        refused = False
         try:
             await self._show(job)
         except discord.HTTPException as error:
+            refused = True
             await self._tuning.cancel(job.id)
             await cards.close(self._tuning.database, job.id)
             raise FewshotError("The job's card cannot stand here. {reason}", reason=worded(error)) from error
         except LOST as error:
             _log.warning("the card of job %s waits: %s", job.id, error)
-        self._tended[job.id] = Tended()
-        self._woken.set()
+        finally:  # Whatever else went wrong, the job is there and goes on.
+            if not refused:
+                self._tended[job.id] = Tended()
+                self._woken.set()
 
     async def _take_up(self) -> None:
         """The cards of jobs that were not over, or whose end was not shown, when the bot stopped."""

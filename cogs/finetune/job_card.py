@@ -93,9 +93,9 @@ def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[
 
 
 def price(job: JobRow) -> str:
-    """What it cost, as people read it."""
+    """What it cost, as people read it; nothing of a job that its provider never began."""
     if job.nanodollars is None:
-        return _("price not known") if job.over else ""
+        return _("price not known") if job.over and job.remote_id else ""
     return _("${usd:,.2f}", usd=Decimal(job.nanodollars) / NANO) if job.nanodollars else _("free")
 
 

@@ -29,6 +29,7 @@ async def test_a_refusal_to_create_is_told_on_the_card_with_the_ways_out_and_not
         text = shown(await card(sim, f"Training {CORPUS} · failed"))
         assert "does not let this account do that (403)" in text
         assert "trains a small model on this machine" in text
+        assert "price" not in text
         assert provider.calls["POST files"] == 2
         assert provider.files == {}
         assert not sim.errors
