@@ -47,7 +47,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         """Set the language, or go back to the server's own."""
         guild = managed_guild(interaction)
         if language is not None:
-            await self._services.guilds.change(guild, language="" if language == SERVERS_OWN else language)
+            await self._change(interaction, guild, language="" if language == SERVERS_OWN else language)
         await self._show(interaction, guild)
 
     @app_commands.command(description="Which channels are for adventures, and which takes reports")
@@ -68,7 +68,8 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         if remove is not None and remove in (adventure, reports):
             raise InputError("One channel cannot be set and removed at once; give it in one place.")
         if adventure is not None or reports is not None or remove is not None:
-            await self._services.guilds.change(
+            await self._change(
+                interaction,
                 guild,
                 add_channel=adventure.id if adventure else None,
                 report_channel=reports.id if reports else None,
@@ -94,6 +95,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         if reset and (person is not None or server is not None):
             raise InputError("Give new limits, or reset them; not both at once.")
         if reset or person is not None or server is not None:
+            await interaction.response.defer(ephemeral=True, thinking=True)
             before = GuildSettings() if reset else self._services.guilds.of(guild)
             await self._services.guilds.limit(
                 guild,
@@ -126,11 +128,19 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             raise InputError("I have no such command whose answers could be private.")
         if command is not None or menus is not None or adult is not None:
             chosen = {command: private} if command is not None and private is not None else None
-            await self._services.guilds.change(guild, private=chosen, menus=menus, adult=adult)
+            await self._change(interaction, guild, private=chosen, menus=menus, adult=adult)
         await self._show(interaction, guild)
 
+    async def _change(self, interaction: discord.Interaction[Any], guild: int, **changes: Any) -> None:
+        """Acknowledge, since the database may be busy, and keep what changes; fields as those of `Guilds.change`."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self._services.guilds.change(guild, **changes)
+
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
-        await interaction.response.send_message(view=self._card(guild), ephemeral=True)
+        if interaction.response.is_done():
+            await interaction.edit_original_response(view=self._card(guild))
+        else:
+            await interaction.response.send_message(view=self._card(guild), ephemeral=True)
 
     def _commands(self, name: str) -> list[str]:
         """The commands that a switch is about."""

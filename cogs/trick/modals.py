@@ -48,9 +48,10 @@ class TeachModal(Modal):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Keep the trick and show it."""
         guild = managed_guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         example = Example(self.given.value, self.wanted.value)
         trick = await self._tricks.teach(guild, interaction.user.id, self._name, self.instruction.value, example)
-        await interaction.response.send_message(view=new_trick_card(trick), ephemeral=True)
+        await interaction.edit_original_response(view=new_trick_card(trick))
 
 
 class ExampleModal(Modal):
@@ -67,11 +68,12 @@ class ExampleModal(Modal):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Add the example and show the trick."""
         guild = managed_guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.add_example(
             guild, interaction.user.id, self._name, self.given.value, self.wanted.value
         )
         title = _("One example more: {name}", name=trick.name)
-        await interaction.response.send_message(view=trick_card(trick, title), ephemeral=True)
+        await interaction.edit_original_response(view=trick_card(trick, title))
 
 
 class CorrectModal(Modal):

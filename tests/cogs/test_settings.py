@@ -36,7 +36,7 @@ async def test_a_removed_channel_serves_nothing_any_more(sim: Simulated) -> None
 )
 async def test_a_limit_that_cannot_hold_is_refused_in_a_sentence(sim: Simulated, limit: int, said: str) -> None:
     result = await sim.admin.slash(sim.general, "settings limits", person=limit)
-    assert said in sim.text(result.response)
+    assert said in sim.text(result.followups[-1])
     assert sim.services.guilds.of(sim.guild.id).user_tokens is None
 
 

@@ -96,7 +96,7 @@ async def test_a_name_is_given_once_also_where_two_windows_are_open(sim: Simulat
     example = {"instruction": INSTRUCTION, "given": "a", "wanted": "b"}
     first, second = [await sim.admin.submit_modal(window, example) for window in opened]
     assert "This server has a new trick: refuse-politely" in sim.text(first.response)
-    assert "has a trick called refuse-politely already" in sim.text(second.response)
+    assert "has a trick called refuse-politely already" in sim.text(second.followups[-1])
     assert await sim.services.tricks.names(sim.guild.id) == ["refuse-politely"]
 
 
@@ -154,7 +154,7 @@ async def test_a_trick_has_twenty_examples_and_no_more(sim: Simulated) -> None:
     full = {**GOOD, "messages": [*pairs, *GOOD["messages"]]}  # type: ignore[misc]
     await sim.admin.slash(sim.general, "trick import", file=("full.json", json.dumps(full).encode()))
     result = await more(sim, "one", "more", name="full")
-    assert "as many as a trick may have" in sim.text(result.response)
+    assert "as many as a trick may have" in sim.text(result.followups[-1])
     more_than_full = {**full, "messages": [*pairs[:2], *full["messages"]]}
     file = ("fuller.json", json.dumps(more_than_full).encode())
     result = await sim.admin.slash(sim.general, "trick import", file=file)
@@ -165,7 +165,7 @@ async def test_a_server_has_fifty_tricks_and_no_more(sim: Simulated) -> None:
     tricks, guild, user = sim.services.tricks, sim.guild.id, sim.admin.id
     await asyncio.gather(*(tricks.bring(guild, user, f"trick-{n}", json.dumps(GOOD)) for n in range(50)))
     result = await taught(sim)
-    assert "up to 50 tricks" in sim.text(result.response)
+    assert "up to 50 tricks" in sim.text(result.followups[-1])
     listed = await sim.member.slash(sim.general, "trick list")
     assert "50 of 50" in sim.text(listed.response)
 
