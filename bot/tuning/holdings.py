@@ -73,7 +73,7 @@ class Holdings:
         row = await self.dataset(dataset_id)
         pairs = await stored.pairs(self.database, row.id)
         corpus = self.corpora.get(row.corpus)
-        return await asyncio.to_thread(lambda: check_pairs(pairs, dict(corpus.texts()), title=row.name))
+        return await asyncio.to_thread(lambda: check_pairs(pairs, dict(corpus.texts()), title=preparing.name_of(row)))
 
     async def shipped(self, corpus: str) -> preparing.Prepared | None:
         """The dataset that ships with a corpus, put into the database once."""
