@@ -103,3 +103,12 @@ async def test_a_card_in_a_channel_that_is_closed_to_the_bot_lets_the_job_go_on(
         said = await town.wire.slash("finetune jobs", user="operator", channel="adventures")
         assert f"**{CORPUS}**" in (await said.answer(a_sentence)).text
         assert "Traceback" not in process.output
+
+
+async def test_where_the_card_cannot_stand_nothing_is_started(town: Town, tmp_path: Path) -> None:
+    async with town.bot(**options(tmp_path)):
+        untrained = await town.answer(f"{CORPUS} ask", lambda found: bool(found.buttons), question="?", user="operator")
+        await town.wire.permissions(town.place, deny=("send_messages",))
+        told = await town.presses(untrained, "Train it now", user="operator")
+        assert "The job's card cannot stand here." in told.text
+        assert town.rows("SELECT state, training_file, channel_id FROM tuning_jobs") == [("cancelled", "", None)]
