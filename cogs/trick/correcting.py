@@ -8,7 +8,7 @@ from bot.answers import asker_of, buttons_of, footer
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.speech import N_, _
 from bot.core.text import closed
-from bot.rendering import page_of
+from bot.rendering import page_of, text_again
 from bot.server.prompts import Prompt
 from bot.server.trick import corrected, main_input
 from bot.server.tricks import LONGEST_EXAMPLE
@@ -93,7 +93,8 @@ class Correcting:
                 if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
                     label = _("Suggest to the server")
                     items.append(ActionButton("suggest", served.prompt.id, label=label, emoji="📥"))
-                before = closed(prompt.text[:BEFORE]) + (" …" if len(prompt.text) > BEFORE else "")
+                answer = text_again(prompt.text, prompt.source)
+                before = closed(answer[:BEFORE]) + (" …" if len(answer) > BEFORE else "")
                 after = page_of(served.answer).text
                 shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=after)
                 await reply.finish(Page(shown, footer(served.answer, _("with your correction")), items))
