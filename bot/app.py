@@ -140,12 +140,21 @@ async def run(bot: Fewshot) -> None:
     async with bot:
         serving = asyncio.create_task(bot.start(token.get_secret_value()), name="gateway")
         stopping = asyncio.create_task(stopped.wait(), name="stop signal")
+        warming = asyncio.create_task(_warm(bot), name="warm up")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        warming.cancel()
         if not serving.done():
             await bot.services.work.wind_down()
             await bot.close()
         await _ended(serving)
+
+
+async def _warm(bot: Fewshot) -> None:
+    """Make ready what is left out of the start, once the gateway has answered."""
+    await bot.wait_for("connect")
+    await bot.services.desk.warm()
+    gc.freeze()
 
 
 async def _ended(serving: "asyncio.Task[None]") -> None:

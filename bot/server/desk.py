@@ -44,6 +44,10 @@ class Desk:
         """The chat model in use."""
         return self._client.model
 
+    async def warm(self) -> None:
+        """Make the model's client ready, so that the first person need not wait for it."""
+        await self._client.warm()
+
     @property
     def host(self) -> str:
         """The host that prompts are sent to."""

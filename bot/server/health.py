@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from bot.core.errors import ConfigError, FewshotError
 from bot.storage.database import Database
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 LOOPBACK = "127.0.0.1"
 # Seconds that a part may take to answer, and for which the model's answer holds: probes come every few seconds.
@@ -43,15 +45,6 @@ class Health:
                 self._until = self._now() + FRESH
             return self._model
 
-    async def livez(self, _: web.Request) -> web.Response:
-        """Alive."""
-        return web.json_response({"alive": True})
-
-    async def readyz(self, _: web.Request) -> web.Response:
-        """Ready or not."""
-        parts = await self.ready()
-        return web.json_response(parts, status=200 if all(parts.values()) else 503)
-
 
 async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:
     try:
@@ -71,9 +64,9 @@ async def open_health(
     if port is None:
         yield health
         return
-    app = web.Application()
-    app.add_routes([web.get("/livez", health.livez), web.get("/readyz", health.readyz)])
-    runner = web.AppRunner(app, access_log=None)
+    from aiohttp import web
+
+    runner = web.AppRunner(_application(health), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, LOOPBACK, port).start()
@@ -85,3 +78,19 @@ async def open_health(
         yield health
     finally:
         await runner.cleanup()
+
+
+def _application(health: Health) -> "web.Application":
+    """The two addresses. A server's half of aiohttp is imported only here: most bots serve none."""
+    from aiohttp import web
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def readyz(_: web.Request) -> web.Response:
+        parts = await health.ready()
+        return web.json_response(parts, status=200 if all(parts.values()) else 503)
+
+    app = web.Application()
+    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
+    return app
