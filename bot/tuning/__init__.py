@@ -12,6 +12,7 @@ a dataset passes them:
 `estimate`   prices and closing dates in a table, from `profiles`, the providers as data
 `wire`       a provider's jobs through the stock client; `errors` what can go wrong there
 `jobs`       a job's steps, `follow` who takes them: one process at a time, to the end
+`cards`      where a job is shown in a channel, kept together with the job
 `lineage`    what a model learnt, the datasets of the models before it among it
 `score`      the scorecard: `scorecard` its lines, `nearest` the baseline, `facts` what prompts hold instead
 `promote`    which model answers; `asking` how it is asked; `compare` with and without tuning

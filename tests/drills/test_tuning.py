@@ -1,7 +1,7 @@
 """Tuning under kill -9: generating, uploading, just after a job is created, running, scoring, promoting.
 
-The processes that are killed are the command line's, which drive the same steps as the bot; the provider and the
-chat model stand in this process, outlive every kill, and keep the tally.
+The processes that are killed are the command line's; `test_tuning_bot.py` kills the bot. The provider and the chat
+model stand in this process, outlive every kill, and keep the tally.
 """
 
 import asyncio
