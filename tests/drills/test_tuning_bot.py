@@ -104,7 +104,7 @@ async def kill_while_promoting(works: Works) -> None:
 
 async def test_a_bot_that_is_killed_at_every_step_goes_on_and_does_nothing_twice() -> None:
     async with open_works(texts=TEXTS, facts=FACTS, delay=0.2) as works:
-        writer = works.writer(FACTS)
+        writer = works.writer()
         await kill_while_generating(works, writer)
         await kill_while_the_card_is_posted(works)
         moments = await kill_while_the_provider_works(works)

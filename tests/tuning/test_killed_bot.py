@@ -4,8 +4,8 @@ from tests.tuning.works import CORPUS, open_works
 
 
 async def test_a_bot_that_is_killed_goes_on_with_questions_and_job_and_does_nothing_twice() -> None:
-    async with open_works(delay=0.15) as works:
-        writer = works.writer(6)
+    async with open_works(facts=3, delay=0.15) as works:
+        writer = works.writer()
         async with works.bot() as process:
             # Three texts: three answers with questions, and two of the three second looks.
             writer.stops = 5

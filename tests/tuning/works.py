@@ -1,12 +1,13 @@
 """The whole bot with a provider of tuning and a model that writes questions, on loopback, in an operator's hands.
 
 async with open_works(texts=12) as works:
+    works.writer()
     async with works.bot() as process:
-        prepared = await works.prepare()
-        await works.start(prepared)
+        await works.prepare()
+        await works.start()
         await works.killed(process, lambda: works.provider.creating)
     async with works.bot():
-        await works.card("done")
+        await works.done()
 """
 
 import asyncio
@@ -41,7 +42,6 @@ class Writer:
     """
 
     works: "Works"
-    facts: int
     stops: int | None = None
     asked: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
@@ -91,9 +91,9 @@ class Works:
             told = " ".join(f"Baker B{text}x{fact} bakes breadB{text}x{fact}." for fact in range(facts))
             (self.folder / f"text{text:02}.txt").write_text(told, encoding="utf-8")
 
-    def writer(self, facts: int) -> Writer:
+    def writer(self) -> Writer:
         """The model, writing questions from now on."""
-        writer = Writer(self, facts)
+        writer = Writer(self)
         self.town.model.says(writer)
         return writer
 
