@@ -8,7 +8,8 @@ from discord.ext import commands
 
 from bot.core.errors import InputError, NotFoundError
 from bot.core.speech import N_, _, aloud
-from bot.core.text import shorten
+from bot.core.text import closed
+from bot.rendering import text_again
 from bot.server.prompts import Prompt
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -100,16 +101,17 @@ def _card(interaction: discord.Interaction[Any], message_id: int, prompt: Prompt
     """Who reports what, where, and why."""
     card = Card(_("A report"), colour=discord.Colour.red())
     sender = _("**From** {user}", user=interaction.user.mention)
+    where = _("**Where** in {channel}", channel=f"<#{interaction.channel_id}>")
     if message_id:
         link = f"https://discord.com/channels/{interaction.guild_id}/{interaction.channel_id}/{message_id}"
-        where = _("**Where** {link}", link=link)
-    else:
-        where = _("**Where** in {channel}", channel=f"<#{interaction.channel_id}>")
+        where += " · " + _("[the answer]({link})", link=link)
     card.text(f"{sender}\n{where}")
     if why:
         card.text(_("**Why** {why}", why=discord.utils.escape_markdown(why)))
     if prompt is not None:
-        quoted = "\n> ".join(shorten(prompt.text, EXCERPT).splitlines())
+        answer = text_again(prompt.text, prompt.source)
+        excerpt = answer if len(answer) <= EXCERPT else closed(answer[:EXCERPT].rstrip()) + " …"
+        quoted = "\n> ".join(excerpt.splitlines())
         asked = _("**Asked by** {user} · {trick}", user=f"<@{prompt.asker.user_id}>", trick=prompt.template)
         card.line().text(f"{asked}\n> {quoted}")
     return card.layout()

@@ -64,16 +64,16 @@ class Usage(commands.Cog):
         calls = sum(day.calls for _name, day in used)
         tokens = sum(day.tokens for _name, day in used)
         cost = dollars(Decimal(sum(day.nanodollars for _name, day in used)) / NANO)
-        card.text(
-            ngettext(
-                "**In {days} days** {tokens:,} tokens in one call of a model, {cost}",
-                "**In {days} days** {tokens:,} tokens in {n:,} calls of a model, {cost}",
-                calls,
-                days=DAYS,
-                tokens=tokens,
-                cost=cost,
-            )
+        used_up = ngettext(
+            "**In {days} days** {tokens:,} tokens in one call of a model, {cost}",
+            "**In {days} days** {tokens:,} tokens in {n:,} calls of a model, {cost}",
+            calls,
+            days=DAYS,
+            tokens=tokens,
+            cost=cost,
         )
+        # Calls that used nothing reached no model.
+        card.text(used_up if tokens else _("**In {days} days** nothing", days=DAYS))
         if of == BOT:
             spent, budget = ledger.month()
             usd = {"spent": dollars(Decimal(spent)), "budget": dollars(Decimal(budget))}

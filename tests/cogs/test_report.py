@@ -45,7 +45,8 @@ async def test_a_report_says_who_reports_what_where_and_why(chosen: Simulated) -
     assert "Thank you" in await report(sim, sim.other, message, "It is *rude* to @everyone")
     (text,) = reports(sim)
     assert f"<@{sim.other.id}>" in text
-    assert f"/{sim.general.id}/{message.message.id}" in text
+    assert f"**Where** in <#{sim.general.id}> · [the answer](https://discord.com/channels/" in text
+    assert f"/{sim.general.id}/{message.message.id})" in text
     assert "It is \\*rude\\*" in text
     assert "> Something rude." in text
     assert f"**Asked by** <@{sim.member.id}>" in text
@@ -59,6 +60,15 @@ async def test_a_private_answer_can_be_reported_by_the_one_who_sees_it(chosen: S
     assert "Something rude." in text
     assert f"in <#{sim.general.id}>" in text
     assert "Why" not in text
+
+
+async def test_a_report_quotes_the_answer_as_it_was_shown(chosen: Simulated) -> None:
+    sim = chosen
+    sim.model.says('<FACTS entity="Mars"><FACT>It is red.</FACT><FACT>It is cold.</FACT></FACTS>')
+    result = await sim.member.slash(sim.general, "facts", about="Mars")
+    assert result.response is not None
+    await report(sim, sim.other, result.response, "")
+    assert "> **Mars**\n> - It is red.\n> - It is cold." in reports(sim)[-1]
 
 
 async def test_an_answer_is_reported_once_by_each(chosen: Simulated) -> None:
