@@ -196,12 +196,12 @@ class ChatClient:
 
 
 def _unwalked(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` for the client's `create`, with the messages beside the arguments that it checks one by one.
+    """`body` for the client's `create`, beside the arguments that it checks one by one.
 
-    It walks through every message for types that ours do not have, which took two thirds of our own time for the
-    prompt of a long adventure: 18 ms of 27 for 40 messages (measured 2026-11-22). What is sent is the same.
+    It walks through all that it is given for types that ours does not have, which took two thirds of our own time for
+    the prompt of a long adventure: 18 ms of 27 for 40 messages (measured 2026-11-22). What is sent is the same.
     """
-    return {**body, "messages": (), "extra_body": {"messages": body["messages"]}}
+    return {"model": body["model"], "messages": (), "extra_body": body}
 
 
 def connection(settings: Settings) -> dict[str, Any]:

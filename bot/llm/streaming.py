@@ -7,7 +7,7 @@ would have caught is looked for here: an error inside the stream, and a stream t
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, Self
@@ -121,20 +121,22 @@ class AnswerStream:
 
     def _text_of(self, lines: Iterable[bytes]) -> str:
         """The text in these lines; a line that cannot be read, or is an error, ends the stream behind it."""
+        data = [line[5:].strip() for line in lines if line.startswith(b"data:")]
+        if not data:
+            return ""
+        self._heard = asyncio.get_running_loop().time()
+        done = b"[DONE]" in data
+        if done:
+            del data[data.index(b"[DONE]") :]
         text = ""
-        for line in lines:
-            if not line.startswith(b"data:"):
-                continue
-            self._heard = asyncio.get_running_loop().time()
-            data = line[5:].strip()
-            if data == b"[DONE]":
+        try:
+            for chunk in _chunks_in(data):
+                text += self._read(chunk)
+        except UNREADABLE as error:
+            self._ended, self._error = True, error
+        else:
+            if done:
                 self._ended, self.finish = True, self.finish or "stop"
-                break
-            try:
-                text += self._read(json.loads(data))
-            except UNREADABLE as error:
-                self._ended, self._error = True, error
-                break
         return text
 
     def _read(self, chunk: Mapping[str, Any]) -> str:
@@ -159,6 +161,14 @@ class AnswerStream:
                 raise worded(self._error) from self._error
             raise ModelError("The model's answer broke off before its first word. Try again.") from self._error
         self.finish = "broken"
+
+
+def _chunks_in(data: list[bytes]) -> Iterator[Mapping[str, Any]]:
+    """The objects in lines of JSON, up to one that is none. Read as one list, which takes half the time."""
+    try:
+        yield from json.loads(b"[%s]" % b",".join(data))
+    except ValueError:
+        yield from map(json.loads, data)
 
 
 def usage_of(data: Mapping[str, Any]) -> Usage:
