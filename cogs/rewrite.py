@@ -71,9 +71,9 @@ class Rewrite(commands.Cog):
         """The styles that have a sample."""
         typed = typed.strip().casefold()
         return [
-            app_commands.Choice(name=f"{name} – {style.about}"[:100], value=name)
+            app_commands.Choice(name=f"{name} – {_(style.about)}"[:100], value=name)
             for name, style in self._services.library.styles.items()
-            if typed in name or typed in style.about.casefold()
+            if typed in name or typed in _(style.about).casefold()
         ][:CHOICES]
 
     async def message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:

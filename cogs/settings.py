@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import InputError
-from bot.core.speech import LANGUAGES, _, number, pgettext
+from bot.core.speech import LANGUAGES, N_, _, number, pgettext
 from bot.server.guilds import PRIVATE, GuildSettings
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -23,7 +23,7 @@ CORPORA = "racing"
 
 def _choice(name: str) -> str:
     """A switch as it is offered; which corpora there are is not known yet, so that the others are dots."""
-    return "/racing ask, /… ask" if name == CORPORA else f"/{name}"
+    return N_("/racing ask, /… ask") if name == CORPORA else f"/{name}"
 
 
 @app_commands.default_permissions(manage_guild=True)

@@ -1,17 +1,19 @@
 """`make catalogues`: collect what the bot says into `bot/locales/*.po`, keep what is translated, compile.
 
 What is collected: sentences given to `_`, `N_`, `ngettext` and `pgettext`, the first argument of every error of
-ours, and the names and descriptions of all commands as they are registered.
+ours, what the shipped templates say of themselves, and the names and descriptions of all commands as registered.
 """
 
 import ast
+import json
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -22,9 +24,13 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("bot", "cogs")
 # The corpora that the bot brings along.
 CORPORA = ("racing",)
+COMMAND = re.compile(r"/\w+")
 # A fixed moment: the catalogues change when sentences do, and not with the clock.
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-SAYING = {"_": None, "N_": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+# The functions that mark a sentence, and how many strings each is given.
+SAYING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}
+# What is read at a terminal, or by programs that speak the engine's wire, stays English.
+ENGLISH_ONLY = ("bot/cli", "bot/engine")
 
 
 def empty(language: str | None) -> Catalog:
@@ -42,15 +48,59 @@ def languages() -> list[str]:
 def template() -> Catalog:
     """Everything that is said, untranslated, with the places where it is said."""
     catalog = empty(None)
-    keywords = SAYING | dict.fromkeys(errors())
-    for room in ROOMS:
-        found = extract_from_dir(ROOT / room, [("**.py", "python")], keywords=keywords, comment_tags=("Translators:",))
-        for path, _line, message, comments, context in found:
-            # Lines shift with every edit; the file says enough.
-            catalog.add(message, locations=[(f"{room}/{path}", None)], auto_comments=comments, context=context)
+    ours = frozenset(errors())
+    for path in sources():
+        # Lines shift with every edit; the file says enough.
+        place = [(str(path.relative_to(ROOT)), None)]
+        for message, context, comment in said_in(path.read_text(encoding="utf-8"), ours):
+            catalog.add(message, locations=place, auto_comments=comment, context=context)
+    for path, about in abouts():
+        catalog.add(about, locations=[(path, None)])
     for said in command_strings():
         catalog.add(said.message, locations=[(said.where, None)], context=said.context or None)
     return catalog
+
+
+def abouts() -> Iterator[tuple[str, str]]:
+    """What each shipped template, style and adventure says of itself, and the file that it stands in."""
+    for path in sorted((ROOT / "templates").rglob("*.json")):
+        template = json.loads(path.read_text(encoding="utf-8"))
+        # A file is one template, or several by their names.
+        for found in [template] if "messages" in template else template.values():
+            if isinstance(found, dict) and "about" in found:
+                yield str(path.relative_to(ROOT)), found["about"]
+
+
+def sources() -> Iterator[Path]:
+    """Every file whose sentences may reach somebody in Discord."""
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if not str(path.relative_to(ROOT)).startswith(ENGLISH_ONLY):
+                yield path
+
+
+def said_in(source: str, ours: frozenset[str]) -> Iterator[tuple[str | tuple[str, str], str | None, list[str]]]:
+    """Message, context and the comment for translators of every call in `source` that marks a sentence.
+
+    Babel's own extractor does not look into f-strings before Python 3.12.
+    """
+    lines = source.split("\n")
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        wanted = SAYING.get(name, 1 if name in ours else 0)
+        given = [
+            arg.value for arg in node.args[:wanted] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+        ]
+        if not wanted or len(given) < wanted or not given[-1]:
+            continue
+        above = lines[node.lineno - 2].strip() if node.lineno > 1 else ""
+        comment = [above.removeprefix("# ")] if above.startswith("# Translators:") else []
+        if name == "ngettext":
+            yield (given[0], given[1]), None, comment
+        else:
+            yield given[-1], given[0] if name == "pgettext" else None, comment
 
 
 def errors() -> list[str]:
@@ -69,9 +119,9 @@ def errors() -> list[str]:
 
 
 def command_strings() -> list[Said]:
-    """What the commands show, but for names that are the same in every language: of commands, languages, corpora."""
+    """What the commands show, but for names of corpora, languages and single commands."""
     same = {*LANGUAGES.values(), *CORPORA}
-    return [said for said in strings() if not said.message.startswith("/") and said.message not in same]
+    return [said for said in strings() if said.message not in same and not COMMAND.fullmatch(said.message)]
 
 
 def catalogue(language: str) -> Catalog:

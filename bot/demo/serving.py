@@ -10,9 +10,11 @@ import discord
 from bot.app import open_services, stop_on_signals
 from bot.client import Fewshot
 from bot.core.settings import Settings
+from bot.core.speech import speaking
 from bot.demo import tour
 from bot.demo.simulator import LiveEnv, LivePreview
 from bot.demo.world import admin_id, seed
+from bot.ui.hearing import language_of
 
 
 async def serve(settings: Settings, port: int, *, browser: bool) -> None:
@@ -41,7 +43,8 @@ async def opened(settings: Settings, port: int) -> AsyncIterator[tuple[str, Fews
             tour.register(services)
             channel = bot.get_channel(world.general.id)
             assert isinstance(channel, discord.TextChannel), "it was seeded"
-            await channel.send(view=tour.first_message())
+            with speaking(language_of(bot, channel.guild)):
+                await channel.send(view=tour.first_message())
             async with LivePreview(env, world.general, (world.admin, world.member), port) as page:
                 yield page.url, bot
         finally:

@@ -28,8 +28,8 @@ class InStreamError(Exception):
     """An error that a server sent inside a stream it had begun with 200."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
-        super().__init__("error in the stream")
         self.code = body.get("code")
+        super().__init__(self.code)
 
 
 @cache

@@ -47,7 +47,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     async def scenarios(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """Scenarios by title."""
         found = self._adventures.scenarios.suggested(typed)
-        return [app_commands.Choice(name=shorten(f"{one.title}: {one.about}", 100), value=one.name) for one in found]
+        return [app_commands.Choice(name=shorten(f"{one.title}: {_(one.about)}", 100), value=one.name) for one in found]
 
     @app_commands.command(description="Say what you do, or put what you say in quotation marks")
     @app_commands.describe(text="What you do; “roll 2d6+1” in it is rolled by me. “exit” ends the story")
