@@ -26,6 +26,8 @@ class Frames:
         self._send = send
         self._text, self._writing = "", True
         self._fresh = asyncio.Event()
+        # An answer that is whole before its first frame needs no task, only this timer.
+        self._timer: asyncio.TimerHandle | None = None
         self._pump: asyncio.Task[None] | None = None
         self._frame: asyncio.Task[bool] | None = None
 
@@ -33,11 +35,17 @@ class Frames:
         """Show `text`, all there is so far, with the next frame; a cursor at its end while it is being written."""
         self._text, self._writing = text, writing
         self._fresh.set()
-        if self._pump is None:
-            self._pump = asyncio.create_task(self._run(), name="frames-of-an-answer")
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FIRST_FRAME, self._begin)
+
+    def _begin(self) -> None:
+        self._pump = asyncio.create_task(self._run(), name="frames-of-an-answer")
 
     async def stop(self) -> None:
         """Send no more frames. One on its way gets a moment; one that is being retried is dropped."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._pump is None:
             return
         if self._frame is not None and not self._frame.done():
@@ -48,7 +56,6 @@ class Frames:
         self._pump = self._frame = None
 
     async def _run(self) -> None:
-        await asyncio.sleep(FIRST_FRAME)
         there = True
         while there:
             await self._fresh.wait()
