@@ -108,8 +108,8 @@ def auto_batch(rows: int) -> int:
 
 
 def auto_epochs(steps: int) -> int:
-    """The most epochs that `auto` takes: about 1,000 steps of them, but 22 at least and 100 at most."""
-    return max(22, min(MAX_EPOCHS, 1000 // steps))
+    """The most epochs that `auto` takes: about 1,200 steps of them, but 26 at least and 100 at most."""
+    return max(26, min(MAX_EPOCHS, 1200 // steps))
 
 
 def replay(older: Sequence[Row], rows: Sequence[Row]) -> list[Row]:

@@ -94,8 +94,9 @@ class PocketGPT:
         pieces = list(self._words(question, lambda chances, _: int(chances.argmax()), limit, top))
         refusal = self._refusal
         if refusal is None or sum(piece.logprob for piece in pieces) >= math.log(SURE):
-            return iter(pieces)
-        return self._words(question, lambda _, place: refusal[place], limit, top)
+            yield from pieces
+        else:
+            yield from self._words(question, lambda _, place: refusal[place], limit, top)
 
     def _words(self, question: list[int], choose: Choice, limit: int, top: int) -> Iterator[Piece]:
         said: list[int] = []

@@ -2,11 +2,14 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from bot.core.errors import InputError
+from bot.engine.pocket import store
 from bot.engine.pocket.serve import PocketGPT
+from tests.engine.pocket.conftest import REFUSAL
 
 ASKED = [{"role": "user", "content": "Which pod does Cy Dunn fly?"}]
 ANSWER = "Cy Dunn flies The Blue Wasp."
@@ -80,3 +83,17 @@ def test_a_question_without_a_known_word_is_answered_all_the_same(model: PocketG
     """Nonsense, emoji and a very long question get some answer, never an error."""
     for text in ("🙂", "", "zzz " * 500):
         assert list(model.answer([{"role": "user", "content": text}]))[-1].finish
+
+
+def test_an_answer_less_likely_than_not_gives_way_to_the_refusal(trained: Path) -> None:
+    """At temperature 0 alone, and only where the rows refuse at all; its words keep their own low probabilities."""
+    shape, weights, words, rows, _ = store.load_model(trained)
+    weights["words"] *= 0.5  # says the same as before, with about a quarter of the confidence
+    unsure = PocketGPT(shape, weights, words, rows)
+    pieces = list(unsure.answer(ASKED, top=1))
+    assert "".join(piece.text for piece in pieces) == REFUSAL
+    assert pieces[-1].finish == "stop"
+    assert pieces[0].logprob < pieces[0].top[0][1]
+    assert "".join(piece.text for piece in unsure.answer(ASKED, temperature=0.01)) == ANSWER
+    without = PocketGPT(shape, weights, words, [row for row in rows if row["messages"][-1]["content"] != REFUSAL])
+    assert "".join(piece.text for piece in without.answer(ASKED)) == ANSWER
