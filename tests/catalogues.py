@@ -36,8 +36,10 @@ ENGLISH_ONLY = ("bot/cli", "bot/engine")
 def empty(language: str | None) -> Catalog:
     """A catalogue without a sentence."""
     head = "# Made by `make catalogues` from what the bot says; translate here, and run it again."
+    # Who wrote what, and when, is in the project's history.
+    names = dict.fromkeys(("msgid_bugs_address", "last_translator", "language_team"), "Fewshot")
     dates = {"creation_date": MOMENT, "revision_date": MOMENT}
-    return Catalog(locale=language, domain="bot", header_comment=head, project="Fewshot", fuzzy=False, **dates)
+    return Catalog(locale=language, header_comment=head, project="Fewshot", version="1", fuzzy=False, **names, **dates)
 
 
 def languages() -> list[str]:

@@ -91,7 +91,7 @@ def N_(message: str, /) -> str:  # noqa: N802 - gettext's own name for it
 def in_language(language: str, message: str, context: str = "") -> str | None:
     """`message` as the catalogue of `language` has it; None where it has it not."""
     found = _catalogue(language).pgettext(context, message) if context else _catalogue(language).gettext(message)
-    return None if found == message else found
+    return found if message and found != message else None
 
 
 def number(value: float, spec: str = ",") -> str:
@@ -105,16 +105,22 @@ def catalogues() -> bytes:
 
 
 class _Formatter(string.Formatter):
-    """`str.format`, with numbers as the language writes them wherever a comma in the format asks for groups."""
+    """`str.format`, with numbers as the language writes them wherever the format asks for groups (`,`) or for `%`."""
 
     def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         return kwargs[str(key)]
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = format(value, format_spec)
-        if "," in format_spec and (separators := _SEPARATORS.get(spoken())):
+        separators = _SEPARATORS.get(spoken())
+        if separators is None:
+            return text
+        if format_spec.endswith("%"):
+            # Both languages set the sign apart, in a way that no line breaks.
+            text = text[:-1] + "\u00a0%"
+        if "," in format_spec:
             thousands, decimal = separators
-            return text.translate({ord(","): thousands, ord("."): decimal})
+            text = text.translate({ord(","): thousands, ord("."): decimal})
         return text
 
 
