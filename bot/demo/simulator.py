@@ -17,7 +17,7 @@ import simcord
 from aiohttp import web
 from aiohttp.helpers import _weakref_handle as tidy_idle_connections
 from simcord._clock import Clock
-from simcord._dpy_internals import release_clocks
+from simcord._dpy_internals import real_monotonic, release_clocks
 from simcord._runtime import _restore_loop
 from simcord.backend.access import can_access_channel
 from simcord.backend.errors import SetupError
@@ -34,6 +34,8 @@ ACKNOWLEDGED = 3.0
 LOOK, BEHIND = 0.01, 0.08
 # Seconds between two looks at whether a tab's messages changed.
 FOLLOW = 0.2
+# What ends the rest between two reads of an answer that streams.
+REST = "resume_reading"
 # The kinds of channel that the page lists: text, and the two of public threads.
 LISTED = (0, 10, 11)
 
@@ -48,8 +50,13 @@ class Env(simcord.Env):
         args: tuple[Any, ...],
         schedule_context: contextvars.Context | None,
     ) -> None:
-        """Let a connection that a command opened and left idle keep nobody waiting, for all of its five seconds."""
-        if callback is not tidy_idle_connections:
+        """Let a connection that a command opened and left idle keep nobody waiting, for all of its five seconds; and
+        let one rest in real time, because the clock stands still for as long as a command reads from it.
+        """
+        if getattr(callback, "__name__", "") == REST:
+            assert self._runtime is not None, "a command runs"
+            self._runtime.call_at(real_monotonic() + record.when - self._virtual_time, callback, *args)
+        elif callback is not tidy_idle_connections:
             super()._schedule_timer(record, callback, args, schedule_context)
 
 
