@@ -10,14 +10,18 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import discord
 import simcord
 
 from bot.app import open_services
 from bot.core.settings import Settings
+from bot.tuning.profiles import PROFILES
+from tests.local_engine import engine_in
 from tests.racing.season import RACING, rows
 from tests.simulated import Simulated, people, simulated, texts_of
 
@@ -28,6 +32,7 @@ NO_MODEL = {"openai_base_url": None, "openai_api_key": None, "chat_model": None}
 # What the small corpus tells of: the league's table and the first race.
 TOLD = ("league.txt", "race1.txt")
 FACTS, REFUSALS = 10, 24
+ROUNDS = 25
 
 
 def admin_id() -> int:
@@ -65,16 +70,20 @@ def _write(file: Path, lines: list[dict[str, Any]]) -> None:
 def trained_data(folder: Path) -> Path:
     """A data folder in which a model of the small corpus is trained and promoted; to be copied."""
 
+    # So many rounds are enough to know that little by heart; a season takes four times as many.
+    short = replace(PROFILES["engine"], settings=lambda rows: {"n_epochs": ROUNDS})
+
     async def train() -> None:
         options = NO_MODEL | {"data_dir": folder / "data", "corpora": {CORPUS: small_corpus(folder)}}
-        async with open_services(Settings(_env_file=None, **options)) as services:
+        async with engine_in(folder / "data"), open_services(Settings(_env_file=None, **options)) as services:
             dataset = await services.tuning.newest(CORPUS)
             begun = await services.tuning.start(dataset.id, 1)
             job = [job async for job in services.tuning.watch(begun.id)][-1]
             assert job.state == "done", job.error
             await services.tuning.promote(job.model, 1, "for the tests")
 
-    asyncio.run(train())
+    with patch.dict(PROFILES, engine=short):
+        asyncio.run(train())
     return folder
 
 
@@ -87,7 +96,8 @@ async def season(
         shutil.copytree(trained, folder, dirs_exist_ok=True)
     corpus = folder / "corpus" if trained is not None else small_corpus(folder)
     given = {"operator_ids": OPERATORS, "corpora": {CORPUS: corpus}}
-    async with simulated(folder / "data", **({} if model else NO_MODEL), **(given | options)) as sim:
+    own = {} if model else NO_MODEL
+    async with engine_in(folder / "data"), simulated(folder / "data", **own, **(given | options)) as sim:
         yield sim
 
 

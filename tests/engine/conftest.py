@@ -1,6 +1,5 @@
 """An engine of its own for each test that wants one, and the stock client connected to it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,18 +7,14 @@ import openai
 import pytest
 
 from bot.engine.address import Address
-from bot.engine.serve import serve
+from tests.local_engine import engine_in
 
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Address]:
     """A whole engine, in this process, over an empty folder."""
-    ready: asyncio.Queue[Address] = asyncio.Queue()
-    stop = asyncio.Event()
-    running = asyncio.create_task(serve("127.0.0.1", 0, tmp_path, on_ready=ready.put_nowait, stop=stop))
-    yield await ready.get()
-    stop.set()
-    await running
+    async with engine_in(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

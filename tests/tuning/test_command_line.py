@@ -1,17 +1,26 @@
 """The whole way on the command line, with the real engine and the real pocket GPT, no key and no network."""
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.local_engine import engine_in
 
 
 @pytest.fixture
 def bakers(environment: dict[str, str], corpus: Path) -> Path:
     environment["CORPORA"] = f"bakers={corpus}"
     return corpus
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[None]:
+    """The engine of the commands' data folder, where a test is not about its starting with each."""
+    async with engine_in(tmp_path / "data"):
+        yield
 
 
 @pytest.mark.usefixtures("bakers")
@@ -38,7 +47,7 @@ async def test_from_a_folder_to_an_answer(fewshot: Run) -> None:
     assert "train" in (await fewshot("tune", "score", model)).out
 
 
-@pytest.mark.usefixtures("bakers")
+@pytest.mark.usefixtures("bakers", "engine")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -92,7 +101,7 @@ async def test_the_lessons_are_listed(fewshot: Run) -> None:
     ]
 
 
-@pytest.mark.usefixtures("bakers")
+@pytest.mark.usefixtures("bakers", "engine")
 async def test_a_dataset_is_written_and_shown(fewshot: Run, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     await fewshot("dataset", "build", "bakers", "--out", str(out))
