@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.base import Executable
@@ -83,13 +83,16 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     Raises `StorageError` where it cannot be opened.
     """
     writing = engine(url, begins="IMMEDIATE", pool_size=1, max_overflow=0)
+    rows = _rows_of(url)
     reading = engine(url, isolation_level="AUTOCOMMIT", pool_size=READERS)
     try:
-        async with Writer(writing) as writer:
+        async with Writer(writing, rows) as writer:
             yield Database(writing, reading, writer)
     finally:
         await reading.dispose()
         await writing.dispose()
+        if rows is not None:
+            rows.dispose()
 
 
 def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngine:
@@ -103,17 +106,30 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
     except ImportError as error:
         raise StorageError(f"DATABASE_URL asks for a driver that is not installed: {error.name}.") from None
     if made.dialect.name == "sqlite":
-
-        def prepare(connection: Any, _record: object) -> None:
-            """SQLite's own settings belong to each connection; foreign keys cannot be set inside a transaction."""
-            cursor = connection.cursor()
-            for pragma in PRAGMAS:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-            connection.isolation_level = begins
-
-        event.listen(made.sync_engine, "connect", prepare)
+        _prepare(made.sync_engine, begins)
     return made
+
+
+def _rows_of(url: str) -> Engine | None:
+    """The same as a synchronous engine, for a writer's rows; None where a file of SQLite is not what they go to."""
+    if file_of(url) is None:
+        return None
+    made = create_engine(_parsed(url).set(drivername="sqlite"), pool_size=1, max_overflow=0)
+    _prepare(made, "IMMEDIATE")
+    return made
+
+
+def _prepare(made: Engine, begins: str | None) -> None:
+    """SQLite's own settings belong to each connection; foreign keys cannot be set inside a transaction."""
+
+    def prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+        connection.isolation_level = begins
+
+    event.listen(made, "connect", prepare)
 
 
 def file_of(url: str) -> str | None:
