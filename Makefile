@@ -2,8 +2,9 @@
 .PHONY: demo test check drills bench wheels constraints format screenshots catalogues
 PYTHON ?= python3
 BIN := .venv/bin
-# A file's tests share servers, so they stay together.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# A file's tests share servers, so they stay together; `tests/sharing.py` says how many run at a time. Where an
+# environment forbids to keep compiled sources, every process that a test starts would compile the bot anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile
 STAMP := .venv/installed
 
 demo: $(STAMP)

@@ -18,12 +18,12 @@ def bakers(environment: dict[str, str], corpus: Path) -> Path:
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[None]:
-    """The engine of the commands' data folder, where a test is not about its starting with each."""
+    """The engine of the commands' data folder, which would be started for each of them without it."""
     async with engine_in(tmp_path / "data"):
         yield
 
 
-@pytest.mark.usefixtures("bakers")
+@pytest.mark.usefixtures("bakers", "engine")
 async def test_from_a_folder_to_an_answer(fewshot: Run) -> None:
     built = await fewshot("dataset", "build", "bakers")
     assert built.code == 0
