@@ -6,8 +6,9 @@ quite that form, and to refuse one that the rows do not answer. It reads the las
 
 The rooms, in the order to read them: `words` (text to numbers and back), `model` (the transformer and its
 gradients), `optimizer` (how the weights move), `data` (how questions are varied and negatives made),
-`recombine` (one fact asked in the words of another), `run` (what a training is made from), `train` (one flat loop), `serve` (one
-answer, word by word), `store` (weights and checkpoints on disk), `config` (what goes in and comes out).
+`recombine` (one fact asked in the words of another), `run` (what a training is made from), `train` (one
+flat loop), `serve` (one answer, word by word), `store` (weights and checkpoints on disk), `config` (what
+goes in and comes out).
 
 How to use it, from a process whose environment has ``OPENBLAS_NUM_THREADS=1`` before numpy is imported
 (with two threads an epoch takes four times as long)::
