@@ -2,31 +2,28 @@
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 
-from bot.core.errors import ConfigError, LimitError
+from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 from bot.engine.address import EngineError
 from bot.engine.launch import connected
 from bot.llm.asking import Answer
 from bot.llm.client import ChatClient
-from bot.llm.prices import Usage
 from bot.llm.template import ChatTemplate
 from bot.server.desk import Desk
 from bot.server.ledger import Asker, Ledger
 from bot.server.prompts import Prompts
 from bot.storage import tuned
+from bot.storage.calls import Bill
 from bot.storage.database import Database
 from bot.tuning.errors import AgainError
 from bot.tuning.profiles import PROFILES
 from bot.tuning.service import Tuning
 from bot.tuning.wire import Wire, open_wire
 
-_log = logging.getLogger(__name__)
 # Calls at one time to a provider of tuned models, beside those to the chat model.
 CONCURRENCY = 32
 
@@ -92,14 +89,9 @@ class DeskPurse:
         desk = self._desk if chat is None else self._desk_of(chat)
         return (await desk.serve(Asker(user_id), template, values, hold=False)).answer
 
-    async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
-        """Put a job's price into the ledger: no tokens of a day's limit, dollars of the month's."""
-        try:
-            call = await self._ledger.reserve(Asker(user_id), "training", model, 0)
-        except LimitError as error:
-            _log.warning("a job on %s cost $%.2f, which the ledger has no room for: %s", model, usd, error)
-        else:
-            self._ledger.settle(call, model, Usage(), usd)
+    def paid(self, bill: Bill) -> None:
+        """Let the ledger count what was paid."""
+        self._ledger.spent(bill)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,12 @@ class Ledger:
             calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars),
         )
 
+    def spent(self, bill: calls.Bill) -> None:
+        """Count a tuning job's price, which is in the database: no tokens, dollars of the month that it is of."""
+        self._turn_page()
+        if bill.day[:7] == self._month:
+            self._spent += bill.nanodollars
+
     def _refuse_if_full(self, asker: Asker, tokens: int) -> None:
         at = self.frees_up
         for who, limit, used in self._counts(asker):

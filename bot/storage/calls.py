@@ -1,8 +1,10 @@
 """The ledger's rows: what was reserved for a call of a model, and what it really used."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
 from bot.storage.tables import CALLS
@@ -52,6 +54,25 @@ class DayUse:
     nanodollars: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The price of a tuning job, in billionths of a US dollar; `at` is when it was known, in seconds since 1970.
+
+    It is kept under the job's own id, so that a job is never paid twice.
+    """
+
+    job_id: str
+    at: float
+    user_id: int
+    model: str
+    nanodollars: int
+
+    @property
+    def day(self) -> str:
+        """The UTC date."""
+        return datetime.fromtimestamp(self.at, UTC).date().isoformat()
+
+
 _INSERT = CALLS.insert()
 _SETTLE = (
     update(CALLS)
@@ -80,6 +101,17 @@ def settle(database: Database, done: Settlement) -> None:
     """
     row = {"call": done.id, "used_model": done.model, "prompt": done.prompt, "cached": done.cached}
     database.write_later(_SETTLE, {**row, "completion": done.completion, "cost": done.nanodollars})
+
+
+async def pay(connection: AsyncConnection, bill: Bill) -> bool:
+    """Keep a bill, inside the caller's transaction: no tokens of any day's limit. False where it is kept already."""
+    known = await connection.execute(select(CALLS.c.id).where(CALLS.c.id == bill.job_id))
+    if known.first() is not None:
+        return False
+    row = Call(bill.job_id, bill.day, bill.at, bill.user_id, None, "training", bill.model, 0)
+    values = {name: getattr(row, name) for name in Call.__slots__}
+    await connection.execute(_INSERT, {**values, "settled": True, "nanodollars": bill.nanodollars})
+    return True
 
 
 async def settle_orphans(database: Database) -> int:

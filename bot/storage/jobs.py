@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.storage import calls
 from bot.storage.database import Database
 from bot.storage.tuning_tables import TUNING_EVENTS, TUNING_JOBS
 
@@ -123,6 +124,22 @@ async def advance(database: Database, job_id: str, before: str, /, **values: Any
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
     result = await database.transact(lambda connection: connection.execute(query.values(**values, touched=time())))
     return bool(result.rowcount)
+
+
+async def end_training(
+    database: Database, job_id: str, before: str, bill: calls.Bill | None, /, **values: Any
+) -> tuple[bool, bool]:
+    """`advance` and, in the same transaction, pay the `bill`; whether each was done.
+
+    The bill is paid once, by whoever comes first, and also where the job was cancelled here meanwhile.
+    """
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
+
+    async def work(connection: AsyncConnection) -> tuple[bool, bool]:
+        moved = await connection.execute(query.values(**values, touched=time()))
+        return bool(moved.rowcount), bill is not None and await calls.pay(connection, bill)
+
+    return await database.transact(work)
 
 
 async def hold(database: Database, job_id: str, holder: str, seconds: float) -> bool:

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from time import time
+from typing import Any
 
 from bot.core.errors import FewshotError, StorageError
 from bot.core.speech import N_, _
 from bot.llm.template import ChatTemplate
 from bot.storage import jobs, tuned
+from bot.storage.calls import Bill
 from bot.storage.database import Database
 from bot.storage.datasets import DatasetRow, PairRow
 from bot.storage.jobs import EventRow, JobRow
@@ -163,21 +165,21 @@ async def _ended(bench: Bench, job: JobRow, wire: Wire, remote: Remote) -> bool:
     if remote.status == SUCCEEDED and not remote.model and not wire.profile.deploys:
         raise AgainError("The job has succeeded and names no model yet; this goes on by itself.")
     usd = real_cost(job, remote.trained_tokens)
-    figures = {"trained_tokens": remote.trained_tokens, "nanodollars": None if usd is None else int(usd * NANO)}
+    nanodollars = None if usd is None else int(usd * NANO)
+    end: dict[str, Any] = {"trained_tokens": remote.trained_tokens, "nanodollars": nanodollars}
     if remote.status == CANCELLED:
-        moved = await jobs.advance(bench.database, job.id, "running", state="cancelled", ended=time(), **figures)
+        end |= {"state": "cancelled", "ended": time()}
     elif remote.status == FAILED:
         why = remote.failure.lstrip(MARK) or kept(N_("The provider gave no reason."))
-        moved = await jobs.advance(
-            bench.database, job.id, "running", state="failed", ended=time(), error=why, **figures
-        )
+        end |= {"state": "failed", "ended": time(), "error": why}
     else:
-        after = "deploying" if wire.profile.deploys else "scoring"
-        if after == "scoring":
+        end |= {"state": "deploying" if wire.profile.deploys else "scoring", "model": remote.model}
+        if not wire.profile.deploys:
             await tuned.add(bench.database, _model(job, remote.model))
-        moved = await jobs.advance(bench.database, job.id, "running", state=after, model=remote.model, **figures)
-    if moved and usd:
-        await bench.purse.pay(job.user_id, job.base, usd)
+    bill = Bill(job.id, time(), job.user_id, job.base, nanodollars) if nanodollars else None
+    _moved, paid = await jobs.end_training(bench.database, job.id, "running", bill, **end)
+    if bill is not None and paid:
+        bench.purse.paid(bill)
     return True
 
 

@@ -1,12 +1,12 @@
 """Who asks models, and who pays: the bot's ledger as far as tuning knows it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Protocol
 
 from bot.llm.asking import Answer
 from bot.llm.client import ChatClient
 from bot.llm.template import ChatTemplate
+from bot.storage.calls import Bill
 
 
 class Purse(Protocol):
@@ -24,5 +24,5 @@ class Purse(Protocol):
         Raises `TemplateError`, `LimitError` or `ModelError`.
         """
 
-    async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
-        """Count a job's price among the month's dollars."""
+    def paid(self, bill: Bill) -> None:
+        """Count the price of a job, which is kept already, among the month's dollars."""

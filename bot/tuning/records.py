@@ -1,7 +1,8 @@
 """The records that tuning hands out, for those who may not know the storage behind them."""
 
+from bot.storage.calls import Bill
 from bot.storage.datasets import DatasetRow, PairRow
 from bot.storage.jobs import EventRow, JobRow
 from bot.storage.tuned import ModelRow, PromotionRow
 
-__all__ = ["DatasetRow", "EventRow", "JobRow", "ModelRow", "PairRow", "PromotionRow"]
+__all__ = ["Bill", "DatasetRow", "EventRow", "JobRow", "ModelRow", "PairRow", "PromotionRow"]

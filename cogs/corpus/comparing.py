@@ -1,7 +1,6 @@
 """`compare`: one question to the base model, to the base model with the facts in its prompt, and to the tuned one."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import discord
@@ -18,6 +17,7 @@ from bot.services import Services
 from bot.showing import author, figures
 from bot.tuning.asking import NotTrainedError, Question
 from bot.tuning.compare import Column, Comparison
+from bot.tuning.records import Bill
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
@@ -54,7 +54,7 @@ class PromptPurse:
         self.served.append(served)
         return served.answer
 
-    async def pay(self, user_id: int, model: str, usd: Decimal) -> None:
+    def paid(self, bill: Bill) -> None:
         """Nobody is trained here."""
         raise RuntimeError("a comparison starts no job")
 

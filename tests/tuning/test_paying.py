@@ -1,0 +1,119 @@
+"""What a job cost is among the month's dollars: once, whatever crashes, and whoever follows it."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from bot.core.errors import LimitError
+from bot.storage.jobs import JobRow, change, get
+from bot.tuning.jobs import look
+from bot.tuning.service import Tuning
+from tests.tuning.conftest import Opened
+from tests.tuning.fake_provider import FakeProvider
+from tests.tuning.test_jobs import ended, run, until
+from tests.tuning.works import open_works
+
+# A million tokens are counted, at three dollars; the month has room for the job, and for nothing after it.
+PRICED = {"tuning_provider": "openai", "tuning_model": "gpt-4o-mini-2024-07-18", "monthly_usd": 3}
+PRICE = 3_000_000_000
+FAILING = (
+    "CREATE TRIGGER broken BEFORE INSERT ON calls WHEN NEW.purpose = 'training' BEGIN SELECT RAISE(ABORT, 'full'); END"
+)
+
+
+async def paid(tuning: Tuning) -> list[tuple[str, int, int, str]]:
+    """What the ledger has of jobs: whose, for how many billionths of a dollar, with how many tokens, and the model."""
+    async with tuning.database.read() as connection:
+        query = "SELECT id, nanodollars, reserved, model FROM calls WHERE purpose = 'training' AND settled"
+        return [tuple(row) for row in await connection.execute(text(query))]
+
+
+async def run_sql(tuning: Tuning, sql: str) -> None:
+    await tuning.database.transact(lambda connection: connection.execute(text(sql)))
+
+
+async def waiting(tuning: Tuning, provider: FakeProvider) -> JobRow:
+    """A job that its provider has not finished."""
+    provider.way = ("running",)
+    job = await tuning.start((await tuning.newest("bakers")).id, 7)
+    await until(tuning, job.id, lambda job: job.state == "running")
+    return job
+
+
+async def test_a_job_is_paid_when_it_ends_and_the_month_is_full_after_it(opened: Opened) -> None:
+    async with opened(**PRICED) as tuning:
+        job = await run(tuning)
+        assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
+        # The base models are asked last, and found no dollars left.
+        assert "budget for this month" in job.note
+    async with opened(**PRICED) as anew:
+        with pytest.raises(LimitError, match="budget for this month"):
+            await anew.score(job.model, 7)
+
+
+async def test_a_day_without_tokens_left_pays_all_the_same(opened: Opened) -> None:
+    async with opened(daily=0, **PRICED) as tuning:
+        job = await run(tuning)
+        assert "today's tokens" in job.note
+        assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
+
+
+async def test_a_job_whose_price_cannot_be_written_goes_on_when_it_can(opened: Opened, provider: FakeProvider) -> None:
+    async with opened(**PRICED) as tuning:
+        job = await waiting(tuning, provider)
+        await run_sql(tuning, FAILING)
+        provider.way = ("succeeded",)
+        looks = provider.calls["GET job"]
+        while provider.calls["GET job"] < looks + 6:  # noqa: ASYNC110 - the provider counts
+            await asyncio.sleep(0.01)
+        now = await get(tuning.database, job.id)
+        assert now is not None
+        assert (now.state, now.trained_tokens) == ("running", None)
+        await run_sql(tuning, "DROP TRIGGER broken")
+        assert (await ended(tuning, job.id)).state == "done"
+        assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
+
+
+async def test_two_followers_that_take_the_same_step_pay_once(opened: Opened, provider: FakeProvider) -> None:
+    async with opened(**PRICED) as first, opened(**PRICED) as second:
+        job = await waiting(first, provider)
+        await first.follower.close()
+        stands = await get(first.database, job.id)
+        assert stands is not None
+        provider.way = ("succeeded",)
+        await asyncio.gather(look(first.bench, stands), look(second.bench, stands))
+        assert await paid(first) == [(job.id, PRICE, 0, job.base)]
+
+
+async def test_a_job_that_was_cancelled_here_as_it_succeeded_is_paid(opened: Opened, provider: FakeProvider) -> None:
+    async with opened(**PRICED) as tuning:
+        job = await waiting(tuning, provider)
+        await tuning.follower.close()
+        stands = await get(tuning.database, job.id)
+        assert stands is not None
+        await change(tuning.database, job.id, state="cancelled")
+        provider.way = ("succeeded",)
+        await look(tuning.bench, stands)
+        assert (await tuning.job(job.id)).state == "cancelled"
+        assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
+
+
+@pytest.mark.slow
+async def test_a_bot_that_is_killed_as_its_job_ends_pays_once() -> None:
+    env = {"TUNING_PROVIDER": "openai", "TUNING_MODEL": PRICED["tuning_model"], "MONTHLY_USD": "100"}
+    async with open_works(delay=0.05, way=("running",)) as works:
+        works.env.update({name: str(value) for name, value in env.items()})
+        works.writer()
+        async with works.bot() as process:
+            await works.prepare()
+            confirmation = await works.estimate()
+            (start,) = [button for button in confirmation.buttons if "Start: about $" in str(button)]
+            await works.town.wire.press(confirmation, start, user="operator")
+            await works.card("steps")
+            works.provider.way = ("succeeded",)
+            await works.killed(process, lambda: works.one("SELECT state FROM tuning_jobs") != "running")
+        async with works.bot():
+            await works.done()
+            query = "SELECT nanodollars, settled FROM calls WHERE purpose = 'training'"
+            assert works.town.rows(query) == [(PRICE, 1)]
