@@ -84,8 +84,9 @@ def test_auto_ends_when_the_validation_score_has_stopped_rising(tmp_path: Path) 
     """A perfect score ends training long before the most epochs that `auto` takes."""
     config = Config(batch_size=8, keep_models=0)
     result = train(season(), folder=tmp_path, validation=season(), config=config)
-    longest = train(season(), folder=tmp_path / "longest", config=config)
-    assert result.epochs < longest.epochs
+    planned: list[Metrics] = []
+    train(season(), folder=tmp_path / "all", config=config, on_metrics=planned.append, should_stop=lambda: True)
+    assert result.steps < planned[0].total_steps
     assert result.resolved["n_epochs"] == result.epochs
     assert result.valid_exact == 1.0
 
