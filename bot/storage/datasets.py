@@ -1,11 +1,11 @@
 """Datasets: their chunks as they are generated, and their pairs of questions and answers."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -88,10 +88,22 @@ async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) 
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(delete(PAIRS).where(PAIRS.c.dataset_id == dataset_id))
-        await _insert(connection, pairs)
+        await _add(connection, dataset_id, pairs)
         await connection.execute(update(DATASETS).where(DATASETS.c.id == dataset_id).values(state="ready"))
 
     await database.transact(work)
+
+
+async def add_pairs(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
+    """Put the pairs of chunks that were tried again into a dataset that is ready; the others stay as they are."""
+    await database.transact(lambda connection: _add(connection, dataset_id, pairs))
+
+
+async def last_line(database: Database, dataset_id: str) -> int:
+    """The line of a dataset's last pair, a dropped one too; 0 where there is none."""
+    query = select(func.coalesce(func.max(PAIRS.c.line), 0)).where(PAIRS.c.dataset_id == dataset_id)
+    async with database.read() as connection:
+        return int((await connection.execute(query)).scalar_one())
 
 
 async def get(database: Database, dataset_id: str) -> DatasetRow | None:
@@ -159,9 +171,12 @@ async def set_chunk(database: Database, chunk: ChunkRow, **values: str) -> None:
 
 
 async def reset_failed(database: Database, dataset_id: str) -> None:
-    """Let the chunks whose answers could not be used be asked again."""
+    """Let the chunks whose answers could not be used be asked again, from the answer on that could not.
+
+    Their problems stay until their pairs are in the dataset: so a chunk that is checked and has one is to be added.
+    """
     mine = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "failed")
-    query = update(CHUNKS).where(mine).values(state="waiting", problem="")
+    query = update(CHUNKS).where(mine).values(state=case((CHUNKS.c.reply == "", "waiting"), else_="asked"))
     await database.transact(lambda connection: connection.execute(query))
 
 
@@ -190,20 +205,11 @@ async def decide(database: Database, pair_id: int, decision: str, **values: str)
     await database.transact(lambda connection: connection.execute(query))
 
 
-async def set_flags(database: Database, flags: Mapping[int, Iterable[str]]) -> None:
-    """Replace the flags of pairs, by their ids."""
-    if flags:
-        query = update(PAIRS).where(PAIRS.c.id == bindparam("pair")).values(flags=bindparam("now"))
-        rows = [{"pair": pair, "now": json.dumps(list(texts))} for pair, texts in flags.items()]
-        await database.transact(lambda connection: connection.execute(query, rows))
-
-
-async def set_roles(database: Database, roles: Mapping[int, str]) -> None:
-    """Give pairs their roles, by their ids."""
-    if roles:
-        query = update(PAIRS).where(PAIRS.c.id == bindparam("pair")).values(role=bindparam("now"))
-        rows = [{"pair": pair, "now": role} for pair, role in roles.items()]
-        await database.transact(lambda connection: connection.execute(query, rows))
+async def _add(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
+    """Put pairs in; no checked chunk waits to be added any more."""
+    await _insert(connection, pairs)
+    checked = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "checked")
+    await connection.execute(update(CHUNKS).where(checked).values(problem=""))
 
 
 async def _insert(connection: AsyncConnection, pairs: Sequence[PairRow]) -> None:

@@ -1,7 +1,8 @@
 """`Holdings`: corpora and datasets, as commands use them; the first half of `service.Tuning`."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,12 +55,25 @@ class Holdings:
                     corpus=corpus,
                 )
             return shipped
-        if corpus in self._preparing:  # Both would ask about the same chunks, and both would be paid.
-            raise InputError("A dataset of {corpus} is being made already; wait for it.", corpus=corpus)
         order = preparing.Order(size, self.purse.chat_model, user_id, retry)
+        with self._alone(corpus):
+            return await preparing.generated(self.database, found, self.generator, order, progress)
+
+    async def try_again(self, dataset_id: str, user_id: int, progress: Progress | None = None) -> preparing.Prepared:
+        """Ask again about the pieces of a dataset that could not be used, and about no other; raises as `prepare`."""
+        row = await self.dataset(dataset_id)
+        found = self.corpora.get(row.corpus)
+        with self._alone(row.corpus):
+            return await preparing.tried_again(self.database, found, self.generator, row, user_id, progress)
+
+    @contextmanager
+    def _alone(self, corpus: str) -> Iterator[None]:
+        """Two at one time would ask about the same chunks, and both would be paid."""
+        if corpus in self._preparing:
+            raise InputError("A dataset of {corpus} is being made already; wait for it.", corpus=corpus)
         self._preparing.add(corpus)
         try:
-            return await preparing.generated(self.database, found, self.generator, order, progress)
+            yield
         finally:
             self._preparing.remove(corpus)
 

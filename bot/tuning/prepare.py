@@ -37,6 +37,10 @@ NAMES: Mapping[str, str] = {
 }
 
 
+class UnwrittenError(InputError):
+    """Nothing that a model wrote about a corpus could be used; its value `dataset` is where it can be tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A dataset that is ready, and beside it the draft that ships to be reviewed, if one does.
@@ -125,17 +129,71 @@ async def generated(
     known = [row for row in await datasets.of_corpus(database, corpus.name) if row.fingerprint == fingerprint]
     row = known[0] if known else await _begun(database, corpus, order, fingerprint)
     if order.retry:
-        await datasets.reset_failed(database, row.id)
-    elif row.state == "ready":
-        return Prepared(row, new=False)
-    done = await generator.run(row, order.user_id, progress)
-    pairs, doubts = pairs_of(await datasets.chunks(database, row.id, "checked"), row.id, row.refusal)
+        return await tried_again(database, corpus, generator, row, order.user_id, progress)
+    if row.state == "ready":
+        return Prepared(row, new=False, problems=await generator.problems(row))
+    return await _written(database, corpus, generator, row, order.user_id, progress)
+
+
+async def tried_again(
+    database: Database,
+    corpus: Corpus,
+    generator: Generator,
+    row: DatasetRow,
+    user_id: int,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Ask again about the chunks of a dataset whose answers could not be used, and about no other.
+
+    Their pairs come after those that are there, on which people may have decided. Raises what `generated` does.
+    """
+    await datasets.reset_failed(database, row.id)
+    return await _written(database, corpus, generator, row, user_id, progress)
+
+
+async def _written(
+    database: Database,
+    corpus: Corpus,
+    generator: Generator,
+    row: DatasetRow,
+    user_id: int,
+    progress: Progress | None,
+) -> Prepared:
+    """Ask about all that waits, and put what came of it into the dataset."""
+    done = await generator.run(row, user_id, progress)
+    chunks = await datasets.chunks(database, row.id, "checked")
+    texts = await asyncio.to_thread(lambda: dict(corpus.texts()))
+    if row.state == "ready":
+        await _add(database, row, chunks, texts)
+        return Prepared(row, problems=done.problems)
+    pairs, doubts = pairs_of(chunks, row.id, row.refusal)
     if not pairs:
         why = done.problems[0] if done.problems else _("It found nothing to ask about.")
-        raise InputError("The model wrote no question that can be used. {reason}", reason=why)
-    texts = await asyncio.to_thread(lambda: dict(corpus.texts()))
+        raise UnwrittenError("The model wrote no question that can be used. {reason}", reason=why, dataset=row.id)
     await datasets.finish(database, row.id, await asyncio.to_thread(ready, pairs, [], texts, doubts))
     return Prepared(replace(row, state="ready"), problems=done.problems)
+
+
+async def _add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow], texts: Mapping[str, str]) -> None:
+    """The pairs of those chunks that are not in the dataset yet, after the ones that are."""
+    there = [chunk for chunk in chunks if not chunk.problem]
+    known = len(pairs_of(there, row.id, row.refusal)[0])
+    every, doubts = pairs_of([*there, *(chunk for chunk in chunks if chunk.problem)], row.id, row.refusal)
+    after = await datasets.last_line(database, row.id) - known
+    new = [replace(pair, line=pair.line + after) for pair in every[known:]]
+    stored = await datasets.pairs(database, row.id)
+    flags = {line + after: said for line, said in doubts.items()}
+    await datasets.add_pairs(database, row.id, await asyncio.to_thread(_beside, stored, new, texts, flags))
+
+
+def _beside(
+    stored: Sequence[PairRow], new: Sequence[PairRow], texts: Mapping[str, str], doubts: Mapping[int, Sequence[str]]
+) -> list[PairRow]:
+    """New pairs with their roles and flags; those of the stored ones stay."""
+    role = roles([*stored, *new])
+    mine = [replace(pair, role=role[pair.line]) for pair in new]
+    flags = flags_of([*stored, *mine], texts)
+    return [replace(pair, flags=(*doubts.get(pair.line, ()), *flags.get(pair.line, ()))) for pair in mine]
 
 
 def _readable(corpus: Corpus) -> str:

@@ -19,7 +19,7 @@ from bot.storage.datasets import ChunkRow, DatasetRow, PairRow
 from bot.tuning.checks.proof import squeezed
 from bot.tuning.purse import Purse
 from bot.tuning.rows import ANSWERABLE, UNANSWERABLE
-from bot.tuning.told import kept
+from bot.tuning.told import kept, kept_error, told
 from bot.tuning.words import bag_key, digest, sentence_key
 
 # Chunks asked at one time. Each reserves its longest answer against the day's limits, so not as many as could be.
@@ -75,8 +75,12 @@ class Generator:
             # The first is what stopped the others; each of them is a sentence of its own.
             raise errors.exceptions[0] from None
         states = await datasets.chunk_states(self._database, dataset.id)
-        problems = await datasets.chunk_problems(self._database, dataset.id)
-        return Generated(states.get("checked", 0), states.get("failed", 0), tuple(problems))
+        problems = await self.problems(dataset)
+        return Generated(states.get("checked", 0), states.get("failed", 0), problems)
+
+    async def problems(self, dataset: DatasetRow) -> tuple[str, ...]:
+        """Why chunks could not be used, in their order."""
+        return tuple(map(told, await datasets.chunk_problems(self._database, dataset.id)))
 
     async def _chunk(self, dataset: DatasetRow, number: int, user_id: int) -> None:
         """Take one chunk as far as it goes."""
@@ -97,7 +101,8 @@ class Generator:
         except (LimitError, NoModelError):
             raise
         except ModelError as error:
-            await datasets.set_chunk(self._database, chunk, state="failed", problem=f"{chunk.source}: {error}")
+            problem = kept(N_("{source}: {reason}"), source=chunk.source, reason=kept_error(error))
+            await datasets.set_chunk(self._database, chunk, state="failed", problem=problem)
 
     async def _asked(self, user_id: int, template: str, values: Mapping[str, str]) -> dict[str, Any]:
         """A checked reply; a reply of another form gets one repair turn."""

@@ -1,5 +1,7 @@
 """Preparing a dataset: the one that ships with a corpus, or one that the model writes; with the checker's report."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -7,11 +9,13 @@ import discord
 from bot.core.speech import N_, _, ngettext
 from bot.rendering import bar
 from bot.services import Services
-from bot.tuning.prepare import name_of
+from bot.tuning.prepare import Prepared, UnwrittenError, name_of
+from bot.tuning.questions import Progress
 from bot.tuning.records import DatasetRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import AnswerDeletedError, Reply
+from cogs._access import operator_of
 
 # Problems of single chunks, and kinds of findings, that the card names; the report has them all.
 SHOWN = 5
@@ -35,7 +39,25 @@ class Datasets:
 
         What was paid for is kept at once, so that after an error the same command goes on where it was.
         """
+        tuning, user_id = self._services.tuning, interaction.user.id
         with self._services.work.on(interaction):
+            await self._shown(interaction, corpus, lambda progress: tuning.prepare(corpus, user_id, size, progress))
+
+    async def again(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
+        """Ask about what could not be used, by a button, and show what stands then."""
+        user_id = operator_of(interaction, self._services.settings)
+        tuning = self._services.tuning
+        row = await tuning.dataset(dataset_id)
+        await self._shown(interaction, row.corpus, lambda progress: tuning.try_again(row.id, user_id, progress))
+
+    async def _shown(
+        self,
+        interaction: discord.Interaction[Any],
+        corpus: str,
+        prepare: Callable[[Progress], Awaitable[Prepared]],
+    ) -> None:
+        """A bar while the model is asked, then the card."""
+        with suppress(AnswerDeletedError):
             async with Reply(interaction, private=True) as reply:
 
                 def progress(done: int, total: int) -> None:
@@ -43,8 +65,10 @@ class Datasets:
                     reply.show(f"{asking}\n{bar(done, total)}", writing=False)
 
                 try:
-                    prepared = await self._services.tuning.prepare(corpus, interaction.user.id, size, progress)
-                except AnswerDeletedError:
+                    prepared = await prepare(progress)
+                except UnwrittenError as error:
+                    card = Card("").text(discord.utils.escape_markdown(str(error)))
+                    await reply.finish_card(card.row(_again(str(error.values["dataset"]))).layout())
                     return
                 card = Card(_("Prepared · {corpus}", corpus=corpus))
                 if not prepared.new:
@@ -55,6 +79,8 @@ class Datasets:
                     card.text(_("⚠️ Passed over, since it is no text in UTF-8: {files}", files=names))
                 for problem in prepared.problems[:SHOWN]:
                     card.text(f"⚠️ {discord.utils.escape_markdown(problem)}")
+                if prepared.problems:
+                    card.row(_again(prepared.dataset.id))
                 await reply.finish_card(card.layout(), files)
 
     async def _describe(self, card: Card, row: DatasetRow) -> tuple[str, bytes]:
@@ -79,3 +105,7 @@ class Datasets:
             buttons.insert(0, ActionButton("ft-review", row.id, label=_("Review {n:,}", n=waiting), emoji="🔎"))
         card.row(*buttons)
         return name, report.text.encode()
+
+
+def _again(dataset_id: str) -> ActionButton:
+    return ActionButton("ft-again", dataset_id, label=_("Try again"), emoji="🔁")

@@ -42,6 +42,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
             **self._review.handlers,
             **self._starting.handlers,
             **self._models.handlers,
+            "ft-again": self._datasets.again,
             "ft-cancel": self._cancel_by_button,
         }
         super().__init__()

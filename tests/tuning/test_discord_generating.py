@@ -81,6 +81,34 @@ async def test_a_model_that_writes_prose_or_nothing_or_the_same_for_ever_is_told
         assert "· 1 pair\n" in await prepared(sim, "parrot")
 
 
+async def test_what_the_model_left_out_is_asked_again_by_a_button_and_nothing_else_is(
+    tmp_path: Path, corpus: Path, provider: FakeProvider
+) -> None:
+    corpora = folders(tmp_path, {"mixed": "Good bread."})
+    (corpora["mixed"] / "odd.txt").write_text("Odd things.", encoding="utf-8")
+    good = writes(fact("bread", "Good bread.", "Good what?", "What is good?", "Name the good."))
+    odd = writes(fact("things", "Odd things.", "Odd what?", "What is odd?", "Name the odd."))
+    async with bakery(tmp_path, corpus, provider, corpora=corpora) as sim:
+        sim.model.fails(400, times=2)
+        down = await sim.admin.slash(sim.general, "finetune prepare", corpus="mixed")
+        assert "The model wrote no question that can be used." in said(sim, down)
+        sim.model.says(answering({"Good": good, "Odd": "Lovely questions!"}))
+        half = await sim.admin.click(down.response, label="Try again")
+        assert "Prepared · mixed" in said(sim, half)
+        assert "· 3 pairs" in said(sim, half)
+        assert "⚠️ odd.txt: " in said(sim, half)
+        known = await sim.admin.slash(sim.general, "finetune prepare", corpus="mixed")
+        assert "⚠️ odd.txt: " in said(sim, known)
+        sim.model.says(answering({"Odd": odd}))
+        sim.model.calls.clear()
+        whole = await sim.admin.click(known.response, label="Try again")
+        assert "· 6 pairs" in said(sim, whole)
+        assert "⚠️ odd.txt" not in said(sim, whole)
+        assert "Try again" not in sim.buttons(whole.response)
+        assert len(sim.model.requests) == 2
+        assert not sim.errors
+
+
 @pytest.mark.slow
 async def test_texts_in_greek_and_japanese_are_asked_about_trained_and_answered_from(
     tmp_path: Path, corpus: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.core.errors import InputError, LimitError, NoModelError
+from bot.tuning.prepare import UnwrittenError
 from bot.tuning.questions import TOGETHER, exact
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
@@ -146,6 +147,49 @@ async def test_one_broken_chunk_does_not_keep_the_others_and_can_be_tried_again(
     model.says(good)
     again = await tuning.prepare("bakers", 7, retry=True)
     assert (again.dataset.id, again.problems) == (made.dataset.id, ())
+
+
+async def test_what_is_tried_again_comes_after_the_pairs_that_were_decided_on(
+    tuning: Tuning, corpus: Path, model: FakeModel
+) -> None:
+    (corpus / "aardvark.txt").write_text("Baker 9 bakes bread9 at noon.", encoding="utf-8")
+    doubted = answering(writes([fact("a cake", QUOTE, "What is baked?", "Which bread?", "Name it.")]))
+    other = answering(writes([fact("bread9", "Baker 9 bakes bread9 at noon.", "And 9?", "9 bakes?", "Of 9?")], ()))
+
+    def first(body: dict[str, Any]) -> str:
+        return "prose" if "aardvark.txt" in json.dumps(body["messages"]) else doubted(body)
+
+    model.says(first)
+    made = await tuning.prepare("bakers", 7)
+    keep, edit, drop = await tuning.flagged(made.dataset.id)
+    await tuning.decide(keep, "kept")
+    await tuning.decide(edit, "edited", "Which bread is it?", "bread3")
+    await tuning.decide(drop, "dropped")
+    before = await tuning.pairs(made.dataset.id)
+    model.says(other)
+    # The second time there is nothing left to ask.
+    for _ in range(2):
+        assert (await tuning.try_again(made.dataset.id, 7)).problems == ()
+    after = await tuning.pairs(made.dataset.id)
+    assert after[: len(before)] == before
+    assert [(pair.line, pair.question) for pair in after[len(before) :]] == [
+        (5, "And 9?"),
+        (6, "9 bakes?"),
+        (7, "Of 9?"),
+    ]
+    assert len(after) == len({pair.id for pair in after})
+
+
+async def test_a_second_look_that_failed_is_tried_again_without_the_first(tuning: Tuning, model: FakeModel) -> None:
+    model.says(answering(writes([fact()]), "prose"))
+    with pytest.raises(UnwrittenError) as raised:
+        await tuning.prepare("bakers", 7)
+    model.says(answering(writes([fact()])))
+    model.calls.clear()
+    made = await tuning.try_again(str(raised.value.values["dataset"]), 7)
+    assert (made.dataset.state, len(await tuning.pairs(made.dataset.id))) == ("ready", 5)
+    (asked,) = model.requests
+    assert "The claims:" in asked["messages"][-1]["content"]
 
 
 async def test_chunks_are_asked_side_by_side_within_the_bound(tuning: Tuning, corpus: Path, model: FakeModel) -> None:
