@@ -21,9 +21,6 @@ from bot.engine.jobs.runner import Runner
 from bot.engine.server import create_app, listening
 from bot.engine.standin.model import StandIn
 
-# The port of `fewshot engine`, where none is named.
-DEFAULT_PORT = 8801
-
 
 class AlreadyRunningError(EngineError):
     """Another engine serves this data folder."""
