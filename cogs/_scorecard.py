@@ -2,7 +2,7 @@
 
 import discord
 
-from bot.core.speech import N_, _, pgettext
+from bot.core.speech import N_, _, number, pgettext
 from bot.tuning.scorecard import (
     BASE,
     BASE_WITH_FACTS,
@@ -68,7 +68,7 @@ def _line(mark: Mark) -> str:
     if mark.wrong:
         parts.append(_("{n:,} wrong", n=mark.wrong))
     note = f" *({mark.remark})*" if mark.note else ""
-    return f"**{mark.share:.0%}** {name}: {', '.join(parts)}{note}"
+    return f"**{number(mark.share, '.0%')}** {name}: {', '.join(parts)}{note}"
 
 
 def _name(mark: Mark) -> str:

@@ -79,7 +79,9 @@ def _scores(bars: dict[str, Sequence[tuple[str, float]]], title: str) -> bytes:
         at += 0.5
     for name, colour in zip(series, (GOLD, ACCENT, DIM), strict=False):
         drawn = axes.barh(*zip(*places[name], strict=True), height=0.85, color=colour, label=name)
-        axes.bar_label(drawn, [f"{share:.0%}" for _at, share in places[name]], padding=4, color=INK, parse_math=False)
+        axes.bar_label(
+            drawn, [number(share, ".0%") for _at, share in places[name]], padding=4, color=INK, parse_math=False
+        )
     figure.set_size_inches(6.4, at * A_ROW * 0.8 + AROUND + (0.4 if len(series) > 1 else 0))
     axes.set_yticks(middles, [_short(label) for label in bars], parse_math=False)
     axes.invert_yaxis()

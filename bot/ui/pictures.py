@@ -37,7 +37,13 @@ def _curve(places: list[str], shares: list[float], title: str, below: str) -> by
     axes.plot(places, shares, color=GOLD, marker="o", linewidth=2)
     for place, share in enumerate(shares):
         axes.annotate(
-            f"{share:.0%}", (place, share), (0, 9), textcoords="offset points", ha="center", color=INK, parse_math=False
+            number(share, ".0%"),
+            (place, share),
+            (0, 9),
+            textcoords="offset points",
+            ha="center",
+            color=INK,
+            parse_math=False,
         )
     axes.set_ylim(0, 1.15)
     axes.set_yticks([])

@@ -1,0 +1,13 @@
+"""The lines of a scorecard, as people read them."""
+
+from bot.core.speech import speaking
+from bot.tuning.scorecard import HELD, Mark, Scorecard
+from cogs import _scorecard
+
+CARD = Scorecard("ft:model", 0.0, (Mark(HELD, 4, 0, 1, "ft:model"),))
+
+
+def test_a_share_is_written_as_its_reader_writes_percentages() -> None:
+    assert _scorecard.lines(CARD).startswith("**80%** ")
+    with speaking("de"):
+        assert _scorecard.lines(CARD).startswith("**80\u00a0%** ")
