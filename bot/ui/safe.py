@@ -10,14 +10,21 @@ import discord
 from bot.ui.errors import tell
 from bot.ui.hearing import hear
 
+# Characters that Discord takes of a window's title or a field's label, and of the hint in an empty field (2026-11-22).
+LABEL, HINT = 45, 100
 
-class Modal(discord.ui.Modal):
-    """A modal whose errors reach the one who submitted it."""
+
+class _Hearing:
+    """What is pressed or sent in is answered in the language of who did it."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Speak their language; who may press is checked where it is done."""
         hear(interaction)
         return True
+
+
+class Modal(_Hearing, discord.ui.Modal):
+    """A modal whose errors reach the one who submitted it."""
 
     async def on_error(  # type: ignore[override]  # a modal's errors come without an item
         self, interaction: discord.Interaction[Any], error: Exception, /
@@ -26,7 +33,7 @@ class Modal(discord.ui.Modal):
         await tell(interaction, error)
 
 
-class View(discord.ui.View):
+class View(_Hearing, discord.ui.View):
     """A view that outlives restarts: no timeout, and every item carries its state in its custom id."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:
@@ -34,28 +41,18 @@ class View(discord.ui.View):
         for item in items:
             self.add_item(item)
 
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Speak their language; who may press is checked where it is done."""
-        hear(interaction)
-        return True
-
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
         """Tell the one who pressed."""
         await tell(interaction, error)
 
 
-class Layout(discord.ui.LayoutView):
+class Layout(_Hearing, discord.ui.LayoutView):
     """The same for cards."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:
         super().__init__(timeout=None)
         for item in items:
             self.add_item(item)
-
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Speak their language; who may press is checked where it is done."""
-        hear(interaction)
-        return True
 
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
         """Tell the one who pressed."""

@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 
-from bot.core.speech import ENGLISH, LANGUAGES, in_language, known
+from bot.core.speech import ENGLISH, in_language, known
 
 # Under which context the catalogues have names: there they must be in lower case and without spaces (Discord's rule),
 # and one word may be a verb as a command's name and a noun as an option's. All else has no context.
@@ -24,7 +24,7 @@ class CatalogueTranslator(app_commands.Translator):
     ) -> str | None:
         """The string in `locale`; None leaves it as it is."""
         language = known(locale)
-        if language == ENGLISH or language not in LANGUAGES:
+        if language == ENGLISH:
             return None
         found = in_language(language, key_of(string), context_of(context))
         return found and found.format(**string.extras)

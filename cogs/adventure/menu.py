@@ -16,26 +16,24 @@ from bot.play.words import LONGEST
 from bot.services import Services
 from bot.ui.actions import ActionButton, ActionMenu
 from bot.ui.cards import Card
-from bot.ui.safe import Layout, Modal
+from bot.ui.safe import LABEL, Layout, Modal
 from cogs.adventure.playing import Play, person_of, told
 from cogs.adventure.rendering import PRESS
 
 GOTO, UNPIN, REMOVE, SENT_IN = "story-switch", "story-unpin", "story-remove", "story-form"
 FORM = re.compile(r"form:(?P<kind>act|branch|note):(?P<story>[\w-]{1,16})")
 OPENING = "opening"
-# Characters of a form's title and label, as Discord has them (2026-11-22).
-TITLE = 45
 
 
 class Form(Modal):
     """A modal with one text. What it is for stands in its custom id, so that it can be sent in after a restart."""
 
     def __init__(self, kind: str, story: Story, title: str, label: str, *, most: int, text: str = "") -> None:
-        super().__init__(title=shorten(title, TITLE), custom_id=f"form:{kind}:{story.id}", timeout=900)
+        super().__init__(title=shorten(title, LABEL), custom_id=f"form:{kind}:{story.id}", timeout=900)
         style = discord.TextStyle.paragraph if most > 100 else discord.TextStyle.short
         self.add_item(
             discord.ui.TextInput(
-                label=shorten(label, TITLE), custom_id="text", style=style, max_length=most, default=text or None
+                label=shorten(label, LABEL), custom_id="text", style=style, max_length=most, default=text or None
             )
         )
 

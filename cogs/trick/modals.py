@@ -9,12 +9,9 @@ from bot.core.speech import _
 from bot.core.text import shorten
 from bot.server.trick import Example
 from bot.server.tricks import LONGEST_EXAMPLE, LONGEST_INSTRUCTION, LONGEST_NAME, Tricks
-from bot.ui.safe import Modal
+from bot.ui.safe import HINT, LABEL, Modal
 from cogs._access import managed_guild
 from cogs.trick.cards import new_trick_card, trick_card
-
-# Characters that Discord takes of a field's label and of the hint in it (2026-11-22).
-LABEL, HINT = 45, 100
 
 
 def _lines(name: str, label: str, longest: int, placeholder: str, default: str = "") -> discord.ui.TextInput[Any]:
