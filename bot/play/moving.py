@@ -71,7 +71,8 @@ class Moving:
             turn = await turns.find(self._database, seen) if seen is not None else None
             seat = self._taking.seat(story_id)
             waiting = await self._vote(story, turn, person, verb, to)
-            anew, seat.fresh = seat.fresh and (turn.at if turn else story.at) < self._began, False
+            anew = seat.fresh and (turn.at if turn else story.at) < self._began
+            seat.fresh = False
             if waiting is not None:
                 return Moved(votes=waiting, anew=anew)
             moved = await self._moved(story, turn, person, verb, screen, to)
