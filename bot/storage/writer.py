@@ -12,7 +12,7 @@ were a quarter of its CPU time (measured 2026-11-22).
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -164,41 +164,41 @@ class Writer:
 
 
 def _rows_alone(connection: Connection, group: list[_Job]) -> list[Any]:
-    """The group as one transaction; neighbours of one statement run as one."""
+    """The group, which is nothing but rows, as one transaction."""
     with connection.begin():
-        for _, jobs in groupby(group, key=lambda job: id(job.statement)):
-            same = list(jobs)
-            if (statement := same[0].statement) is not None:
-                connection.execute(statement, [dict(job.row or {}) for job in same])
+        for jobs in _together(group):
+            connection.execute(*_execution(jobs))
     return [None] * len(group)
 
 
 async def _transaction(connection: AsyncConnection, group: list[_Job]) -> list[Any]:
-    """The results of all jobs, in order; neighbours of one statement run as one."""
+    """The group as one transaction; the results of all jobs, in order."""
     results: list[Any] = []
     async with connection.begin():
         if any(job.work is not None for job in group) and connection.dialect.name == "sqlite":
             # Work may read before it writes, and must not read what another process is about to change. Rows
             # alone need no word of ours: the driver begins immediate by itself as the first is written.
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        waiting: list[_Job] = []
-        for job in group:
-            if waiting and job.statement is not waiting[0].statement:
-                await _many(connection, waiting)
-                waiting = []
-            if job.work is not None:
-                results.append(await job.work(connection))
+        for jobs in _together(group):
+            if (work := jobs[0].work) is not None:
+                results.append(await work(connection))
             else:
-                waiting.append(job)
-                results.append(None)
-        await _many(connection, waiting)
+                await connection.execute(*_execution(jobs))
+                results += [None] * len(jobs)
     return results
 
 
-async def _many(connection: AsyncConnection, jobs: list[_Job]) -> None:
-    """Jobs of one statement, all rows at once."""
-    if jobs and jobs[0].statement is not None:
-        await connection.execute(jobs[0].statement, [dict(job.row or {}) for job in jobs])
+def _together(group: list[_Job]) -> Iterator[list[_Job]]:
+    """The group in order, with neighbours of one statement together; work stands by itself."""
+    for _, jobs in groupby(group, key=lambda job: id(job if job.statement is None else job.statement)):
+        yield list(jobs)
+
+
+def _execution(jobs: list[_Job]) -> tuple[Executable, list[dict[str, Any]]]:
+    """Jobs of one statement as that statement, and all their rows."""
+    statement = jobs[0].statement
+    assert statement is not None, "rows have a statement"
+    return statement, [dict(job.row or {}) for job in jobs]
 
 
 def _fail(job: _Job, error: Exception) -> None:
