@@ -1,4 +1,11 @@
-"""The leaf that every room may import: settings, errors and their wording, text, logs.
+"""The leaf that every room may import.
+
+`settings`   the environment and `.env` as one typed object
+`errors`     the classes of what can go wrong; each carries the sentence that its reader may see
+`speech`     in which language a sentence is said, and how that writes numbers
+`languages`  languages by name, as people type them
+`text`       split, shortened and fenced for Discord
+`logs`       as text or JSON, without keys
 
 Nothing here imports another room, discord, or a model client.
 """

@@ -3,7 +3,8 @@
 `template`   `ChatTemplate`: strict data from JSON, its examples, `completion` and `stream`
 `request`    a filled template, which is what a client sends
 `filling`    placeholders, replaced once and never expanded again
-`client`     `ChatClient`: one client for the process, retries, limits, refused parameters
+`client`     `ChatClient`: one client for the process, retries, limits; `refusals` the parameters that a model refuses
+`transport`  the stock client's way to a server, read at our own pace
 `streaming`  an answer as it comes, read from raw server-sent lines
 `errors`     what the client raises, as sentences for people
 `replies`    text parsed into ratings, facts and JSON

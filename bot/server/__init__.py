@@ -6,6 +6,9 @@
 `guilds`     what admins set: language, channels, limits, privacy
 `trick`      a server's own template, told apart so that nobody's words become a placeholder
 `tricks`     teaching, correcting, suggesting; `nearest` chooses among many examples
+`privacy`    what is kept of a person and of a server: handed out, and forgotten
+`moderation` whether a text may go to the model, and its answer to people
+`health`     whether the bot is alive and ready, for those who watch over it
 `measuring`  a trick with none, one, three and all its examples, on inputs whose answers are known
 
 Imports discord nowhere: people, servers and channels are ids here.

@@ -17,6 +17,7 @@ a dataset passes them:
 `score`      the scorecard: `scorecard` its lines, `nearest` the baseline, `facts` what prompts hold instead
 `promote`    which model answers; `asking` how it is asked; `compare` with and without tuning
 `lessons`    what goes wrong when a dataset lacks something
+`told`       sentences that lie in the database, worded when they are read; `refusals` answers, never translated
 
 Who pays is behind `purse.Purse`. Imports neither discord nor the engine: the local one is a provider like others.
 """
