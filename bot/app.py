@@ -151,7 +151,7 @@ async def run(bot: Fewshot) -> None:
 
 
 async def _warm(bot: Fewshot) -> None:
-    """Make ready what is left out of the start, once the gateway has answered."""
+    """Make ready what is left out of the start, once the gateway has answered; it stays for good too."""
     await bot.wait_for("connect")
     await bot.services.desk.warm()
     gc.freeze()

@@ -23,7 +23,7 @@ LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "de": "Deutsch
 ENGLISH = "en"
 FOLDER = Path(__file__).parent.parent / "locales"
 # How numbers are written: what stands between thousands, and before decimals (Unicode CLDR 47, decimal formats).
-_SEPARATORS: Mapping[str, tuple[str, str]] = MappingProxyType({"de": (".", ","), "fr": ("\u202f", ",")})
+SEPARATORS: Mapping[str, tuple[str, str]] = MappingProxyType({"de": (".", ","), "fr": ("\u202f", ",")})
 
 _spoken: ContextVar[str] = ContextVar("spoken", default=ENGLISH)
 _room: ContextVar[str] = ContextVar("room", default=ENGLISH)
@@ -112,7 +112,7 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = format(value, format_spec)
-        separators = _SEPARATORS.get(spoken())
+        separators = SEPARATORS.get(spoken())
         if separators is None:
             return text
         if format_spec.endswith("%"):
