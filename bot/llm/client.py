@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from bot.core.errors import ModelError, NoModelError
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
 from bot.core.speech import N_
-from bot.llm.errors import NONSENSE, UNCLEAR, foreign, worded
+from bot.llm.errors import NO_CERTIFICATES, NONSENSE, UNCLEAR, foreign, worded
 from bot.llm.prices import Usage
 from bot.llm.refusals import Refusals
 from bot.llm.request import Request
@@ -94,15 +94,18 @@ class ChatClient:
         import httpx2
         from openai import AsyncOpenAI
 
-        from bot.llm.transport import PacedTransport
+        from bot.llm.transport import http_client
 
-        timeout = httpx2.Timeout(self._silence, connect=CONNECT)
+        try:
+            carrier = http_client(httpx2.Timeout(self._silence, connect=CONNECT))
+        except OSError as error:
+            raise ModelError(NO_CERTIFICATES) from error
         return AsyncOpenAI(
             base_url=self._url,
             api_key=self._key,
-            timeout=timeout,
+            timeout=carrier.timeout,
             max_retries=RETRIES,
-            http_client=httpx2.AsyncClient(transport=PacedTransport(), timeout=timeout, follow_redirects=True),
+            http_client=carrier,
         )
 
     async def models(self) -> list[str]:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import aiohttp
-
 from bot.core.errors import ModelError, NoModelError
 from bot.core.speech import N_
 
@@ -21,6 +19,9 @@ UNCLEAR = N_("The model's server gave an answer that cannot be understood. Try a
 UNREACHABLE = N_("The model cannot be reached right now. Try again in a moment.")
 # What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
 NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError)
+NO_CERTIFICATES = N_("The certificates that SSL_CERT_FILE names cannot be read; the bot's operator must correct it.")
+TOO_LONG = N_("The model took too long to answer. Try again in a moment.")
+BROKE_OFF = N_("The connection to the model broke off. Try again in a moment.")
 QUOTA = N_("The account behind the bot has used up its credit with the model's provider; its operator must add some.")
 
 
@@ -37,8 +38,10 @@ def _table() -> tuple[tuple[type[Exception], str], ...]:
     import httpx2
     import openai
 
+    from bot.llm.transport import UntrustedError
+
     return (
-        (openai.APITimeoutError, N_("The model took too long to answer. Try again in a moment.")),
+        (openai.APITimeoutError, TOO_LONG),
         (openai.APIConnectionError, UNREACHABLE),
         (
             openai.AuthenticationError,
@@ -60,12 +63,22 @@ def _table() -> tuple[tuple[type[Exception], str], ...]:
         (openai.BadRequestError, REFUSED),
         (openai.UnprocessableEntityError, REFUSED),
         (openai.APIError, UNCLEAR),
-        (httpx2.TimeoutException, N_("The model took too long to answer. Try again in a moment.")),
-        (httpx2.HTTPError, N_("The connection to the model broke off. Try again in a moment.")),
-        (httpx2.StreamError, N_("The connection to the model broke off. Try again in a moment.")),
-        (aiohttp.ClientConnectorError, UNREACHABLE),
-        (aiohttp.ClientError, N_("The connection to the model broke off. Try again in a moment.")),
-        (TimeoutError, N_("The model took too long to answer. Try again in a moment.")),
+        (httpx2.TimeoutException, TOO_LONG),
+        (
+            UntrustedError,
+            N_(
+                "The bot does not trust the certificate of the model's server; its operator must check the address, "
+                "or name the certificate in SSL_CERT_FILE."
+            ),
+        ),
+        (
+            httpx2.ProxyError,
+            N_("The proxy between the bot and the model does not let the bot through; its operator must check it."),
+        ),
+        (httpx2.ConnectError, UNREACHABLE),
+        (httpx2.HTTPError, BROKE_OFF),
+        (httpx2.StreamError, BROKE_OFF),
+        (TimeoutError, TOO_LONG),
         (InStreamError, UNCLEAR),
     )
 
@@ -77,6 +90,8 @@ def foreign() -> tuple[type[Exception], ...]:
 
 def worded(error: Exception) -> ModelError:
     """`error`, one of `foreign`, as a `ModelError` with the sentence for it; the cause stays attached."""
+    import openai
+
     code = getattr(error, "code", None)
     if code == NO_MODEL:
         made: ModelError = NoModelError("No language model is connected.")
@@ -85,7 +100,7 @@ def worded(error: Exception) -> ModelError:
     elif getattr(error, "status_code", None) == 413:
         made = ModelError(REFUSED)
     else:
-        lost = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientConnectionError) else None
+        lost = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
         made = ModelError(next(text for kind, text in _table() if isinstance(lost or error, kind)))
     made.__cause__ = error
     return made

@@ -186,9 +186,11 @@ async def open_wire(profile: Profile, url: str, key: str, base: str, concurrency
     """The provider at `url`, with a client for its jobs and one for its models, until the block ends."""
     async with ChatClient(base_url=url, api_key=key, model=base, concurrency=concurrency) as chat:
         await chat.warm()
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+        from openai import DEFAULT_TIMEOUT, AsyncOpenAI
 
-        async with AsyncOpenAI(base_url=url, api_key=key, http_client=DefaultAioHttpClient()) as client:
+        from bot.llm.transport import http_client
+
+        async with AsyncOpenAI(base_url=url, api_key=key, http_client=http_client(DEFAULT_TIMEOUT)) as client:
             yield Wire(profile, client, chat)
 
 
