@@ -88,7 +88,10 @@ def _card(name: str, course: Course, measured: Measured, measures: str, model: s
 
 def _rungs(course: Course) -> str:
     """The numbers of examples in a row: no, one, three and 20."""
-    words = {0: pgettext("number of examples", "no"), 1: pgettext("number of examples", "one")}
-    words[3] = pgettext("number of examples", "three")
+    words = {
+        0: pgettext("number of examples", "no"),
+        1: pgettext("number of examples", "one"),
+        3: pgettext("number of examples", "three"),
+    }
     *first, last = (words.get(rung, str(rung)) for rung in course.rungs)
     return _("{numbers} and {last}", numbers=", ".join(first), last=last) if first else last

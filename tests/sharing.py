@@ -13,7 +13,8 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 # Half of a test's time is waiting for other processes, so two tests at a time keep a core busy. Every process reads
 # all tests before it runs any, which takes seconds: more than eight would not pay.
 PER_CORE, MOST = 2, 8
-# The files that share the running bot of `tests/bot/conftest.py`: all of that folder but those with bots of their own.
+# The files that share the running bot of `tests/bot/conftest.py`: all of that folder but those with bots of their own,
+# and the one that changes what its server speaks.
 SHARED = "tests/bot/"
 APART = frozenset(
     f"{SHARED}test_{name}.py" for name in ("installed", "joining", "killed", "languages", "stopping", "whole_session")
