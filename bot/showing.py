@@ -5,6 +5,7 @@ from typing import Any
 
 import discord
 
+from bot.core.settings import STAND_IN
 from bot.core.speech import N_, _, pgettext
 from bot.rendering import dollars
 from bot.server.prompts import Prompt
@@ -73,7 +74,7 @@ def price(prompt: Prompt) -> str:
 
 
 def author(model: str) -> str:
-    """How a model is named to people; the two that are not language models say so."""
-    if model == "stand-in":
+    """How a model is named to people; the stand-in says that it is none."""
+    if model == STAND_IN:
         return _("Stand-in · no model connected")
     return discord.utils.escape_markdown(model)

@@ -16,6 +16,8 @@ from bot.core.errors import ConfigError
 OPENAI_URL = "https://api.openai.com/v1"
 # OpenAI's default chat model on 2026-11-22; it answers without reasoning at effort "none".
 DEFAULT_OPENAI_MODEL = "gpt-6-luna"
+# What answers where no chat model is connected: rules of the local engine's, and no model.
+STAND_IN = "stand-in"
 
 Ids = Annotated[frozenset[int], NoDecode]
 

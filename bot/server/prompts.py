@@ -16,6 +16,7 @@ from math import inf
 from time import time
 from typing import Any
 
+from bot.core.settings import STAND_IN
 from bot.llm.asking import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
@@ -105,7 +106,7 @@ def unasked(request: Request, asker: Asker, source: ChatTemplate, values: Mappin
         messages=request.messages,
         parameters=dict(request.parameters),
         text="",
-        model="stand-in",
+        model=STAND_IN,
         prompt_tokens=0,
         cached_tokens=0,
         completion_tokens=0,

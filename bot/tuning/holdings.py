@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.core.errors import InputError, NoModelError, NotFoundError
-from bot.core.settings import Settings
+from bot.core.settings import STAND_IN, Settings
 from bot.llm.template import ChatTemplate
 from bot.storage import datasets as stored
 from bot.storage.database import Database
@@ -19,9 +19,6 @@ from bot.tuning.corpus import Corpora
 from bot.tuning.purse import Purse
 from bot.tuning.questions import Generator, Progress
 from bot.tuning.told import told
-
-# The chat model where none is connected.
-STAND_IN = "stand-in"
 
 
 class Holdings:
