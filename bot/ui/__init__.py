@@ -5,6 +5,7 @@
 `actions`   buttons and menus whose state is in their custom id
 `safe`      the bases of views and modals: their errors reach the person
 `hearing`   in which language to speak to whom; `translator` hands Discord the commands' names in all of them
+`edits`     whether a message can still be edited
 `cards`     Components V2 within Discord's limits; `prompt_card` shows a prompt as it was sent
 `uploads`   files from people, bounded before they are read
 `pictures`  drawn off the event loop, and so are `charts` and `tree_picture`

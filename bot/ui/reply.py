@@ -19,6 +19,7 @@ import discord
 from bot.core.errors import FewshotError
 from bot.core.speech import _, aloud
 from bot.core.text import LIMIT, split
+from bot.ui.edits import UNKNOWN_MESSAGE
 from bot.ui.errors import ACKNOWLEDGED, DEAD, LOST, TROUBLE
 from bot.ui.frames import Frames
 from bot.ui.safe import View
@@ -26,7 +27,6 @@ from bot.ui.safe import View
 _log = logging.getLogger(__name__)
 # Seconds between tries of the final text: discord.py tries a 5xx for 25 seconds itself, a lost connection not at all.
 AGAIN = (0.5, 5.0, 15.0)
-UNKNOWN_MESSAGE = 10008
 
 
 class AnswerDeletedError(FewshotError):

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import AbstractContextManager
-from datetime import timedelta
 from typing import Any
 
 import discord
@@ -13,6 +12,7 @@ from bot.core.errors import FewshotError
 from bot.core.speech import ENGLISH, _, aloud, speaking, spoken
 from bot.play.records import Story, Turn
 from bot.play.telling import Scene
+from bot.ui.edits import UNKNOWN_MESSAGE, is_fresh
 from bot.ui.errors import worded
 from bot.ui.frames import Frames
 from bot.ui.hearing import language_of
@@ -21,11 +21,8 @@ from bot.ui.safe import View
 from cogs.adventure import rendering
 
 _log = logging.getLogger(__name__)
-# Discord caps edits of messages older than an hour (30046): such a turn is shown in a fresh message.
-FRESH = timedelta(minutes=50)
 # Seconds between tries of a turn's end after discord.py's own retries came to nothing.
 AGAIN = (5.0, 15.0)
-UNKNOWN_MESSAGE = 10008
 
 
 class StageError(FewshotError):
@@ -57,7 +54,7 @@ class Stage:
         """Begin to show a turn. Raises `StageError` where the channel cannot be written to."""
         text = f"{rendering.head(turn)}\n▌"
         message: discord.PartialMessage | discord.Message | None = None
-        if place is not None and _is_fresh(place):
+        if place is not None and is_fresh(place):
             message = await self._edited(story, place, text)
         if message is None:
             message = await self._sent(story, text)
@@ -203,10 +200,6 @@ class Telling:
         except (discord.HTTPException, OSError) as error:
             _log.debug("a frame was lost: %s", error)  # The next one, or the end, carries all of it.
         return True
-
-
-def _is_fresh(message_id: int) -> bool:
-    return discord.utils.utcnow() - discord.utils.snowflake_time(message_id) < FRESH
 
 
 def _drawn(scene: Scene) -> tuple[str, View, list[discord.File]]:

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 
 import discord
 
@@ -17,6 +16,7 @@ from bot.core.speech import speaking
 from bot.tuning import cards
 from bot.tuning.records import JobRow
 from bot.tuning.service import Tuning
+from bot.ui.edits import TOO_OLD, UNKNOWN_MESSAGE, is_fresh
 from bot.ui.errors import LOST, TROUBLE, worded
 from bot.ui.hearing import language_of
 from bot.ui.reply import attached
@@ -27,9 +27,6 @@ _log = logging.getLogger(__name__)
 LOOK = 2.0
 # Seconds to wait after something that cannot be helped at once: Discord away, a database that is locked.
 AGAIN = 20.0
-# Discord caps edits of messages older than an hour (30046): such a card is posted afresh.
-FRESH = timedelta(minutes=50)
-UNKNOWN_MESSAGE, TOO_OLD = 10008, 30046
 # What may be over the next time: a database that is locked, Discord away.
 WAITING: tuple[type[Exception], ...] = (FewshotError, *TROUBLE)
 
@@ -122,7 +119,7 @@ class Cards:
         channel = self._channel(job.guild_id, job.channel_id)
         if job.message_id is not None:
             old = channel.get_partial_message(job.message_id)
-            if discord.utils.utcnow() - old.created_at < FRESH and await _edited(old, shown):
+            if is_fresh(old.id) and await _edited(old, shown):
                 return
             await _deleted(old)
         layout, files = shown
