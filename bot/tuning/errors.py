@@ -7,6 +7,7 @@ import aiohttp
 
 from bot.core.errors import FewshotError
 from bot.core.speech import N_, _
+from bot.llm.errors import NONSENSE as UNREADABLE
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -32,8 +33,8 @@ WAYS_OUT = N_(
     "Ways out: TUNING_PROVIDER=engine trains a small model on this machine, TUNING_PROVIDER=nebius is open to anyone, "
     "and custom takes any server of the same wire."
 )
-# What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
-NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, KeyError)
+# What is raised over an answer that is not of the wire's form: by the stock client, and by us where a key is missing.
+NONSENSE: tuple[type[Exception], ...] = (*UNREADABLE, KeyError)
 
 
 @cache
