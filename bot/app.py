@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import discord
 from filelock import FileLock, Timeout
 
 from bot.answers import Answers
 from bot.client import Fewshot
-from bot.core.errors import ConfigError, StorageError
-from bot.core.settings import Settings
+from bot.core.errors import ConfigError, ModelError, StorageError
+from bot.core.settings import STAND_IN, Settings
 from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
 from bot.llm.library import open_library
@@ -40,7 +41,6 @@ from bot.workshop import open_workshop
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
-STAND_IN = "stand-in"
 # Seconds between two sweeps of what is old.
 SWEEP = 3_600
 
@@ -153,7 +153,10 @@ async def run(bot: Fewshot) -> None:
 async def _warm(bot: Fewshot) -> None:
     """Make ready what is left out of the start, once the gateway has answered; it stays for good too."""
     await bot.wait_for("connect")
-    await bot.services.desk.warm()
+    try:
+        await bot.services.desk.warm()
+    except ModelError as error:
+        _log.error("%s", error)
     gc.freeze()
 
 
@@ -171,7 +174,9 @@ async def _ended(serving: "asyncio.Task[None]") -> None:
         raise ConfigError(
             f"Discord closed the connection for good (code {error.code}): was the token reset? Copy it again."
         ) from None
-    except (OSError, discord.HTTPException) as error:
+    except aiohttp.ClientResponseError as error:  # Its text names the address of a proxy, with the password in it.
+        raise ConfigError(f"Discord cannot be reached: a proxy on the way answered {error.status}.") from None
+    except (OSError, aiohttp.ClientError, discord.HTTPException) as error:
         raise ConfigError(f"Discord cannot be reached: {error}.") from None
 
 

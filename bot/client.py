@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pkgutil import iter_modules
 from typing import Any
+from urllib.parse import urlsplit
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import ConfigError
+from bot.core.proxies import proxy_for
 from bot.core.settings import Settings
 from bot.core.speech import catalogues
 from bot.services import Services
@@ -46,6 +48,12 @@ EVERYWHERE = "everywhere"
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
+def proxy_to_discord() -> str | None:
+    """The address of the proxy on the way to Discord; None where there is none."""
+    way = urlsplit(discord.http.Route.BASE)
+    return proxy_for(way.scheme, way.hostname or "")
+
+
 class Tree(app_commands.CommandTree["Fewshot"]):
     """The commands; their errors reach the person."""
 
@@ -77,6 +85,7 @@ class Fewshot(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             guild_ready_timeout=QUIET,
+            proxy=proxy_to_discord(),
         )
         self.services = services
         self.actions: Actions = services.actions

@@ -12,6 +12,7 @@ import discord
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.setup import start
+from bot.client import proxy_to_discord
 from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
 from bot.llm.library import open_library
@@ -162,14 +163,16 @@ async def _discord(settings: Settings) -> AsyncIterator[Finding]:
     if settings.discord_token is None:
         yield Finding("bad", "Discord", "DISCORD_TOKEN is not set. `fewshot demo` needs none; `fewshot run` does.")
         return
-    client = discord.Client(intents=discord.Intents.none())
     try:
+        client = discord.Client(intents=discord.Intents.none(), proxy=proxy_to_discord())
         async with asyncio.timeout(SECONDS), client:
             await client.login(settings.discord_token.get_secret_value())
             about = await client.application_info()
+    except FewshotError as error:
+        yield Finding("bad", "Discord", str(error))
     except discord.LoginFailure:
         yield Finding("bad", "Discord", "the token was refused; copy it again from the developer portal.")
-    except (discord.HTTPException, OSError, TimeoutError) as error:
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
         yield Finding("bad", "Discord", f"Discord cannot be reached: {type(error).__name__}.")
     else:
         yield Finding("ok", "Discord", f"the token belongs to {about.name}")

@@ -4,6 +4,7 @@ Every call raises `AgainError` where the same may succeed later, `VanishedError`
 and 403, and `TuningError` for anything else that the provider does not accept.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -190,7 +191,8 @@ async def open_wire(profile: Profile, url: str, key: str, base: str, concurrency
 
         from bot.llm.transport import http_client
 
-        async with AsyncOpenAI(base_url=url, api_key=key, http_client=http_client(DEFAULT_TIMEOUT)) as client:
+        carrier = await asyncio.to_thread(http_client, DEFAULT_TIMEOUT)
+        async with AsyncOpenAI(base_url=url, api_key=key, http_client=carrier) as client:
             yield Wire(profile, client, chat)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, ended, started
 from tests.fake_model import FakeModel
 
 
@@ -97,6 +97,29 @@ async def test_the_doctor_lives_through_broken_things(fewshot: Run, environment:
     assert "✗ Settings: " in done.out
     assert "LOG_LEVEL" in done.out
     assert "hunter2" not in done.out
+
+
+async def test_discord_is_reached_through_the_proxy_that_the_environment_names(
+    fewshot: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    environment["DISCORD_TOKEN"] = "a.b.c"
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        environment["HTTPS_PROXY"] = f"http://me:hunter2@127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        done, run = await fewshot("doctor"), await ended(await started(environment, tmp_path, "run"))
+    assert asked[0].startswith(b"CONNECT discord.com:443 ")
+    assert (run.code, run.err) == (1, "fewshot: Discord cannot be reached: a proxy on the way answered 403.\n")
+    assert "✗ Discord: Discord cannot be reached" in done.out
+    environment["HTTPS_PROXY"] = "socks5://me:hunter2@127.0.0.1"
+    again = await fewshot("doctor")
+    assert "✗ Discord: The environment names a proxy that cannot be used" in again.out
+    assert "hunter2" not in done.out + again.out + done.err + again.err
 
 
 async def test_status_and_copy_work_beside_a_writer(fewshot: Run, environment: dict[str, str]) -> None:
