@@ -6,6 +6,7 @@
 `languages`  languages by name, as people type them
 `text`       split, shortened and fenced for Discord
 `logs`       as text or JSON, without keys
+`proxies`    which proxy the environment names for an address
 
 Nothing here imports another room, discord, or a model client.
 """
