@@ -44,6 +44,16 @@ async def test_a_public_answer_is_in_the_language_of_the_place(abroad: Town) -> 
     assert "Exportieren" in shown.buttons, "the prompt is shown to the one who pressed alone"
 
 
+async def test_braces_and_percents_that_people_and_models_write_stand_as_they_are(abroad: Town) -> None:
+    odd = "{x} %s {{text}} %(n)d {n:,} }{"
+    abroad.model.says(odd)
+    answer = await abroad.answer("translate", text=odd, to=odd)
+    assert odd in answer.content
+    assert odd in abroad.model.requests[-1]["messages"][0]["content"]
+    told = await abroad.told("trick use", name="{x} %s", text=odd)
+    assert told.text.startswith("Dieser Server hat keinen Kniff namens {x} %s;")
+
+
 async def test_numbers_are_written_as_the_reader_writes_them(abroad: Town) -> None:
     told = await abroad.told("usage")
     assert "250.000 Token" in told.text
