@@ -192,7 +192,7 @@ class Comings(commands.Cog, name="Servers"):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """After a start, or a long break of the connection: some may have been left meanwhile."""
-        await self._privacy.here([guild.id for guild in self._bot.guilds])
+        await self._privacy.here(lambda: [guild.id for guild in self._bot.guilds])
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:

@@ -90,12 +90,17 @@ class Privacy:
         if await mark(self._database, f"{LEFT}{guild_id}") is not None:
             await drop_mark(self._database, f"{LEFT}{guild_id}")
 
-    async def here(self, guild_ids: Collection[int]) -> None:
-        """The bot is in these servers and in no others; some may have been left while it did not run."""
+    async def here(self, present: Callable[[], Collection[int]]) -> None:
+        """The bot is in the `present` servers and in no others; some may have been left while it did not run.
+
+        They are asked for last: one that the bot comes to meanwhile may have rows before this has read them.
+        """
         noted = {int(name.removeprefix(LEFT)) for name in await marks(self._database, LEFT)}
-        for guild in noted & set(guild_ids):
+        known = await tables.servers(self._database)
+        now = set(present())
+        for guild in noted & now:
             await self.joined(guild)
-        for guild in await tables.servers(self._database) - set(guild_ids) - noted:
+        for guild in known - now - noted:
             await self.left(guild)
         self._placed = True
 

@@ -1,5 +1,6 @@
 """Of a person who wants to be forgotten nothing remains, and of others everything does."""
 
+import asyncio
 import io
 import json
 import zipfile
@@ -201,16 +202,33 @@ async def test_what_is_older_than_its_time_goes_and_the_rest_stays(
     assert not (await dump(database))["calls"]
 
 
+async def test_a_server_that_the_bot_comes_to_while_it_counts_is_not_taken_for_one_it_left(
+    database: Database, privacy: Privacy
+) -> None:
+    """The server joins, and has rows, at the very moment at which the counting begins."""
+    servers = {1}
+
+    async def come() -> None:
+        servers.add(2)
+        await fill(database, BEN, "quuxly", 2)
+
+    await fill(database, ANN, "xyzzy", 1)
+    coming = asyncio.create_task(come())
+    await privacy.here(lambda: servers)
+    await coming
+    assert not any(row["name"].startswith("left:") for row in (await dump(database))["marks"])
+
+
 async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bot_comes_back(
     database: Database, privacy: Privacy, guilds: Guilds, clock: Clock
 ) -> None:
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
     await guilds.change(1, menus=False)
-    await privacy.here([2])
-    await privacy.here([2])
+    await privacy.here(lambda: [2])
+    await privacy.here(lambda: [2])
     clock.move(days=GRACE_DAYS - 1)
-    await privacy.here([1, 2])
+    await privacy.here(lambda: [1, 2])
     clock.move(days=GRACE_DAYS)
     await privacy.sweep()
     assert not guilds.of(1).menus
@@ -218,7 +236,7 @@ async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bo
     clock.move(days=GRACE_DAYS)
     await Privacy(database, Prompts(database, 7, clock), guilds, clock).sweep()
     assert not guilds.of(1).menus, "a process that does not know yet where it is forgets no server"
-    await privacy.here([2])
+    await privacy.here(lambda: [2])
     await privacy.sweep()
     after = await dump(database)
     for table in SERVERS:
