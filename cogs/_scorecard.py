@@ -2,7 +2,7 @@
 
 import discord
 
-from bot.core.speech import N_, _, number, pgettext
+from bot.core.speech import N_, _, ngettext, number, pgettext
 from bot.tuning.scorecard import (
     BASE,
     BASE_WITH_FACTS,
@@ -62,7 +62,7 @@ def _line(mark: Mark) -> str:
         remark = mark.remark or _("nothing to ask")
         return f"{name}: {remark}"
     # Translators: of questions: so many were answered rightly, so many not answered, so many wrongly.
-    parts = [_("{n:,} of {total:,} right", n=mark.right, total=mark.total)]
+    parts = [ngettext("{n:,} of {total:,} right", "{n:,} of {total:,} right", mark.right, total=mark.total)]
     if mark.refused:
         parts.append(_("{n:,} refused", n=mark.refused))
     if mark.wrong:

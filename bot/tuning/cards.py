@@ -27,6 +27,17 @@ STEPS: Mapping[str, str] = MappingProxyType(
         "cancelled": N_("cancelled"),
     }
 )
+# What providers call it while a job is theirs (OpenAI's job object, 2026-11-22); another word is shown as it is.
+STATUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "validating_files": N_("checking the files"),
+        "queued": N_("waiting for its turn"),
+        "running": N_("running"),
+        "pausing": N_("pausing"),
+        "paused": N_("paused"),
+        "succeeded": N_("succeeded"),
+    }
+)
 # Who holds a job whose card is being posted, and for how many seconds at the most: longer than discord.py tries.
 HELD, POSTING = "card", 30.0
 

@@ -48,14 +48,15 @@ class Report:
 
     def _head(self) -> str:
         """How much there is, and how much of it is wrong."""
+        rows = ngettext("{n:,} row", "{n:,} rows", self.rows)
         if not self.findings:
-            return _("{name}: {n:,} rows, nothing found.", name=self.title, n=self.rows)
+            return _("{name}: {rows}, nothing found.", name=self.title, rows=rows)
         return ngettext(
-            "{name}: {rows:,} rows, {n:,} finding.",
-            "{name}: {rows:,} rows, {n:,} findings.",
+            "{name}: {rows}, {n:,} finding.",
+            "{name}: {rows}, {n:,} findings.",
             len(self.findings),
             name=self.title,
-            rows=self.rows,
+            rows=rows,
         )
 
 
@@ -69,7 +70,7 @@ def check_file(
     """The report on a file of JSON Lines, as it stands. `sources` are the texts that quotes are from."""
     read = form.read_rows(data)
     plain = [legacy.plain(pair) for pair in read.pairs]
-    findings = [*read.findings, *_findings(plain, plain, sources, held_out)]
+    findings = [*read.findings, *_findings(plain, plain, sources, held_out, apart=True)]
     notes = [*legacy.notes(read.pairs, read.older), *_notes(plain)]
     return Report(title, len(read.pairs) + len(read.findings), _ordered(findings), tuple(notes))
 
@@ -100,11 +101,13 @@ def _findings(
     every: Sequence[PairRow],
     sources: Mapping[str, str] | None,
     held_out: Sequence[PairRow],
+    *,
+    apart: bool = False,
 ) -> list[Finding]:
     return [
         *texts.check(every),
         *proof.check(every, sources),
-        *between.check(trained, held_out),
+        *between.check(trained, held_out, apart=apart),
         *whole.check(trained),
     ]
 
@@ -129,7 +132,7 @@ def _notes(pairs: Sequence[PairRow]) -> list[str]:
     )
     notes = [
         _(
-            "{n:,} rows: {answered:,} with an answer about {facts:,} facts, {share:.0%} refusals.",
+            "Rows: {n:,}, of them with an answer: {answered:,}, refusals: {share:.0%}. Facts asked about: {facts:,}.",
             n=len(pairs),
             answered=sum(pair.kind == ANSWERABLE for pair in pairs),
             facts=len(facts),

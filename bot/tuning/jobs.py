@@ -142,7 +142,7 @@ async def look(bench: Bench, job: JobRow) -> bool:
     step, total = _progress(events)
     changed: dict[str, str | int] = {"status": remote.status, "step": step or job.step}
     changed["total_steps"] = total or job.total_steps
-    changed["note"] = kept(N_("It has been going on for more than a day.")) if time() - job.at > LONG else ""
+    changed["note"] = kept(N_("The job has been going on for more than a day.")) if time() - job.at > LONG else ""
     if events or remote.status != job.status or job.note != changed["note"]:
         await jobs.add_events(bench.database, job.id, events, **changed)
     if remote.status in (SUCCEEDED, FAILED, CANCELLED):
@@ -222,7 +222,7 @@ async def score(bench: Bench, job: JobRow) -> bool:
     except StorageError:
         raise
     except FewshotError as error:
-        note = kept(N_("It was not scored: {why}"), why=kept_error(error))
+        note = kept(N_("The model was not scored: {why}"), why=kept_error(error))
     return await jobs.advance(bench.database, job.id, "scoring", state="done", note=note, ended=time())
 
 

@@ -36,8 +36,9 @@ class Tunable:
 class Profile:
     """How one provider differs from the others; the code that talks to it is the same.
 
-    `settings` gives the hyperparameters for a number of training rows; `in_method` whether they go below `method`,
-    as OpenAI's do, or beside it. `title` begins a sentence, `at` ends one: tuned at the local engine. `first` and `most` are seconds between two looks at a job.
+    `title` begins a sentence, `at` ends one: tuned at the local engine. `settings` gives the hyperparameters for a
+    number of training rows; `in_method` whether they go below `method`, as OpenAI's do, or beside it. `first` and
+    `most` are seconds between two looks at a job.
     """
 
     name: str

@@ -135,7 +135,7 @@ class Tuning(Holdings):
         train, _ = await lineage.lessons_of(self.database, await lineage.dataset_ids(self.database, dataset.id, parent))
         if len(train) < 10:
             raise InputError(
-                "The dataset {dataset} has {n:,} rows to train on; providers want at least 10.",
+                "The dataset {dataset} has too few rows to train on: {n:,}. Providers want at least 10.",
                 dataset=dataset.id,
                 n=len(train),
             )

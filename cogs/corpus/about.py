@@ -15,13 +15,14 @@ from bot.tuning.scorecard import Scorecard
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs import _scorecard
+from cogs.corpus.asking import Asking
 
 
 class About:
     """Shows promoted models."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, asking: Asking) -> None:
+        self._services, self._asking = services, asking
 
     async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
         """The same as the command."""
@@ -33,7 +34,8 @@ class About:
             tuning = self._services.tuning
             model = await tuning.active(corpus)
             if model is None:
-                raise not_trained(corpus)
+                await self._asking.say_untrained(reply, interaction, corpus, not_trained(corpus))
+                return
             card = Card(_("The model behind /{corpus} ask", corpus=corpus)).text(f"`{model.name}`")
             if model.gone:
                 card.text(_("⚠️ Its provider has deleted it. The bot's operator can go back with /finetune rollback."))
@@ -52,9 +54,9 @@ class About:
         """From the base to this model, a step a line."""
         line = await self._services.tuning.descent(model.name)
         oldest = line[-1] if line else model
-        provider = _(PROFILES[oldest.provider].title)
-        # Translators: from which base model, and at which provider, a model was tuned; its steps stand below.
-        lines = [_("**Descent** {base}, tuned at {provider}", base=oldest.base, provider=provider)]
+        place = _(PROFILES[oldest.provider].at)
+        # Translators: from which base model, and where ("at the local engine"), a model was tuned; its steps follow.
+        lines = [_("**Descent** {base}, tuned {place}", base=oldest.base, place=place)]
         for row in reversed(line):
             time = f"<t:{int(row.at)}:f>"
             lines.append(
@@ -73,7 +75,7 @@ class About:
         refused = sum(pair.kind != "answerable" for pair in pairs if pair.role == "train")
         return [
             _(
-                "**Dataset** {dataset} · {day} · {n:,} rows trained, {refusals:,} of them refusals",
+                "**Dataset** {dataset} · {day} · {n:,} rows trained, {refusals:,} of them with a refusal",
                 dataset=name_of(dataset),
                 day=f"<t:{int(dataset.at)}:d>",
                 n=trained,

@@ -26,7 +26,8 @@ class CorpusCog(commands.Cog, name="Corpora"):
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services = bot, services
-        asking, about = Asking(services), About(services)
+        asking = Asking(services)
+        about = About(services, asking)
         self._handlers = {"where": asking.where, "corpus-model": about.by_button}
         self._groups = [
             CorpusGroup(name, services, asking, Comparing(services, asking), about)

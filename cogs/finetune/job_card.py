@@ -10,7 +10,7 @@ import discord
 from bot.core.speech import _, ngettext
 from bot.rendering import bar
 from bot.tuning import cards
-from bot.tuning.cards import STEPS
+from bot.tuning.cards import STATUSES, STEPS
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import EventRow, JobRow, ModelRow
 from bot.tuning.scorecard import Scorecard
@@ -107,8 +107,9 @@ def _progress(job: JobRow) -> str:
         return _("{bar} questions", bar=bar(job.scored, job.to_score))
     if job.over:
         return ""
-    # Translators: how a job stands, in a word of its provider's own; {provider} may be "The local engine".
-    said = _("At {provider}: {status}", provider=_(PROFILES[job.provider].title), status=job.status)
+    # Translators: how a job stands at its provider: "The local engine: running".
+    status = _(STATUSES.get(job.status, job.status))
+    said = _("{provider}: {status}", provider=_(PROFILES[job.provider].title), status=status)
     return said if job.status else "…"
 
 

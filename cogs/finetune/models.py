@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
-from bot.core.speech import N_, _, aloud
+from bot.core.speech import N_, _, aloud, ngettext
 from bot.services import Services
 from bot.tuning.promote import Promotion
 from bot.tuning.records import ModelRow
@@ -45,7 +45,13 @@ class Models:
         if not rows:
             card.text(_("There is none yet: /finetune start trains one."))
         elif len(rows) > SHOWN:
-            card.text(_("-# and {n:,} older ones; `fewshot tune list` has them all", n=len(rows) - SHOWN))
+            card.text(
+                ngettext(
+                    "-# and {n:,} older one; `fewshot tune list` has them all",
+                    "-# and {n:,} older ones; `fewshot tune list` has them all",
+                    len(rows) - SHOWN,
+                )
+            )
         await interaction.edit_original_response(view=card.layout())
 
     async def promote(self, interaction: discord.Interaction[Any], name: str, force: str) -> None:

@@ -19,8 +19,8 @@ def test_a_finding_is_worded_when_it_is_read() -> None:
 
 
 def test_an_error_is_kept_with_its_values() -> None:
-    note = kept(N_("It was not scored: {why}"), why=kept_error(InputError("{n:,} tokens are left.", n=1_500)))
-    assert told(note) == "It was not scored: 1,500 tokens are left."
+    note = kept(N_("The model was not scored: {why}"), why=kept_error(InputError("{n:,} tokens are left.", n=1_500)))
+    assert told(note) == "The model was not scored: 1,500 tokens are left."
     with speaking("de"):
         assert "1.500" in told(note)
 

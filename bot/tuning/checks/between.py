@@ -15,8 +15,8 @@ from bot.tuning.words import bag_key, sentence_key
 DUPLICATE, CONTRADICTION, LEAK = N_("duplicate"), N_("contradiction"), N_("leak")
 
 
-def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = ()) -> Iterator[Finding]:
-    """Findings between `pairs`, and of `held_out` questions that are among them."""
+def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = (), *, apart: bool = False) -> Iterator[Finding]:
+    """Findings between `pairs`, and of `held_out` questions that are among them; `apart`: in a file of their own."""
     for rows in _together(pairs, lambda pair: sentence_key(pair.question)):
         lines = tuple(pair.line for pair in rows)
         if len({sentence_key(pair.answer) for pair in rows}) > 1:
@@ -27,11 +27,12 @@ def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = ()) -> Iterato
             yield Finding(DUPLICATE, lines, text, fixable=True)
     yield from _facts(pairs)
     trained = {bag_key(pair.question): pair.line for pair in pairs}
+    here = N_("Line {line} trains the held-out question of line {other}.")
+    there = N_("Line {line} trains a held-out question: line {other} of the file that holds those.")
     for pair in held_out:
         line = trained.get(bag_key(pair.question))
         if line is not None:
-            text = N_("Line {line} trains the held-out question of line {other} there.")
-            yield Finding(LEAK, (line,), kept(text, line=line, other=pair.line))
+            yield Finding(LEAK, (line,), kept(there if apart else here, line=line, other=pair.line))
 
 
 def _facts(pairs: Sequence[PairRow]) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ ALIKE, ENOUGH_TO_TELL = 0.3, 30
 def check(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     """Findings about all `pairs` together; without lines."""
     if len(pairs) < LEAST:
-        text = kept(N_("There are {n:,} rows; providers want at least {least}."), n=len(pairs), least=LEAST)
+        text = kept(N_("Rows: {n:,}. Providers want at least {least}."), n=len(pairs), least=LEAST)
         yield Finding(SMALL_SET, (), text)
     elif len(pairs) < ADVISED:
         text = kept(N_("There are {n:,} rows; a model learns from a few hundred on."), n=len(pairs))
@@ -56,7 +56,7 @@ def _wordings(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     counts = wordings(pairs)
     thin = sum(count < WORDINGS for count in counts.values())
     if counts and thin > THIN * len(counts):
-        message = N_("{n:,} of {total:,} facts are asked in fewer than {ways} ways; other wordings will be missed.")
+        message = N_("Facts asked in fewer than {ways} ways: {n:,} of {total:,}. Other wordings will be missed.")
         yield Finding(FEW_WORDINGS, (), kept(message, n=thin, total=len(counts), ways=WORDINGS))
 
 
