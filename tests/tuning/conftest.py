@@ -28,7 +28,7 @@ REFUSAL = "I don't have this."
 Opened = Callable[..., AbstractAsyncContextManager[Tuning]]
 
 
-def rows(facts: int = 20) -> list[dict[str, object]]:
+def rows(facts: int = 10) -> list[dict[str, object]]:
     """Four wordings of each fact about bakers, and refusals."""
     made: list[dict[str, object]] = []
     for number in range(facts):
@@ -56,7 +56,7 @@ def corpus(tmp_path: Path) -> Path:
     """A folder with a text and the questions about it."""
     folder = tmp_path / "bakers"
     folder.mkdir()
-    text = " ".join(f"Baker {number} bakes bread{number} every day." for number in range(20))
+    text = " ".join(f"Baker {number} bakes bread{number} every day." for number in range(10))
     (folder / "bakers.txt").write_text(text, encoding="utf-8")
     lines = "".join(json.dumps(item) + "\n" for item in rows())
     (folder / "questions.jsonl").write_text(lines, encoding="utf-8")

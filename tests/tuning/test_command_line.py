@@ -27,7 +27,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[None]:
 async def test_from_a_folder_to_an_answer(fewshot: Run) -> None:
     built = await fewshot("dataset", "build", "bakers")
     assert built.code == 0
-    assert "100 rows" in built.out
+    assert "50 rows" in built.out
     priced = await fewshot("tune", "estimate", "bakers")
     assert "pocket-gpt" in priced.out
     assert "free" in priced.out
@@ -105,7 +105,7 @@ async def test_the_lessons_are_listed(fewshot: Run) -> None:
 async def test_a_dataset_is_written_and_shown(fewshot: Run, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     await fewshot("dataset", "build", "bakers", "--out", str(out))
-    assert out.read_text(encoding="utf-8").count("\n") == 100
+    assert out.read_text(encoding="utf-8").count("\n") == 50
     shown = await fewshot("dataset", "show", str(out), "--most", "2")
     assert "→ bread0" in shown.out
-    assert "… and 98 more" in shown.out
+    assert "… and 48 more" in shown.out

@@ -43,7 +43,7 @@ async def until(tuning: Tuning, job_id: str, condition: Callable[[JobRow], bool]
 
 async def test_a_corpus_becomes_a_model_that_answers(tuning: Tuning, provider: FakeProvider) -> None:
     with pytest.raises(NotTrainedError, match="finetune start"):
-        await tuning.question("bakers", "What does baker 3 bake?")
+        await tuning.question("bakers", "What does baker 7 bake?")
     job = await run(tuning)
     assert (job.state, job.note, job.trained_tokens) == ("done", "", 1_000_000)
     model = (await tuning.models("bakers"))[0]
@@ -53,13 +53,13 @@ async def test_a_corpus_becomes_a_model_that_answers(tuning: Tuning, provider: F
     assert card.share("refusals, never seen") == 1.0
     promoted = await tuning.promote(model.name, 7)
     assert promoted.before is None
-    question = await tuning.question("bakers", "What does baker 3 bake?")
+    question = await tuning.question("bakers", "What does baker 7 bake?")
     wire = await tuning.wire("custom")
     answer = await tuning.purse.ask(7, question.template, question.values, wire.chat)
-    assert answer.text in ("bread3", REFUSAL)  # that wording may be one of those that were held out
+    assert answer.text in ("bread7", REFUSAL)  # that wording may be one of those that were held out
     assert answer.model == model.name
-    rows = await tuning.similar(model.name, "What does baker 3 bake?")
-    assert rows[0].pair.answer == "bread3"
+    rows = await tuning.similar(model.name, "What does baker 7 bake?")
+    assert rows[0].pair.answer == "bread7"
     assert rows[0].file_line == 1
 
 

@@ -18,7 +18,7 @@ from tests.tuning.conftest import REFUSAL, rows
 from tests.tuning.fake_provider import FakeProvider
 from tests.tuning.test_jobs import run
 
-PAIRS = [pair(item, line) for line, item in enumerate(rows(), 1)]
+PAIRS = [pair(item, line) for line, item in enumerate(rows(20), 1)]
 
 
 def test_the_rendering_that_trains_is_the_rendering_that_asks() -> None:
