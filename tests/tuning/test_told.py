@@ -1,10 +1,16 @@
 """What lies in the database is said in the language of whoever reads it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from bot.core.errors import InputError
-from bot.core.speech import N_, speaking
+from bot.core.speech import N_, _, speaking
+from bot.tuning.cards import STATUSES
+from bot.tuning.check import check_file
 from bot.tuning.checks import between
+from bot.tuning.profiles import PROFILES
 from bot.tuning.told import kept, kept_error, told
 from tests.tuning.test_checker import lines, read_rows, row
 
@@ -32,3 +38,36 @@ def test_an_error_whose_values_cannot_be_kept_is_kept_as_it_reads() -> None:
 
 def test_what_others_wrote_stands_as_it_is() -> None:
     assert told("The data has {braces}.") == "The data has {braces}."
+
+
+def test_one_row_is_said_as_one_in_every_language() -> None:
+    report = check_file(lines([row("Who bakes?", "Baker 3", "who")]), title="bakers")
+    assert report.text.startswith("bakers: 1 row, ")
+    with speaking("de"):
+        assert report.text.startswith("bakers: 1 Zeile, ")
+    with speaking("fr"):
+        assert report.text.startswith("bakers\u00a0: 1 ligne, ")
+
+
+def test_a_held_out_question_that_is_trained_is_named_by_where_it_stands() -> None:
+    one = lines([row("Who bakes?", "Baker 3", "who")])
+    pairs = read_rows(one).pairs
+    leaks = [found.sentence for found in check_file(one, held_out=pairs).findings if found.kind == between.LEAK]
+    assert leaks == ["Line 1 trains a held-out question: line 1 of the file that holds those."]
+    (leak,) = between.check(pairs, [replace(pairs[0], line=7)])
+    assert leak.sentence == "Line 1 trains the held-out question of line 7."
+
+
+@pytest.mark.parametrize(
+    ("language", "place", "head"),
+    [
+        ("en", "at the local engine", "The local engine: checking the files"),
+        ("de", "bei der lokalen Engine", "Die lokale Engine: prüft die Dateien"),
+        ("fr", "sur le moteur local", "Le moteur local\u00a0: vérifie les fichiers"),
+    ],
+)
+def test_a_provider_is_named_as_its_place_in_the_sentence_wants(language: str, place: str, head: str) -> None:
+    engine = PROFILES["engine"]
+    with speaking(language):
+        assert _("**Descent** {base}, tuned {place}", base="b", place=_(engine.at)).endswith(f" {place}")
+        assert _("{provider}: {status}", provider=_(engine.title), status=_(STATUSES["validating_files"])) == head
