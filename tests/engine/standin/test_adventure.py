@@ -147,4 +147,4 @@ def test_the_memory_of_another_story_is_not_its_own() -> None:
 
 
 def test_the_prompt_s_heading_is_the_one_that_is_looked_for() -> None:
-    assert SO_FAR == prompting.SO_FAR
+    assert SO_FAR == prompting.SO_FAR_PROMPT
