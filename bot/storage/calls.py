@@ -136,7 +136,10 @@ async def sums_of_day(database: Database, day: str) -> list[DaySum]:
 async def uses_by_day(
     database: Database, since: str, *, user_id: int | None = None, guild_id: int | None = None
 ) -> dict[str, DayUse]:
-    """What was used on each UTC day from `since` on, by a person, a server, or all; days without use are left out."""
+    """What was used on each UTC day from `since` on, by a person, a server, or all; days without use are left out.
+
+    Read by the writer, behind what it has still to settle: a call of a moment ago counts.
+    """
     tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
     query = select(CALLS.c.day, func.count(), tokens, func.sum(CALLS.c.nanodollars))
     query = query.where(CALLS.c.day >= since, CALLS.c.settled)
@@ -144,9 +147,8 @@ async def uses_by_day(
         query = query.where(CALLS.c.user_id == user_id)
     if guild_id is not None:
         query = query.where(CALLS.c.guild_id == guild_id)
-    async with database.read() as connection:
-        rows = await connection.execute(query.group_by(CALLS.c.day))
-        return {day: DayUse(int(count), int(total), int(nanodollars)) for day, count, total, nanodollars in rows}
+    rows = await database.transact(lambda connection: connection.execute(query.group_by(CALLS.c.day)))
+    return {day: DayUse(int(count), int(total), int(nanodollars)) for day, count, total, nanodollars in rows}
 
 
 async def nanodollars_since(database: Database, day: str) -> int:

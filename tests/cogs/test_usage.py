@@ -66,6 +66,13 @@ async def test_a_person_sees_what_they_used_and_what_is_left(sim: Simulated) -> 
     assert not sim.errors
 
 
+async def test_what_was_used_a_moment_ago_is_in_both_sums(sim: Simulated) -> None:
+    """A call is settled up to half a second after its answer; who asks at once sees it all the same."""
+    await sim.member.slash(sim.general, "translate", text="Good morning")
+    text = sim.text((await sim.member.slash(sim.general, "usage")).response)
+    assert "tokens in one call of a model" in text, text
+
+
 async def test_a_servers_own_limit_for_a_person_is_shown_to_them(sim: Simulated) -> None:
     await sim.admin.slash(sim.general, "settings limits", person=5_000)
     shown = await sim.member.slash(sim.general, "usage")
