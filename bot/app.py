@@ -13,31 +13,31 @@ import aiohttp
 import discord
 from filelock import FileLock, Timeout
 
-from bot.answers import Answers
-from bot.client import Fewshot
+from bot.answers.service import Answers
+from bot.bot import Fewshot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.settings import STAND_IN, Settings
 from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
-from bot.llm.library import open_library
+from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
-from bot.play.moving import Moving
+from bot.play.history import Moving
 from bot.play.scenarios import open_scenarios
-from bot.server.desk import Desk
 from bot.server.guilds import open_guilds
 from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
+from bot.server.model_gateway import ModelGateway
 from bot.server.moderation import Moderation
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.tricks import Tricks
 from bot.services import Services
 from bot.storage.database import open_database
-from bot.storage.migrating import upgrade
+from bot.storage.migrations import upgrade
 from bot.storytelling import DeskTeller
+from bot.tuning.providers import open_workshop
 from bot.ui.actions import Actions
-from bot.ui.work import Work
-from bot.workshop import open_workshop
+from bot.ui.inflight import Work
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -66,18 +66,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         prompts = Prompts(database, settings.retention_days)
         model = settings.moderation_model
-        desk = Desk(client, ledger, prompts, Moderation(client, model, guilds) if model else None)
+        gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None)
         privacy = Privacy(database, prompts, guilds)
         sweeping = asyncio.create_task(_sweep(privacy), name="sweep what is old")
         stack.callback(sweeping.cancel)
-        library = await asyncio.to_thread(open_library, TEMPLATES)
+        library = await asyncio.to_thread(open_template_registry, TEMPLATES)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
         for problem in (*library.problems.values(), *scenarios.problems.values()):
             _log.error("%s", problem)
-        adventures = Adventures(database, DeskTeller(desk, prompts), scenarios, settings.story_tokens)
+        adventures = Adventures(database, DeskTeller(gateway, prompts), scenarios, settings.story_tokens)
         stack.push_async_callback(adventures.close)
         workshop = await stack.enter_async_context(
-            open_workshop(settings, database, desk, ledger, prompts, library.templates)
+            open_workshop(settings, database, gateway, ledger, prompts, library.templates)
         )
         following = asyncio.create_task(workshop.tuning.follower.run(), name="follow tuning jobs")
         stack.callback(following.cancel)
@@ -85,9 +85,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(
             settings=settings,
             library=library,
-            desk=desk,
+            gateway=gateway,
             prompts=prompts,
-            answers=Answers(desk, prompts, work),
+            answers=Answers(gateway, prompts, work),
             work=work,
             actions=Actions(work),
             ledger=ledger,
@@ -154,7 +154,7 @@ async def _warm(bot: Fewshot) -> None:
     """Make ready what is left out of the start, once the gateway has answered; it stays for good too."""
     await bot.wait_for("connect")
     try:
-        await bot.services.desk.warm()
+        await bot.services.gateway.warm()
     except ModelError as error:
         _log.error("%s", error)
     gc.freeze()

@@ -3,23 +3,23 @@
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from bot.answers import Answers
+from bot.answers.service import Answers
 from bot.core.settings import Settings
-from bot.llm.library import Library
+from bot.llm.template_registry import TemplateRegistry
 from bot.play.adventures import Adventures
-from bot.play.moving import Moving
-from bot.server.desk import Desk
+from bot.play.history import Moving
 from bot.server.guilds import Guilds
 from bot.server.health import Health
 from bot.server.ledger import Ledger
+from bot.server.model_gateway import ModelGateway
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
+from bot.tuning.providers import Workshop
 from bot.tuning.service import Tuning
 from bot.ui.actions import Actions
-from bot.ui.work import Work
-from bot.workshop import Workshop
+from bot.ui.inflight import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Services:
     """Opened by `bot.app`, handed to every cog; closed in reverse order when the bot stops."""
 
     settings: Settings
-    library: Library
-    desk: Desk
+    library: TemplateRegistry
+    gateway: ModelGateway
     prompts: Prompts
     answers: Answers
     work: Work

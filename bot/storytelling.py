@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bot.llm.request import Request
-from bot.play.telling import Payer, Told
-from bot.server.desk import Desk
-from bot.server.ledger import SERVER, Asker
+from bot.play.interfaces import Payer, Told
+from bot.server.ledger import SERVER, Caller
+from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 
 
 class DeskTeller:
-    """A `bot.play.telling.Teller` whose calls are reserved, settled and, where they are a turn's, kept."""
+    """A `bot.play.interfaces.Teller` whose calls are reserved, settled and, where they are a turn's, kept."""
 
-    def __init__(self, desk: Desk, prompts: Prompts) -> None:
-        self._desk, self._prompts = desk, prompts
+    def __init__(self, gateway: ModelGateway, prompts: Prompts) -> None:
+        self._desk, self._prompts = gateway, prompts
 
     async def tell(
         self,
@@ -24,8 +24,8 @@ class DeskTeller:
         message_id: int | None = None,
     ) -> Told:
         """Ask at the payer's expense. The prompt of a turn that stands in a message is kept with it."""
-        asker = Asker(payer.user_id, payer.guild_id, payer.channel_id)
-        served = await self._desk.put(asker, request, show, hold=payer.user_id != SERVER)
+        caller = Caller(payer.user_id, payer.guild_id, payer.channel_id)
+        served = await self._desk.put(caller, request, show, hold=payer.user_id != SERVER)
         if message_id is not None:
             prompt = replace(served.prompt, message_id=message_id)
             self._prompts.hold(prompt)

@@ -4,13 +4,13 @@ from typing import Any
 
 import discord
 
-from bot.answers import asker_of
+from bot.answers.prompt_view import author
+from bot.answers.rendering import bar
+from bot.answers.service import caller_of
 from bot.core.errors import NoModelError
-from bot.core.speech import N_, _, pgettext
-from bot.rendering import bar
-from bot.server.measuring import Course, Measured, measure
+from bot.core.i18n import N_, _, pgettext
+from bot.server.evaluation import Course, Measured, measure
 from bot.services import Services
-from bot.showing import author
 from bot.ui.cards import Card
 from bot.ui.pictures import curve
 from bot.ui.reply import AnswerDeletedError, Reply
@@ -40,7 +40,7 @@ async def show_curve(
 
             progress(0, calls)
             try:
-                measured = await measure(services.desk, asker_of(interaction), course, progress)
+                measured = await measure(services.gateway, caller_of(interaction), course, progress)
             except AnswerDeletedError:
                 return
             except NoModelError as error:
@@ -53,7 +53,7 @@ async def show_curve(
                 f"{name}: % {measures}",
                 _("examples in the prompt"),
             )
-            card = _card(name, course, measured, measures, author(services.desk.model))
+            card = _card(name, course, measured, measures, author(services.gateway.model))
             await reply.finish_card(card.layout(), [("curve.png", picture)])
 
 

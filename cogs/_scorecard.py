@@ -2,7 +2,7 @@
 
 import discord
 
-from bot.core.speech import N_, _, ngettext, number, pgettext
+from bot.core.i18n import N_, _, ngettext, number, pgettext
 from bot.tuning.scorecard import (
     BASE,
     BASE_WITH_FACTS,

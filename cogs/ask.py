@@ -8,15 +8,15 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import asker_of, footer
+from bot.answers.rendering import page_of
+from bot.answers.service import caller_of, footer
 from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.core.text import shorten
-from bot.llm.asking import Answer
-from bot.llm.selecting import catalogue, checked, fitting
+from bot.llm.completion import Answer
+from bot.llm.routing import catalogue, checked, fitting
 from bot.llm.template import ChatTemplate
-from bot.rendering import page_of
-from bot.server.desk import Served
+from bot.server.model_gateway import Served
 from bot.server.trick import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionMenu
@@ -39,7 +39,7 @@ class Tricks:
     @property
     def faces(self) -> dict[str, ChatTemplate]:
         """What the model is told of each: of a server's trick its purpose and its one input."""
-        return {**self.shipped, **{name: trick.face() for name, trick in self.own.items()}}
+        return {**self.shipped, **{name: trick.selector_view() for name, trick in self.own.items()}}
 
     def template(self, name: str, inputs: Mapping[str, str]) -> ChatTemplate:
         """The template to fill with `inputs`."""
@@ -87,7 +87,11 @@ class Ask(commands.Cog):
             hidden = self._services.guilds.private(interaction.guild_id, "ask")
             async with Reply(interaction, private=hidden) as reply:
                 tricks = await self._tricks(interaction.guild_id)
-                among = {name: face for name, face in tricks.faces.items() if chosen is None or name in chosen}
+                among = {
+                    name: selector_view
+                    for name, selector_view in tricks.faces.items()
+                    if chosen is None or name in chosen
+                }
                 if not among:
                     raise NotFoundError("I do not know that trick any more; ask again.")
                 try:
@@ -121,7 +125,7 @@ class Ask(commands.Cog):
         self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
     ) -> Served:
         """Ask the model which of `tricks` fits; the menu finds the request in the prompt of this."""
-        return await self._services.desk.serve(asker_of(interaction), *self._selecting(request, tricks))
+        return await self._services.gateway.serve(caller_of(interaction), *self._selecting(request, tricks))
 
     def _selecting(self, request: str, tricks: Mapping[str, ChatTemplate]) -> tuple[ChatTemplate, dict[str, str]]:
         """The template that selects, and what it is filled with."""

@@ -9,18 +9,18 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import asker_of
+from bot.answers.prompt_view import author, figures
+from bot.answers.rendering import page_of
+from bot.answers.service import caller_of
 from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError
+from bot.core.i18n import _, ngettext
 from bot.core.languages import language
-from bot.core.speech import _, ngettext
 from bot.core.text import closed
 from bot.llm.schema import technique
 from bot.llm.template import ChatTemplate
-from bot.rendering import page_of
-from bot.server.desk import Served
-from bot.server.measuring import Shipped, labelled
+from bot.server.evaluation import Shipped, labelled
+from bot.server.model_gateway import Served
 from bot.services import Services, services_of
-from bot.showing import author, figures
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
@@ -139,7 +139,7 @@ class Compare(commands.Cog):
             )
             for count in sorted({0, min(1, most), most})
         ]
-        tuned = self._services.desk.tuned.get(template.name)
+        tuned = self._services.gateway.tuned.get(template.name)
         if tuned:
             bare = template.with_examples(0)
             rungs.append(Rung(_("the tuned model"), replace(bare, parameters={**bare.parameters, "model": tuned})))
@@ -148,7 +148,9 @@ class Compare(commands.Cog):
     async def _run(self, interaction: discord.Interaction[Any], rung: Rung, values: Mapping[str, str]) -> Rung:
         """`rung` with what came of it."""
         try:
-            return replace(rung, served=await self._services.desk.serve(asker_of(interaction), rung.template, values))
+            return replace(
+                rung, served=await self._services.gateway.serve(caller_of(interaction), rung.template, values)
+            )
         except NoModelError:
             raise
         except FewshotError as error:
@@ -170,7 +172,7 @@ class Compare(commands.Cog):
             prompts.append(
                 ActionButton("prompt", rung.served.prompt.id, label=_("Prompt: {way}", way=rung.name), emoji="🔍")
             )
-        card.text(f"-# {author(self._services.desk.model)}")
+        card.text(f"-# {author(self._services.gateway.model)}")
         if len(template.examples) == 0:
             card.text(_("-# This trick has no examples, so there is one way to ask it."))
         card.row(*prompts)

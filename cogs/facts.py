@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import rendering
+from bot.answers import rendering
 from bot.core.errors import InputError
 from bot.services import Services, services_of
 

@@ -8,8 +8,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import NotAllowedError
+from bot.core.i18n import _, ngettext, number
 from bot.core.settings import Settings
-from bot.core.speech import _, ngettext, number
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
 from bot.server.prompts import HELD
 from bot.services import Services, services_of
@@ -17,7 +17,7 @@ from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card, notice
 from bot.ui.reply import attached
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 
 FORGET = "forget-me"
 # Bytes of an upload that the message around the file may take.
@@ -113,7 +113,7 @@ class PrivacyCog(
     def _about(self) -> Layout:
         settings = self._services.settings
         card = Card(_("What I keep, and where words go"))
-        for text in (*_ways(settings, self._services.desk.host, self._services.desk.model), *_kept(settings)):
+        for text in (*_ways(settings, self._services.gateway.host, self._services.gateway.model), *_kept(settings)):
             card.text(text)
         card.text(_("-# /privacy export hands you all of it · /privacy delete makes me forget you"))
         return card.layout()

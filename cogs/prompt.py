@@ -9,19 +9,19 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers import asker_of, buttons_of
+from bot.answers.prompt_view import card_of
+from bot.answers.rendering import page_of, text_again
+from bot.answers.service import buttons_of, caller_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
-from bot.core.speech import N_, _, aloud
+from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import LIMIT, fenced, split
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.rendering import page_of, text_again
-from bot.server.prompts import Prompt, unasked
+from bot.server.prompts import Prompt, dry_run
 from bot.services import Services, services_of
-from bot.showing import card_of
 from bot.ui.cards import Card
 from bot.ui.reply import attached
-from bot.ui.safe import View
+from bot.ui.views import View
 
 GONE = N_("The prompt behind this answer is not kept any more.")
 RUNGS = {
@@ -63,7 +63,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
-        card, files = card_of(prompt, tuned=prompt.template in self._services.desk.tuned)
+        card, files = card_of(prompt, tuned=prompt.template in self._services.gateway.tuned)
         await interaction.edit_original_response(view=card, attachments=attached(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
             # A private answer's prompt is kept from the moment that its asker wants to see it.
@@ -80,7 +80,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         done = False
         try:
             await interaction.response.edit_message(view=View(*buttons_of(prompt_id)))
-            with aloud():
+            with guild_locale():
                 await self._post(interaction, message, prompt_id)
             done = True
         finally:
@@ -107,7 +107,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         prompt_id, _colon, rung = argument.partition(":")
         base = await self._found(interaction, prompt_id)
         template = self._on_rung(base, rung)
-        tuned = base.template in self._services.desk.tuned
+        tuned = base.template in self._services.gateway.tuned
         running = Card(_(RUNGS[rung]))
         await interaction.response.edit_message(view=running.layout(), attachments=[])
         shown = card_of(base, tuned=tuned)
@@ -122,14 +122,14 @@ class PromptCog(commands.Cog, name="Prompt"):
         self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Prompt
     ) -> tuple[Prompt, str]:
         """The prompt of a rung and its answer; no answer where no model is connected."""
-        asker = asker_of(interaction, base.asker.quoted)
+        caller = caller_of(interaction, base.caller.quoted)
         try:
-            desk = await self._services.workshop.desk_for(template, self._services.desk)
-            served = await desk.serve(asker, template, base.values)
+            gateway = await self._services.workshop.desk_for(template, self._services.gateway)
+            served = await gateway.serve(caller, template, base.values)
         except NoModelError as error:
             if not isinstance(error.request, Request):
                 raise
-            return unasked(error.request, asker, template, base.values), ""
+            return dry_run(error.request, caller, template, base.values), ""
         return served.prompt, page_of(served.answer).text
 
     def _on_rung(self, base: Prompt, rung: str) -> ChatTemplate:
@@ -140,7 +140,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             return base.source
         if rung != "tuned":
             return base.source.with_examples(int(rung))
-        model = self._services.desk.tuned.get(base.template)
+        model = self._services.gateway.tuned.get(base.template)
         if model is None:
             raise NotFoundError("No model is tuned for this any more.")
         bare = base.source.with_examples(0)
@@ -171,9 +171,9 @@ class PromptCog(commands.Cog, name="Prompt"):
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None:
             raise NotFoundError(GONE)
-        asker = asker_of(interaction)
-        manages = prompt.asker.guild_id == asker.guild_id and interaction.permissions.manage_guild
-        if asker.user_id != prompt.asker.user_id and not (asker.guild_id is not None and manages):
+        caller = caller_of(interaction)
+        manages = prompt.caller.guild_id == caller.guild_id and interaction.permissions.manage_guild
+        if caller.user_id != prompt.caller.user_id and not (caller.guild_id is not None and manages):
             raise NotAllowedError("Only the one who asked and those who manage this server may see this prompt.")
         return prompt
 

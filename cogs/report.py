@@ -6,14 +6,14 @@ from typing import Any
 import discord
 from discord.ext import commands
 
+from bot.answers.rendering import text_again
 from bot.core.errors import InputError, NotFoundError
-from bot.core.speech import N_, _, aloud
+from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import closed
-from bot.rendering import text_again
 from bot.server.prompts import Prompt
 from bot.services import Services, services_of
 from bot.ui.cards import Card
-from bot.ui.safe import Layout, Modal
+from bot.ui.views import Layout, Modal
 
 REPORT = "report"
 LONGEST = 500
@@ -55,7 +55,7 @@ class Report(commands.Cog):
         prompt = await self._services.prompts.find(prompt_id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            with aloud():
+            with guild_locale():
                 await channel.send(view=_card(interaction, int(message_id), prompt, why))
         except (discord.NotFound, discord.Forbidden) as error:
             raise NotFoundError(GONE) from error
@@ -112,7 +112,7 @@ def _card(interaction: discord.Interaction[Any], message_id: int, prompt: Prompt
         answer = text_again(prompt.text, prompt.source)
         excerpt = answer if len(answer) <= EXCERPT else closed(answer[:EXCERPT].rstrip()) + " …"
         quoted = "\n> ".join(excerpt.splitlines())
-        asked = _("**Asked by** {user} · {trick}", user=f"<@{prompt.asker.user_id}>", trick=prompt.template)
+        asked = _("**Asked by** {user} · {trick}", user=f"<@{prompt.caller.user_id}>", trick=prompt.template)
         card.line().text(f"{asked}\n> {quoted}")
     return card.layout()
 

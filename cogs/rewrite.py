@@ -6,13 +6,13 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import quoted_in
+from bot.answers.service import source_message_of
 from bot.core.errors import InputError
-from bot.core.speech import _
-from bot.server.ledger import Quoted
+from bot.core.i18n import _
+from bot.server.ledger import SourceMessage
 from bot.services import Services, services_of
-from bot.ui.safe import Modal
 from bot.ui.uploads import read_text
+from bot.ui.views import Modal
 
 LONGEST, LONGEST_SAMPLE = 6_000, 4_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, with some room.
@@ -82,7 +82,7 @@ class Rewrite(commands.Cog):
             raise InputError("This message holds no text to rewrite.")
         self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
         text = message.content[:LONGEST_SAMPLE]
-        modal = RewriteModal(self, text, "", "", private=True, quoted=quoted_in(message))
+        modal = RewriteModal(self, text, "", "", private=True, quoted=source_message_of(message))
         await interaction.response.send_modal(modal)
 
     def style_of(self, style: str | None, sample: str | None) -> tuple[str, str]:
@@ -112,7 +112,7 @@ class Rewrite(commands.Cog):
         sample: str,
         *,
         private: bool,
-        quoted: Quoted | None = None,
+        quoted: SourceMessage | None = None,
     ) -> None:
         """Answer with the rewritten text."""
         if not text.strip():
@@ -126,7 +126,7 @@ class RewriteModal(Modal):
     """A window for several lines, a style, and a sample."""
 
     def __init__(
-        self, cog: Rewrite, text: str, style: str, sample: str, *, private: bool, quoted: Quoted | None = None
+        self, cog: Rewrite, text: str, style: str, sample: str, *, private: bool, quoted: SourceMessage | None = None
     ) -> None:
         super().__init__(title=_("Rewrite a text"))
         self._cog, self._private, self._quoted = cog, private, quoted

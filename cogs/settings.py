@@ -7,11 +7,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import InputError
-from bot.core.speech import LANGUAGES, N_, _, number, pgettext
+from bot.core.i18n import LANGUAGES, N_, _, number, pgettext
 from bot.server.guilds import PRIVATE, GuildSettings
 from bot.services import Services, services_of
 from bot.ui.cards import Card
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 from cogs._access import managed_guild
 
 SERVERS_OWN = "server"
@@ -171,9 +171,9 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             card.text(_("**Translate and Rewrite…** may send other people's messages to a model"))
         else:
             card.text(_("**Translate and Rewrite…** do not send other people's messages to a model"))
-        if self._services.desk.moderation is not None and own.adult:
+        if self._services.gateway.moderation is not None and own.adult:
             card.text(_("**Age-restricted channels** what is for adults may stand there"))
-        elif self._services.desk.moderation is not None:
+        elif self._services.gateway.moderation is not None:
             card.text(_("**Age-restricted channels** moderated like all others"))
         return card.layout()
 

@@ -7,10 +7,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import quoted_in
+from bot.answers.service import source_message_of
 from bot.core.errors import InputError
 from bot.core.languages import language, suggestions
-from bot.server.ledger import Quoted
+from bot.server.ledger import SourceMessage
 from bot.services import Services, services_of
 
 # What Discord lets a slash option hold.
@@ -57,7 +57,7 @@ class Translate(commands.Cog):
         if not message.content.strip():
             raise InputError("This message holds no text to translate.")
         self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
-        await self._give(interaction, message.content[:LONGEST], None, private=True, quoted=quoted_in(message))
+        await self._give(interaction, message.content[:LONGEST], None, private=True, quoted=source_message_of(message))
 
     async def _give(
         self,
@@ -66,7 +66,7 @@ class Translate(commands.Cog):
         to: str | None,
         *,
         private: bool,
-        quoted: Quoted | None = None,
+        quoted: SourceMessage | None = None,
     ) -> None:
         if not text.strip():
             raise InputError("There is nothing to translate: the text is empty.")

@@ -8,10 +8,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import asker_of
+from bot.answers.rendering import dollars
+from bot.answers.service import caller_of
 from bot.core.errors import NotAllowedError
-from bot.core.speech import N_, _, ngettext
-from bot.rendering import dollars
+from bot.core.i18n import N_, _, ngettext
 from bot.server.ledger import NANO
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -54,7 +54,7 @@ class Usage(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         ledger = self._services.ledger
         used = await ledger.days(DAYS, **who)
-        today = ledger.today(asker_of(interaction))
+        today = ledger.today(caller_of(interaction))
         card = Card(_(TITLES[of]))
         when = f"<t:{ledger.frees_up}:R>"
         for key, said in LIMITS[of].items():

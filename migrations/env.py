@@ -1,6 +1,6 @@
 """How a migration runs: on the connection that it is handed, inside that connection's transaction.
 
-There is no offline mode and no configuration of logs here: `bot.storage.migrating` is the only way in.
+There is no offline mode and no configuration of logs here: `bot.storage.migrations` is the only way in.
 """
 
 from alembic import context

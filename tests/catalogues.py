@@ -17,7 +17,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from bot.core.speech import ENGLISH, FOLDER, LANGUAGES
+from bot.core.i18n import ENGLISH, FOLDER, LANGUAGES
 from tests.commands import Said, strings
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 # The functions that mark a sentence, and how many strings each is given.
 SAYING = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}
 # What is read at a terminal, or by programs that speak the engine's wire, stays English.
-ENGLISH_ONLY = ("bot/cli", "bot/engine")
+ENGLISH_ONLY = ("bot/cli/", "bot/engine/", "bot/bot.py")
 
 
 def empty(language: str | None) -> Catalog:

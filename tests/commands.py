@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.app import open_services
-from bot.client import Fewshot
+from bot.bot import Fewshot
 from bot.core.settings import Settings
 from bot.ui.translator import context_of, key_of
 

@@ -1,7 +1,7 @@
 """An empty database of the newest version: migrated once for a process of tests, and copied for every test.
 
 Migrating is most of what a database costs that is used for a moment. That a database is migrated from blank, from
-every version and by every way in is the law of `tests/storage/test_migrating.py` and of the tests that start the
+every version and by every way in is the law of `tests/storage/test_migrations.py` and of the tests that start the
 real `fewshot`.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.core.settings import Settings
 from bot.storage.database import file_of
-from bot.storage.migrating import upgrade
+from bot.storage.migrations import upgrade
 
 _made: list[bytes] = []
 

@@ -27,7 +27,7 @@ import discord
 import simcord
 
 from bot.app import open_services
-from bot.client import Fewshot
+from bot.bot import Fewshot
 from bot.core.settings import Settings
 from bot.demo.simulator import Env
 from bot.services import Services

@@ -94,7 +94,7 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to the newest version."""
-    from bot.cli.keeping import run_upgrade
+    from bot.cli.db import run_upgrade
 
     run_work(run_upgrade())
 
@@ -102,7 +102,7 @@ def db_upgrade() -> None:
 @db.command("status")
 def db_status() -> None:
     """Which version the database has, and which is the newest."""
-    from bot.cli.keeping import run_status
+    from bot.cli.db import run_status
 
     run_work(run_status())
 
@@ -111,7 +111,7 @@ def db_status() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def db_backup(file: Path) -> None:
     """Copy the database to FILE, also while the bot is running."""
-    from bot.cli.keeping import run_backup
+    from bot.cli.db import run_backup
 
     run_work(run_backup(file))
 

@@ -9,17 +9,17 @@ import click
 from bot.app import TEMPLATES, open_model
 from bot.cli.setup import folder_of, start
 from bot.core.errors import InputError, NoModelError
-from bot.llm.asking import Answer, ask
-from bot.llm.library import Library, open_library
+from bot.llm.completion import Answer, ask
 from bot.llm.request import Request
-from bot.llm.selecting import fitting
+from bot.llm.routing import fitting
 from bot.llm.template import ChatTemplate
+from bot.llm.template_registry import TemplateRegistry, open_template_registry
 
 
 async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: bool, as_json: bool) -> None:
     """Print the answer, or with `prompt_only` the messages that would be sent. Raises `FewshotError`."""
     settings = start()
-    library = open_library(TEMPLATES)
+    library = open_template_registry(TEMPLATES)
     template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
     filled = _with_sample(library, values) if "sample" in template.placeholders else values
     request = fitting(template, filled).fill(filled)
@@ -39,7 +39,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     click.echo(json.dumps(_data(answer), ensure_ascii=False, indent=2) if as_json else answer.text)
 
 
-def _with_sample(library: Library, values: Mapping[str, str]) -> Mapping[str, str]:
+def _with_sample(library: TemplateRegistry, values: Mapping[str, str]) -> Mapping[str, str]:
     """`values` with the sample of their style; raises `InputError` where they neither name one of ours nor give one."""
     filled = library.with_sample(values)
     if filled.get("sample"):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from bot.cli.bench import OPERATOR, moved, open_bench
+from bot.cli.context import OPERATOR, moved, open_bench
 from bot.cli.setup import start
 from bot.core.errors import FewshotError, InputError
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
 from bot.tuning.check import check_file, fixed
-from bot.tuning.checks.form import MAX_FILE, read_rows
+from bot.tuning.checks.format import MAX_FILE, read_rows
 from bot.tuning.corpus import Corpora
 
 

@@ -11,13 +11,13 @@ import click
 import discord
 
 from bot.app import TEMPLATES, open_model
+from bot.bot import proxy_to_discord
 from bot.cli.setup import start
-from bot.client import proxy_to_discord
 from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
-from bot.llm.library import open_library
+from bot.llm.template_registry import open_template_registry
 from bot.play.scenarios import open_scenarios
-from bot.storage import migrating
+from bot.storage import migrations as migrating
 from bot.storage.database import open_database
 
 # Model servers where they listen by default; each speaks the same wire under /v1.
@@ -89,7 +89,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _templates(settings: Settings) -> AsyncIterator[Finding]:
-    library = await asyncio.to_thread(open_library, TEMPLATES)
+    library = await asyncio.to_thread(open_template_registry, TEMPLATES)
     problems, adventures = [*library.problems.values()], 0
     try:
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")

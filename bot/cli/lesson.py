@@ -2,7 +2,7 @@
 
 import click
 
-from bot.cli.bench import OPERATOR, open_bench
+from bot.cli.context import OPERATOR, open_bench
 from bot.cli.tune import show_job
 from bot.core.errors import InputError
 from bot.tuning.errors import TuningError
@@ -30,7 +30,7 @@ async def run_lesson(name: str) -> None:
             dataset = await tuning.newest(CORPUS)
             good, card = await _trained(tuning, (await tuning.start(dataset.id, OPERATOR)).id)
         click.echo(f"Now the lesson, {lesson.title.lower()}:")
-        dataset_id = (await tuning.descent(good))[0].dataset_id
+        dataset_id = (await tuning.ancestors(good))[0].dataset_id
         job = await tuning.start(dataset_id, OPERATOR, good if lesson.forgets else "", lesson.name)
         _, other = await _trained(tuning, job.id)
         click.echo(side_by_side(card, other, ("the good model", lesson.name)))
@@ -42,7 +42,7 @@ async def run_lesson(name: str) -> None:
 async def _trained(tuning: Tuning, job_id: str) -> tuple[str, Scorecard]:
     """The model of a job and its card, once the job is over."""
     job = await show_job(tuning, job_id)
-    model = next(iter(await tuning.descent(job.model)), None)
+    model = next(iter(await tuning.ancestors(job.model)), None)
     if job.state != "done" or model is None or not model.scorecard:
         raise TuningError(f"The job {job.id} ended without a model that is scored. {job.error}{job.note}")
     return model.name, Scorecard.from_json(model.scorecard)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.app import open_services, run, stop_on_signals
+from bot.bot import PERMISSIONS, Fewshot
 from bot.cli.setup import folder_of, start
-from bot.client import PERMISSIONS, Fewshot
 from bot.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def _announce(bot: Fewshot) -> None:
     assert bot.user is not None, "the gateway is ready"
     click.echo(f"Logged in as {bot.user} in {_servers(bot)}")
     click.echo(f"Commands: {', '.join(bot.command_names)} ({len(bot.command_names)} synced)")
-    click.echo(f"Model: {bot.services.desk.model} at {bot.services.desk.host}")
+    click.echo(f"Model: {bot.services.gateway.model} at {bot.services.gateway.host}")
     click.echo(f"Invite: {invite(bot.application_id or bot.user.id)}")
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from bot.cli.bench import OPERATOR, moved, open_bench
+from bot.cli.context import OPERATOR, moved, open_bench
 from bot.core.errors import InputError, ModelError
 from bot.storage.datasets import DatasetRow
 from bot.storage.jobs import JobRow
 from bot.tuning import estimate
-from bot.tuning.cards import STEPS
 from bot.tuning.errors import TuningError
+from bot.tuning.job_messages import STEPS
 from bot.tuning.scorecard import Scorecard, table
 from bot.tuning.service import Tuning
 
@@ -75,7 +75,7 @@ async def _follow(tuning: Tuning, job_id: str) -> None:
         click.echo(f"It cost ${job.nanodollars / 1e9:,.2f} for {job.trained_tokens or 0:,} tokens.")
     if job.note:
         click.echo(job.note)
-    model = next((row for row in await tuning.descent(job.model)), None)
+    model = next((row for row in await tuning.ancestors(job.model)), None)
     if model is not None and model.scorecard:
         click.echo(table(Scorecard.from_json(model.scorecard)))
     click.echo(f"To let it answer: fewshot tune promote {job.model}")

@@ -5,7 +5,7 @@ logged with an id, and the person is shown the id. Rooms that talk to something 
 exceptions at their own border: `bot.llm.errors` for the model client, `bot.ui.errors` for Discord.
 """
 
-from bot.core.speech import _
+from bot.core.i18n import _
 
 
 class FewshotError(Exception):

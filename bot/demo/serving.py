@@ -8,13 +8,13 @@ import click
 import discord
 
 from bot.app import open_services, stop_on_signals
-from bot.client import Fewshot
+from bot.bot import Fewshot
+from bot.core.i18n import speaking
 from bot.core.settings import Settings
-from bot.core.speech import speaking
 from bot.demo import tour
 from bot.demo.simulator import LiveEnv, LivePreview
 from bot.demo.world import admin_id, seed
-from bot.ui.hearing import language_of
+from bot.ui.locale import language_of
 
 
 async def serve(settings: Settings, port: int, *, browser: bool) -> None:
@@ -22,7 +22,7 @@ async def serve(settings: Settings, port: int, *, browser: bool) -> None:
     stopped = stop_on_signals()
     async with opened(settings, port) as (url, bot):
         click.echo(f"Fewshot's demo is at {url}")
-        click.echo(f"Model: {bot.services.desk.model} at {bot.services.desk.host}. Ctrl-C ends it.")
+        click.echo(f"Model: {bot.services.gateway.model} at {bot.services.gateway.host}. Ctrl-C ends it.")
         if browser:
             webbrowser.open(url)
         await stopped.wait()

@@ -4,13 +4,13 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import _
+from bot.answers.prompt_card import prompt_card
+from bot.core.i18n import _
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import notice
-from bot.ui.prompt_card import prompt_card
 from bot.ui.reply import attached
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 
 # The sample that the first button fills in: a text in one language and the name of another.
 SAMPLE_PROMPT = {"text": "The pods are on the grid and the desert is quiet.", "to": "French"}

@@ -15,11 +15,11 @@ from bot.engine import address, file_routes
 from bot.engine.address import Address, EngineError
 from bot.engine.files import FileStore
 from bot.engine.jobs import routes as job_routes
-from bot.engine.jobs.book import Book
+from bot.engine.jobs.job_store import Book
 from bot.engine.jobs.models import EngineModels
 from bot.engine.jobs.runner import Runner
+from bot.engine.rule_based.model import StandIn
 from bot.engine.server import create_app, listening
-from bot.engine.standin.model import StandIn
 
 
 class AlreadyRunningError(EngineError):

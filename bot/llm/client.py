@@ -1,8 +1,8 @@
 """`ChatClient`: the one client of the process, on `AsyncOpenAI` with a transport of our own.
 
-A parameter is sent only where the template sets it; `bot.llm.refusals` drops what a model refuses by name. Importing
-`openai` takes a third of a second of CPU time, more than all the rest of a start. So it is done at the first call, or
-by `ChatClient.warm` before it, and off the loop.
+A parameter is sent only where the template sets it; `bot.llm.unsupported_params` drops what a model refuses by name.
+Importing `openai` takes a third of a second of CPU time, more than all the rest of a start. So it is done at the first
+call, or by `ChatClient.warm` before it, and off the loop.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from bot.core.errors import ModelError, NoModelError
+from bot.core.i18n import N_
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
-from bot.core.speech import N_
-from bot.llm.errors import NO_CERTIFICATES, NONSENSE, UNCLEAR, foreign, worded
+from bot.llm.errors import NO_CERTIFICATES, NONSENSE, UNCLEAR, provider_errors, to_user_error
 from bot.llm.prices import Usage
-from bot.llm.refusals import Refusals
 from bot.llm.request import Request
-from bot.llm.stopping import cut
+from bot.llm.stop_sequences import cut
 from bot.llm.streaming import AnswerStream, Chunks
 from bot.llm.tokens import TokenEstimator
+from bot.llm.unsupported_params import UnsupportedParams
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -59,7 +59,7 @@ class ChatClient:
         self.model = model
         self.tokens = TokenEstimator()
         self._places = asyncio.Semaphore(concurrency)
-        self._refusals = Refusals()
+        self._refusals = UnsupportedParams()
         # Pinned to the address: an OPENAI_BASE_URL in the environment must not move a call of ours.
         self._url, self._key = base_url or OPENAI_URL, api_key
         self._silence = SILENCE if silence is None else silence
@@ -112,8 +112,8 @@ class ChatClient:
         """The ids of the models that the server lists."""
         try:
             return [model.id async for model in await (await self._stock()).models.list()]
-        except foreign() as error:
-            raise worded(error) from error
+        except provider_errors() as error:
+            raise to_user_error(error) from error
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
 
@@ -122,8 +122,8 @@ class ChatClient:
         try:
             async with self._places, asyncio.timeout(PATIENCE):
                 completion, body, stop = await self._asking(request, self._create, {})
-        except foreign() as error:
-            raise worded(error) from error
+        except provider_errors() as error:
+            raise to_user_error(error) from error
         if stop and completion.choices[0].message.content:
             completion.choices[0].message.content = cut(completion.choices[0].message.content, stop)
         if completion.usage is not None:
@@ -137,8 +137,8 @@ class ChatClient:
                 verdict = await (await self._stock()).moderations.create(model=model, input=text)
             (result,) = verdict.results
             categories = result.categories.to_dict()
-        except foreign() as error:
-            raise worded(error) from error
+        except provider_errors() as error:
+            raise to_user_error(error) from error
         except NONSENSE as error:
             raise ModelError(UNCLEAR) from error
         found = frozenset(name for name, flag in categories.items() if flag)

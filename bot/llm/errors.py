@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from bot.core.errors import ModelError, NoModelError
-from bot.core.speech import N_
+from bot.core.i18n import N_
 
 # The local engine answers with this code where the stand-in has no skill for a request.
 NO_MODEL = "no_model_connected"
@@ -83,12 +83,12 @@ def _table() -> tuple[tuple[type[Exception], str], ...]:
     )
 
 
-def foreign() -> tuple[type[Exception], ...]:
+def provider_errors() -> tuple[type[Exception], ...]:
     """All that can be raised on the way to a model and back, for an `except`."""
     return tuple(kind for kind, _text in _table())
 
 
-def worded(error: Exception) -> ModelError:
+def to_user_error(error: Exception) -> ModelError:
     """`error`, one of `foreign`, as a `ModelError` with the sentence for it; the cause stays attached."""
     import openai
 

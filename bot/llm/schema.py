@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bot.core.errors import TemplateError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 
 ReplyKind = Literal["text", "rating", "facts", "json"]
 OURS = frozenset({"about", "inputs", "reply", "schema", "messages"})

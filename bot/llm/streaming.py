@@ -13,9 +13,9 @@ from time import perf_counter
 from typing import Any, Self
 
 from bot.core.errors import ModelError
-from bot.llm.errors import NONSENSE, InStreamError, foreign, worded
+from bot.llm.errors import NONSENSE, InStreamError, provider_errors, to_user_error
 from bot.llm.prices import Usage
-from bot.llm.stopping import Stopper
+from bot.llm.stop_sequences import Stopper
 
 # What ends a stream at one of its lines: an error, a line that is not JSON or not of the wire's form (an object that
 # is a list, a text that is a number).
@@ -65,9 +65,9 @@ class AnswerStream:
         try:
             await self._stack.__aenter__()
             self._open = await self._opener(self._stack)
-        except foreign() as error:
+        except provider_errors() as error:
             await self._stack.aclose()
-            raise worded(error) from error
+            raise to_user_error(error) from error
         except BaseException:
             await self._stack.aclose()
             raise
@@ -105,7 +105,7 @@ class AnswerStream:
                     yield text
                 if self._ended:
                     return
-        except (*foreign(), *NONSENSE) as error:
+        except (*provider_errors(), *NONSENSE) as error:
             self._error = error
         if text := self._text_of([rest]):
             yield text
@@ -157,8 +157,8 @@ class AnswerStream:
     def _broke(self) -> None:
         """Keep what has come; with nothing to keep, say so."""
         if not self._pieces:
-            if isinstance(self._error, foreign()):
-                raise worded(self._error) from self._error
+            if isinstance(self._error, provider_errors()):
+                raise to_user_error(self._error) from self._error
             raise ModelError("The model's answer broke off before its first word. Try again.") from self._error
         self.finish = "broken"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bot.core.errors import TemplateError
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.llm.client import ChatClient, shared
-from bot.llm.filling import fill, names_in
+from bot.llm.placeholders import fill, names_in
 from bot.llm.request import Message, Request
 from bot.llm.schema import Input, ReplyKind, check
 from bot.llm.streaming import AnswerStream

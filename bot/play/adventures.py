@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from time import time
 
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
-from bot.core.speech import N_
+from bot.core.i18n import N_
 from bot.core.text import shorten
 from bot.llm.request import Request
-from bot.play import rights, words
+from bot.play import action_parser as words
+from bot.play import permissions as rights
+from bot.play.interfaces import Payer, Screen, Teller, Told, TurnView
 from bot.play.memory import Memory
+from bot.play.permissions import Person
 from bot.play.prompting import messages_of, tokens_of
-from bot.play.rights import Person
 from bot.play.scenarios import Scenarios
-from bot.play.taking import Taking, Ticket
-from bot.play.telling import Payer, Scene, Screen, Teller, Told
+from bot.play.turn_queue import EnqueueResult, Taking
 from bot.storage import branches, notes, players, stories, turns
 from bot.storage.branches import Branch
 from bot.storage.database import Database
@@ -87,7 +88,7 @@ class Adventures:
         """The running stories that were played last."""
         return await stories.newest_running(self._database, most)
 
-    async def scene(self, story: Story, turn: Turn | None = None) -> Scene:
+    async def scene(self, story: Story, turn: Turn | None = None) -> TurnView:
         """The story's newest turn, or `turn`, as it stands; with all that wait where the story has stopped."""
         story = await stories.find(self._database, story.id) or story
         if turn is None and story.head is not None:
@@ -98,19 +99,19 @@ class Adventures:
             waiting = tuple(await turns.line(self._database, story.id))
             problem = self.taking.seat(story.id).problem
         if turn is None:
-            return Scene(story, None, waiting=waiting)
+            return TurnView(story, None, waiting=waiting)
         places = await turns.siblings(self._database, turn)
-        return Scene(
+        return TurnView(
             story, turn, places.index(turn.id) + 1, len(places), problem if turn.reply is None else "", waiting
         )
 
-    async def post(self, scene: Scene, screen: Screen) -> int:
+    async def post(self, scene: TurnView, screen: Screen) -> int:
         """Show a scene anew below everything else, and know its message as the story's."""
         message = await screen.show(scene)
         await self.shown(scene, message)
         return message
 
-    async def shown(self, scene: Scene, message_id: int) -> None:
+    async def shown(self, scene: TurnView, message_id: int) -> None:
         """Know the message that shows a scene."""
         if scene.turn is None:
             await stories.set_message(self._database, scene.story.id, message_id)
@@ -132,17 +133,17 @@ class Adventures:
             )
         return story
 
-    async def act(self, story: Story, person: Person, text: str, event_id: int | None, screen: Screen) -> Ticket:
+    async def act(self, story: Story, person: Person, text: str, event_id: int | None, screen: Screen) -> EnqueueResult:
         """A player's turn. Raises `InputError` for words that cannot be used, `NotAllowedError`, or `FullError`."""
         return await self._arrive(story, person, words.read(text, self._chance), event_id, screen)
 
-    async def go_on(self, story: Story, person: Person, event_id: int | None, screen: Screen) -> Ticket:
+    async def go_on(self, story: Story, person: Person, event_id: int | None, screen: Screen) -> EnqueueResult:
         """A turn in which the player lets the story go on."""
         return await self._arrive(story, person, words.Action(words.CONTINUE, ""), event_id, screen)
 
     async def _arrive(
         self, story: Story, person: Person, action: words.Action, event_id: int | None, screen: Screen
-    ) -> Ticket:
+    ) -> EnqueueResult:
         name = words.name_of(person.name)
         new = NewTurn(story.id, action.kind, event_id, person.id, name, action.words, action.dice)
         async with self.taking.seat(story.id).lock:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from bot.core.errors import FewshotError
 from bot.core.text import shorten
+from bot.play.action_parser import line_of
+from bot.play.interfaces import Payer, Teller
 from bot.play.prompting import messages_of, tokens_of
 from bot.play.scenarios import Scenarios
-from bot.play.telling import Payer, Teller
-from bot.play.words import line_of
 from bot.storage import summaries, turns
 from bot.storage.database import Database
 from bot.storage.stories import Story

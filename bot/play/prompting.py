@@ -8,8 +8,8 @@ blocks: the beginning then changes once in eight turns and not with each.
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.llm.request import Message, Request
+from bot.play.action_parser import line_of
 from bot.play.scenarios import Frame
-from bot.play.words import line_of
 from bot.storage.turns import Turn
 
 SO_FAR_PROMPT = "What happened so far:"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.core.speech import _, ngettext
+from bot.core.i18n import _, ngettext
+from bot.play.action_parser import shown
 from bot.play.scenarios import Frame
-from bot.play.words import shown
 from bot.storage.stories import Story
 from bot.storage.turns import Turn
 

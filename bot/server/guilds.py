@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bot.core.errors import InputError, NotAllowedError
-from bot.core.speech import LANGUAGES, N_
+from bot.core.i18n import LANGUAGES, N_
 from bot.storage import guilds as rows
 from bot.storage.database import Database
 

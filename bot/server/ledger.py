@@ -16,7 +16,7 @@ from time import time
 from types import MappingProxyType
 
 from bot.core.errors import LimitError
-from bot.core.speech import N_
+from bot.core.i18n import N_
 from bot.llm.prices import Usage
 from bot.server.guilds import UNSET, Guilds
 from bot.storage import calls
@@ -49,7 +49,7 @@ FULL: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Quoted:
+class SourceMessage:
     """Somebody's message that is asked about, and whose it is: ids of Discord."""
 
     message_id: int
@@ -57,13 +57,13 @@ class Quoted:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Caller:
     """Who asks, where, and about which message: ids of Discord; `guild_id` is None in direct messages."""
 
     user_id: int
     guild_id: int | None = None
     channel_id: int | None = None
-    quoted: Quoted | None = None
+    quoted: SourceMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,14 @@ class Ledger:
         self._spent = await calls.nanodollars_since(self._database, f"{self._month}-01")
         return orphans
 
-    async def reserve(self, asker: Asker, purpose: str, model: str, tokens: int) -> str:
+    async def reserve(self, caller: Caller, purpose: str, model: str, tokens: int) -> str:
         """Set `tokens` aside for a call and give its id; raises `LimitError` that says when a limit frees up."""
         self._turn_page()
-        self._refuse_if_full(asker, tokens)
+        self._refuse_if_full(caller, tokens)
         call = calls.Call(
-            secrets.token_hex(8), self._day, self._now(), asker.user_id, asker.guild_id, purpose, model, tokens
+            secrets.token_hex(8), self._day, self._now(), caller.user_id, caller.guild_id, purpose, model, tokens
         )
-        self._count(asker.user_id, asker.guild_id, tokens)
+        self._count(caller.user_id, caller.guild_id, tokens)
         self._open[call.id] = call
         try:
             await calls.reserve(self._database, call)
@@ -143,21 +143,21 @@ class Ledger:
         if bill.day[:7] == self._month:
             self._spent += bill.nanodollars
 
-    def _refuse_if_full(self, asker: Asker, tokens: int) -> None:
+    def _refuse_if_full(self, caller: Caller, tokens: int) -> None:
         at = self.frees_up
-        for who, limit, used in self._counts(asker):
+        for who, limit, used in self._counts(caller):
             if used + tokens > limit:
                 raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
         if self._spent >= self._limits.monthly_usd * NANO:
             at = self._next_month()
             raise LimitError("The bot's budget for this month is spent; it frees up <t:{at}:R>.", at=at)
 
-    def today(self, asker: Asker) -> dict[str, tuple[int, int]]:
+    def today(self, caller: Caller) -> dict[str, tuple[int, int]]:
         """What was used today, reservations included, and the limit: for the `user`, the `member` in a server that
         has a limit of its own, the `guild`, and the `bot`.
         """
         self._turn_page()
-        return {who: (used, limit) for who, limit, used in self._counts(asker)}
+        return {who: (used, limit) for who, limit, used in self._counts(caller)}
 
     @property
     def frees_up(self) -> int:
@@ -179,9 +179,9 @@ class Ledger:
         used = await calls.uses_by_day(self._database, names[0], user_id=user_id, guild_id=guild_id)
         return [(name, used.get(name, calls.DayUse())) for name in names]
 
-    def _counts(self, asker: Asker) -> Iterator[tuple[str, int, int]]:
+    def _counts(self, caller: Caller) -> Iterator[tuple[str, int, int]]:
         """Who is limited, to how many tokens a day, and what they used: the operator's limits and the server's."""
-        limits, user, guild = self._limits, asker.user_id, asker.guild_id
+        limits, user, guild = self._limits, caller.user_id, caller.guild_id
         own = self._guild_settings.of(guild) if self._guild_settings else UNSET
         if user != SERVER:
             yield "user", limits.user, self._users[user]

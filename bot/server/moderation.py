@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Protocol
 
 from bot.core.errors import FewshotError, ModelError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.server.guilds import Guilds
-from bot.server.ledger import Asker
+from bot.server.ledger import Caller
 
 _log = logging.getLogger(__name__)
 # What adults may read where a server allows it, as OpenAI names its categories (2026-11-22). All others, among them
@@ -58,7 +58,7 @@ class Moderation:
         # Whether a channel is age-restricted: only the one who is connected to Discord knows.
         self.age_restricted: Callable[[int], bool] = lambda _channel: False
 
-    async def check(self, text: str, asker: Asker, *, said: bool = False) -> None:
+    async def check(self, text: str, caller: Caller, *, said: bool = False) -> None:
         """Raises `BlockedError` where `text` may not stand where `asker` asks; `said` marks a model's answer.
 
         Where the endpoint cannot be asked nothing passes: `ModelError`.
@@ -72,7 +72,7 @@ class Moderation:
             raise ModelError(
                 "The moderation cannot be asked right now, so I do not answer. Try again later."
             ) from error
-        blocked = found - (ADULT if self._for_adults(asker) else frozenset())
+        blocked = found - (ADULT if self._for_adults(caller) else frozenset())
         if blocked:
             why = ", ".join(_category(name) for name in sorted(blocked))
             if said:
@@ -81,10 +81,10 @@ class Moderation:
                 "This bot's moderation does not let me send that to the model ({why}). Put it in other words.", why=why
             )
 
-    def _for_adults(self, asker: Asker) -> bool:
+    def _for_adults(self, caller: Caller) -> bool:
         """Whether the asker's channel is age-restricted, in a server whose admins allow what is for adults there."""
-        allowed = self._guilds.of(asker.guild_id).adult
-        return allowed and asker.channel_id is not None and self.age_restricted(asker.channel_id)
+        allowed = self._guilds.of(caller.guild_id).adult
+        return allowed and caller.channel_id is not None and self.age_restricted(caller.channel_id)
 
 
 def _category(name: str) -> str:

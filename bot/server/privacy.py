@@ -15,15 +15,15 @@ from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any
 
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import Guilds
 from bot.server.prompts import DAY, Prompt, Prompts
 from bot.server.trick import trick_of
 from bot.storage import privacy as tables
 from bot.storage.database import Database
-from bot.storage.marks import drop_mark, mark, marks, set_mark
-from bot.storage.quotes import Traces
+from bot.storage.erasure import Traces
+from bot.storage.key_value import drop_mark, mark, marks, set_mark
 
 _log = logging.getLogger(__name__)
 # Days that the ledger's calls are kept: what a month's budget and the picture of /usage look back on.
@@ -121,7 +121,7 @@ class Privacy:
                 _log.info("%d %s were older than they are kept and are gone", count, name)
 
     async def _forget_server(self, guild_id: int) -> None:
-        with self._prompts.erasing(lambda prompt: prompt.asker.guild_id == guild_id):
+        with self._prompts.erasing(lambda prompt: prompt.caller.guild_id == guild_id):
             count = await tables.forget_server(self._database, guild_id)
         self._guilds.forget(guild_id)
         await drop_mark(self._database, f"{LEFT}{guild_id}")
@@ -132,12 +132,12 @@ def _quoting(found: Traces) -> Callable[[Prompt], bool]:
     """Whether a prompt is the person's, was made from their message, or may hold their words."""
 
     def match(prompt: Prompt) -> bool:
-        asker = prompt.asker
-        theirs = asker.user_id == found.user_id or (
-            asker.quoted is not None and asker.quoted.author_id == found.user_id
+        caller = prompt.caller
+        theirs = caller.user_id == found.user_id or (
+            caller.quoted is not None and caller.quoted.author_id == found.user_id
         )
-        used = asker.guild_id is not None and (asker.guild_id, prompt.template) in found.tricks
-        return theirs or used or asker.channel_id in found.channels
+        used = caller.guild_id is not None and (caller.guild_id, prompt.template) in found.tricks
+        return theirs or used or caller.channel_id in found.channels
 
     return match
 

@@ -17,10 +17,10 @@ from time import time
 from typing import Any
 
 from bot.core.settings import STAND_IN
-from bot.llm.asking import Answer
+from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.ledger import Asker, Quoted
+from bot.server.ledger import Caller, SourceMessage
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 
@@ -43,7 +43,7 @@ class Prompt:
     """
 
     id: str
-    asker: Asker
+    caller: Caller
     template: str
     technique: str
     examples: int
@@ -66,7 +66,7 @@ class Prompt:
 
 def prompt_of(
     answer: Answer,
-    asker: Asker,
+    caller: Caller,
     prompt_id: str,
     source: ChatTemplate | None = None,
     values: Mapping[str, str] | None = None,
@@ -75,7 +75,7 @@ def prompt_of(
     request, usage = answer.request, answer.usage
     return Prompt(
         id=prompt_id,
-        asker=asker,
+        caller=caller,
         template=request.template,
         technique=request.technique,
         examples=request.examples,
@@ -95,11 +95,11 @@ def prompt_of(
     )
 
 
-def unasked(request: Request, asker: Asker, source: ChatTemplate, values: Mapping[str, str]) -> Prompt:
+def dry_run(request: Request, caller: Caller, source: ChatTemplate, values: Mapping[str, str]) -> Prompt:
     """The prompt that would have been sent, were a model connected."""
     return Prompt(
         id=new_id(),
-        asker=asker,
+        caller=caller,
         template=request.template,
         technique=request.technique,
         examples=request.examples,
@@ -157,16 +157,16 @@ class Prompts:
         """
         if not self._days or self._is_erased(prompt):
             return
-        asker = prompt.asker
+        caller = prompt.caller
         row = rows.KeptPrompt(
             prompt.id,
             prompt.at,
-            asker.user_id,
-            asker.guild_id,
-            asker.channel_id,
+            caller.user_id,
+            caller.guild_id,
+            caller.channel_id,
             prompt.message_id,
-            asker.quoted.message_id if asker.quoted else None,
-            asker.quoted.author_id if asker.quoted else None,
+            caller.quoted.message_id if caller.quoted else None,
+            caller.quoted.author_id if caller.quoted else None,
             _body(prompt),
         )
         if new:
@@ -185,13 +185,13 @@ class Prompts:
             return None
         data = json.loads(row.body)
         source = data.get("source")
-        quoted = Quoted(row.source_id, row.author_id) if row.source_id and row.author_id else None
+        quoted = SourceMessage(row.source_id, row.author_id) if row.source_id and row.author_id else None
         return Prompt(
             **{
                 **data,
                 "id": row.id,
                 "at": row.at,
-                "asker": Asker(row.user_id, row.guild_id, row.channel_id, quoted),
+                "caller": Caller(row.user_id, row.guild_id, row.channel_id, quoted),
                 "messages": tuple(data["messages"]),
                 "message_id": row.message_id,
                 "source": ChatTemplate.from_dict(source, name=data["template"]) if source else None,
@@ -235,7 +235,7 @@ class Prompts:
 
     def held_by(self, user_id: int) -> list[dict[str, Any]]:
         """What is held in memory of a person's own prompts, for their export."""
-        mine = [prompt for prompt in self._held.values() if prompt.asker.user_id == user_id]
+        mine = [prompt for prompt in self._held.values() if prompt.caller.user_id == user_id]
         return [{"id": prompt.id, "at": prompt.at, **json.loads(_body(prompt))} for prompt in mine]
 
     def _drop(self, match: Callable[[Prompt], bool]) -> None:
@@ -247,14 +247,14 @@ class Prompts:
         return erased or self._stood_in_deleted(prompt)
 
     def _stood_in_deleted(self, prompt: Prompt) -> bool:
-        quoted = prompt.asker.quoted
+        quoted = prompt.caller.quoted
         return prompt.message_id in self._deleted or (quoted is not None and quoted.message_id in self._deleted)
 
 
 def _body(prompt: Prompt) -> str:
     """The part of a prompt that has no column of its own, as JSON."""
     data = {item.name: getattr(prompt, item.name) for item in fields(prompt)}
-    for name in ("id", "asker", "at", "message_id"):
+    for name in ("id", "caller", "at", "message_id"):
         del data[name]
     data["source"] = prompt.source.to_dict() if prompt.source else None
     return json.dumps(data, ensure_ascii=False)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.core.errors import InputError
-from bot.llm.filling import PLACEHOLDER, fill, names_in
+from bot.llm.placeholders import PLACEHOLDER, fill, names_in
 from bot.llm.request import Message
 from bot.llm.schema import Input, ReplyKind
 from bot.llm.template import ChatTemplate
-from bot.server.nearest import nearest
+from bot.server.similarity import nearest
 
 # Examples in a prompt at the most; of more, the nearest to the input.
 SHOWN = 8
@@ -71,7 +71,7 @@ class Trick:
         places = nearest(self.before + text + self.after, [example.given for example in self.examples], SHOWN)
         return self.template([self.examples[place] for place in places])
 
-    def face(self) -> ChatTemplate:
+    def selector_view(self) -> ChatTemplate:
         """Only what is said of it where a trick is chosen: its purpose and its one input."""
         inputs = {self.input: Input(about=TEXT_PROMPT, max=self.longest)}
         message = {"role": "user", "content": f"{{{{{self.input}}}}}"}

@@ -150,15 +150,15 @@ class Tricks:
 
         Raises `InputError` where it cannot become a trick's example, or too many wait already.
         """
-        if prompt.source is None or prompt.asker.guild_id is None or not prompt.source.examples:
+        if prompt.source is None or prompt.caller.guild_id is None or not prompt.source.examples:
             raise InputError("Only a correction made in a server can be suggested to it.")
-        if prompt.asker.quoted is not None and prompt.asker.quoted.author_id != user_id:
+        if prompt.caller.quoted is not None and prompt.caller.quoted.author_id != user_id:
             raise InputError("That text is somebody else's, so it cannot become an example; suggest one of your own.")
         trick = trick_of(settled(prompt.source, prompt.values))
         example = checked(trick.examples[-1])
         body = json.dumps(trick.template(trick.examples[:-1]).to_dict(), ensure_ascii=False)
         row = rows.SuggestionRow(
-            _id(), prompt.asker.guild_id, user_id, time(), prompt.template, body, example.given, example.wanted
+            _id(), prompt.caller.guild_id, user_id, time(), prompt.template, body, example.given, example.wanted
         )
         if await rows.suggest(self._database, row, most=MOST_SUGGESTIONS) == "full":
             raise InputError("Many suggestions wait for the managers of this server already; try again another day.")

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql.base import Executable
 
 from bot.core.errors import StorageError
-from bot.storage.writer import Writer
+from bot.storage.group_commit import Writer
 
 T = TypeVar("T")
 # Milliseconds that a connection waits for another process's lock: `fewshot db backup`, a command line beside us.
@@ -78,7 +78,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """The database at a SQLAlchemy `url`, whose schema must be current (`bot.storage.migrating`).
+    """The database at a SQLAlchemy `url`, whose schema must be current (`bot.storage.migrations`).
 
     Raises `StorageError` where it cannot be opened.
     """

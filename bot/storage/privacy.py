@@ -3,7 +3,7 @@
 Every table is named here once: in `PEOPLE` where it has a person's id, with what stands in their place
 afterwards, or in `NOBODY_THERE` with the reason why it has none. A test fails for a table that is in neither.
 Words without a writer's id that quote one (summaries, other people's prompts) are dropped by what they belong to:
-`bot.storage.quotes`.
+`bot.storage.erasure`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +15,9 @@ from sqlalchemy import Table, case, delete, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.erasure import Traces, drop_quotes, traces
 from bot.storage.metadata import METADATA
 from bot.storage.players import A_PLAYER, GONE, NOBODY
-from bot.storage.quotes import Traces, drop_quotes, traces
 from bot.storage.stories import ENDED
 from bot.storage.tables import CALLS, STORIES, TRICK_SUGGESTIONS, TURNS
 from bot.storage.tuning_tables import PROMOTIONS
@@ -57,9 +57,9 @@ PEOPLE: Mapping[str, Sequence[Place]] = MappingProxyType(
         "turns": (Place("player_id", _TURN),),
         "players": (Place("user_id"),),
         "notes": (Place("player_id"),),
-        # Their names go too; the places stay, under others: `bot.storage.quotes`.
+        # Their names go too; the places stay, under others: `bot.storage.erasure`.
         "branches": (Place("player_id", {"player_id": None}),),
-        # The instruction goes too, or the trick with it: `bot.storage.quotes`.
+        # The instruction goes too, or the trick with it: `bot.storage.erasure`.
         "tricks": (Place("user_id", {"user_id": NOBODY}),),
         "trick_examples": (Place("user_id"),),
         "trick_suggestions": (Place("user_id"),),
@@ -71,7 +71,7 @@ NOBODY_THERE: Mapping[str, str] = MappingProxyType(
     {
         "marks": "notes of the process for the next one: hashes of commands, servers that were left",
         "guilds": "what the admins of a server set, without saying which of them",
-        "summaries": "written by the model; dropped with the story's players by `bot.storage.quotes`",
+        "summaries": "written by the model; dropped with the story's players by `bot.storage.erasure`",
         "datasets": "made from the operator's folders, never from what people write",
         "chunks": "pieces of the operator's texts",
         "pairs": "questions about the operator's texts",

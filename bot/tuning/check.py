@@ -4,10 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.core.speech import _, ngettext
+from bot.core.i18n import _, ngettext
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
-from bot.tuning.checks import between, form, legacy, proof, texts, whole
+from bot.tuning.checks import consistency as between
+from bot.tuning.checks import content as texts
+from bot.tuning.checks import format as form
+from bot.tuning.checks import grounding as proof
+from bot.tuning.checks import legacy
+from bot.tuning.checks import statistics as whole
 from bot.tuning.checks.finding import Finding
 from bot.tuning.profiles import TUNABLES
 from bot.tuning.rows import ANSWERABLE

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.core.errors import ModelError, NoModelError
-from bot.core.speech import _, ngettext
-from bot.llm.asking import Answer
+from bot.core.i18n import _, ngettext
 from bot.llm.client import ChatClient
+from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.storage.tuned import ModelRow
+from bot.tuning.billing import Purse
 from bot.tuning.facts import Facts
-from bot.tuning.purse import Purse
 from bot.tuning.render import TUNED, WITH_FACTS, for_model, question_values
 
 NANO = 1_000_000_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from bot.core.errors import FewshotError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.llm.errors import NONSENSE as UNREADABLE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ NONSENSE: tuple[type[Exception], ...] = (*UNREADABLE, KeyError)
 
 
 @cache
-def foreign() -> tuple[type[Exception], ...]:
+def provider_errors() -> tuple[type[Exception], ...]:
     """All that asking a provider can raise, for an `except`. `openai` is imported late, as in `bot.llm.client`."""
     import httpx2
     import openai
@@ -46,7 +46,7 @@ def foreign() -> tuple[type[Exception], ...]:
     return (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, TimeoutError, *NONSENSE)
 
 
-def worded(error: Exception, provider: str) -> TuningError:
+def to_user_error(error: Exception, provider: str) -> TuningError:
     """`error`, one of `foreign`, by its class and status and never by its wording. `provider` is a profile's title."""
     import openai
 

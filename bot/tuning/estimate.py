@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from bot.core.speech import _, ngettext
+from bot.core.i18n import _, ngettext
 from bot.tuning.profiles import PROFILES, TUNABLES, Tunable, tunable
 
 # Days that a tuned model should live to be worth its price; below it the table warns.

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.tuning.corpus import Corpus, chunks_of
 from bot.tuning.words import words
 

@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from bot.storage.datasets import PairRow
-from bot.tuning.checks import between, proof, texts
+from bot.tuning.checks import consistency as between
+from bot.tuning.checks import content as texts
+from bot.tuning.checks import grounding as proof
 from bot.tuning.split import TRAIN
 
 # What the same pair twice needs is no person: one of them is enough, and training keeps one.

@@ -13,7 +13,7 @@ from time import time
 from typing import Any
 
 from bot.core.errors import FewshotError, StorageError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.llm.template import ChatTemplate
 from bot.storage import jobs, tuned
 from bot.storage.calls import Bill
@@ -21,15 +21,15 @@ from bot.storage.database import Database
 from bot.storage.datasets import DatasetRow, PairRow
 from bot.storage.jobs import EventRow, JobRow
 from bot.tuning import lineage
+from bot.tuning.billing import Purse
 from bot.tuning.errors import AgainError, RefusedError, TuningError, VanishedError
 from bot.tuning.lessons import LESSONS
+from bot.tuning.localized_text import MARK, kept, kept_error
 from bot.tuning.profiles import tunable
-from bot.tuning.purse import Purse
+from bot.tuning.provider_client import Remote, Wire
 from bot.tuning.render import TUNED, training_row
 from bot.tuning.rows import as_lines
 from bot.tuning.score import Scorer
-from bot.tuning.told import MARK, kept, kept_error
-from bot.tuning.wire import Remote, Wire
 
 NANO = 1_000_000_000
 # The provider's words for an end; any other status, an unknown one too, means that the job still goes on.
@@ -101,7 +101,7 @@ async def pairs_of(database: Database, job: JobRow) -> tuple[list[PairRow], list
     """What a job trains on and validates with: its dataset and the replayed ones, changed as its lesson wants."""
     dataset = await lineage.dataset(database, job.dataset_id)
     ids = await lineage.dataset_ids(database, job.dataset_id, job.parent)
-    train, validation = await lineage.lessons_of(database, ids)
+    train, validation = await lineage.training_pairs(database, ids)
     if job.lesson:
         train = LESSONS[job.lesson].rows(train)
     return train, validation, dataset

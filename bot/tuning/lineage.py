@@ -24,7 +24,7 @@ async def model(database: Database, name: str) -> tuned.ModelRow:
     return row
 
 
-async def descent(database: Database, name: str) -> list[tuned.ModelRow]:
+async def ancestors(database: Database, name: str) -> list[tuned.ModelRow]:
     """The tuned models that a model goes back to, itself first, the oldest last."""
     found: list[tuned.ModelRow] = []
     while name and all(row.name != name for row in found):
@@ -38,11 +38,11 @@ async def descent(database: Database, name: str) -> list[tuned.ModelRow]:
 
 async def dataset_ids(database: Database, dataset_id: str, parent: str) -> list[str]:
     """The datasets behind a job on `dataset_id` that goes on from the model `parent`, the newest first."""
-    older = [row.dataset_id for row in await descent(database, parent)]
+    older = [row.dataset_id for row in await ancestors(database, parent)]
     return list(dict.fromkeys([dataset_id, *older]))
 
 
-async def lessons_of(database: Database, ids: list[str]) -> tuple[list[PairRow], list[PairRow]]:
+async def training_pairs(database: Database, ids: list[str]) -> tuple[list[PairRow], list[PairRow]]:
     """The pairs that train and those that validate. The rows of older datasets are replayed: without them a model
     forgets what it knew. A question that is asked anew loses its old answer, and what a dataset holds out is
     trained by none.

@@ -9,11 +9,11 @@ from pathlib import Path
 from time import time
 
 from bot.core.errors import InputError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.storage import datasets
 from bot.storage.database import Database
 from bot.storage.datasets import ChunkRow, DatasetRow, PairRow
-from bot.tuning.checks.form import read_rows
+from bot.tuning.checks.format import read_rows
 from bot.tuning.corpus import Corpus
 from bot.tuning.flags import flags_of
 from bot.tuning.questions import Generator, Progress, pairs_of

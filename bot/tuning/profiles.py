@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from bot.core.speech import N_
+from bot.core.i18n import N_
 
 READ = "2026-11-22"
 OPENAI_CLOSED = N_(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.core.errors import NotAllowedError, NotFoundError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.storage import tuned
 from bot.storage.database import Database
 from bot.tuning import lineage

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.errors import LimitError, ModelError, NoModelError
-from bot.core.speech import N_
+from bot.core.i18n import N_
 from bot.llm.template import ChatTemplate
 from bot.storage import datasets
 from bot.storage.database import Database
 from bot.storage.datasets import ChunkRow, DatasetRow, PairRow
-from bot.tuning.checks.proof import squeezed
-from bot.tuning.purse import Purse
+from bot.tuning.billing import Purse
+from bot.tuning.checks.grounding import squeezed
+from bot.tuning.localized_text import kept, kept_error, told
 from bot.tuning.rows import ANSWERABLE, UNANSWERABLE
-from bot.tuning.told import kept, kept_error, told
 from bot.tuning.words import bag_key, digest, sentence_key
 
 # Chunks asked at one time. Each reserves its longest answer against the day's limits, so not as many as could be.

@@ -9,17 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time
 
 from bot.core.errors import ModelError, NoModelError
-from bot.core.speech import N_
+from bot.core.i18n import N_
 from bot.llm.client import ChatClient
 from bot.llm.template import ChatTemplate
 from bot.storage import tuned
 from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.tuning import lineage
+from bot.tuning.billing import Purse
 from bot.tuning.corpus import Corpora
 from bot.tuning.facts import facts_for
+from bot.tuning.localized_text import kept
 from bot.tuning.nearest import Nearest
-from bot.tuning.purse import Purse
 from bot.tuning.render import TUNED, WITH_FACTS, for_model, question_values
 from bot.tuning.rows import ANSWERABLE
 from bot.tuning.scorecard import (
@@ -39,7 +40,6 @@ from bot.tuning.scorecard import (
     mark_of,
 )
 from bot.tuning.split import HELD_OUT
-from bot.tuning.told import kept
 from bot.tuning.words import digest
 
 # Training rows that are asked again, drawn the same in every process: enough for a percent, cheap enough to pay.
@@ -67,7 +67,7 @@ class Scorer:
     ) -> Scorecard:
         """Ask everything that was not asked yet, and keep the card. Raises `LimitError` or `ModelError`."""
         ids = await lineage.dataset_ids(self._database, model.dataset_id, model.parent)
-        trained, _ = await lineage.lessons_of(self._database, ids)
+        trained, _ = await lineage.training_pairs(self._database, ids)
         refusal = (await lineage.dataset(self._database, model.dataset_id)).refusal
         sets = question_sets(trained, await lineage.questions_of(self._database, ids))
         asking = _Asking(self._database, self._purse, user_id, progress)

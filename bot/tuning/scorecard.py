@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.storage.datasets import PairRow
+from bot.tuning.localized_text import told
 from bot.tuning.refusals import STAND_IN_REFUSAL
 from bot.tuning.rows import ANSWERABLE
-from bot.tuning.told import told
 from bot.tuning.words import same_answer, sentence_key, words
 
 # Wrong answers that a card keeps, to be read by people.
@@ -24,7 +24,7 @@ NEAREST, BASE, BASE_WITH_FACTS = N_("nearest question's answer"), N_("base"), N_
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One line. `right` counts proper refusals too; `refused` are answers that were known and not given. `note` is
-    kept (`bot.tuning.told`), `remark` what it says.
+    kept (`bot.tuning.localized_text`), `remark` what it says.
     """
 
     name: str

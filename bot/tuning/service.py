@@ -19,22 +19,22 @@ from bot.storage.jobs import EventRow, JobRow
 from bot.tuning import asking, lineage
 from bot.tuning import estimate as estimating
 from bot.tuning import promote as promoting
-from bot.tuning.cards import Place, placed
+from bot.tuning.billing import Purse
 from bot.tuning.compare import Comparing, Comparison, compare
+from bot.tuning.datasets import Holdings
 from bot.tuning.errors import TuningError, VanishedError
 from bot.tuning.facts import facts_for
-from bot.tuning.follow import Follower
-from bot.tuning.holdings import Holdings
+from bot.tuning.job_messages import Place, placed
+from bot.tuning.job_poller import Follower
 from bot.tuning.jobs import Bench, files_of
 from bot.tuning.lessons import LESSONS
+from bot.tuning.localized_text import told
 from bot.tuning.nearest import Nearest
 from bot.tuning.profiles import PROFILES
-from bot.tuning.purse import Purse
+from bot.tuning.provider_client import Wire
 from bot.tuning.render import TUNED, for_model, question_values
 from bot.tuning.score import Progress, Scorer
 from bot.tuning.scorecard import Scorecard
-from bot.tuning.told import told
-from bot.tuning.wire import Wire
 
 _log = logging.getLogger(__name__)
 # Jobs of a corpus that go on at one time; a second would be a slip of the finger, and is paid for.
@@ -132,7 +132,9 @@ class Tuning(Holdings):
         model, parent = await self.base(base)
         if lesson:  # a lesson shows what happens without the rows of the model that it goes on from
             parent = ""
-        train, _ = await lineage.lessons_of(self.database, await lineage.dataset_ids(self.database, dataset.id, parent))
+        train, _ = await lineage.training_pairs(
+            self.database, await lineage.dataset_ids(self.database, dataset.id, parent)
+        )
         if len(train) < 10:
             raise InputError(
                 "The dataset {dataset} has too few rows to train on: {n:,}. Providers want at least 10.",
@@ -209,9 +211,9 @@ class Tuning(Holdings):
                 return row.name, Scorecard.from_json(row.scorecard)
         return "", None
 
-    async def descent(self, name: str) -> list[tuned.ModelRow]:
+    async def ancestors(self, name: str) -> list[tuned.ModelRow]:
         """A tuned model and those that it was gone on from."""
-        return await lineage.descent(self.database, name)
+        return await lineage.ancestors(self.database, name)
 
     async def active(self, corpus: str) -> tuned.ModelRow | None:
         """The model that answers for a corpus."""
@@ -252,7 +254,7 @@ class Tuning(Holdings):
         dataset = await self.dataset(row.dataset_id)
         if model not in self._indexes:
             ids = await lineage.dataset_ids(self.database, row.dataset_id, row.parent)
-            trained, _ = await lineage.lessons_of(self.database, ids)
+            trained, _ = await lineage.training_pairs(self.database, ids)
             self._indexes[model] = await asyncio.to_thread(Nearest, trained)
         found = self._indexes[model].find(text, most)
         return await asyncio.to_thread(asking.similar, self.corpora.get(row.corpus), dataset, found)

@@ -11,9 +11,9 @@ from typing import Any, Protocol, cast
 import discord
 
 from bot.core.errors import NotFoundError
-from bot.ui.errors import tell
-from bot.ui.hearing import hear
-from bot.ui.work import Work
+from bot.ui.errors import report_error
+from bot.ui.inflight import Work
+from bot.ui.locale import set_locale
 
 # A handler gets the interaction, the argument, and what was chosen in a menu (nothing for a button).
 Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
@@ -39,7 +39,7 @@ class Actions:
 
     async def act(self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]) -> None:
         """Run the handler; what it raises is told to the one who pressed."""
-        hear(interaction)
+        set_locale(interaction)
         try:
             handler = self._handlers.get(action)
             if handler is None:
@@ -47,7 +47,7 @@ class Actions:
             with self._work.on(interaction):
                 await handler(interaction, argument, chosen)
         except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person would wait for ever
-            await tell(interaction, error)
+            await report_error(interaction, error)
 
 
 class HasActions(Protocol):

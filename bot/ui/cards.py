@@ -9,8 +9,8 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import N_, _
-from bot.ui.safe import Layout
+from bot.core.i18n import N_, _
+from bot.ui.views import Layout
 
 CHARACTERS = 4_000
 BYTES = 10_000

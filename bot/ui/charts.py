@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.core.speech import _, number, pgettext
+from bot.core.i18n import _, number, pgettext
 from bot.ui.pictures import ACCENT, GOLD, INK, png, sheet
 
 DIM, BAND = "#5c5f66", "#313338"

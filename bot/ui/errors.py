@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.core.errors import FewshotError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 
 _log = logging.getLogger(__name__)
 # Discord's codes for an interaction that cannot be answered (any more): unknown interaction, unknown webhook,
@@ -47,7 +47,7 @@ _TABLE: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def worded(error: BaseException) -> str:
+def message_for(error: BaseException) -> str:
     """The sentence for `error`; what is unexpected is logged here, with the id that the sentence names."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
@@ -64,9 +64,9 @@ def worded(error: BaseException) -> str:
     )
 
 
-async def tell(interaction: discord.Interaction[Any], error: BaseException) -> None:
+async def report_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the one who acted, and only them. A public placeholder goes first, so that no spinner stays."""
-    sentence = worded(error)
+    sentence = message_for(error)
     try:
         await _say(interaction, sentence)
     except TROUBLE as failure:

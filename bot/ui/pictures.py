@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from bot.core.speech import _, number
+from bot.core.i18n import _, number
 
 # Discord's dark background and the colours that stand out on it and on a white page alike.
 INK, PAPER, ACCENT, GOLD = "#dbdee1", "#2b2d31", "#7289da", "#f0b132"

@@ -17,12 +17,12 @@ from typing import Any, Self
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.speech import _, aloud
+from bot.core.i18n import _, guild_locale
 from bot.core.text import LIMIT, split
-from bot.ui.edits import UNKNOWN_MESSAGE
 from bot.ui.errors import ACKNOWLEDGED, DEAD, LOST, TROUBLE
-from bot.ui.frames import Frames
-from bot.ui.safe import View
+from bot.ui.message_age import UNKNOWN_MESSAGE
+from bot.ui.stream_editor import StreamEditor
+from bot.ui.views import View
 
 _log = logging.getLogger(__name__)
 # Seconds between tries of the final text: discord.py tries a 5xx for 25 seconds itself, a lost connection not at all.
@@ -48,7 +48,7 @@ class Reply:
 
     def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
         self._interaction, self.private = interaction, private
-        self._frames = Frames(self._send_frame)
+        self._frames = StreamEditor(self._send_frame)
         self._gone = False
         # What all see is said in the language of the place.
         self._speech = contextlib.ExitStack()
@@ -61,7 +61,7 @@ class Reply:
                 if error.code != ACKNOWLEDGED:
                     raise  # Else an earlier try had arrived, and only its receipt was lost.
         if not self.private:
-            self._speech.enter_context(aloud())
+            self._speech.enter_context(guild_locale())
         return self
 
     async def _defer(self) -> None:

@@ -4,7 +4,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 
-from bot.core.speech import ENGLISH, in_language, known
+from bot.core.i18n import ENGLISH, in_language, known
 
 # Under which context the catalogues have names: there they must be in lower case and without spaces (Discord's rule),
 # and one word may be a verb as a command's name and a noun as an option's. All else has no context.

@@ -64,8 +64,8 @@ def _line(axes: Any, dot: Dot, dots: list[Dot]) -> None:
 def _dot(axes: Any, dot: Dot) -> None:
     colour = GOLD if dot.on_path else ACCENT
     size = 150 if dot.head else 45
-    face = PAPER if dot.open else colour
-    axes.scatter([dot.column], [dot.row], s=size, color=face, edgecolors=colour, linewidths=1.5, zorder=2)
+    selector_view = PAPER if dot.open else colour
+    axes.scatter([dot.column], [dot.row], s=size, color=selector_view, edgecolors=colour, linewidths=1.5, zorder=2)
     if dot.label:
         name = dot.label if len(dot.label) <= LONGEST_LABEL else dot.label[: LONGEST_LABEL - 1] + "…"
         axes.annotate(

@@ -10,9 +10,9 @@
 from discord.ext import commands
 
 from bot.services import services_of
-from cogs.adventure.listening import Listening
-from cogs.adventure.playing import Play
-from cogs.adventure.stage import Stage
+from cogs.adventure.controller import Play
+from cogs.adventure.events import Listening
+from cogs.adventure.message_view import Stage
 from cogs.adventure.subcommands import Adventure
 
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.core.text import shorten
-from bot.play import rights
+from bot.play import permissions as rights
+from bot.play.action_parser import LONGEST
 from bot.play.adventures import LONGEST_BRANCH, LONGEST_NOTE, Status
-from bot.play.moving import SWITCH, Place
+from bot.play.history import SWITCH, Place
 from bot.play.records import Story
-from bot.play.words import LONGEST
 from bot.services import Services
 from bot.ui.actions import ActionButton, ActionMenu
 from bot.ui.cards import Card
-from bot.ui.safe import LABEL, Layout, Modal
-from cogs.adventure.playing import Play, person_of, told
+from bot.ui.views import LABEL, Layout, Modal
+from cogs.adventure.controller import Play, person_of, told
 from cogs.adventure.rendering import PRESS
 
 GOTO, UNPIN, REMOVE, SENT_IN = "story-switch", "story-unpin", "story-remove", "story-form"

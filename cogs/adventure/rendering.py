@@ -4,13 +4,13 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import N_, _
+from bot.answers.prompt_view import author
+from bot.core.i18n import N_, _
 from bot.core.text import LIMIT, shorten
+from bot.play.action_parser import shown
+from bot.play.interfaces import TurnView
 from bot.play.records import OPEN, Turn
 from bot.play.scenarios import Frame
-from bot.play.telling import Scene
-from bot.play.words import shown
-from bot.showing import author
 from bot.ui.actions import ActionButton
 
 # Characters of a player's words above the answer; all of them are in the transcript.
@@ -33,7 +33,7 @@ def head(turn: Turn) -> str:
     return f"**{name}** › {words}{dice}"
 
 
-def text(scene: Scene) -> tuple[str, bytes | None]:
+def text(scene: TurnView) -> tuple[str, bytes | None]:
     """What the message of a scene says, and all of the answer where the message cannot hold it."""
     turn, lines = scene.turn, [_waiting(scene)]
     if turn is None:
@@ -52,7 +52,7 @@ def text(scene: Scene) -> tuple[str, bytes | None]:
     return f"{head(turn)}\n{turn.reply[: room - len(note)].rstrip()}{note}\n{under}", turn.reply.encode()
 
 
-def items(scene: Scene) -> list[discord.ui.Item[Any]]:
+def items(scene: TurnView) -> list[discord.ui.Item[Any]]:
     """The buttons under a scene; which turn they are for stands in each."""
     turn = scene.turn
     of = f"{scene.story.id}:{turn.id if turn else 0}"
@@ -78,7 +78,7 @@ def items(scene: Scene) -> list[discord.ui.Item[Any]]:
     return [*row, *_arrows(scene, of)]
 
 
-def _arrows(scene: Scene, of: str) -> list[ActionButton]:
+def _arrows(scene: TurnView, of: str) -> list[ActionButton]:
     """◀ 2/3 ▶ through the tellings of a turn, on a row of their own; the last ▶ asks for one more."""
     if scene.turn is None or (scene.stopped and scene.count == 1):
         return []
@@ -92,7 +92,7 @@ def _arrows(scene: Scene, of: str) -> list[ActionButton]:
     return arrows
 
 
-def _waiting(scene: Scene) -> str:
+def _waiting(scene: TurnView) -> str:
     """Those who wait behind a story that has stopped."""
     return "\n".join(
         _("-# waiting: {turn}", turn=discord.utils.escape_markdown(f"{turn.player}: {shorten(shown(turn), WAITING)}"))

@@ -7,20 +7,20 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.prompt_view import author
 from bot.core.errors import NoModelError
-from bot.core.speech import N_, _, ngettext
+from bot.core.i18n import N_, _, ngettext
 from bot.core.text import shorten
+from bot.play.action_parser import LONGEST, shown
 from bot.play.records import PAUSED, RUNNING, Branch, Story, Turn
-from bot.play.shape import shape
 from bot.play.transcript import transcript
-from bot.play.words import LONGEST, shown
+from bot.play.tree_layout import shape
 from bot.services import Services
-from bot.showing import author
 from bot.ui.reply import Page, Reply, attached
-from bot.ui.safe import View
 from bot.ui.tree_picture import tree_picture
+from bot.ui.views import View
+from cogs.adventure.controller import Play, person_of, told
 from cogs.adventure.menu import switch_menu
-from cogs.adventure.playing import Play, person_of, told
 
 # Turns that stand for a recap where no model is connected to tell one.
 LAST = 6
@@ -109,7 +109,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._played(interaction)
         await self._adventures.set_state(story, person_of(interaction), PAUSED)
-        self._play.stage.undress(story)
+        self._play.stage.remove_buttons(story)
         await self._play.stage.say(story, N_("The story is paused. `/adventure resume` goes on with it."))
         await told(interaction)
 

@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.services import Services
 from bot.tuning.asking import not_trained
 from bot.tuning.prepare import name_of
@@ -52,7 +52,7 @@ class About:
 
     async def _descent(self, model: ModelRow) -> list[str]:
         """From the base to this model, a step a line."""
-        line = await self._services.tuning.descent(model.name)
+        line = await self._services.tuning.ancestors(model.name)
         oldest = line[-1] if line else model
         place = _(PROFILES[oldest.provider].at)
         # Translators: from which base model, and where ("at the local engine"), a model was tuned; its steps follow.

@@ -5,10 +5,10 @@ from typing import Any
 
 import discord
 
-from bot.answers import asker_of, buttons
+from bot.answers.service import buttons, caller_of
 from bot.core.errors import InputError, ModelError, NotFoundError
-from bot.core.speech import _
-from bot.server.desk import Served
+from bot.core.i18n import _
+from bot.server.model_gateway import Served
 from bot.services import Services
 from bot.tuning.asking import NotTrainedError, Question, Similar
 from bot.ui.actions import ActionButton
@@ -67,10 +67,10 @@ class Asking:
         self, interaction: discord.Interaction[Any], question: Question, reply: Reply | None = None
     ) -> Served:
         """The answer to `question`; raises `ModelError`, which says so where the provider has deleted the model."""
-        desk = await self._services.workshop.desk(question.model.provider)
+        gateway = await self._services.workshop.gateway(question.model.provider)
         try:
-            return await desk.serve(
-                asker_of(interaction), question.template, question.values, reply.show if reply else None
+            return await gateway.serve(
+                caller_of(interaction), question.template, question.values, reply.show if reply else None
             )
         except ModelError as error:
             raise await self._services.tuning.explained(question, error) from error

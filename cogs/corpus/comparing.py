@@ -5,16 +5,16 @@ from typing import Any
 
 import discord
 
-from bot.answers import asker_of
+from bot.answers.prompt_view import author, figures
+from bot.answers.service import caller_of
 from bot.core.errors import InputError, ModelError
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.core.text import closed
-from bot.llm.asking import Answer
 from bot.llm.client import ChatClient
+from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
-from bot.server.desk import Served
+from bot.server.model_gateway import Served
 from bot.services import Services
-from bot.showing import author, figures
 from bot.tuning.asking import NotTrainedError, Question
 from bot.tuning.compare import Column, Comparison
 from bot.tuning.records import Bill
@@ -29,7 +29,7 @@ SHOWN = 700
 
 
 class PromptPurse:
-    """A `bot.tuning.purse.Purse` at the expense of who asks, which remembers the prompt behind every answer."""
+    """A `bot.tuning.billing.Purse` at the expense of who asks, which remembers the prompt behind every answer."""
 
     def __init__(self, services: Services, interaction: discord.Interaction[Any], question: Question) -> None:
         self._services, self._interaction, self._question = services, interaction, question
@@ -38,15 +38,15 @@ class PromptPurse:
     @property
     def chat_model(self) -> str:
         """The chat model in use."""
-        return self._services.desk.model
+        return self._services.gateway.model
 
     async def ask(
         self, user_id: int, template: ChatTemplate, values: Mapping[str, str], chat: ChatClient | None = None
     ) -> Answer:
         """Ask as a command does; the server's limits hold as well."""
-        desk = self._services.desk if chat is None else self._services.workshop.desk_of(chat)
+        gateway = self._services.gateway if chat is None else self._services.workshop.desk_of(chat)
         try:
-            served = await desk.serve(asker_of(self._interaction), template, values)
+            served = await gateway.serve(caller_of(self._interaction), template, values)
         except ModelError as error:
             if template.parameters.get("model") != self._question.model.name:
                 raise

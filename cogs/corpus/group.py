@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.speech import N_
+from bot.core.i18n import N_
 from bot.services import Services
 from bot.ui.cards import Card
 from bot.ui.reply import Reply

@@ -2,9 +2,9 @@
 
 import discord
 
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.services import Services
-from bot.tuning.cards import training_seconds
+from bot.tuning.job_messages import training_seconds
 from bot.tuning.records import ModelRow
 
 # The local engine's small model, which is no language model and says so wherever it answers.

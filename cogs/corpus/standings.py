@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.ui.charts import table_picture
 
 TITLE = N_("The 2023 Pod Racing season")

@@ -6,8 +6,8 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import N_, _, ngettext
-from bot.rendering import bar
+from bot.answers.rendering import bar
+from bot.core.i18n import N_, _, ngettext
 from bot.services import Services
 from bot.tuning.prepare import Prepared, UnwrittenError, name_of
 from bot.tuning.questions import Progress

@@ -8,17 +8,17 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.services import Services
-from bot.tuning.cards import STEPS
+from bot.tuning.job_messages import STEPS
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs._access import operator_of
-from cogs.finetune import choosing
-from cogs.finetune.choosing import Choices
+from cogs.finetune import autocomplete as choosing
+from cogs.finetune.autocomplete import Choices
 from cogs.finetune.datasets import Datasets
-from cogs.finetune.following import Cards
 from cogs.finetune.job_card import job_card, state_of
+from cogs.finetune.job_card_updater import Cards
 from cogs.finetune.models import Models
 from cogs.finetune.review import Review
 from cogs.finetune.starting import Starting

@@ -7,10 +7,10 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import _, ngettext
-from bot.rendering import bar
-from bot.tuning import cards
-from bot.tuning.cards import STATUSES, STEPS
+from bot.answers.rendering import bar
+from bot.core.i18n import _, ngettext
+from bot.tuning import job_messages as cards
+from bot.tuning.job_messages import STATUSES, STEPS
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import EventRow, JobRow, ModelRow
 from bot.tuning.scorecard import Scorecard
@@ -18,7 +18,7 @@ from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.charts import loss_picture
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 from cogs import _scorecard
 
 NANO = 1_000_000_000

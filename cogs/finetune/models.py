@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
-from bot.core.speech import N_, _, aloud, ngettext
+from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.services import Services
 from bot.tuning.promote import Promotion
 from bot.tuning.records import ModelRow
@@ -60,7 +60,7 @@ class Models:
         promotion = await self._services.tuning.promote(name, user_id, force)
         row = next((row for row in await self._services.tuning.models() if row.name == promotion.model), None)
         corpus = row.corpus if row else ""
-        with aloud():
+        with guild_locale():
             await interaction.response.send_message(view=_promoted(promotion, corpus, force).layout())
 
     async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
@@ -73,7 +73,7 @@ class Models:
         """Let the model before the one that answers answer again."""
         operator_of(interaction, self._services.settings)
         promotion = await self._services.tuning.rollback(corpus)
-        with aloud():
+        with guild_locale():
             await interaction.response.send_message(view=_rolled_back(promotion, corpus).layout())
 
     async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:

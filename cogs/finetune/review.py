@@ -5,13 +5,13 @@ from typing import Any
 import discord
 
 from bot.core.errors import NotFoundError
-from bot.core.speech import N_, _, ngettext
+from bot.core.i18n import N_, _, ngettext
 from bot.services import Services
 from bot.tuning.prepare import name_of
 from bot.tuning.records import DatasetRow, PairRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.safe import Layout, Modal
+from bot.ui.views import Layout, Modal
 from cogs._access import operator_of
 
 # Characters of the source around a quote, and of a question or answer, that a card shows.

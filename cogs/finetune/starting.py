@@ -7,18 +7,18 @@ from typing import Any
 import discord
 
 from bot.core.errors import InputError, NotFoundError
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.services import Services
-from bot.tuning.cards import Place
 from bot.tuning.estimate import Quote, blocked
+from bot.tuning.job_messages import Place
 from bot.tuning.prepare import name_of
 from bot.tuning.profiles import PROFILES
 from bot.tuning.records import DatasetRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 from cogs._access import operator_of
-from cogs.finetune.following import Cards
+from cogs.finetune.job_card_updater import Cards
 
 # Characters of a base's name that the button which confirms can hold beside the dataset's id.
 LONGEST_BASE = 50

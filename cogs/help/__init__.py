@@ -7,11 +7,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import NotFoundError
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.services import Services, services_of
 from bot.ui.actions import ActionMenu
 from bot.ui.cards import Card
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 from cogs.help.pages import CONNECT, PAGES, START
 
 MENU = "help"

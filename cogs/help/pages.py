@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.core.speech import N_
+from bot.core.i18n import N_
 
 START, CONNECT = "start", "connect"
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import discord
 
-from bot.answers import asker_of
+from bot.answers.prompt_view import author
+from bot.answers.rendering import bar, stars
+from bot.answers.service import caller_of
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
-from bot.core.speech import _, ngettext
+from bot.core.i18n import _, ngettext
 from bot.llm.errors import is_lasting
-from bot.llm.replies import Rating
+from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
-from bot.rendering import bar, stars
 from bot.server.moderation import BlockedError
 from bot.services import Services
-from bot.showing import author
 from bot.ui.actions import ActionButton
 from bot.ui.pictures import histogram
 from bot.ui.reply import AnswerDeletedError, Page, Reply
@@ -102,8 +102,8 @@ class Batch:
 
     async def _rate(self, interaction: discord.Interaction[Any], row: Row) -> None:
         try:
-            served = await self._services.desk.serve(
-                asker_of(interaction), self._template, {"review": row.review}, hold=False
+            served = await self._services.gateway.serve(
+                caller_of(interaction), self._template, {"review": row.review}, hold=False
             )
         except NoModelError:
             raise
@@ -128,7 +128,7 @@ class Batch:
             [f"{star} ★" for star in range(1, 6)],
             ngettext("{n:,} review", "{n:,} reviews", len(ratings)),
         )
-        name = author(self._services.desk.model)
+        name = author(self._services.gateway.model)
         technique = _(self._template.with_examples(99).fill({"review": ""}).technique)
         files = [("ratings.png", picture), ("ratings.csv", _table(rows))]
         items = [ActionButton("share", "", label=_("Share"), emoji="📣")] if private else []

@@ -9,12 +9,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers import Answers
+from bot.answers.rendering import page_of
+from bot.answers.service import Answers
 from bot.core.errors import InputError, NotAllowedError
-from bot.core.speech import _, ngettext
-from bot.llm.asking import Answer
-from bot.rendering import page_of
-from bot.server.measuring import Taught
+from bot.core.i18n import _, ngettext
+from bot.llm.completion import Answer
+from bot.server.evaluation import Taught
 from bot.server.trick import SHOWN, Trick
 from bot.services import Services, services_of
 from bot.ui.reply import Page, attached

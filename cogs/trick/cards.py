@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import discord
 
-from bot.core.speech import _, ngettext
+from bot.core.i18n import _, ngettext
 from bot.core.text import fenced, shorten
 from bot.server.trick import Trick
 from bot.server.tricks import MOST_EXAMPLES, MOST_TRICKS, Suggestion
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.safe import Layout
+from bot.ui.views import Layout
 
 # Characters of each side of an example: twenty examples fit into one card.
 SIDE = 70

@@ -4,11 +4,11 @@ from typing import Any
 
 import discord
 
-from bot.answers import asker_of, buttons_of, footer
+from bot.answers.rendering import page_of, text_again
+from bot.answers.service import buttons_of, caller_of, footer
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
-from bot.core.speech import N_, _
+from bot.core.i18n import N_, _
 from bot.core.text import closed
-from bot.rendering import page_of, text_again
 from bot.server.prompts import Prompt
 from bot.server.trick import corrected, main_input
 from bot.server.tricks import LONGEST_EXAMPLE
@@ -16,7 +16,7 @@ from bot.services import Services
 from bot.ui.actions import ActionButton, Handler
 from bot.ui.cards import notice
 from bot.ui.reply import Page, Reply
-from bot.ui.safe import View
+from bot.ui.views import View
 from cogs.trick.modals import CorrectModal
 from cogs.trick.reviewing import announce
 
@@ -36,7 +36,7 @@ class Correcting:
         """What can be done with an answer beside looking at its prompt: the asker may correct it, anyone report it."""
         lines, buttons = [], []
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is not None and prompt.source is not None and prompt.asker.user_id == interaction.user.id:
+        if prompt is not None and prompt.source is not None and prompt.caller.user_id == interaction.user.id:
             lines.append(
                 _(
                     "**Not like that…** You say how the answer should have been, and I try again with that as an "
@@ -82,13 +82,13 @@ class Correcting:
             async with Reply(interaction, private=True) as reply:
                 reply.show(_("Trying again with your correction as an example …"), writing=False)
                 try:
-                    asker = asker_of(interaction, prompt.asker.quoted)
-                    served = await self._services.desk.serve(asker, template, prompt.values)
+                    caller = caller_of(interaction, prompt.caller.quoted)
+                    served = await self._services.gateway.serve(caller, template, prompt.values)
                 except NoModelError as error:
                     await self._services.answers.show_prompt_instead(reply, interaction, template, prompt.values, error)
                     return
                 items: list[discord.ui.Item[Any]] = buttons_of(served.prompt.id, share=True)
-                quoted = prompt.asker.quoted
+                quoted = prompt.caller.quoted
                 # A text that somebody else wrote is not the asker's to give away.
                 if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
                     label = _("Suggest to the server")
@@ -117,6 +117,6 @@ class Correcting:
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None or prompt.source is None:
             raise NotFoundError(GONE)
-        if prompt.asker.user_id != interaction.user.id:
+        if prompt.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can correct this answer.")
         return prompt

@@ -5,11 +5,11 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import _
+from bot.core.i18n import _
 from bot.core.text import shorten
 from bot.server.trick import Example
 from bot.server.tricks import LONGEST_EXAMPLE, LONGEST_INSTRUCTION, LONGEST_NAME, Tricks
-from bot.ui.safe import HINT, LABEL, Modal
+from bot.ui.views import HINT, LABEL, Modal
 from cogs._access import managed_guild
 from cogs.trick.cards import new_trick_card, trick_card
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.core.speech import _, aloud, ngettext
+from bot.core.i18n import _, guild_locale, ngettext
 from bot.server.tricks import Suggestion
 from bot.services import Services
 from bot.ui.actions import Handler
@@ -82,7 +82,7 @@ class Reviewing:
 def _on_card(interaction: discord.Interaction[Any]) -> AbstractContextManager[None]:
     """Speak as the card does that was pressed on: to the one who reviews, or to all in the moderators' channel."""
     message = interaction.message
-    return nullcontext() if message is None or message.flags.ephemeral else aloud()
+    return nullcontext() if message is None or message.flags.ephemeral else guild_locale()
 
 
 async def _done(interaction: discord.Interaction[Any], sentence: str) -> None:
@@ -98,7 +98,7 @@ async def announce(services: Services, interaction: discord.Interaction[Any], su
         return False
     channel = interaction.client.get_partial_messageable(channel_id, guild_id=interaction.guild_id)
     try:
-        with aloud():
+        with guild_locale():
             card = suggestion_card(suggestion, 0)
         await channel.send(view=card)
     except (discord.NotFound, discord.Forbidden):  # The channel is gone or shut; /trick list has it all the same.

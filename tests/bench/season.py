@@ -65,16 +65,16 @@ def season(seed: int, pilots: int = 7, races: int = 8, trained: int = 3, refused
     made = Season()
     facts = _facts(rng, pilots, races)
     made.facts = sum(relation not in wordings.OTHER_END for relation, _ in facts)
-    known, new, foreign = {}, {}, {}
+    known, new, provider_errors = {}, {}, {}
     for relation, text in wordings.WORDINGS.items():
-        known[relation], new[relation], foreign[relation] = _held_out(wordings.lines(text), rng)
+        known[relation], new[relation], provider_errors[relation] = _held_out(wordings.lines(text), rng)
     for relation, names in facts:
         answer = wordings.ANSWERS[relation].format(**names)
         forms = rng.sample(known[relation], len(known[relation]))
         made.train += [(_asked(form, names, rng), answer) for form in forms[:trained]]
         made.unseen.append((_asked(forms[trained], names, rng), answer))
         made.wordings.append((_asked(rng.choice(new[relation]), names, rng), answer))
-        made.new_words += [(_asked(form, names, rng), answer) for form in foreign[relation]]
+        made.new_words += [(_asked(form, names, rng), answer) for form in provider_errors[relation]]
     made.noisy = [(slip(question, rng), answer) for question, answer in made.unseen]
     _refusals(made, rng, facts, round(len(made.train) * refused / (1 - refused)))
     rng.shuffle(made.train)
@@ -84,14 +84,14 @@ def season(seed: int, pilots: int = 7, races: int = 8, trained: int = 3, refused
 def _held_out(forms: list[str], rng: random.Random) -> tuple[list[str], list[str], list[str]]:
     """Wordings that are known, new ones of known words, and one with a new word where there is one."""
     rng.shuffle(forms)
-    foreign = [form for form in forms if not _covered([form], forms)][:1]
-    known = [form for form in forms if form not in foreign]
+    provider_errors = [form for form in forms if not _covered([form], forms)][:1]
+    known = [form for form in forms if form not in provider_errors]
     new: list[str] = []
     for form in list(known):
         if len(new) < NEW and _covered([*new, form], known):
             new.append(form)
             known.remove(form)
-    return known, new, foreign
+    return known, new, provider_errors
 
 
 def _covered(some: list[str], forms: list[str]) -> bool:

@@ -20,9 +20,9 @@ from bot.app import open_services
 from bot.core.settings import Settings
 from bot.llm.client import ChatClient
 from bot.llm.request import Request
+from bot.play.permissions import Person
 from bot.play.prompting import tokens_of
 from bot.play.records import Story, Turn
-from bot.play.rights import Person
 from bot.play.scenarios import Frame
 from bot.services import Services
 from tests.play.table import NotingScreen

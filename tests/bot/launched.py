@@ -8,20 +8,20 @@ import os
 from pathlib import Path
 
 import bot.app
-import bot.client
+import bot.bot
 import bot.llm.client
-import bot.play.taking
-import bot.ui.work
+import bot.play.turn_queue
+import bot.ui.inflight
 from bot.__main__ import main as fewshot
 
 
 def main() -> None:
     """Read what the test wants from the environment, and hand over to the command line."""
-    bot.client.QUIET = 0.2
+    bot.bot.QUIET = 0.2
     if patience := os.environ.get("TEST_PATIENCE"):
         bot.llm.client.PATIENCE = bot.llm.client.SILENCE = float(patience)
     if seconds := os.environ.get("TEST_LAST_WORDS"):
-        bot.ui.work.LAST_WORDS = bot.play.taking.GRACE = float(seconds)
+        bot.ui.inflight.LAST_WORDS = bot.play.turn_queue.GRACE = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):
         bot.app.TEMPLATES = Path(templates)
     fewshot()

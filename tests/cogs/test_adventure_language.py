@@ -4,7 +4,7 @@ import gettext
 
 import pytest
 
-from bot.core import speech
+from bot.core import i18n as speech
 from tests.cogs.adventure_table import act, heard, labels, last, table
 from tests.simulated import Simulated
 

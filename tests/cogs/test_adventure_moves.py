@@ -5,7 +5,7 @@ from typing import Any
 import simcord
 
 from bot.ui.actions import ActionButton
-from bot.ui.safe import View
+from bot.ui.views import View
 from tests.cogs.adventure_table import act, heard, labels, last, said, table
 from tests.cogs.test_adventure import UNDER
 from tests.simulated import Simulated, parts_of

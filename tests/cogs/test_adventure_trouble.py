@@ -8,7 +8,7 @@ import pytest
 
 from bot.engine.errors import WireError
 from bot.ui.actions import ActionButton
-from bot.ui.safe import View
+from bot.ui.views import View
 from tests.cogs.adventure_table import act, heard, labels, last, said, table
 from tests.cogs.test_adventure import UNDER
 from tests.simulated import Simulated, simulated

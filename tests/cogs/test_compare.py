@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.server.measuring import labelled
+from bot.server.evaluation import labelled
 from tests.simulated import Simulated, parts_of
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."

@@ -1,6 +1,6 @@
 """The lines of a scorecard, as people read them."""
 
-from bot.core.speech import speaking
+from bot.core.i18n import speaking
 from bot.tuning.scorecard import HELD, Mark, Scorecard
 from cogs import _scorecard
 

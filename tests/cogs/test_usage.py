@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.core.errors import LimitError
-from bot.server.ledger import Asker
+from bot.server.ledger import Caller
 from bot.storage.tables import CALLS
 from tests.simulated import Simulated
 
@@ -23,18 +23,18 @@ async def counted(sim: Simulated) -> tuple[int, int]:
 
 async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) -> None:
     """The limit leaves room for fifty; what is kept is the sum of what the model reported."""
-    desk, guild = sim.services.desk, sim.guild.id
+    gateway, guild = sim.services.gateway, sim.guild.id
     template, values = sim.services.library.get("translate"), {"text": "Good morning", "to": "French"}
-    asker = Asker(sim.member.id, guild)
+    caller = Caller(sim.member.id, guild)
     await sim.services.guilds.limit(guild, user=1, guild=None)
     with pytest.raises(LimitError) as refusal:
-        await desk.serve(asker, template, values)
+        await gateway.serve(caller, template, values)
     needed = re.search(r"about ([\d,]+)", str(refusal.value))
     assert needed is not None
     one = int(needed[1].replace(",", ""))
     await sim.services.guilds.limit(guild, user=50 * one + one // 2, guild=None)
     sim.model.holds()
-    calls = [asyncio.create_task(desk.serve(asker, template, values)) for _ in range(200)]
+    calls = [asyncio.create_task(gateway.serve(caller, template, values)) for _ in range(200)]
     for refused_call in islice(asyncio.as_completed(calls), 150):
         with pytest.raises(LimitError, match="frees up <t:"):
             await refused_call
@@ -44,7 +44,7 @@ async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) 
     refused = [result for result in results if isinstance(result, LimitError)]
     assert (len(served), len(refused)) == (50, 150)
     assert await counted(sim) == (50, sum(result.answer.usage.total for result in served))
-    assert sim.services.ledger.today(asker)["member"][0] == (await counted(sim))[1]
+    assert sim.services.ledger.today(caller)["member"][0] == (await counted(sim))[1]
 
 
 async def test_a_person_sees_what_they_used_and_what_is_left(sim: Simulated) -> None:

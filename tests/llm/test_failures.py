@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bot.core.errors import ModelError, NoModelError
 from bot.llm import ChatClient, ChatTemplate
-from bot.llm.asking import ask
+from bot.llm.completion import ask
 from bot.llm.streaming import AnswerStream
 from tests.fake_model import FakeModel
 from tests.llm.conftest import KEY, Serving, read

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.core.errors import ModelError
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.prices import Usage
-from bot.llm.stopping import Stopper, cut
+from bot.llm.stop_sequences import Stopper, cut
 from tests.fake_model import FakeModel
 from tests.llm.conftest import Serving, read, until
 

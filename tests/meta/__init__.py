@@ -1,1 +1,1 @@
-"""Tests of the house rules themselves."""
+"""Tests of the project's own rules: imports, conventions, catalogues, data files."""

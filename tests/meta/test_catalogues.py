@@ -9,7 +9,7 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from discord import app_commands
 
-from bot.core.speech import FOLDER
+from bot.core.i18n import FOLDER
 from bot.ui.translator import COMMAND, OPTION
 from tests.catalogues import catalogue, command_strings, compiled, languages, merged, sources, written
 from tests.commands import AnyCommand, registered

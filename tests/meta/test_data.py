@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.llm.library import open_library
+from bot.llm.template_registry import open_template_registry
 from bot.play.scenarios import open_scenarios
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,7 @@ def test_the_versions_here_are_those_that_are_pinned() -> None:
 
 
 def test_every_template_style_and_scenario_loads() -> None:
-    assert open_library(ROOT / "templates").problems == {}
+    assert open_template_registry(ROOT / "templates").problems == {}
     assert open_scenarios(ROOT / "templates" / "adventures").problems == {}
 
 

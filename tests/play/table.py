@@ -9,11 +9,11 @@ from pathlib import Path
 from bot.app import TEMPLATES
 from bot.llm.request import Request
 from bot.play.adventures import Adventures
-from bot.play.moving import Moving
+from bot.play.history import Moving
+from bot.play.interfaces import Payer, Told, TurnView
+from bot.play.permissions import Person
 from bot.play.records import Story, Turn
-from bot.play.rights import Person
 from bot.play.scenarios import open_scenarios
-from bot.play.telling import Payer, Scene, Told
 from bot.storage.database import Database, open_database
 from tests.migrated import migrated
 
@@ -48,7 +48,7 @@ class Noted:
     def show(self, text: str) -> None:
         """Frames are of no interest here."""
 
-    async def finish(self, scene: Scene) -> int:
+    async def finish(self, scene: TurnView) -> int:
         self.screen.scenes.append(scene)
         return self.message_id
 
@@ -57,14 +57,14 @@ class Noted:
 class NotingScreen:
     """Notes what would be shown."""
 
-    scenes: list[Scene] = field(default_factory=list)
+    scenes: list[TurnView] = field(default_factory=list)
     messages: int = 0
 
     async def open(self, story: Story, turn: Turn, place: int | None) -> Noted:
         self.messages += 1
         return Noted(self, place or self.messages)
 
-    async def show(self, scene: Scene) -> int:
+    async def show(self, scene: TurnView) -> int:
         self.scenes.append(scene)
         self.messages += 1
         return self.messages

@@ -4,7 +4,7 @@ import asyncio
 
 from bot.core.errors import ModelError
 from bot.llm.request import Request
-from bot.play import moving
+from bot.play import history as moving
 from bot.play.prompting import SO_FAR_PROMPT, tokens_of
 from bot.storage import turns
 from bot.storage.privacy import forget

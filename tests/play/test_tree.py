@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import InputError
-from bot.play import moving
+from bot.play import history as moving
 from bot.play.adventures import Adventures
 from bot.play.records import Story
 from tests.play.table import ANN, Table, table

@@ -6,14 +6,14 @@ import pytest
 
 from bot.core.errors import InputError, LimitError, NotAllowedError
 from bot.server.guilds import PRIVATE, UNSET, open_guilds
-from bot.server.ledger import SERVER, Asker, Ledger, Limits
+from bot.server.ledger import SERVER, Caller, Ledger, Limits
 from bot.storage.database import Database
 
 LIMITS = Limits(1_000, 2_000, 10**9, 1.0)
 
 
-async def reserve(ledger: Ledger, asker: Asker, tokens: int) -> str:
-    return await ledger.reserve(asker, "translate", "m", tokens)
+async def reserve(ledger: Ledger, caller: Caller, tokens: int) -> str:
+    return await ledger.reserve(caller, "translate", "m", tokens)
 
 
 async def test_what_was_set_is_there_after_a_restart_and_elsewhere_nothing_changes(database: Database) -> None:
@@ -47,24 +47,24 @@ async def test_a_servers_own_limit_for_a_person_counts_what_they_used_there(data
     guilds = await open_guilds(database, 1_000, 2_000)
     await guilds.limit(10, user=100, guild=None)
     ledger = Ledger(database, LIMITS, guilds)
-    await reserve(ledger, Asker(1, 11), 500)
-    await reserve(ledger, Asker(1, 10), 100)
+    await reserve(ledger, Caller(1, 11), 500)
+    await reserve(ledger, Caller(1, 10), 100)
     with pytest.raises(LimitError, match="In this server you have"):
-        await reserve(ledger, Asker(1, 10), 1)
-    await reserve(ledger, Asker(2, 10), 100)
-    await reserve(ledger, Asker(1, None), 400)
+        await reserve(ledger, Caller(1, 10), 1)
+    await reserve(ledger, Caller(2, 10), 100)
+    await reserve(ledger, Caller(1, None), 400)
     with pytest.raises(LimitError, match=r"^You have"):
-        await reserve(ledger, Asker(1, 11), 1)
+        await reserve(ledger, Caller(1, 11), 1)
 
 
 async def test_a_servers_own_limit_for_all_holds_below_the_operators(database: Database) -> None:
     guilds = await open_guilds(database, 1_000, 2_000)
     await guilds.limit(10, user=None, guild=150)
     ledger = Ledger(database, LIMITS, guilds)
-    await reserve(ledger, Asker(1, 10), 100)
+    await reserve(ledger, Caller(1, 10), 100)
     with pytest.raises(LimitError, match="This server has"):
-        await reserve(ledger, Asker(2, 10), 51)
-    await reserve(ledger, Asker(2, 11), 1_000)
+        await reserve(ledger, Caller(2, 10), 51)
+    await reserve(ledger, Caller(2, 11), 1_000)
 
 
 async def test_an_operator_who_lowers_the_limits_later_is_obeyed(database: Database) -> None:
@@ -72,15 +72,15 @@ async def test_an_operator_who_lowers_the_limits_later_is_obeyed(database: Datab
     await guilds.limit(10, user=900, guild=1_800)
     ledger = Ledger(database, Limits(50, 60, 10**9, 1.0), guilds)
     with pytest.raises(LimitError):
-        await reserve(ledger, Asker(1, 10), 51)
+        await reserve(ledger, Caller(1, 10), 51)
 
 
 async def test_what_a_server_causes_counts_for_the_server_and_for_no_person(database: Database) -> None:
     ledger = Ledger(database, LIMITS)
-    await reserve(ledger, Asker(SERVER, 10), 1_500)
+    await reserve(ledger, Caller(SERVER, 10), 1_500)
     with pytest.raises(LimitError, match="This server has"):
-        await reserve(ledger, Asker(1, 10), 501)
-    await reserve(ledger, Asker(1, 11), 1_000)
+        await reserve(ledger, Caller(1, 10), 501)
+    await reserve(ledger, Caller(1, 11), 1_000)
 
 
 async def test_privacy_is_as_chosen_else_as_the_server_has_it_else_as_usual(database: Database) -> None:

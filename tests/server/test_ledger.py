@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import LimitError
 from bot.llm.prices import Usage
-from bot.server.ledger import Asker, Ledger, Limits
+from bot.server.ledger import Caller, Ledger, Limits
 from bot.storage.database import Database
 from bot.storage.tables import CALLS
 from tests.server.conftest import Clock
 
 PLENTY = Limits(10**9, 10**9, 10**9, 1000.0)
-ANN, BOB = Asker(1, 10), Asker(2, 10)
+ANN, BOB = Caller(1, 10), Caller(2, 10)
 
 
 async def totals(database: Database) -> tuple[int, int, int]:
@@ -31,8 +31,8 @@ async def totals(database: Database) -> tuple[int, int, int]:
     return await database.transact(work)
 
 
-async def reserve(ledger: Ledger, asker: Asker = ANN, tokens: int = 100) -> str:
-    return await ledger.reserve(asker, "translate", "gpt-6-luna", tokens)
+async def reserve(ledger: Ledger, caller: Caller = ANN, tokens: int = 100) -> str:
+    return await ledger.reserve(caller, "translate", "gpt-6-luna", tokens)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_one_person_full_leaves_room_for_another(database: Database) -> No
 
 async def test_in_direct_messages_no_servers_limit_holds(database: Database) -> None:
     ledger = Ledger(database, Limits(1000, 50, 1000, 1.0))
-    await reserve(ledger, Asker(1, None))
+    await reserve(ledger, Caller(1, None))
     with pytest.raises(LimitError, match="server"):
         await reserve(ledger, ANN)
 
@@ -89,7 +89,7 @@ async def test_settling_gives_back_what_was_not_used(database: Database) -> None
 
 async def test_the_ledger_is_the_sum_of_all_usage(database: Database) -> None:
     ledger = Ledger(database, PLENTY)
-    ids = await asyncio.gather(*(reserve(ledger, asker) for asker in (ANN, BOB) * 100))
+    ids = await asyncio.gather(*(reserve(ledger, caller) for caller in (ANN, BOB) * 100))
     for number, call in enumerate(ids):
         ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1), Decimal("0.001"))
         ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1), Decimal("0.001"))

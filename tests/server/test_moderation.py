@@ -9,16 +9,16 @@ from bot.core.errors import ConfigError, ModelError
 from bot.core.settings import load
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.request import Request
-from bot.server.desk import Desk
 from bot.server.guilds import Guilds, open_guilds
-from bot.server.ledger import Asker, Ledger, Limits
+from bot.server.ledger import Caller, Ledger, Limits
+from bot.server.model_gateway import ModelGateway
 from bot.server.moderation import BlockedError, Moderation
 from bot.server.prompts import Prompts
 from bot.storage.database import Database
 from tests.fake_model import FakeModel
 from tests.simulated import Simulated
 
-ANN = Asker(1, 10, 100)
+ANN = Caller(1, 10, 100)
 TEXT = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "{{text}}"}]}, name="echo")
 MODEL = "omni-moderation-latest"
 ON = pytest.mark.settings(moderation_model=MODEL)
@@ -37,37 +37,43 @@ async def guilds(database: Database) -> Guilds:
 
 
 @pytest.fixture
-async def desk(fake: FakeModel, database: Database, guilds: Guilds) -> AsyncIterator[Desk]:
+async def gateway(fake: FakeModel, database: Database, guilds: Guilds) -> AsyncIterator[ModelGateway]:
     async with ChatClient(base_url=fake.url, api_key=fake.token, model="gpt-6-luna") as client:
         ledger = Ledger(database, Limits(5_000, 10**9, 10**9, 1.0))
-        yield Desk(client, ledger, Prompts(database, 7), Moderation(client, MODEL, guilds))
+        yield ModelGateway(client, ledger, Prompts(database, 7), Moderation(client, MODEL, guilds))
 
 
-async def test_what_people_write_and_what_models_answer_passes_in_this_order(fake: FakeModel, desk: Desk) -> None:
+async def test_what_people_write_and_what_models_answer_passes_in_this_order(
+    fake: FakeModel, gateway: ModelGateway
+) -> None:
     fake.says("Bonjour")
-    await desk.serve(ANN, TEXT, {"text": "Good morning"})
-    await desk.put(ANN, Request(({"role": "system", "content": "Tell."}, {"role": "user", "content": "I look."}), {}))
+    await gateway.serve(ANN, TEXT, {"text": "Good morning"})
+    await gateway.put(
+        ANN, Request(({"role": "system", "content": "Tell."}, {"role": "user", "content": "I look."}), {})
+    )
     assert fake.moderator.seen == ["Good morning", "Bonjour", "I look.", "Bonjour"]
     assert set(fake.moderator.models) == {MODEL}
 
 
-async def test_a_text_that_is_objected_to_reaches_no_model_and_costs_nothing(fake: FakeModel, desk: Desk) -> None:
+async def test_a_text_that_is_objected_to_reaches_no_model_and_costs_nothing(
+    fake: FakeModel, gateway: ModelGateway
+) -> None:
     with pytest.raises(BlockedError, match=r"does not let me send that to the model \(hate\)"):
-        await desk.serve(ANN, TEXT, {"text": "a slur"})
+        await gateway.serve(ANN, TEXT, {"text": "a slur"})
     assert fake.requests == []
 
 
-async def test_an_answer_that_is_objected_to_is_paid_for_and_not_given(fake: FakeModel, desk: Desk) -> None:
+async def test_an_answer_that_is_objected_to_is_paid_for_and_not_given(fake: FakeModel, gateway: ModelGateway) -> None:
     fake.says("with a knife")
     with pytest.raises(BlockedError, match=r"answer was held back by this bot's moderation \(violence\)"):
-        await desk.serve(ANN, TEXT, {"text": "How?"})
+        await gateway.serve(ANN, TEXT, {"text": "How?"})
     assert len(fake.requests) == 1
 
 
-async def test_where_the_moderation_cannot_be_asked_nothing_passes(fake: FakeModel, desk: Desk) -> None:
+async def test_where_the_moderation_cannot_be_asked_nothing_passes(fake: FakeModel, gateway: ModelGateway) -> None:
     fake.moderator.down = True
     with pytest.raises(ModelError, match="moderation cannot be asked right now"):
-        await desk.serve(ANN, TEXT, {"text": "Good morning"})
+        await gateway.serve(ANN, TEXT, {"text": "Good morning"})
     assert fake.requests == []
 
 
@@ -82,16 +88,16 @@ async def test_where_the_moderation_cannot_be_asked_nothing_passes(fake: FakeMod
     ],
 )
 async def test_what_is_for_adults_stands_in_age_restricted_channels_of_servers_that_allow_it(
-    desk: Desk, guilds: Guilds, allowed: bool, restricted: bool, text: str, passes: bool
+    gateway: ModelGateway, guilds: Guilds, allowed: bool, restricted: bool, text: str, passes: bool
 ) -> None:
     await guilds.change(10, adult=allowed)
-    assert desk.moderation is not None
-    desk.moderation.age_restricted = lambda channel: restricted and channel == 100
+    assert gateway.moderation is not None
+    gateway.moderation.age_restricted = lambda channel: restricted and channel == 100
     if passes:
-        await desk.serve(ANN, TEXT, {"text": text})
+        await gateway.serve(ANN, TEXT, {"text": text})
         return
     with pytest.raises(BlockedError):
-        await desk.serve(ANN, TEXT, {"text": text})
+        await gateway.serve(ANN, TEXT, {"text": text})
 
 
 def test_a_moderation_without_a_server_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.server.guilds import Guilds, open_guilds
-from bot.server.ledger import Asker, Quoted
+from bot.server.ledger import Caller, SourceMessage
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
 from bot.server.prompts import SETTLING, Prompts
 from bot.storage.database import Database, open_database
@@ -107,7 +107,7 @@ async def test_an_export_holds_everything_and_after_the_deletion_nothing(
 ) -> None:
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
-    held = replace(prompt(clock()), asker=Asker(ANN))
+    held = replace(prompt(clock()), caller=Caller(ANN))
     prompts.hold(held)
     first = await exported(privacy, ANN)
     assert first.keys() == PEOPLE.keys() | {"summary", "prompts_in_memory"}
@@ -130,7 +130,7 @@ async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     for _ in range(20):
-        await prompts.keep(replace(prompt(clock()), asker=Asker(ANN)))
+        await prompts.keep(replace(prompt(clock()), caller=Caller(ANN)))
     assert await kept(database) == 20
     whole = await exported(privacy, ANN)
     parts = (await privacy.export(ANN, most=700)).files
@@ -142,15 +142,15 @@ async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
 async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_and_with_the_message(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
-    quoting = replace(prompt(clock()), asker=Asker(BEN, 10, 100, Quoted(55, ANN)))
-    others = replace(prompt(clock()), asker=Asker(BEN, 10, 100, Quoted(56, BEN)))
+    quoting = replace(prompt(clock()), caller=Caller(BEN, 10, 100, SourceMessage(55, ANN)))
+    others = replace(prompt(clock()), caller=Caller(BEN, 10, 100, SourceMessage(56, BEN)))
     for one in (quoting, others):
         prompts.hold(one)
         await prompts.keep(one)
     assert await kept(database) == 2
     found = await Prompts(database, 7, clock).find(quoting.id)
     assert found is not None
-    assert found.asker.quoted == Quoted(55, ANN)
+    assert found.caller.quoted == SourceMessage(55, ANN)
     await privacy.delete(ANN)
     assert await prompts.find(quoting.id) is None
     assert await prompts.find(others.id) is not None
@@ -163,14 +163,14 @@ async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     """Asked before the deletion and answered after it; what is asked later is kept as ever."""
-    late = replace(prompt(clock()), asker=Asker(ANN))
+    late = replace(prompt(clock()), caller=Caller(ANN))
     clock.move(seconds=1)
     await privacy.delete(ANN)
     prompts.hold(late)
     await prompts.keep(late)
     assert await prompts.find(late.id) is None
     clock.move(seconds=SETTLING + 1)
-    new = replace(prompt(clock()), asker=Asker(ANN))
+    new = replace(prompt(clock()), caller=Caller(ANN))
     await prompts.keep(new)
     assert await kept(database) == 1
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.server.ledger import Asker
+from bot.server.ledger import Caller
 from bot.server.prompts import DAY, HELD, HOUR, Prompt, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS
@@ -16,7 +16,7 @@ from tests.server.conftest import Clock
 def prompt(at: float = 0.0, message_id: int | None = None) -> Prompt:
     return Prompt(
         id=new_id(),
-        asker=Asker(1, 10, 100),
+        caller=Caller(1, 10, 100),
         template="translate",
         technique="zero-shot",
         examples=0,

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bot.app import TEMPLATES
 from bot.core.errors import InputError
-from bot.llm.library import open_library
 from bot.llm.template import ChatTemplate
-from bot.server.nearest import likeness, nearest
+from bot.llm.template_registry import open_template_registry
+from bot.server.similarity import likeness, nearest
 from bot.server.trick import Example, Trick, corrected, settled, trick_of
 
 # What people type, placeholders of every kind among it.
@@ -56,7 +56,7 @@ def test_a_correction_is_the_last_example_as_it_was_typed(trick: Trick, text: st
 @pytest.mark.parametrize("name", ["sentiment", "facts", "translate", "rewrite"])
 def test_every_shipped_trick_can_become_a_servers_own(name: str) -> None:
     """On the same input both send the same messages."""
-    template = open_library(TEMPLATES).get(name)
+    template = open_template_registry(TEMPLATES).get(name)
     values = {key: f"some {key}" for key in template.placeholders}
     trick = trick_of(settled(template, values))
     (text,) = [values[key] for key in template.placeholders if key == trick.input]

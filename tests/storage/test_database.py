@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.errors import FewshotError, StorageError
 from bot.storage import database as database_module
 from bot.storage.database import Database, file_of, open_database
-from bot.storage.marks import mark, set_mark
-from bot.storage.migrating import backup
+from bot.storage.key_value import mark, set_mark
+from bot.storage.migrations import backup
 from bot.storage.tables import MARKS
 from tests.migrated import migrated
 

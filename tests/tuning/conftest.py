@@ -11,14 +11,15 @@ import pytest
 from bot.app import TEMPLATES
 from bot.core.settings import Settings
 from bot.llm.client import ChatClient, connection
-from bot.llm.library import open_library
-from bot.server.desk import Desk
+from bot.llm.template_registry import open_template_registry
 from bot.server.ledger import Limits, open_ledger
+from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database
-from bot.tuning import follow, profiles
+from bot.tuning import job_poller as follow
+from bot.tuning import profiles
+from bot.tuning.providers import open_workshop
 from bot.tuning.service import Tuning
-from bot.workshop import open_workshop
 from tests.cli.conftest import _logs_put_back, environment, fewshot  # noqa: F401 - fixtures of the command line
 from tests.fake_model import FakeModel
 from tests.migrated import migrated
@@ -98,9 +99,9 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
         async with open_database(settings.database) as database, ChatClient(**connection(settings)) as chat:
             ledger = await open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd))
             prompts = Prompts(database, 0)
-            desk = Desk(chat, ledger, prompts)
-            templates = open_library(TEMPLATES).templates
-            async with open_workshop(settings, database, desk, ledger, prompts, templates) as workshop:
+            gateway = ModelGateway(chat, ledger, prompts)
+            templates = open_template_registry(TEMPLATES).templates
+            async with open_workshop(settings, database, gateway, ledger, prompts, templates) as workshop:
                 yield workshop.tuning
 
     return open_one
@@ -118,7 +119,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = {name: replace(profile, first=0.01, most=0.05) for name, profile in profiles.PROFILES.items()}
     # A third of the rounds is enough for a hundred rows to be known by heart.
     quick["engine"] = replace(quick["engine"], settings=lambda rows: {"n_epochs": 30})
-    for module in ("bot.tuning.follow", "bot.tuning.profiles", "bot.tuning.service", "bot.workshop"):
+    for module in ("bot.tuning.job_poller", "bot.tuning.profiles", "bot.tuning.service", "bot.tuning.providers"):
         monkeypatch.setattr(f"{module}.PROFILES", quick)
     monkeypatch.setattr(follow, "WATCH", 0.01)
     monkeypatch.setattr(follow, "LEASE", 0.9)

@@ -5,7 +5,7 @@ A provider's jobs take hours, so that looking every few seconds is right; a test
 
 from dataclasses import replace
 
-from bot.tuning import follow
+from bot.tuning import job_poller as follow
 from bot.tuning.profiles import PROFILES
 from tests.bot import launched
 

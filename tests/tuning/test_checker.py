@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from bot.tuning.check import check_file, fixed
-from bot.tuning.checks import between, form, proof, texts, whole
-from bot.tuning.checks.form import read_rows
+from bot.tuning.checks import consistency as between
+from bot.tuning.checks import content as texts
+from bot.tuning.checks import format as form
+from bot.tuning.checks import grounding as proof
+from bot.tuning.checks import statistics as whole
+from bot.tuning.checks.format import read_rows
 from bot.tuning.corpus import Corpora
 from tests.racing.planted import PLANTED
 from tests.tuning.conftest import REFUSAL, row

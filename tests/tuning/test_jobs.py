@@ -184,7 +184,7 @@ async def test_going_on_from_a_model_replays_its_rows_and_asks_its_questions_aga
     dataset = await tuning.imported("bakers", file)
     second = await ended(tuning, (await tuning.start(dataset.id, 7, first.model)).id)
     assert second.state == "done", second.error
-    assert [model.name for model in await tuning.descent(second.model)] == [second.model, first.model]
+    assert [model.name for model in await tuning.ancestors(second.model)] == [second.model, first.model]
     assert provider.creating[1]["model"] == first.model
     trained = provider.files[provider.creating[1]["training_file"]]["data"].decode()
     assert "Where does baker 5 live?" in trained

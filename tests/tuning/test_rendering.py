@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 from bot.app import TEMPLATES
-from bot.llm.library import open_library
+from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
 from bot.tuning.prepare import ready
 from bot.tuning.render import TUNED, rendered, training_row
@@ -22,7 +22,7 @@ PAIRS = [pair(item, line) for line, item in enumerate(rows(20), 1)]
 
 
 def test_the_rendering_that_trains_is_the_rendering_that_asks() -> None:
-    template = open_library(TEMPLATES).get(TUNED)
+    template = open_template_registry(TEMPLATES).get(TUNED)
     for one in PAIRS:
         trained = training_row(template, one, "bakers", REFUSAL)["messages"]
         asked = rendered(template, f"  {one.question}\n", "bakers", REFUSAL)

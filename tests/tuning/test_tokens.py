@@ -8,7 +8,7 @@ import pytest
 from bot.app import TEMPLATES
 from bot.engine.pocket.config import Config
 from bot.engine.pocket.train import train
-from bot.llm.library import open_library
+from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
 from bot.tuning.estimate import quotes
 from bot.tuning.render import TUNED, training_row
@@ -33,7 +33,7 @@ def made_up() -> tuple[list[tuple[str, str]], str]:
 def test_the_estimate_is_within_15_percent_of_the_words_that_are_trained(dataset: Dataset, tmp_path: Path) -> None:
     """Every round of a training reads about the same number of words, so that one round tells."""
     pairs, refusal = dataset()
-    template = open_library(TEMPLATES).templates[TUNED]
+    template = open_template_registry(TEMPLATES).templates[TUNED]
     rows = [
         training_row(template, PairRow(0, "d", line, "", "", asked, said), "racing", refusal)
         for line, (asked, said) in enumerate(pairs, 1)

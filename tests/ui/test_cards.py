@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.answers.prompt_card import prompt_card
 from bot.core.text import fenced
 from bot.ui.cards import BYTES, CHARACTERS, COMPONENTS, Card, notice
-from bot.ui.prompt_card import prompt_card
 
 TEXTS = st.lists(
     st.text(max_size=300) | st.sampled_from(["x" * 3_900, "🏇" * 1_500, fenced("y" * 2_500), ""]), max_size=60

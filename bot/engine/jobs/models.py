@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.engine.errors import WireError, unknown_model
-from bot.engine.jobs.book import Book
 from bot.engine.jobs.job import BASE_MODEL, Job
+from bot.engine.jobs.job_store import Book
 from bot.engine.jobs.layout import RUN
 from bot.engine.models import ChatModel, Piece
 from bot.engine.requests import ChatRequest

@@ -9,10 +9,11 @@ from bot.engine import dataset
 from bot.engine.body import read_object
 from bot.engine.errors import WireError
 from bot.engine.file_routes import FILES
-from bot.engine.jobs import events, settle
-from bot.engine.jobs.book import MAX_UNFINISHED, Book
+from bot.engine.jobs import events
+from bot.engine.jobs import finalize as settle
 from bot.engine.jobs.create import new_job
 from bot.engine.jobs.job import BASE_MODEL, Job
+from bot.engine.jobs.job_store import MAX_UNFINISHED, Book
 from bot.engine.jobs.models import EngineModels
 from bot.engine.paging import cut, page_of
 from bot.engine.pocket.config import MAX_BATCH, MAX_EPOCHS, MAX_RATE, MAX_ROWS

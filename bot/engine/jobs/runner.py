@@ -8,13 +8,14 @@ from collections.abc import Coroutine
 
 from bot.engine.errors import WireError
 from bot.engine.files import FileStore
-from bot.engine.jobs import events, settle
-from bot.engine.jobs.book import Book
-from bot.engine.jobs.child import Child, training
+from bot.engine.jobs import events
+from bot.engine.jobs import finalize as settle
 from bot.engine.jobs.job import Checkpoint, Failure, Job, new_id
+from bot.engine.jobs.job_store import Book
 from bot.engine.jobs.layout import DONE, FAILED, KEPT_MODELS, METRICS, STOP, STOPPED
+from bot.engine.jobs.metrics_reader import Tail
 from bot.engine.jobs.models import EngineModels
-from bot.engine.jobs.tail import Tail
+from bot.engine.jobs.training_process import Child, training
 from bot.engine.jobs.validate import prepare
 
 # How often the training process's figures are read.

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from bot.tuning.told import told
+from bot.tuning.localized_text import told
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A fault of `kind`; `lines` count from 1 and are none for a fault of the whole. `fixable` says that `--fix`
-    mends it. `kept` is its sentence as the database has it (`bot.tuning.told`).
+    mends it. `kept` is its sentence as the database has it (`bot.tuning.localized_text`).
     """
 
     kind: str

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core.speech import N_, _, ngettext
+from bot.core.i18n import N_, _, ngettext
 from bot.storage.datasets import PairRow
 
 SEPARATOR = re.compile(r"(?:\s*(?:\n\n###\n\n|\n\n###|###|->|=>))\s*$")

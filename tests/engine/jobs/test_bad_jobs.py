@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from bot.engine.address import Address
-from bot.engine.jobs.book import MAX_UNFINISHED
+from bot.engine.jobs.job_store import MAX_UNFINISHED
 from tests.engine.rows import example, lines, season, start, until, upload
 
 

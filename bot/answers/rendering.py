@@ -1,0 +1,68 @@
+"""How each kind of reply is shown as text."""
+
+from decimal import Decimal
+
+import discord
+
+from bot.core.errors import ReplyError
+from bot.core.i18n import _, number
+from bot.core.text import fenced
+from bot.llm.completion import Answer
+from bot.llm.output_parsers import Facts, Rating, Reply, parse
+from bot.llm.template import ChatTemplate
+from bot.ui.reply import Page
+
+STAR, NO_STAR = "★", "☆"
+# US dollars below which a price is nothing that anybody could add up to a cent.
+LEAST_USD = Decimal("0.0000001")
+
+
+def page_of(answer: Answer) -> Page:
+    """Stars for a rating, a list for facts, the JSON in a fence, and plain text as it was written."""
+    return Page(_text(answer.reply, answer.text))
+
+
+def text_again(text: str, source: ChatTemplate | None) -> str:
+    """The model's `text` as `page_of` showed it, from the template that it answered."""
+    if source is None:
+        return text
+    try:
+        return _text(parse(text, source.reply, source.schema), text)
+    except ReplyError:
+        return text
+
+
+def _text(reply: Reply, text: str) -> str:
+    if isinstance(reply, Rating):
+        return f"{stars(reply.stars)} **{reply.stars}/5**\n{reply.reason}"
+    if isinstance(reply, Facts):
+        facts = (f"- {discord.utils.escape_markdown(fact)}" for fact in reply.facts)
+        return "\n".join([f"**{discord.utils.escape_markdown(reply.entity)}**", *facts])
+    if isinstance(reply, dict):
+        return fenced(text, "json")
+    return reply
+
+
+def raw(answer: Answer) -> Page:
+    """The XML of a facts answer as it came, after the same checks; other kinds as `page_of` shows them."""
+    return Page(fenced(answer.reply.xml, "xml")) if isinstance(answer.reply, Facts) else page_of(answer)
+
+
+def stars(count: int) -> str:
+    """Five stars, `count` of them filled."""
+    return STAR * count + NO_STAR * (5 - count)
+
+
+def bar(done: int, total: int, width: int = 20) -> str:
+    """A progress bar in text."""
+    filled = width * done // max(total, 1)
+    return f"{'▰' * filled}{'▱' * (width - filled)} {number(done)}/{number(total)}"
+
+
+def dollars(usd: Decimal) -> str:
+    """US dollars: to the cent, and below one with two digits that are not zero, since a call costs that little."""
+    if 0 < usd < LEAST_USD:
+        return _("less than ${usd:,.7f}", usd=LEAST_USD)
+    # `adjusted` is the place of the first digit: -1 for tenths, -5 for 0.000012.
+    digits = max(2, 1 - usd.adjusted()) if usd else 2
+    return _("${usd:,.{digits}f}", usd=usd, digits=digits)

@@ -1,0 +1,154 @@
+"""The life of a command that asks a model: defer, serve, stream, footer and buttons, keep the prompt.
+
+Every cog that asks a model comes through here, so that all answers look and fail alike.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.answers.prompt_view import author, card_of
+from bot.answers.rendering import page_of
+from bot.core.errors import NoModelError
+from bot.core.i18n import _
+from bot.llm.completion import Answer
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
+from bot.server.ledger import Caller, SourceMessage
+from bot.server.model_gateway import ModelGateway, Served
+from bot.server.prompts import Prompt, Prompts, dry_run
+from bot.ui.actions import ActionButton
+from bot.ui.inflight import Work
+from bot.ui.reply import AnswerDeletedError, Page, Reply
+
+# How an answer is shown: text, and whatever its cog adds.
+Render = Callable[[Answer], Page]
+
+
+def caller_of(interaction: discord.Interaction[Any], quoted: SourceMessage | None = None) -> Caller:
+    """Who acted, and where, as ids; `quoted` is the message that it is about."""
+    return Caller(interaction.user.id, interaction.guild_id, interaction.channel_id, quoted)
+
+
+def source_message_of(message: discord.Message) -> SourceMessage:
+    """A message that is asked about."""
+    return SourceMessage(message.id, message.author.id)
+
+
+class Answers:
+    """Gives answers to interactions. One for the process."""
+
+    def __init__(self, gateway: ModelGateway, prompts: Prompts, work: Work) -> None:
+        self._desk, self._prompts, self._work = gateway, prompts, work
+
+    async def give(
+        self,
+        interaction: discord.Interaction[Any],
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        *,
+        private: bool,
+        render: Render = page_of,
+        quoted: SourceMessage | None = None,
+    ) -> Served | None:
+        """Answer `interaction` with `template` filled with `values`; None where nobody could be answered.
+
+        `quoted` is the message that the values were taken from. Raises what the desk raises: the caller's error
+        handler tells the person.
+        """
+        with self._work.on(interaction):
+            async with Reply(interaction, private=private) as reply:
+                return await self.give_in(reply, interaction, template, values, render=render, quoted=quoted)
+
+    async def give_in(
+        self,
+        reply: Reply,
+        interaction: discord.Interaction[Any],
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        *,
+        render: Render = page_of,
+        quoted: SourceMessage | None = None,
+        earlier: Sequence[Prompt] = (),
+    ) -> Served | None:
+        """The same in a `reply` that is open already; the `earlier` prompts that led here are kept with its own."""
+        with suppress(AnswerDeletedError):
+            try:
+                served = await self._desk.serve(caller_of(interaction, quoted), template, values, reply.show)
+            except NoModelError as error:
+                await self.show_prompt_instead(reply, interaction, template, values, error, quoted)
+                return None
+            page = render(served.answer)
+            message = await reply.finish(
+                replace(
+                    page,
+                    footer=footer(served.answer, page.footer),
+                    items=(*buttons(served.prompt, private=reply.private), *page.items),
+                )
+            )
+            await self.keep(message, *earlier, served.prompt, private=reply.private)
+            return served
+        return None
+
+    async def keep(self, message: discord.Message | None, *prompts: Prompt, private: bool) -> None:
+        """Note that the answer to `prompts` stands in `message`, with which they go; public ones outlive restarts."""
+        if message is None:
+            return
+        for prompt in prompts:
+            placed = replace(prompt, message_id=message.id)
+            self._prompts.hold(placed)
+            if not private:
+                await self._prompts.keep(placed, soon=self._work.alone)
+
+    async def show_prompt_instead(
+        self,
+        reply: Reply,
+        interaction: discord.Interaction[Any],
+        template: ChatTemplate,
+        values: Mapping[str, str],
+        error: NoModelError,
+        quoted: SourceMessage | None = None,
+    ) -> None:
+        """Where no model is connected: the card that shows what would have been sent, the prompt open.
+
+        Raises `error` itself where it does not know the request.
+        """
+        if not isinstance(error.request, Request):
+            raise error
+        prompt = dry_run(error.request, caller_of(interaction, quoted), template, values)
+        self._prompts.hold(prompt)
+        message = await reply.finish_card(*card_of(prompt, tuned=prompt.template in self._desk.tuned))
+        await self.keep(message, prompt, private=reply.private)
+
+
+def buttons(prompt: Prompt, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
+    """The buttons under every answer; a private one can be shared."""
+    return buttons_of(prompt.id, share=private)
+
+
+def buttons_of(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:
+    """The same by the prompt's id; an answer that no prompt stands behind has none but Share."""
+    shown: list[discord.ui.Item[Any]] = []
+    if share:
+        shown.append(ActionButton("share", prompt_id, label=_("Share"), emoji="📣"))
+    if prompt_id:
+        shown.append(ActionButton("prompt", prompt_id, label=_("Prompt"), emoji="🔍"))
+        shown.append(ActionButton("more", prompt_id, label="⋯"))
+    return shown
+
+
+def footer(answer: Answer, note: str = "") -> str:
+    """The small line under an answer: who wrote it, by which technique, and what is odd about it."""
+    parts = [author(answer.model), _(answer.request.technique)]
+    if answer.finish == "length":
+        parts.append(_("cut off at the limit of its length"))
+    elif answer.finish == "broken":
+        parts.append(_("the connection broke off here; ask again for the rest"))
+    elif answer.finish == "content_filter":
+        parts.append(_("cut short by the provider's filter"))
+    if answer.repaired:
+        parts.append(_("asked twice for the right form"))
+    return "-# " + " · ".join([*parts, *([note] if note else [])])

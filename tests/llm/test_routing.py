@@ -1,0 +1,84 @@
+"""A selection is JSON that names a template of ours and its inputs; everything else is a sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.errors import ReplyError
+from bot.llm import ChatClient
+from bot.llm.completion import ask
+from bot.llm.routing import Choice, catalogue, checked, fitting
+from bot.llm.template_registry import TemplateRegistry, open_template_registry
+from tests.fake_model import FakeModel
+
+SHIPPED = Path(__file__).resolve().parents[2] / "templates"
+
+
+@pytest.fixture(scope="module")
+def library() -> TemplateRegistry:
+    return open_template_registry(SHIPPED)
+
+
+async def chosen(library: TemplateRegistry, client: ChatClient) -> Choice:
+    select = library.get("select")
+    request = select.fill({"tricks": catalogue(library.templates), "request": "Say hello in Dutch"})
+    answer = await ask(client, select, request)
+    assert isinstance(answer.reply, dict)
+    return checked(answer.reply, library.templates)
+
+
+def test_the_catalogue_is_a_json_object_a_line_and_names_every_input(library: TemplateRegistry) -> None:
+    lines = [json.loads(line) for line in catalogue(library.templates).splitlines()]
+    assert [line["template"] for line in lines] == sorted(library.templates)
+    translate = next(line for line in lines if line["template"] == "translate")
+    assert set(translate["inputs"]) == {"text", "to"}
+    assert "may be left out" in translate["inputs"]["to"]
+
+
+async def test_a_good_choice_names_template_inputs_and_why(
+    fake: FakeModel, client: ChatClient, library: TemplateRegistry
+) -> None:
+    fake.says('{"template": "translate", "inputs": {"text": "hello", "to": "Dutch", "mood": "x"}, "why": "Asked for."}')
+    assert await chosen(library, client) == Choice("translate", {"text": "hello", "to": "Dutch"}, "Asked for.")
+    assert fake.requests[0]["temperature"] == 0
+
+
+async def test_a_choice_that_is_not_json_is_repaired_once(
+    fake: FakeModel, client: ChatClient, library: TemplateRegistry
+) -> None:
+    good = '{"template": "translate", "inputs": {"text": "hello"}, "why": "Asked for."}'
+    fake.says("I would use translate.", good)
+    assert (await chosen(library, client)).template == "translate"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("I would use translate.", "no JSON object"),
+        ('{"template": "translate"', "malformed"),
+        ('{"inputs": {}, "why": ""}', "does not fit"),
+        ('{"template": 5, "inputs": {}, "why": ""}', "does not fit"),
+        ('{"template": "none", "inputs": {}, "why": "Nothing fits."}', "not one of my tricks"),
+        ('{"template": "poem", "inputs": {}, "why": "?"}', "“poem”"),
+        ('{"template": "translate", "inputs": {"to": "Dutch"}, "why": "?"}', "left out text"),
+        ('{"template": "translate", "inputs": {"text": ""}, "why": "?"}', "left out text"),
+    ],
+)
+async def test_a_bad_choice_is_one_sentence(
+    fake: FakeModel, client: ChatClient, library: TemplateRegistry, said: str, sentence: str
+) -> None:
+    fake.says(said)
+    with pytest.raises(ReplyError, match=sentence) as caught:
+        await chosen(library, client)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_only_the_examples_need_may_be_left_out(library: TemplateRegistry) -> None:
+    reply: dict[str, Any] = {"template": "rewrite", "inputs": {"text": "Hello", "style": "pirate"}, "why": "?"}
+    choice = checked(reply, library.templates)
+    template = fitting(library.get("rewrite"), choice.inputs)
+    assert template.examples == ()
+    assert template.fill(choice.inputs).technique == "zero-shot"
+    assert fitting(library.get("rewrite"), {**choice.inputs, "sample": "Arr"}).examples

@@ -1,0 +1,123 @@
+"""Nothing that the bot says escapes the catalogues: a sentence stands in `_`, `N_`, `ngettext` or `pgettext`, or is the
+first argument of an error of ours, whose values go by name.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.catalogues import ROOT, SAYING, errors
+
+# The packages whose sentences people read in Discord.
+SPEAKING = (
+    *("cogs", "bot/ui", "bot/server", "bot/play", "bot/tuning", "bot/demo/tour.py", "bot/core/errors.py", "bot/llm"),
+    *(
+        "bot/answers/service.py",
+        "bot/answers/rendering.py",
+        "bot/answers/prompt_view.py",
+        "bot/tuning/providers.py",
+        "bot/storytelling.py",
+    ),
+)
+# Two words with a space between them, one of them longer than a letter: what a person would read.
+SENTENCE = re.compile(r"[^\W\d_]{2,}[,;:.!?…]?\s+[^\W\d_]+", re.UNICODE)
+# Calls whose strings are for the log, for programs, or registered with Discord through the translator.
+SILENT_CALLS = re.compile(
+    r"^(_log\.\w+|re\.\w+|\w*ValueError|TypeError|RuntimeError|AssertionError|app_commands\.\w+|Field|ContextMenu|"
+    r"commands\.\w+|warnings\.\w+|\w+\.autocomplete|\w+\.choices|.*\.removeprefix)$"
+)
+# Words of the drawing library.
+SILENT_KEYWORDS = frozenset({"textcoords", "loc"})
+# Constants whose names say that no person reads them: a model, a program or the log does.
+SILENT_NAMES = re.compile(r"_(PROMPT|PROGRAM|LOG)$")
+# What is drawn on a button, a field or a card is read even where it is a single word.
+LABELS = frozenset({"label", "title", "placeholder", "footer", "heading"})
+# Calls whose first argument is drawn on a card.
+CARDS = frozenset({"Card", "text"})
+# Where strings with spaces are not said to anybody: path, and the reason.
+NOT_SAID: dict[str, str] = {
+    "bot/llm/prices.py": "the sources of prices, for those who keep them up to date",
+    "bot/tuning/lessons.py": "what the command `fewshot lesson` prints, and it speaks English",
+    "bot/tuning/refusals.py": "answers in the words of a dataset and of the stand-in, compared and trained",
+}
+
+
+def test_every_sentence_is_in_the_catalogues() -> None:
+    """A sentence that only English people could read is named with its line."""
+    found = [f"{path}:{line}: {text!r}" for path, line, text in unmarked()]
+    assert not found, "\n".join(["not in a catalogue:", *found])
+
+
+def unmarked(packages: tuple[str, ...] = SPEAKING) -> Iterator[tuple[str, int, str]]:
+    """Path, line and text of every sentence that is not marked."""
+    errors_of_ours = frozenset(errors())
+    for package in packages:
+        place = ROOT / package
+        for path in [place] if place.suffix else sorted(place.rglob("*.py")):
+            name = str(path.relative_to(ROOT))
+            if name not in NOT_SAID:
+                yield from ((name, line, text) for line, text in _of(path, errors_of_ours))
+
+
+def _of(path: Path, errors_of_ours: frozenset[str]) -> Iterator[tuple[int, str]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    silent = set(_silent(tree, errors_of_ours))
+    for node in ast.walk(tree):
+        if id(node) not in silent and (text := _text(node)) is not None and SENTENCE.search(text):
+            yield node.lineno, text[:80]
+        if isinstance(node, ast.Call) and id(node) not in silent:
+            yield from _labels(node)
+
+
+def _labels(call: ast.Call) -> Iterator[tuple[int, str]]:
+    """Single words on buttons, fields and cards; those with more words are found as sentences."""
+    given = [keyword.value for keyword in call.keywords if keyword.arg in LABELS]
+    if ast.unparse(call.func).rpartition(".")[2] in CARDS:
+        given += call.args[:1]
+    for value in given:
+        text = _text(value)
+        if text and re.search(r"[^\W\d_]{2}", text) and not SENTENCE.search(text):
+            yield value.lineno, text
+
+
+def _text(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "{x}" for part in node.values)
+    return None
+
+
+def _silent(tree: ast.AST, errors_of_ours: frozenset[str]) -> Iterator[int]:
+    """Strings that are marked, or that nobody reads in Discord."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            yield id(body[0].value)  # a docstring
+        if isinstance(node, ast.JoinedStr):
+            yield from map(id, node.values)  # seen as one text already
+        elif isinstance(node, ast.Assert) and node.msg is not None:
+            yield from map(id, ast.walk(node.msg))
+        elif isinstance(node, ast.ClassDef):
+            for keyword in node.keywords:
+                yield from map(id, ast.walk(keyword.value))
+        elif isinstance(node, ast.Assign):
+            if any(SILENT_NAMES.search(ast.unparse(target)) for target in node.targets):
+                yield from map(id, ast.walk(node.value))
+        elif isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in SILENT_KEYWORDS:
+                    yield id(keyword.value)
+            name = ast.unparse(node.func)
+            if name in SAYING or SILENT_CALLS.match(name):
+                yield from map(id, ast.walk(node))
+            elif name.rpartition(".")[2] in errors_of_ours and node.args and isinstance(node.args[0], ast.Constant):
+                yield id(node.args[0])
+
+
+if __name__ == "__main__":
+    import sys
+
+    for path, line, text in unmarked(tuple(sys.argv[1:]) or SPEAKING):
+        print(f"{path}:{line}: {text!r}")

@@ -1,0 +1,128 @@
+"""Where a forgotten person's words stood without their id: in stories, and in tricks that others use."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.core.errors import NotFoundError
+from bot.server.guilds import open_guilds
+from bot.server.ledger import Caller
+from bot.server.privacy import Privacy
+from bot.server.prompts import Prompts
+from bot.server.trick import Example
+from bot.server.tricks import Tricks
+from bot.storage import players, stories, summaries, turns
+from bot.storage.branches import Branch, of_story, put
+from bot.storage.database import Database
+from bot.storage.stories import Story
+from bot.storage.turns import NewTurn, Turn
+from tests.server.conftest import Clock
+from tests.server.test_prompts import prompt
+
+ANN, BEN = 777_000_777, 888_000_888
+
+
+@pytest.fixture
+def prompts(database: Database, clock: Clock) -> Prompts:
+    return Prompts(database, 7, clock)
+
+
+@pytest.fixture
+async def privacy(database: Database, prompts: Prompts, clock: Clock) -> Privacy:
+    return Privacy(database, prompts, await open_guilds(database, 1_000, 1_000), clock)
+
+
+async def story_of(database: Database, *said: tuple[int, str, str], told: str) -> tuple[Story, list[Turn]]:
+    """A story in the channel 100 in which these people said these words, and were told the same each time."""
+    story = Story("tale", 10, 100, "room", "The room", "{}", "running", False, BEN, None, None, 0.0, 0.0)
+    assert await stories.add(database, story)
+    path = []
+    for player, name, words in said:
+        await turns.enqueue(database, NewTurn("tale", "do", None, player, name, words, ""), 9)
+        turn = await turns.begin(database, "tale")
+        assert turn is not None
+        await turns.complete(database, turn.id, told, model="m", finish="stop", prompt_id="")
+        path.append(turn)
+    return story, path
+
+
+async def test_the_story_and_the_others_words_stay_where_a_player_is_forgotten(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    reply = "Annabel and the others enter the hall. annabel's lamp burns."
+    _, path = await story_of(database, (ANN, "Annabel", "open the door"), (BEN, "Ben", "I wink at Annabel"), told=reply)
+    await put(database, "tale", Branch("my secret place", path[0].id, ANN), 9)
+    bens = replace(prompt(clock()), caller=Caller(BEN, 10, 100), template="adventure")
+    await prompts.keep(bens)
+    await privacy.delete(ANN)
+    first, second = await turns.path(database, path[-1].id, whole=True)
+    assert (first.player, first.player_id, first.words) == ("a player", 0, "…")
+    assert (second.player, second.words) == ("Ben", "I wink at Annabel")
+    assert first.reply == "a player and the others enter the hall. a player's lamp burns."
+    assert [branch.name for branch in await of_story(database, "tale")] == ["branch 1"]
+    assert [player.user_id for player in await players.of_story(database, "tale")] == [BEN]
+    assert await prompts.find(bens.id) is None
+
+
+async def test_a_player_who_bears_a_word_of_the_story_does_not_take_it_away(
+    database: Database, privacy: Privacy
+) -> None:
+    reply = "The hall is dark, and the door is shut."
+    _, path = await story_of(database, (BEN, "Ben", "look"), (ANN, "the", "open the door"), told=reply)
+    await privacy.delete(ANN)
+    assert {turn.reply for turn in await turns.path(database, path[-1].id, whole=True)} == {reply}
+
+
+async def test_a_turn_in_the_line_is_dropped_with_its_player(database: Database, privacy: Privacy) -> None:
+    await story_of(database, (BEN, "Ben", "look"), told="A hall.")
+    await turns.enqueue(database, NewTurn("tale", "do", 1, ANN, "Ann", "wait for me", ""), 9)
+    await privacy.delete(ANN)
+    assert await turns.line(database, "tale") == []
+    assert await turns.begin(database, "tale") is None
+
+
+async def test_a_trick_lives_on_by_the_examples_of_others(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    tricks = Tricks(database, ())
+    await tricks.teach(10, ANN, "shout", "Write it as I would shout it.", Example("psst", "PSST"))
+    await tricks.add_example(10, BEN, "shout", "hello", "HELLO")
+    await tricks.teach(10, ANN, "whisper", "Write it as I would whisper it.", Example("HEY", "hey"))
+    await tricks.teach(10, BEN, "sing", "Write it as a song.", Example("tra", "la"))
+    used = [replace(prompt(clock()), caller=Caller(BEN, 10, 5), template=name) for name in ("shout", "select", "sing")]
+    for one in used:
+        await prompts.keep(one)
+    await privacy.delete(ANN)
+    shout = await tricks.get(10, "shout")
+    assert shout.examples == (Example("hello", "HELLO"),)
+    assert shout.template().messages[0]["content"] == "Answer as the examples show."
+    with pytest.raises(NotFoundError):
+        await tricks.get(10, "whisper")
+    assert len((await tricks.get(10, "sing")).examples) == 1
+    assert [await prompts.find(one.id) is not None for one in used] == [False, False, True]
+
+
+async def test_a_summary_that_was_being_written_when_a_player_was_forgotten_is_not_kept(
+    database: Database, privacy: Privacy
+) -> None:
+    """It quotes what is not to be quoted any more, also where it goes on from an earlier one."""
+    _, path = await story_of(database, (ANN, "Ann", "open"), (BEN, "Ben", "look"), (BEN, "Ben", "go"), told="A hall.")
+    first, second, third = await turns.path(database, path[-1].id, whole=True)
+    assert await summaries.add(database, "Ann opened.", [first])
+    await privacy.delete(ANN)
+    assert not await summaries.add(database, "Ann opened, Ben looked.", [first, second])
+    assert not await summaries.add(database, "Ann opened, Ben looked.", [second, third], "Ann opened.")
+    fresh = (await turns.path(database, path[-1].id, whole=True))[:2]
+    assert await summaries.add(database, "Somebody opened, Ben looked.", fresh)
+    assert await summaries.at(database, second.id) == "Somebody opened, Ben looked."
+
+
+async def test_another_telling_of_a_forgotten_players_turn_has_no_words_of_theirs(
+    database: Database, privacy: Privacy
+) -> None:
+    """Also where the turn was read before they were forgotten."""
+    story, path = await story_of(database, (ANN, "Ann", "open the door"), told="A hall.")
+    await privacy.delete(ANN)
+    again = await turns.retry(database, path[-1])
+    assert again is not None
+    assert (again.player, again.words, again.story_id) == ("a player", "…", story.id)
