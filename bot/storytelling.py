@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from bot.core.caller import SERVER, Caller
 from bot.llm.request import Request
 from bot.play.interfaces import Payer, Told
-from bot.server.ledger import SERVER, Caller
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 

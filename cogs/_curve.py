@@ -6,11 +6,11 @@ import discord
 
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar
-from bot.answers.service import caller_of
 from bot.core.errors import NoModelError
 from bot.core.i18n import N_, _, pgettext
 from bot.server.evaluation import Course, Measured, measure
 from bot.services import Services
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.pictures import curve
 from bot.ui.reply import AnswerDeletedError, Reply

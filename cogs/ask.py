@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.rendering import page_of
-from bot.answers.service import caller_of, footer
+from bot.answers.service import footer
 from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
@@ -20,6 +20,7 @@ from bot.server.model_gateway import Served
 from bot.server.trick import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionMenu
+from bot.ui.caller import caller_of
 from bot.ui.reply import Page, Reply
 
 LONGEST = 6_000

@@ -11,7 +11,6 @@ from discord.ext import commands
 
 from bot.answers.prompt_view import author, figures
 from bot.answers.rendering import page_of
-from bot.answers.service import caller_of
 from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
@@ -22,6 +21,7 @@ from bot.server.evaluation import Shipped, labelled
 from bot.server.model_gateway import Served
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs._curve import show_curve

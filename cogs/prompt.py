@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.answers.prompt_view import card_of
 from bot.answers.rendering import page_of, text_again
-from bot.answers.service import buttons_of, caller_of
+from bot.answers.service import buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import LIMIT, fenced, split
@@ -19,6 +19,7 @@ from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.prompts import Prompt, dry_run
 from bot.services import Services, services_of
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.reply import attached
 from bot.ui.views import View
@@ -122,7 +123,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Prompt
     ) -> tuple[Prompt, str]:
         """The prompt of a rung and its answer; no answer where no model is connected."""
-        caller = caller_of(interaction, base.caller.quoted)
+        caller = caller_of(interaction, base.caller.source)
         try:
             gateway = await self._services.workshop.desk_for(template, self._services.gateway)
             served = await gateway.serve(caller, template, base.values)

@@ -6,11 +6,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers.service import source_message_of
+from bot.core.caller import SourceMessage
 from bot.core.errors import InputError
 from bot.core.i18n import _
-from bot.server.ledger import SourceMessage
 from bot.services import Services, services_of
+from bot.ui.caller import source_message_of
 from bot.ui.uploads import read_text
 from bot.ui.views import Modal
 

@@ -7,11 +7,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers.service import source_message_of
+from bot.core.caller import SourceMessage
 from bot.core.errors import InputError
 from bot.core.languages import language, suggestions
-from bot.server.ledger import SourceMessage
 from bot.services import Services, services_of
+from bot.ui.caller import source_message_of
 
 # What Discord lets a slash option hold.
 LONGEST = 6_000

@@ -9,11 +9,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.rendering import dollars
-from bot.answers.service import caller_of
 from bot.core.errors import NotAllowedError
 from bot.core.i18n import N_, _, ngettext
 from bot.server.ledger import NANO
 from bot.services import Services, services_of
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.pictures import days
 from bot.ui.reply import attached

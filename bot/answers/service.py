@@ -12,30 +12,21 @@ import discord
 
 from bot.answers.prompt_view import author, card_of
 from bot.answers.rendering import page_of
+from bot.core.caller import SourceMessage
 from bot.core.errors import NoModelError
 from bot.core.i18n import _
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.ledger import Caller, SourceMessage
 from bot.server.model_gateway import ModelGateway, Served
 from bot.server.prompts import Prompt, Prompts, dry_run
 from bot.ui.actions import ActionButton
+from bot.ui.caller import caller_of
 from bot.ui.inflight import Work
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 
 # How an answer is shown: text, and whatever its cog adds.
 Render = Callable[[Answer], Page]
-
-
-def caller_of(interaction: discord.Interaction[Any], quoted: SourceMessage | None = None) -> Caller:
-    """Who acted, and where, as ids; `quoted` is the message that it is about."""
-    return Caller(interaction.user.id, interaction.guild_id, interaction.channel_id, quoted)
-
-
-def source_message_of(message: discord.Message) -> SourceMessage:
-    """A message that is asked about."""
-    return SourceMessage(message.id, message.author.id)
 
 
 class Answers:

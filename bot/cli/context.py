@@ -6,8 +6,9 @@ from typing import Any
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.setup import start
+from bot.core.caller import SERVER
 from bot.llm.template_registry import open_template_registry
-from bot.server.ledger import SERVER, Limits, open_ledger
+from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from bot.core.caller import Caller
 from bot.core.errors import FewshotError, NoModelError, ReplyError
 from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
-from bot.server.ledger import Caller
 from bot.server.model_gateway import ModelGateway, Served
 from bot.server.similarity import likeness
 from bot.server.trick import Trick

@@ -15,6 +15,7 @@ from decimal import Decimal
 from time import time
 from types import MappingProxyType
 
+from bot.core.caller import SERVER, Caller
 from bot.core.errors import LimitError
 from bot.core.i18n import N_
 from bot.llm.prices import Usage
@@ -23,8 +24,6 @@ from bot.storage import calls
 from bot.storage.database import Database
 
 NANO = 1_000_000_000
-# In place of a person, for what a server as a whole causes (the summary of a story): no person's limit counts it.
-SERVER = 0
 # The refusals, by whose limit it is; with Discord's own way to write a time, so that everyone reads it in their zone.
 FULL: Mapping[str, str] = MappingProxyType(
     {
@@ -46,24 +45,6 @@ FULL: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SourceMessage:
-    """Somebody's message that is asked about, and whose it is: ids of Discord."""
-
-    message_id: int
-    author_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, where, and about which message: ids of Discord; `guild_id` is None in direct messages."""
-
-    user_id: int
-    guild_id: int | None = None
-    channel_id: int | None = None
-    quoted: SourceMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)

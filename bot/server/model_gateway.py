@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import time
 
+from bot.core.caller import Caller
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask
 from bot.llm.prices import cost
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.ledger import Caller, Ledger
+from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompt, Prompts, new_id, prompt_of
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from bot.core.caller import Caller
 from bot.core.errors import FewshotError, ModelError
 from bot.core.i18n import N_, _
 from bot.server.guilds import Guilds
-from bot.server.ledger import Caller
 
 _log = logging.getLogger(__name__)
 # What adults may read where a server allows it, as OpenAI names its categories (2026-11-22). All others, among them

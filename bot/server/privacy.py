@@ -134,7 +134,7 @@ def _quoting(found: Traces) -> Callable[[Prompt], bool]:
     def match(prompt: Prompt) -> bool:
         caller = prompt.caller
         theirs = caller.user_id == found.user_id or (
-            caller.quoted is not None and caller.quoted.author_id == found.user_id
+            caller.source is not None and caller.source.author_id == found.user_id
         )
         used = caller.guild_id is not None and (caller.guild_id, prompt.template) in found.tricks
         return theirs or used or caller.channel_id in found.channels

@@ -16,11 +16,11 @@ from math import inf
 from time import time
 from typing import Any
 
+from bot.core.caller import Caller, SourceMessage
 from bot.core.settings import STAND_IN
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.ledger import Caller, SourceMessage
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 
@@ -165,8 +165,8 @@ class Prompts:
             caller.guild_id,
             caller.channel_id,
             prompt.message_id,
-            caller.quoted.message_id if caller.quoted else None,
-            caller.quoted.author_id if caller.quoted else None,
+            caller.source.message_id if caller.source else None,
+            caller.source.author_id if caller.source else None,
             _body(prompt),
         )
         if new:
@@ -247,7 +247,7 @@ class Prompts:
         return erased or self._stood_in_deleted(prompt)
 
     def _stood_in_deleted(self, prompt: Prompt) -> bool:
-        quoted = prompt.caller.quoted
+        quoted = prompt.caller.source
         return prompt.message_id in self._deleted or (quoted is not None and quoted.message_id in self._deleted)
 
 

@@ -152,7 +152,7 @@ class Tricks:
         """
         if prompt.source is None or prompt.caller.guild_id is None or not prompt.source.examples:
             raise InputError("Only a correction made in a server can be suggested to it.")
-        if prompt.caller.quoted is not None and prompt.caller.quoted.author_id != user_id:
+        if prompt.caller.source is not None and prompt.caller.source.author_id != user_id:
             raise InputError("That text is somebody else's, so it cannot become an example; suggest one of your own.")
         trick = trick_of(settled(prompt.source, prompt.values))
         example = checked(trick.examples[-1])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from bot.core.caller import Caller
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 from bot.engine.address import EngineError
@@ -13,7 +14,7 @@ from bot.engine.launch import connected
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
-from bot.server.ledger import Caller, Ledger
+from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage import tuned

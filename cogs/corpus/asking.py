@@ -5,13 +5,14 @@ from typing import Any
 
 import discord
 
-from bot.answers.service import buttons, caller_of
+from bot.answers.service import buttons
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import _
 from bot.server.model_gateway import Served
 from bot.services import Services
 from bot.tuning.asking import NotTrainedError, Question, Similar
 from bot.ui.actions import ActionButton
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 from cogs._access import is_operator

@@ -6,7 +6,6 @@ from typing import Any
 import discord
 
 from bot.answers.prompt_view import author, figures
-from bot.answers.service import caller_of
 from bot.core.errors import InputError, ModelError
 from bot.core.i18n import _
 from bot.core.text import closed
@@ -19,6 +18,7 @@ from bot.tuning.asking import NotTrainedError, Question
 from bot.tuning.compare import Column, Comparison
 from bot.tuning.records import Bill
 from bot.ui.actions import ActionButton
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs.corpus.asking import Asking

@@ -11,7 +11,6 @@ import discord
 
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar, stars
-from bot.answers.service import caller_of
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.llm.errors import is_lasting
@@ -20,6 +19,7 @@ from bot.llm.template import ChatTemplate
 from bot.server.moderation import BlockedError
 from bot.services import Services
 from bot.ui.actions import ActionButton
+from bot.ui.caller import caller_of
 from bot.ui.pictures import histogram
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 from bot.ui.uploads import csv_cell, read_text, rows_of

@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.answers.rendering import page_of, text_again
-from bot.answers.service import buttons_of, caller_of, footer
+from bot.answers.service import buttons_of, footer
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.text import closed
@@ -14,6 +14,7 @@ from bot.server.trick import corrected, main_input
 from bot.server.tricks import LONGEST_EXAMPLE
 from bot.services import Services
 from bot.ui.actions import ActionButton, Handler
+from bot.ui.caller import caller_of
 from bot.ui.cards import notice
 from bot.ui.reply import Page, Reply
 from bot.ui.views import View
@@ -82,13 +83,13 @@ class Correcting:
             async with Reply(interaction, private=True) as reply:
                 reply.show(_("Trying again with your correction as an example …"), writing=False)
                 try:
-                    caller = caller_of(interaction, prompt.caller.quoted)
+                    caller = caller_of(interaction, prompt.caller.source)
                     served = await self._services.gateway.serve(caller, template, prompt.values)
                 except NoModelError as error:
                     await self._services.answers.show_prompt_instead(reply, interaction, template, prompt.values, error)
                     return
                 items: list[discord.ui.Item[Any]] = buttons_of(served.prompt.id, share=True)
-                quoted = prompt.caller.quoted
+                quoted = prompt.caller.source
                 # A text that somebody else wrote is not the asker's to give away.
                 if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
                     label = _("Suggest to the server")

@@ -7,8 +7,8 @@ from itertools import islice
 import pytest
 from sqlalchemy import func, select
 
+from bot.core.caller import Caller
 from bot.core.errors import LimitError
-from bot.server.ledger import Caller
 from bot.storage.tables import CALLS
 from tests.simulated import Simulated
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.caller import Caller
 from bot.core.errors import NotFoundError
 from bot.server.guilds import open_guilds
-from bot.server.ledger import Caller
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.trick import Example

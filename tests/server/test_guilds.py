@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from bot.core.caller import SERVER, Caller
 from bot.core.errors import InputError, LimitError, NotAllowedError
 from bot.server.guilds import PRIVATE, UNSET, open_guilds
-from bot.server.ledger import SERVER, Caller, Ledger, Limits
+from bot.server.ledger import Ledger, Limits
 from bot.storage.database import Database
 
 LIMITS = Limits(1_000, 2_000, 10**9, 1.0)

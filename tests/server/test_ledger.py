@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.caller import Caller
 from bot.core.errors import LimitError
 from bot.llm.prices import Usage
-from bot.server.ledger import Caller, Ledger, Limits
+from bot.server.ledger import Ledger, Limits
 from bot.storage.database import Database
 from bot.storage.tables import CALLS
 from tests.server.conftest import Clock

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.caller import Caller
 from bot.core.errors import LimitError, ModelError, NoModelError, ReplyError, TemplateError
 from bot.llm import ChatClient, ChatTemplate
-from bot.server.ledger import Caller, Ledger, Limits
+from bot.server.ledger import Ledger, Limits
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import Database

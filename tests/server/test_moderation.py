@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from bot.core.caller import Caller
 from bot.core.errors import ConfigError, ModelError
 from bot.core.settings import load
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.request import Request
 from bot.server.guilds import Guilds, open_guilds
-from bot.server.ledger import Caller, Ledger, Limits
+from bot.server.ledger import Ledger, Limits
 from bot.server.model_gateway import ModelGateway
 from bot.server.moderation import BlockedError, Moderation
 from bot.server.prompts import Prompts

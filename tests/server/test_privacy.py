@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bot.core.caller import Caller, SourceMessage
 from bot.server.guilds import Guilds, open_guilds
-from bot.server.ledger import Caller, SourceMessage
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
 from bot.server.prompts import SETTLING, Prompts
 from bot.storage.database import Database, open_database
@@ -150,7 +150,7 @@ async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_a
     assert await kept(database) == 2
     found = await Prompts(database, 7, clock).find(quoting.id)
     assert found is not None
-    assert found.caller.quoted == SourceMessage(55, ANN)
+    assert found.caller.source == SourceMessage(55, ANN)
     await privacy.delete(ANN)
     assert await prompts.find(quoting.id) is None
     assert await prompts.find(others.id) is not None

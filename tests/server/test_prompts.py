@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.server.ledger import Caller
+from bot.core.caller import Caller
 from bot.server.prompts import DAY, HELD, HOUR, Prompt, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS

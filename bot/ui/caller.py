@@ -1,0 +1,26 @@
+"""The caller of an interaction, and the message that it is about."""
+
+from typing import Any
+
+import discord
+
+from bot.core.caller import Caller, SourceMessage
+
+
+def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | None = None) -> Caller:
+    """Who acted and where; `source` is the message whose text is used. In direct messages everyone is a moderator."""
+    user = interaction.user
+    return Caller(
+        user_id=user.id,
+        guild_id=interaction.guild_id,
+        channel_id=interaction.channel_id,
+        source=source,
+        name=user.display_name,
+        is_moderator=interaction.guild_id is None or interaction.permissions.manage_messages,
+        locale=str(interaction.locale),
+    )
+
+
+def source_message_of(message: discord.Message) -> SourceMessage:
+    """The ids of `message`."""
+    return SourceMessage(message.id, message.author.id)
