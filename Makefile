@@ -31,10 +31,10 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.bench
 
 catalogues: $(STAMP)
-	$(BIN)/python -m tests.catalogues
+	$(BIN)/python -m bot.locales
 
 screenshots: $(STAMP)
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m docs.screenshots
 
 # From the index, or from wheels/ where that folder stands (`make wheels` fills it, for machines without network).
 $(STAMP): pyproject.toml constraints.txt

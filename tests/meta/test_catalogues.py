@@ -1,4 +1,4 @@
-"""The catalogues: whole, up to date, with the same placeholders, and fit for Discord."""
+"""The translation catalogues are complete, up to date, keep all placeholders, and fit Discord's limits."""
 
 import ast
 import re
@@ -10,105 +10,113 @@ from babel.messages.catalog import Catalog, Message
 from discord import app_commands
 
 from bot.core.i18n import FOLDER
+from bot.locales.collect import (
+    languages,
+    read_catalogue,
+    sources,
+    to_mo,
+    to_po,
+    translated_command_strings,
+    updated_catalogue,
+)
+from bot.locales.commands import AnyCommand, registered_commands
 from bot.ui.translator import COMMAND, OPTION
-from tests.catalogues import catalogue, command_strings, compiled, languages, merged, sources, written
-from tests.commands import AnyCommand, registered
 
-# What Discord takes as the name of a command or an option: https://docs.discord.com/developers/interactions/
+# Discord's rule for names of commands and options: https://docs.discord.com/developers/interactions/
 NAME_RULE = re.compile(r"^[-_'\w]{1,32}$", re.UNICODE)
-DESCRIPTION = 100
-# What it takes on a window's title and labels, and in an empty field.
-LABEL, PLACEHOLDER = 45, 100
-DRAWN = {"label": LABEL, "title": LABEL, "placeholder": PLACEHOLDER}
-# A mention of one of our commands inside a sentence.
+MAX_DESCRIPTION = 100
+# The keyword arguments that Discord limits in modals and menus, with their limits in characters.
+LIMITS = {"label": 45, "title": 45, "placeholder": 100}
+# A command named inside a sentence.
 MENTION = re.compile(r"(?<![\w/<])/([a-z]+(?: [a-z]+)*)")
 
 
 @pytest.mark.parametrize("language", languages())
-def test_a_catalogue_holds_all_that_is_said_and_nothing_else(language: str) -> None:
-    """`make catalogues` has nothing to add, to take out, or to compile."""
+def test_a_catalogue_is_up_to_date(language: str) -> None:
+    """`make catalogues` would change nothing."""
     path = FOLDER / language
-    assert path.with_suffix(".po").read_bytes() == written(merged(language)), "run: make catalogues"
-    assert path.with_suffix(".mo").read_bytes() == compiled(catalogue(language)), "run: make catalogues"
+    assert path.with_suffix(".po").read_bytes() == to_po(updated_catalogue(language)), "run: make catalogues"
+    assert path.with_suffix(".mo").read_bytes() == to_mo(read_catalogue(language)), "run: make catalogues"
 
 
 @pytest.mark.parametrize("language", languages())
 def test_every_sentence_is_translated(language: str) -> None:
-    """None is missing, and none is a machine's guess."""
+    """No translation is missing or marked as fuzzy."""
     assert not [message.id for message in _messages(language) if message.fuzzy or not all(_strings(message))]
 
 
 @pytest.mark.parametrize("language", languages())
 def test_a_translation_has_the_placeholders_of_its_sentence(language: str) -> None:
-    """Nothing is lost, and nothing is asked for that is not given."""
+    """Each translation uses exactly the placeholders of one of its English forms."""
     wrong = [
         (message.id, text)
         for message in _messages(language)
         for text in _strings(message)
-        # One of a thing need not name the number.
+        # The singular may leave the number out.
         if _fields(text) not in [_fields(given) for given in _ids(message)]
     ]
     assert not wrong
 
 
 @pytest.mark.parametrize("language", languages())
-def test_names_and_descriptions_are_what_discord_takes(language: str) -> None:
-    """Names are short, in lower case and without spaces; descriptions are not longer than they may be."""
-    known = catalogue(language)
-    for said in command_strings():
-        text = _string(known.get(said.message, said.context or None))
-        if said.context:
-            assert NAME_RULE.match(text), said
-            assert text == text.lower(), said
+def test_names_and_descriptions_are_valid_for_discord(language: str) -> None:
+    """Names are lower case, without spaces, at most 32 characters; descriptions at most 100."""
+    catalog = read_catalogue(language)
+    for string in translated_command_strings():
+        text = _string(catalog.get(string.message, string.context or None))
+        if string.context:
+            assert NAME_RULE.match(text), string
+            assert text == text.lower(), string
         else:
-            assert 1 <= len(text) <= DESCRIPTION, said
+            assert 1 <= len(text) <= MAX_DESCRIPTION, string
 
 
 @pytest.mark.parametrize("language", languages())
-def test_labels_fit_where_they_are_drawn(language: str) -> None:
-    """Discord refuses a whole window for one label that is too long."""
-    known = catalogue(language)
+def test_labels_titles_and_placeholders_fit_discords_limits(language: str) -> None:
+    """Discord refuses a whole modal for one label that is too long."""
+    catalog = read_catalogue(language)
     long = [
         (message, text)
-        for message, most in drawn()
-        if len(re.sub(r"{.*?}", "", text := _string(known.get(message)))) > most
+        for message, limit in limited_texts()
+        if len(re.sub(r"{.*?}", "", text := _string(catalog.get(message)))) > limit
     ]
     assert not long
 
 
-def drawn() -> Iterator[tuple[str, int]]:
-    """Every label, title and placeholder that is a sentence of its own, and how long it may be."""
+def limited_texts() -> Iterator[tuple[str, int]]:
+    """Every translated label, title and placeholder, with its limit in characters."""
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg in DRAWN and isinstance(node.value, ast.Call):
+            if isinstance(node, ast.keyword) and node.arg in LIMITS and isinstance(node.value, ast.Call):
                 call = node.value
                 if ast.unparse(call.func) == "_" and isinstance(call.args[0], ast.Constant):
-                    yield str(call.args[0].value), DRAWN[node.arg]
+                    yield str(call.args[0].value), LIMITS[node.arg]
 
 
 @pytest.mark.parametrize("language", languages())
-def test_no_two_commands_or_options_have_one_name(language: str) -> None:
-    """Side by side, each is told from the others."""
-    known = catalogue(language)
+def test_translated_names_of_commands_and_options_are_unique(language: str) -> None:
+    """No two commands of a group, and no two options of a command, get the same name."""
+    catalog = read_catalogue(language)
 
-    def name(of: AnyCommand) -> str:
-        return _named(of.name, known, "" if isinstance(of, app_commands.ContextMenu) else COMMAND)
+    def name(command: AnyCommand) -> str:
+        context = "" if isinstance(command, app_commands.ContextMenu) else COMMAND
+        return _translated(command.name, catalog, context)
 
-    tops = [command for command in registered() if " " not in command.qualified_name]
-    families: list[list[str]] = [[name(command) for command in tops]]
-    for command in registered():
+    top_level = [command for command in registered_commands() if " " not in command.qualified_name]
+    siblings: list[list[str]] = [[name(command) for command in top_level]]
+    for command in registered_commands():
         if isinstance(command, app_commands.Group):
-            families.append([name(child) for child in command.commands])
+            siblings.append([name(child) for child in command.commands])
         elif isinstance(command, app_commands.Command):
-            families.append([_named(option.display_name, known, OPTION) for option in command.parameters])
-    assert not [family for family in families if len(set(family)) < len(family)]
+            siblings.append([_translated(option.display_name, catalog, OPTION) for option in command.parameters])
+    assert not [names for names in siblings if len(set(names)) < len(names)]
 
 
 @pytest.mark.parametrize("language", languages())
-def test_a_sentence_names_commands_as_its_reader_finds_them(language: str) -> None:
-    """A German reader is sent to the German name of a command."""
-    known = catalogue(language)
-    names = {command.qualified_name: _path(command, known) for command in registered()}
+def test_a_sentence_uses_the_translated_name_of_a_command(language: str) -> None:
+    """A German sentence names a command by its German name."""
+    catalog = read_catalogue(language)
+    names = {command.qualified_name: _path(command, catalog) for command in registered_commands()}
     wrong = []
     for message in _messages(language):
         for mention in MENTION.findall(_ids(message)[0]):
@@ -119,18 +127,18 @@ def test_a_sentence_names_commands_as_its_reader_finds_them(language: str) -> No
     assert not wrong
 
 
-def _path(command: AnyCommand, known: Catalog) -> str:
-    return " ".join(_named(word, known) for word in command.qualified_name.split())
+def _path(command: AnyCommand, catalog: Catalog) -> str:
+    return " ".join(_translated(word, catalog) for word in command.qualified_name.split())
 
 
-def _named(word: str, known: Catalog, context: str = COMMAND) -> str:
-    """A command's name in the language, or its own where it has none."""
-    found = known.get(word, context or None)
+def _translated(word: str, catalog: Catalog, context: str = COMMAND) -> str:
+    """A command's name in the catalogue's language, or the English one."""
+    found = catalog.get(word, context or None)
     return word if found is None else _string(found)
 
 
 def _messages(language: str) -> list[Message]:
-    return [message for message in catalogue(language) if message.id]
+    return [message for message in read_catalogue(language) if message.id]
 
 
 def _ids(message: Message) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# The packages that a package may import, beside itself. The top level of `bot/`, the command line and the demo are
-# listed as "bot": they may import every package but the cogs, which are found by their package's name.
+# The packages that a package may import, beside itself. "bot" stands for the top level of `bot/` with `bot.cli`,
+# `bot.demo` and `bot.locales`: they may import every package except the cogs, which are loaded by name.
 PACKAGES = ("answers", "core", "engine", "llm", "play", "server", "storage", "tuning", "ui")
 ALLOWED = {
     "cogs": {"bot.core", "bot.ui", "bot.answers", "bot.llm", "bot.play", "bot.tuning", "bot.server"},
@@ -28,7 +28,7 @@ ALLOWED = {
     "bot.core": set[str](),
     "migrations": {"bot.storage"},
 }
-TOP_LEVEL = {"bot", "bot.cli", "bot.demo"}
+TOP_LEVEL = {"bot", "bot.cli", "bot.demo", "bot.locales"}
 # The part of the top level that a cog may import.
 FOR_COGS = {"bot.services"}
 # Libraries that only some packages may import.

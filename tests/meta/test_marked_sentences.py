@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.catalogues import ROOT, SAYING, errors
+from bot.locales.collect import MARKERS, ROOT, error_classes
 
 # The packages whose sentences people read in Discord.
-SPEAKING = (
+TRANSLATED = (
     *("cogs", "bot/ui", "bot/server", "bot/play", "bot/tuning", "bot/demo/tour.py", "bot/core/errors.py", "bot/llm"),
     *(
         "bot/answers/service.py",
@@ -49,20 +49,20 @@ def test_every_sentence_is_in_the_catalogues() -> None:
     assert not found, "\n".join(["not in a catalogue:", *found])
 
 
-def unmarked(packages: tuple[str, ...] = SPEAKING) -> Iterator[tuple[str, int, str]]:
+def unmarked(packages: tuple[str, ...] = TRANSLATED) -> Iterator[tuple[str, int, str]]:
     """Path, line and text of every sentence that is not marked."""
-    errors_of_ours = frozenset(errors())
+    error_names = frozenset(error_classes())
     for package in packages:
         place = ROOT / package
         for path in [place] if place.suffix else sorted(place.rglob("*.py")):
             name = str(path.relative_to(ROOT))
             if name not in NOT_SAID:
-                yield from ((name, line, text) for line, text in _of(path, errors_of_ours))
+                yield from ((name, line, text) for line, text in _of(path, error_names))
 
 
-def _of(path: Path, errors_of_ours: frozenset[str]) -> Iterator[tuple[int, str]]:
+def _of(path: Path, error_names: frozenset[str]) -> Iterator[tuple[int, str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    silent = set(_silent(tree, errors_of_ours))
+    silent = set(_silent(tree, error_names))
     for node in ast.walk(tree):
         if id(node) not in silent and (text := _text(node)) is not None and SENTENCE.search(text):
             yield node.lineno, text[:80]
@@ -89,7 +89,7 @@ def _text(node: ast.AST) -> str | None:
     return None
 
 
-def _silent(tree: ast.AST, errors_of_ours: frozenset[str]) -> Iterator[int]:
+def _silent(tree: ast.AST, error_names: frozenset[str]) -> Iterator[int]:
     """Strings that are marked, or that nobody reads in Discord."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -110,14 +110,14 @@ def _silent(tree: ast.AST, errors_of_ours: frozenset[str]) -> Iterator[int]:
                 if keyword.arg in SILENT_KEYWORDS:
                     yield id(keyword.value)
             name = ast.unparse(node.func)
-            if name in SAYING or SILENT_CALLS.match(name):
+            if name in MARKERS or SILENT_CALLS.match(name):
                 yield from map(id, ast.walk(node))
-            elif name.rpartition(".")[2] in errors_of_ours and node.args and isinstance(node.args[0], ast.Constant):
+            elif name.rpartition(".")[2] in error_names and node.args and isinstance(node.args[0], ast.Constant):
                 yield id(node.args[0])
 
 
 if __name__ == "__main__":
     import sys
 
-    for path, line, text in unmarked(tuple(sys.argv[1:]) or SPEAKING):
+    for path, line, text in unmarked(tuple(sys.argv[1:]) or TRANSLATED):
         print(f"{path}:{line}: {text!r}")

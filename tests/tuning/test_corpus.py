@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import ConfigError, InputError, NotFoundError
+from bot.locales.commands import registered_commands
 from bot.tuning.corpus import CHUNK, TAKEN, Corpora, Corpus, chunks_of
-from tests.commands import registered
 
 
 def test_only_texts_are_read_and_the_others_are_named(tmp_path: Path) -> None:
@@ -86,5 +86,5 @@ def test_paragraphs_stay_whole_where_they_fit() -> None:
 
 def test_no_corpus_can_be_called_like_a_command() -> None:
     """The racing season has its own; names with capitals, as menus have, no corpus can have."""
-    names = {command.qualified_name.split()[0] for command in registered()}
+    names = {command.qualified_name.split()[0] for command in registered_commands()}
     assert {name for name in names if name.islower()} == TAKEN | {"racing"}

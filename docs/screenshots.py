@@ -1,4 +1,4 @@
-"""Pictures of the demo's page: `python -m tests.screenshots [FOLDER] [--scripted]`.
+"""Pictures of the demo's page: `python -m docs.screenshots [FOLDER] [--scripted]`.
 
 Without a folder, the two of the README into `.github/pictures/`, with scripted answers. With one, every command
 in turn, to be looked at: without a model, or with `--scripted` from a model server that gives fixed answers.
@@ -114,6 +114,7 @@ async def take(folder: Path, *, scripted: bool, all_of_them: bool) -> None:
 
 
 def main() -> None:
+    """Read the command line and take the pictures."""
     parser = argparse.ArgumentParser(description="Take pictures of the demo's page.")
     parser.add_argument("folder", nargs="?", type=Path, help="where to put a picture of every command")
     parser.add_argument("--scripted", action="store_true", help="with fixed answers in place of no model")
