@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 from bot.core.errors import ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
+from bot.core.stop_sequences import truncate_at_stop
 from bot.llm.errors import NO_CERTIFICATES, NONSENSE, UNCLEAR, provider_errors, to_user_error
 from bot.llm.prices import Usage
 from bot.llm.request import Request
-from bot.llm.stop_sequences import cut
 from bot.llm.streaming import AnswerStream, Chunks
 from bot.llm.tokens import TokenEstimator
 from bot.llm.unsupported_params import UnsupportedParams
@@ -125,7 +125,7 @@ class ChatClient:
         except provider_errors() as error:
             raise to_user_error(error) from error
         if stop and completion.choices[0].message.content:
-            completion.choices[0].message.content = cut(completion.choices[0].message.content, stop)
+            completion.choices[0].message.content = truncate_at_stop(completion.choices[0].message.content, stop)
         if completion.usage is not None:
             self.tokens.learn(body["model"], request.messages, completion.usage.prompt_tokens)
         return completion

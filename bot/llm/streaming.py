@@ -13,9 +13,9 @@ from time import perf_counter
 from typing import Any, Self
 
 from bot.core.errors import ModelError
+from bot.core.stop_sequences import StopFilter
 from bot.llm.errors import NONSENSE, InStreamError, provider_errors, to_user_error
 from bot.llm.prices import Usage
-from bot.llm.stop_sequences import Stopper
 
 # What ends a stream at one of its lines: an error, a line that is not JSON or not of the wire's form (an object that
 # is a list, a text that is a number).
@@ -80,15 +80,15 @@ class AnswerStream:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """The pieces, none of them empty; what arrives together comes as one."""
-        stopper = Stopper(self._open.stop)
+        stops = StopFilter(self._open.stop)
         async for text in self._texts():
-            if piece := stopper.feed(text):
+            if piece := stops.feed(text):
                 self._pieces.append(piece)
                 yield piece
-            if stopper.stopped:
+            if stops.stopped:
                 self.finish = "stop"
                 return
-        if piece := stopper.rest():
+        if piece := stops.flush():
             self._pieces.append(piece)
             yield piece
         # What breaks after the reason for the end takes nothing away but the usage.

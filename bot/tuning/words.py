@@ -1,11 +1,10 @@
 """Words as questions and answers are compared by: lower case, no punctuation, in every script."""
 
 import hashlib
-import re
 import unicodedata
 
-# Chinese and Japanese write no spaces, so each of their characters stands for a word.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+(?:['’][^\W_]+)*")
+from bot.core.words import WORD
+
 _ARTICLES = frozenset(["a", "an", "the"])
 # Words that an answer may add to its quote without claiming anything; other languages are judged by the person.
 _SMALL = (
@@ -18,7 +17,7 @@ SMALL = frozenset(_SMALL.split(","))
 def words(text: str) -> list[str]:
     """The words of `text`, without apostrophes."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    return [word.replace("'", "") for word in _WORD.findall(plain)]
+    return [word.replace("'", "") for word in WORD.findall(plain)]
 
 
 def sentence_key(text: str) -> tuple[str, ...]:

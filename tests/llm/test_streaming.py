@@ -4,13 +4,10 @@ import asyncio
 
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.core.errors import ModelError
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.prices import Usage
-from bot.llm.stop_sequences import Stopper, cut
 from tests.fake_model import FakeModel
 from tests.llm.conftest import Serving, read, until
 
@@ -205,13 +202,3 @@ async def test_leaving_a_stream_early_gives_its_place_back(fake: FakeModel) -> N
                     break
     assert len(fake.requests) == 3
     assert fake.most_running <= 2
-
-
-@given(st.text("abX", max_size=40), st.lists(st.text("abX", min_size=1, max_size=4), max_size=3), st.data())
-def test_stopping_piece_by_piece_is_stopping_the_whole(text: str, stops: list[str], data: st.DataObject) -> None:
-    stopper, shown, rest = Stopper(stops), "", text
-    while rest and not stopper.stopped:
-        size = data.draw(st.integers(1, len(rest)))
-        shown += stopper.feed(rest[:size])
-        rest = rest[size:]
-    assert shown + stopper.rest() == cut(text, stops)
