@@ -14,7 +14,7 @@ class DeskTeller:
     """A `bot.play.interfaces.Teller` whose calls are reserved, settled and, where they are a turn's, kept."""
 
     def __init__(self, gateway: ModelGateway, prompts: Prompts) -> None:
-        self._desk, self._prompts = gateway, prompts
+        self._gateway, self._prompts = gateway, prompts
 
     async def tell(
         self,
@@ -25,10 +25,9 @@ class DeskTeller:
     ) -> Told:
         """Ask at the payer's expense. The prompt of a turn that stands in a message is kept with it."""
         caller = Caller(payer.user_id, payer.guild_id, payer.channel_id)
-        served = await self._desk.put(caller, request, show, hold=payer.user_id != SERVER)
+        answer = await self._gateway.ask(caller, request, show, cache=payer.user_id != SERVER)
         if message_id is not None:
-            prompt = replace(served.prompt, message_id=message_id)
-            self._prompts.hold(prompt)
-            await self._prompts.keep(prompt)
-        answer = served.answer
-        return Told(answer.text, answer.model, answer.finish, served.prompt.id)
+            answer = replace(answer, message_id=message_id)
+            self._prompts.cache(answer)
+            await self._prompts.persist(answer)
+        return Told(answer.text, answer.model, answer.finish, answer.id)

@@ -44,8 +44,7 @@ async def show_curve(
             except AnswerDeletedError:
                 return
             except NoModelError as error:
-                template, values = course.prompt(course.cases[0], course.rungs[-1])
-                await services.answers.show_prompt_instead(reply, interaction, template, values, error)
+                await services.answers.show_prompt_instead(reply, interaction, error)
                 return
             picture = await curve(
                 [str(point.examples) for point in measured.points],

@@ -16,7 +16,6 @@ from bot.core.text import shorten
 from bot.llm.completion import Answer
 from bot.llm.routing import catalogue, checked, fitting
 from bot.llm.template import ChatTemplate
-from bot.server.model_gateway import Served
 from bot.server.trick import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionMenu
@@ -98,8 +97,7 @@ class Ask(commands.Cog):
                 try:
                     selection = await self._select(interaction, request, among)
                 except NoModelError as error:
-                    template, values = self._selecting(request, among)
-                    await answers.show_prompt_instead(reply, interaction, template, values, error)
+                    await answers.show_prompt_instead(reply, interaction, error)
                     return
                 except ReplyError as error:
                     raise ReplyError(UNREADABLE) from error
@@ -119,41 +117,40 @@ class Ask(commands.Cog):
                     return replace(page, text=f"-# {head}\n{page.text}", items=(menu,))
 
                 template = tricks.template(choice.template, inputs)
-                earlier = [selection.prompt]
+                earlier = [selection]
                 await answers.give_in(reply, interaction, template, inputs, render=render, earlier=earlier)
 
     async def _select(
         self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
-    ) -> Served:
+    ) -> Answer:
         """Ask the model which of `tricks` fits; the menu finds the request in the prompt of this."""
-        return await self._services.gateway.serve(caller_of(interaction), *self._selecting(request, tricks))
+        template = self._services.library.get("select")
+        return await self._services.gateway.ask(
+            caller_of(interaction), template.fill({"tricks": catalogue(tricks), "request": request})
+        )
 
-    def _selecting(self, request: str, tricks: Mapping[str, ChatTemplate]) -> tuple[ChatTemplate, dict[str, str]]:
-        """The template that selects, and what it is filled with."""
-        return self._services.library.get("select"), {"tricks": catalogue(tricks), "request": request}
-
-    async def _none_fits(self, reply: Reply, selection: Served, tricks: Tricks, why: str) -> None:
+    async def _none_fits(self, reply: Reply, selection: Answer, tricks: Tricks, why: str) -> None:
         """Say what went wrong and let the person choose."""
         note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
         text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
         text += "\n" + _("You can choose one yourself.")
-        page = Page(text, footer(selection.answer), (_menu(selection, tricks),))
+        page = Page(text, footer(selection), (_menu(selection, tricks),))
         message = await reply.finish(page)
-        await self._services.answers.keep(message, selection.prompt, private=reply.private)
+        await self._services.answers.keep(message, selection, private=reply.private)
 
     async def _tricks(self, guild_id: int | None) -> Tricks:
         """The templates that people use, and the server's own."""
         return Tricks(self._services.library.tricks, await self._services.tricks.all(guild_id))
 
 
-def _menu(selection: Served, tricks: Tricks, chosen: str = "") -> ActionMenu:
+def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionMenu:
     """The tricks to choose from, less the one that was chosen."""
     options = [
         discord.SelectOption(label=name, description=shorten(_about(name, template, tricks), 100), value=name)
         for name, template in tricks.faces.items()
         if name != chosen
     ]
-    return ActionMenu(MENU, selection.prompt.id, options, _("Choose another trick"))
+    return ActionMenu(MENU, selection.id, options, _("Choose another trick"))
 
 
 def _about(name: str, template: ChatTemplate, tricks: Tricks) -> str:
@@ -161,9 +158,9 @@ def _about(name: str, template: ChatTemplate, tricks: Tricks) -> str:
     return template.about if name in tricks.own else _(template.about)
 
 
-def _object(selection: Served) -> dict[str, Any]:
+def _object(selection: Answer) -> dict[str, Any]:
     """The JSON object that the selection template promises."""
-    reply = selection.answer.reply
+    reply = selection.reply
     return reply if isinstance(reply, dict) else {}
 
 

@@ -15,10 +15,10 @@ from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundErro
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
 from bot.core.text import closed
+from bot.llm.completion import Answer
 from bot.llm.schema import technique
 from bot.llm.template import ChatTemplate
 from bot.server.evaluation import Shipped, labelled
-from bot.server.model_gateway import Served
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
@@ -41,7 +41,7 @@ class Rung:
 
     name: str
     template: ChatTemplate
-    served: Served | None = None
+    answer: Answer | None = None
     problem: FewshotError | None = None
 
 
@@ -83,12 +83,12 @@ class Compare(commands.Cog):
                 try:
                     done = await asyncio.gather(*(self._run(interaction, rung, values) for rung in rungs))
                 except NoModelError as error:
-                    await self._services.answers.show_prompt_instead(reply, interaction, template, values, error)
+                    await self._services.answers.show_prompt_instead(reply, interaction, error)
                     return
-                if not any(rung.served for rung in done) and done[0].problem is not None:
+                if not any(rung.answer for rung in done) and done[0].problem is not None:
                     raise done[0].problem
                 message = await reply.finish_card(self._card(template, done).layout())
-                prompts = (rung.served.prompt for rung in done if rung.served)
+                prompts = (rung.answer for rung in done if rung.answer)
                 await self._services.answers.keep(message, *prompts, private=private)
 
     @compare.autocomplete("trick")
@@ -148,9 +148,8 @@ class Compare(commands.Cog):
     async def _run(self, interaction: discord.Interaction[Any], rung: Rung, values: Mapping[str, str]) -> Rung:
         """`rung` with what came of it."""
         try:
-            return replace(
-                rung, served=await self._services.gateway.serve(caller_of(interaction), rung.template, values)
-            )
+            answer = await self._services.gateway.ask(caller_of(interaction), rung.template.fill(values))
+            return replace(rung, answer=answer)
         except NoModelError:
             raise
         except FewshotError as error:
@@ -163,15 +162,13 @@ class Compare(commands.Cog):
         prompts: list[discord.ui.Item[Any]] = []
         for rung in rungs:
             head = f"**{rung.name}** · {_(technique(len(rung.template.examples)))}"
-            if rung.served is None:
+            if rung.answer is None:
                 card.text(f"{head}\n{rung.problem or ''}").line()
                 continue
-            text = page_of(rung.served.answer).text
+            text = page_of(rung.answer).text
             shown = text if len(text) <= share else closed(text[:share].rstrip()) + " …"
-            card.text(f"{head}\n{shown}\n-# {' · '.join(figures(rung.served.prompt)[1:])}").line()
-            prompts.append(
-                ActionButton("prompt", rung.served.prompt.id, label=_("Prompt: {way}", way=rung.name), emoji="🔍")
-            )
+            card.text(f"{head}\n{shown}\n-# {' · '.join(figures(rung.answer)[1:])}").line()
+            prompts.append(ActionButton("prompt", rung.answer.id, label=_("Prompt: {way}", way=rung.name), emoji="🔍"))
         card.text(f"-# {author(self._services.gateway.model)}")
         if len(template.examples) == 0:
             card.text(_("-# This trick has no examples, so there is one way to ask it."))

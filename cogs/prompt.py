@@ -10,14 +10,15 @@ import discord
 from discord.ext import commands
 
 from bot.answers.prompt_view import card_of
-from bot.answers.rendering import page_of, text_again
+from bot.answers.rendering import page_of
 from bot.answers.service import buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import LIMIT, fenced, split
+from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.prompts import Prompt, dry_run
+from bot.server.model_gateway import dry_run
 from bot.services import Services, services_of
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
@@ -64,11 +65,11 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
-        card, files = card_of(prompt, tuned=prompt.template in self._services.gateway.tuned)
+        card, files = card_of(prompt, tuned=prompt.request.name in self._services.gateway.tuned)
         await interaction.edit_original_response(view=card, attachments=attached(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
             # A private answer's prompt is kept from the moment that its asker wants to see it.
-            await self._services.prompts.keep(prompt, new=False)
+            await self._services.prompts.persist(prompt, new=False)
 
     async def share(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Post a private answer for all to see, once; its text is taken from the message itself where it fits."""
@@ -101,14 +102,14 @@ class PromptCog(commands.Cog, name="Prompt"):
             extra: dict[str, Any] = {"view": View(*buttons_of(prompt_id))} if last and prompt is not None else {}
             sent = await interaction.followup.send(text[:LIMIT], files=files if last else [], wait=True, **extra)
             if last and prompt is not None:
-                await self._services.prompts.keep(replace(prompt, message_id=sent.id), new=False)
+                await self._services.prompts.persist(replace(prompt, message_id=sent.id), new=False)
 
     async def climb(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Run the same input again with another number of examples, in place of the card."""
         prompt_id, _colon, rung = argument.partition(":")
         base = await self._found(interaction, prompt_id)
         template = self._on_rung(base, rung)
-        tuned = base.template in self._services.gateway.tuned
+        tuned = base.request.name in self._services.gateway.tuned
         running = Card(_(RUNGS[rung]))
         await interaction.response.edit_message(view=running.layout(), attachments=[])
         shown = card_of(base, tuned=tuned)
@@ -120,41 +121,41 @@ class PromptCog(commands.Cog, name="Prompt"):
             await interaction.edit_original_response(view=card, attachments=attached(files))
 
     async def _run(
-        self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Prompt
-    ) -> tuple[Prompt, str]:
+        self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Answer
+    ) -> tuple[Answer, str]:
         """The prompt of a rung and its answer; no answer where no model is connected."""
         caller = caller_of(interaction, base.caller.source)
         try:
             gateway = await self._services.workshop.desk_for(template, self._services.gateway)
-            served = await gateway.serve(caller, template, base.values)
+            answer = await gateway.ask(caller, template.fill(base.values))
         except NoModelError as error:
             if not isinstance(error.request, Request):
                 raise
-            return dry_run(error.request, caller, template, base.values), ""
-        return served.prompt, page_of(served.answer).text
+            return dry_run(caller, error.request), ""
+        return answer, page_of(answer).text
 
-    def _on_rung(self, base: Prompt, rung: str) -> ChatTemplate:
+    def _on_rung(self, base: Answer, rung: str) -> ChatTemplate:
         """The template of `base` as a rung has it; raises `NotFoundError` where there is no such rung any more."""
-        if base.source is None or rung not in RUNGS:
+        if base.template is None or rung not in RUNGS:
             raise NotFoundError(GONE)
         if rung == "all":
-            return base.source
+            return base.template
         if rung != "tuned":
-            return base.source.with_examples(int(rung))
-        model = self._services.gateway.tuned.get(base.template)
+            return base.template.with_examples(int(rung))
+        model = self._services.gateway.tuned.get(base.request.name)
         if model is None:
             raise NotFoundError("No model is tuned for this any more.")
-        bare = base.source.with_examples(0)
+        bare = base.template.with_examples(0)
         return replace(bare, parameters={**bare.parameters, "model": model})
 
     async def export(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The template as JSON, and four lines of Python that run it on the same input."""
         prompt = await self._found(interaction, prompt_id)
-        if prompt.source is None:
+        if prompt.template is None:
             raise NotFoundError(GONE)
-        name = re.sub(r"[^a-z0-9-]", "", prompt.template) or "template"
+        name = re.sub(r"[^a-z0-9-]", "", prompt.request.name) or "template"
         code = CODE_PROGRAM.format(file=f"{name}.json", values=dict(prompt.values))
-        data = json.dumps(prompt.source.to_dict(), ensure_ascii=False, indent=2) + "\n"
+        data = json.dumps(prompt.template.to_dict(), ensure_ascii=False, indent=2) + "\n"
         shown = fenced(code.strip(), "python") if len(code) < LIMIT - 300 else ""
         told = _(
             "The template, and four lines that run it. Put both files into one folder and type `python {name}.py` "
@@ -167,7 +168,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             ephemeral=True,
         )
 
-    async def _found(self, interaction: discord.Interaction[Any], prompt_id: str) -> Prompt:
+    async def _found(self, interaction: discord.Interaction[Any], prompt_id: str) -> Answer:
         """The prompt, if it is kept and the one who asks may see it."""
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None:
@@ -189,9 +190,9 @@ class PromptCog(commands.Cog, name="Prompt"):
         await self._services.prompts.forget_message(*event.message_ids)
 
 
-def _whole(message: discord.Message, prompt: Prompt | None) -> list[str]:
+def _whole(message: discord.Message, prompt: Answer | None) -> list[str]:
     """The texts to share: that of `message`, or all pieces where it is the last of several."""
-    text = text_again(prompt.text, prompt.source) if prompt is not None else ""
+    text = page_of(prompt).text if prompt is not None else ""
     if len(text) <= max(len(message.content), LIMIT - 200):
         text = message.content
     # In pieces that leave room for the line that says who shared it.

@@ -6,11 +6,11 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import text_again
+from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import closed
-from bot.server.prompts import Prompt
+from bot.llm.completion import Answer
 from bot.services import Services, services_of
 from bot.ui.cards import Card
 from bot.ui.views import Layout, Modal
@@ -97,7 +97,7 @@ class ReportModal(Modal):
         await self._cog.send(interaction, self._answer, self.why.value.strip())
 
 
-def _card(interaction: discord.Interaction[Any], message_id: int, prompt: Prompt | None, why: str) -> Layout:
+def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer | None, why: str) -> Layout:
     """Who reports what, where, and why."""
     card = Card(_("A report"), colour=discord.Colour.red())
     sender = _("**From** {user}", user=interaction.user.mention)
@@ -108,11 +108,11 @@ def _card(interaction: discord.Interaction[Any], message_id: int, prompt: Prompt
     card.text(f"{sender}\n{where}")
     if why:
         card.text(_("**Why** {why}", why=discord.utils.escape_markdown(why)))
-    if prompt is not None:
-        answer = text_again(prompt.text, prompt.source)
-        excerpt = answer if len(answer) <= EXCERPT else closed(answer[:EXCERPT].rstrip()) + " …"
+    if answer is not None:
+        text = page_of(answer).text
+        excerpt = text if len(text) <= EXCERPT else closed(text[:EXCERPT].rstrip()) + " …"
         quoted = "\n> ".join(excerpt.splitlines())
-        asked = _("**Asked by** {user} · {trick}", user=f"<@{prompt.caller.user_id}>", trick=prompt.template)
+        asked = _("**Asked by** {user} · {trick}", user=f"<@{answer.caller.user_id}>", trick=answer.request.name)
         card.line().text(f"{asked}\n> {quoted}")
     return card.layout()
 

@@ -1,6 +1,5 @@
 """How a prompt is shown: its messages, what they took, the ladder, and Export."""
 
-from decimal import Decimal
 from typing import Any
 
 import discord
@@ -9,7 +8,8 @@ from bot.answers.prompt_card import Files, ladder, prompt_card
 from bot.answers.rendering import dollars
 from bot.core.i18n import N_, _, pgettext
 from bot.core.settings import STAND_IN
-from bot.server.prompts import Prompt
+from bot.llm.completion import Answer
+from bot.server.model_gateway import UNASKED
 from bot.ui.actions import ActionButton
 from bot.ui.views import Layout
 
@@ -24,7 +24,7 @@ TOKENS = {
 
 
 def card_of(
-    prompt: Prompt, *, base: Prompt | None = None, rung: str = "", answer: str = "", tuned: bool = False
+    prompt: Answer, *, base: Answer | None = None, rung: str = "", answer: str = "", tuned: bool = False
 ) -> tuple[Layout, Files]:
     """The card of `prompt`, and the whole prompt as a file where the card had to shorten it.
 
@@ -32,45 +32,42 @@ def card_of(
     """
     base = base or prompt
     rows: list[list[discord.ui.Item[Any]]] = []
-    if base.source is not None:
-        rows.append(ladder(base.id, len(base.source.examples), rung, tuned=tuned))
+    if base.template is not None:
+        rows.append(ladder(base.id, len(base.template.examples), rung, tuned=tuned))
         rows.append([ActionButton("export", base.id, label=_("Export"), emoji="📦")])
     title, shown = "", figures(prompt)
-    if prompt.finish == "unasked":
+    if prompt.finish == UNASKED:
         title, shown = _(NO_MODEL), [author(prompt.model)]
         rows = [
             *rows[:1],
             [ActionButton("connect", label=_("Connect a model"), emoji="🔌"), *(rows[1] if rows else [])],
         ]
     return prompt_card(
-        prompt.technique,
+        prompt.request.technique,
         prompt.messages,
         shown,
         parameters=prompt.parameters,
-        examples=prompt.examples,
+        examples=prompt.request.examples,
         title=title,
         answer=answer,
         rows=rows,
     )
 
 
-def figures(prompt: Prompt) -> list[str]:
+def figures(answer: Answer) -> list[str]:
     """Model, tokens, price and time as short phrases."""
+    usage = answer.usage
     tokens = _(
-        TOKENS[prompt.estimated, prompt.cached_tokens > 0],
-        read=prompt.prompt_tokens,
-        cached=prompt.cached_tokens,
-        written=prompt.completion_tokens,
+        TOKENS[usage.estimated, usage.cached > 0], read=usage.prompt, cached=usage.cached, written=usage.completion
     )
-    return [author(prompt.model), tokens, price(prompt), _("{seconds:,.1f} s", seconds=prompt.seconds)]
+    return [author(answer.model), tokens, price(answer), _("{seconds:,.1f} s", seconds=answer.seconds)]
 
 
-def price(prompt: Prompt) -> str:
+def price(answer: Answer) -> str:
     """What a call cost, in US dollars."""
-    if prompt.usd is None:
+    if answer.price is None:
         return _("price not known")
-    usd = Decimal(prompt.usd)
-    return dollars(usd) if usd else pgettext("price", "free")
+    return dollars(answer.price) if answer.price else pgettext("price", "free")
 
 
 def author(model: str) -> str:

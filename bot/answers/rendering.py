@@ -4,12 +4,10 @@ from decimal import Decimal
 
 import discord
 
-from bot.core.errors import ReplyError
 from bot.core.i18n import _, number
 from bot.core.text import fenced
 from bot.llm.completion import Answer
-from bot.llm.output_parsers import Facts, Rating, Reply, parse
-from bot.llm.template import ChatTemplate
+from bot.llm.output_parsers import Facts, Rating, Reply
 from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
@@ -20,16 +18,6 @@ LEAST_USD = Decimal("0.0000001")
 def page_of(answer: Answer) -> Page:
     """Stars for a rating, a list for facts, the JSON in a fence, and plain text as it was written."""
     return Page(_text(answer.reply, answer.text))
-
-
-def text_again(text: str, source: ChatTemplate | None) -> str:
-    """The model's `text` as `page_of` showed it, from the template that it answered."""
-    if source is None:
-        return text
-    try:
-        return _text(parse(text, source.reply, source.schema), text)
-    except ReplyError:
-        return text
 
 
 def _text(reply: Reply, text: str) -> str:

@@ -18,8 +18,8 @@ from bot.core.i18n import _
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.model_gateway import ModelGateway, Served
-from bot.server.prompts import Prompt, Prompts, dry_run
+from bot.server.model_gateway import ModelGateway, dry_run
+from bot.server.prompts import Prompts
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.inflight import Work
@@ -33,7 +33,7 @@ class Answers:
     """Gives answers to interactions. One for the process."""
 
     def __init__(self, gateway: ModelGateway, prompts: Prompts, work: Work) -> None:
-        self._desk, self._prompts, self._work = gateway, prompts, work
+        self._gateway, self._prompts, self._work = gateway, prompts, work
 
     async def give(
         self,
@@ -43,16 +43,16 @@ class Answers:
         *,
         private: bool,
         render: Render = page_of,
-        quoted: SourceMessage | None = None,
-    ) -> Served | None:
+        source: SourceMessage | None = None,
+    ) -> Answer | None:
         """Answer `interaction` with `template` filled with `values`; None where nobody could be answered.
 
-        `quoted` is the message that the values were taken from. Raises what the desk raises: the caller's error
+        `source` is the message that the values were taken from. Raises what the gateway raises: the caller's error
         handler tells the person.
         """
         with self._work.on(interaction):
             async with Reply(interaction, private=private) as reply:
-                return await self.give_in(reply, interaction, template, values, render=render, quoted=quoted)
+                return await self.give_in(reply, interaction, template, values, render=render, source=source)
 
     async def give_in(
         self,
@@ -62,62 +62,60 @@ class Answers:
         values: Mapping[str, str],
         *,
         render: Render = page_of,
-        quoted: SourceMessage | None = None,
-        earlier: Sequence[Prompt] = (),
-    ) -> Served | None:
-        """The same in a `reply` that is open already; the `earlier` prompts that led here are kept with its own."""
+        source: SourceMessage | None = None,
+        earlier: Sequence[Answer] = (),
+    ) -> Answer | None:
+        """The same in a `reply` that is open already; the `earlier` answers that led here are kept with this one."""
         with suppress(AnswerDeletedError):
             try:
-                served = await self._desk.serve(caller_of(interaction, quoted), template, values, reply.show)
+                answer = await self._gateway.ask(caller_of(interaction, source), template.fill(values), reply.show)
             except NoModelError as error:
-                await self.show_prompt_instead(reply, interaction, template, values, error, quoted)
+                await self.show_prompt_instead(reply, interaction, error, source)
                 return None
-            page = render(served.answer)
+            page = render(answer)
             message = await reply.finish(
                 replace(
                     page,
-                    footer=footer(served.answer, page.footer),
-                    items=(*buttons(served.prompt, private=reply.private), *page.items),
+                    footer=footer(answer, page.footer),
+                    items=(*buttons(answer, private=reply.private), *page.items),
                 )
             )
-            await self.keep(message, *earlier, served.prompt, private=reply.private)
-            return served
+            await self.keep(message, *earlier, answer, private=reply.private)
+            return answer
         return None
 
-    async def keep(self, message: discord.Message | None, *prompts: Prompt, private: bool) -> None:
-        """Note that the answer to `prompts` stands in `message`, with which they go; public ones outlive restarts."""
+    async def keep(self, message: discord.Message | None, *answers: Answer, private: bool) -> None:
+        """Note that `answers` are shown in `message`; public ones are stored, and go when it is deleted."""
         if message is None:
             return
-        for prompt in prompts:
-            placed = replace(prompt, message_id=message.id)
-            self._prompts.hold(placed)
+        for answer in answers:
+            placed = replace(answer, message_id=message.id)
+            self._prompts.cache(placed)
             if not private:
-                await self._prompts.keep(placed, soon=self._work.alone)
+                await self._prompts.persist(placed, soon=self._work.alone)
 
     async def show_prompt_instead(
         self,
         reply: Reply,
         interaction: discord.Interaction[Any],
-        template: ChatTemplate,
-        values: Mapping[str, str],
         error: NoModelError,
-        quoted: SourceMessage | None = None,
+        source: SourceMessage | None = None,
     ) -> None:
-        """Where no model is connected: the card that shows what would have been sent, the prompt open.
+        """Where no model is connected: show the card of the prompt that would have been sent.
 
         Raises `error` itself where it does not know the request.
         """
         if not isinstance(error.request, Request):
             raise error
-        prompt = dry_run(error.request, caller_of(interaction, quoted), template, values)
-        self._prompts.hold(prompt)
-        message = await reply.finish_card(*card_of(prompt, tuned=prompt.template in self._desk.tuned))
-        await self.keep(message, prompt, private=reply.private)
+        unsent = dry_run(caller_of(interaction, source), error.request)
+        self._prompts.cache(unsent)
+        message = await reply.finish_card(*card_of(unsent, tuned=unsent.request.name in self._gateway.tuned))
+        await self.keep(message, unsent, private=reply.private)
 
 
-def buttons(prompt: Prompt, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
+def buttons(answer: Answer, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
     """The buttons under every answer; a private one can be shared."""
-    return buttons_of(prompt.id, share=private)
+    return buttons_of(answer.id, share=private)
 
 
 def buttons_of(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:

@@ -30,7 +30,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
         folder_of(settings)  # where the engine of the stand-in will live
     async with open_model(settings) as client:
         try:
-            answer = await ask(client, template, request)
+            answer = await ask(client, request)
         except NoModelError:
             raise NoModelError(
                 "No language model is connected: set OPENAI_API_KEY or OPENAI_BASE_URL. "

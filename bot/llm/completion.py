@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from bot.core.caller import SERVER, Caller
 from bot.core.errors import NoModelError, ReplyError
 from bot.core.i18n import ENGLISH, speaking
 from bot.llm.client import ChatClient
 from bot.llm.output_parsers import Reply, parse
 from bot.llm.prices import Usage, cost
 from bot.llm.request import Message, Request
+from bot.llm.schema import ReplyKind
 from bot.llm.template import ChatTemplate
 
 REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
@@ -21,10 +23,12 @@ REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was aske
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer and all that can be said of how it came about.
+    """A model's answer, how it was made, and whose it is: the one record of it, from the model to the database.
 
-    `messages` and `parameters` are those that were sent; `usage` adds up all turns; `price` is in US dollars,
-    None where the model's price is not known; `finish` is `stop`, or `length` or `broken` for half an answer.
+    `request` is what was sent in the end; `parameters` are those that the server accepted. `usage` adds up all
+    turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`, `length` or
+    `broken` for half an answer, `unasked` where no model is connected. `at` is when it was asked, in seconds since
+    1970. `id` and `caller` are set by `bot.server.model_gateway`, `message_id` once the answer is shown.
     """
 
     text: str
@@ -32,16 +36,30 @@ class Answer:
     model: str
     request: Request
     parameters: Mapping[str, Any]
-    usage: Usage
-    seconds: float
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
     finish: str = "stop"
     repaired: bool = False
     price: Decimal | None = None
+    id: str = ""
+    caller: Caller = field(default_factory=lambda: Caller(SERVER))
+    at: float = 0.0
+    message_id: int | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """The messages as sent."""
         return self.request.messages
+
+    @property
+    def template(self) -> ChatTemplate | None:
+        """The template behind it; None for a request that was put together without one."""
+        return self.request.template
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What the template was filled with."""
+        return self.request.values
 
 
 @dataclass(slots=True)
@@ -54,22 +72,21 @@ class Spent:
 
 async def ask(
     client: ChatClient,
-    template: ChatTemplate,
     request: Request,
     show: Callable[[str], None] | None = None,
     spent: Spent | None = None,
 ) -> Answer:
-    """Send `request` and parse the reply as `template` says; a reply in another form gets one repair turn.
+    """Send `request` and parse the reply as its template says; a reply in another form gets one repair turn.
 
     `show` is called with the text so far as it comes, for replies of text only. `spent` is added to at each
     turn. Raises `ModelError`; `NoModelError` carries the request that would have been sent.
     """
     spent = spent if spent is not None else Spent()
-    first = await _turn(client, request, spent, show if template.reply == "text" else None)
+    first = await _turn(client, request, spent, show if _kind(request) == "text" else None)
     try:
-        return _parsed(template, first, request)
+        return _parsed(first, request)
     except ReplyError as problem:
-        if template.reply == "text":
+        if _kind(request) == "text":
             raise
         with speaking(ENGLISH):  # The model is told in the language of its template.
             told = REPAIR_PROMPT.format(problem=problem)
@@ -77,7 +94,7 @@ async def ask(
             {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": told}
         )
     second = await _turn(client, repair, spent, None)
-    return _parsed(template, second, repair, earlier=first)
+    return _parsed(second, repair, earlier=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +128,18 @@ async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callab
     return _Turn(stream.text or stream.refusal, model, stream.sent, usage, stream.seconds, stream.finish or "stop")
 
 
-def _parsed(template: ChatTemplate, turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
-    """The turn as an answer; raises `ReplyError` when it has not the form that `template` promises."""
-    reply = parse(turn.text, template.reply, template.schema)
+def _kind(request: Request) -> ReplyKind:
+    return request.template.reply if request.template else "text"
+
+
+def parsed(text: str, template: ChatTemplate | None) -> Reply:
+    """`text` as the reply that `template` asks for; raises `ReplyError` when it has another form."""
+    return parse(text, template.reply, template.schema) if template else parse(text, "text")
+
+
+def _parsed(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
+    """The turn as an answer; raises `ReplyError` when it does not have the form that the template asks for."""
+    reply = parsed(turn.text, request.template)
     usage = turn.usage + earlier.usage if earlier else turn.usage
     return Answer(
         text=turn.text.strip(),

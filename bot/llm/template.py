@@ -141,7 +141,7 @@ class ChatTemplate:
                 "The template {name} cannot be filled: {problems}.", name=self.name, problems="; ".join(problems)
             )
         filled = tuple({**message, "content": fill(message["content"], given)} for message in self.messages)
-        return Request(filled, self.parameters, self.name, len(self.examples))
+        return Request(filled, self.parameters, self.name, len(self.examples), self, dict(values))
 
     async def completion(self, values: Mapping[str, str], client: ChatClient | None = None) -> "ChatCompletion":
         """Fill, send, and give the client's own response: `.choices[0].message.content` is the text.

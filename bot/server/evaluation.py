@@ -9,9 +9,10 @@ from typing import Protocol
 
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, NoModelError, ReplyError
+from bot.llm.completion import Answer
 from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
-from bot.server.model_gateway import ModelGateway, Served
+from bot.server.model_gateway import ModelGateway
 from bot.server.similarity import likeness
 from bot.server.trick import Trick
 
@@ -127,7 +128,7 @@ async def measure(
                 return
             template, values = course.prompt(case, rung)
             try:
-                served = await gateway.serve(caller, template, values, hold=False)
+                answer = await gateway.ask(caller, template.fill(values), cache=False)
             except ReplyError:
                 points[rung].scores.append(0.0)
             except NoModelError:
@@ -136,8 +137,8 @@ async def measure(
                 stop.append(error)
                 return
             else:
-                points[rung].scores.append(_score(served, case))
-                points[rung].tokens += served.answer.usage.total
+                points[rung].scores.append(_score(answer, case))
+                points[rung].tokens += answer.usage.total
             progress(sum(len(point.scores) for point in points.values()), total)
 
     # Gathered, and not as a group of tasks: an error of a worker comes out as it is.
@@ -170,9 +171,9 @@ def _rungs(most: int) -> Sequence[int]:
     return sorted({rung for rung in RUNGS if rung < most} | {max(most, 0)})
 
 
-def _score(served: Served, case: Case) -> float:
+def _score(answer: Answer, case: Case) -> float:
     """1 for the same number of stars; for texts how much they share."""
-    reply = served.answer.reply
+    reply = answer.reply
     if isinstance(reply, Rating):
         return float(str(reply.stars) == case.wanted.partition(":")[0].strip())
-    return likeness(served.answer.text, case.wanted)
+    return likeness(answer.text, case.wanted)

@@ -1,43 +1,37 @@
-"""The desk: the one way in which a command asks a model, from the reservation to the kept prompt."""
+"""The one way in which the bot asks a model: check, reserve, ask, settle."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from time import time
 
 from bot.core.caller import Caller
+from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask
 from bot.llm.prices import cost
 from bot.llm.request import Request
-from bot.llm.template import ChatTemplate
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
-from bot.server.prompts import Prompt, Prompts, new_id, prompt_of
+from bot.server.prompts import Prompts, new_id
 
-# Tokens set aside for an answer whose template sets no limit of its own.
+# Tokens reserved for an answer whose template sets no limit of its own.
 ANSWER_TOKENS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """An answer and the prompt behind it."""
-
-    answer: Answer
-    prompt: Prompt
+# How the record of a request ends that was not sent, because no model is connected.
+UNASKED = "unasked"
 
 
 class ModelGateway:
-    """Serves askers: reserves, asks, settles. One for the process.
+    """Asks one server of models within all limits. One for each server that is asked.
 
-    With a `moderation`, what people wrote passes it before a model sees it, and what the model wrote before it is
-    an answer; it raises `BlockedError`.
+    With a `moderation`, the request is checked before the model gets it, and the answer before anyone sees it:
+    nothing is streamed then. It raises `BlockedError`.
     """
 
     def __init__(
         self, client: ChatClient, ledger: Ledger, prompts: Prompts, moderation: Moderation | None = None
     ) -> None:
         self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
-        # Models that were tuned for a template, by the template's name; who promotes one enters it here.
+        # Models that were tuned for a template, by the template's name; promotion fills it.
         self.tuned: dict[str, str] = {}
 
     @property
@@ -54,62 +48,53 @@ class ModelGateway:
         """The host that prompts are sent to."""
         return self._client.host
 
-    async def serve(
-        self,
-        caller: Caller,
-        template: ChatTemplate,
-        values: Mapping[str, str],
-        show: Callable[[str], None] | None = None,
-        *,
-        hold: bool = True,
-    ) -> Served:
-        """Fill `template`, ask, and settle what it took; `show` gets the text as it comes.
-
-        The prompt is held in memory, unless `hold` says that nobody will ask for it. Raises `TemplateError`,
-        `LimitError` or `ModelError`, each with a sentence for the asker. Cancelling stops the call.
-        """
-        request, began = template.fill(values), time()
-        answer = await self._asked(caller, template, request, "\n\n".join(values.values()), show)
-        prompt = replace(prompt_of(answer, caller, new_id(), template, values), at=began)
-        if hold:
-            self._prompts.hold(prompt)
-        return Served(answer, prompt)
-
-    async def put(
-        self, caller: Caller, request: Request, show: Callable[[str], None] | None = None, *, hold: bool = True
-    ) -> Served:
-        """Ask a `request` that was put together elsewhere, for a text; otherwise as `serve`."""
-        bare, began = ChatTemplate(request.template, request.messages), time()
-        answer = await self._asked(caller, bare, request, request.messages[-1]["content"], show)
-        prompt = replace(prompt_of(answer, caller, new_id()), at=began)
-        if hold:
-            self._prompts.hold(prompt)
-        return Served(answer, prompt)
-
-    async def _asked(
-        self, caller: Caller, template: ChatTemplate, request: Request, written: str, show: Callable[[str], None] | None
+    async def ask(
+        self, caller: Caller, request: Request, show: Callable[[str], None] | None = None, *, cache: bool = True
     ) -> Answer:
-        """The answer, paid for; `written` is what people wrote of the request."""
+        """Answer `request` at the expense of `caller`; `show` gets the text so far as it comes.
+
+        The answer is kept in memory for its Prompt button, unless `cache` is False. Raises `LimitError`,
+        `BlockedError` or `ModelError`, each with a sentence for the person; `NoModelError` carries the request.
+        Cancelling stops the call, which is settled at what it used.
+        """
+        began = time()
         if self.moderation is None:
-            return await self._paid(caller, template, request, show)
-        await self.moderation.check(written, caller)
-        answer = await self._paid(caller, template, request, show)
-        await self.moderation.check(answer.text, caller, said=True)
+            answer = await self._paid(caller, request, show)
+        else:
+            await self.moderation.check(request.written, caller)
+            answer = await self._paid(caller, request, None)
+            await self.moderation.check(answer.text, caller, said=True)
+        answer = replace(answer, id=new_id(), caller=caller, at=began)
+        if cache:
+            self._prompts.cache(answer)
         return answer
 
-    async def _paid(
-        self, caller: Caller, template: ChatTemplate, request: Request, show: Callable[[str], None] | None
-    ) -> Answer:
+    async def _paid(self, caller: Caller, request: Request, show: Callable[[str], None] | None) -> Answer:
         model = request.parameters.get("model", self._client.model)
-        call = await self._ledger.reserve(caller, request.template, model, self._estimate(model, request))
+        call = await self._ledger.reserve(caller, request.name, model, self._estimate(model, request))
         spent = Spent()
         try:
-            return await ask(self._client, template, request, show, spent)
+            return await ask(self._client, request, show, spent)
         finally:
             self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage))
 
     def _estimate(self, model: str, request: Request) -> int:
-        """What to reserve: the prompt's estimate and the longest answer it allows."""
+        """Tokens to reserve: the prompt's estimate and the longest answer that the request allows."""
         limits = (request.parameters.get("max_completion_tokens"), request.parameters.get("max_tokens"))
         longest = next((int(limit) for limit in limits if limit is not None), ANSWER_TOKENS)
         return self._client.tokens.estimate(model, request.messages) + longest
+
+
+def dry_run(caller: Caller, request: Request) -> Answer:
+    """The record of a request that would have been sent if a model were connected."""
+    return Answer(
+        text="",
+        reply="",
+        model=STAND_IN,
+        request=request,
+        parameters=request.parameters,
+        finish=UNASKED,
+        id=new_id(),
+        caller=caller,
+        at=time(),
+    )

@@ -16,9 +16,10 @@ from time import time
 from typing import Any
 
 from bot.core.i18n import _
+from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import Guilds
-from bot.server.prompts import DAY, Prompt, Prompts
+from bot.server.prompts import DAY, Prompts
 from bot.server.trick import trick_of
 from bot.storage import privacy as tables
 from bot.storage.database import Database
@@ -128,15 +129,15 @@ class Privacy:
         _log.info("a server was left %d days ago: %d entries about it are gone", GRACE_DAYS, count)
 
 
-def _quoting(found: Traces) -> Callable[[Prompt], bool]:
+def _quoting(found: Traces) -> Callable[[Answer], bool]:
     """Whether a prompt is the person's, was made from their message, or may hold their words."""
 
-    def match(prompt: Prompt) -> bool:
-        caller = prompt.caller
+    def match(answer: Answer) -> bool:
+        caller = answer.caller
         theirs = caller.user_id == found.user_id or (
             caller.source is not None and caller.source.author_id == found.user_id
         )
-        used = caller.guild_id is not None and (caller.guild_id, prompt.template) in found.tricks
+        used = caller.guild_id is not None and (caller.guild_id, answer.request.name) in found.tricks
         return theirs or used or caller.channel_id in found.channels
 
     return match

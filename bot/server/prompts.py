@@ -1,24 +1,25 @@
-"""The prompt behind an answer: what the Prompt button shows.
+"""The answers that people got, with the prompts behind them: what the Prompt button shows.
 
-Every answer's prompt is held in memory for a while. Public answers' prompts are kept in the database as well,
-for the operator's number of days; private ones only when their asker presses Prompt, and none at all where the
-operator keeps none.
+Every answer is held in memory for a while. Public answers are kept in the database as well, for the operator's
+number of days; private ones only when their asker presses Prompt. Nothing is kept where the operator keeps nothing.
 """
 
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import inf
 from time import time
 from typing import Any
 
 from bot.core.caller import Caller, SourceMessage
-from bot.core.settings import STAND_IN
-from bot.llm.completion import Answer
+from bot.core.errors import FewshotError
+from bot.llm.completion import Answer, parsed
+from bot.llm.output_parsers import Reply
+from bot.llm.prices import Usage
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.storage import prompts as rows
@@ -33,92 +34,6 @@ SETTLING = 10
 DELETED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What was sent, what came back, what it took. `usd` is None where the model's price is not known.
-
-    `source` and `values` are the template and what it was filled with, so that the same input can be run again
-    with other examples; prompts that no template made have none. `finish` is "unasked" where no model is connected.
-    `at` is when it was asked, in seconds since 1970.
-    """
-
-    id: str
-    caller: Caller
-    template: str
-    technique: str
-    examples: int
-    messages: tuple[dict[str, str], ...]
-    parameters: dict[str, Any]
-    text: str
-    model: str
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    estimated: bool
-    seconds: float
-    usd: str | None
-    finish: str
-    at: float = field(default_factory=time)
-    message_id: int | None = None
-    source: ChatTemplate | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-
-
-def prompt_of(
-    answer: Answer,
-    caller: Caller,
-    prompt_id: str,
-    source: ChatTemplate | None = None,
-    values: Mapping[str, str] | None = None,
-) -> Prompt:
-    """The prompt behind `answer`, which came of `source` filled with `values`."""
-    request, usage = answer.request, answer.usage
-    return Prompt(
-        id=prompt_id,
-        caller=caller,
-        template=request.template,
-        technique=request.technique,
-        examples=request.examples,
-        messages=answer.messages,
-        parameters=dict(answer.parameters),
-        text=answer.text,
-        model=answer.model,
-        prompt_tokens=usage.prompt,
-        cached_tokens=usage.cached,
-        completion_tokens=usage.completion,
-        estimated=usage.estimated,
-        seconds=round(answer.seconds, 2),
-        usd=None if answer.price is None else str(Decimal(answer.price).normalize()),
-        finish=answer.finish,
-        source=source,
-        values=dict(values or {}),
-    )
-
-
-def dry_run(request: Request, caller: Caller, source: ChatTemplate, values: Mapping[str, str]) -> Prompt:
-    """The prompt that would have been sent, were a model connected."""
-    return Prompt(
-        id=new_id(),
-        caller=caller,
-        template=request.template,
-        technique=request.technique,
-        examples=request.examples,
-        messages=request.messages,
-        parameters=dict(request.parameters),
-        text="",
-        model=STAND_IN,
-        prompt_tokens=0,
-        cached_tokens=0,
-        completion_tokens=0,
-        estimated=False,
-        seconds=0.0,
-        usd=None,
-        finish="unasked",
-        source=source,
-        values=dict(values),
-    )
-
-
 def new_id() -> str:
     """An id that nobody guesses; short, because it travels in a button."""
     return secrets.token_urlsafe(9)
@@ -128,7 +43,7 @@ def new_id() -> str:
 class _Erasure:
     """Prompts that `match` and were asked before `until` are neither held nor kept."""
 
-    match: Callable[[Prompt], bool]
+    match: Callable[[Answer], bool]
     until: float = inf
 
 
@@ -137,37 +52,37 @@ class Prompts:
 
     def __init__(self, database: Database, retention_days: int, now: Callable[[], float] = time) -> None:
         self._database, self._days, self._now = database, retention_days, now
-        self._held: OrderedDict[str, Prompt] = OrderedDict()
+        self._held: OrderedDict[str, Answer] = OrderedDict()
         self._erasures: list[_Erasure] = []
         self._deleted: OrderedDict[int, None] = OrderedDict()
 
-    def hold(self, prompt: Prompt) -> None:
-        """Hold `prompt` in memory; the oldest goes when there are too many."""
-        if self._is_erased(prompt):
+    def cache(self, answer: Answer) -> None:
+        """Keep `answer` in memory; the oldest goes when there are too many."""
+        if self._is_erased(answer):
             return
-        self._held[prompt.id] = prompt
+        self._held[answer.id] = answer
         while len(self._held) > HELD:
             self._held.popitem(last=False)
 
-    async def keep(self, prompt: Prompt, *, new: bool = True, soon: bool = False) -> None:
-        """Keep `prompt` over restarts, unless the operator keeps none; `new` says that it never was before.
+    async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
+        """Store `answer` in the database, unless the operator keeps none; `new` says that it never was before.
 
         A new one joins the next group of writes, which `soon` begins at once: where no other answer is under way,
-        that costs nothing, and leaves a `kill -9` no half second in which the prompt could be lost.
+        that costs nothing, and leaves a `kill -9` no half second in which the answer could be lost.
         """
-        if not self._days or self._is_erased(prompt):
+        if not self._days or self._is_erased(answer):
             return
-        caller = prompt.caller
+        caller = answer.caller
         row = rows.KeptPrompt(
-            prompt.id,
-            prompt.at,
+            answer.id,
+            answer.at,
             caller.user_id,
             caller.guild_id,
             caller.channel_id,
-            prompt.message_id,
+            answer.message_id,
             caller.source.message_id if caller.source else None,
             caller.source.author_id if caller.source else None,
-            _body(prompt),
+            _body(answer),
         )
         if new:
             rows.keep(self._database, row)
@@ -176,27 +91,16 @@ class Prompts:
         else:
             await rows.replace(self._database, row)
 
-    async def find(self, prompt_id: str) -> Prompt | None:
-        """The prompt with this id, while it is held or kept."""
+    async def find(self, prompt_id: str) -> Answer | None:
+        """The answer with this id, while it is held or kept."""
         if prompt_id in self._held:
             return self._held[prompt_id]
         row = await rows.find(self._database, prompt_id) if self._days else None
         if row is None:
             return None
-        data = json.loads(row.body)
-        source = data.get("source")
-        quoted = SourceMessage(row.source_id, row.author_id) if row.source_id and row.author_id else None
-        return Prompt(
-            **{
-                **data,
-                "id": row.id,
-                "at": row.at,
-                "caller": Caller(row.user_id, row.guild_id, row.channel_id, quoted),
-                "messages": tuple(data["messages"]),
-                "message_id": row.message_id,
-                "source": ChatTemplate.from_dict(source, name=data["template"]) if source else None,
-            }
-        )
+        source = SourceMessage(row.source_id, row.author_id) if row.source_id and row.author_id else None
+        caller = Caller(row.user_id, row.guild_id, row.channel_id, source)
+        return replace(_from_body(row.body), id=row.id, at=row.at, caller=caller, message_id=row.message_id)
 
     async def forget_old(self) -> int:
         """Drop what is older than the operator's number of days; how many were kept so long.
@@ -205,7 +109,7 @@ class Prompts:
         """
         now = self._now()
         oldest = now - max(self._days * DAY, HOUR)
-        self._drop(lambda prompt: prompt.at < oldest)
+        self._drop(lambda answer: answer.at < oldest)
         # Nothing asks for a whole day: what was on its way when something was erased has come to an end by then.
         self._erasures = [one for one in self._erasures if one.until > now - DAY]
         return await rows.drop_before(self._database, now - self._days * DAY)
@@ -220,7 +124,7 @@ class Prompts:
         await rows.drop_of_message(self._database, list(message_ids))
 
     @contextmanager
-    def erasing(self, match: Callable[[Prompt], bool]) -> Iterator[None]:
+    def erasing(self, match: Callable[[Answer], bool]) -> Iterator[None]:
         """Hold none of the prompts that `match`, while the block drops those that are kept.
 
         What is being asked meanwhile is held and kept no more when it comes back, however late.
@@ -235,26 +139,77 @@ class Prompts:
 
     def held_by(self, user_id: int) -> list[dict[str, Any]]:
         """What is held in memory of a person's own prompts, for their export."""
-        mine = [prompt for prompt in self._held.values() if prompt.caller.user_id == user_id]
-        return [{"id": prompt.id, "at": prompt.at, **json.loads(_body(prompt))} for prompt in mine]
+        mine = [answer for answer in self._held.values() if answer.caller.user_id == user_id]
+        return [{"id": answer.id, "at": answer.at, **json.loads(_body(answer))} for answer in mine]
 
-    def _drop(self, match: Callable[[Prompt], bool]) -> None:
-        for prompt in [prompt for prompt in self._held.values() if match(prompt)]:
-            del self._held[prompt.id]
+    def _drop(self, match: Callable[[Answer], bool]) -> None:
+        for answer in [answer for answer in self._held.values() if match(answer)]:
+            del self._held[answer.id]
 
-    def _is_erased(self, prompt: Prompt) -> bool:
-        erased = any(prompt.at <= one.until and one.match(prompt) for one in self._erasures)
-        return erased or self._stood_in_deleted(prompt)
+    def _is_erased(self, answer: Answer) -> bool:
+        erased = any(answer.at <= one.until and one.match(answer) for one in self._erasures)
+        return erased or self._stood_in_deleted(answer)
 
-    def _stood_in_deleted(self, prompt: Prompt) -> bool:
-        quoted = prompt.caller.source
-        return prompt.message_id in self._deleted or (quoted is not None and quoted.message_id in self._deleted)
+    def _stood_in_deleted(self, answer: Answer) -> bool:
+        quoted = answer.caller.source
+        return answer.message_id in self._deleted or (quoted is not None and quoted.message_id in self._deleted)
 
 
-def _body(prompt: Prompt) -> str:
-    """The part of a prompt that has no column of its own, as JSON."""
-    data = {item.name: getattr(prompt, item.name) for item in fields(prompt)}
-    for name in ("id", "caller", "at", "message_id"):
-        del data[name]
-    data["source"] = prompt.source.to_dict() if prompt.source else None
+def _body(answer: Answer) -> str:
+    """The part of an answer that has no column of its own, as JSON."""
+    request, usage = answer.request, answer.usage
+    data = {
+        "template": request.name,
+        "technique": request.technique,
+        "examples": request.examples,
+        "messages": request.messages,
+        "parameters": dict(answer.parameters),
+        "text": answer.text,
+        "model": answer.model,
+        "prompt_tokens": usage.prompt,
+        "cached_tokens": usage.cached,
+        "completion_tokens": usage.completion,
+        "estimated": usage.estimated,
+        "seconds": round(answer.seconds, 2),
+        "usd": None if answer.price is None else str(answer.price.normalize()),
+        "finish": answer.finish,
+        "repaired": answer.repaired,
+        "source": answer.template.to_dict() if answer.template else None,
+        "values": dict(answer.values),
+    }
     return json.dumps(data, ensure_ascii=False)
+
+
+def _from_body(body: str) -> Answer:
+    """The answer in a body that `_body` made, now or in an earlier version."""
+    data = json.loads(body)
+    template = ChatTemplate.from_dict(data["source"], name=data["template"]) if data.get("source") else None
+    request = Request(
+        tuple(data["messages"]),
+        template.parameters if template else data["parameters"],
+        data["template"],
+        data["examples"],
+        template,
+        data.get("values") or {},
+    )
+    usage = Usage(data["prompt_tokens"], data["cached_tokens"], data["completion_tokens"], data["estimated"])
+    return Answer(
+        text=data["text"],
+        reply=_reply(data["text"], template),
+        model=data["model"],
+        request=request,
+        parameters=data["parameters"],
+        usage=usage,
+        seconds=data["seconds"],
+        finish=data["finish"],
+        repaired=data.get("repaired", False),
+        price=None if data["usd"] is None else Decimal(data["usd"]),
+    )
+
+
+def _reply(text: str, template: ChatTemplate | None) -> Reply:
+    """The parsed reply; the plain text where it cannot be parsed any more."""
+    try:
+        return parsed(text, template)
+    except FewshotError:
+        return text

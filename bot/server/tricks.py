@@ -10,8 +10,8 @@ from time import time
 
 from bot.core.errors import InputError, NotFoundError
 from bot.core.text import shorten
+from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
-from bot.server.prompts import Prompt
 from bot.server.trick import Example, Trick, settled, trick_of
 from bot.storage import tricks as rows
 from bot.storage.database import Database
@@ -145,20 +145,20 @@ class Tricks:
         if not await rows.remove(self._database, guild_id, _folded(name)):
             raise NotFoundError("This server has no trick called {name}.", name=shorten(name, 40))
 
-    async def suggest(self, prompt: Prompt, user_id: int) -> Suggestion:
-        """Store the last example of `prompt`'s template, a correction, for the managers of its server.
+    async def suggest(self, answer: Answer, user_id: int) -> Suggestion:
+        """Store the last example of `answer`'s template, a correction, for the managers of its server.
 
         Raises `InputError` where it cannot become a trick's example, or too many wait already.
         """
-        if prompt.source is None or prompt.caller.guild_id is None or not prompt.source.examples:
+        if answer.template is None or answer.caller.guild_id is None or not answer.template.examples:
             raise InputError("Only a correction made in a server can be suggested to it.")
-        if prompt.caller.source is not None and prompt.caller.source.author_id != user_id:
+        if answer.caller.source is not None and answer.caller.source.author_id != user_id:
             raise InputError("That text is somebody else's, so it cannot become an example; suggest one of your own.")
-        trick = trick_of(settled(prompt.source, prompt.values))
+        trick = trick_of(settled(answer.template, answer.values))
         example = checked(trick.examples[-1])
         body = json.dumps(trick.template(trick.examples[:-1]).to_dict(), ensure_ascii=False)
         row = rows.SuggestionRow(
-            _id(), prompt.caller.guild_id, user_id, time(), prompt.template, body, example.given, example.wanted
+            _id(), answer.caller.guild_id, user_id, time(), answer.request.name, body, example.given, example.wanted
         )
         if await rows.suggest(self._database, row, most=MOST_SUGGESTIONS) == "full":
             raise InputError("Many suggestions wait for the managers of this server already; try again another day.")

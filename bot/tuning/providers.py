@@ -88,7 +88,7 @@ class DeskPurse:
     ) -> Answer:
         """Ask at the expense of the person `user_id`."""
         gateway = self._desk if chat is None else self._desk_of(chat)
-        return (await gateway.serve(Caller(user_id), template, values, hold=False)).answer
+        return await gateway.ask(Caller(user_id), template.fill(values), cache=False)
 
     def paid(self, bill: Bill) -> None:
         """Let the ledger count what was paid."""

@@ -8,7 +8,7 @@ import discord
 from bot.answers.service import buttons
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import _
-from bot.server.model_gateway import Served
+from bot.llm.completion import Answer
 from bot.services import Services
 from bot.tuning.asking import NotTrainedError, Question, Similar
 from bot.ui.actions import ActionButton
@@ -54,24 +54,23 @@ class Asking:
         await reply.finish_card(card.layout())
 
     async def _answer(self, reply: Reply, interaction: discord.Interaction[Any], question: Question) -> None:
-        served = await self.served(interaction, question, reply)
-        prompt = served.prompt
+        answer = await self.answer(interaction, question, reply)
         items = [
-            *buttons(prompt, private=reply.private),
-            ActionButton("where", prompt.id, label=_("Where from?"), emoji="🧭"),
+            *buttons(answer, private=reply.private),
+            ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭"),
         ]
-        text = discord.utils.escape_markdown(served.answer.text) or _("*The model gave no answer.*")
+        text = discord.utils.escape_markdown(answer.text) or _("*The model gave no answer.*")
         message = await reply.finish(Page(text, f"-# {await self.names.of(question.model)}", items))
-        await self._services.answers.keep(message, prompt, private=reply.private)
+        await self._services.answers.keep(message, answer, private=reply.private)
 
-    async def served(
+    async def answer(
         self, interaction: discord.Interaction[Any], question: Question, reply: Reply | None = None
-    ) -> Served:
+    ) -> Answer:
         """The answer to `question`; raises `ModelError`, which says so where the provider has deleted the model."""
         gateway = await self._services.workshop.gateway(question.model.provider)
         try:
-            return await gateway.serve(
-                caller_of(interaction), question.template, question.values, reply.show if reply else None
+            return await gateway.ask(
+                caller_of(interaction), question.template.fill(question.values), reply.show if reply else None
             )
         except ModelError as error:
             raise await self._services.tuning.explained(question, error) from error
@@ -80,9 +79,9 @@ class Asking:
         """The training rows that are most like the question of an answer, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is None or prompt.source is None:
+        if prompt is None or prompt.template is None:
             raise NotFoundError("The question behind this answer is not kept any more; ask it again.")
-        model = str(prompt.source.parameters.get("model", ""))
+        model = str(prompt.template.parameters.get("model", ""))
         asked = prompt.values.get("question", "")
         rows = await self._services.tuning.similar(model, asked)
         await interaction.edit_original_response(view=_similar(asked, rows).layout())

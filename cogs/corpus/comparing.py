@@ -12,7 +12,6 @@ from bot.core.text import closed
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
-from bot.server.model_gateway import Served
 from bot.services import Services
 from bot.tuning.asking import NotTrainedError, Question
 from bot.tuning.compare import Column, Comparison
@@ -33,7 +32,7 @@ class PromptPurse:
 
     def __init__(self, services: Services, interaction: discord.Interaction[Any], question: Question) -> None:
         self._services, self._interaction, self._question = services, interaction, question
-        self.served: list[Served] = []
+        self.answers: list[Answer] = []
 
     @property
     def chat_model(self) -> str:
@@ -46,21 +45,17 @@ class PromptPurse:
         """Ask as a command does; the server's limits hold as well."""
         gateway = self._services.gateway if chat is None else self._services.workshop.desk_of(chat)
         try:
-            served = await gateway.serve(caller_of(self._interaction), template, values)
+            answer = await gateway.ask(caller_of(self._interaction), template.fill(values))
         except ModelError as error:
             if template.parameters.get("model") != self._question.model.name:
                 raise
             raise await self._services.tuning.explained(self._question, error) from error
-        self.served.append(served)
-        return served.answer
+        self.answers.append(answer)
+        return answer
 
     def paid(self, bill: Bill) -> None:
         """Nobody is trained here."""
         raise RuntimeError("a comparison starts no job")
-
-    def behind(self, answer: Answer) -> Served:
-        """What stands behind an answer that was given."""
-        return next(served for served in self.served if served.answer is answer)
 
 
 class Comparing:
@@ -83,12 +78,11 @@ class Comparing:
                     return
                 purse = PromptPurse(self._services, interaction, question)
                 compared = await self._services.tuning.compare(corpus, text, interaction.user.id, purse)
-                message = await reply.finish_card(_card(question, compared, purse).layout())
-                prompts = (served.prompt for served in purse.served)
-                await self._services.answers.keep(message, *prompts, private=private)
+                message = await reply.finish_card(_card(question, compared).layout())
+                await self._services.answers.keep(message, *purse.answers, private=private)
 
 
-def _card(question: Question, compared: Comparison, purse: PromptPurse) -> Card:
+def _card(question: Question, compared: Comparison) -> Card:
     """A block for each way, how the facts were chosen, and when training has paid for itself."""
     asked = question.values["question"]
     card = Card(_("{corpus}, compared", corpus=question.model.corpus)).text(
@@ -96,15 +90,14 @@ def _card(question: Question, compared: Comparison, purse: PromptPurse) -> Card:
     )
     prompts: list[discord.ui.Item[Any]] = []
     for number, column in enumerate(compared.columns, 1):
-        card.line().text(f"**{number} · {column.title}**\n{_block(question, column, purse)}")
+        card.line().text(f"**{number} · {column.title}**\n{_block(question, column)}")
         if column.answer is not None:
-            prompt = purse.behind(column.answer).prompt
-            prompts.append(ActionButton("prompt", prompt.id, label=_("Prompt {n}", n=number), emoji="🔍"))
+            prompts.append(ActionButton("prompt", column.answer.id, label=_("Prompt {n}", n=number), emoji="🔍"))
     card.line().text(compared.paid).text(f"-# {compared.facts}")
     return card.row(*prompts)
 
 
-def _block(question: Question, column: Column, purse: PromptPurse) -> str:
+def _block(question: Question, column: Column) -> str:
     """An answer with what it took, or why there is none."""
     if column.answer is None:
         return column.why
@@ -112,6 +105,6 @@ def _block(question: Question, column: Column, purse: PromptPurse) -> str:
     shown = discord.utils.escape_markdown(closed(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
     pocket = column.model == question.model.name and question.model.provider == ENGINE
     name = _(POCKET_NAME) if pocket else author(column.answer.model)
-    small = [name, *figures(purse.behind(column.answer).prompt)[1:]]
+    small = [name, *figures(column.answer)[1:]]
     shown = shown or _("*no answer*")
     return f"{shown}\n-# {' · '.join(small)}"

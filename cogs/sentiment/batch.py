@@ -62,9 +62,7 @@ class Batch:
                 except AnswerDeletedError:
                     return
                 except NoModelError as error:
-                    await self._services.answers.show_prompt_instead(
-                        reply, interaction, self._template, {"review": rows[0].review}, error
-                    )
+                    await self._services.answers.show_prompt_instead(reply, interaction, error)
                     return
                 await reply.finish(await self._page(rows, private=private))
 
@@ -102,9 +100,8 @@ class Batch:
 
     async def _rate(self, interaction: discord.Interaction[Any], row: Row) -> None:
         try:
-            served = await self._services.gateway.serve(
-                caller_of(interaction), self._template, {"review": row.review}, hold=False
-            )
+            request = self._template.fill({"review": row.review})
+            answer = await self._services.gateway.ask(caller_of(interaction), request, cache=False)
         except NoModelError:
             raise
         except (LimitError, ModelError, BlockedError) as error:
@@ -113,8 +110,8 @@ class Batch:
             if _is_for_all(error) or self._failed_in_a_row >= MOST_IN_A_ROW:
                 self._stop = error
         else:
-            assert isinstance(served.answer.reply, Rating), "the template asks for ratings"
-            row.rating = served.answer.reply
+            assert isinstance(answer.reply, Rating), "the template asks for ratings"
+            row.rating = answer.reply
             self._failed_in_a_row = 0
 
     async def _page(self, rows: list[Row], *, private: bool) -> Page:

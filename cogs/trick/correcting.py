@@ -4,12 +4,12 @@ from typing import Any
 
 import discord
 
-from bot.answers.rendering import page_of, text_again
+from bot.answers.rendering import page_of
 from bot.answers.service import buttons_of, footer
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.text import closed
-from bot.server.prompts import Prompt
+from bot.llm.completion import Answer
 from bot.server.trick import corrected, main_input
 from bot.server.tricks import LONGEST_EXAMPLE
 from bot.services import Services
@@ -37,7 +37,7 @@ class Correcting:
         """What can be done with an answer beside looking at its prompt: the asker may correct it, anyone report it."""
         lines, buttons = [], []
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is not None and prompt.source is not None and prompt.caller.user_id == interaction.user.id:
+        if prompt is not None and prompt.template is not None and prompt.caller.user_id == interaction.user.id:
             lines.append(
                 _(
                     "**Not like that…** You say how the answer should have been, and I try again with that as an "
@@ -58,8 +58,8 @@ class Correcting:
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The window with the input and the answer, to be mended."""
         prompt = await self._own(interaction, prompt_id)
-        assert prompt.source is not None, "checked above"
-        name = main_input(prompt.source, prompt.values)
+        assert prompt.template is not None, "checked above"
+        name = main_input(prompt.template, prompt.values)
         given = prompt.values[name]
         if len(given) > LONGEST_EXAMPLE:
             raise InputError(
@@ -71,34 +71,34 @@ class Correcting:
 
         await interaction.response.send_modal(CorrectModal(given, prompt.text[:LONGEST_EXAMPLE], submit))
 
-    async def _again(self, interaction: discord.Interaction[Any], prompt: Prompt, text: str, wanted: str) -> None:
+    async def _again(self, interaction: discord.Interaction[Any], prompt: Answer, text: str, wanted: str) -> None:
         """Run the same input with the correction as one more example; before and after, for the asker alone."""
         if not text.strip() or not wanted.strip():
             raise InputError("A correction needs both: what came in, and what the answer should be.")
         if wanted.strip() == prompt.text.strip():
             raise InputError("That is the answer as it was; change it to what you would rather have.")
-        assert prompt.source is not None, "checked before the window opened"
-        template = corrected(prompt.source, prompt.values, text.strip(), wanted.strip())
+        assert prompt.template is not None, "checked before the window opened"
+        template = corrected(prompt.template, prompt.values, text.strip(), wanted.strip())
         with self._services.work.on(interaction):
             async with Reply(interaction, private=True) as reply:
                 reply.show(_("Trying again with your correction as an example …"), writing=False)
                 try:
                     caller = caller_of(interaction, prompt.caller.source)
-                    served = await self._services.gateway.serve(caller, template, prompt.values)
+                    answer = await self._services.gateway.ask(caller, template.fill(prompt.values))
                 except NoModelError as error:
-                    await self._services.answers.show_prompt_instead(reply, interaction, template, prompt.values, error)
+                    await self._services.answers.show_prompt_instead(reply, interaction, error)
                     return
-                items: list[discord.ui.Item[Any]] = buttons_of(served.prompt.id, share=True)
+                items: list[discord.ui.Item[Any]] = buttons_of(answer.id, share=True)
                 quoted = prompt.caller.source
                 # A text that somebody else wrote is not the asker's to give away.
                 if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
                     label = _("Suggest to the server")
-                    items.append(ActionButton("suggest", served.prompt.id, label=label, emoji="📥"))
-                answer = text_again(prompt.text, prompt.source)
-                before = closed(answer[:BEFORE]) + (" …" if len(answer) > BEFORE else "")
-                after = page_of(served.answer).text
+                    items.append(ActionButton("suggest", answer.id, label=label, emoji="📥"))
+                given = page_of(prompt).text
+                before = closed(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
+                after = page_of(answer).text
                 shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=after)
-                await reply.finish(Page(shown, footer(served.answer, _("with your correction")), items))
+                await reply.finish(Page(shown, footer(answer, _("with your correction")), items))
 
     async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Hand the correction to the managers of the server, once."""
@@ -113,10 +113,10 @@ class Correcting:
         )
         await interaction.followup.send(_(sentence), ephemeral=True)
 
-    async def _own(self, interaction: discord.Interaction[Any], prompt_id: str) -> Prompt:
+    async def _own(self, interaction: discord.Interaction[Any], prompt_id: str) -> Answer:
         """The prompt of one's own answer; raises where it is another's, or gone."""
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is None or prompt.source is None:
+        if prompt is None or prompt.template is None:
             raise NotFoundError(GONE)
         if prompt.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can correct this answer.")

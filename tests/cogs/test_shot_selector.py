@@ -77,9 +77,9 @@ async def test_the_ladder_works_after_a_restart(tmp_path: Path) -> None:
     async with simulated(tmp_path) as sim:
         found = await sim.services.prompts.find(prompt_id)
         assert found is not None
-        assert found.source is not None
+        assert found.template is not None
         assert dict(found.values) == {"review": REVIEW}
-        assert found.source.with_examples(1).fill(found.values).messages[-1]["content"] == REVIEW
+        assert found.template.with_examples(1).fill(found.values).messages[-1]["content"] == REVIEW
 
 
 async def test_only_the_asker_and_managers_may_climb(sim: Simulated) -> None:

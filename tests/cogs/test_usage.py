@@ -28,13 +28,13 @@ async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) 
     caller = Caller(sim.member.id, guild)
     await sim.services.guilds.limit(guild, user=1, guild=None)
     with pytest.raises(LimitError) as refusal:
-        await gateway.serve(caller, template, values)
+        await gateway.ask(caller, template.fill(values))
     needed = re.search(r"about ([\d,]+)", str(refusal.value))
     assert needed is not None
     one = int(needed[1].replace(",", ""))
     await sim.services.guilds.limit(guild, user=50 * one + one // 2, guild=None)
     sim.model.holds()
-    calls = [asyncio.create_task(gateway.serve(caller, template, values)) for _ in range(200)]
+    calls = [asyncio.create_task(gateway.ask(caller, template.fill(values))) for _ in range(200)]
     for refused_call in islice(asyncio.as_completed(calls), 150):
         with pytest.raises(LimitError, match="frees up <t:"):
             await refused_call
@@ -43,7 +43,7 @@ async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) 
     served = [result for result in results if not isinstance(result, BaseException)]
     refused = [result for result in results if isinstance(result, LimitError)]
     assert (len(served), len(refused)) == (50, 150)
-    assert await counted(sim) == (50, sum(result.answer.usage.total for result in served))
+    assert await counted(sim) == (50, sum(result.usage.total for result in served))
     assert sim.services.ledger.today(caller)["member"][0] == (await counted(sim))[1]
 
 

@@ -154,7 +154,7 @@ async def test_no_model_connected_carries_the_request_that_would_have_been_sent(
 ) -> None:
     fake.fails(422, code="no_model_connected")
     with pytest.raises(NoModelError) as caught:
-        await ask(client, ASK, ASK.fill({}))
+        await ask(client, ASK.fill({}))
     assert caught.value.request == ASK.fill({})
 
 

@@ -24,7 +24,7 @@ def library() -> TemplateRegistry:
 async def chosen(library: TemplateRegistry, client: ChatClient) -> Choice:
     select = library.get("select")
     request = select.fill({"tricks": catalogue(library.templates), "request": "Say hello in Dutch"})
-    answer = await ask(client, select, request)
+    answer = await ask(client, request)
     assert isinstance(answer.reply, dict)
     return checked(answer.reply, library.templates)
 

@@ -23,7 +23,7 @@ def told(request: Request) -> str:
 
 def prompts(at: Table) -> list[Request]:
     """The requests of turns alone."""
-    return [request for request, _ in at.teller.requests if request.template == "adventure"]
+    return [request for request, _ in at.teller.requests if request.name == "adventure"]
 
 
 async def test_every_prompt_stays_within_the_budget_and_summaries_take_the_place_of_old_turns() -> None:
@@ -59,7 +59,7 @@ async def test_the_server_pays_for_the_memory_and_the_player_for_the_turn() -> N
         for number in range(20):
             await at.act(story, f"step {number}")
         await at.adventures.memory.settled()
-        payers = {request.template: payer.user_id for request, payer in at.teller.requests}
+        payers = {request.name: payer.user_id for request, payer in at.teller.requests}
         assert payers == {"adventure": ANN.id, "summary": 0}
 
 

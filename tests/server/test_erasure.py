@@ -52,8 +52,8 @@ async def test_the_story_and_the_others_words_stay_where_a_player_is_forgotten(
     reply = "Annabel and the others enter the hall. annabel's lamp burns."
     _, path = await story_of(database, (ANN, "Annabel", "open the door"), (BEN, "Ben", "I wink at Annabel"), told=reply)
     await put(database, "tale", Branch("my secret place", path[0].id, ANN), 9)
-    bens = replace(prompt(clock()), caller=Caller(BEN, 10, 100), template="adventure")
-    await prompts.keep(bens)
+    bens = replace(prompt(clock(), name="adventure"), caller=Caller(BEN, 10, 100))
+    await prompts.persist(bens)
     await privacy.delete(ANN)
     first, second = await turns.path(database, path[-1].id, whole=True)
     assert (first.player, first.player_id, first.words) == ("a player", 0, "…")
@@ -89,9 +89,9 @@ async def test_a_trick_lives_on_by_the_examples_of_others(
     await tricks.add_example(10, BEN, "shout", "hello", "HELLO")
     await tricks.teach(10, ANN, "whisper", "Write it as I would whisper it.", Example("HEY", "hey"))
     await tricks.teach(10, BEN, "sing", "Write it as a song.", Example("tra", "la"))
-    used = [replace(prompt(clock()), caller=Caller(BEN, 10, 5), template=name) for name in ("shout", "select", "sing")]
+    used = [replace(prompt(clock(), name=name), caller=Caller(BEN, 10, 5)) for name in ("shout", "select", "sing")]
     for one in used:
-        await prompts.keep(one)
+        await prompts.persist(one)
     await privacy.delete(ANN)
     shout = await tricks.get(10, "shout")
     assert shout.examples == (Example("hello", "HELLO"),)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -54,12 +55,12 @@ async def test_an_answer_is_reserved_and_settled_to_its_usage(
     fake: FakeModel, gateway: ModelGateway, database: Database
 ) -> None:
     fake.usage = {"prompt_tokens": 1_000, "completion_tokens": 500}
-    served = await gateway.serve(ANN, TEXT, {"text": "Hello"})
+    answer = await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
     (row,) = await rows(database)
     assert (row.purpose, row.settled, row.prompt_tokens, row.completion_tokens) == ("echo", True, 1_000, 500)
     assert row.nanodollars == 1_000 * 100 + 500 * 500
     assert row.reserved >= 1_000
-    assert (served.prompt.prompt_tokens, served.prompt.usd) == (1_000, "0.00035")
+    assert (answer.usage.prompt, answer.price) == (1_000, Decimal("0.00035"))
 
 
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
@@ -67,14 +68,14 @@ async def test_the_longest_answer_that_a_template_allows_is_reserved(
     gateway: ModelGateway, database: Database, limit: str
 ) -> None:
     small = ChatTemplate.from_dict({limit: 7, "messages": [{"role": "user", "content": "{{text}}"}]})
-    await gateway.serve(ANN, small, {"text": "Hello"})
+    await gateway.ask(ANN, small.fill({"text": "Hello"}))
     assert (await rows(database))[0].reserved < 30
 
 
 async def test_a_repair_turn_is_paid_by_the_asker(fake: FakeModel, gateway: ModelGateway, database: Database) -> None:
     fake.says("Great", "5: Great")
     fake.usage = {"prompt_tokens": 10, "completion_tokens": 5}
-    await gateway.serve(ANN, STARS, {"text": "Hello"})
+    await gateway.ask(ANN, STARS.fill({"text": "Hello"}))
     (row,) = await rows(database)
     assert (row.prompt_tokens, row.completion_tokens) == (20, 10)
 
@@ -83,7 +84,7 @@ async def test_two_useless_answers_are_paid_as_well(fake: FakeModel, gateway: Mo
     fake.says("Great")
     fake.usage = {"prompt_tokens": 10, "completion_tokens": 5}
     with pytest.raises(ReplyError):
-        await gateway.serve(ANN, STARS, {"text": "Hello"})
+        await gateway.ask(ANN, STARS.fill({"text": "Hello"}))
     (row,) = await rows(database)
     assert (row.settled, row.prompt_tokens) == (True, 20)
 
@@ -92,12 +93,12 @@ async def test_a_broken_answer_is_settled_at_an_estimate(
     fake: FakeModel, gateway: ModelGateway, database: Database
 ) -> None:
     fake.breaks_off(after=2)
-    served = await gateway.serve(ANN, TEXT, {"text": "Hello"})
+    answer = await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
     (row,) = await rows(database)
     assert row.settled
     assert row.prompt_tokens > 0
     assert row.completion_tokens > 0
-    assert served.prompt.estimated
+    assert answer.usage.estimated
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, None), (400, None), (422, "no_model_connected")])
@@ -106,7 +107,7 @@ async def test_a_call_that_the_server_refused_costs_nothing(
 ) -> None:
     fake.fails(status, code=code)
     with pytest.raises(ModelError) as caught:
-        await gateway.serve(ANN, TEXT, {"text": "Hello"})
+        await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
     assert isinstance(caught.value, NoModelError) == (code is not None)
     (row,) = await rows(database)
     assert (row.settled, row.prompt_tokens, row.completion_tokens, row.nanodollars) == (True, 0, 0, 0)
@@ -116,16 +117,16 @@ async def test_what_cannot_be_filled_is_neither_reserved_nor_sent(
     fake: FakeModel, gateway: ModelGateway, database: Database
 ) -> None:
     with pytest.raises(TemplateError):
-        await gateway.serve(ANN, TEXT, {})
+        await gateway.ask(ANN, TEXT.fill({}))
     assert await rows(database) == []
     assert fake.requests == []
 
 
 async def test_beyond_a_limit_no_model_is_asked(fake: FakeModel, gateway: ModelGateway) -> None:
     fake.usage = {"prompt_tokens": 4_500, "completion_tokens": 0}
-    await gateway.serve(ANN, TEXT, {"text": "Hello"})
+    await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
     with pytest.raises(LimitError):
-        await gateway.serve(ANN, TEXT, {"text": "Hello"})
+        await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
     assert len(fake.requests) == 1
 
 
@@ -134,7 +135,7 @@ async def test_cancelling_stops_the_call_and_settles_what_came(
 ) -> None:
     fake.says("word " * 100, pieces=100, delay=0.02)
     began = asyncio.Event()
-    asking = asyncio.create_task(gateway.serve(ANN, TEXT, {"text": "Hello"}, lambda text: began.set()))
+    asking = asyncio.create_task(gateway.ask(ANN, TEXT.fill({"text": "Hello"}), lambda text: began.set()))
     await began.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -148,7 +149,7 @@ async def test_cancelling_stops_the_call_and_settles_what_came(
 
 async def test_two_hundred_at_once_are_all_counted(fake: FakeModel, gateway: ModelGateway, database: Database) -> None:
     fake.usage = {"prompt_tokens": 3, "completion_tokens": 2}
-    asking = (gateway.serve(Caller(user, 10), TEXT, {"text": "Hello"}) for user in range(200))
+    asking = (gateway.ask(Caller(user, 10), TEXT.fill({"text": "Hello"})) for user in range(200))
     await asyncio.gather(*asking)
     made = await rows(database)
     assert len(made) == len(fake.requests) == 200
@@ -157,8 +158,8 @@ async def test_two_hundred_at_once_are_all_counted(fake: FakeModel, gateway: Mod
 
 
 async def test_a_prompt_is_held_unless_nobody_will_ask_for_it(gateway: ModelGateway, prompts: Prompts) -> None:
-    held = await gateway.serve(ANN, TEXT, {"text": "Hello"})
-    unheld = await gateway.serve(ANN, TEXT, {"text": "Hello"}, hold=False)
-    assert await prompts.find(held.prompt.id) == held.prompt
-    assert await prompts.find(unheld.prompt.id) is None
-    assert held.prompt.messages == ({"role": "user", "content": "Hello"},)
+    held = await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
+    unheld = await gateway.ask(ANN, TEXT.fill({"text": "Hello"}), cache=False)
+    assert await prompts.find(held.id) == held
+    assert await prompts.find(unheld.id) is None
+    assert held.messages == ({"role": "user", "content": "Hello"},)

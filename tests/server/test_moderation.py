@@ -48,8 +48,8 @@ async def test_what_people_write_and_what_models_answer_passes_in_this_order(
     fake: FakeModel, gateway: ModelGateway
 ) -> None:
     fake.says("Bonjour")
-    await gateway.serve(ANN, TEXT, {"text": "Good morning"})
-    await gateway.put(
+    await gateway.ask(ANN, TEXT.fill({"text": "Good morning"}))
+    await gateway.ask(
         ANN, Request(({"role": "system", "content": "Tell."}, {"role": "user", "content": "I look."}), {})
     )
     assert fake.moderator.seen == ["Good morning", "Bonjour", "I look.", "Bonjour"]
@@ -60,21 +60,21 @@ async def test_a_text_that_is_objected_to_reaches_no_model_and_costs_nothing(
     fake: FakeModel, gateway: ModelGateway
 ) -> None:
     with pytest.raises(BlockedError, match=r"does not let me send that to the model \(hate\)"):
-        await gateway.serve(ANN, TEXT, {"text": "a slur"})
+        await gateway.ask(ANN, TEXT.fill({"text": "a slur"}))
     assert fake.requests == []
 
 
 async def test_an_answer_that_is_objected_to_is_paid_for_and_not_given(fake: FakeModel, gateway: ModelGateway) -> None:
     fake.says("with a knife")
     with pytest.raises(BlockedError, match=r"answer was held back by this bot's moderation \(violence\)"):
-        await gateway.serve(ANN, TEXT, {"text": "How?"})
+        await gateway.ask(ANN, TEXT.fill({"text": "How?"}))
     assert len(fake.requests) == 1
 
 
 async def test_where_the_moderation_cannot_be_asked_nothing_passes(fake: FakeModel, gateway: ModelGateway) -> None:
     fake.moderator.down = True
     with pytest.raises(ModelError, match="moderation cannot be asked right now"):
-        await gateway.serve(ANN, TEXT, {"text": "Good morning"})
+        await gateway.ask(ANN, TEXT.fill({"text": "Good morning"}))
     assert fake.requests == []
 
 
@@ -95,10 +95,10 @@ async def test_what_is_for_adults_stands_in_age_restricted_channels_of_servers_t
     assert gateway.moderation is not None
     gateway.moderation.age_restricted = lambda channel: restricted and channel == 100
     if passes:
-        await gateway.serve(ANN, TEXT, {"text": text})
+        await gateway.ask(ANN, TEXT.fill({"text": text}))
         return
     with pytest.raises(BlockedError):
-        await gateway.serve(ANN, TEXT, {"text": text})
+        await gateway.ask(ANN, TEXT.fill({"text": text}))
 
 
 def test_a_moderation_without_a_server_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

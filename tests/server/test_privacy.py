@@ -108,7 +108,7 @@ async def test_an_export_holds_everything_and_after_the_deletion_nothing(
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
     held = replace(prompt(clock()), caller=Caller(ANN))
-    prompts.hold(held)
+    prompts.cache(held)
     first = await exported(privacy, ANN)
     assert first.keys() == PEOPLE.keys() | {"summary", "prompts_in_memory"}
     assert first["summary"]["entries"]["turns"] == 1
@@ -130,7 +130,7 @@ async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     for _ in range(20):
-        await prompts.keep(replace(prompt(clock()), caller=Caller(ANN)))
+        await prompts.persist(replace(prompt(clock()), caller=Caller(ANN)))
     assert await kept(database) == 20
     whole = await exported(privacy, ANN)
     parts = (await privacy.export(ANN, most=700)).files
@@ -145,8 +145,8 @@ async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_a
     quoting = replace(prompt(clock()), caller=Caller(BEN, 10, 100, SourceMessage(55, ANN)))
     others = replace(prompt(clock()), caller=Caller(BEN, 10, 100, SourceMessage(56, BEN)))
     for one in (quoting, others):
-        prompts.hold(one)
-        await prompts.keep(one)
+        prompts.cache(one)
+        await prompts.persist(one)
     assert await kept(database) == 2
     found = await Prompts(database, 7, clock).find(quoting.id)
     assert found is not None
@@ -166,12 +166,12 @@ async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
     late = replace(prompt(clock()), caller=Caller(ANN))
     clock.move(seconds=1)
     await privacy.delete(ANN)
-    prompts.hold(late)
-    await prompts.keep(late)
+    prompts.cache(late)
+    await prompts.persist(late)
     assert await prompts.find(late.id) is None
     clock.move(seconds=SETTLING + 1)
     new = replace(prompt(clock()), caller=Caller(ANN))
-    await prompts.keep(new)
+    await prompts.persist(new)
     assert await kept(database) == 1
 
 

@@ -1,36 +1,35 @@
 """A prompt is there while it is kept, and gone when its time, its message or its room in memory ends."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.caller import Caller
-from bot.server.prompts import DAY, HELD, HOUR, Prompt, Prompts, new_id
+from bot.llm.completion import Answer
+from bot.llm.prices import Usage
+from bot.llm.request import Request
+from bot.server.prompts import DAY, HELD, HOUR, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS
 from tests.server.conftest import Clock
 
 
-def prompt(at: float = 0.0, message_id: int | None = None) -> Prompt:
-    return Prompt(
+def prompt(at: float = 0.0, message_id: int | None = None, name: str = "translate") -> Answer:
+    messages = ({"role": "user", "content": "Grüße {{text}}"},)
+    return Answer(
+        text="Greetings",
+        reply="Greetings",
+        model="gpt-6-luna",
+        request=Request(messages, {"temperature": 0}, name),
+        parameters={"temperature": 0},
+        usage=Usage(5, 1, 2),
+        seconds=0.5,
+        price=Decimal("0.0000014"),
         id=new_id(),
         caller=Caller(1, 10, 100),
-        template="translate",
-        technique="zero-shot",
-        examples=0,
-        messages=({"role": "user", "content": "Grüße {{text}}"},),
-        parameters={"temperature": 0},
-        text="Greetings",
-        model="gpt-6-luna",
-        prompt_tokens=5,
-        cached_tokens=1,
-        completion_tokens=2,
-        estimated=False,
-        seconds=0.5,
-        usd="0.0000014",
-        finish="stop",
         at=at,
         message_id=message_id,
     )
@@ -45,27 +44,27 @@ async def kept(database: Database) -> int:
 
 async def test_a_kept_prompt_is_the_same_after_a_restart(database: Database, clock: Clock) -> None:
     made = prompt(clock(), message_id=7)
-    await Prompts(database, 7, clock).keep(made)
+    await Prompts(database, 7, clock).persist(made)
     assert await kept(database) == 1
     assert await Prompts(database, 7, clock).find(made.id) == made
 
 
 async def test_a_private_prompt_is_in_memory_alone_until_its_asker_wants_it(database: Database, clock: Clock) -> None:
     prompts, made = Prompts(database, 7, clock), prompt(clock())
-    prompts.hold(made)
+    prompts.cache(made)
     assert await prompts.find(made.id) == made
     assert await kept(database) == 0
-    await prompts.keep(made, new=False)
-    await prompts.keep(replace(made, message_id=9), new=False)
+    await prompts.persist(made, new=False)
+    await prompts.persist(replace(made, message_id=9), new=False)
     assert await kept(database) == 1
     assert await Prompts(database, 7, clock).find(made.id) == replace(made, message_id=9)
 
 
 async def test_an_operator_who_keeps_none_has_none_in_the_database(database: Database, clock: Clock) -> None:
     prompts, made = Prompts(database, 0, clock), prompt(clock())
-    prompts.hold(made)
-    await prompts.keep(made)
-    await prompts.keep(made, new=False)
+    prompts.cache(made)
+    await prompts.persist(made)
+    await prompts.persist(made, new=False)
     assert await kept(database) == 0
     assert await prompts.find(made.id) == made
     clock.move(seconds=HOUR + 1)
@@ -80,8 +79,8 @@ async def test_what_is_older_than_its_retention_goes_from_memory_and_database(
     prompts = Prompts(database, days, clock)
     old, young = prompt(clock() - days * DAY - 1), prompt(clock() - days * DAY + 1)
     for made in (old, young):
-        prompts.hold(made)
-        await prompts.keep(made)
+        prompts.cache(made)
+        await prompts.persist(made)
     assert await prompts.forget_old() == 1
     assert await prompts.find(old.id) is None
     assert await prompts.find(young.id) == young
@@ -92,8 +91,8 @@ async def test_a_deleted_message_takes_its_prompt_along(database: Database, cloc
     prompts = Prompts(database, 7, clock)
     gone, stays = prompt(clock(), message_id=1), prompt(clock(), message_id=2)
     for made in (gone, stays):
-        prompts.hold(made)
-        await prompts.keep(made)
+        prompts.cache(made)
+        await prompts.persist(made)
     await prompts.forget_message(1, 3)
     assert await prompts.find(gone.id) is None
     assert await prompts.find(stays.id) == stays
@@ -104,7 +103,7 @@ async def test_memory_holds_a_bounded_number_and_the_oldest_goes_first(database:
     prompts = Prompts(database, 7, clock)
     made = [prompt(clock()) for _ in range(HELD + 1)]
     for each in made:
-        prompts.hold(each)
+        prompts.cache(each)
     assert await prompts.find(made[0].id) is None
     assert await prompts.find(made[1].id) == made[1]
     assert await prompts.find(made[-1].id) == made[-1]
