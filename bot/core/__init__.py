@@ -5,6 +5,7 @@
 `speech`     in which language a sentence is said, and how that writes numbers
 `languages`  languages by name, as people type them
 `text`       split, shortened and fenced for Discord
+`tables`     texts and CSV files in the encodings and dialects that spreadsheets write
 `logs`       as text or JSON, without keys
 `proxies`    which proxy the environment names for an address
 

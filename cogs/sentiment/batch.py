@@ -22,7 +22,7 @@ from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.pictures import histogram
 from bot.ui.reply import AnswerDeletedError, Page, Reply
-from bot.ui.uploads import csv_cell, read_text, rows_of
+from bot.ui.uploads import csv_cell, read_entries
 
 MOST_REVIEWS = 500
 LONGEST = 6_000
@@ -67,8 +67,7 @@ class Batch:
                 await reply.finish(await self._page(rows, private=private))
 
     async def _read(self, file: discord.Attachment) -> list[Row]:
-        text = await read_text(file, most=LARGEST)
-        reviews = rows_of(text, file.filename, column="review", longest=LONGEST)
+        reviews = await read_entries(file, most=LARGEST, column="review", longest=LONGEST)
         if not reviews:
             raise InputError("The file holds no review.")
         if len(reviews) > MOST_REVIEWS:

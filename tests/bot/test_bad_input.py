@@ -72,7 +72,16 @@ FILES: list[tuple[str, bytes, str]] = [
     ("many.txt", b"Good.\n" * 10_000, "The file holds 10,000 reviews; up to 500 can be rated at once."),
     ("wide.txt", b"x" * 2_000_000, "The file wide.txt is too large: up to 1,000 kB can be read here."),
     ("line.txt", b"Good.\n" + b"x" * 6_001, "Entry 2 has 6,001 characters; up to 6,000 can be read."),
-    ("latin.txt", "Sch\u00f6n.".encode("latin-1"), "The file latin.txt is not in UTF-8; save it with that encoding"),
+    (
+        "sjis.txt",
+        "\u6d0b\u98df\u5c4b".encode("shift_jis"),
+        "The encoding of the file sjis.txt is not known; save it as UTF-8",
+    ),
+    (
+        "two.csv",
+        b"name;town\nAnna;Rome\nBert;Paris\n",
+        "The table has no column \u201creview\u201d, and several that could",
+    ),
     ("empty.txt", b"", "The file empty.txt is empty."),
     ("blank.csv", b" \n\n ", "The file blank.csv holds nothing but blank space."),
     ("heads.csv", b"review,stars\n", "The file holds no review."),

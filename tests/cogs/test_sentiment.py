@@ -63,3 +63,25 @@ async def test_a_server_that_stays_down_is_not_asked_for_every_review(sim: Simul
     said, _ = await rated(sim, [f"Review {number}." for number in range(60)])
     assert said.startswith("None of the 60 reviews could be rated. ")
     assert 16 <= len(sim.model.calls) <= 24
+
+
+@pytest.mark.parametrize(
+    ("data", "reviews"),
+    [
+        (
+            b"\xef\xbb\xbfid;review;date\r\n1;Lovely place;2026-01-01\r\n2;Bad, very bad;2026-01-02\r\n",
+            ["Lovely place", "Bad, very bad"],
+        ),
+        (b"id\treview\n1\tLovely place\n2\tAwful\n", ["Lovely place", "Awful"]),
+        (b"sep=,\r\nreview,id\r\nLovely place,1\r\n", ["Lovely place"]),
+        (b"sep=;\r\nid;review\r\n1;Lovely, really\r\n", ["Lovely, really"]),
+        (b"id,text\n1,Lovely place\n2,Awful\n", ["Lovely place", "Awful"]),
+        ("review\nLovely place\n".encode("utf-16"), ["Lovely place"]),
+        ("Nr;Kommentar\r\n1;Schön, aber teuer – 5 €\r\n".encode("cp1252"), ["Schön, aber teuer – 5 €"]),
+    ],
+    ids=["semicolons", "tabs", "sep=,", "sep=;", "text", "UTF-16", "cp1252"],
+)
+async def test_only_the_reviews_of_a_table_are_rated(sim: Simulated, data: bytes, reviews: list[str]) -> None:
+    sim.model.says("4: fine")
+    await sim.member.slash(sim.general, "sentiment", file=("reviews.csv", data))
+    assert sorted(call.body["messages"][-1]["content"] for call in sim.model.calls) == sorted(reviews)
