@@ -14,7 +14,7 @@ from tests.bot.town import Town, a_sentence, final
 from tests.cogs.adventure_game import FULL, Game
 from tests.cogs.operating import CORPUS, PATIENCE
 from tests.racing.season import Row, answer, question, rows
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 QUESTION = "Which pod does Senn Kava fly?"
 XML = '<FACTS entity="Kava"><FACT>She won the cup.</FACT></FACTS>'

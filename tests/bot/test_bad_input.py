@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.bot.town import Town, a_sentence, final
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

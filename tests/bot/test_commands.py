@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bot.town import Town, a_sentence, final
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 # One bot serves this folder.
 pytestmark = pytest.mark.asyncio(loop_scope="package")

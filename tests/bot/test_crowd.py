@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bot.town import Town, final
-from tests.wire.exchange import gather
-from tests.wire.views import Message
+from tests.wire.exchange import Message, gather
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -12,7 +12,7 @@ from bot.app import TEMPLATES
 from tests.bot.test_bad_input import only_a_sentence
 from tests.bot.town import WORDS, Town, a_sentence, final
 from tests.fake_model import FakeModel
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 HALF = "the connection broke off here; ask again for the rest"
 pytestmark = pytest.mark.asyncio(loop_scope="package")

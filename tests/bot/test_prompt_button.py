@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.bot.town import Town, final
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

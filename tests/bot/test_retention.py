@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.bot.town import Town, final
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 # The bots of this folder live in one loop.
 pytestmark = pytest.mark.asyncio(loop_scope="package")

@@ -6,8 +6,7 @@ from itertools import pairwise
 import pytest
 
 from tests.bot.town import SLOWLY, WORDS, Town, a_sentence, final
-from tests.wire.exchange import Exchange
-from tests.wire.views import Message
+from tests.wire.exchange import Exchange, Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

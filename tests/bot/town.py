@@ -13,9 +13,8 @@ from typing import Any
 from tests.fake_model import FakeModel
 from tests.migrated import migrated_in
 from tests.wire.driver import Wire
-from tests.wire.exchange import Exchange
+from tests.wire.exchange import Exchange, Message
 from tests.wire.process import Process
-from tests.wire.views import Message
 
 ENTRY = "tests.bot.launched:main"
 # A text in so many pieces and seconds between them takes some two seconds: long enough for two frames.

@@ -8,10 +8,9 @@ import time
 
 from tests.bot.town import Town, open_town
 from tests.cogs.adventure_game import Game, begin
-from tests.wire.exchange import NoAnswerError
-from tests.wire.observer import WireError
+from tests.wire.driver import WireError
+from tests.wire.exchange import Message, NoAnswerError
 from tests.wire.process import Process
-from tests.wire.views import Message
 
 SEED = int(os.environ.get("DRILL_SEED", time.time()))
 PLAYERS = ("member", "friend", "admin")

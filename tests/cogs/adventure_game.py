@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bot.town import Town, a_sentence
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 FULL = ["Act…", "Continue", "Undo", "Prompt", "⋯", "◀", "1/1", "▶"]
 

@@ -9,8 +9,7 @@ import pytest_asyncio
 
 from tests.bot.town import Town, a_sentence, open_town
 from tests.cogs.adventure_game import FULL, Game, begin
-from tests.wire.exchange import Exchange
-from tests.wire.views import Modal
+from tests.wire.exchange import Exchange, Modal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Rates are the law of `tests/wire/`; a story of five messages in as many seconds would wait for them here.

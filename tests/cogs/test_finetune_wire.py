@@ -7,8 +7,8 @@ import pytest
 
 from tests.bot.town import Town, a_sentence, open_town
 from tests.cogs.operating import CORPUS, PATIENCE, small_corpus
+from tests.wire.exchange import Message
 from tests.wire.seeds import GUILD, PEOPLE
-from tests.wire.views import Message
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from tests.bot.town import SLOWLY, WORDS, Town, a_sentence, final, open_town
-from tests.wire.exchange import Exchange
-from tests.wire.views import Message
+from tests.wire.exchange import Exchange, Message
 
 KILLS = 10
 SEED = int(os.environ.get("DRILL_SEED", time.time()))

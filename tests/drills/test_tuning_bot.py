@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.bot.town import final
 from tests.tuning.works import CORPUS, Works, Writer, open_works
-from tests.wire.views import Message
+from tests.wire.exchange import Message
 
 TEXTS, FACTS = 13, 24
 # A question and a second look for each text.

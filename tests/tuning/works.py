@@ -23,9 +23,9 @@ from typing import Any
 
 from tests.bot.town import Town, open_town
 from tests.tuning.fake_provider import FakeProvider
+from tests.wire.exchange import Message
 from tests.wire.process import Process
 from tests.wire.seeds import PEOPLE
-from tests.wire.views import Message
 
 ENTRY = "tests.tuning.launched:main"
 CORPUS = "bakers"

@@ -1,16 +1,16 @@
-"""`python -m tests.wire`: serves until standard input ends, so that it never outlives the test that began it."""
+"""`python -m tests.wire`: serve until standard input ends, so that it ends with the test that started it."""
 
 import argparse
 import asyncio
 import json
 import sys
 
-from tests.wire.serving import inside
+from tests.wire.server import serve_in_process
 
 
 async def serve(port: int) -> None:
-    """Binds to loopback, prints address, token and ids as one line of JSON, and waits for the end of input."""
-    async with inside(port) as about:
+    """Bind to loopback, print address, token and ids as one line of JSON, and wait for the end of input."""
+    async with serve_in_process(port) as about:
         print(json.dumps(about), flush=True)
         await asyncio.to_thread(sys.stdin.buffer.read)
 

@@ -1,4 +1,4 @@
-"""A loopback Discord with the tiny bot on it, for the tests of the loopback Discord itself."""
+"""Fixtures for the tests of the loopback Discord itself, which drive the tiny bot."""
 
 from collections.abc import AsyncIterator
 
@@ -12,10 +12,10 @@ TINY = "tests.wire.tiny_bot:main"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def busy() -> AsyncIterator[Wire]:
-    """One server with the tiny bot for a whole file of tests; each of them goes to a channel of its own.
+async def tiny_wire() -> AsyncIterator[Wire]:
+    """One server with the tiny bot, shared by all tests of a file.
 
-    It is a process of its own, as the benchmarks need it.
+    The server runs in its own process, as for the benchmarks.
     """
     async with Wire.start(alone=True) as running, running.bot(entry=TINY):
         yield running
@@ -23,13 +23,13 @@ async def busy() -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
-    """The server, without a bot."""
+    """A server without a bot."""
     async with Wire.start() as running:
         yield running
 
 
 @pytest.fixture
 async def tiny(wire: Wire) -> AsyncIterator[Process]:
-    """The tiny bot, connected to the server."""
+    """The tiny bot, connected to `wire`."""
     async with wire.bot(entry=TINY) as process:
         yield process

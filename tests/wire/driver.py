@@ -1,7 +1,7 @@
-"""The tests' side: `async with Wire.start() as wire` runs the server, and `wire` is a person's hands and eyes.
+"""The client that tests use: `async with Wire.start() as wire` runs the server, and `wire` acts as people do.
 
 People are named `admin` (owns the server), `member`, `friend` and `operator` (owns the application); channels
-`general`, `adventures` and `dm`, or by id. Whoever is not named is the member, in #general.
+`general`, `adventures` and `dm`, or by id. The default is the member in #general.
 """
 
 import asyncio
@@ -15,11 +15,100 @@ from typing import Any, Self
 
 import aiohttp
 
-from tests.wire.exchange import Exchange
-from tests.wire.observer import Observer, WireError
-from tests.wire.process import Process
-from tests.wire.serving import apart, inside
-from tests.wire.views import Json, Message, Modal
+from tests.wire.exchange import PATIENCE, Exchange, Json, Message, Modal
+from tests.wire.process import POLL_SECONDS, Process
+from tests.wire.server import serve_in_process, serve_in_subprocess
+
+
+class WireError(Exception):
+    """A person cannot do that, or the bot did not start; the text says why."""
+
+
+class Observer:
+    """Asks the server's control half what there is and what happened."""
+
+    def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
+        self._session = session
+        self.address = address
+
+    async def call(self, action: str, **body: Any) -> Any:
+        """Asks the server's control half for something; the methods below are its callers."""
+        async with self._session.post(f"{self.address}/control/{action}", json=body) as response:
+            answer = await response.json(content_type=None) if response.status in (200, 409) else {}
+            if response.status != 200:
+                raise WireError(answer.get("error", f"The control half failed at {action!r}: {response.status}"))
+            return answer
+
+    async def messages(self, channel: str = "general", *, as_user: str = "member") -> list[Message]:
+        """A channel's messages as a person sees them, oldest first."""
+        found = await self.call("messages", channel=channel, user=as_user, after=-1, timeout=0)
+        return [Message(raw) for raw in found["messages"]]
+
+    async def until(
+        self,
+        where: Callable[[Message], bool],
+        channel: str = "general",
+        *,
+        as_user: str = "member",
+        timeout: float = PATIENCE,
+    ) -> Message:
+        """The newest message for which `where` holds, as soon as there is one; `AssertionError` when none comes."""
+        ends, version = time.monotonic() + timeout, -1
+        seen: list[Message] = []
+        while (left := ends - time.monotonic()) > 0:
+            body = await self.call("messages", channel=channel, user=as_user, after=version, timeout=left)
+            version = body["version"]
+            seen = [Message(raw) for raw in body["messages"]]
+            fitting = [message for message in seen if where(message)]
+            if fitting:
+                return fitting[-1]
+        raise AssertionError(f"No such message came within {timeout} s; there are {seen}")
+
+    async def download(self, attachment: Json) -> bytes:
+        """A file's bytes."""
+        async with self._session.get(attachment["url"]) as response:
+            return await response.read()
+
+    async def commands(self) -> dict[str, list[Json]]:
+        """The registered commands by server id; the global ones under "0"."""
+        found: dict[str, list[Json]] = await self.call("registered")
+        return found
+
+    async def channels(self) -> list[Json]:
+        """All channels and threads, each with the times at which the bot showed that it was typing."""
+        found: list[Json] = await self.call("channels")
+        return found
+
+    async def status(self) -> Json:
+        """Sessions, numbers of commands, of requests, and of requests that count towards a ban."""
+        found: Json = await self.call("status")
+        return found
+
+    async def requests(self, method: str | None = None, path: str = "") -> list[Json]:
+        """The journal: `at`, `method`, `path`, `body`, `status`, `seconds`; those whose path holds `path`."""
+        found: list[Json] = await self.call("requests")
+        return [one for one in found if path in one["path"] and method in (None, one["method"])]
+
+    async def answered(self, method: str, path: str, *, times: int = 1, timeout: float = PATIENCE) -> list[Json]:
+        """The requests that fit, as soon as so many of them have got their answer."""
+        ends = time.monotonic() + timeout
+        while time.monotonic() < ends:
+            found = [one for one in await self.requests(method, path) if one["status"] is not None]
+            if len(found) >= times:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
+        raise AssertionError(f"{method} {path} was not answered {times} times within {timeout} s")
+
+    async def timelines(self, after: int = 0) -> list[Json]:
+        """All interactions since that id: `dispatched` and `events`, in monotonic seconds."""
+        found: list[Json] = await self.call("timelines", after=str(after))
+        return found
+
+    async def gateway_log(self) -> list[Json]:
+        """connect, identify, resume, heartbeat, disconnect: what happened on the gateway, and when."""
+        found: list[Json] = await self.call("gateway_log")
+        return found
+
 
 BOT = "bot.__main__:main"
 # How long a bot may take until it is connected and its commands are registered, in seconds.
@@ -47,7 +136,7 @@ class Wire(Observer):
     @asynccontextmanager
     async def start(cls, *, alone: bool = False, **settings: Any) -> AsyncIterator[Self]:
         """Runs the server, `alone` in a process of its own; settings as for `configure`. It ends with the block."""
-        async with apart() if alone else inside() as about:
+        async with serve_in_subprocess() if alone else serve_in_process() as about:
             with tempfile.TemporaryDirectory(prefix="wire-") as folder:
                 connector = aiohttp.TCPConnector(limit=0)
                 async with aiohttp.ClientSession(connector=connector) as session:
@@ -215,6 +304,23 @@ class Wire(Observer):
         """Makes the next requests fail; the rule's fields are those of `tests.wire.faults.Fault`."""
         await self.call("fault", method=method, path=path, **rule)
 
+    async def hold(self, method: str, path: str, *, after: bool = False, skip: int = 0) -> None:
+        """Holds the next matching request before it is processed or, with `after`, its response, until `release`."""
+        await self.fault(method, path, hold=True, after=after, skip=skip)
+
+    async def held(self, path: str, *, timeout: float = PATIENCE) -> None:
+        """Returns once a request is held by the `hold` rule for that path."""
+        ends = time.monotonic() + timeout
+        while time.monotonic() < ends:
+            if any(rule["hold"] and rule["path"] == path and rule["hits"] for rule in await self.call("faults")):
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        raise AssertionError(f"No request to {path} came within {timeout} s")
+
+    async def release(self) -> None:
+        """Lets all held requests and responses go on."""
+        await self.call("release")
+
     async def clear_faults(self) -> list[Json]:
         """Takes all faults away; returns them with how often each has struck."""
         found: list[Json] = await self.call("faults", clear=True)
@@ -222,7 +328,7 @@ class Wire(Observer):
 
     async def gateway(self, how: str) -> int:
         """`drop`, `reconnect`, `invalid`, `resumable` or `heartbeat`; returns how many connections it met."""
-        return int(await self.call("disturb", how=how))
+        return int(await self.call("disrupt", how=how))
 
     async def expire_tokens(self) -> None:
         """Lets the fifteen minutes of every interaction so far be over."""

@@ -1,6 +1,6 @@
-"""The gateway: hello, heartbeats, identify, resume, events in order, and the ways in which a connection ends.
+"""The gateway: hello, heartbeat, identify, resume, ordered events, and the ways in which a connection ends.
 
-A session outlives its connection. What happens while nobody is connected is kept, and sent again on RESUME.
+A session outlives its connection. Events during a disconnect are kept and sent on RESUME.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from aiohttp import WSMsgType, web
 
-from tests.wire.form import Json
+from tests.wire.errors import Json
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT = 0, 1, 2, 6, 7
 REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 8, 9, 10, 11
@@ -31,7 +31,7 @@ Data = Json | Callable[[int], Json | None]
 
 
 class Socket:
-    """One connection: what is to be sent goes through a queue, so that events keep their order."""
+    """One connection. Payloads go through a queue, so that they keep their order."""
 
     def __init__(self, ws: web.WebSocketResponse, *, compress: bool) -> None:
         self.ws = ws
@@ -66,7 +66,7 @@ class Socket:
 
 @dataclass(slots=True)
 class Session:
-    """What READY began: numbered events, of which the newest are kept for RESUME."""
+    """A gateway session: numbered events, the newest of which are kept for RESUME."""
 
     id: str
     intents: int
@@ -75,7 +75,7 @@ class Session:
     sent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=BACKLOG))
 
     def emit(self, event: str, data: Json | None) -> None:
-        """Numbers an event, keeps it and sends it where somebody is connected."""
+        """Number an event, keep it, and send it if the session is connected."""
         self.sequence += 1
         text = json.dumps({"op": DISPATCH, "t": event, "s": self.sequence, "d": data})
         self.sent.append((self.sequence, text))
@@ -84,11 +84,11 @@ class Session:
 
 
 class Gateway:
-    """All sessions. `greet` gives READY's data and the events after it; `members` answers a member request."""
+    """All sessions. `ready` returns the data of READY and the guilds after it; `members` answers a member request."""
 
-    def __init__(self, token: str, greet: Callable[[str], tuple[Json, list[Json]]]) -> None:
+    def __init__(self, token: str, ready: Callable[[str], tuple[Json, list[Json]]]) -> None:
         self._token = token
-        self._greet = greet
+        self._ready = ready
         self.members: Callable[[Json], Json] = lambda request: request
         self.allowed_intents = 0
         self.heartbeat_interval = 41.25
@@ -97,7 +97,7 @@ class Gateway:
         self.log: list[Json] = []
 
     def note(self, what: str, **more: Any) -> None:
-        """Writes an event of a connection's life down, with its monotonic time in seconds."""
+        """Add an entry to the log, with the monotonic time in seconds."""
         self.log.append({"at": time.monotonic(), "what": what} | more)
 
     def dispatch(self, event: str, data: Data, intents: int = 0) -> int:
@@ -152,12 +152,12 @@ class Gateway:
         if privileged & ~self.allowed_intents:
             await socket.ws.close(code=DISALLOWED_INTENTS, message=b"Disallowed intent(s).")
             return None
-        # Sessions that nobody can resume any more would only fill up.
+        # Drop disconnected sessions, so that they do not pile up.
         self.sessions = {key: one for key, one in self.sessions.items() if one.socket}
         session = Session(uuid4().hex, intents, socket)
         self.sessions[session.id] = session
-        ready, guilds = self._greet(session.id)
-        session.emit("READY", ready)
+        data, guilds = self._ready(session.id)
+        session.emit("READY", data)
         for guild in guilds:
             session.emit("GUILD_CREATE", guild)
         self.note("identify", session=session.id, intents=intents)
@@ -182,12 +182,12 @@ class Gateway:
         if session is None or session.socket is not socket:
             return
         session.socket = None
-        # A client that says goodbye (1000, 1001) ends its session as well.
+        # Close codes 1000 and 1001 end the session as well.
         if code in (1000, 1001):
             self.sessions.pop(session.id, None)
 
-    async def disturb(self, how: str) -> int:
-        """Does to every connection what `how` says, and returns their number.
+    async def disrupt(self, how: str) -> int:
+        """Disrupt every connection as `how` says; returns how many there were.
 
         `drop` breaks the connection off; `reconnect` asks for a new one; `invalid` ends the session and
         `resumable` claims to, but lets it be resumed; `heartbeat` asks for one at once.

@@ -1,7 +1,7 @@
 """How Discord writes down what exists: the JSON of users, members, servers, channels, messages and interactions."""
 
-from tests.wire.form import Json
-from tests.wire.permissions import ALL, bits, channel_permissions, member_permissions
+from tests.wire.errors import Json
+from tests.wire.permissions import ALL, channel_permissions, member_permissions, permission_bits
 from tests.wire.seeds import APPLICATION
 from tests.wire.world import DM, Channel, Guild, Message, Overwrite, Role, User, World, iso, snowflake_time
 
@@ -238,7 +238,7 @@ def _referenced(world: World, reference: Json) -> Json | None:
 def permissions_in(world: World, where: Channel, user_id: int) -> int:
     """What somebody may do in a channel; a thread goes by its parent, a direct conversation allows nearly all."""
     if where.guild_id is None:
-        return ALL & ~bits("manage_messages", "manage_channels", "manage_threads")
+        return ALL & ~permission_bits("manage_messages", "manage_channels", "manage_threads")
     item = world.guild(where.guild_id)
     if user_id not in item.members:
         return 0

@@ -41,7 +41,7 @@ EVERYONE = (
 )
 
 
-def bits(*names: str) -> int:
+def permission_bits(*names: str) -> int:
     """The set with these names; an unknown one raises `KeyError`."""
     return sum(1 << BITS[name] for name in names)
 
@@ -53,7 +53,7 @@ def member_permissions(guild: Guild, user_id: int) -> int:
     allowed = guild.roles[guild.id].permissions
     for role_id in guild.members[user_id].roles:
         allowed |= guild.roles[role_id].permissions
-    return ALL if allowed & bits("administrator") else allowed
+    return ALL if allowed & permission_bits("administrator") else allowed
 
 
 def channel_permissions(guild: Guild, channel: Channel, user_id: int) -> int:

@@ -1,4 +1,4 @@
-"""A bot as a process of its own: started against the loopback Discord, watched, ended or killed."""
+"""A bot in its own process: start it against the loopback Discord, read its output, stop or kill it."""
 
 import asyncio
 import os
@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# A bot gets nothing of the surrounding environment but what a process needs to run at all.
+# The environment variables that a bot process inherits.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "TZ")
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.02
 
 
 class Process:
-    """A running bot. What it writes is in `output`, as it comes."""
+    """A running bot. `output` holds its standard output and error so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -24,7 +24,7 @@ class Process:
 
     @classmethod
     async def start(cls, entry: str, arguments: list[str], env: dict[str, str], cwd: Path) -> "Process":
-        """Starts `tests.wire.launch` with that entry point, in a process group of its own."""
+        """Start `tests.wire.launch` with that entry point, in its own process group."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.wire.launch", entry, *arguments),
@@ -75,7 +75,7 @@ class Process:
         return code
 
     async def close(self) -> None:
-        """Ends it: asks first, then kills it with whatever it has left behind in its process group."""
+        """Stop it with SIGTERM, then SIGKILL, and kill what is left of its process group."""
         if self.returncode is None:
             self.terminate()
             try:
@@ -86,9 +86,9 @@ class Process:
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
-            # Nothing was left, as it should be.
+            # The process group is empty.
             pass
         await asyncio.wait({self._reader}, timeout=2.0)
         self._reader.cancel()
-        # pytest shows this beneath a test that failed, and nowhere else.
+        # pytest shows this for a failed test only.
         print(self.output)

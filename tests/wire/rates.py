@@ -1,16 +1,15 @@
-"""Rate limits as Discord announces them: buckets with headers, a global limit, and 429 for who does not listen.
+"""Rate limits as Discord announces them: buckets with headers, a global limit, and 429 when a limit is exceeded.
 
-Discord publishes no numbers and changes them; these are of the size that its headers showed in 2026, and a bot
-must read the headers in any case.
+Discord publishes no numbers and changes them. These match its headers of 2026; a bot must read the headers.
 """
 
 import hashlib
 import time
 from dataclasses import dataclass
 
-from tests.wire.form import Json
+from tests.wire.errors import Json
 
-# Requests and seconds by method and the end of the route; the first that fits counts.
+# Requests and seconds, by method and end of the route; the first match counts.
 LIMITS = (
     ("*", "/callback", None),
     ("*", "/reactions/", (1, 0.25)),
@@ -23,13 +22,13 @@ LIMITS = (
     ("*", "/channels/", (10, 10.0)),
 )
 GLOBAL = (50, 1.0)
-# Kept apart by Discord, each with buckets of its own.
+# Parameters that separate buckets.
 MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
 
 
 @dataclass(slots=True)
 class Window:
-    """One bucket: how many requests are left until it is full again."""
+    """One bucket: the requests left until it resets."""
 
     limit: int
     seconds: float
@@ -37,7 +36,7 @@ class Window:
     ends: float
 
     def take(self, now: float) -> bool:
-        """Takes one request; false when none is left."""
+        """Count one request; False when none is left."""
         if now >= self.ends:
             self.left, self.ends = self.limit, now + self.seconds
         if self.left <= 0:
@@ -47,16 +46,16 @@ class Window:
 
 
 class Rates:
-    """All buckets. `take` says what to answer: headers in any case, and a body for 429 when there was no room."""
+    """All buckets. `take` returns the headers, and a 429 body when the limit is exceeded."""
 
     def __init__(self) -> None:
         self.enabled = True
-        # Below 1 the buckets fill up sooner, so that a test need not wait as long as a bot in earnest.
+        # Factor on the length of every window; below 1 it shortens the waits of a test.
         self.scale = 1.0
         self._windows: dict[str, Window] = {}
 
     def take(self, method: str, route: str, major: dict[str, str]) -> tuple[dict[str, str], Json | None]:
-        """Counts one request against its bucket and, where it is the bot's own, against the global limit."""
+        """Count one request against its bucket and, except for webhooks, the global limit."""
         limits = limit_of(method, route)
         if limits is None or not self.enabled:
             return {}, None
@@ -95,7 +94,7 @@ def limit_of(method: str, route: str) -> tuple[int, float] | None:
 
 
 def headers(window: Window, now: float, bucket: str) -> dict[str, str]:
-    """What every answer says about its bucket."""
+    """The rate limit headers of every response."""
     after = max(0.0, window.ends - now)
     return {
         "X-RateLimit-Limit": str(window.limit),
@@ -107,7 +106,7 @@ def headers(window: Window, now: float, bucket: str) -> dict[str, str]:
 
 
 def retry_headers(seconds: float, scope: str) -> dict[str, str]:
-    """What a 429 says beside that. Without `Via` a client takes it for a block by the proxy in front."""
+    """The further headers of a 429. Without `Via`, discord.py takes it for a block by Cloudflare."""
     return {"Retry-After": str(int(seconds) + 1), "X-RateLimit-Scope": scope, "Via": "1.1 wire"}
 
 

@@ -2,7 +2,7 @@
 
 import base64
 
-from tests.wire.permissions import EVERYONE, bits
+from tests.wire.permissions import EVERYONE, permission_bits
 from tests.wire.world import DM, TEXT, Channel, Guild, Member, Role, User, World
 
 APPLICATION = 1_100_000_000_000_000_001
@@ -34,7 +34,7 @@ def seed() -> World:
 
 def add_guild(world: World, guild_id: int, name: str, people: list[int], channels: dict[str, int]) -> Guild:
     """Adds a server, owned by the admin, in which the bot has a role of its own."""
-    everyone = Role(guild_id, "@everyone", bits(*EVERYONE))
+    everyone = Role(guild_id, "@everyone", permission_bits(*EVERYONE))
     managed = Role(guild_id + 1, "Bot", 0)
     members = {user_id: Member(user_id) for user_id in people}
     if APPLICATION in members:

@@ -1,4 +1,4 @@
-"""The server's state in one object, handed on to every route: nothing of it is global."""
+"""The server's whole state in one object, which every route gets from the application."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from tests.wire import payloads, seeds
+from tests.wire.errors import Json
 from tests.wire.faults import Faults
-from tests.wire.form import Json
 from tests.wire.gateway import INTENT_CONTENT, INTENT_MEMBERS, Gateway
 from tests.wire.rates import Rates
 from tests.wire.world import World
@@ -22,7 +22,7 @@ JOURNAL = 50_000
 
 @dataclass(slots=True)
 class Settings:
-    """What a test may change. Seconds and bytes; the defaults are Discord's."""
+    """Settings that a test may change, in seconds and bytes; the defaults are Discord's."""
 
     response_deadline: float = 3.0
     token_life: float = 900.0
@@ -35,7 +35,7 @@ class Settings:
 
 @dataclass(slots=True)
 class State:
-    """Everything that one server process knows."""
+    """The state of one server."""
 
     address: str
     world: World = field(default_factory=seeds.seed)
@@ -51,8 +51,8 @@ class State:
     gateway: Gateway = field(init=False)
 
     def __post_init__(self) -> None:
-        """Builds the gateway, which greets with this world."""
-        self.gateway = Gateway(seeds.TOKEN, self.greet)
+        """Create the gateway for this world."""
+        self.gateway = Gateway(seeds.TOKEN, self.ready_data)
         self.gateway.members = self.members_chunk
 
     def application_flags(self) -> int:
@@ -61,12 +61,12 @@ class State:
         return content | (payloads.FLAG_GUILD_MEMBERS if self.settings.guild_members else 0)
 
     def apply(self) -> None:
-        """Lets changed settings reach the gateway."""
+        """Pass changed settings on to the gateway."""
         content = INTENT_CONTENT if self.settings.message_content else 0
         self.gateway.allowed_intents = content | (INTENT_MEMBERS if self.settings.guild_members else 0)
 
-    def greet(self, session_id: str) -> tuple[Json, list[Json]]:
-        """READY's data, and the servers that follow it."""
+    def ready_data(self, session_id: str) -> tuple[Json, list[Json]]:
+        """The data of READY, and the guilds for the GUILD_CREATE events after it."""
         guilds = list(self.world.guilds.values())
         ready = {
             "v": 10,
@@ -107,5 +107,5 @@ class State:
 
 
 STATE = web.AppKey("state", State)
-# A request's line in the journal.
-LINE = web.RequestKey("journal", dict)
+# The journal entry of a request.
+JOURNAL_ENTRY = web.RequestKey("journal", dict)

@@ -1,4 +1,4 @@
-"""The rules of interactions, seen from the bot's side of the wire: raw requests, without discord.py."""
+"""The rules of interactions, checked with raw REST requests instead of discord.py."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.wire.driver import Wire
-from tests.wire.exchange import Exchange
-from tests.wire.observer import WireError
-from tests.wire.views import Json
+from tests.wire.driver import Wire, WireError
+from tests.wire.exchange import Exchange, Json
 
 COMMANDS = [
     {"name": "ask", "description": "Asks", "type": 1},

@@ -155,3 +155,35 @@ async def test_two_hundred_commands_at_once_are_answered(wire: Wire) -> None:
     timelines = await wire.timelines()
     assert len(timelines) == 200
     assert all([event["what"] for event in one["events"]] == ["callback", "edit", "edit"] for one in timelines)
+
+
+@pytest.mark.usefixtures("tiny")
+async def test_a_held_request_has_no_effect_until_it_is_released(wire: Wire) -> None:
+    await wire.hold("POST", "/channels/")
+    exchange = await wire.slash("shout", text="held")
+    await wire.held("/channels/")
+    assert await wire.messages(as_user="friend") == []
+    await wire.release()
+    await exchange.answer(lambda found: found.content == "done")
+    assert [found.content for found in await wire.messages(as_user="friend")] == ["held"]
+
+
+async def test_a_held_response_comes_after_the_effect(wire: Wire, tiny: Process) -> None:
+    await wire.hold("POST", "/channels/", after=True)
+    await wire.slash("shout", text="sent")
+    await wire.held("/channels/")
+    assert (await wire.until(lambda found: found.content == "sent", as_user="friend")).content == "sent"
+    tiny.kill()
+    await tiny.wait()
+    await wire.release()
+
+
+async def test_a_held_request_of_a_killed_bot_has_no_effect(wire: Wire, tiny: Process) -> None:
+    await wire.hold("POST", "/channels/")
+    await wire.slash("shout", text="never")
+    await wire.held("/channels/")
+    tiny.kill()
+    await tiny.wait()
+    await wire.release()
+    await wire.answered("POST", "/channels/")
+    assert await wire.messages(as_user="friend") == []

@@ -1,4 +1,4 @@
-"""The smallest bot that uses every part of the loopback Discord; its own tests drive it."""
+"""A small bot that uses every part of the loopback Discord; driven by the tests of this package."""
 
 import asyncio
 import io

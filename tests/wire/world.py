@@ -1,4 +1,4 @@
-"""What exists: people, servers, channels and messages, with ids that stay the same from start to start."""
+"""The simulated state: users, servers, channels and messages."""
 
 import asyncio
 import itertools
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tests.wire.form import Json, refusal
+from tests.wire.errors import Json, api_error
 
 # Discord counts its ids' milliseconds from the first second of 2015.
 DISCORD_EPOCH_MS = 1_420_070_400_000
@@ -37,7 +37,7 @@ class Role:
 
 @dataclass(slots=True)
 class Member:
-    """A user's place in a server: the ids of the roles beside @everyone."""
+    """A member of a server, with the ids of the roles beside @everyone."""
 
     user_id: int
     roles: list[int] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Message:
 
 
 class World:
-    """Everything that exists. `version` counts the changes that a person could see."""
+    """All users, servers, channels, messages and files. `version` counts the visible changes."""
 
     def __init__(self) -> None:
         self.clock_shift = 0.0
@@ -138,13 +138,13 @@ class World:
         return ((int(self.now() * 1000) - DISCORD_EPOCH_MS) << 22) | (next(self._counter) & 0x3FFFFF)
 
     def touch(self) -> None:
-        """Tells whoever waits that something changed."""
+        """Count a change and wake `changed`."""
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def changed(self, after: int, timeout: float) -> None:
-        """Waits until the version is beyond `after`, at most `timeout` seconds."""
+        """Wait until `version` is greater than `after`, at most `timeout` seconds."""
         if self.version > after:
             return
         try:
@@ -155,20 +155,20 @@ class World:
     def channel(self, channel_id: int) -> Channel:
         """The channel with that id, or error 10003."""
         if channel_id not in self.channels:
-            raise refusal("unknown_channel")
+            raise api_error("unknown_channel")
         return self.channels[channel_id]
 
     def guild(self, guild_id: int) -> Guild:
         """The server with that id, or error 10004."""
         if guild_id not in self.guilds:
-            raise refusal("unknown_guild")
+            raise api_error("unknown_guild")
         return self.guilds[guild_id]
 
     def message(self, channel_id: int, message_id: int) -> Message:
         """The message with that id in that channel, or error 10008."""
         message = self.channel(channel_id).messages.get(message_id)
         if message is None:
-            raise refusal("unknown_message")
+            raise api_error("unknown_message")
         return message
 
     def channels_of(self, guild_id: int) -> list[Channel]:
@@ -177,7 +177,7 @@ class World:
 
 
 def snowflake_time(snowflake: int) -> float:
-    """Seconds since 1970 at which an id was made."""
+    """The time in an id, in seconds since 1970."""
     return ((snowflake >> 22) + DISCORD_EPOCH_MS) / 1000
 
 

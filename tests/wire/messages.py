@@ -1,15 +1,57 @@
-"""Messages are written, changed and removed here, for the REST routes, for interactions and for people alike."""
+"""Read request bodies, and create, edit and delete messages, for REST routes, interactions and people."""
 
+import json
+import mimetypes
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from aiohttp import BodyPartReader, web
+
 from tests.wire import payloads, seeds
-from tests.wire.components import media, number, walk
-from tests.wire.form import Json, Path, refusal
+from tests.wire.errors import Json, Path, api_error
 from tests.wire.gateway import INTENT_CONTENT, INTENT_DM, INTENT_MESSAGES
-from tests.wire.limits import check_message, check_not_empty
-from tests.wire.mentions import USER, pings, replied
-from tests.wire.state import State
+from tests.wire.limits import check_message, check_not_empty, media_items, number_components, walk
+from tests.wire.state import JOURNAL_ENTRY, State
 from tests.wire.world import COMPONENTS_V2, LOADING, Channel, Message, snowflake_time
+
+USER = re.compile(r"<@!?(\d{15,20})>")
+ROLE = re.compile(r"<@&(\d{15,20})>")
+EVERYONE = re.compile(r"@(everyone|here)\b")
+
+
+def visible_texts(content: str, components: list[Json]) -> Iterator[str]:
+    """The texts that can ping: the content, and the text displays of Components V2."""
+    yield content
+    for component in components:
+        if component.get("type") == 10:
+            yield component.get("content") or ""
+        yield from visible_texts("", component.get("components") or [])
+
+
+def pinged_by(content: str, components: list[Json], allowed: Json | None) -> list[str]:
+    """Whom it would notify: user ids, role ids with `&` before them, and `everyone`.
+
+    Without `allowed_mentions` everything pings. `parse` lets a kind through; `users` and `roles` single ids.
+    """
+    text = "\n".join(visible_texts(content, components))
+    found = [f"{user}" for user in USER.findall(text) if _passes("users", user, allowed)]
+    found += [f"&{role}" for role in ROLE.findall(text) if _passes("roles", role, allowed)]
+    if EVERYONE.search(text) and (allowed is None or "everyone" in (allowed.get("parse") or [])):
+        found.append("everyone")
+    return list(dict.fromkeys(found))
+
+
+def _passes(kind: str, snowflake: str, allowed: Json | None) -> bool:
+    if allowed is None or kind in (allowed.get("parse") or []):
+        return True
+    return snowflake in [str(item) for item in allowed.get(kind) or []]
+
+
+def pings_author(allowed: Json | None) -> bool:
+    """Whether a reply pings the author of the message it answers; the default is yes."""
+    return bool((allowed or {}).get("replied_user", allowed is None))
+
 
 # An author may set these alone: embeds suppressed, ephemeral, no notification, Components V2.
 SETTABLE = 1 << 2 | 1 << 6 | 1 << 12 | COMPONENTS_V2
@@ -27,7 +69,7 @@ class Upload:
 
 
 @dataclass(slots=True)
-class Draft:
+class MessageBody:
     """A message on its way in: the request's JSON, its files, and where in the JSON the message stands."""
 
     payload: Json
@@ -35,7 +77,7 @@ class Draft:
     prefix: Path = ()
 
 
-def post(state: State, channel: Channel, author: int, draft: Draft, **fields: object) -> Message:
+def create_message(state: State, channel: Channel, author: int, draft: MessageBody, **fields: object) -> Message:
     """Writes a new message, checked against the limits, and tells the gateway. `fields` are `Message`'s own."""
     payload = draft.payload
     flags = (payload.get("flags") or 0) & SETTABLE
@@ -49,11 +91,11 @@ def post(state: State, channel: Channel, author: int, draft: Draft, **fields: ob
     _mention(state, message, payload.get("allowed_mentions"))
     channel.messages[message.id] = message
     state.world.touch()
-    announce(state, "MESSAGE_CREATE", message)
+    dispatch_message(state, "MESSAGE_CREATE", message)
     return message
 
 
-def edit(state: State, message: Message, draft: Draft) -> Message:
+def edit_message_of(state: State, message: Message, draft: MessageBody) -> Message:
     """Changes the fields that the request names, and no others."""
     payload = draft.payload
     _refuse_old(state, message)
@@ -75,11 +117,11 @@ def edit(state: State, message: Message, draft: Draft) -> Message:
     message.edited = state.world.now()
     message.edits += 1
     state.world.touch()
-    announce(state, "MESSAGE_UPDATE", message)
+    dispatch_message(state, "MESSAGE_UPDATE", message)
     return message
 
 
-def delete(state: State, message: Message) -> None:
+def delete_message_of(state: State, message: Message) -> None:
     """Removes a message and tells the gateway."""
     channel = state.world.channel(message.channel_id)
     channel.messages.pop(message.id, None)
@@ -91,7 +133,7 @@ def delete(state: State, message: Message) -> None:
         state.gateway.dispatch("MESSAGE_DELETE", data, _intent(channel))
 
 
-def announce(state: State, event: str, message: Message) -> None:
+def dispatch_message(state: State, event: str, message: Message) -> None:
     """Tells the gateway of a message, without its words where the bot may not read them.
 
     A message that one person alone sees goes to nobody else, the bot's gateway included.
@@ -131,7 +173,7 @@ def _intent(channel: Channel) -> int:
 def _refuse_old(state: State, message: Message) -> None:
     age = state.world.now() - snowflake_time(message.id)
     if state.settings.old_edit_limit and age > OLD_SECONDS:
-        raise refusal("old_edits")
+        raise api_error("old_edits")
 
 
 def _kept(message: Message, payload: Json) -> list[Json]:
@@ -142,7 +184,7 @@ def _kept(message: Message, payload: Json) -> list[Json]:
     return [attachment for attachment in message.attachments if attachment["id"] in listed]
 
 
-def _fill(state: State, message: Message, draft: Draft) -> None:
+def _fill(state: State, message: Message, draft: MessageBody) -> None:
     payload = draft.payload
     if "content" in payload:
         message.content = payload["content"] or ""
@@ -161,9 +203,9 @@ def _fill(state: State, message: Message, draft: Draft) -> None:
                 _resolve(embed.get(slot), urls)
     if "components" in payload:
         message.components = payload["components"] or []
-        number(message.components)
+        number_components(message.components)
         for _, component in walk(message.components):
-            for item in media(component):
+            for item in media_items(component):
                 _resolve(item, urls)
 
 
@@ -177,7 +219,7 @@ def _resolve(item: Json | None, urls: dict[str, Json]) -> None:
 def store_file(state: State, channel_id: int, upload: Upload) -> Json:
     """Keeps a file for the CDN route, and returns its attachment object."""
     if len(upload.data) > state.settings.upload_limit:
-        raise refusal("too_large")
+        raise api_error("too_large")
     file_id = state.world.snowflake()
     state.world.files[file_id] = (upload.kind, upload.data)
     url = f"{state.address}/cdn/attachments/{channel_id}/{file_id}/{upload.name}"
@@ -193,10 +235,10 @@ def store_file(state: State, channel_id: int, upload: Upload) -> Json:
 
 def _mention(state: State, message: Message, allowed: Json | None) -> None:
     """Works out whom a new message mentions and whom it notifies."""
-    found = pings(message.content, message.components, allowed)
+    found = pinged_by(message.content, message.components, allowed)
     mentioned = [int(user) for user in USER.findall(message.content)]
     answered = _answered(state, message)
-    if answered and replied(allowed) and answered.author_id != message.author_id:
+    if answered and pings_author(allowed) and answered.author_id != message.author_id:
         found.append(str(answered.author_id))
         # A reply to the response of an interaction does not count as a mention of the bot.
         if not answered.by_webhook:
@@ -210,3 +252,43 @@ def _answered(state: State, message: Message) -> Message | None:
         return None
     channel = state.world.channel(int(message.reference["channel_id"]))
     return channel.messages.get(int(message.reference["message_id"]))
+
+
+FILE_FIELD = re.compile(r"files?\[(\d+)\]")
+
+
+def media_type(name: str) -> str:
+    """The type that Discord gives a file, by its name."""
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+async def read_json(request: web.Request) -> Json:
+    """The body as a JSON object, or error 50109."""
+    raw = await request.read()
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError:
+        raise api_error("bad_json") from None
+    if not isinstance(body, dict):
+        raise api_error("bad_json")
+    return body
+
+
+async def read_message_body(request: web.Request, state: State, prefix: Path = ()) -> MessageBody:
+    """A message's body with its files; `prefix` says where in the JSON the message stands."""
+    if not request.content_type.startswith("multipart/"):
+        return MessageBody(await read_json(request), prefix=prefix)
+    draft = MessageBody({}, prefix=prefix)
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            continue
+        data = bytes(await part.read())
+        if part.name == "payload_json":
+            draft.payload = request[JOURNAL_ENTRY]["body"] = json.loads(data)
+        elif match := FILE_FIELD.fullmatch(part.name or ""):
+            if len(data) > state.settings.upload_limit:
+                raise api_error("too_large")
+            name = part.filename or "file"
+            draft.files.append(Upload(int(match[1]), name, media_type(name), data))
+    return draft

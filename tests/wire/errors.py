@@ -1,4 +1,4 @@
-"""Discord's errors: one exception for all of them, and the collector behind "Invalid Form Body"."""
+"""Discord's API errors: one exception for all, and the collector for "Invalid Form Body" (50035)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ Path = tuple[str | int, ...]
 
 
 class ApiError(Exception):
-    """An answer of the REST API that is not a success: HTTP status, Discord's code and its wording."""
+    """An error response of the REST API: HTTP status, Discord's code and message."""
 
     def __init__(self, status: int, code: int, message: str, errors: Json | None = None) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class ApiError(Exception):
         return body
 
 
-# Status, code and wording as Discord documents them under "JSON error codes".
+# Status, code and message as documented by Discord under "JSON error codes".
 REASONS = {
     "unauthorized": (401, 0, "401: Unauthorized"),
     "not_found": (404, 0, "404: Not Found"),
@@ -51,27 +51,27 @@ REASONS = {
 }
 
 
-def refusal(reason: str) -> ApiError:
+def api_error(reason: str) -> ApiError:
     """The error of that name in `REASONS`, ready to be raised."""
     return ApiError(*REASONS[reason])
 
 
-class Form:
-    """Collects what is wrong with a request body, each fault at its path, as error 50035 lists them."""
+class FormErrors:
+    """Collects the errors of a request body, each at its path, as error 50035 lists them."""
 
     def __init__(self, *prefix: str | int) -> None:
         self._prefix = prefix
         self.errors: Json = {}
 
     def add(self, path: Path, code: str, message: str) -> None:
-        """Notes one fault at `path`."""
+        """Add one error at `path`."""
         node = self.errors
         for key in (*self._prefix, *path):
             node = node.setdefault(str(key), {})
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
     def length(self, path: Path, value: str | list[Any] | None, most: int, least: int = 0) -> None:
-        """A text's characters, or a list's items, must number `least` to `most`."""
+        """The text or list must have `least` to `most` characters or items."""
         if value is None or least <= len(value) <= most:
             return
         if least and not value:
@@ -83,11 +83,11 @@ class Form:
             self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 
     def required(self, path: Path, value: object) -> None:
-        """The field must be there."""
+        """The field must be present and not empty."""
         if value is None or value == "":
             self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def close(self) -> None:
-        """Raises `ApiError` 50035 if anything was noted."""
+        """Raise `ApiError` 50035 if there is any error."""
         if self.errors:
             raise ApiError(400, 50035, "Invalid Form Body", self.errors)
