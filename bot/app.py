@@ -14,7 +14,7 @@ import discord
 from filelock import FileLock, Timeout
 
 from bot.answers.service import Answers
-from bot.bot import Fewshot
+from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.settings import STAND_IN, Settings
 from bot.engine.launch import connected
@@ -36,8 +36,8 @@ from bot.storage.database import open_database
 from bot.storage.migrations import upgrade
 from bot.storytelling import DeskTeller
 from bot.tuning.providers import open_workshop
-from bot.ui.actions import Actions
-from bot.ui.inflight import Work
+from bot.ui.actions import ActionRegistry
+from bot.ui.inflight import InflightTasks
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -70,31 +70,31 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         privacy = Privacy(database, prompts, guilds)
         sweeping = asyncio.create_task(_sweep(privacy), name="sweep what is old")
         stack.callback(sweeping.cancel)
-        library = await asyncio.to_thread(open_template_registry, TEMPLATES)
+        templates = await asyncio.to_thread(open_template_registry, TEMPLATES)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
-        for problem in (*library.problems.values(), *scenarios.problems.values()):
+        for problem in (*templates.problems.values(), *scenarios.problems.values()):
             _log.error("%s", problem)
         adventures = Adventures(database, DeskTeller(gateway, prompts), scenarios, settings.story_tokens)
         stack.push_async_callback(adventures.close)
         workshop = await stack.enter_async_context(
-            open_workshop(settings, database, gateway, ledger, prompts, library.templates)
+            open_workshop(settings, database, gateway, ledger, prompts, templates.templates)
         )
         following = asyncio.create_task(workshop.tuning.follower.run(), name="follow tuning jobs")
         stack.callback(following.cancel)
-        work = Work()
+        inflight = InflightTasks()
         yield Services(
             settings=settings,
-            library=library,
+            templates=templates,
             gateway=gateway,
             prompts=prompts,
-            answers=Answers(gateway, prompts, work),
-            work=work,
-            actions=Actions(work),
+            answers=Answers(gateway, prompts, inflight),
+            inflight=inflight,
+            actions=ActionRegistry(inflight),
             ledger=ledger,
             guilds=guilds,
-            tricks=Tricks(database, library.templates),
+            tricks=Tricks(database, templates.templates),
             adventures=adventures,
-            moving=Moving(database, adventures),
+            history=Moving(database, adventures),
             tuning=workshop.tuning,
             workshop=workshop,
             privacy=privacy,
@@ -124,7 +124,7 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
         yield client
 
 
-async def run(bot: Fewshot) -> None:
+async def run(bot: FewshotBot) -> None:
     """Connect to Discord and serve until SIGTERM, Ctrl-C, or a fault that reconnecting cannot mend.
 
     Raises `ConfigError` when Discord refuses the token or an intent.
@@ -145,12 +145,12 @@ async def run(bot: Fewshot) -> None:
         stopping.cancel()
         warming.cancel()
         if not serving.done():
-            await bot.services.work.wind_down()
+            await bot.services.inflight.drain()
             await bot.close()
         await _ended(serving)
 
 
-async def _warm(bot: Fewshot) -> None:
+async def _warm(bot: FewshotBot) -> None:
     """Make ready what is left out of the start, once the gateway has answered; it stays for good too."""
     await bot.wait_for("connect")
     try:

@@ -14,15 +14,14 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import ConfigError
-from bot.core.i18n import catalogues
+from bot.core.i18n import catalogue_bytes
 from bot.core.proxies import proxy_for
 from bot.core.settings import Settings
 from bot.services import Services
 from bot.storage.key_value import drop_mark, mark, marks, set_mark
-from bot.ui.actions import ActionButton, ActionMenu, Actions
+from bot.ui.actions import ActionButton, ActionRegistry, ActionSelect
 from bot.ui.errors import report_error
-from bot.ui.locale import set_locale
-from bot.ui.translator import CatalogueTranslator
+from bot.ui.locale import CatalogueTranslator, set_locale
 
 _log = logging.getLogger(__name__)
 # What the bot does in a server, and so what its invite link asks for: nothing that manages anything.
@@ -54,29 +53,29 @@ def proxy_to_discord() -> str | None:
     return proxy_for(way.scheme, way.hostname or "")
 
 
-class Tree(app_commands.CommandTree["Fewshot"]):
+class CommandTree(app_commands.CommandTree["FewshotBot"]):
     """The commands; their errors reach the person."""
 
-    async def interaction_check(self, interaction: discord.Interaction["Fewshot"], /) -> bool:
+    async def interaction_check(self, interaction: discord.Interaction["FewshotBot"], /) -> bool:
         """Speak the language of the one who acts; who may do what is checked where it is done."""
         set_locale(interaction)
         return True
 
     async def on_error(
-        self, interaction: discord.Interaction["Fewshot"], error: app_commands.AppCommandError, /
+        self, interaction: discord.Interaction["FewshotBot"], error: app_commands.AppCommandError, /
     ) -> None:
         """Tell the one who used the command."""
         await report_error(interaction, error)
 
 
-class Fewshot(commands.Bot):
+class FewshotBot(commands.Bot):
     """The bot. It is handed its services and opens nothing itself."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            tree_cls=Tree,
+            tree_cls=CommandTree,
             intents=_intents(services.settings),
             # Text that a model wrote pings nobody.
             allowed_mentions=discord.AllowedMentions.none(),
@@ -88,21 +87,21 @@ class Fewshot(commands.Bot):
             proxy=proxy_to_discord(),
         )
         self.services = services
-        self.actions: Actions = services.actions
-        self.on_started: Callable[[Fewshot], Awaitable[None]] | None = None
+        self.actions: ActionRegistry = services.actions
+        self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
         services.health.gateway = self._is_connected
         if services.gateway.moderation is not None:
             services.gateway.moderation.age_restricted = self._is_age_restricted
 
     async def setup_hook(self) -> None:
         """Load the cogs and sync the commands; runs once, before the gateway connects."""
-        self.add_dynamic_items(ActionButton, ActionMenu)
+        self.add_dynamic_items(ActionButton, ActionSelect)
         await self.tree.set_translator(CatalogueTranslator())
         for name in cog_names():
             await self.load_extension(name)
         for place in (None, *self.services.settings.operator_guild_ids):
             for command in self.tree.get_commands(guild=_object(place)):
-                settle(command, anywhere=self.services.settings.user_install)
+                set_command_contexts(command, anywhere=self.services.settings.user_install)
                 # What a server teaches may not be called like what the bot does already.
                 self.services.tricks.reserved.add(command.name)
         if self.http.token is not None:
@@ -181,7 +180,7 @@ class Fewshot(commands.Bot):
             [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)], sort_keys=True
         )
         # Registering sends every string in every language as well; what they come from stands for them.
-        digest = hashlib.sha256(tree.encode() + catalogues()).hexdigest()
+        digest = hashlib.sha256(tree.encode() + catalogue_bytes()).hexdigest()
         name = self._mark_of(place)
         if await mark(self.services.database, name) == digest:
             return
@@ -211,7 +210,7 @@ class Fewshot(commands.Bot):
             await self.http.bulk_upsert_guild_commands(self.application_id, place, [])
 
 
-def settle(
+def set_command_contexts(
     command: app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu, *, anywhere: bool
 ) -> None:
     """Say of a command where it may be used: in servers, in the bot's direct messages unless it is for servers only,

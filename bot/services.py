@@ -18,8 +18,8 @@ from bot.server.tricks import Tricks
 from bot.storage.database import Database
 from bot.tuning.providers import Workshop
 from bot.tuning.service import Tuning
-from bot.ui.actions import Actions
-from bot.ui.inflight import Work
+from bot.ui.actions import ActionRegistry
+from bot.ui.inflight import InflightTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class Services:
     """Opened by `bot.app`, handed to every cog; closed in reverse order when the bot stops."""
 
     settings: Settings
-    library: TemplateRegistry
+    templates: TemplateRegistry
     gateway: ModelGateway
     prompts: Prompts
     answers: Answers
-    work: Work
-    actions: Actions
+    inflight: InflightTasks
+    actions: ActionRegistry
     ledger: Ledger
     guilds: Guilds
     tricks: Tricks
     adventures: Adventures
-    moving: Moving
+    history: Moving
     tuning: Tuning
     workshop: Workshop
     privacy: Privacy

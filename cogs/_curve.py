@@ -12,7 +12,7 @@ from bot.server.evaluation import Course, Measured, measure
 from bot.services import Services
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.pictures import curve
+from bot.ui.pictures import curve_picture
 from bot.ui.reply import AnswerDeletedError, Reply
 
 # How a line of the card begins, by the number of examples.
@@ -30,7 +30,7 @@ async def show_curve(
     private: bool,
 ) -> None:
     """Measure `course` and answer with its curve; `measures` says what the scores are."""
-    with services.work.on(interaction):
+    with services.inflight.track(interaction):
         async with Reply(interaction, private=private) as reply:
             calls = len(course.cases) * len(course.rungs)
 
@@ -46,7 +46,7 @@ async def show_curve(
             except NoModelError as error:
                 await services.answers.show_prompt_instead(reply, interaction, error)
                 return
-            picture = await curve(
+            picture = await curve_picture(
                 [str(point.examples) for point in measured.points],
                 [point.score for point in measured.points],
                 f"{name}: % {measures}",

@@ -2,7 +2,7 @@
 
 import discord
 
-from bot.core.i18n import N_, _, ngettext, number, pgettext
+from bot.core.i18n import N_, _, format_number, ngettext, pgettext
 from bot.tuning.scorecard import (
     BASE,
     BASE_WITH_FACTS,
@@ -14,7 +14,7 @@ from bot.tuning.scorecard import (
     Mark,
     Scorecard,
 )
-from bot.ui.charts import score_picture
+from bot.ui.pictures import score_picture
 
 PICTURE = "scores.png"
 # What a line is called on a card; the others keep their names.
@@ -68,7 +68,7 @@ def _line(mark: Mark) -> str:
     if mark.wrong:
         parts.append(_("{n:,} wrong", n=mark.wrong))
     note = f" *({mark.remark})*" if mark.note else ""
-    return f"**{number(mark.share, '.0%')}** {name}: {', '.join(parts)}{note}"
+    return f"**{format_number(mark.share, '.0%')}** {name}: {', '.join(parts)}{note}"
 
 
 def _name(mark: Mark) -> str:

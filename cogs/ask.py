@@ -18,7 +18,7 @@ from bot.llm.routing import catalogue, checked, fitting
 from bot.llm.template import ChatTemplate
 from bot.server.trick import Trick
 from bot.services import Services, services_of
-from bot.ui.actions import ActionMenu
+from bot.ui.actions import ActionSelect
 from bot.ui.caller import caller_of
 from bot.ui.reply import Page, Reply
 
@@ -83,7 +83,7 @@ class Ask(commands.Cog):
     ) -> None:
         """Select a trick, of those `chosen` or of all, and run it; a selection that fails leaves the menu."""
         answers = self._services.answers
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             hidden = self._services.guilds.private(interaction.guild_id, "ask")
             async with Reply(interaction, private=hidden) as reply:
                 tricks = await self._tricks(interaction.guild_id)
@@ -108,7 +108,7 @@ class Ask(commands.Cog):
                     return
                 inputs = dict(choice.inputs)
                 if choice.template in tricks.shipped:
-                    inputs = self._services.library.with_sample(inputs)
+                    inputs = self._services.templates.with_sample(inputs)
 
                 def render(answer: Answer) -> Page:
                     head = f"**{choice.template}** · {shorten(choice.why, 200)}"
@@ -124,7 +124,7 @@ class Ask(commands.Cog):
         self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
     ) -> Answer:
         """Ask the model which of `tricks` fits; the menu finds the request in the prompt of this."""
-        template = self._services.library.get("select")
+        template = self._services.templates.get("select")
         return await self._services.gateway.ask(
             caller_of(interaction), template.fill({"tricks": catalogue(tricks), "request": request})
         )
@@ -140,17 +140,17 @@ class Ask(commands.Cog):
 
     async def _tricks(self, guild_id: int | None) -> Tricks:
         """The templates that people use, and the server's own."""
-        return Tricks(self._services.library.tricks, await self._services.tricks.all(guild_id))
+        return Tricks(self._services.templates.tricks, await self._services.tricks.all(guild_id))
 
 
-def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionMenu:
+def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionSelect:
     """The tricks to choose from, less the one that was chosen."""
     options = [
         discord.SelectOption(label=name, description=shorten(_about(name, template, tricks), 100), value=name)
         for name, template in tricks.faces.items()
         if name != chosen
     ]
-    return ActionMenu(MENU, selection.id, options, _("Choose another trick"))
+    return ActionSelect(MENU, selection.id, options, _("Choose another trick"))
 
 
 def _about(name: str, template: ChatTemplate, tricks: Tricks) -> str:

@@ -14,7 +14,7 @@ from bot.answers.rendering import page_of
 from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
-from bot.core.text import closed
+from bot.core.text import close_markup
 from bot.llm.completion import Answer
 from bot.llm.schema import technique
 from bot.llm.template import ChatTemplate
@@ -70,7 +70,7 @@ class Compare(commands.Cog):
         """Run `trick` on `text` with none, one and all examples, and tuned where there is such a model."""
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             private = self._services.guilds.private(interaction.guild_id, "compare")
             async with Reply(interaction, private=private) as reply:
                 template, values = await self._template(interaction, trick, text)
@@ -94,14 +94,14 @@ class Compare(commands.Cog):
     @compare.autocomplete("trick")
     async def tricks(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """The shipped tricks and the server's own."""
-        names = [*self._services.library.tricks, *await self._services.tricks.names(interaction.guild_id)]
+        names = [*self._services.templates.tricks, *await self._services.tricks.names(interaction.guild_id)]
         return [app_commands.Choice(name=name, value=name) for name in names if typed.strip().casefold() in name][
             :CHOICES
         ]
 
     async def test(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
         """Measure a shipped trick on the labelled inputs that come with it."""
-        template = self._services.library.tricks.get(name)
+        template = self._services.templates.tricks.get(name)
         cases = await asyncio.to_thread(labelled, name)
         if template is None or not cases:
             raise NotFoundError("There are no labelled inputs for this any more.")
@@ -116,11 +116,11 @@ class Compare(commands.Cog):
         own = await self._services.tricks.all(interaction.guild_id)
         if name in own:
             return own[name].for_text(text), {own[name].input: text}
-        template = self._services.library.tricks.get(name)
+        template = self._services.templates.tricks.get(name)
         if template is None:
-            known = ", ".join([*self._services.library.tricks, *own])
+            known = ", ".join([*self._services.templates.tricks, *own])
             raise NotFoundError("I have no such trick to compare; there are {known}.", known=known)
-        style = self._services.library.with_sample({"style": STYLE})
+        style = self._services.templates.with_sample({"style": STYLE})
         others = {"to": language(str(interaction.locale)), **style}
         wanted = template.with_examples(0).placeholders
         if not wanted:
@@ -166,7 +166,7 @@ class Compare(commands.Cog):
                 card.text(f"{head}\n{rung.problem or ''}").line()
                 continue
             text = page_of(rung.answer).text
-            shown = text if len(text) <= share else closed(text[:share].rstrip()) + " …"
+            shown = text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
             card.text(f"{head}\n{shown}\n-# {' · '.join(figures(rung.answer)[1:])}").line()
             prompts.append(ActionButton("prompt", rung.answer.id, label=_("Prompt: {way}", way=rung.name), emoji="🔍"))
         card.text(f"-# {author(self._services.gateway.model)}")

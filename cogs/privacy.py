@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import NotAllowedError
-from bot.core.i18n import _, ngettext, number
+from bot.core.i18n import _, format_number, ngettext
 from bot.core.settings import Settings
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
 from bot.server.prompts import HELD
@@ -16,8 +16,8 @@ from bot.services import Services, services_of
 from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card, notice
-from bot.ui.reply import attached
-from bot.ui.views import Layout
+from bot.ui.reply import to_files
+from bot.ui.views import LayoutView
 
 FORGET = "forget-me"
 # Bytes of an upload that the message around the file may take.
@@ -55,7 +55,7 @@ class PrivacyCog(
         most = max(interaction.filesize_limit - ENVELOPE, ENVELOPE)
         made = await self._privacy.export(interaction.user.id, most=most)
         # The entries' names are those of the files in the ZIP.
-        counts = " · ".join(f"`{name}` {number(count)}" for name, count in made.counts.items())
+        counts = " · ".join(f"`{name}` {format_number(count)}" for name, count in made.counts.items())
         said = _("I keep nothing of you, and the file says so.")
         if counts:
             said = _("This is all that I keep of you: {entries}.", entries=counts)
@@ -68,9 +68,9 @@ class PrivacyCog(
                 sent=len(files),
             )
             said = f"{said} {rest}"
-        await interaction.edit_original_response(content=said, attachments=attached(files[:1]))
+        await interaction.edit_original_response(content=said, attachments=to_files(files[:1]))
         for file in files[1:]:
-            await interaction.followup.send(files=attached([file]), ephemeral=True)
+            await interaction.followup.send(files=to_files([file]), ephemeral=True)
 
     @app_commands.command(description="Be forgotten: your name, your words, and what I counted")
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
@@ -110,7 +110,7 @@ class PrivacyCog(
             )
         await interaction.edit_original_response(view=notice(_("Forgotten"), [done]))
 
-    def _about(self) -> Layout:
+    def _about(self) -> LayoutView:
         settings = self._services.settings
         card = Card(_("What I keep, and where words go"))
         for text in (*_ways(settings, self._services.gateway.host, self._services.gateway.model), *_kept(settings)):

@@ -14,7 +14,7 @@ from bot.answers.rendering import page_of
 from bot.answers.service import buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
-from bot.core.text import LIMIT, fenced, split
+from bot.core.text import MESSAGE_LIMIT, code_block, split_message
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
@@ -22,7 +22,7 @@ from bot.server.model_gateway import dry_run
 from bot.services import Services, services_of
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.reply import attached
+from bot.ui.reply import to_files
 from bot.ui.views import View
 
 GONE = N_("The prompt behind this answer is not kept any more.")
@@ -66,7 +66,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
         card, files = card_of(prompt, tuned=prompt.request.name in self._services.gateway.tuned)
-        await interaction.edit_original_response(view=card, attachments=attached(files))
+        await interaction.edit_original_response(view=card, attachments=to_files(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
             # A private answer's prompt is kept from the moment that its asker wants to see it.
             await self._services.prompts.persist(prompt, new=False)
@@ -100,7 +100,9 @@ class PromptCog(commands.Cog, name="Prompt"):
         for number, text in enumerate(texts):
             last = number == len(texts) - 1
             extra: dict[str, Any] = {"view": View(*buttons_of(prompt_id))} if last and prompt is not None else {}
-            sent = await interaction.followup.send(text[:LIMIT], files=files if last else [], wait=True, **extra)
+            sent = await interaction.followup.send(
+                text[:MESSAGE_LIMIT], files=files if last else [], wait=True, **extra
+            )
             if last and prompt is not None:
                 await self._services.prompts.persist(replace(prompt, message_id=sent.id), new=False)
 
@@ -118,7 +120,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             shown = card_of(prompt, base=base, rung=rung, answer=answer, tuned=tuned)
         finally:  # Whatever failed, the ladder is there again.
             card, files = shown
-            await interaction.edit_original_response(view=card, attachments=attached(files))
+            await interaction.edit_original_response(view=card, attachments=to_files(files))
 
     async def _run(
         self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Answer
@@ -156,7 +158,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         name = re.sub(r"[^a-z0-9-]", "", prompt.request.name) or "template"
         code = CODE_PROGRAM.format(file=f"{name}.json", values=dict(prompt.values))
         data = json.dumps(prompt.template.to_dict(), ensure_ascii=False, indent=2) + "\n"
-        shown = fenced(code.strip(), "python") if len(code) < LIMIT - 300 else ""
+        shown = code_block(code.strip(), "python") if len(code) < MESSAGE_LIMIT - 300 else ""
         told = _(
             "The template, and four lines that run it. Put both files into one folder and type `python {name}.py` "
             "there, where Fewshot is installed and `OPENAI_API_KEY` is set.",
@@ -164,7 +166,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         )
         await interaction.response.send_message(
             f"{told}\n{shown}",
-            files=attached([(f"{name}.json", data.encode()), (f"{name}.py", code.encode())]),
+            files=to_files([(f"{name}.json", data.encode()), (f"{name}.py", code.encode())]),
             ephemeral=True,
         )
 
@@ -193,10 +195,10 @@ class PromptCog(commands.Cog, name="Prompt"):
 def _whole(message: discord.Message, prompt: Answer | None) -> list[str]:
     """The texts to share: that of `message`, or all pieces where it is the last of several."""
     text = page_of(prompt).text if prompt is not None else ""
-    if len(text) <= max(len(message.content), LIMIT - 200):
+    if len(text) <= max(len(message.content), MESSAGE_LIMIT - 200):
         text = message.content
     # In pieces that leave room for the line that says who shared it.
-    return split(text, LIMIT - 100) or [message.content]
+    return split_message(text, MESSAGE_LIMIT - 100) or [message.content]
 
 
 async def setup(bot: commands.Bot) -> None:

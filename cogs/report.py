@@ -9,11 +9,11 @@ from discord.ext import commands
 from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
-from bot.core.text import closed
+from bot.core.text import close_markup
 from bot.llm.completion import Answer
 from bot.services import Services, services_of
 from bot.ui.cards import Card
-from bot.ui.views import Layout, Modal
+from bot.ui.views import LayoutView, Modal
 
 REPORT = "report"
 LONGEST = 500
@@ -97,7 +97,7 @@ class ReportModal(Modal):
         await self._cog.send(interaction, self._answer, self.why.value.strip())
 
 
-def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer | None, why: str) -> Layout:
+def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer | None, why: str) -> LayoutView:
     """Who reports what, where, and why."""
     card = Card(_("A report"), colour=discord.Colour.red())
     sender = _("**From** {user}", user=interaction.user.mention)
@@ -110,7 +110,7 @@ def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer
         card.text(_("**Why** {why}", why=discord.utils.escape_markdown(why)))
     if answer is not None:
         text = page_of(answer).text
-        excerpt = text if len(text) <= EXCERPT else closed(text[:EXCERPT].rstrip()) + " …"
+        excerpt = text if len(text) <= EXCERPT else close_markup(text[:EXCERPT].rstrip()) + " …"
         quoted = "\n> ".join(excerpt.splitlines())
         asked = _("**Asked by** {user} · {trick}", user=f"<@{answer.caller.user_id}>", trick=answer.request.name)
         card.line().text(f"{asked}\n> {quoted}")

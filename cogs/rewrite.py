@@ -72,7 +72,7 @@ class Rewrite(commands.Cog):
         typed = typed.strip().casefold()
         return [
             app_commands.Choice(name=f"{name} – {_(style.about)}"[:100], value=name)
-            for name, style in self._services.library.styles.items()
+            for name, style in self._services.templates.styles.items()
             if typed in name or typed in _(style.about).casefold()
         ][:CHOICES]
 
@@ -90,7 +90,7 @@ class Rewrite(commands.Cog):
         wanted, sample = (style or "").strip(), (sample or "").strip()
         if sample:
             return wanted or OWN_PROMPT, sample
-        styles = self._services.library.styles
+        styles = self._services.templates.styles
         known = styles.get(wanted.casefold()) if wanted else None
         if known is not None:
             return f"{wanted.casefold()}, {known.about}", known.sample
@@ -118,7 +118,7 @@ class Rewrite(commands.Cog):
         if not text.strip():
             raise InputError("There is nothing to rewrite: the text is empty.")
         values = {"text": text, "style": style, "sample": sample}
-        template = self._services.library.get("rewrite")
+        template = self._services.templates.get("rewrite")
         await self._services.answers.give(interaction, template, values, private=private, source=quoted)
 
 

@@ -7,11 +7,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import InputError
-from bot.core.i18n import LANGUAGES, N_, _, number, pgettext
+from bot.core.i18n import LANGUAGES, N_, _, format_number, pgettext
 from bot.server.guilds import PRIVATE, GuildSettings
 from bot.services import Services, services_of
 from bot.ui.cards import Card
-from bot.ui.views import Layout
+from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 
 SERVERS_OWN = "server"
@@ -146,7 +146,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         """The commands that a switch is about."""
         return [f"/{corpus} ask" for corpus in self._services.tuning.corpora.names] if name == CORPORA else [f"/{name}"]
 
-    def _card(self, guild: int) -> Layout:
+    def _card(self, guild: int) -> LayoutView:
         """All settings of a server, in words."""
         guilds = self._services.guilds
         own = guilds.of(guild)
@@ -196,7 +196,7 @@ def _channels(ids: frozenset[int]) -> str:
 
 def _limit(own: int | None, most: int) -> str:
     """The limit that holds, and whose it is."""
-    return _("{n:,} (the operator's)", n=most) if own is None else number(min(own, most))
+    return _("{n:,} (the operator's)", n=most) if own is None else format_number(min(own, most))
 
 
 def _warning(own: GuildSettings) -> str:

@@ -71,7 +71,7 @@ class Translate(commands.Cog):
         if not text.strip():
             raise InputError("There is nothing to translate: the text is empty.")
         values = {"text": text, "to": (to or "").strip() or language(str(interaction.locale))}
-        template = self._services.library.get("translate")
+        template = self._services.templates.get("translate")
         await self._services.answers.give(interaction, template, values, private=private, source=quoted)
 
 

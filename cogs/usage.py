@@ -15,8 +15,8 @@ from bot.server.ledger import NANO
 from bot.services import Services, services_of
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.pictures import days
-from bot.ui.reply import attached
+from bot.ui.pictures import days_picture
+from bot.ui.reply import to_files
 from cogs._access import is_operator, managed_guild
 
 DAYS = 30
@@ -83,9 +83,9 @@ class Usage(commands.Cog):
             return
         limit = next(limit for key, (_used, limit) in today.items() if key in LIMITS[of])
         first, last = (_short(used[place][0]) for place in (0, -1))
-        picture = await days([day.tokens for _name, day in used], first, last, _("Tokens a day"), limit)
+        picture = await days_picture([day.tokens for _name, day in used], first, last, _("Tokens a day"), limit)
         card.picture("usage.png").text(_("-# Days are UTC days. A call counts from the moment it is made."))
-        await interaction.edit_original_response(view=card.layout(), attachments=attached([("usage.png", picture)]))
+        await interaction.edit_original_response(view=card.layout(), attachments=to_files([("usage.png", picture)]))
 
     def _allowed(self, interaction: discord.Interaction[Any], of: str) -> dict[str, int]:
         """Whose calls to count; raises `NotAllowedError`."""

@@ -27,7 +27,7 @@ import discord
 import simcord
 
 from bot.app import open_services
-from bot.bot import Fewshot
+from bot.bot import FewshotBot
 from bot.core.settings import Settings
 from bot.demo.simulator import Env
 from bot.services import Services
@@ -43,7 +43,7 @@ class Simulated:
     """One server with an admin, two members and two channels, the bot in it, and a model that says what it is told."""
 
     env: simcord.Env
-    bot: Fewshot
+    bot: FewshotBot
     services: Services
     model: FakeModel
     guild: simcord.GuildHandle
@@ -91,7 +91,7 @@ async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
         settings = Settings(_env_file=None, **(given | {"data_dir": folder} | options))
         await migrated(settings.database)
         async with open_services(settings) as services:
-            bot = Fewshot(services)
+            bot = FewshotBot(services)
             env = Env(bot, check_errors=False, settle_timeout=PATIENCE)
             guild = env.create_guild("The Paddock")
             general, adventures = guild.create_text_channel("general"), guild.create_text_channel("adventures")

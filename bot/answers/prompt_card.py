@@ -7,10 +7,10 @@ from typing import Any
 import discord
 
 from bot.core.i18n import N_, _, ngettext, pgettext
-from bot.core.text import closed, fenced
+from bot.core.text import close_markup, code_block
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.views import Layout
+from bot.ui.views import LayoutView
 
 # A message longer than its share of the card is shortened; the file beside the card has all of it.
 SHARE = 3_200
@@ -32,7 +32,7 @@ def prompt_card(
     title: str = "",
     answer: str = "",
     rows: Sequence[Sequence[discord.ui.Item[Any]]] = (),
-) -> tuple[Layout, Files]:
+) -> tuple[LayoutView, Files]:
     """The card, and the whole prompt as a file where the card had to shorten it.
 
     `technique` is one of `bot.llm.schema.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
@@ -41,13 +41,13 @@ def prompt_card(
     """
     card = Card(f"{title or _(PROMPT)} · {_(technique)}")
     if answer:
-        card.text(closed(answer[:ANSWER]) + (" …" if len(answer) > ANSWER else "")).line()
+        card.text(close_markup(answer[:ANSWER]) + (" …" if len(answer) > ANSWER else "")).line()
     share = max((SHARE - min(len(answer), ANSWER)) // max(len(messages), 1), 120)
     shortened = False
     for number, message in enumerate(messages):
         content = message["content"]
         shown = content if len(content) <= share else content[:share].rstrip() + " …"
-        block = f"**{_label(messages, number, examples)}**\n{fenced(shown)}"
+        block = f"**{_label(messages, number, examples)}**\n{code_block(shown)}"
         if card.room < len(block) + 40 or number == MOST:
             shortened = True
             left = len(messages) - number

@@ -11,7 +11,7 @@ from bot.core.settings import STAND_IN
 from bot.llm.completion import Answer
 from bot.server.model_gateway import UNASKED
 from bot.ui.actions import ActionButton
-from bot.ui.views import Layout
+from bot.ui.views import LayoutView
 
 NO_MODEL = N_("No model connected. This is exactly what I would send")
 # Tokens of a call, by whether they are our own estimate and whether some came from a cache.
@@ -25,7 +25,7 @@ TOKENS = {
 
 def card_of(
     prompt: Answer, *, base: Answer | None = None, rung: str = "", answer: str = "", tuned: bool = False
-) -> tuple[Layout, Files]:
+) -> tuple[LayoutView, Files]:
     """The card of `prompt`, and the whole prompt as a file where the card had to shorten it.
 
     On the ladder `prompt` is what the `rung` sent, with its `answer`, and `base` the prompt that is run again.

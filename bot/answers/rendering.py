@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import discord
 
-from bot.core.i18n import _, number
-from bot.core.text import fenced
+from bot.core.i18n import _, format_number
+from bot.core.text import code_block
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Facts, Rating, Reply
 from bot.ui.reply import Page
@@ -27,13 +27,13 @@ def _text(reply: Reply, text: str) -> str:
         facts = (f"- {discord.utils.escape_markdown(fact)}" for fact in reply.facts)
         return "\n".join([f"**{discord.utils.escape_markdown(reply.entity)}**", *facts])
     if isinstance(reply, dict):
-        return fenced(text, "json")
+        return code_block(text, "json")
     return reply
 
 
 def raw(answer: Answer) -> Page:
     """The XML of a facts answer as it came, after the same checks; other kinds as `page_of` shows them."""
-    return Page(fenced(answer.reply.xml, "xml")) if isinstance(answer.reply, Facts) else page_of(answer)
+    return Page(code_block(answer.reply.xml, "xml")) if isinstance(answer.reply, Facts) else page_of(answer)
 
 
 def stars(count: int) -> str:
@@ -44,7 +44,7 @@ def stars(count: int) -> str:
 def bar(done: int, total: int, width: int = 20) -> str:
     """A progress bar in text."""
     filled = width * done // max(total, 1)
-    return f"{'▰' * filled}{'▱' * (width - filled)} {number(done)}/{number(total)}"
+    return f"{'▰' * filled}{'▱' * (width - filled)} {format_number(done)}/{format_number(total)}"
 
 
 def dollars(usd: Decimal) -> str:

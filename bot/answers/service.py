@@ -22,7 +22,7 @@ from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
-from bot.ui.inflight import Work
+from bot.ui.inflight import InflightTasks
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 
 # How an answer is shown: text, and whatever its cog adds.
@@ -32,8 +32,8 @@ Render = Callable[[Answer], Page]
 class Answers:
     """Gives answers to interactions. One for the process."""
 
-    def __init__(self, gateway: ModelGateway, prompts: Prompts, work: Work) -> None:
-        self._gateway, self._prompts, self._work = gateway, prompts, work
+    def __init__(self, gateway: ModelGateway, prompts: Prompts, inflight: InflightTasks) -> None:
+        self._gateway, self._prompts, self._inflight = gateway, prompts, inflight
 
     async def give(
         self,
@@ -50,7 +50,7 @@ class Answers:
         `source` is the message that the values were taken from. Raises what the gateway raises: the caller's error
         handler tells the person.
         """
-        with self._work.on(interaction):
+        with self._inflight.track(interaction):
             async with Reply(interaction, private=private) as reply:
                 return await self.give_in(reply, interaction, template, values, render=render, source=source)
 
@@ -92,7 +92,7 @@ class Answers:
             placed = replace(answer, message_id=message.id)
             self._prompts.cache(placed)
             if not private:
-                await self._prompts.persist(placed, soon=self._work.alone)
+                await self._prompts.persist(placed, soon=self._inflight.has_single_task)
 
     async def show_prompt_instead(
         self,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.app import open_services, run, stop_on_signals
-from bot.bot import PERMISSIONS, Fewshot
+from bot.bot import PERMISSIONS, FewshotBot
 from bot.cli.setup import folder_of, start
 from bot.core.errors import ConfigError
 
@@ -19,12 +19,12 @@ async def run_bot() -> None:
     if settings.discord_token is None:
         raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
     async with open_services(settings) as services:
-        bot = Fewshot(services)
+        bot = FewshotBot(services)
         bot.on_started = _announce
         await run(bot)
 
 
-async def _announce(bot: Fewshot) -> None:
+async def _announce(bot: FewshotBot) -> None:
     """Say who the bot is, where it is, what it uses, and how to invite it."""
     assert bot.user is not None, "the gateway is ready"
     click.echo(f"Logged in as {bot.user} in {_servers(bot)}")
@@ -33,7 +33,7 @@ async def _announce(bot: Fewshot) -> None:
     click.echo(f"Invite: {invite(bot.application_id or bot.user.id)}")
 
 
-def _servers(bot: Fewshot) -> str:
+def _servers(bot: FewshotBot) -> str:
     """How many servers the bot is in, and the names of the first ten."""
     names = ", ".join(guild.name for guild in bot.guilds[:10])
     return f"{len(bot.guilds)} server{'s' * (len(bot.guilds) != 1)}{f': {names}' if names else ''}"

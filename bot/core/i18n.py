@@ -29,40 +29,40 @@ _spoken: ContextVar[str] = ContextVar("spoken", default=ENGLISH)
 _room: ContextVar[str] = ContextVar("room", default=ENGLISH)
 
 
-def known(*tags: object) -> str:
+def supported_locale(*tags: object) -> str:
     """The first of `tags` (as Discord has them, `en-GB`; None is passed over) if it is spoken, else English."""
     tag = next((str(tag) for tag in tags if tag), ENGLISH)
     return language if (language := tag.partition("-")[0].lower()) in LANGUAGES else ENGLISH
 
 
-def listen(reader: str, room: str) -> None:
+def set_locales(reader: str, room: str) -> None:
     """From here on in this task, the one who acts reads `reader`, and where they act all read `room`."""
     _spoken.set(reader)
     _room.set(room)
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
+def use_locale(language: str) -> Iterator[None]:
     """Speak `language` within, to all."""
-    spoken, room = _spoken.set(language), _room.set(language)
+    current_locale, room = _spoken.set(language), _room.set(language)
     try:
         yield
     finally:
         _room.reset(room)
-        _spoken.reset(spoken)
+        _spoken.reset(current_locale)
 
 
 @contextmanager
 def guild_locale() -> Iterator[None]:
     """Speak the language of the place within: for what all see."""
-    spoken = _spoken.set(_room.get())
+    current_locale = _spoken.set(_room.get())
     try:
         yield
     finally:
-        _spoken.reset(spoken)
+        _spoken.reset(current_locale)
 
 
-def spoken() -> str:
+def current_locale() -> str:
     """The language that is spoken now."""
     return _spoken.get()
 
@@ -70,17 +70,17 @@ def spoken() -> str:
 def _(message: str, /, **values: object) -> str:
     """`message` in the language that is spoken now, its `{names}` filled."""
     # To gettext the empty message is the catalogue's own head.
-    return _filled(_catalogue(spoken()).gettext(message), values) if message else ""
+    return _filled(_catalogue(current_locale()).gettext(message), values) if message else ""
 
 
 def pgettext(context: str, message: str, /, **values: object) -> str:
     """The same for a short word that means different things in different places; `context` says which."""
-    return _filled(_catalogue(spoken()).pgettext(context, message), values)
+    return _filled(_catalogue(current_locale()).pgettext(context, message), values)
 
 
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
     """`one` or `many` as the language has it for `n`, which both may name as `{n}`."""
-    return _filled(_catalogue(spoken()).ngettext(one, many, n), {"n": n, **values})
+    return _filled(_catalogue(current_locale()).ngettext(one, many, n), {"n": n, **values})
 
 
 def N_(message: str, /) -> str:  # noqa: N802 - gettext's own name for it
@@ -88,18 +88,18 @@ def N_(message: str, /) -> str:  # noqa: N802 - gettext's own name for it
     return message
 
 
-def in_language(language: str, message: str, context: str = "") -> str | None:
+def translation(language: str, message: str, context: str = "") -> str | None:
     """`message` as the catalogue of `language` has it; None where it has it not."""
     found = _catalogue(language).pgettext(context, message) if context else _catalogue(language).gettext(message)
     return found if message and found != message else None
 
 
-def number(value: float, spec: str = ",") -> str:
+def format_number(value: float, spec: str = ",") -> str:
     """`value` as `spec` formats it and the language writes it, where it stands alone: `number(1.5, ",.2f")`."""
     return str(_formatter.format_field(value, spec))
 
 
-def catalogues() -> bytes:
+def catalogue_bytes() -> bytes:
     """All catalogues as they lie on disk, to tell whether any has changed."""
     return b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.mo")))
 
@@ -112,7 +112,7 @@ class _Formatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = format(value, format_spec)
-        separators = SEPARATORS.get(spoken())
+        separators = SEPARATORS.get(current_locale())
         if separators is None:
             return text
         if format_spec.endswith("%"):

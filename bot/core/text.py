@@ -5,7 +5,7 @@ Lengths are characters as Discord counts them: 2,000 in a message.
 
 import re
 
-LIMIT = 2_000
+MESSAGE_LIMIT = 2_000
 # Fences as people and models write them; a longer "language" is text, not a fence.
 FENCE = re.compile(r"^(`{3,8})([^`\n]{0,20})$", re.MULTILINE)
 NO_WIDTH = "\u200b"
@@ -17,7 +17,7 @@ BREAKS = ("\n\n", "\n", ". ", "! ", "? ", "; ", ", ", " ")
 LEAST = 0.4
 
 
-def split(text: str, limit: int = LIMIT, most: int = 3) -> list[str] | None:
+def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[str] | None:
     """`text` in at most `most` pieces of at most `limit` characters; None where it does not fit.
 
     A code fence that a cut goes through is closed in one piece and opened again, in its language, in the
@@ -40,7 +40,7 @@ def split(text: str, limit: int = LIMIT, most: int = 3) -> list[str] | None:
     return pieces
 
 
-def closed(text: str) -> str:
+def close_markup(text: str) -> str:
     """`text` with a code fence that is still open closed, for showing a text that has not ended yet."""
     return _closed(text)
 
@@ -51,7 +51,7 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
 
 
-def fenced(text: str, language: str = "") -> str:
+def code_block(text: str, language: str = "") -> str:
     """`text` in a code fence that its own backticks cannot close.
 
     Discord ends a code block at the next three backticks, however many began it, so longer runs inside are

@@ -8,13 +8,13 @@ import click
 import discord
 
 from bot.app import open_services, stop_on_signals
-from bot.bot import Fewshot
-from bot.core.i18n import speaking
+from bot.bot import FewshotBot
+from bot.core.i18n import use_locale
 from bot.core.settings import Settings
 from bot.demo import tour
 from bot.demo.simulator import LiveEnv, LivePreview
 from bot.demo.world import admin_id, seed
-from bot.ui.locale import language_of
+from bot.ui.locale import locale_of_guild
 
 
 async def serve(settings: Settings, port: int, *, browser: bool) -> None:
@@ -26,14 +26,14 @@ async def serve(settings: Settings, port: int, *, browser: bool) -> None:
         if browser:
             webbrowser.open(url)
         await stopped.wait()
-        await bot.services.work.wind_down()
+        await bot.services.inflight.drain()
 
 
 @asynccontextmanager
-async def opened(settings: Settings, port: int) -> AsyncIterator[tuple[str, Fewshot]]:
+async def opened(settings: Settings, port: int) -> AsyncIterator[tuple[str, FewshotBot]]:
     """The address of the page, and the bot behind it."""
     async with open_services(demo_settings(settings)) as services:
-        bot = Fewshot(services)
+        bot = FewshotBot(services)
         env = LiveEnv(bot)
         world = seed(env)
         try:
@@ -43,7 +43,7 @@ async def opened(settings: Settings, port: int) -> AsyncIterator[tuple[str, Fews
             tour.register(services)
             channel = bot.get_channel(world.general.id)
             assert isinstance(channel, discord.TextChannel), "it was seeded"
-            with speaking(language_of(bot, channel.guild)):
+            with use_locale(locale_of_guild(bot, channel.guild)):
                 await channel.send(view=tour.first_message())
             async with LivePreview(env, world.general, (world.admin, world.member), port) as page:
                 yield page.url, bot

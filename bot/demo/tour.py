@@ -9,8 +9,8 @@ from bot.core.i18n import _
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import notice
-from bot.ui.reply import attached
-from bot.ui.views import Layout
+from bot.ui.reply import to_files
+from bot.ui.views import LayoutView
 
 # The sample that the first button fills in: a text in one language and the name of another.
 SAMPLE_PROMPT = {"text": "The pods are on the grid and the desert is quiet.", "to": "French"}
@@ -18,7 +18,7 @@ SAMPLE_PROMPT = {"text": "The pods are on the grid and the desert is quiet.", "t
 CORPUS = "racing"
 
 
-def first_message() -> Layout:
+def first_message() -> LayoutView:
     """What a newcomer reads first."""
     return notice(
         _("I am Fewshot, a bot that shows its prompts and trains its own model"),
@@ -50,11 +50,11 @@ def register(services: Services) -> None:
 
 async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
     """The prompt of /translate, filled, for the one who pressed."""
-    request = services.library.get("translate").fill(SAMPLE_PROMPT)
+    request = services.templates.get("translate").fill(SAMPLE_PROMPT)
     card, files = prompt_card(
         request.technique,
         request.messages,
         [_("The prompt of /translate, filled in and not sent")],
         parameters=request.parameters,
     )
-    await interaction.response.send_message(view=card, files=attached(files), ephemeral=True)
+    await interaction.response.send_message(view=card, files=to_files(files), ephemeral=True)

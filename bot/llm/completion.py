@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import NoModelError, ReplyError
-from bot.core.i18n import ENGLISH, speaking
+from bot.core.i18n import ENGLISH, use_locale
 from bot.llm.client import ChatClient
 from bot.llm.output_parsers import Reply, parse
 from bot.llm.prices import Usage, cost
@@ -88,7 +88,7 @@ async def ask(
     except ReplyError as problem:
         if _kind(request) == "text":
             raise
-        with speaking(ENGLISH):  # The model is told in the language of its template.
+        with use_locale(ENGLISH):  # The model is told in the language of its template.
             told = REPAIR_PROMPT.format(problem=problem)
         repair = request.followed_by(
             {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": told}

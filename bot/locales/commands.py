@@ -13,9 +13,9 @@ import discord
 from discord import app_commands
 
 from bot.app import open_services
-from bot.bot import Fewshot
+from bot.bot import FewshotBot
 from bot.core.settings import Settings
-from bot.ui.translator import context_of, key_of
+from bot.ui.locale import message_context, message_id
 
 AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
 
@@ -52,7 +52,7 @@ async def _collect() -> tuple[tuple[AnyCommand, ...], tuple[CommandString, ...]]
         settings = Settings(
             _env_file=None, data_dir=Path(folder), openai_base_url="http://127.0.0.1:9/v1", chat_model="m"
         )
-        async with open_services(settings) as services, Fewshot(services) as bot:
+        async with open_services(settings) as services, FewshotBot(services) as bot:
             await bot.setup_hook()
             translator = _Collector()
             for command in bot.tree.get_commands():
@@ -77,7 +77,7 @@ class _Collector(app_commands.Translator):
         if locale is discord.Locale.german:
             data = context.data.command if isinstance(context.data, app_commands.Parameter) else context.data
             name = "a choice" if isinstance(data, app_commands.Choice) else "/" + data.qualified_name.replace(" ", ".")
-            self.strings.append(CommandString(key_of(string), context_of(context), name))
+            self.strings.append(CommandString(message_id(string), message_context(context), name))
 
 
 def _with_children(command: AnyCommand) -> Iterator[AnyCommand]:

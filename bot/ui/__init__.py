@@ -1,15 +1,13 @@
-"""How the bot speaks on Discord: the one reply path, cards, buttons that outlive restarts, pictures.
+"""Replies, components and pictures on Discord. Contains no SQL and no model calls.
 
-`reply`     one answer to one interaction: defer, stream, split, files, the final text whatever happens; `frames` stream
-`errors`    the one place that tells a person what went wrong, and the table that words Discord's own errors
-`actions`   buttons and menus whose state is in their custom id
-`safe`      the bases of views and modals: their errors reach the person
-`hearing`   in which language to speak to whom; `translator` hands Discord the commands' names in all of them
-`edits`     whether a message can still be edited
-`cards`     Components V2 within Discord's limits; `prompt_card` shows a prompt as it was sent
-`uploads`   files from people, bounded before they are read
-`pictures`  drawn off the event loop, and so are `charts` and `tree_picture`
-`work`      what is under way, so that stopping can wait for it
-
-Speaks no SQL and asks no model: what a button does is its cog's.
+`reply`          the answer to one interaction: defer, stream, split, files, final text
+`stream_editor`  edits of a text that grows; which messages may still be edited
+`errors`         reports an error to the user; the sentences for Discord's own errors
+`actions`        buttons, selects and modals that keep their state in the custom id and survive a restart
+`views`          base classes of views and modals that report their errors to the user
+`cards`          Components V2 within Discord's limits
+`pictures`       charts, tables and story trees as PNG
+`uploads`        files that users upload
+`locale`         the locale of an interaction; translated command names
+`inflight`       the interactions in progress, for a graceful stop
 """

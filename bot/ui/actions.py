@@ -12,7 +12,7 @@ import discord
 
 from bot.core.errors import NotFoundError
 from bot.ui.errors import report_error
-from bot.ui.inflight import Work
+from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
 
 # A handler gets the interaction, the argument, and what was chosen in a menu (nothing for a button).
@@ -20,11 +20,11 @@ Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
 NAME = r"(?P<action>[a-z-]{1,20}):(?P<argument>.{0,70})"
 
 
-class Actions:
+class ActionRegistry:
     """What each action does; one for the process."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, inflight: InflightTasks) -> None:
+        self._inflight = inflight
         self._handlers: dict[str, Handler] = {}
 
     def register(self, action: str, handler: Handler) -> None:
@@ -44,7 +44,7 @@ class Actions:
             handler = self._handlers.get(action)
             if handler is None:
                 raise NotFoundError("This button is from an older version of me and does nothing any more.")
-            with self._work.on(interaction):
+            with self._inflight.track(interaction):
                 await handler(interaction, argument, chosen)
         except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person would wait for ever
             await report_error(interaction, error)
@@ -53,7 +53,7 @@ class Actions:
 class HasActions(Protocol):
     """The client, as far as a button knows it."""
 
-    actions: Actions
+    actions: ActionRegistry
 
 
 class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.compile(f"do:{NAME}", re.DOTALL)):
@@ -89,7 +89,7 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.c
         await cast(HasActions, interaction.client).actions.act(interaction, self.action, self.argument, [])
 
 
-class ActionMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=re.compile(f"pick:{NAME}", re.DOTALL)):
+class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=re.compile(f"pick:{NAME}", re.DOTALL)):
     """A menu for `action`: one of `options` (25 at most)."""
 
     def __init__(self, action: str, argument: str, options: list[discord.SelectOption], placeholder: str = "") -> None:
@@ -103,7 +103,7 @@ class ActionMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=re.com
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> "ActionMenu":
+    ) -> "ActionSelect":
         """The menu again, from a message of any age."""
         menu = cast("discord.ui.Select[Any]", item)
         return cls(match["action"], match["argument"], menu.options, menu.placeholder or "")

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 from bot.core.i18n import N_, _
-from bot.ui.views import Layout
+from bot.ui.views import LayoutView
 
 CHARACTERS = 4_000
 BYTES = 10_000
@@ -70,9 +70,9 @@ class Card:
             self._components += 1 + len(items)
         return self
 
-    def layout(self) -> Layout:
+    def layout(self) -> LayoutView:
         """The card as a message's view."""
-        return Layout(self._container)
+        return LayoutView(self._container)
 
     def _count(self, text: str) -> None:
         self._characters += len(text)
@@ -92,7 +92,7 @@ class Card:
         return kept[: -len("\n```")].rstrip("`") + f"\n```{cut}" if kept.count("```") % 2 else kept + cut
 
 
-def notice(title: str, lines: Sequence[str], *buttons: discord.ui.Item[Any]) -> Layout:
+def notice(title: str, lines: Sequence[str], *buttons: discord.ui.Item[Any]) -> LayoutView:
     """A card of a few lines and a row of buttons."""
     card = Card(title)
     for line in lines:

@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 # Discord's codes for an interaction that cannot be answered (any more): unknown interaction, unknown webhook,
 # already acknowledged, invalid webhook token.
 ACKNOWLEDGED = 40060
-DEAD = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
+EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
 # A connection to Discord that could not be made, or broke off before the answer came.
-LOST: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
-TROUBLE: tuple[type[Exception], ...] = (discord.HTTPException, *LOST)
+CONNECTION_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
+DELIVERY_ERRORS: tuple[type[Exception], ...] = (discord.HTTPException, *CONNECTION_ERRORS)
 
 _TABLE: tuple[tuple[type[Exception], str], ...] = (
     (app_commands.NoPrivateMessage, N_("This command works in servers only.")),
@@ -47,7 +47,7 @@ _TABLE: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def message_for(error: BaseException) -> str:
+def user_message(error: BaseException) -> str:
     """The sentence for `error`; what is unexpected is logged here, with the id that the sentence names."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
@@ -66,11 +66,11 @@ def message_for(error: BaseException) -> str:
 
 async def report_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the one who acted, and only them. A public placeholder goes first, so that no spinner stays."""
-    sentence = message_for(error)
+    sentence = user_message(error)
     try:
         await _say(interaction, sentence)
-    except TROUBLE as failure:
-        level = logging.INFO if getattr(failure, "code", 0) in DEAD else logging.WARNING
+    except DELIVERY_ERRORS as failure:
+        level = logging.INFO if getattr(failure, "code", 0) in EXPIRED_CODES else logging.WARNING
         _log.log(level, "nobody could be told %r: %s", sentence, failure)
 
 

@@ -11,7 +11,7 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
-from bot.ui.errors import TROUBLE
+from bot.ui.errors import DELIVERY_ERRORS
 
 _log = logging.getLogger(__name__)
 # Seconds that work under way gets when the bot stops, and then to be told that it did not make it.
@@ -23,7 +23,7 @@ class StoppingError(FewshotError):
     """The bot is stopping and takes nothing new."""
 
 
-class Work:
+class InflightTasks:
     """What is under way; one for the process."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Work:
         self._stopping = False
 
     @contextmanager
-    def on(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
+    def track(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
         """The running task works on `interaction`. Raises `StoppingError` once the bot stops."""
         if self._stopping:
             raise StoppingError(STOPPING)
@@ -47,11 +47,11 @@ class Work:
             self._tasks.pop(task, None)
 
     @property
-    def alone(self) -> bool:
+    def has_single_task(self) -> bool:
         """Whether nothing is under way beside the one that asks."""
         return len(self._tasks) <= 1
 
-    async def wind_down(self) -> None:
+    async def drain(self) -> None:
         """Take nothing new, give what is under way a moment, and tell the rest in a sentence."""
         self._stopping = True
         if not self._tasks:
@@ -70,7 +70,7 @@ async def _excuse(interaction: discord.Interaction[Any]) -> None:
     """The sentence for an answer that did not make it; nobody is left to hear of a failure here."""
     try:
         await asyncio.wait_for(_say_stopping(interaction), EXCUSE)
-    except TROUBLE as error:  # Among them is `TimeoutError`, which is an `OSError`.
+    except DELIVERY_ERRORS as error:  # Among them is `TimeoutError`, which is an `OSError`.
         _log.info("an asker could not be told that the bot stops: %s", error)
 
 

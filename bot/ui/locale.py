@@ -1,31 +1,73 @@
-"""In which language to speak to the one who acts, and to the place where they act."""
+"""Discord's locales and the bot's catalogues: the locale of an interaction, and the translated command names."""
 
 from typing import Any, Protocol, cast
 
 import discord
+from discord import app_commands
+from discord.app_commands import TranslationContextLocation as Location
 
-from bot.core.i18n import known, listen
+from bot.core.i18n import ENGLISH, set_locales, supported_locale, translation
+
+# The gettext contexts of command and option names. Discord wants names in lower case without spaces, and the same word
+# may be a verb as a command and a noun as an option. All other strings have no context.
+COMMAND, OPTION = "command", "option"
+NAME_CONTEXTS = {Location.command_name: COMMAND, Location.group_name: COMMAND, Location.parameter_name: OPTION}
+TEMPLATE_KEY = "sentence"
 
 
-class Host(Protocol):
-    """The client, as far as this file knows it."""
+class LocaleClient(Protocol):
+    """What this module needs of the Discord client."""
 
     def language_in(self, guild_id: int | None) -> str | None:
         """The language that a server's admins chose, or None."""
 
 
 def set_locale(interaction: discord.Interaction[Any]) -> None:
-    """From here on speak, in this task, the person's language to them and the place's language aloud.
+    """Set the user's and the server's locale for the running task (see `bot.core.i18n.set_locales`).
 
-    A place's language is what its admins chose, else the one that the server has with Discord; in direct messages
-    it is the person's.
+    A server's locale is the language that its admins chose, else the server's locale in Discord, else, in direct
+    messages, the user's locale.
     """
-    reader = known(interaction.locale)
-    chosen = cast(Host, interaction.client).language_in(interaction.guild_id)
-    listen(reader, known(chosen, interaction.guild_locale, interaction.locale))
+    chosen = cast(LocaleClient, interaction.client).language_in(interaction.guild_id)
+    set_locales(
+        supported_locale(interaction.locale), supported_locale(chosen, interaction.guild_locale, interaction.locale)
+    )
 
 
-def language_of(client: discord.Client, guild: discord.Guild | None) -> str:
-    """The language of a place, where nobody's interaction says it: for what the bot writes there by itself."""
-    chosen = cast(Host, client).language_in(guild.id if guild else None)
-    return known(chosen, guild and guild.preferred_locale)
+def locale_of_guild(client: discord.Client, guild: discord.Guild | None) -> str:
+    """The locale for messages that the bot sends to a server without an interaction."""
+    chosen = cast(LocaleClient, client).language_in(guild.id if guild else None)
+    return supported_locale(chosen, guild and guild.preferred_locale)
+
+
+class CatalogueTranslator(app_commands.Translator):
+    """Translates the strings of commands with the catalogues."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        """`string` in `locale`; None where the catalogue has no translation."""
+        language = supported_locale(locale)
+        if language == ENGLISH:
+            return None
+        found = translation(language, message_id(string), message_context(context))
+        return found and found.format(**string.extras)
+
+
+def message_id(string: app_commands.locale_str) -> str:
+    """The catalogue key of a string: the template of `format_locale_str`, else the string itself."""
+    return str(string.extras.get(TEMPLATE_KEY, string.message))
+
+
+def format_locale_str(template: str, **values: str) -> app_commands.locale_str:
+    """A translatable string with values: `format_locale_str(N_("About {corpus}"), corpus=name)`."""
+    return app_commands.locale_str(template.format(**values), **{TEMPLATE_KEY: template}, **values)
+
+
+def message_context(context: app_commands.TranslationContextTypes) -> str:
+    """The gettext context of a string; empty for descriptions and for names of message menus."""
+    is_menu = isinstance(context.data, app_commands.ContextMenu)
+    return "" if is_menu else NAME_CONTEXTS.get(context.location, "")

@@ -1,94 +1,278 @@
-"""Pictures, drawn off the event loop. The drawing library is imported with the first picture: it takes 0.4 s."""
+"""PNG pictures of numbers, tables and story trees, drawn in a thread with matplotlib.
+
+matplotlib is imported with the first picture, because its import takes 0.4 s.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
-from bot.core.i18n import _, number
+from bot.core.i18n import _, format_number, pgettext
 
-# Discord's dark background and the colours that stand out on it and on a white page alike.
-INK, PAPER, ACCENT, GOLD = "#dbdee1", "#2b2d31", "#7289da", "#f0b132"
+# Discord's dark background, and colours that are visible on it and on a white page.
+TEXT_COLOUR, BACKGROUND, ACCENT, GOLD = "#dbdee1", "#2b2d31", "#7289da", "#f0b132"
+DIM, STRIPE = "#5c5f66", "#313338"
+# Inches.
 SIZE = (6.4, 3.4)
 DPI = 140
+# A line of 6.4 inches cannot show more points than this.
+MAX_LINE_POINTS = 400
+# With this many losses or more, the running mean is shown, in which a new loss has the weight `SMOOTHING`.
+SMOOTH_FROM, SMOOTHING = 60, 0.08
+# With fewer points than this, each point gets a marker.
+MARKERS_BELOW = 12
+# Inches: the height of a table row or bar, the width of a letter, and the height of title and margins.
+ROW_HEIGHT, LETTER_WIDTH, MARGINS = 0.42, 0.1, 1.1
+# Characters after which a label is shortened.
+MAX_LABEL, MAX_TURN_LABEL = 34, 24
+# Inches: a story tree grows up to a size that a phone can still show.
+MAX_TREE_WIDTH, MAX_TREE_HEIGHT, TREE_COLUMN, TREE_ROW = 14.0, 10.0, 0.45, 0.55
 
 
-async def histogram(counts: Sequence[int], labels: Sequence[str], title: str) -> bytes:
-    """A PNG of bars with their counts, one for each label."""
-    return await asyncio.to_thread(_histogram, list(counts), list(labels), title)
+class TreeNode(Protocol):
+    """A turn in the picture; `parent` is the index of another node, `row` counts from the top."""
+
+    @property
+    def column(self) -> int: ...
+    @property
+    def row(self) -> float: ...
+    @property
+    def parent(self) -> int | None: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def on_path(self) -> bool: ...
+    @property
+    def head(self) -> bool: ...
+    @property
+    def open(self) -> bool: ...
 
 
-def _histogram(counts: list[int], labels: list[str], title: str) -> bytes:
-    figure, axes = sheet(title)
+async def histogram_picture(counts: Sequence[int], labels: Sequence[str], title: str) -> bytes:
+    """A bar with its count for each label."""
+    return await asyncio.to_thread(_draw_histogram, list(counts), list(labels), title)
+
+
+async def curve_picture(labels: Sequence[str], shares: Sequence[float], title: str, x_label: str) -> bytes:
+    """A line through `shares` (0 to 1), one for each of the `labels` on the x axis."""
+    return await asyncio.to_thread(_draw_curve, list(labels), list(shares), title, x_label)
+
+
+async def days_picture(amounts: Sequence[int], first: str, last: str, title: str, limit: int | None = None) -> bytes:
+    """A thin bar for each day, labelled with the dates of the `first` and the `last`; a line at the daily `limit`."""
+    return await asyncio.to_thread(_draw_days, list(amounts), first, last, title, limit)
+
+
+async def loss_picture(
+    training: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]], title: str
+) -> bytes:
+    """Losses by step, of the training rows and of the rows held aside."""
+    return await asyncio.to_thread(_draw_losses, list(training), list(validation), title)
+
+
+async def score_picture(bars: Mapping[str, Sequence[tuple[str, float]]], title: str) -> bytes:
+    """Horizontal bars: for each label some (series, share from 0 to 1), with one colour for each series."""
+    return await asyncio.to_thread(_draw_scores, dict(bars), title)
+
+
+async def table_picture(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> bytes:
+    """A table; columns whose cells have at most two characters are centred, others are aligned left."""
+    return await asyncio.to_thread(_draw_table, list(heads), [list(row) for row in rows], title)
+
+
+async def tree_picture(nodes: Sequence[TreeNode], title: str) -> bytes:
+    """A story tree, from left to right; in `nodes`, parents come before their children."""
+    return await asyncio.to_thread(_draw_tree, list(nodes), title)
+
+
+def smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Many losses as running means: the loss of one small batch varies so much that it hides the trend."""
+    mean, smoothed = 0.0, []
+    for index, (step, loss) in enumerate(points):
+        # The first losses get full weight, so that the line starts at them and not at 0.
+        weight = max(1 / (index + 1), SMOOTHING) if len(points) >= SMOOTH_FROM else 1.0
+        mean += weight * (loss - mean)
+        smoothed.append((step, mean))
+    return smoothed
+
+
+def _draw_histogram(counts: list[int], labels: list[str], title: str) -> bytes:
+    figure, axes = _new_figure(title)
     bars = axes.bar(labels, counts, color=GOLD, width=0.7)
-    axes.bar_label(bars, padding=3, color=INK, parse_math=False)
+    axes.bar_label(bars, padding=3, color=TEXT_COLOUR, parse_math=False)
     axes.set_yticks([])
     axes.margins(y=0.15)
-    return png(figure)
+    return _to_png(figure)
 
 
-async def curve(places: Sequence[str], shares: Sequence[float], title: str, below: str) -> bytes:
-    """A PNG of a line through `shares` (from 0 to 1), each above its place; `below` says what the places count."""
-    return await asyncio.to_thread(_curve, list(places), list(shares), title, below)
-
-
-def _curve(places: list[str], shares: list[float], title: str, below: str) -> bytes:
-    figure, axes = sheet(title)
-    axes.plot(places, shares, color=GOLD, marker="o", linewidth=2)
-    for place, share in enumerate(shares):
+def _draw_curve(labels: list[str], shares: list[float], title: str, x_label: str) -> bytes:
+    figure, axes = _new_figure(title)
+    axes.plot(labels, shares, color=GOLD, marker="o", linewidth=2)
+    for index, share in enumerate(shares):
         axes.annotate(
-            number(share, ".0%"),
-            (place, share),
-            (0, 9),
-            textcoords="offset points",
-            ha="center",
-            color=INK,
-            parse_math=False,
-        )
+            format_number(share, ".0%"), (index, share), (0, 9), textcoords="offset points",
+            ha="center", color=TEXT_COLOUR, parse_math=False,
+        )  # fmt: skip
     axes.set_ylim(0, 1.15)
     axes.set_yticks([])
     axes.margins(x=0.12)
-    axes.set_xlabel(below, color=INK, parse_math=False)
-    return png(figure)
+    axes.set_xlabel(x_label, color=TEXT_COLOUR, parse_math=False)
+    return _to_png(figure)
 
 
-async def days(amounts: Sequence[int], first: str, last: str, title: str, limit: int | None = None) -> bytes:
-    """A PNG of thin bars, one a day, with the dates of the `first` and the `last`; a line at the daily `limit`."""
-    return await asyncio.to_thread(_days, list(amounts), first, last, title, limit)
-
-
-def _days(amounts: list[int], first: str, last: str, title: str, limit: int | None) -> bytes:
-    figure, axes = sheet(title)
+def _draw_days(amounts: list[int], first: str, last: str, title: str, limit: int | None) -> bytes:
+    figure, axes = _new_figure(title)
     axes.bar(range(len(amounts)), amounts, color=GOLD, width=0.8)
     axes.set_xticks([0, len(amounts) - 1], [first, last])
-    most = max(amounts, default=0)
-    # A limit that is far above what was used would flatten the bars; the card names it anyway.
-    if limit is not None and limit <= 3 * most:
+    highest = max(amounts, default=0)
+    # A limit far above the amounts would flatten the bars; the card names it anyway.
+    if limit is not None and limit <= 3 * highest:
         axes.axhline(limit, color=ACCENT, linestyle="--", linewidth=1)
         axes.annotate(
-            _("limit {n:,}", n=limit), (0, limit), (0, 3), textcoords="offset points", color=INK, parse_math=False
+            _("limit {n:,}", n=limit), (0, limit), (0, 3), textcoords="offset points",
+            color=TEXT_COLOUR, parse_math=False,
+        )  # fmt: skip
+    axes.set_yticks([highest] if highest else [], [format_number(highest)] if highest else [])
+    return _to_png(figure)
+
+
+def _draw_losses(training: list[tuple[int, float]], validation: list[tuple[int, float]], title: str) -> bytes:
+    figure, axes = _new_figure(title)
+    names = pgettext("losses", "training"), _("held aside")
+    for losses, colour, name in ((training, GOLD, names[0]), (validation, ACCENT, names[1])):
+        points = smooth(losses)
+        thinned = points[:: len(points) // MAX_LINE_POINTS + 1]
+        if thinned:
+            marker = "o" if len(thinned) < MARKERS_BELOW else ""
+            axes.plot(*zip(*thinned, strict=True), color=colour, linewidth=2, label=name, marker=marker)
+            axes.annotate(
+                format_number(points[-1][1], ",.2f"), points[-1], (6, 0), textcoords="offset points",
+                va="center", color=colour, parse_math=False, annotation_clip=False,
+            )  # fmt: skip
+    highest = max((loss for losses in (training, validation) for _step, loss in smooth(losses)), default=1.0)
+    axes.set_ylim(0, highest * 1.1 or 1.0)
+    axes.set_xlabel(pgettext("losses", "step"), color=TEXT_COLOUR)
+    axes.set_ylabel(pgettext("losses", "loss"), color=TEXT_COLOUR)
+    axes.grid(axis="y", color=DIM, linewidth=0.5)
+    if validation:
+        axes.legend(frameon=False, labelcolor=TEXT_COLOUR, loc="upper right")
+    return _to_png(figure)
+
+
+def _draw_scores(bars: dict[str, Sequence[tuple[str, float]]], title: str) -> bytes:
+    figure, axes = _new_figure(title)
+    series = list(dict.fromkeys(name for entries in bars.values() for name, _share in entries))
+    positions: dict[str, list[tuple[float, float]]] = {name: [] for name in series}
+    centres, y = [], 0.0
+    for entries in bars.values():
+        centres.append(y + (len(entries) - 1) / 2)
+        for name, share in entries:
+            positions[name].append((y, share))
+            y += 1
+        y += 0.5
+    for name, colour in zip(series, (GOLD, ACCENT, DIM), strict=False):
+        drawn = axes.barh(*zip(*positions[name], strict=True), height=0.85, color=colour, label=name)
+        labels = [format_number(share, ".0%") for _y, share in positions[name]]
+        axes.bar_label(drawn, labels, padding=4, color=TEXT_COLOUR, parse_math=False)
+    figure.set_size_inches(6.4, y * ROW_HEIGHT * 0.8 + MARGINS + (0.4 if len(series) > 1 else 0))
+    axes.set_yticks(centres, [_shortened(label, MAX_LABEL) for label in bars], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.15)
+    axes.set_xticks([])
+    if len(series) > 1:
+        axes.legend(
+            frameon=False, labelcolor=TEXT_COLOUR, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=len(series)
         )
-    axes.set_yticks([most] if most else [], [number(most)] if most else [])
-    return png(figure)
+    return _to_png(figure)
 
 
-def sheet(title: str) -> tuple[Any, Any]:
-    """An empty figure and its axes, in the bot's colours; drawn without pyplot, which keeps global state."""
+def _draw_table(heads: list[str], rows: list[list[str]], title: str) -> bytes:
+    figure, axes = _new_figure(title)
+    columns = list(zip(heads, *rows, strict=True))
+    widths = [max(len(text) for text in column) + 3 for column in columns]
+    figure.set_size_inches(max(6.4, sum(widths) * LETTER_WIDTH), len(rows) * ROW_HEIGHT + MARGINS)
+    for line in range(1, len(rows) + 1, 2):
+        axes.axhspan(line - 0.5, line + 0.5, color=STRIPE)
+    left = 0
+    for column, width in zip(columns, widths, strict=True):
+        centred = all(len(text) <= 2 for text in column[1:])
+        for line, text in enumerate(column):
+            _draw_cell(axes, text, left + (width / 2 if centred else 1), line, centred=centred)
+        left += width
+    axes.set_xlim(0, left)
+    axes.set_ylim(len(rows) + 0.6, -0.6)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return _to_png(figure)
+
+
+def _draw_cell(axes: Any, text: str, x: float, line: int, *, centred: bool) -> None:
+    """One cell; column heads in the accent colour, first places in gold."""
+    colour = ACCENT if line == 0 else GOLD if text == "1" else TEXT_COLOUR
+    weight = "bold" if line == 0 or text == "1" else "normal"
+    align = "center" if centred else "left"
+    axes.text(x, line, text, color=colour, weight=weight, va="center", ha=align, fontsize=10, parse_math=False)
+
+
+def _draw_tree(nodes: list[TreeNode], title: str) -> bytes:
+    figure, axes = _new_figure(title)
+    columns = max((node.column for node in nodes), default=0) - min((node.column for node in nodes), default=0)
+    rows = max((node.row for node in nodes), default=0.0)
+    width = min(max(6.4, columns * TREE_COLUMN), MAX_TREE_WIDTH)
+    figure.set_size_inches(width, min(max(2.4, rows * TREE_ROW + 1.6), MAX_TREE_HEIGHT))
+    for node in nodes:
+        _draw_edge(axes, node, nodes)
+    for node in nodes:
+        _draw_node(axes, node)
+    axes.set_yticks([])
+    axes.invert_yaxis()
+    axes.margins(x=0.06, y=0.2)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("turn", color=TEXT_COLOUR)
+    return _to_png(figure)
+
+
+def _draw_edge(axes: Any, node: TreeNode, nodes: list[TreeNode]) -> None:
+    """The line from the parent to the node; from the left edge where the parent is not in the picture."""
+    parent = nodes[node.parent] if node.parent is not None else None
+    start = (parent.column, parent.row) if parent else (node.column - 0.5, node.row)
+    colour, width = (GOLD, 2.5) if node.on_path else (DIM, 1.2)
+    axes.plot([start[0], node.column], [start[1], node.row], color=colour, linewidth=width, zorder=1)
+
+
+def _draw_node(axes: Any, node: TreeNode) -> None:
+    colour = GOLD if node.on_path else ACCENT
+    size = 150 if node.head else 45
+    fill = BACKGROUND if node.open else colour
+    axes.scatter([node.column], [node.row], s=size, color=fill, edgecolors=colour, linewidths=1.5, zorder=2)
+    if node.label:
+        axes.annotate(
+            _shortened(node.label, MAX_TURN_LABEL), (node.column, node.row), xytext=(0, 9),
+            textcoords="offset points", ha="center", color=TEXT_COLOUR, fontsize=8, parse_math=False,
+        )  # fmt: skip
+
+
+def _new_figure(title: str) -> tuple[Any, Any]:
+    """An empty figure and its axes in the bot's colours, without pyplot, which keeps global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER, layout="tight")
+    figure = Figure(figsize=SIZE, dpi=DPI, facecolor=BACKGROUND, layout="tight")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(facecolor=PAPER)
-    axes.set_title(title, color=INK, parse_math=False)
-    axes.tick_params(colors=INK, length=0)
+    axes = figure.add_subplot(facecolor=BACKGROUND)
+    axes.set_title(title, color=TEXT_COLOUR, parse_math=False)
+    axes.tick_params(colors=TEXT_COLOUR, length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
     return figure, axes
 
 
-def png(figure: Any) -> bytes:
-    """The figure as the bytes of a PNG."""
+def _to_png(figure: Any) -> bytes:
     file = BytesIO()
-    figure.savefig(file, format="png", facecolor=PAPER)
+    figure.savefig(file, format="png", facecolor=BACKGROUND)
     return file.getvalue()
+
+
+def _shortened(label: str, limit: int) -> str:
+    return label if len(label) <= limit else label[: limit - 1] + "…"

@@ -18,10 +18,9 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, guild_locale
-from bot.core.text import LIMIT, split
-from bot.ui.errors import ACKNOWLEDGED, DEAD, LOST, TROUBLE
-from bot.ui.message_age import UNKNOWN_MESSAGE
-from bot.ui.stream_editor import StreamEditor
+from bot.core.text import MESSAGE_LIMIT, split_message
+from bot.ui.errors import ACKNOWLEDGED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES
+from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor
 from bot.ui.views import View
 
 _log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class Reply:
         """Acknowledge the interaction; once more where the connection breaks off."""
         try:
             await self._interaction.response.defer(ephemeral=self.private, thinking=True)
-        except LOST:
+        except CONNECTION_ERRORS:
             await self._interaction.response.defer(ephemeral=self.private, thinking=True)
 
     async def __aexit__(self, *exc: object) -> None:
@@ -99,14 +98,14 @@ class Reply:
     ) -> discord.Message | None:
         """Show a card in place of a text; its message, None where nobody could be reached."""
         await self._frames.stop()
-        return await self._edit(content=None, view=card, attachments=attached(files))
+        return await self._edit(content=None, view=card, attachments=to_files(files))
 
     async def _send_frame(self, text: str) -> bool:
         try:
             await self._interaction.edit_original_response(content=text)
         except discord.NotFound as error:
             self._gone = error.code == UNKNOWN_MESSAGE
-        except TROUBLE as error:
+        except DELIVERY_ERRORS as error:
             _log.debug("a frame was lost: %s", error)  # The next one, or the final text, carries all of it.
         return not self._gone
 
@@ -117,7 +116,7 @@ class Reply:
         message: discord.Message | None = None
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
-            uploads = attached(files) if last else []
+            uploads = to_files(files) if last else []
             extra: dict[str, Any] = {"view": view} if last and view else {}
             if number == 0:
                 message = await self._edit(content=piece, attachments=uploads, **extra)
@@ -147,11 +146,11 @@ class Reply:
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     return None
-                if error.code in DEAD or error.status in (401, 404):
+                if error.code in EXPIRED_CODES or error.status in (401, 404):
                     break
                 if pause is None or (error.status < 500 and error.status != 429):
                     raise
-            except LOST:
+            except CONNECTION_ERRORS:
                 if pause is None:
                     raise
             _reset(fields.get(files))
@@ -168,14 +167,14 @@ class Reply:
             return None
         try:
             return await target.send(**fields)
-        except TROUBLE as error:
+        except DELIVERY_ERRORS as error:
             _log.warning("an answer found nobody after its interaction had ended: %s", error)
             return None
 
 
 def _pieces(page: Page) -> list[str] | None:
     """The page's text as messages, the footer under the last; None where they would be too many."""
-    pieces = split(page.text, LIMIT - len(page.footer) - 2)
+    pieces = split_message(page.text, MESSAGE_LIMIT - len(page.footer) - 2)
     if pieces is None:
         return None
     if not pieces:
@@ -190,7 +189,7 @@ def _with_footer(text: str, footer: str) -> str:
     return f"{text}{gap}{footer}" if footer else text
 
 
-def attached(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
+def to_files(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
     """Names and bytes as what discord.py sends."""
     return [discord.File(BytesIO(data), name) for name, data in files]
 

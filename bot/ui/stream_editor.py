@@ -1,73 +1,85 @@
-"""Frames of a text that is being written: about one a second, the newest text always, never two on their way.
-
-Who shows a text that grows, in an interaction's answer or in a message of ours, gives a `send`; what must arrive in
-the end is sent by its owner after `stop`.
-"""
+"""Edits of the bot's messages: a text that grows, and which messages may still be edited."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
-from bot.core.i18n import _
-from bot.core.text import LIMIT, closed
+import discord
 
-# Seconds between two frames: Discord's limits on edits allow about that for long (read from its headers, 2026-11).
-FRAME = 1.0
-# Seconds before the first frame: an answer that is whole by then costs one edit instead of two.
-FIRST_FRAME = 0.15
-# Seconds that the final text waits for a frame on its way, so that the two cannot overtake each other.
-GRACE = 2.0
+from bot.core.i18n import _
+from bot.core.text import MESSAGE_LIMIT, close_markup
+
+# Seconds between two edits: Discord's rate limit allows about one a second (read from its headers, 2026-11).
+EDIT_INTERVAL = 1.0
+# Seconds before the first edit. An answer that is complete by then costs one edit instead of two.
+FIRST_EDIT_DELAY = 0.15
+# Seconds that `stop` waits for an edit in progress, so that the final text cannot arrive before it.
+STOP_TIMEOUT = 2.0
+# Discord's error codes: the message does not exist; a message older than an hour was edited too often.
+UNKNOWN_MESSAGE, TOO_OLD = 10008, 30046
+# Discord limits edits of messages older than an hour, so older messages than this are posted anew instead.
+MAX_EDIT_AGE = timedelta(minutes=50)
+
+
+def is_fresh(message_id: int) -> bool:
+    """Whether a message, by its id, is young enough to be edited any number of times."""
+    return discord.utils.utcnow() - discord.utils.snowflake_time(message_id) < MAX_EDIT_AGE
 
 
 class StreamEditor:
-    """Sends what is shown with `send`, which gives False once there is nothing left to send to."""
+    """Shows a growing text with `send`, which returns False when the message is gone.
+
+    At most one edit is in progress, and each edit sends the newest text. The owner sends the final text itself
+    after `stop`.
+    """
 
     def __init__(self, send: Callable[[str], Coroutine[Any, Any, bool]]) -> None:
         self._send = send
         self._text, self._writing = "", True
-        self._fresh = asyncio.Event()
-        # An answer that is whole before its first frame needs no task, only this timer.
+        self._changed = asyncio.Event()
+        # An answer that is complete before the first edit needs this timer and no task.
         self._timer: asyncio.TimerHandle | None = None
-        self._pump: asyncio.Task[None] | None = None
-        self._frame: asyncio.Task[bool] | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+        self._edit_task: asyncio.Task[bool] | None = None
 
     def show(self, text: str, *, writing: bool = True) -> None:
-        """Show `text`, all there is so far, with the next frame; a cursor at its end while it is being written."""
+        """Show `text` (everything so far) with the next edit; with a cursor at its end while `writing`."""
         self._text, self._writing = text, writing
-        self._fresh.set()
+        self._changed.set()
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FIRST_FRAME, self._begin)
+            self._timer = asyncio.get_running_loop().call_later(FIRST_EDIT_DELAY, self._start)
 
-    def _begin(self) -> None:
-        self._pump = asyncio.create_task(self._run(), name="frames-of-an-answer")
+    def _start(self) -> None:
+        self._loop_task = asyncio.create_task(self._run(), name="stream-edits")
 
     async def stop(self) -> None:
-        """Send no more frames. One on its way gets a moment; one that is being retried is dropped."""
+        """Send no more edits. An edit in progress gets `STOP_TIMEOUT` seconds and is then cancelled."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._pump is None:
+        if self._loop_task is None:
             return
-        if self._frame is not None and not self._frame.done():
-            await asyncio.wait({self._frame}, timeout=GRACE)
-            self._frame.cancel()
-        self._pump.cancel()
-        await asyncio.wait({self._pump, *({self._frame} if self._frame else ())})
-        self._pump = self._frame = None
+        if self._edit_task is not None and not self._edit_task.done():
+            await asyncio.wait({self._edit_task}, timeout=STOP_TIMEOUT)
+            self._edit_task.cancel()
+        self._loop_task.cancel()
+        await asyncio.wait({self._loop_task, *({self._edit_task} if self._edit_task else ())})
+        self._loop_task = self._edit_task = None
 
     async def _run(self) -> None:
-        there = True
-        while there:
-            await self._fresh.wait()
-            self._fresh.clear()
-            self._frame = asyncio.create_task(self._send(_frame(self._text, " ▌" if self._writing else "")))
-            there = await self._frame
-            await asyncio.sleep(FRAME)
+        exists = True
+        while exists:
+            await self._changed.wait()
+            self._changed.clear()
+            self._edit_task = asyncio.create_task(self._send(_preview(self._text, " ▌" if self._writing else "")))
+            exists = await self._edit_task
+            await asyncio.sleep(EDIT_INTERVAL)
 
 
-def _frame(text: str, cursor: str) -> str:
-    """What a frame shows of a text that is still growing."""
-    if len(text) <= LIMIT - 20:
-        whole = closed(text)
+def _preview(text: str, cursor: str) -> str:
+    """The part of a growing text that fits into a message."""
+    if len(text) <= MESSAGE_LIMIT - 20:
+        whole = close_markup(text)
         return whole + cursor if whole == text else whole
-    return closed(text[: LIMIT - 80]) + "\n" + _("-# … {n:,} characters so far", n=len(text))
+    return close_markup(text[: MESSAGE_LIMIT - 80]) + "\n" + _("-# … {n:,} characters so far", n=len(text))

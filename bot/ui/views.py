@@ -46,7 +46,7 @@ class View(_Hearing, discord.ui.View):
         await report_error(interaction, error)
 
 
-class Layout(_Hearing, discord.ui.LayoutView):
+class LayoutView(_Hearing, discord.ui.LayoutView):
     """The same for cards."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:

@@ -108,7 +108,7 @@ class Play:
     ) -> None:
         """Make a move, or cast a vote for it, and show what came of it."""
         person = person_of(interaction)
-        moved = await self._services.moving.move(story.id, seen, person, verb, self.stage, to=to)
+        moved = await self._services.history.move(story.id, seen, person, verb, self.stage, to=to)
         if moved.votes is not None:
             await interaction.followup.send(_voted(person, verb, moved))
         elif moved.ticket is not None:
@@ -163,7 +163,7 @@ class Play:
 
     async def hear(self, message: discord.Message, story: Story, text: str) -> None:
         """A turn said in a message, in the language of the place. Whatever fails is answered with a sentence."""
-        with self.stage.speaking(story):
+        with self.stage.story_locale(story):
             try:
                 await self._hear(message, story, text)
             except FewshotError as error:
@@ -188,7 +188,7 @@ class Play:
             if story.guild_id is None or self._adventures.taking.busy(story.id):
                 continue  # A person who closed the conversation should not be called back into it.
             try:
-                with self.stage.speaking(story):
+                with self.stage.story_locale(story):
                     shown += await self._restored(story)
             except FewshotError:
                 continue  # Its channel is gone or closed to us; whoever plays there will be told when they do.

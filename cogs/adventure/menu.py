@@ -14,9 +14,9 @@ from bot.play.adventures import LONGEST_BRANCH, LONGEST_NOTE, Status
 from bot.play.history import SWITCH, Place
 from bot.play.records import Story
 from bot.services import Services
-from bot.ui.actions import ActionButton, ActionMenu
+from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card
-from bot.ui.views import LABEL, Layout, Modal
+from bot.ui.views import LABEL, LayoutView, Modal
 from cogs.adventure.controller import Play, person_of, told
 from cogs.adventure.rendering import PRESS
 
@@ -55,9 +55,9 @@ def filled_in(interaction: discord.Interaction[Any]) -> str:
     return next(values(data.get("components", [])), "")
 
 
-def switch_menu(story: Story, places: Sequence[Place]) -> ActionMenu:
+def switch_menu(story: Story, places: Sequence[Place]) -> ActionSelect:
     """The places to go to in a story, from its newest turn."""
-    return ActionMenu(GOTO, f"{story.id}:{story.head or 0}", [_option(place) for place in places], _("Switch to…"))
+    return ActionSelect(GOTO, f"{story.id}:{story.head or 0}", [_option(place) for place in places], _("Switch to…"))
 
 
 class Menu:
@@ -154,10 +154,10 @@ class Menu:
     def _note(self, story: Story, _verb: str) -> Form:
         return Form("note", story, _("Pin a note"), _("What must never be forgotten"), most=LONGEST_NOTE)
 
-    async def _card(self, interaction: discord.Interaction[Any], story: Story) -> Layout:
+    async def _card(self, interaction: discord.Interaction[Any], story: Story) -> LayoutView:
         """The story's status with the menus that fit the one who looks."""
         status = await self._adventures.status(story)
-        places = await self._services.moving.places(story)
+        places = await self._services.history.places(story)
         of = f"{story.id}:{story.head or 0}"
         card = Card(discord.utils.escape_markdown(story.title)).text(_told(status))
         buttons = [
@@ -174,7 +174,7 @@ class Menu:
             card.row(switch_menu(story, places))
         if status.notes:
             options = [discord.SelectOption(label=shorten(note.text, 100), value=str(note.id)) for note in status.notes]
-            card.row(ActionMenu(UNPIN, of, options, _("Unpin a note…")))
+            card.row(ActionSelect(UNPIN, of, options, _("Unpin a note…")))
         if rights.leads(person_of(interaction), story):
             self._order(card, status, of)
         return card.layout()
@@ -198,7 +198,7 @@ class Menu:
             for player in others
         ]
         if options:
-            card.row(ActionMenu(REMOVE, of, options, _("Players…")))
+            card.row(ActionSelect(REMOVE, of, options, _("Players…")))
 
 
 def _told(status: Status) -> str:

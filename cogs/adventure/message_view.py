@@ -9,14 +9,13 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.i18n import ENGLISH, _, guild_locale, speaking, spoken
+from bot.core.i18n import ENGLISH, _, current_locale, guild_locale, use_locale
 from bot.play.interfaces import TurnView
 from bot.play.records import Story, Turn
-from bot.ui.errors import message_for
-from bot.ui.locale import language_of
-from bot.ui.message_age import UNKNOWN_MESSAGE, is_fresh
-from bot.ui.reply import attached
-from bot.ui.stream_editor import StreamEditor
+from bot.ui.errors import user_message
+from bot.ui.locale import locale_of_guild
+from bot.ui.reply import to_files
+from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor, is_fresh
 from bot.ui.views import View
 from cogs.adventure import rendering
 
@@ -44,11 +43,11 @@ class Stage:
         """Where the story is played; nothing is fetched for it."""
         return self._bot.get_partial_messageable(story.channel_id, guild_id=story.guild_id)
 
-    def speaking(self, story: Story) -> AbstractContextManager[None]:
+    def story_locale(self, story: Story) -> AbstractContextManager[None]:
         """Speak the language of the story's place within, where nobody's interaction says which it is."""
         if story.guild_id is None:
-            return speaking(self._spoken.get(story.channel_id, ENGLISH))
-        return speaking(language_of(self._bot, self._bot.get_guild(story.guild_id)))
+            return use_locale(self._spoken.get(story.channel_id, ENGLISH))
+        return use_locale(locale_of_guild(self._bot, self._bot.get_guild(story.guild_id)))
 
     async def open(self, story: Story, turn: Turn, place: int | None) -> "Telling":
         """Begin to show a turn. Raises `StageError` where the channel cannot be written to."""
@@ -83,7 +82,7 @@ class Stage:
         try:
             await message.edit(content=text, view=view, attachments=files)
         except (discord.HTTPException, OSError) as error:
-            raise MessageViewError(message_for(error)) from error
+            raise MessageViewError(user_message(error)) from error
 
     async def stands(self, story: Story) -> bool | None:
         """Whether the newest turn stands there with its buttons; None where its message is gone.
@@ -97,9 +96,9 @@ class Stage:
         except discord.NotFound as error:
             if error.code == UNKNOWN_MESSAGE:
                 return None
-            raise MessageViewError(message_for(error)) from error
+            raise MessageViewError(user_message(error)) from error
         except discord.HTTPException as error:
-            raise MessageViewError(message_for(error)) from error
+            raise MessageViewError(user_message(error)) from error
         return bool(message.components)
 
     def remove_buttons(self, story: Story, message_id: int | None = None) -> None:
@@ -125,7 +124,7 @@ class Stage:
                 if error.code == UNKNOWN_MESSAGE:
                     return await self.show(scene)
                 if error.status < 500 or pause is None:
-                    raise MessageViewError(message_for(error)) from error
+                    raise MessageViewError(user_message(error)) from error
                 await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
@@ -137,13 +136,13 @@ class Stage:
             self.remove_buttons(story, before)
         if story.guild_id is None:
             with guild_locale():
-                self._spoken[story.channel_id] = spoken()
+                self._spoken[story.channel_id] = current_locale()
 
     async def _sent(self, story: Story, text: str, **more: Any) -> discord.Message:
         try:
             return await self.channel(story).send(text, **more)
         except (discord.HTTPException, OSError) as error:
-            raise MessageViewError(message_for(error)) from error
+            raise MessageViewError(user_message(error)) from error
 
     async def _edited(self, story: Story, place: int, text: str) -> discord.PartialMessage | None:
         """The message `place` with this text and no buttons; None where it cannot be edited any more."""
@@ -206,4 +205,4 @@ def _drawn(scene: TurnView) -> tuple[str, View, list[discord.File]]:
     """The text, the buttons and the files of a scene's message, in the language of the place."""
     with guild_locale():
         text, whole = rendering.text(scene)
-        return text, View(*rendering.items(scene)), attached([("turn.md", whole)] if whole is not None else [])
+        return text, View(*rendering.items(scene)), to_files([("turn.md", whole)] if whole is not None else [])

@@ -6,7 +6,7 @@ import discord
 
 from bot.answers.prompt_view import author
 from bot.core.i18n import N_, _
-from bot.core.text import LIMIT, shorten
+from bot.core.text import MESSAGE_LIMIT, shorten
 from bot.play.action_parser import shown
 from bot.play.interfaces import TurnView
 from bot.play.records import OPEN, Turn
@@ -45,7 +45,7 @@ def text(scene: TurnView) -> tuple[str, bytes | None]:
     parts = (author(turn.model), _("turn {n}", n=turn.depth), _(ENDS.get(turn.finish, "")))
     small = " · ".join(part for part in parts if part)
     under = "\n".join([f"-# {small}", *lines]).strip()
-    room = LIMIT - len(head(turn)) - len(under) - 2
+    room = MESSAGE_LIMIT - len(head(turn)) - len(under) - 2
     if len(turn.reply) <= room:
         return f"{head(turn)}\n{turn.reply}\n{under}", None
     note = "\n" + _("-# … the rest is in the file")

@@ -16,8 +16,8 @@ from bot.play.records import PAUSED, RUNNING, Branch, Story, Turn
 from bot.play.transcript import transcript
 from bot.play.tree_layout import shape
 from bot.services import Services
-from bot.ui.reply import Page, Reply, attached
-from bot.ui.tree_picture import tree_picture
+from bot.ui.pictures import tree_picture
+from bot.ui.reply import Page, Reply, to_files
 from bot.ui.views import View
 from cogs.adventure.controller import Play, person_of, told
 from cogs.adventure.menu import switch_menu
@@ -38,7 +38,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     async def start(self, interaction: discord.Interaction[Any], scenario: app_commands.Range[str, 1, 80]) -> None:
         """Begin the story `scenario`."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             story = await self._play.start(interaction, scenario)
         here = story.channel_id == interaction.channel_id
         await told(interaction, "" if here else _("The story begins in {channel}.", channel=f"<#{story.channel_id}>"))
@@ -54,7 +54,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     async def act(self, interaction: discord.Interaction[Any], text: app_commands.Range[str, 1, LONGEST]) -> None:
         """Take a turn."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             await self._play.act(interaction, await self._played(interaction), text)
 
     @app_commands.command(description="The tree of the story as a picture: every turn, taken back or not")
@@ -64,17 +64,17 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         story = await self._last(interaction)
         tree, named = await self._adventures.tree(story)
         picture = await tree_picture(shape(tree, named, story.head), story.title)
-        places = await self._services.moving.places(story) if story.state == RUNNING else []
+        places = await self._services.history.places(story) if story.state == RUNNING else []
         more: dict[str, Any] = {"view": View(switch_menu(story, places))} if places else {}
         await interaction.edit_original_response(
-            content=_counted(len(tree), named), attachments=attached([("branches.png", picture)]), **more
+            content=_counted(len(tree), named), attachments=to_files([("branches.png", picture)]), **more
         )
 
     @app_commands.command(description="What happened so far")
     async def recap(self, interaction: discord.Interaction[Any]) -> None:
         """Tell the story so far, to the one who asks."""
         async with Reply(interaction, private=True) as reply:
-            with self._services.work.on(interaction):
+            with self._services.inflight.track(interaction):
                 story = await self._last(interaction)
                 try:
                     recap = await self._adventures.recap(story, person_of(interaction))
@@ -100,7 +100,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
                 len(path),
                 title=discord.utils.escape_markdown(story.title),
             ),
-            attachments=attached([(f"{story.scenario}.md", text)]),
+            attachments=to_files([(f"{story.scenario}.md", text)]),
         )
 
     @app_commands.command(description="Let the story rest")

@@ -35,7 +35,7 @@ class Asking:
         """Answer `text` by the model of `corpus`; where there is none, say so, and who can train one."""
         if not text.strip():
             raise InputError("There is nothing to answer: the question is empty.")
-        with self._services.work.on(interaction), suppress(AnswerDeletedError):
+        with self._services.inflight.track(interaction), suppress(AnswerDeletedError):
             async with Reply(interaction, private=private) as reply:
                 try:
                     question = await self._services.tuning.question(corpus, text)

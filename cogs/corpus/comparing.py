@@ -8,7 +8,7 @@ import discord
 from bot.answers.prompt_view import author, figures
 from bot.core.errors import InputError, ModelError
 from bot.core.i18n import _
-from bot.core.text import closed
+from bot.core.text import close_markup
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
@@ -68,7 +68,7 @@ class Comparing:
         """A card with a block for each way, and when training has paid for itself."""
         if not text.strip():
             raise InputError("There is nothing to answer: the question is empty.")
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             private = self._services.guilds.private(interaction.guild_id, "compare")
             async with Reply(interaction, private=private) as reply:
                 try:
@@ -102,7 +102,7 @@ def _block(question: Question, column: Column) -> str:
     if column.answer is None:
         return column.why
     said = column.answer.text
-    shown = discord.utils.escape_markdown(closed(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
+    shown = discord.utils.escape_markdown(close_markup(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
     pocket = column.model == question.model.name and question.model.provider == ENGINE
     name = _(POCKET_NAME) if pocket else author(column.answer.model)
     small = [name, *figures(column.answer)[1:]]

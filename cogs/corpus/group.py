@@ -9,8 +9,8 @@ from discord.ext import commands
 from bot.core.i18n import N_
 from bot.services import Services
 from bot.ui.cards import Card
+from bot.ui.locale import format_locale_str
 from bot.ui.reply import Reply
-from bot.ui.translator import filled
 from cogs.corpus.about import About
 from cogs.corpus.asking import LONGEST, Asking
 from cogs.corpus.comparing import Comparing
@@ -53,7 +53,9 @@ class CorpusGroup(app_commands.Group):
     """One corpus."""
 
     def __init__(self, corpus: str, services: Services, asking: Asking, comparing: Comparing, about: About) -> None:
-        super().__init__(name=corpus, description=filled(N_("Ask the model that was tuned on {corpus}"), corpus=corpus))
+        super().__init__(
+            name=corpus, description=format_locale_str(N_("Ask the model that was tuned on {corpus}"), corpus=corpus)
+        )
         self._corpus, self._services = corpus, services
         self._asking, self._comparing, self._about = asking, comparing, about
         if corpus == RACING:

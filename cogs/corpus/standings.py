@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.i18n import N_, _
-from bot.ui.charts import table_picture
+from bot.ui.pictures import table_picture
 
 TITLE = N_("The 2023 Pod Racing season")
 FILE = Path(__file__).resolve().parents[2] / "racing" / "standings.jsonl"

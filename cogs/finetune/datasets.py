@@ -40,7 +40,7 @@ class Datasets:
         What was paid for is kept at once, so that after an error the same command goes on where it was.
         """
         tuning, user_id = self._services.tuning, interaction.user.id
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             await self._shown(interaction, corpus, lambda progress: tuning.prepare(corpus, user_id, size, progress))
 
     async def again(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:

@@ -17,14 +17,14 @@ from bot.tuning.scorecard import Scorecard
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.charts import loss_picture
-from bot.ui.views import Layout
+from bot.ui.pictures import loss_picture
+from bot.ui.views import LayoutView
 from cogs import _scorecard
 
 NANO = 1_000_000_000
 LOSSES = "losses.png"
 COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
-Shown = tuple[Layout, list[tuple[str, bytes]]]
+Shown = tuple[LayoutView, list[tuple[str, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)

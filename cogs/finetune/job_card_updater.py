@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.i18n import speaking
+from bot.core.i18n import use_locale
 from bot.tuning import job_messages as cards
 from bot.tuning.records import JobRow
 from bot.tuning.service import Tuning
-from bot.ui.errors import LOST, TROUBLE, message_for
-from bot.ui.locale import language_of
-from bot.ui.message_age import TOO_OLD, UNKNOWN_MESSAGE, is_fresh
-from bot.ui.reply import attached
+from bot.ui.errors import CONNECTION_ERRORS, DELIVERY_ERRORS, user_message
+from bot.ui.locale import locale_of_guild
+from bot.ui.reply import to_files
+from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE, is_fresh
 from cogs.finetune.job_card import Shown, job_card, state_of
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ LOOK = 2.0
 # Seconds to wait after something that cannot be helped at once: Discord away, a database that is locked.
 AGAIN = 20.0
 # What may be over the next time: a database that is locked, Discord away.
-WAITING: tuple[type[Exception], ...] = (FewshotError, *TROUBLE)
+WAITING: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 
 
 @dataclass(slots=True)
@@ -72,8 +72,8 @@ class Cards:
             refused = True
             await self._tuning.cancel(job.id)
             await cards.close(self._tuning.database, job.id)
-            raise FewshotError("The job's card cannot stand here. {reason}", reason=message_for(error)) from error
-        except LOST as error:
+            raise FewshotError("The job's card cannot stand here. {reason}", reason=user_message(error)) from error
+        except CONNECTION_ERRORS as error:
             _log.warning("the card of job %s waits: %s", job.id, error)
         finally:  # Whatever else went wrong, the job is there and goes on.
             if not refused:
@@ -123,13 +123,13 @@ class Cards:
                 return
             await _deleted(old)
         layout, files = shown
-        message = await channel.send(view=layout, files=attached(files), nonce=_nonce(job))
+        message = await channel.send(view=layout, files=to_files(files), nonce=_nonce(job))
         await cards.stands(self._tuning.database, job, message.id)
 
     async def _shown(self, job: JobRow) -> Shown:
         """The card of `job` in the language of its place; read once more, for what went wrong is said in it too."""
         guild = self._bot.get_guild(job.guild_id) if job.guild_id is not None else None
-        with speaking(language_of(self._bot, guild)):
+        with use_locale(locale_of_guild(self._bot, guild)):
             return await job_card(await state_of(self._tuning, await self._tuning.job(job.id)))
 
     def _channel(self, guild_id: int | None, channel_id: int | None) -> discord.PartialMessageable:
@@ -149,7 +149,7 @@ async def _edited(message: discord.PartialMessage, shown: Shown) -> bool:
     """Whether the card could be edited; False where it was deleted, or is older for Discord than for our clock."""
     layout, files = shown
     try:
-        await message.edit(view=layout, attachments=attached(files))
+        await message.edit(view=layout, attachments=to_files(files))
     except discord.HTTPException as error:
         if error.code not in (UNKNOWN_MESSAGE, TOO_OLD):
             raise

@@ -12,7 +12,7 @@ from bot.tuning.records import ModelRow
 from bot.tuning.scorecard import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.reply import attached
+from bot.ui.reply import to_files
 from cogs import _scorecard
 from cogs._access import operator_of
 
@@ -99,7 +99,7 @@ class Models:
         files = [(_scorecard.PICTURE, picture)] if picture else []
         if picture:
             card.picture(_scorecard.PICTURE)
-        await interaction.edit_original_response(view=card.layout(), attachments=attached(files))
+        await interaction.edit_original_response(view=card.layout(), attachments=to_files(files))
 
 
 def _block(row: ModelRow, *, active: bool) -> str:

@@ -11,7 +11,7 @@ from bot.tuning.prepare import name_of
 from bot.tuning.records import DatasetRow, PairRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.views import Layout, Modal
+from bot.ui.views import LayoutView, Modal
 from cogs._access import operator_of
 
 # Characters of the source around a quote, and of a question or answer, that a card shows.
@@ -78,7 +78,7 @@ class Review:
                 return dataset_id, pair
         raise NotFoundError("This pair is not in the dataset any more.")
 
-    async def _card(self, dataset_id: str) -> Layout:
+    async def _card(self, dataset_id: str) -> LayoutView:
         """The next pair to decide on, or what was decided."""
         tuning = self._services.tuning
         dataset = await tuning.dataset(dataset_id)
@@ -113,7 +113,7 @@ class EditPair(Modal):
         await self._review.edited(interaction, self._dataset_id, self._pair, self.question.value, self.answer.value)
 
 
-def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> Layout:
+def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> LayoutView:
     escape = discord.utils.escape_markdown
     card = Card(_("Review of {dataset} · {place}", dataset=name_of(dataset), place=place))
     card.text(f"**{escape(pair.question[:LONGEST])}**\n{escape(pair.answer[:LONGEST])}").line()
@@ -152,7 +152,7 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.splitlines() if line.strip())
 
 
-def _done(dataset: DatasetRow, flagged: list[PairRow]) -> Layout:
+def _done(dataset: DatasetRow, flagged: list[PairRow]) -> LayoutView:
     if not flagged:
         card = Card(_("Review of {dataset}", dataset=name_of(dataset)))
         return card.text(_("There is nothing to review: no pair is flagged.")).layout()

@@ -16,7 +16,7 @@ from bot.tuning.profiles import PROFILES
 from bot.tuning.records import DatasetRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.views import Layout
+from bot.ui.views import LayoutView
 from cogs._access import operator_of
 from cogs.finetune.job_card_updater import Cards
 
@@ -100,7 +100,7 @@ def packed(base: str) -> str:
     return base if len(base) <= LONGEST_BASE else DIGEST + hashlib.sha256(base.encode()).hexdigest()[:16]
 
 
-def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: bool) -> Layout:
+def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: bool) -> LayoutView:
     """Every known model in a block of its own, since a table is too wide for a phone; the chosen one first."""
     card = Card(_("Training on {dataset}", dataset=name_of(dataset)))
     for quote in quotes:

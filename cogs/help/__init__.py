@@ -9,16 +9,16 @@ from discord.ext import commands
 from bot.core.errors import NotFoundError
 from bot.core.i18n import _
 from bot.services import Services, services_of
-from bot.ui.actions import ActionMenu
+from bot.ui.actions import ActionSelect
 from bot.ui.cards import Card
-from bot.ui.views import Layout
+from bot.ui.views import LayoutView
 from cogs.help.pages import CONNECT, PAGES, START
 
 MENU = "help"
 CHOICES = [app_commands.Choice(name=page.title, value=name) for name, page in PAGES.items()]
 
 
-def card(name: str) -> Layout:
+def card(name: str) -> LayoutView:
     """The page `name` with the menu of the others; raises `NotFoundError`."""
     page = PAGES.get(name)
     if page is None:
@@ -26,7 +26,7 @@ def card(name: str) -> Layout:
     options = [
         discord.SelectOption(label=_(other.title), value=key, default=key == name) for key, other in PAGES.items()
     ]
-    return Card(_(page.title)).text(_(page.text)).row(ActionMenu(MENU, "", options, _("More"))).layout()
+    return Card(_(page.title)).text(_(page.text)).row(ActionSelect(MENU, "", options, _("More"))).layout()
 
 
 class Help(commands.Cog):

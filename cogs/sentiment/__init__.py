@@ -33,7 +33,7 @@ class Sentiment(commands.Cog):
         private: bool | None = None,
     ) -> None:
         """Rate `review`, or every review in `file`."""
-        template = self._services.library.get("sentiment")
+        template = self._services.templates.get("sentiment")
         hidden = self._services.guilds.private(interaction.guild_id, "sentiment", private)
         if file is not None and review is None:
             await Batch(self._services, template).run(interaction, file, private=hidden)

@@ -20,7 +20,7 @@ from bot.server.moderation import BlockedError
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
-from bot.ui.pictures import histogram
+from bot.ui.pictures import histogram_picture
 from bot.ui.reply import AnswerDeletedError, Page, Reply
 from bot.ui.uploads import csv_cell, read_entries
 
@@ -54,7 +54,7 @@ class Batch:
 
     async def run(self, interaction: discord.Interaction[Any], file: discord.Attachment, *, private: bool) -> None:
         """Read `file`, rate its reviews, answer with a picture and a CSV."""
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             async with Reply(interaction, private=private) as reply:
                 rows = await self._read(file)
                 try:
@@ -119,7 +119,7 @@ class Batch:
         if not ratings:
             raise ReplyError("None of the {n} reviews could be rated. {why}", n=len(rows), why=rows[0].problem)
         counts = Counter(ratings)
-        picture = await histogram(
+        picture = await histogram_picture(
             [counts[star] for star in range(1, 6)],
             [f"{star} ★" for star in range(1, 6)],
             ngettext("{n:,} review", "{n:,} reviews", len(ratings)),

@@ -17,7 +17,7 @@ from bot.llm.completion import Answer
 from bot.server.evaluation import Taught
 from bot.server.trick import SHOWN, Trick
 from bot.services import Services, services_of
-from bot.ui.reply import Page, attached
+from bot.ui.reply import Page, to_files
 from bot.ui.uploads import read_text
 from cogs._access import managed_guild
 from cogs._curve import show_curve
@@ -140,7 +140,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             name=trick.name,
         )
         file = (f"{re.sub('[^a-z0-9-]', '', trick.name) or 'trick'}.json", data.encode())
-        await interaction.edit_original_response(content=said, attachments=attached([file]))
+        await interaction.edit_original_response(content=said, attachments=to_files([file]))
 
     @app_commands.command(name="import", description="Bring in a trick from a file")
     @app_commands.describe(file="A template as JSON, such as /trick export gives")

@@ -8,7 +8,7 @@ from bot.answers.rendering import page_of
 from bot.answers.service import buttons_of, footer
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _
-from bot.core.text import closed
+from bot.core.text import close_markup
 from bot.llm.completion import Answer
 from bot.server.trick import corrected, main_input
 from bot.server.tricks import LONGEST_EXAMPLE
@@ -79,7 +79,7 @@ class Correcting:
             raise InputError("That is the answer as it was; change it to what you would rather have.")
         assert prompt.template is not None, "checked before the window opened"
         template = corrected(prompt.template, prompt.values, text.strip(), wanted.strip())
-        with self._services.work.on(interaction):
+        with self._services.inflight.track(interaction):
             async with Reply(interaction, private=True) as reply:
                 reply.show(_("Trying again with your correction as an example …"), writing=False)
                 try:
@@ -95,7 +95,7 @@ class Correcting:
                     label = _("Suggest to the server")
                     items.append(ActionButton("suggest", answer.id, label=label, emoji="📥"))
                 given = page_of(prompt).text
-                before = closed(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
+                before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
                 after = page_of(answer).text
                 shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=after)
                 await reply.finish(Page(shown, footer(answer, _("with your correction")), items))

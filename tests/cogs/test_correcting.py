@@ -46,7 +46,7 @@ async def test_an_accepted_correction_of_a_shipped_trick_becomes_a_trick_of_the_
     naming = await sim.admin.click(review.response, label="Accept")
     await sim.admin.submit_modal(naming, {"name": "our-stars"})
     await sim.member.slash(sim.general, "trick use", name="our-stars", text="It broke.")
-    shipped = sim.services.library.get("sentiment").fill({"review": "It broke."}).messages
+    shipped = sim.services.templates.get("sentiment").fill({"review": "It broke."}).messages
     expected = [(message["role"], message["content"]) for message in shipped]
     assert sent(sim) == [*expected[:-1], ("user", REVIEW), ("assistant", BETTER), expected[-1]]
     assert await sim.services.tricks.suggestions(sim.guild.id) == []

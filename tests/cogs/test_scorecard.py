@@ -1,6 +1,6 @@
 """The lines of a scorecard, as people read them."""
 
-from bot.core.i18n import speaking
+from bot.core.i18n import use_locale
 from bot.tuning.scorecard import HELD, Mark, Scorecard
 from cogs import _scorecard
 
@@ -9,5 +9,5 @@ CARD = Scorecard("ft:model", 0.0, (Mark(HELD, 4, 0, 1, "ft:model"),))
 
 def test_a_share_is_written_as_its_reader_writes_percentages() -> None:
     assert _scorecard.lines(CARD).startswith("**80%** ")
-    with speaking("de"):
+    with use_locale("de"):
         assert _scorecard.lines(CARD).startswith("**80\u00a0%** ")

@@ -109,7 +109,7 @@ async def test_the_export_runs_as_it_stands(sim: Simulated, tmp_path: Path) -> N
     assert exported.response is not None
     for file in exported.response.message.attachments:
         (tmp_path / file.filename).write_bytes(await file.read())
-    assert ChatTemplate.from_file(tmp_path / "sentiment.json") == sim.services.library.get("sentiment")
+    assert ChatTemplate.from_file(tmp_path / "sentiment.json") == sim.services.templates.get("sentiment")
     assert len((tmp_path / "sentiment.py").read_text().splitlines()) == 4
     sim.model.says("4: It ran.")
     environment = {**os.environ, "OPENAI_BASE_URL": sim.model.url, "OPENAI_API_KEY": sim.model.token}

@@ -24,7 +24,7 @@ async def counted(sim: Simulated) -> tuple[int, int]:
 async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) -> None:
     """The limit leaves room for fifty; what is kept is the sum of what the model reported."""
     gateway, guild = sim.services.gateway, sim.guild.id
-    template, values = sim.services.library.get("translate"), {"text": "Good morning", "to": "French"}
+    template, values = sim.services.templates.get("translate"), {"text": "Good morning", "to": "French"}
     caller = Caller(sim.member.id, guild)
     await sim.services.guilds.limit(guild, user=1, guild=None)
     with pytest.raises(LimitError) as refusal:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.text import FENCE, LIMIT, closed, fenced, shorten, split
+from bot.core.text import FENCE, MESSAGE_LIMIT, close_markup, code_block, shorten, split_message
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="`"), max_size=30)
 LINES = WORDS | st.sampled_from(["", "```", "```py", "```python title", "````", "    x = 1", "🏇🏽👩‍👩‍👧 é", "a" * 300])
@@ -26,42 +26,42 @@ def open_fences(text: str) -> int:
     return int(is_open)
 
 
-@given(TEXTS, st.sampled_from([120, 300, LIMIT]))
+@given(TEXTS, st.sampled_from([120, 300, MESSAGE_LIMIT]))
 def test_every_piece_fits_and_nothing_is_lost(text: str, limit: int) -> None:
-    pieces = split(text, limit, most=1_000)
+    pieces = split_message(text, limit, most=1_000)
     assert pieces is not None
     assert all(0 < len(piece) <= limit for piece in pieces)
     assert bare("\n".join(pieces)) == bare(text)
 
 
-@given(TEXTS, st.sampled_from([120, 300, LIMIT]))
+@given(TEXTS, st.sampled_from([120, 300, MESSAGE_LIMIT]))
 def test_every_piece_closes_the_fences_that_it_opens(text: str, limit: int) -> None:
-    pieces = split(closed(text), limit, most=1_000)
+    pieces = split_message(close_markup(text), limit, most=1_000)
     assert pieces is not None
     assert [open_fences(piece) for piece in pieces] == [0] * len(pieces)
 
 
 @given(TEXTS, st.integers(1, 5))
 def test_what_does_not_fit_into_so_many_messages_is_none(text: str, most: int) -> None:
-    pieces = split(text, 120, most)
+    pieces = split_message(text, 120, most)
     assert pieces is None or len(pieces) <= most
     assert pieces is not None or len(text) > 120
 
 
 def test_a_short_text_is_one_piece_as_it_stands() -> None:
-    assert split(" Hello\n\n```py\nx\n``` ") == ["Hello\n\n```py\nx\n```"]
-    assert split("  \n ") == []
+    assert split_message(" Hello\n\n```py\nx\n``` ") == ["Hello\n\n```py\nx\n```"]
+    assert split_message("  \n ") == []
 
 
 def test_a_cut_goes_between_paragraphs() -> None:
-    pieces = split("\n\n".join(f"{n} " + "word " * 150 for n in range(4)))
+    pieces = split_message("\n\n".join(f"{n} " + "word " * 150 for n in range(4)))
     assert pieces is not None
     assert [piece[0] for piece in pieces] == ["0", "2"]
 
 
 def test_a_fence_that_is_cut_opens_again_in_its_language() -> None:
     code = "\n".join(f"line {n}" for n in range(400))
-    pieces = split(f"Look:\n```python\n{code}\n```\nDone.")
+    pieces = split_message(f"Look:\n```python\n{code}\n```\nDone.")
     assert pieces is not None
     assert len(pieces) == 2
     assert pieces[0].endswith("\n```")
@@ -72,8 +72,8 @@ def test_a_fence_that_is_cut_opens_again_in_its_language() -> None:
 @pytest.mark.parametrize("joined", ["👩‍👩‍👧‍👦", "🏇🏽", "❤️", "1️⃣", "é"])
 @pytest.mark.parametrize("shift", range(8))
 def test_no_cut_goes_through_an_emoji(joined: str, shift: int) -> None:
-    text = "x" * (LIMIT - 9 - shift) + joined + "y" * 100
-    pieces = split(text)
+    text = "x" * (MESSAGE_LIMIT - 9 - shift) + joined + "y" * 100
+    pieces = split_message(text)
     assert pieces is not None
     assert any(joined in piece for piece in pieces)
 
@@ -81,7 +81,7 @@ def test_no_cut_goes_through_an_emoji(joined: str, shift: int) -> None:
 @given(st.text())
 def test_a_text_in_a_fence_cannot_leave_it(text: str) -> None:
     """Discord ends a code block at the next three backticks, however many began it."""
-    whole = fenced(text, "md")
+    whole = code_block(text, "md")
     assert whole.startswith("```md\n")
     assert whole.endswith("\n```")
     assert "```" not in whole[3:-3]
@@ -90,8 +90,8 @@ def test_a_text_in_a_fence_cannot_leave_it(text: str) -> None:
 
 @given(TEXTS)
 def test_a_text_that_still_grows_is_shown_with_its_fence_closed(text: str) -> None:
-    assert open_fences(closed(text)) == 0
-    assert closed(text).startswith(text)
+    assert open_fences(close_markup(text)) == 0
+    assert close_markup(text).startswith(text)
 
 
 @given(st.text(), st.integers(1, 50))

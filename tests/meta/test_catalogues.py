@@ -20,7 +20,7 @@ from bot.locales.collect import (
     updated_catalogue,
 )
 from bot.locales.commands import AnyCommand, registered_commands
-from bot.ui.translator import COMMAND, OPTION
+from bot.ui.locale import COMMAND, OPTION
 
 # Discord's rule for names of commands and options: https://docs.discord.com/developers/interactions/
 NAME_RULE = re.compile(r"^[-_'\w]{1,32}$", re.UNICODE)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.core.errors import InputError
-from bot.core.i18n import N_, _, speaking
+from bot.core.i18n import N_, _, use_locale
 from bot.tuning.check import check_file
 from bot.tuning.checks import consistency as between
 from bot.tuning.job_messages import STATUSES
@@ -20,14 +20,14 @@ PAIRS = read_rows(lines([row("Who bakes?", "Baker 3", "who")] * 1_300)).pairs
 def test_a_finding_is_worded_when_it_is_read() -> None:
     (finding,) = between.check(PAIRS)
     assert finding.sentence == "Lines 1, 2, 3, 4, 5, 6 and 1,294 more are the same pair."
-    with speaking("de"):
+    with use_locale("de"):
         assert "1.294" in finding.sentence
 
 
 def test_an_error_is_kept_with_its_values() -> None:
     note = kept(N_("The model was not scored: {why}"), why=kept_error(InputError("{n:,} tokens are left.", n=1_500)))
     assert told(note) == "The model was not scored: 1,500 tokens are left."
-    with speaking("de"):
+    with use_locale("de"):
         assert "1.500" in told(note)
 
 
@@ -43,9 +43,9 @@ def test_what_others_wrote_stands_as_it_is() -> None:
 def test_one_row_is_said_as_one_in_every_language() -> None:
     report = check_file(lines([row("Who bakes?", "Baker 3", "who")]), title="bakers")
     assert report.text.startswith("bakers: 1 row, ")
-    with speaking("de"):
+    with use_locale("de"):
         assert report.text.startswith("bakers: 1 Zeile, ")
-    with speaking("fr"):
+    with use_locale("fr"):
         assert report.text.startswith("bakers\u00a0: 1 ligne, ")
 
 
@@ -68,6 +68,6 @@ def test_a_held_out_question_that_is_trained_is_named_by_where_it_stands() -> No
 )
 def test_a_provider_is_named_as_its_place_in_the_sentence_wants(language: str, place: str, head: str) -> None:
     engine = PROFILES["engine"]
-    with speaking(language):
+    with use_locale(language):
         assert _("**Descent** {base}, tuned {place}", base="b", place=_(engine.at)).endswith(f" {place}")
         assert _("{provider}: {status}", provider=_(engine.title), status=_(STATUSES["validating_files"])) == head

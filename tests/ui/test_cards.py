@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answers.prompt_card import prompt_card
-from bot.core.text import fenced
+from bot.core.text import code_block
 from bot.ui.cards import BYTES, CHARACTERS, COMPONENTS, Card, notice
 
 TEXTS = st.lists(
-    st.text(max_size=300) | st.sampled_from(["x" * 3_900, "🏇" * 1_500, fenced("y" * 2_500), ""]), max_size=60
+    st.text(max_size=300) | st.sampled_from(["x" * 3_900, "🏇" * 1_500, code_block("y" * 2_500), ""]), max_size=60
 )
 
 
@@ -51,7 +51,7 @@ def test_what_is_too_long_says_that_it_was_shortened() -> None:
 
 @pytest.mark.parametrize("size", [3_500, 3_990, 4_100, 9_000])
 def test_a_fence_that_is_cut_is_closed(size: int) -> None:
-    for text in texts_of(Card("").text(fenced("x" * size)).layout()):
+    for text in texts_of(Card("").text(code_block("x" * size)).layout()):
         assert text.count("```") % 2 == 0
 
 
