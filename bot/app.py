@@ -209,7 +209,7 @@ async def _sweep(privacy: Privacy) -> None:
     """Forget what is older than it is kept, now and every hour."""
     while True:
         try:
-            await privacy.sweep()
+            await privacy.delete_expired()
         except StorageError as error:  # A database that is locked for once must not end the sweeps for good.
             _log.error("what is old could not be forgotten: %s", error)
         await asyncio.sleep(SWEEP)

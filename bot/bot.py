@@ -18,7 +18,7 @@ from bot.core.i18n import catalogue_bytes
 from bot.core.proxies import proxy_for
 from bot.core.settings import Settings
 from bot.services import Services
-from bot.storage.key_value import drop_mark, mark, marks, set_mark
+from bot.storage.key_value import delete_value, get_value, names_with_prefix, set_value
 from bot.ui.actions import ActionButton, ActionRegistry, ActionSelect
 from bot.ui.errors import report_error
 from bot.ui.locale import CatalogueTranslator, set_locale
@@ -118,7 +118,7 @@ class FewshotBot(commands.Bot):
         with it.
         """
         if guild.id in self._wanted():
-            await drop_mark(self.services.database, self._mark_of(guild.id))
+            await delete_value(self.services.database, self._key_of(guild.id))
             await self._sync_in(guild.id)
 
     async def on_message(self, message: discord.Message, /) -> None:
@@ -156,12 +156,12 @@ class FewshotBot(commands.Bot):
         wanted = self._wanted()
         for place in wanted:
             await self._sync_in(place)
-        for name in await marks(self.services.database, f"commands:{self.application_id}:"):
+        for name in await names_with_prefix(self.services.database, f"commands:{self.application_id}:"):
             where = name.rpartition(":")[2]
             place = None if where == EVERYWHERE else int(where)
             if place not in wanted:
                 await self._clear(place)
-                await drop_mark(self.services.database, name)
+                await delete_value(self.services.database, name)
 
     def _wanted(self) -> list[int | None]:
         """Where commands are registered: in these servers, and in all (None) where the settings name none."""
@@ -169,8 +169,8 @@ class FewshotBot(commands.Bot):
         places: list[int | None] = [*sorted(settings.guild_ids | settings.operator_guild_ids)]
         return places if settings.guild_ids else [*places, None]
 
-    def _mark_of(self, place: int | None) -> str:
-        """The mark under which the last registration in `place` is noted."""
+    def _key_of(self, place: int | None) -> str:
+        """The name under which the last registration in `place` is noted."""
         return f"commands:{self.application_id}:{place or EVERYWHERE}"
 
     async def _sync_in(self, place: int | None) -> None:
@@ -181,8 +181,8 @@ class FewshotBot(commands.Bot):
         )
         # Registering sends every string in every language as well; what they come from stands for them.
         digest = hashlib.sha256(tree.encode() + catalogue_bytes()).hexdigest()
-        name = self._mark_of(place)
-        if await mark(self.services.database, name) == digest:
+        name = self._key_of(place)
+        if await get_value(self.services.database, name) == digest:
             return
         try:
             await self.tree.sync(guild=guild)
@@ -198,7 +198,7 @@ class FewshotBot(commands.Bot):
                 "USER_INSTALL is on, but the portal does not let people install this bot for themselves: switch it "
                 "on there, or here off."
             ) from None
-        await set_mark(self.services.database, name, digest)
+        await set_value(self.services.database, name, digest)
 
     async def _clear(self, place: int | None) -> None:
         """Take the commands back that were registered in the server `place`, or for all servers."""

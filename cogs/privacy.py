@@ -100,7 +100,7 @@ class PrivacyCog(
         if user_id != str(interaction.user.id):
             raise NotAllowedError("Everyone can have only themselves forgotten.")
         await interaction.response.defer()
-        count = await self._privacy.delete(interaction.user.id)
+        count = await self._privacy.erase(interaction.user.id)
         done = _("There was nothing to forget.")
         if count:
             done = ngettext(
@@ -192,17 +192,17 @@ class Comings(commands.Cog, name="Servers"):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """After a start, or a long break of the connection: some may have been left meanwhile."""
-        await self._privacy.here(lambda: [guild.id for guild in self._bot.guilds])
+        await self._privacy.reconcile_servers(lambda: [guild.id for guild in self._bot.guilds])
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """It is here, perhaps again."""
-        await self._privacy.joined(guild.id)
+        await self._privacy.mark_joined(guild.id)
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """It was thrown out, or the server is gone."""
-        await self._privacy.left(guild.id)
+        await self._privacy.mark_left(guild.id)
 
 
 async def setup(bot: commands.Bot) -> None:

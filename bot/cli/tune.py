@@ -8,7 +8,7 @@ import click
 from bot.cli.context import OPERATOR, moved, open_bench
 from bot.core.errors import InputError, ModelError
 from bot.storage.datasets import DatasetRow
-from bot.storage.jobs import JobRow
+from bot.storage.tuning import JobRow
 from bot.tuning import estimate
 from bot.tuning.errors import TuningError
 from bot.tuning.job_messages import STEPS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import InputError
 from bot.play.dice import DICE_PROMPT, rolled
-from bot.storage.turns import Turn
+from bot.storage.stories import Turn
 
 # What a modal of Discord's holds; a longer slash option is refused with a sentence.
 LONGEST = 4_000

@@ -18,13 +18,9 @@ from bot.play.permissions import Person
 from bot.play.prompting import messages_of, tokens_of
 from bot.play.scenarios import Scenarios
 from bot.play.turn_queue import EnqueueResult, Taking
-from bot.storage import branches, notes, players, stories, turns
-from bot.storage.branches import Branch
+from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.notes import Note
-from bot.storage.players import Player
-from bot.storage.stories import ENDED, PAUSED, RUNNING, Story
-from bot.storage.turns import NewTurn, Turn
+from bot.storage.stories import ENDED, PAUSED, RUNNING, Branch, NewTurn, Note, Player, Story, Turn
 
 # The scenario that the stand-in can play.
 ROOM = "room"
@@ -69,38 +65,38 @@ class Adventures:
 
     async def here(self, channel_id: int) -> Story | None:
         """The story that is played or paused in a channel."""
-        return await stories.in_channel(self._database, channel_id)
+        return await stories.story_in_channel(self._database, channel_id)
 
     async def played(self, channel_id: int) -> Story:
         """The same; raises `NotFoundError` where there is none."""
         story = await self.here(channel_id)
         if story is None:
-            last = await stories.in_channel(self._database, channel_id, ENDED)
+            last = await stories.story_in_channel(self._database, channel_id, ENDED)
             raise NotFoundError(OVER if last else NO_STORY)
         return story
 
     async def told_by(self, message_id: int) -> Story | None:
         """The story that a message of ours shows, or showed."""
-        turn = await turns.shown_by(self._database, message_id)
-        return await stories.find(self._database, turn.story_id) if turn else None
+        turn = await stories.turn_of_message(self._database, message_id)
+        return await stories.find_story(self._database, turn.story_id) if turn else None
 
     async def recent(self, most: int) -> list[Story]:
         """The running stories that were played last."""
-        return await stories.newest_running(self._database, most)
+        return await stories.newest_running_stories(self._database, most)
 
     async def scene(self, story: Story, turn: Turn | None = None) -> TurnView:
         """The story's newest turn, or `turn`, as it stands; with all that wait where the story has stopped."""
-        story = await stories.find(self._database, story.id) or story
+        story = await stories.find_story(self._database, story.id) or story
         if turn is None and story.head is not None:
-            turn = await turns.find(self._database, story.head)
+            turn = await stories.find_turn(self._database, story.head)
         waiting: tuple[Turn, ...] = ()
         problem = ""
         if await self.taking.stopped(story):
-            waiting = tuple(await turns.line(self._database, story.id))
+            waiting = tuple(await stories.waiting_turns(self._database, story.id))
             problem = self.taking.seat(story.id).problem
         if turn is None:
             return TurnView(story, None, waiting=waiting)
-        places = await turns.siblings(self._database, turn)
+        places = await stories.sibling_turns(self._database, turn)
         return TurnView(
             story, turn, places.index(turn.id) + 1, len(places), problem if turn.reply is None else "", waiting
         )
@@ -114,9 +110,9 @@ class Adventures:
     async def shown(self, scene: TurnView, message_id: int) -> None:
         """Know the message that shows a scene."""
         if scene.turn is None:
-            await stories.set_message(self._database, scene.story.id, message_id)
+            await stories.set_story_message(self._database, scene.story.id, message_id)
         else:
-            await turns.shown_in(self._database, scene.turn.id, message_id)
+            await stories.set_turn_message(self._database, scene.turn.id, message_id)
 
     # Playing.
 
@@ -127,7 +123,7 @@ class Adventures:
             secrets.token_urlsafe(6), guild_id, channel_id, scenario.name, scenario.title, scenario.frame.to_json(),
             RUNNING, False, person.id, None, None, now, now,
         )  # fmt: skip
-        if not await stories.add(self._database, story):
+        if not await stories.add_story(self._database, story):
             raise InputError(
                 "A story is being played here already. End it with /adventure end, or start one elsewhere."
             )
@@ -153,7 +149,7 @@ class Adventures:
 
     async def running(self, story_id: str) -> Story:
         """The story as it stands now; raises `NotFoundError` or `InputError` where it cannot be played on."""
-        story = await stories.find(self._database, story_id)
+        story = await stories.find_story(self._database, story_id)
         if story is None:
             raise NotFoundError("This story is not kept any more.")
         if story.state == ENDED:
@@ -164,7 +160,7 @@ class Adventures:
 
     async def refuse_unless_player(self, story: Story, person: Person, *, known: bool = False) -> list[Player]:
         """The story's players; raises `NotAllowedError` for who may not play, with `known` for who never has."""
-        there = await players.of_story(self._database, story.id)
+        there = await stories.players_of(self._database, story.id)
         rights.refuse_unless_player(person, story, there)
         if known and not rights.leads(person, story) and all(player.user_id != person.id for player in there):
             raise NotAllowedError("Only those who play in this story may do that; say something in it first.")
@@ -175,7 +171,7 @@ class Adventures:
     async def set_state(self, story: Story, person: Person, state: str) -> None:
         """Pause, resume or end a story; for those who lead it."""
         rights.refuse_unless_leading(person, story)
-        if not await stories.set_state(self._database, story.id, state):
+        if not await stories.set_story_state(self._database, story.id, state):
             raise InputError("Another story is being played here by now; end that one first.")
         # Turns may have been left in line; the next look at the story finds out.
         self.taking.seat(story.id).stopped = None
@@ -184,7 +180,7 @@ class Adventures:
 
     async def last(self, channel_id: int) -> Story:
         """The story of a channel, or the last that was played there; raises `NotFoundError`."""
-        story = await self.here(channel_id) or await stories.in_channel(self._database, channel_id, ENDED)
+        story = await self.here(channel_id) or await stories.story_in_channel(self._database, channel_id, ENDED)
         if story is None:
             raise NotFoundError(NO_STORY)
         return story
@@ -192,16 +188,16 @@ class Adventures:
     async def set_locked(self, story: Story, person: Person, locked: bool) -> None:
         """Keep everyone but those who lead from playing, or let them again."""
         rights.refuse_unless_leading(person, story)
-        await stories.set_locked(self._database, story.id, locked)
+        await stories.set_story_locked(self._database, story.id, locked)
 
     async def set_removed(self, story: Story, person: Person, player_id: int, removed: bool) -> None:
         """Take a player out of the story, or let them in again; what they said stays."""
         rights.refuse_unless_leading(person, story)
-        await players.set_removed(self._database, story.id, player_id, removed)
+        await stories.set_player_removed(self._database, story.id, player_id, removed)
 
     async def channel_gone(self, *channel_ids: int) -> None:
         """A channel was deleted: its story ends there, and stays readable to nobody but the database."""
-        await stories.end_in_channels(self._database, *channel_ids)
+        await stories.end_stories_in_channels(self._database, *channel_ids)
 
     # Remembering.
 
@@ -212,7 +208,7 @@ class Adventures:
         if not name:
             raise InputError("Give the branch a name.")
         branch = Branch(name, (await self.running(story.id)).head, person.id)
-        if not await branches.put(self._database, story.id, branch, MOST_BRANCHES):
+        if not await stories.put_branch(self._database, story.id, branch, MOST_BRANCHES):
             raise InputError(
                 "A story has up to {most} branches; use the name of an old one for this place.", most=MOST_BRANCHES
             )
@@ -224,31 +220,31 @@ class Adventures:
         text = " ".join(text.split())
         if not text or len(text) > LONGEST_NOTE:
             raise InputError("A note has 1 to {most} characters.", most=LONGEST_NOTE)
-        if not await notes.add(self._database, story.id, person.id, text, MOST_NOTES):
+        if not await stories.add_note(self._database, story.id, person.id, text, MOST_NOTES):
             raise InputError("A story has up to {most} notes; unpin one first.", most=MOST_NOTES)
 
     async def unpin(self, story: Story, person: Person, note_id: int) -> None:
         """Take a note away: its writer may, and those who lead."""
-        for note in await notes.of_story(self._database, story.id):
+        for note in await stories.notes_of(self._database, story.id):
             if note.id == note_id:
                 if note.player_id != person.id:
                     rights.refuse_unless_leading(person, story)
-                await notes.remove(self._database, story.id, note_id)
+                await stories.remove_note(self._database, story.id, note_id)
 
     async def path(self, story: Story) -> list[Turn]:
         """All turns of the path that is played, oldest first."""
-        return await turns.path(self._database, story.head, whole=True)
+        return await stories.turn_path(self._database, story.head, whole=True)
 
     async def tree(self, story: Story) -> tuple[list[Turn], list[Branch]]:
         """All turns with a place in the story, and the names of some."""
-        return await turns.tree(self._database, story.id), await branches.of_story(self._database, story.id)
+        return await stories.turn_tree(self._database, story.id), await stories.branches_of(self._database, story.id)
 
     async def status(self, story: Story) -> Status:
         """How the story stands."""
-        pinned = await notes.of_story(self._database, story.id)
-        there = await players.of_story(self._database, story.id)
+        pinned = await stories.notes_of(self._database, story.id)
+        there = await stories.players_of(self._database, story.id)
         request = await self._next_prompt(story)
-        turn = await turns.find(self._database, story.head) if story.head else None
+        turn = await stories.find_turn(self._database, story.head) if story.head else None
         return Status(story, there, turn.depth if turn else 0, pinned, tokens_of(request.messages), self._budget)
 
     async def recap(self, story: Story, person: Person) -> Told:
@@ -266,7 +262,7 @@ class Adventures:
 
     async def _next_prompt(self, story: Story) -> Request:
         """The prompt that a short next turn would have."""
-        turn = await turns.find(self._database, story.head) if story.head else None
+        turn = await stories.find_turn(self._database, story.head) if story.head else None
         if turn is None:
             turn = Turn(0, story.id, None, 1, "", words.DO, None, 0, "", False, "", "", None, "", "", "", None, 0.0)
         return await self.taking.request(story, replace(turn, reply=None))

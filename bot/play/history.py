@@ -16,10 +16,9 @@ from bot.play.adventures import Adventures
 from bot.play.interfaces import Screen, TurnView
 from bot.play.permissions import Person
 from bot.play.turn_queue import EnqueueResult
-from bot.storage import stories, turns
+from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.stories import Story
-from bot.storage.turns import OPEN, Turn
+from bot.storage.stories import OPEN, Story, Turn
 
 MOVED_ON = N_("The story has gone on since. Use the buttons under its newest turn.")
 UNDO, BACK, FORWARD, RETRY, SWITCH, PUSH, DROP = "undo", "back", "forward", "retry", "switch", "push", "drop"
@@ -69,7 +68,7 @@ class Moving:
             if story.head != seen:
                 raise NotFoundError(MOVED_ON)
             await self._taking.refuse_if_busy(story_id)
-            turn = await turns.find(self._database, seen) if seen is not None else None
+            turn = await stories.find_turn(self._database, seen) if seen is not None else None
             seat = self._taking.seat(story_id)
             waiting = await self._vote(story, turn, person, verb, to)
             anew = seat.fresh and (turn.at if turn else story.at) < self._began
@@ -109,7 +108,7 @@ class Moving:
         if verb == PUSH:
             return await self._push(story, turn, person, screen)
         if verb == DROP and (turn is None or turn.state != OPEN):
-            await turns.drop_line(self._database, story.id)
+            await stories.drop_waiting_turns(self._database, story.id)
             return await self._head_to(story, story.head, None, screen)
         if verb == SWITCH:
             await self._refuse_foreign(story, to)
@@ -122,7 +121,7 @@ class Moving:
 
     async def _step(self, story: Story, turn: Turn, person: Person, verb: str, screen: Screen) -> Moved:
         """To the sibling before or after, or to a new one."""
-        places = await turns.siblings(self._database, turn)
+        places = await stories.sibling_turns(self._database, turn)
         at = places.index(turn.id)
         if verb == BACK:
             if at == 0:
@@ -132,7 +131,7 @@ class Moving:
             return await self._head_to(story, places[at + 1], turn, screen)
         if turn.state == OPEN:
             return await self._push(story, turn, person, screen)
-        again = await turns.retry(self._database, turn)
+        again = await stories.retry_turn(self._database, turn)
         if again is None:
             raise NotFoundError(MOVED_ON)
         return Moved(ticket=self._taking.start(story, again, screen, payer=person.id, place=story.message_id))
@@ -142,9 +141,9 @@ class Moving:
         if to != story.head and not await stories.move_head(self._database, story.id, story.head, to):
             raise NotFoundError(MOVED_ON)
         seat = self._taking.seat(story.id)
-        target = await turns.find(self._database, to) if to is not None else None
+        target = await stories.find_turn(self._database, to) if to is not None else None
         open_ = target is not None and target.state == OPEN
-        seat.stopped = open_ or bool(await turns.line(self._database, story.id))
+        seat.stopped = open_ or bool(await stories.waiting_turns(self._database, story.id))
         if seat.stopped and not open_ and left is not None and left.state == OPEN:
             story = await self._adventures.running(story.id)
             return Moved(ticket=self._taking.start(story, None, screen), left=left)
@@ -161,7 +160,7 @@ class Moving:
 
     async def _refuse_foreign(self, story: Story, to: int | None) -> None:
         """A place of another story, or one that is not there, is no place to switch to."""
-        target = await turns.find(self._database, to) if to is not None else None
+        target = await stories.find_turn(self._database, to) if to is not None else None
         if to is not None and (target is None or target.story_id != story.id or target.depth == 0):
             raise NotFoundError("That place is not in this story.")
 

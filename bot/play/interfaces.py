@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.llm.request import Request
-from bot.storage.stories import Story
-from bot.storage.turns import OPEN, Turn
+from bot.storage.stories import OPEN, Story, Turn
 
 
 @dataclass(frozen=True, slots=True)

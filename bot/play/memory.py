@@ -14,10 +14,9 @@ from bot.play.action_parser import line_of
 from bot.play.interfaces import Payer, Teller
 from bot.play.prompting import messages_of, tokens_of
 from bot.play.scenarios import Scenarios
-from bot.storage import summaries, turns
+from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.stories import Story
-from bot.storage.turns import Turn
+from bot.storage.stories import Story, Turn
 
 _log = logging.getLogger(__name__)
 # Shares of the budget: turns without a summary that make it time for one, and those that stay in their own words.
@@ -40,8 +39,8 @@ class Memory:
 
     async def before(self, head: int | None, *, most: int | None = None) -> tuple[str, list[Turn]]:
         """The summary of the beginning of the path to `head`, empty where there is none, and the turns after it."""
-        path = await turns.path(self._database, head, most=most)
-        summary = await summaries.at(self._database, path[0].id) if path else None
+        path = await stories.turn_path(self._database, head, most=most)
+        summary = await stories.summary_at(self._database, path[0].id) if path else None
         return (summary, path[1:]) if summary is not None else ("", path)
 
     def remember(self, story: Story, head: int, tokens: int) -> None:
@@ -75,7 +74,7 @@ class Memory:
             while (work := await self._due(head)) is not None:
                 summary, old = work
                 text = await self._written(story, summary, old)
-                if not await summaries.add(self._database, text, old, summary):
+                if not await stories.add_summary(self._database, text, old, summary):
                     return  # A player was forgotten meanwhile; the next turn makes it anew, without their words.
         except FewshotError as error:
             self._pauses[story.id] = PATIENCE

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core.errors import NotAllowedError
-from bot.storage.players import Player
-from bot.storage.stories import Story
-from bot.storage.turns import Turn
+from bot.storage.stories import Player, Story, Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.llm.request import Message, Request
 from bot.play.action_parser import line_of
 from bot.play.scenarios import Frame
-from bot.storage.turns import Turn
+from bot.storage.stories import Turn
 
 SO_FAR_PROMPT = "What happened so far:"
 PINNED_PROMPT = "Notes that the players pinned:"

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from bot.core.i18n import _, ngettext
 from bot.play.action_parser import shown
 from bot.play.scenarios import Frame
-from bot.storage.stories import Story
-from bot.storage.turns import Turn
+from bot.storage.stories import Story, Turn
 
 
 def transcript(story: Story, path: Sequence[Turn]) -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.storage.branches import Branch
-from bot.storage.turns import Turn
+from bot.storage.stories import Branch, Turn
 
 # More turns than this would be a picture of dust; the newest are drawn.
 MOST = 150

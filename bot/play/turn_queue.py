@@ -17,10 +17,9 @@ from bot.play.interfaces import Payer, Screen, Shown, Teller, Told, TurnView
 from bot.play.memory import Memory
 from bot.play.prompting import prompt, tokens_of
 from bot.play.scenarios import Frame
-from bot.storage import notes, turns
+from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.stories import Story
-from bot.storage.turns import OPEN, NewTurn, Turn
+from bot.storage.stories import OPEN, NewTurn, Story, Turn
 
 _log = logging.getLogger(__name__)
 # Turns that wait behind the one being told; who comes after them is told so.
@@ -111,9 +110,9 @@ class Taking:
         """Whether the story wants a push: its newest turn is open, or turns wait, and nothing is being told."""
         seat = self.seat(story.id)
         if seat.stopped is None:
-            turn = await turns.find(self._database, story.head) if story.head else None
+            turn = await stories.find_turn(self._database, story.head) if story.head else None
             open_ = turn is not None and turn.state == OPEN
-            seat.stopped = open_ or bool(await turns.line(self._database, story.id))
+            seat.stopped = open_ or bool(await stories.waiting_turns(self._database, story.id))
         return seat.stopped and seat.worker is None
 
     async def arrive(self, story: Story, new: NewTurn, screen: Screen) -> EnqueueResult:
@@ -124,7 +123,7 @@ class Taking:
         self._refuse_if_closing()
         stopped = await self.stopped(story)
         seat = self.seat(story.id)
-        ahead = await turns.enqueue(self._database, new, LINE + (not stopped and seat.worker is None))
+        ahead = await stories.enqueue_turn(self._database, new, LINE + (not stopped and seat.worker is None))
         if ahead == "known":
             return EnqueueResult(known=True)
         if ahead == "full":
@@ -180,7 +179,7 @@ class Taking:
         """Tell turn after turn; what goes wrong leaves the story stopped."""
         seat.stopped, seat.problem = True, INTERRUPTED
         try:
-            while (turn := turn or await turns.begin(self._database, story.id)) is not None:
+            while (turn := turn or await stories.begin_turn(self._database, story.id)) is not None:
                 if not await self._tell(story, seat, turn, screen, payer or turn.player_id, place, opened):
                     return
                 turn, payer, place = None, 0, None
@@ -211,7 +210,7 @@ class Taking:
             return False
         if not opened.done():
             opened.set_result(None)
-        await turns.shown_in(self._database, turn.id, shown.message_id)
+        await stories.set_turn_message(self._database, turn.id, shown.message_id)
         try:
             request = await self.request(story, turn)
             charged = Payer(payer, story.guild_id, story.channel_id)
@@ -233,15 +232,15 @@ class Taking:
     async def request(self, story: Story, turn: Turn) -> Request:
         """The prompt of a turn."""
         summary, path = await self._memory.before(turn.id, most=FURTHEST)
-        pinned = [note.text for note in await notes.of_story(self._database, story.id)]
+        pinned = [note.text for note in await stories.notes_of(self._database, story.id)]
         return prompt(Frame.from_json(story.frame), summary, pinned, path, self._budget)
 
     async def _told(self, story: Story, turn: Turn, shown: Shown, told: Told) -> None:
-        await turns.complete(
+        await stories.complete_turn(
             self._database, turn.id, told.text, model=told.model, finish=told.finish, prompt_id=told.prompt_id
         )
         # Read again: its player may have been forgotten while it was told.
-        done = await turns.find(self._database, turn.id)
+        done = await stories.find_turn(self._database, turn.id)
         if done is None:
             return  # The whole story is gone.
         await self._finish(TurnView(story, done), shown)
@@ -254,14 +253,14 @@ class Taking:
         """Show how a turn stands in the end. That it cannot be shown does not undo it."""
         turn = scene.turn
         assert turn is not None, "turns are finished, not openings"
-        places = await turns.siblings(self._database, turn)
+        places = await stories.sibling_turns(self._database, turn)
         try:
             message = await shown.finish(replace(scene, number=places.index(turn.id) + 1, count=len(places)))
         except FewshotError as error:
             _log.warning("a turn could not be shown in the end: %s", error)
             return
         if message != shown.message_id:
-            await turns.shown_in(self._database, turn.id, message)
+            await stories.set_turn_message(self._database, turn.id, message)
 
 
 def _heard(opened: "asyncio.Future[None]") -> None:

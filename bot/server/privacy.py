@@ -1,7 +1,7 @@
-"""Privacy: what is kept of a person, handed out and forgotten; what has grown old, and servers that were left.
+"""Privacy: export and erasure of a person's data, deletion by age, and erasure of servers that the bot has left.
 
-What the tables hold, and what becomes of it, is `bot.storage.privacy`'s. Here are the times, the ZIP, and what is in
-memory or on its way: a prompt that quotes a person and comes back after they were forgotten is kept no more.
+`bot.storage.erasure` says what the tables hold. This module adds the periods, the ZIP files, and the prompts that are
+in memory or being answered: a prompt that quotes an erased person is not stored when its answer arrives.
 """
 
 import asyncio
@@ -21,30 +21,30 @@ from bot.llm.template import ChatTemplate
 from bot.server.guilds import Guilds
 from bot.server.prompts import DAY, Prompts
 from bot.server.trick import trick_of
-from bot.storage import privacy as tables
+from bot.storage import erasure
 from bot.storage.database import Database
 from bot.storage.erasure import Traces
-from bot.storage.key_value import drop_mark, mark, marks, set_mark
+from bot.storage.key_value import delete_value, get_value, names_with_prefix, set_value
 
 _log = logging.getLogger(__name__)
-# Days that the ledger's calls are kept: what a month's budget and the picture of /usage look back on.
+# Days for which the ledger's calls are stored: the month's budget and /usage need them.
 CALLS_DAYS = 31
-# Days after which a story that has ended, and a suggestion that nobody has decided on, is gone: Discord's terms
-# allow 30 for what is not needed (read 2026-11-22).
+# Days after which ended stories and undecided suggestions are deleted: Discord's terms allow 30 for data that is not
+# needed (read 2026-11-22).
 OLD_DAYS = 30
-# Days that a server's things are kept after the bot has left it, for one that was left by mistake.
+# Days for which a server's data is stored after the bot has left it, in case that was a mistake.
 GRACE_DAYS = 7
 LEFT = "left:"
-# What stands in place of a forgotten person's instruction, in a trick that lives on by others' examples.
+# Replaces an erased person's instruction in a trick that has examples of others.
 INSTRUCTION_PROMPT = "Answer as the examples show."
-# And in place of what it was for. It is kept in English, as the model reads it too.
+# Replaces the trick's purpose. In English, because the model reads it.
 ABOUT_PROMPT = "taught by its examples alone"
 Rows = Mapping[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """ZIP files, one unless they would be too large, and how many entries of each kind are in them."""
+    """ZIP files, and the number of entries of each kind. There are several files where one would be too large."""
 
     files: tuple[bytes, ...]
     counts: Mapping[str, int]
@@ -55,12 +55,12 @@ class Privacy:
 
     def __init__(self, database: Database, prompts: Prompts, guilds: Guilds, now: Callable[[], float] = time) -> None:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
-        # Whether Discord has told where the bot is: it may be back in a server that is noted as left.
-        self._placed = False
+        # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
+        self._servers_known = False
 
     async def export(self, user_id: int, *, most: int) -> Export:
-        """Everything that is kept of a person, as JSON in ZIP files of up to `most` bytes each."""
-        rows = await tables.rows_of(self._database, user_id)
+        """Everything that is stored about a person, as JSON in ZIP files of up to `most` bytes each."""
+        rows = await erasure.export_rows(self._database, user_id)
         kept = {row["id"] for row in rows.get("prompts", ())}
         held = [prompt for prompt in self._prompts.held_by(user_id) if prompt["id"] not in kept]
         if held:
@@ -71,66 +71,66 @@ class Privacy:
         files = await asyncio.to_thread(_zips, rows, most)
         return Export(tuple(files), {name: len(found) for name, found in rows.items()})
 
-    async def delete(self, user_id: int) -> int:
-        """Forget a person; in how many entries they stood. What is on its way quotes them no more."""
-        before = await tables.quoted(self._database, user_id)
+    async def erase(self, user_id: int) -> int:
+        """Erase a person; returns the number of changed entries. Answers that are being written store no prompt."""
+        before = await erasure.find_traces(self._database, user_id)
         held = len(self._prompts.held_by(user_id))
         with self._prompts.erasing(_quoting(before)):
-            count, found = await tables.forget(self._database, user_id, _without_words)
+            count, found = await erasure.erase_person(self._database, user_id, _without_words)
             with self._prompts.erasing(_quoting(found)):
                 await self._database.scrub()
         return count + held
 
-    async def left(self, guild_id: int) -> None:
-        """The bot has left a server: note when, if that is not known yet."""
-        if await mark(self._database, f"{LEFT}{guild_id}") is None:
-            await set_mark(self._database, f"{LEFT}{guild_id}", str(self._now()))
+    async def mark_left(self, guild_id: int) -> None:
+        """Store when the bot left a server, unless that is stored already."""
+        if await get_value(self._database, f"{LEFT}{guild_id}") is None:
+            await set_value(self._database, f"{LEFT}{guild_id}", str(self._now()))
 
-    async def joined(self, guild_id: int) -> None:
-        """The bot is in a server, again or still: nothing of it is to go."""
-        if await mark(self._database, f"{LEFT}{guild_id}") is not None:
-            await drop_mark(self._database, f"{LEFT}{guild_id}")
+    async def mark_joined(self, guild_id: int) -> None:
+        """The bot is in a server: its data is not to be erased."""
+        if await get_value(self._database, f"{LEFT}{guild_id}") is not None:
+            await delete_value(self._database, f"{LEFT}{guild_id}")
 
-    async def here(self, present: Callable[[], Collection[int]]) -> None:
-        """The bot is in the `present` servers and in no others; some may have been left while it did not run.
+    async def reconcile_servers(self, present: Callable[[], Collection[int]]) -> None:
+        """Mark the servers as left that are stored and not `present`: the bot may have left them while it did not run.
 
-        They are asked for last: one that the bot comes to meanwhile may have rows before this has read them.
+        `present` is called last, so that a server that the bot joins meanwhile is among them.
         """
-        noted = {int(name.removeprefix(LEFT)) for name in await marks(self._database, LEFT)}
-        known = await tables.servers(self._database)
+        noted = {int(name.removeprefix(LEFT)) for name in await names_with_prefix(self._database, LEFT)}
+        known = await erasure.known_servers(self._database)
         now = set(present())
         for guild in noted & now:
-            await self.joined(guild)
+            await self.mark_joined(guild)
         for guild in known - now - noted:
-            await self.left(guild)
-        self._placed = True
+            await self.mark_left(guild)
+        self._servers_known = True
 
-    async def sweep(self) -> None:
-        """Forget what is older than its time, and the servers that were left long enough ago."""
+    async def delete_expired(self) -> None:
+        """Delete what is older than its period, and the data of servers that the bot left `GRACE_DAYS` ago."""
         now = self._now()
         today = datetime.fromtimestamp(now, UTC).date()
         dropped = {"prompts": await self._prompts.forget_old()}
-        dropped |= await tables.drop_old(
+        dropped |= await erasure.delete_expired(
             self._database, day=(today - timedelta(days=CALLS_DAYS)).isoformat(), at=now - OLD_DAYS * DAY
         )
-        for name in await marks(self._database, LEFT) if self._placed else ():
-            since = await mark(self._database, name)
+        for name in await names_with_prefix(self._database, LEFT) if self._servers_known else ():
+            since = await get_value(self._database, name)
             if since is not None and float(since) <= now - GRACE_DAYS * DAY:
-                await self._forget_server(int(name.removeprefix(LEFT)))
+                await self._erase_server(int(name.removeprefix(LEFT)))
         for name, count in dropped.items():
             if count:
-                _log.info("%d %s were older than they are kept and are gone", count, name)
+                _log.info("deleted %d expired rows of %s", count, name)
 
-    async def _forget_server(self, guild_id: int) -> None:
+    async def _erase_server(self, guild_id: int) -> None:
         with self._prompts.erasing(lambda prompt: prompt.caller.guild_id == guild_id):
-            count = await tables.forget_server(self._database, guild_id)
+            count = await erasure.erase_server(self._database, guild_id)
         self._guilds.forget(guild_id)
-        await drop_mark(self._database, f"{LEFT}{guild_id}")
-        _log.info("a server was left %d days ago: %d entries about it are gone", GRACE_DAYS, count)
+        await delete_value(self._database, f"{LEFT}{guild_id}")
+        _log.info("erased a server that was left %d days ago: %d rows", GRACE_DAYS, count)
 
 
 def _quoting(found: Traces) -> Callable[[Answer], bool]:
-    """Whether a prompt is the person's, was made from their message, or may hold their words."""
+    """A function that says whether an answer is the person's, was made from their message, or quotes them."""
 
     def match(answer: Answer) -> bool:
         caller = answer.caller
@@ -138,20 +138,21 @@ def _quoting(found: Traces) -> Callable[[Answer], bool]:
             caller.source is not None and caller.source.author_id == found.user_id
         )
         used = caller.guild_id is not None and (caller.guild_id, answer.request.name) in found.tricks
-        return theirs or used or caller.channel_id in found.channels
+        texts = [*(message["content"] for message in answer.messages), answer.text, *answer.values.values()]
+        return theirs or used or found.quoted_in_story(caller.channel_id, answer.request.name, answer.at, texts)
 
     return match
 
 
 def _without_words(body: str) -> str:
-    """A trick's JSON with a plain instruction in place of what a person wrote."""
+    """A trick's JSON with a neutral instruction in place of the person's."""
     template = ChatTemplate.from_dict(json.loads(body), name="trick")
     trick = replace(trick_of(template), about=ABOUT_PROMPT, system=({"role": "system", "content": INSTRUCTION_PROMPT},))
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 
 
 def _zips(rows: Rows, most: int) -> list[bytes]:
-    """`rows` as ZIP files of up to `most` bytes, halved until they fit; one entry alone may be larger."""
+    """`rows` as ZIP files of up to `most` bytes, halved until they fit. One entry alone may be larger."""
     data = _zip(rows)
     entries = [(name, row) for name, found in rows.items() for row in found]
     if len(data) <= most or len(entries) < 2:
@@ -166,7 +167,7 @@ def _zips(rows: Rows, most: int) -> list[bytes]:
 
 
 def _zip(rows: Rows) -> bytes:
-    """A file for each kind, and one that says how many entries there are of it."""
+    """A file for each kind, and a summary with the number of entries of each."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         counts = {name: len(found) for name, found in rows.items()}

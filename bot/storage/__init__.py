@@ -1,10 +1,18 @@
-"""The only room that speaks SQL. Frozen records come out of it, never rows.
+"""All SQL of the bot. Functions return frozen dataclasses, never rows.
 
-`database`   opening: a writer connection and readers beside it
-`writer`     one task commits whatever is queued as one transaction
-`tables`     the schema that the newest migration makes
-`migrating`  upgrading, the version at hand, a copy while running
-`calls`, `prompts`, `marks`   what is read and written, a file a table
+`database`      opens the database: one connection that writes, several that read
+`group_commit`  the writer task, which commits all queued writes as one transaction
+`tables`        the tables, as the newest migration creates them
+`migrations`    upgrade, version, and a copy of a database in use
+`key_value`     small named values
+`calls`         reserved and settled model calls
+`prompts`       stored prompts
+`stories`       stories, turns, players, notes, branches, summaries
+`guilds`        settings of servers
+`tricks`        tricks, their examples, suggestions
+`datasets`      datasets, their chunks and pairs
+`tuning`        jobs, events, tuned models, promotions
+`erasure`       export and erasure of people and servers, deletion by age
 
-SQLite through aiosqlite today; nothing in the tables is SQLite's alone.
+SQLite through aiosqlite. The tables use nothing that only SQLite has.
 """

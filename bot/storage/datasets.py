@@ -9,7 +9,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tuning_tables import CHUNKS, DATASETS, PAIRS
+from bot.storage.tables import CHUNKS, DATASETS, PAIRS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,32 @@
-"""Where a person's words stand without their id: what quotes them, and what they gave to others.
+"""What the tables hold of people and servers: export, erasure, and deletion by age.
 
-Found by what it belongs to, inside the transaction that forgets them, before their ids go.
+Every table is listed once: in `PERSONAL`, with the columns that hold a person's id and the values that replace a row's
+personal data, or in `NOT_PERSONAL`, with the reason why it has none. A test fails for a table that is in neither.
+
+Texts without an author's id can quote a person: summaries, replies of stories, instructions of tricks, and the prompts
+of other people. `Traces` says where; `erase_person` deletes or rewrites them in the same transaction.
 """
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import Table, and_, case, delete, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.players import A_PLAYER
+from bot.storage.database import Database
+from bot.storage.stories import DROPPED, ENDED, WAITING
 from bot.storage.tables import (
     BRANCHES,
+    CALLS,
+    METADATA,
+    NOTES,
     PLAYERS,
+    PROMOTIONS,
     PROMPTS,
     STORIES,
     SUMMARIES,
@@ -23,81 +36,271 @@ from bot.storage.tables import (
     TURNS,
 )
 
-# The template that chooses among tricks: its prompts hold what every trick of a server is for.
-CHOOSING = "select"
-# A name with fewer characters is no name to look for in a story.
-SHORTEST_NAME = 3
+# What replaces the id, the name and the words of an erased person.
+ERASED_ID, ERASED_NAME, ERASED_TEXT = 0, "a player", "…"
+# Templates whose prompts hold other people's words: the turns of a story, and the purposes of all tricks of a server.
+STORY_TEMPLATE, ROUTING_TEMPLATE = "adventure", "select"
+# Shorter names, and shorter single words, are too common to be looked for in other texts.
+SHORTEST_NAME, SHORTEST_WORD = 3, 8
+
+
+@dataclass(frozen=True, slots=True)
+class PersonColumn:
+    """A column with a person's id. `replaced_by` are the values that replace theirs; None deletes the row.
+
+    `shown` are the columns in their export; empty for all. Some rows are not theirs to see as a whole.
+    """
+
+    by: str
+    replaced_by: Mapping[str, Any] | None = None
+    shown: Sequence[str] = ()
+
+
+_TURN = {
+    "player_id": ERASED_ID,
+    "player": ERASED_NAME,
+    "words": ERASED_TEXT,
+    "dice": "",
+    "event_id": None,
+    # A turn in the queue has no words any more, so it is dropped.
+    "state": case((TURNS.c.state == WAITING, DROPPED), else_=TURNS.c.state),
+}
+_PROMOTION = {"user_id": ERASED_ID, "reason": case((PROMOTIONS.c.reason == "", ""), else_=ERASED_TEXT)}
+_STORY = ("id", "guild_id", "channel_id", "scenario", "title", "state", "at", "touched")
+_QUOTED = ("id", "at", "guild_id", "channel_id", "source_id")
+
+PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
+    {
+        "calls": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
+        "prompts": (PersonColumn("user_id"), PersonColumn("author_id", shown=_QUOTED)),
+        "stories": (PersonColumn("starter_id", {"starter_id": ERASED_ID}, _STORY),),
+        "turns": (PersonColumn("player_id", _TURN),),
+        "players": (PersonColumn("user_id"),),
+        "notes": (PersonColumn("player_id"),),
+        # The branch stays under another name: `_rename_branches`.
+        "branches": (PersonColumn("player_id", {"player_id": None}),),
+        # The instruction goes, or the whole trick: `_empty_tricks`.
+        "tricks": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
+        "trick_examples": (PersonColumn("user_id"),),
+        "trick_suggestions": (PersonColumn("user_id"),),
+        "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
+        "promotions": (PersonColumn("user_id", _PROMOTION),),
+    }
+)
+NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
+    {
+        "marks": "values of the process for the next one: hashes of commands, servers that were left",
+        "guilds": "settings of a server, without the admin's id",
+        "summaries": "written by the model; deleted with the story's players",
+        "datasets": "made from the operator's folders, never from what people write",
+        "chunks": "parts of the operator's texts",
+        "pairs": "questions about the operator's texts",
+        "tuning_events": "a provider's events of a job",
+        "tuned_models": "models made from the operator's texts",
+        "score_answers": "models' answers to questions about the operator's texts",
+    }
+)
+# Tables with a server's id, and the values that replace a row's once the bot has left it for good; None deletes the
+# row. The ledger's sums must stay right, and a job belongs to the operator.
+PER_SERVER: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
+    {
+        "calls": {"guild_id": None},
+        "prompts": None,
+        "stories": None,
+        "guilds": None,
+        "tricks": None,
+        "trick_suggestions": None,
+        "tuning_jobs": {"guild_id": None, "channel_id": None, "message_id": None},
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoryTrace:
+    """A story in `channel_id` that holds a person's words, from `since` to `until` (seconds since 1970).
+
+    `texts` are what they typed in it, and their name.
+    """
+
+    channel_id: int
+    since: float
+    until: float
+    texts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Where prompts, of whomever, may quote a person: in the channels of stories that they played in or started,
-    and where a server's trick was used (server and trick's name) that they taught or showed an example.
+    """Where other people's prompts may quote a person.
+
+    `tricks` are the tricks, by server and name, that they taught or gave an example.
     """
 
     user_id: int
-    channels: frozenset[int]
+    stories: tuple[StoryTrace, ...]
     tricks: frozenset[tuple[int, str]]
 
+    def quoted_in_story(self, channel_id: int | None, template: str, at: float, texts: Iterable[str]) -> bool:
+        """Whether a prompt made at `at` quotes what the person typed in a story of its channel.
 
-async def traces(connection: AsyncConnection, user_id: int) -> Traces:
-    """Where a person is quoted."""
-    played = select(PLAYERS.c.story_id).where(PLAYERS.c.user_id == user_id)
-    own = select(STORIES.c.channel_id).where(STORIES.c.id.in_(played) | (STORIES.c.starter_id == user_id))
+        A story's own prompts hold all turns, as they are or in a summary. Another prompt with `texts` quotes the
+        person where it contains what they typed.
+        """
+        here = [story for story in self.stories if story.channel_id == channel_id]
+        if template == STORY_TEMPLATE:
+            return any(story.since <= at <= story.until for story in here)
+        wanted = {text for story in here for text in story.texts}
+        return bool(wanted) and any(_word(text).search(other) for other in texts for text in wanted)
+
+
+async def export_rows(database: Database, user_id: int) -> dict[str, list[dict[str, Any]]]:
+    """All rows with a person's id, by table; tables without any are left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    async with database.read() as connection:
+        for name, columns in PERSONAL.items():
+            table = METADATA.tables[name]
+            for column in columns:
+                shown = [table.c[other] for other in column.shown or table.c.keys()]
+                rows = await connection.execute(select(*shown).where(table.c[column.by] == user_id))
+                found.setdefault(name, []).extend(dict(row) for row in rows.mappings())
+    return {name: rows for name, rows in found.items() if rows}
+
+
+async def find_traces(database: Database, user_id: int) -> Traces:
+    """Where other people's prompts may quote a person."""
+    async with database.read() as connection:
+        return await _traces(connection, user_id)
+
+
+async def erase_person(database: Database, user_id: int, without_words: Callable[[str], str]) -> tuple[int, Traces]:
+    """Erase a person; returns the number of changed rows, and where the person was quoted.
+
+    `without_words` replaces the instruction in a trick's JSON.
+    """
+
+    async def work(connection: AsyncConnection) -> tuple[int, Traces]:
+        # First what quotes them, which is found by their id.
+        found = await _traces(connection, user_id)
+        count = await _drop_quotes(connection, found)
+        await _rename_player(connection, user_id)
+        await _rename_branches(connection, user_id)
+        await _empty_tricks(connection, user_id, without_words)
+        for name, columns in PERSONAL.items():
+            table = METADATA.tables[name]
+            for column in columns:
+                count += await _replace(connection, table, table.c[column.by] == user_id, column.replaced_by)
+        return count, found
+
+    return await database.transact(work)
+
+
+async def erase_server(database: Database, guild_id: int) -> int:
+    """Erase a server; returns the number of changed rows."""
+
+    async def work(connection: AsyncConnection) -> int:
+        tables = [(METADATA.tables[name], values) for name, values in PER_SERVER.items()]
+        return sum([await _replace(connection, table, table.c.guild_id == guild_id, new) for table, new in tables])
+
+    return await database.transact(work)
+
+
+async def known_servers(database: Database) -> set[int]:
+    """The ids of all servers of which anything is stored."""
+    query = union(*(select(METADATA.tables[name].c.guild_id) for name in PER_SERVER))
+    async with database.read() as connection:
+        return {guild for guild in (await connection.execute(query)).scalars() if guild is not None}
+
+
+async def delete_expired(database: Database, *, day: str, at: float) -> dict[str, int]:
+    """Delete calls before the ISO date `day`, and ended stories and suggestions older than `at`; counts by table."""
+    old = {
+        CALLS: CALLS.c.settled & (CALLS.c.day < day),
+        STORIES: (STORIES.c.state == ENDED) & (STORIES.c.touched < at),
+        TRICK_SUGGESTIONS: TRICK_SUGGESTIONS.c.at < at,
+    }
+
+    async def work(connection: AsyncConnection) -> dict[str, int]:
+        return {table.name: await _replace(connection, table, where, None) for table, where in old.items()}
+
+    return await database.transact(work)
+
+
+async def _traces(connection: AsyncConnection, user_id: int) -> Traces:
+    typed: dict[str, set[str]] = {}
+    since: dict[str, float] = {}
+    for table, column in ((TURNS, "words"), (TURNS, "player"), (NOTES, "text")):
+        query = select(table.c.story_id, table.c.at, table.c[column]).where(table.c.player_id == user_id)
+        for story, at, text in await connection.execute(query):
+            distinctive = len(text) >= SHORTEST_NAME if column == "player" else _is_distinctive(text)
+            typed.setdefault(story, set()).update([text] if distinctive else [])
+            since[story] = min(since.get(story, inf), at)
+    branches = select(BRANCHES.c.story_id, BRANCHES.c.name).where(BRANCHES.c.player_id == user_id)
+    for story, name in await connection.execute(branches):
+        typed.setdefault(story, set()).update([name] if _is_distinctive(name) else [])
+    where = select(STORIES.c.id, STORIES.c.channel_id, STORIES.c.state, STORIES.c.touched)
+    stories = [
+        StoryTrace(
+            channel,
+            since.get(story, 0.0),
+            touched if state == ENDED else inf,
+            frozenset(typed[story]),
+        )
+        for story, channel, state, touched in await connection.execute(where.where(STORIES.c.id.in_(typed)))
+    ]
     shown = select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c.user_id == user_id)
     taught = select(TRICKS.c.guild_id, TRICKS.c.name).where(TRICKS.c.id.in_(shown) | (TRICKS.c.user_id == user_id))
     tricks = {(guild, name) for guild, name in await connection.execute(taught)}
-    tricks |= {(guild, CHOOSING) for guild, _ in tricks}
-    channels = frozenset((await connection.execute(own)).scalars())
-    return Traces(user_id, channels, frozenset(tricks))
+    tricks |= {(guild, ROUTING_TEMPLATE) for guild, _ in tricks}
+    return Traces(user_id, tuple(stories), frozenset(tricks))
 
 
-async def drop_quotes(connection: AsyncConnection, found: Traces, without_words: Callable[[str], str]) -> int:
-    """Drop what quotes the person; how many rows. `without_words` empties the instruction in a trick's JSON."""
+async def _drop_quotes(connection: AsyncConnection, found: Traces) -> int:
+    """Delete summaries, prompts and suggestions that quote the person; returns their number."""
     played = select(PLAYERS.c.story_id).where(PLAYERS.c.user_id == found.user_id)
     gone = await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.story_id.in_(played)))
     count = int(gone.rowcount)
-    count += await _drop_prompts(connection, found)
+    quoting = [prompt async for prompt in _prompts_of_stories(connection, found)]
+    count += int((await connection.execute(delete(PROMPTS).where(PROMPTS.c.id.in_(quoting)))).rowcount)
     for guild, name in found.tricks:
+        # The body is JSON, in which quotation marks of typed texts are escaped.
+        uses = and_(PROMPTS.c.guild_id == guild, PROMPTS.c.body.contains(f'"template": "{name}"', autoescape=True))
+        count += int((await connection.execute(delete(PROMPTS).where(uses))).rowcount)
         waiting = and_(TRICK_SUGGESTIONS.c.guild_id == guild, TRICK_SUGGESTIONS.c.template == name)
         count += int((await connection.execute(delete(TRICK_SUGGESTIONS).where(waiting))).rowcount)
-    await _rename(connection, found.user_id)
-    await _rename_branches(connection, found.user_id)
-    await _empty_tricks(connection, found.user_id, without_words)
     return count
 
 
-async def _drop_prompts(connection: AsyncConnection, found: Traces) -> int:
-    quoting: list[ColumnElement[bool]] = [PROMPTS.c.channel_id.in_(found.channels)]
-    quoting += [
-        # The body is JSON, where a text that somebody typed has its quotation marks escaped.
-        and_(PROMPTS.c.guild_id == guild, PROMPTS.c.body.contains(f'"template": "{name}"', autoescape=True))
-        for guild, name in found.tricks
-    ]
-    return int((await connection.execute(delete(PROMPTS).where(or_(*quoting)))).rowcount)
+async def _prompts_of_stories(connection: AsyncConnection, found: Traces) -> AsyncIterator[str]:
+    """The ids of prompts that quote what the person typed in stories."""
+    channels = {story.channel_id for story in found.stories}
+    query = select(PROMPTS.c.id, PROMPTS.c.channel_id, PROMPTS.c.at, PROMPTS.c.body)
+    rows = await connection.execute(query.where(PROMPTS.c.channel_id.in_(channels)))
+    for prompt, channel, at, body in rows:
+        data = json.loads(body)
+        if found.quoted_in_story(channel, str(data.get("template", "")), at, _texts(data)):
+            yield prompt
 
 
-async def _rename(connection: AsyncConnection, user_id: int) -> None:
-    """Where the storyteller called the person by name, it says "a player"."""
+async def _rename_player(connection: AsyncConnection, user_id: int) -> None:
+    """Replace the person's name in the replies of stories in which they played."""
     said = select(TURNS.c.story_id, TURNS.c.player, func.min(TURNS.c.id)).where(TURNS.c.player_id == user_id)
     for story, name, first in list(await connection.execute(said.group_by(TURNS.c.story_id, TURNS.c.player))):
         if len(name) < SHORTEST_NAME:
             continue
-        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        word = _word(name)
         frame = (await connection.execute(select(STORIES.c.frame).where(STORIES.c.id == story))).scalar_one()
         told = select(TURNS.c.id, TURNS.c.reply).where(TURNS.c.story_id == story, TURNS.c.reply.is_not(None))
         replies = list(await connection.execute(told))
-        # A word that the story used before they came is a word of its own, "door" say, and stays.
+        # A word that the story used before the person's first turn, "door" for example, is not their name.
         if word.search(frame) or any(turn < first and word.search(reply) for turn, reply in replies):
             continue
         for turn, reply in replies:
             if word.search(reply):
-                new = word.sub(A_PLAYER, reply)
+                new = word.sub(ERASED_NAME, reply)
                 await connection.execute(update(TURNS).where(TURNS.c.id == turn).values(reply=new))
 
 
 async def _rename_branches(connection: AsyncConnection, user_id: int) -> None:
-    """The places that the person named keep a name, so that others still find them."""
+    """Give the person's branches neutral names, so that others still find them."""
     theirs = select(BRANCHES.c.story_id, BRANCHES.c.name).where(BRANCHES.c.player_id == user_id)
     for story, name in list(await connection.execute(theirs)):
         there = select(BRANCHES.c.name).where(BRANCHES.c.story_id == story)
@@ -108,7 +311,7 @@ async def _rename_branches(connection: AsyncConnection, user_id: int) -> None:
 
 
 async def _empty_tricks(connection: AsyncConnection, user_id: int, without_words: Callable[[str], str]) -> None:
-    """A trick that the person taught lives on by the examples of others, without its instruction; else it goes."""
+    """Delete the person's tricks; one with examples of others stays, without its instruction."""
     others = select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c.user_id != user_id)
     mine = TRICKS.c.user_id == user_id
     await connection.execute(delete(TRICKS).where(mine, TRICKS.c.id.not_in(others)))
@@ -117,3 +320,31 @@ async def _empty_tricks(connection: AsyncConnection, user_id: int, without_words
     ]
     for trick, body in left:
         await connection.execute(update(TRICKS).where(TRICKS.c.id == trick).values(body=without_words(body)))
+
+
+async def _replace(connection: AsyncConnection, table: Table, where: Any, values: Mapping[str, Any] | None) -> int:
+    """Delete the rows, or give them `values`; returns their number."""
+    change = delete(table).where(where) if values is None else update(table).where(where).values(**values)
+    return int((await connection.execute(change)).rowcount)
+
+
+def _word(text: str) -> re.Pattern[str]:
+    """Finds `text` as whole words, in any case."""
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE)
+
+
+def _is_distinctive(text: str) -> bool:
+    """Whether `text` elsewhere means that it was quoted: it has several words, or is a long one."""
+    return len(text) >= SHORTEST_WORD or " " in text.strip()
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """Every text in JSON data, at any depth."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        for value in data.values():
+            yield from _texts(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _texts(value)

@@ -1,35 +1,36 @@
-"""Marks: small named values that one process leaves for the next."""
+"""Small named values that one process stores for the next."""
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import MARKS
+from bot.storage.tables import KEY_VALUES
 
 
-async def mark(database: Database, name: str) -> str | None:
-    """The value of the mark `name`."""
+async def get_value(database: Database, name: str) -> str | None:
+    """The value under `name`; None where there is none."""
+    query = select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name)
     async with database.read() as connection:
-        return (await connection.execute(select(MARKS.c.value).where(MARKS.c.name == name))).scalar_one_or_none()
+        return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def set_mark(database: Database, name: str, value: str) -> None:
-    """Set the mark `name`."""
+async def set_value(database: Database, name: str, value: str) -> None:
+    """Store `value` under `name`, in place of an earlier one."""
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(delete(MARKS).where(MARKS.c.name == name))
-        await connection.execute(MARKS.insert().values(name=name, value=value))
+        await connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))
+        await connection.execute(KEY_VALUES.insert().values(name=name, value=value))
 
     await database.transact(work)
 
 
-async def marks(database: Database, prefix: str) -> list[str]:
-    """The names of all marks that begin with `prefix`."""
-    query = select(MARKS.c.name).where(MARKS.c.name.startswith(prefix, autoescape=True)).order_by(MARKS.c.name)
+async def names_with_prefix(database: Database, prefix: str) -> list[str]:
+    """All names that start with `prefix`, in order."""
+    query = select(KEY_VALUES.c.name).where(KEY_VALUES.c.name.startswith(prefix, autoescape=True))
     async with database.read() as connection:
-        return list((await connection.execute(query)).scalars())
+        return list((await connection.execute(query.order_by(KEY_VALUES.c.name))).scalars())
 
 
-async def drop_mark(database: Database, name: str) -> None:
-    """Forget the mark `name`."""
-    await database.transact(lambda connection: connection.execute(delete(MARKS).where(MARKS.c.name == name)))
+async def delete_value(database: Database, name: str) -> None:
+    """Delete the value under `name`."""
+    await database.transact(lambda connection: connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name)))

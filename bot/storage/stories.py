@@ -1,20 +1,29 @@
-"""Stories: where an adventure is played, how it stands, and which turn is its newest."""
+"""Stories: the tree of turns, its players, pinned notes, named branches and summaries.
 
+Turn ids grow with time. A story's `head` is the id of the newest turn on the path that is played.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time
+from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import STORIES
+from bot.storage.tables import BRANCHES, NOTES, PLAYERS, STORIES, SUMMARIES, TURNS
 
 RUNNING, PAUSED, ENDED = "running", "paused", "ended"
+# States of a turn: in the queue, begun and without an answer yet, answered, or removed from the queue.
+WAITING, OPEN, DONE, DROPPED = "waiting", "open", "done", "dropped"
+# Why a turn is not put into the queue: its Discord event is stored already, or the queue is full.
+Refusal = Literal["known", "full"]
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An adventure in a channel. `head` is the newest turn's id, None at the opening; times in seconds since 1970."""
+    """An adventure in a channel. `head` is the newest turn's id, None at the opening. Times are seconds since 1970."""
 
     id: str
     guild_id: int | None
@@ -31,16 +40,84 @@ class Story:
     touched: float
 
 
-_COLUMNS = [STORIES.c[name] for name in Story.__slots__]
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A player's words and the model's `reply` (None while there is none).
+
+    `depth` is 1 for a first turn and 0 in the queue. `kind` is `do`, `say` or `continue`. `named` says whether the
+    prompt names the player. `dice` is the result of the bot's dice, in words.
+    """
+
+    id: int
+    story_id: str
+    parent_id: int | None
+    depth: int
+    state: str
+    kind: str
+    event_id: int | None
+    player_id: int
+    player: str
+    named: bool
+    words: str
+    dice: str
+    reply: str | None
+    model: str
+    finish: str
+    prompt_id: str
+    message_id: int | None
+    at: float
 
 
-async def add(database: Database, story: Story) -> bool:
-    """Keep a new story; False where one is played in its channel already, which is looked at in the same step."""
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn before it is stored. `event_id` is the Discord event that brought it."""
+
+    story_id: str
+    kind: str
+    event_id: int | None
+    player_id: int
+    player: str
+    words: str
+    dice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A person who has played in a story. `removed`: a moderator does not let them play any more."""
+
+    user_id: int
+    name: str
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text that a player pinned: every prompt of the story contains it."""
+
+    id: int
+    player_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A name for a turn, and the id of its author. `turn_id` None is the opening."""
+
+    name: str
+    turn_id: int | None
+    player_id: int | None = None
+
+
+_STORY = [STORIES.c[name] for name in Story.__slots__]
+_TURN = [TURNS.c[name] for name in Turn.__slots__]
+_BRANCH = [BRANCHES.c[name] for name in Branch.__slots__]
+
+
+async def add_story(database: Database, story: Story) -> bool:
+    """Store a new story. False where its channel has a running or paused story already."""
 
     async def work(connection: AsyncConnection) -> bool:
-        taken = select(STORIES.c.id).where(
-            STORIES.c.channel_id == story.channel_id, STORIES.c.state.in_((RUNNING, PAUSED))
-        )
+        taken = select(STORIES.c.id).where(STORIES.c.channel_id == story.channel_id, _is_played())
         if (await connection.execute(taken)).first():
             return False
         await connection.execute(STORIES.insert(), {name: getattr(story, name) for name in Story.__slots__})
@@ -49,53 +126,38 @@ async def add(database: Database, story: Story) -> bool:
     return await database.transact(work)
 
 
-async def find(database: Database, story_id: str) -> Story | None:
+async def find_story(database: Database, story_id: str) -> Story | None:
     """The story with this id."""
-    async with database.read() as connection:
-        row = (await connection.execute(select(*_COLUMNS).where(STORIES.c.id == story_id))).first()
-    return Story(*row) if row else None
+    return await _first_story(database, select(*_STORY).where(STORIES.c.id == story_id))
 
 
-async def in_channel(database: Database, channel_id: int, *states: str) -> Story | None:
-    """The channel's story in one of `states` (running and paused where none is named); the newest of several."""
-    query = (
-        select(*_COLUMNS)
-        .where(STORIES.c.channel_id == channel_id, STORIES.c.state.in_(states or (RUNNING, PAUSED)))
-        .order_by(STORIES.c.touched.desc())
-        .limit(1)
-    )
-    async with database.read() as connection:
-        row = (await connection.execute(query)).first()
-    return Story(*row) if row else None
+async def story_in_channel(database: Database, channel_id: int, *states: str) -> Story | None:
+    """The channel's story in one of `states` (default: running and paused); the newest of several."""
+    query = select(*_STORY).where(STORIES.c.channel_id == channel_id, _is_played(*states))
+    return await _first_story(database, query.order_by(STORIES.c.touched.desc()).limit(1))
 
 
-async def newest_running(database: Database, most: int) -> list[Story]:
-    """The `most` running stories that were played last, the latest first."""
-    query = select(*_COLUMNS).where(STORIES.c.state == RUNNING).order_by(STORIES.c.touched.desc()).limit(most)
+async def newest_running_stories(database: Database, most: int) -> list[Story]:
+    """The `most` running stories with the latest activity, the latest first."""
+    query = select(*_STORY).where(STORIES.c.state == RUNNING).order_by(STORIES.c.touched.desc()).limit(most)
     async with database.read() as connection:
         return [Story(*row) for row in await connection.execute(query)]
 
 
 async def move_head(database: Database, story_id: str, expected: int | None, head: int | None) -> bool:
-    """Set the head, if it still stands where it is `expected`; False where somebody was faster."""
-    query = (
-        update(STORIES)
-        .where(STORIES.c.id == story_id, STORIES.c.head.is_not_distinct_from(expected))
-        .values(head=head, touched=time())
-    )
-    result = await database.transact(lambda connection: connection.execute(query))
-    return bool(result.rowcount)
+    """Set the head if it is still `expected`. False where another change came first."""
+    expected_head = STORIES.c.head.is_not_distinct_from(expected)
+    query = update(STORIES).where(STORIES.c.id == story_id, expected_head).values(head=head, touched=time())
+    return await _changed(database, query) > 0
 
 
-async def set_state(database: Database, story_id: str, state: str) -> bool:
-    """Run, pause or end the story; False where it is to run and another one is played in its channel by now."""
+async def set_story_state(database: Database, story_id: str, state: str) -> bool:
+    """Run, pause or end the story. False where it should run and its channel has another story by now."""
 
     async def work(connection: AsyncConnection) -> bool:
         if state == RUNNING:
-            here = select(STORIES.c.channel_id).where(STORIES.c.id == story_id).scalar_subquery()
-            other = select(STORIES.c.id).where(
-                STORIES.c.channel_id == here, STORIES.c.id != story_id, STORIES.c.state.in_((RUNNING, PAUSED))
-            )
+            channel = select(STORIES.c.channel_id).where(STORIES.c.id == story_id).scalar_subquery()
+            other = select(STORIES.c.id).where(STORIES.c.channel_id == channel, STORIES.c.id != story_id, _is_played())
             if (await connection.execute(other)).first():
                 return False
         await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(state=state, touched=time()))
@@ -104,24 +166,304 @@ async def set_state(database: Database, story_id: str, state: str) -> bool:
     return await database.transact(work)
 
 
-async def end_in_channels(database: Database, *channel_ids: int) -> int:
-    """End the stories of channels that are gone; how many there were."""
-    query = (
-        update(STORIES)
-        .where(STORIES.c.channel_id.in_(channel_ids), STORIES.c.state != ENDED)
-        .values(state=ENDED, touched=time())
+async def end_stories_in_channels(database: Database, *channel_ids: int) -> int:
+    """End the stories of deleted channels; returns their number."""
+    running = STORIES.c.channel_id.in_(channel_ids) & (STORIES.c.state != ENDED)
+    return await _changed(database, update(STORIES).where(running).values(state=ENDED, touched=time()))
+
+
+async def set_story_locked(database: Database, story_id: str, locked: bool) -> None:
+    """Let only moderators and the person who started the story play, or everyone again."""
+    await _changed(database, update(STORIES).where(STORIES.c.id == story_id).values(locked=locked))
+
+
+async def set_story_message(database: Database, story_id: str, message_id: int | None) -> None:
+    """Store the id of the message that shows the newest turn with its buttons."""
+    await _changed(database, update(STORIES).where(STORIES.c.id == story_id).values(message_id=message_id))
+
+
+async def enqueue_turn(database: Database, new: NewTurn, most: int) -> int | Refusal:
+    """Append `new` to its story's queue; returns the number of turns before it, or the reason why not.
+
+    `known`: a turn of its event is stored already. `full`: the queue has `most` turns.
+    """
+
+    async def work(connection: AsyncConnection) -> int | Refusal:
+        if new.event_id is not None:
+            known = select(TURNS.c.id).where(TURNS.c.event_id == new.event_id)
+            if (await connection.execute(known)).first():
+                return "known"
+        waiting = select(func.count()).where(TURNS.c.story_id == new.story_id, TURNS.c.state == WAITING)
+        ahead = int((await connection.execute(waiting)).scalar_one())
+        if ahead >= most:
+            return "full"
+        await _set_player(connection, new.story_id, new.player_id, new.player)
+        await _insert_turn(connection, new, WAITING, parent_id=None, depth=0, named=False)
+        return ahead
+
+    return await database.transact(work)
+
+
+async def begin_turn(database: Database, story_id: str) -> Turn | None:
+    """Make the first turn of the queue a child of the head, open it, and move the head to it.
+
+    None where the queue is empty or the story does not run.
+    """
+
+    async def work(connection: AsyncConnection) -> Turn | None:
+        queue = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.state == WAITING)
+        queue = queue.where(exists().where(STORIES.c.id == story_id, STORIES.c.state == RUNNING))
+        row = (await connection.execute(queue.order_by(TURNS.c.id).limit(1))).first()
+        if row is None:
+            return None
+        head, depth = await _head(connection, story_id)
+        # Removed players count: a story that has named its players goes on naming them.
+        count = select(func.count()).where(PLAYERS.c.story_id == story_id)
+        named = (await connection.execute(count)).scalar_one() > 1
+        place = {"parent_id": head, "depth": depth + 1, "state": OPEN, "named": named}
+        await connection.execute(update(TURNS).where(TURNS.c.id == row.id).values(**place))
+        await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(head=row.id, touched=time()))
+        return Turn(**{**row._mapping, **place})
+
+    return await database.transact(work)
+
+
+async def retry_turn(database: Database, turn: Turn) -> Turn | None:
+    """Add an open sibling of `turn` with the same words and move the head to it. None where `turn` is not the head."""
+
+    async def work(connection: AsyncConnection) -> Turn | None:
+        head, _ = await _head(connection, turn.story_id)
+        if head != turn.id:
+            return None
+        # Read again: the player may have been erased since `turn` was read.
+        said = (await connection.execute(select(*_TURN).where(TURNS.c.id == turn.id))).one()
+        again = NewTurn(turn.story_id, turn.kind, None, said.player_id, said.player, said.words, said.dice)
+        made = await _insert_turn(connection, again, OPEN, parent_id=turn.parent_id, depth=turn.depth, named=turn.named)
+        await connection.execute(update(STORIES).where(STORIES.c.id == turn.story_id).values(head=made, touched=time()))
+        row = (await connection.execute(select(*_TURN).where(TURNS.c.id == made))).one()
+        return Turn(*row)
+
+    return await database.transact(work)
+
+
+async def complete_turn(
+    database: Database, turn_id: int, reply: str, *, model: str, finish: str, prompt_id: str
+) -> None:
+    """Store the answer to a turn; durable on return."""
+    done = {"state": DONE, "reply": reply, "model": model, "finish": finish, "prompt_id": prompt_id}
+    await _changed(database, update(TURNS).where(TURNS.c.id == turn_id).values(**done))
+
+
+async def set_turn_message(database: Database, turn_id: int, message_id: int) -> None:
+    """Store the id of the message that shows a turn, and as the story's message where the turn is its head."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(update(TURNS).where(TURNS.c.id == turn_id).values(message_id=message_id))
+        story = select(TURNS.c.story_id).where(TURNS.c.id == turn_id).scalar_subquery()
+        await connection.execute(
+            update(STORIES).where(STORIES.c.id == story, STORIES.c.head == turn_id).values(message_id=message_id)
+        )
+
+    await database.transact(work)
+
+
+async def drop_waiting_turns(database: Database, story_id: str) -> int:
+    """Remove all turns from the queue and keep their words; returns their number."""
+    waiting = (TURNS.c.story_id == story_id) & (TURNS.c.state == WAITING)
+    return await _changed(database, update(TURNS).where(waiting).values(state=DROPPED))
+
+
+async def find_turn(database: Database, turn_id: int) -> Turn | None:
+    """The turn with this id."""
+    return next(iter(await _turns(database, select(*_TURN).where(TURNS.c.id == turn_id))), None)
+
+
+async def turn_of_message(database: Database, message_id: int) -> Turn | None:
+    """The turn that a message shows."""
+    return next(iter(await _turns(database, select(*_TURN).where(TURNS.c.message_id == message_id))), None)
+
+
+async def waiting_turns(database: Database, story_id: str) -> list[Turn]:
+    """The queue of a story, first come first."""
+    query = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.state == WAITING)
+    return await _turns(database, query.order_by(TURNS.c.id))
+
+
+async def sibling_turns(database: Database, turn: Turn) -> list[int]:
+    """The ids of all turns with the parent of `turn`, its own among them, oldest first."""
+    query = select(TURNS.c.id).where(
+        TURNS.c.story_id == turn.story_id, TURNS.c.depth > 0, TURNS.c.parent_id.is_not_distinct_from(turn.parent_id)
     )
+    async with database.read() as connection:
+        return list((await connection.execute(query.order_by(TURNS.c.id))).scalars())
+
+
+async def turn_path(
+    database: Database, head: int | None, *, most: int | None = None, whole: bool = False
+) -> list[Turn]:
+    """The turns from the start of the path to `head`, oldest first; at most the newest `most`.
+
+    The path starts at the newest turn that has a summary, that turn included, else at the opening. With `whole` it
+    always starts at the opening.
+    """
+    if head is None:
+        return []
+    walk = select(TURNS.c.id, TURNS.c.parent_id, TURNS.c.depth).where(TURNS.c.id == head).cte("walk", recursive=True)
+    step = select(TURNS.c.id, TURNS.c.parent_id, TURNS.c.depth).join(walk, TURNS.c.id == walk.c.parent_id)
+    if not whole:
+        step = step.where(~exists().where(SUMMARIES.c.turn_id == walk.c.id))
+    if most is not None:
+        lowest = select(TURNS.c.depth - most + 1).where(TURNS.c.id == head).scalar_subquery()
+        step = step.where(TURNS.c.depth >= lowest)
+    walk = walk.union_all(step)
+    return await _turns(database, select(*_TURN).join(walk, TURNS.c.id == walk.c.id).order_by(TURNS.c.depth))
+
+
+async def turn_tree(database: Database, story_id: str) -> list[Turn]:
+    """All turns of the story's tree, parents before children."""
+    query = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.depth > 0)
+    return await _turns(database, query.order_by(TURNS.c.id))
+
+
+async def players_of(database: Database, story_id: str) -> list[Player]:
+    """Everyone who has played in a story."""
+    query = select(PLAYERS.c.user_id, PLAYERS.c.name, PLAYERS.c.removed).where(PLAYERS.c.story_id == story_id)
+    async with database.read() as connection:
+        return [Player(*row) for row in await connection.execute(query.order_by(PLAYERS.c.user_id))]
+
+
+async def set_player_removed(database: Database, story_id: str, user_id: int, removed: bool) -> None:
+    """Forbid a player to play in a story, or allow it again."""
+    mine = (PLAYERS.c.story_id == story_id) & (PLAYERS.c.user_id == user_id)
+    await _changed(database, update(PLAYERS).where(mine).values(removed=removed))
+
+
+async def add_note(database: Database, story_id: str, player_id: int, text: str, most: int) -> bool:
+    """Pin a note. False where the story has `most` notes."""
+
+    async def work(connection: AsyncConnection) -> bool:
+        there = select(func.count()).where(NOTES.c.story_id == story_id)
+        if (await connection.execute(there)).scalar_one() >= most:
+            return False
+        await connection.execute(NOTES.insert().values(story_id=story_id, player_id=player_id, text=text, at=time()))
+        return True
+
+    return await database.transact(work)
+
+
+async def remove_note(database: Database, story_id: str, note_id: int) -> bool:
+    """Remove a note. False where there is none with this id."""
+    return await _changed(database, delete(NOTES).where(NOTES.c.story_id == story_id, NOTES.c.id == note_id)) > 0
+
+
+async def notes_of(database: Database, story_id: str) -> list[Note]:
+    """A story's notes, oldest first."""
+    query = select(NOTES.c.id, NOTES.c.player_id, NOTES.c.text).where(NOTES.c.story_id == story_id)
+    async with database.read() as connection:
+        return [Note(*row) for row in await connection.execute(query.order_by(NOTES.c.id))]
+
+
+async def put_branch(database: Database, story_id: str, branch: Branch, most: int) -> bool:
+    """Store a branch, in place of one with the same name. False where the story has `most` others."""
+
+    async def work(connection: AsyncConnection) -> bool:
+        await connection.execute(
+            delete(BRANCHES).where(BRANCHES.c.story_id == story_id, BRANCHES.c.name == branch.name)
+        )
+        others = select(func.count()).where(BRANCHES.c.story_id == story_id)
+        if (await connection.execute(others)).scalar_one() >= most:
+            return False
+        row = {name: getattr(branch, name) for name in Branch.__slots__}
+        await connection.execute(BRANCHES.insert().values(story_id=story_id, **row))
+        return True
+
+    return await database.transact(work)
+
+
+async def branches_of(database: Database, story_id: str) -> list[Branch]:
+    """A story's branches, by name."""
+    query = select(*_BRANCH).where(BRANCHES.c.story_id == story_id)
+    async with database.read() as connection:
+        return [Branch(*row) for row in await connection.execute(query.order_by(BRANCHES.c.name))]
+
+
+async def add_summary(database: Database, text: str, turns: Sequence[Turn], before: str = "") -> bool:
+    """Store the summary of the path to the last of `turns`, in place of an earlier one of that turn.
+
+    `text` was made from these turns and from the summary `before` them. False, and nothing is stored, where one of
+    them has changed since: a player whom the text quotes was erased meanwhile.
+    """
+    last = turns[-1]
+
+    async def work(connection: AsyncConnection) -> bool:
+        made_of = select(TURNS.c.id, TURNS.c.words, TURNS.c.reply).where(TURNS.c.id.in_([turn.id for turn in turns]))
+        there = {turn: (words, reply) for turn, words, reply in await connection.execute(made_of)}
+        if there != {turn.id: (turn.words, turn.reply) for turn in turns}:
+            return False
+        if before:
+            same = exists().where(SUMMARIES.c.story_id == last.story_id, SUMMARIES.c.text == before)
+            if not (await connection.execute(select(same))).scalar_one():
+                return False
+        await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.turn_id == last.id))
+        row = {"turn_id": last.id, "story_id": last.story_id, "text": text, "at": time()}
+        await connection.execute(SUMMARIES.insert().values(**row))
+        return True
+
+    return await database.transact(work)
+
+
+async def summary_at(database: Database, turn_id: int) -> str | None:
+    """The summary of the path to a turn, where that turn has one."""
+    query = select(SUMMARIES.c.text).where(SUMMARIES.c.turn_id == turn_id)
+    async with database.read() as connection:
+        return (await connection.execute(query)).scalar_one_or_none()
+
+
+def _is_played(*states: str) -> ColumnElement[bool]:
+    """Whether a story is in one of `states`, by default running or paused."""
+    return STORIES.c.state.in_(states or (RUNNING, PAUSED))
+
+
+async def _changed(database: Database, query: Any) -> int:
+    """Run an UPDATE or DELETE; returns the number of rows."""
     result = await database.transact(lambda connection: connection.execute(query))
     return int(result.rowcount)
 
 
-async def set_locked(database: Database, story_id: str, locked: bool) -> None:
-    """Let only moderators and the one who started it play, or everyone again."""
-    query = update(STORIES).where(STORIES.c.id == story_id).values(locked=locked)
-    await database.transact(lambda connection: connection.execute(query))
+async def _first_story(database: Database, query: Select[Any]) -> Story | None:
+    async with database.read() as connection:
+        row = (await connection.execute(query)).first()
+    return Story(*row) if row else None
 
 
-async def set_message(database: Database, story_id: str, message_id: int | None) -> None:
-    """Note the message that shows the newest turn with its buttons."""
-    query = update(STORIES).where(STORIES.c.id == story_id).values(message_id=message_id)
-    await database.transact(lambda connection: connection.execute(query))
+async def _turns(database: Database, query: Select[Any]) -> list[Turn]:
+    async with database.read() as connection:
+        return [Turn(*row) for row in await connection.execute(query)]
+
+
+async def _head(connection: AsyncConnection, story_id: str) -> tuple[int | None, int]:
+    """The head of a story and its depth; None and 0 at the opening."""
+    query = (
+        select(STORIES.c.head, func.coalesce(TURNS.c.depth, 0))
+        .select_from(STORIES.outerjoin(TURNS, TURNS.c.id == STORIES.c.head))
+        .where(STORIES.c.id == story_id)
+    )
+    row: Sequence[Any] = (await connection.execute(query)).one()
+    return row[0], row[1]
+
+
+async def _set_player(connection: AsyncConnection, story_id: str, user_id: int, name: str) -> None:
+    """Insert a player, or update the name."""
+    mine = (PLAYERS.c.story_id == story_id, PLAYERS.c.user_id == user_id)
+    known = await connection.execute(update(PLAYERS).where(*mine).values(name=name))
+    if not known.rowcount:
+        await connection.execute(PLAYERS.insert().values(story_id=story_id, user_id=user_id, name=name, removed=False))
+
+
+async def _insert_turn(connection: AsyncConnection, new: NewTurn, state: str, **place: Any) -> int:
+    row = {name: getattr(new, name) for name in NewTurn.__slots__}
+    blank = {"reply": None, "model": "", "finish": "", "prompt_id": "", "message_id": None, "at": time()}
+    result = await connection.execute(TURNS.insert().values(**row, **blank, **place, state=state))
+    key = result.inserted_primary_key
+    assert key is not None, "an insert of one row gives its key"
+    return int(key[0])

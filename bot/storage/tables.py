@@ -1,7 +1,8 @@
-"""The tables as the newest migration makes them; a test holds the two against each other.
+"""The tables, as the newest migration creates them; a test compares the two.
 
-Ids of Discord are 64 bits. Money is whole billionths of a US dollar, so that sums are exact everywhere. Times
-are UTC, as seconds since 1970; a day is its ISO date.
+Discord ids are 64 bits. Money is an integer of billionths of a US dollar, so that sums are exact. Times are seconds
+since 1970 (UTC); a day is an ISO date. Lists and values whose form may grow are JSON in a text column. In the tables
+of tuning, an unknown text is empty and an unknown number is 0, or NULL where 0 would be a claim.
 """
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    MetaData,
     String,
     Table,
     Text,
@@ -19,10 +21,17 @@ from sqlalchemy import (
     false,
 )
 
-import bot.storage.tuning_tables  # noqa: F401 - its tables fill a file of their own, and belong to the schema too
-from bot.storage.metadata import METADATA
+# Names for constraints, so that later migrations can refer to them on every database.
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
-# One row for each use of a model: reserved before the call, settled after it.
+# One row per model call: reserved before the call, settled after it.
 CALLS = Table(
     "calls",
     METADATA,
@@ -43,8 +52,8 @@ CALLS = Table(
     Index(None, "settled"),
 )
 
-# The prompt behind an answer, for as long as it is kept. Where it was made from another message, `source_id` is
-# that message and `author_id` who wrote it.
+# Stored prompts. Where a prompt was made from another person's message, `source_id` is the message's id and `author_id`
+# its author's.
 PROMPTS = Table(
     "prompts",
     METADATA,
@@ -64,16 +73,16 @@ PROMPTS = Table(
     Index(None, "author_id"),
 )
 
-# Small things that one process notes for the next: the hash of the commands last synced, say.
-MARKS = Table(
+# Small named values that one process stores for the next, such as the hash of the commands synced last.
+KEY_VALUES = Table(
     "marks",
     METADATA,
     Column("name", String(100), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
-# An adventure. `frame` is the scenario as it was at the start, in JSON: the story outlives the file. `head` is the
-# newest turn of the path that is played, NULL at the opening; `message_id` the message that shows it.
+# Adventures. `frame` is the scenario at the start as JSON, because the file may change. `head` is the newest turn of
+# the path that is played, NULL at the opening. `message_id` is the message that shows it.
 STORIES = Table(
     "stories",
     METADATA,
@@ -94,8 +103,8 @@ STORIES = Table(
     Index(None, "starter_id"),
 )
 
-# What players said and what they were told. A turn that waits has no place in the tree yet: no parent, depth 0.
-# `event_id` is the event of Discord's that brought it, so that none is stored twice; a retry has none.
+# Turns: the player's words and the model's reply. A turn in the queue has no parent and depth 0. `event_id` is the
+# Discord event that brought it, so that none is stored twice; a retry has none.
 TURNS = Table(
     "turns",
     METADATA,
@@ -124,7 +133,7 @@ TURNS = Table(
     Index(None, "message_id"),
 )
 
-# Who has played in a story, and who may not any more.
+# Who has played in a story, and who was removed by a moderator.
 PLAYERS = Table(
     "players",
     METADATA,
@@ -135,7 +144,7 @@ PLAYERS = Table(
     Index(None, "user_id"),
 )
 
-# What happened on the path down to a turn, that turn included.
+# Summaries of the path to a turn, that turn included.
 SUMMARIES = Table(
     "summaries",
     METADATA,
@@ -146,7 +155,7 @@ SUMMARIES = Table(
     Index(None, "story_id"),
 )
 
-# Names for turns, and who gave them; the turn NULL is the opening.
+# Names for turns, and their authors. `turn_id` NULL is the opening.
 BRANCHES = Table(
     "branches",
     METADATA,
@@ -157,7 +166,7 @@ BRANCHES = Table(
     Index(None, "player_id"),
 )
 
-# Notes that are in every prompt of a story.
+# Notes that every prompt of a story contains.
 NOTES = Table(
     "notes",
     METADATA,
@@ -170,7 +179,7 @@ NOTES = Table(
     Index(None, "player_id"),
 )
 
-# What the admins of a server set; lists and switches are JSON.
+# What the admins of a server set.
 GUILDS = Table(
     "guilds",
     METADATA,
@@ -185,7 +194,7 @@ GUILDS = Table(
     Column("adult", Boolean, nullable=False, server_default=false()),
 )
 
-# A server's own templates; `body` is the template as JSON, without its examples.
+# A server's own templates. `body` is the template as JSON, without its examples.
 TRICKS = Table(
     "tricks",
     METADATA,
@@ -199,7 +208,7 @@ TRICKS = Table(
     Index(None, "user_id"),
 )
 
-# The examples of tricks, with the one who typed each.
+# The examples of tricks, with the author of each.
 TRICK_EXAMPLES = Table(
     "trick_examples",
     METADATA,
@@ -213,7 +222,7 @@ TRICK_EXAMPLES = Table(
     Index(None, "user_id"),
 )
 
-# Corrections that members suggest to the managers of their server; `body` is the template that was corrected.
+# Corrections that members suggest to the managers of their server. `body` is the corrected template.
 TRICK_SUGGESTIONS = Table(
     "trick_suggestions",
     METADATA,
@@ -227,4 +236,155 @@ TRICK_SUGGESTIONS = Table(
     Column("wanted", Text, nullable=False),
     Index(None, "guild_id"),
     Index(None, "user_id"),
+)
+
+# `state` is generating or ready. `fingerprint` is a hash of the texts that the dataset was made from.
+DATASETS = Table(
+    "datasets",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("corpus", String(32), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("origin", String(20), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("refusal", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Index(None, "corpus"),
+)
+
+# A chunk of a text, the model's reply about it, and the verdicts of the second call; each is paid for once. `start` and
+# `end` are character offsets in the source.
+CHUNKS = Table(
+    "chunks",
+    METADATA,
+    Column("dataset_id", String(32), ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(255), nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("verdicts", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Index(None, "dataset_id", "state"),
+)
+
+# A question and its answer. `role` says what it is used for, `decision` what the reviewer decided.
+PAIRS = Table(
+    "pairs",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("dataset_id", String(32), ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("fact", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("role", String(12), nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("decision", String(10), nullable=False),
+    UniqueConstraint("dataset_id", "line"),
+)
+
+# `id` is also the run key in the provider's metadata. `state` is our own step, `status` the provider's. `holder` has
+# the lease of the job until `held_until`. `message_id` is the message with its card.
+TUNING_JOBS = Table(
+    "tuning_jobs",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("corpus", String(32), nullable=False),
+    Column("dataset_id", String(32), ForeignKey("datasets.id"), nullable=False),
+    Column("provider", String(20), nullable=False),
+    Column("base", String(200), nullable=False),
+    Column("parent", String(200), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("lesson", String(30), nullable=False),
+    Column("hyperparameters", Text, nullable=False),
+    Column("training_file", String(100), nullable=False),
+    Column("validation_file", String(100), nullable=False),
+    Column("remote_id", String(100), nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("estimated_tokens", Integer, nullable=False),
+    Column("trained_tokens", Integer),
+    Column("nanodollars", BigInteger),
+    Column("step", Integer, nullable=False),
+    Column("total_steps", Integer, nullable=False),
+    Column("scored", Integer, nullable=False),
+    Column("to_score", Integer, nullable=False),
+    Column("touched", Float, nullable=False),
+    Column("ended", Float),
+    Column("holder", String(64), nullable=False),
+    Column("held_until", Float, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("channel_id", BigInteger),
+    Column("message_id", BigInteger),
+    Index(None, "corpus"),
+    Index(None, "state"),
+)
+
+# A job's events from the provider, each once.
+TUNING_EVENTS = Table(
+    "tuning_events",
+    METADATA,
+    Column("job_id", String(32), ForeignKey("tuning_jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("event_id", String(100), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("level", String(10), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Index(None, "job_id", "number"),
+)
+
+# Tuned models by their name at the provider. `parent` is the tuned model that training started from.
+TUNED_MODELS = Table(
+    "tuned_models",
+    METADATA,
+    Column("name", String(200), primary_key=True),
+    Column("corpus", String(32), nullable=False),
+    Column("provider", String(20), nullable=False),
+    Column("base", String(200), nullable=False),
+    Column("parent", String(200), nullable=False),
+    Column("dataset_id", String(32), ForeignKey("datasets.id"), nullable=False),
+    Column("job_id", String(32), nullable=False),
+    Column("lesson", String(30), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("gone", Boolean, nullable=False),
+    Column("scorecard", Text, nullable=False),
+    Index(None, "corpus"),
+)
+
+# A model's answers during scoring. `asked` is a hash of the prompt, so that no answer is paid for twice.
+SCORE_ANSWERS = Table(
+    "score_answers",
+    METADATA,
+    Column("model", String(200), primary_key=True),
+    Column("asked", String(64), primary_key=True),
+    Column("answer", Text, nullable=False),
+)
+
+# Promotions: the newest row of a corpus that is not undone names the model that answers for it.
+PROMOTIONS = Table(
+    "promotions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("corpus", String(32), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("undone", Boolean, nullable=False),
+    Index(None, "corpus"),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import ModelError, NotFoundError
 from bot.llm.template import ChatTemplate
-from bot.storage import tuned
+from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.storage.datasets import DatasetRow, PairRow
 from bot.tuning.corpus import Corpus
@@ -23,7 +23,7 @@ class GoneError(ModelError):
 class Question:
     """A question to the promoted model: a template that names it, filled with `values`."""
 
-    model: tuned.ModelRow
+    model: tuning_rows.ModelRow
     template: ChatTemplate
     values: Mapping[str, str]
 
@@ -55,7 +55,7 @@ async def explained(database: Database, question: Question, error: ModelError) -
 
     if not isinstance(error.__cause__, UnknownModelError):
         return error
-    await tuned.change(database, question.model.name, gone=True)
+    await tuning_rows.change_model(database, question.model.name, gone=True)
     gone = GoneError(
         "The model that answered for {corpus} is not there any more. The bot's operator can go back to the one "
         "before it with /finetune rollback, or `fewshot tune rollback {corpus}`.",

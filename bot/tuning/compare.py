@@ -10,7 +10,7 @@ from bot.core.i18n import _, ngettext
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
-from bot.storage.tuned import ModelRow
+from bot.storage.tuning import ModelRow
 from bot.tuning.billing import Purse
 from bot.tuning.facts import Facts
 from bot.tuning.render import TUNED, WITH_FACTS, for_model, question_values

@@ -10,9 +10,9 @@ from time import time
 from types import MappingProxyType
 
 from bot.core.i18n import N_
-from bot.storage import jobs
+from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
-from bot.storage.jobs import EventRow, JobRow
+from bot.storage.tuning import EventRow, JobRow
 
 # How people are told of a job's steps.
 STEPS: Mapping[str, str] = MappingProxyType(
@@ -58,23 +58,23 @@ def placed(job: JobRow, place: Place) -> JobRow:
 
 async def stands(database: Database, job: JobRow, message_id: int) -> None:
     """The card stands: whoever follows jobs may take this one."""
-    await jobs.change(database, job.id, message_id=message_id)
-    await jobs.let_go(database, job.id, HELD)
+    await tuning_rows.change_job(database, job.id, message_id=message_id)
+    await tuning_rows.release_lease(database, job.id, HELD)
 
 
 async def unfinished(database: Database) -> list[JobRow]:
     """Jobs whose cards do not show their end yet, those that have ended meanwhile among them."""
-    return [job for job in await jobs.all_jobs(database) if job.channel_id is not None]
+    return [job for job in await tuning_rows.all_jobs(database) if job.channel_id is not None]
 
 
 async def close(database: Database, job_id: str) -> None:
     """A card shows its job's end, or has no place any more: it is left as it is."""
-    await jobs.change(database, job_id, channel_id=None, message_id=None)
+    await tuning_rows.change_job(database, job_id, channel_id=None, message_id=None)
 
 
 async def metrics(database: Database, job_id: str) -> list[EventRow]:
     """What the provider told of the losses, in order."""
-    return await jobs.events(database, job_id, "metrics")
+    return await tuning_rows.job_events(database, job_id, "metrics")
 
 
 async def training_seconds(database: Database, job_id: str) -> float:

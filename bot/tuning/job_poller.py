@@ -13,8 +13,8 @@ from time import time
 
 from bot.core.errors import FewshotError, StorageError
 from bot.core.i18n import N_
-from bot.storage import jobs
-from bot.storage.jobs import JobRow
+from bot.storage import tuning as tuning_rows
+from bot.storage.tuning import JobRow
 from bot.tuning.errors import AgainError, VanishedError
 from bot.tuning.jobs import STEPS, Bench
 from bot.tuning.localized_text import kept, kept_error, told
@@ -43,7 +43,7 @@ class Follower:
     async def run(self) -> None:
         """Follow every unfinished job that nobody else follows, until cancelled."""
         while True:
-            for job in await jobs.unfinished(self._bench.database):
+            for job in await tuning_rows.unfinished_jobs(self._bench.database):
                 await self.begin(job.id)
             await asyncio.sleep(SEEK)
 
@@ -53,7 +53,7 @@ class Follower:
             task = self._driving.get(job_id)
             if task is not None and not task.done():
                 return True
-            if not await jobs.hold(self._bench.database, job_id, self._holder, LEASE):
+            if not await tuning_rows.acquire_lease(self._bench.database, job_id, self._holder, LEASE):
                 return False
             self._driving[job_id] = asyncio.create_task(self._drive(job_id), name=f"follow {job_id}")
             return True
@@ -65,13 +65,13 @@ class Follower:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for job_id in self._driving:
-            await jobs.let_go(self._bench.database, job_id, self._holder)
+            await tuning_rows.release_lease(self._bench.database, job_id, self._holder)
 
     async def watch(self, job_id: str) -> AsyncIterator[JobRow]:
         """The job whenever it has changed, until it is over; whoever follows it, and if nobody does, this process."""
         shown: JobRow | None = None
         while True:
-            job = await jobs.get(self._bench.database, job_id)
+            job = await tuning_rows.get_job(self._bench.database, job_id)
             if job is None:
                 raise VanishedError("There is no job {job}.", job=job_id[:40])
             if job.over or job.held_until < time():
@@ -99,12 +99,12 @@ class Follower:
             keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeping
-            await jobs.let_go(self._bench.database, job_id, self._holder)
+            await tuning_rows.release_lease(self._bench.database, job_id, self._holder)
 
     async def _steps(self, job_id: str) -> None:
         pause, missing = 0.0, 0
         while True:
-            job = await jobs.get(self._bench.database, job_id)
+            job = await tuning_rows.get_job(self._bench.database, job_id)
             if job is None or job.over or job.holder != self._holder:
                 return
             profile = PROFILES[job.provider]
@@ -114,7 +114,7 @@ class Follower:
             except AgainError as error:
                 moved = False
                 if job.note != (note := kept_error(error)):
-                    await jobs.change(self._bench.database, job_id, note=note)
+                    await tuning_rows.change_job(self._bench.database, job_id, note=note)
             except VanishedError as error:
                 moved, missing = False, missing + 1
                 if missing >= GONE_AFTER or job.state != "running":
@@ -130,11 +130,11 @@ class Follower:
                 await asyncio.sleep(pause)
 
     async def _fail(self, job: JobRow, why: str) -> None:
-        await jobs.advance(self._bench.database, job.id, job.state, state="failed", error=why, ended=time())
+        await tuning_rows.advance_job(self._bench.database, job.id, job.state, state="failed", error=why, ended=time())
         _log.warning("job %s failed: %s", job.id, told(why))
 
     async def _keep(self, job_id: str) -> None:
         """Renew the lease for as long as the job is followed."""
         while True:
             await asyncio.sleep(LEASE / 3)
-            await jobs.hold(self._bench.database, job_id, self._holder, LEASE)
+            await tuning_rows.acquire_lease(self._bench.database, job_id, self._holder, LEASE)

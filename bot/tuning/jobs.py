@@ -15,11 +15,11 @@ from typing import Any
 from bot.core.errors import FewshotError, StorageError
 from bot.core.i18n import N_, _
 from bot.llm.template import ChatTemplate
-from bot.storage import jobs, tuned
+from bot.storage import tuning as tuning_rows
 from bot.storage.calls import Bill
 from bot.storage.database import Database
 from bot.storage.datasets import DatasetRow, PairRow
-from bot.storage.jobs import EventRow, JobRow
+from bot.storage.tuning import EventRow, JobRow
 from bot.tuning import lineage
 from bot.tuning.billing import Purse
 from bot.tuning.errors import AgainError, RefusedError, TuningError, VanishedError
@@ -64,7 +64,7 @@ async def upload(bench: Bench, job: JobRow) -> bool:
     training_id = await _uploaded(wire, f"{job.id}-train.jsonl", train)
     validation_id = await _uploaded(wire, f"{job.id}-validation.jsonl", validation) if validation else ""
     files = {"training_file": training_id, "validation_file": validation_id}
-    moved = await jobs.advance(bench.database, job.id, "uploading", state="creating", **files)
+    moved = await tuning_rows.advance_job(bench.database, job.id, "uploading", state="creating", **files)
     if not moved and await _cancelled(bench, job):
         await _delete(wire, training_id, validation_id)
     return moved
@@ -72,7 +72,7 @@ async def upload(bench: Bench, job: JobRow) -> bool:
 
 async def _cancelled(bench: Bench, job: JobRow) -> bool:
     """Whether the job was cancelled here during a step; else another process took the step, and its work counts."""
-    now = await jobs.get(bench.database, job.id)
+    now = await tuning_rows.get_job(bench.database, job.id)
     return now is None or now.over
 
 
@@ -126,7 +126,7 @@ async def create(bench: Bench, job: JobRow) -> bool:
                     model=job.base,
                 ) from error
             raise
-    moved = await jobs.advance(
+    moved = await tuning_rows.advance_job(
         bench.database, job.id, "creating", state="running", remote_id=remote.id, status=remote.status
     )
     if not moved and await _cancelled(bench, job):
@@ -138,13 +138,13 @@ async def look(bench: Bench, job: JobRow) -> bool:
     """Read how the job stands and what it told; whether anything was new."""
     wire = await bench.wire(job.provider)
     remote = await wire.job(job.remote_id)
-    events = await wire.new_events(job.remote_id, await jobs.known_events(bench.database, job.id))
+    events = await wire.new_events(job.remote_id, await tuning_rows.known_events(bench.database, job.id))
     step, total = _progress(events)
     changed: dict[str, str | int] = {"status": remote.status, "step": step or job.step}
     changed["total_steps"] = total or job.total_steps
     changed["note"] = kept(N_("The job has been going on for more than a day.")) if time() - job.at > LONG else ""
     if events or remote.status != job.status or job.note != changed["note"]:
-        await jobs.add_events(bench.database, job.id, events, **changed)
+        await tuning_rows.add_events(bench.database, job.id, events, **changed)
     if remote.status in (SUCCEEDED, FAILED, CANCELLED):
         return await _ended(bench, job, wire, remote)
     return bool(events)
@@ -175,9 +175,9 @@ async def _ended(bench: Bench, job: JobRow, wire: Wire, remote: Remote) -> bool:
     else:
         end |= {"state": "deploying" if wire.profile.deploys else "scoring", "model": remote.model}
         if not wire.profile.deploys:
-            await tuned.add(bench.database, _model(job, remote.model))
+            await tuning_rows.add_model(bench.database, _model(job, remote.model))
     bill = Bill(job.id, time(), job.user_id, job.base, nanodollars) if nanodollars else None
-    _moved, paid = await jobs.end_training(bench.database, job.id, "running", bill, **end)
+    _moved, paid = await tuning_rows.end_training(bench.database, job.id, "running", bill, **end)
     if bill is not None and paid:
         bench.purse.paid(bill)
     return True
@@ -189,8 +189,8 @@ def real_cost(job: JobRow, trained_tokens: int | None) -> Decimal | None:
     return None if price is None or trained_tokens is None else price * trained_tokens / 1_000_000
 
 
-def _model(job: JobRow, name: str) -> tuned.ModelRow:
-    return tuned.ModelRow(
+def _model(job: JobRow, name: str) -> tuning_rows.ModelRow:
+    return tuning_rows.ModelRow(
         name, job.corpus, job.provider, job.base, job.parent, job.dataset_id, job.id, job.lesson, time()
     )
 
@@ -206,8 +206,8 @@ async def deploy(bench: Bench, job: JobRow) -> bool:
         )
     if status not in ACTIVE:
         return False
-    await tuned.add(bench.database, _model(job, name))
-    return await jobs.advance(bench.database, job.id, "deploying", state="scoring", model=name)
+    await tuning_rows.add_model(bench.database, _model(job, name))
+    return await tuning_rows.advance_job(bench.database, job.id, "deploying", state="scoring", model=name)
 
 
 async def score(bench: Bench, job: JobRow) -> bool:
@@ -217,13 +217,16 @@ async def score(bench: Bench, job: JobRow) -> bool:
     note = ""
     try:
         await bench.scorer.score(
-            model, wire.chat, job.user_id, lambda done, total: jobs.report_scored(bench.database, job.id, done, total)
+            model,
+            wire.chat,
+            job.user_id,
+            lambda done, total: tuning_rows.set_scored(bench.database, job.id, done, total),
         )
     except StorageError:
         raise
     except FewshotError as error:
         note = kept(N_("The model was not scored: {why}"), why=kept_error(error))
-    return await jobs.advance(bench.database, job.id, "scoring", state="done", note=note, ended=time())
+    return await tuning_rows.advance_job(bench.database, job.id, "scoring", state="done", note=note, ended=time())
 
 
 STEPS: Mapping[str, Callable[[Bench, JobRow], Awaitable[bool]]] = {

@@ -1,7 +1,8 @@
 """What a model learnt and what it is asked about: its own dataset's pairs, and those of the models before it."""
 
 from bot.core.errors import NotFoundError
-from bot.storage import datasets, tuned
+from bot.storage import datasets
+from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.storage.datasets import DatasetRow, PairRow
 from bot.tuning.split import HELD_OUT, NEVER_SEEN, TRAIN, VALIDATION
@@ -16,19 +17,19 @@ async def dataset(database: Database, dataset_id: str) -> DatasetRow:
     return row
 
 
-async def model(database: Database, name: str) -> tuned.ModelRow:
+async def model(database: Database, name: str) -> tuning_rows.ModelRow:
     """The tuned model of that name; raises `NotFoundError`."""
-    row = await tuned.get(database, name)
+    row = await tuning_rows.get_model(database, name)
     if row is None:
         raise NotFoundError("There is no tuned model {model}.", model=name[:100])
     return row
 
 
-async def ancestors(database: Database, name: str) -> list[tuned.ModelRow]:
+async def ancestors(database: Database, name: str) -> list[tuning_rows.ModelRow]:
     """The tuned models that a model goes back to, itself first, the oldest last."""
-    found: list[tuned.ModelRow] = []
+    found: list[tuning_rows.ModelRow] = []
     while name and all(row.name != name for row in found):
-        row = await tuned.get(database, name)
+        row = await tuning_rows.get_model(database, name)
         if row is None:
             break
         found.append(row)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.core.errors import NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _
-from bot.storage import tuned
+from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.tuning import lineage
 from bot.tuning.scorecard import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
@@ -24,10 +24,10 @@ class Promotion:
     before: str | None
 
 
-async def active(database: Database, corpus: str) -> tuned.ModelRow | None:
+async def active(database: Database, corpus: str) -> tuning_rows.ModelRow | None:
     """The model that answers for a corpus."""
-    held = await tuned.promotions(database, corpus)
-    return await tuned.get(database, held[0].model) if held else None
+    held = await tuning_rows.promotions(database, corpus)
+    return await tuning_rows.get_model(database, held[0].model) if held else None
 
 
 async def promote(database: Database, name: str, user_id: int, force: str = "") -> Promotion:
@@ -40,20 +40,20 @@ async def promote(database: Database, name: str, user_id: int, force: str = "") 
     now = await active(database, model.corpus)
     if not force.strip():
         _check(model, now)
-    await tuned.promote(database, model.corpus, model.name, user_id, force.strip())
+    await tuning_rows.promote(database, model.corpus, model.name, user_id, force.strip())
     return Promotion(model.name, now.name if now else None)
 
 
 async def rollback(database: Database, corpus: str) -> Promotion:
     """Let the model before the active one answer again. Raises `NotFoundError` where there is none before it."""
-    held = await tuned.promotions(database, corpus)
+    held = await tuning_rows.promotions(database, corpus)
     if len(held) < 2:
         raise NotFoundError("There is no model before the active one of {corpus} to go back to.", corpus=corpus)
-    await tuned.undo(database, held[0].id)
+    await tuning_rows.undo_promotion(database, held[0].id)
     return Promotion(held[1].model, held[0].model)
 
 
-def _check(model: tuned.ModelRow, now: tuned.ModelRow | None) -> None:
+def _check(model: tuning_rows.ModelRow, now: tuning_rows.ModelRow | None) -> None:
     if not model.scorecard:
         raise NotAllowedError("{model} is not scored yet; score it first, or force it with a reason.", model=model.name)
     if now is None or not now.scorecard or now.name == model.name or now.gone:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bot.core.i18n import _
 from bot.llm.client import ChatClient
-from bot.storage.jobs import EventRow
+from bot.storage.tuning import EventRow
 from bot.tuning.errors import AgainError, TuningError, VanishedError, provider_errors, to_user_error
 from bot.tuning.profiles import Profile
 

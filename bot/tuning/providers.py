@@ -17,7 +17,7 @@ from bot.llm.template import ChatTemplate
 from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
-from bot.storage import tuned
+from bot.storage import tuning as tuning_rows
 from bot.storage.calls import Bill
 from bot.storage.database import Database
 from bot.tuning.errors import AgainError
@@ -110,7 +110,7 @@ class Workshop:
     async def desk_for(self, template: ChatTemplate, otherwise: ModelGateway) -> ModelGateway:
         """The desk for the model that `template` names: of a tuned one its provider's, else `otherwise`."""
         name = template.parameters.get("model")
-        row = await tuned.get(self.tuning.database, str(name)) if name else None
+        row = await tuning_rows.get_model(self.tuning.database, str(name)) if name else None
         return otherwise if row is None else await self.gateway(row.provider)
 
 

@@ -2,7 +2,6 @@
 
 from bot.storage.calls import Bill
 from bot.storage.datasets import DatasetRow, PairRow
-from bot.storage.jobs import EventRow, JobRow
-from bot.storage.tuned import ModelRow, PromotionRow
+from bot.storage.tuning import EventRow, JobRow, ModelRow, PromotionRow
 
 __all__ = ["Bill", "DatasetRow", "EventRow", "JobRow", "ModelRow", "PairRow", "PromotionRow"]

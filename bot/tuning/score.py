@@ -12,7 +12,7 @@ from bot.core.errors import ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.llm.client import ChatClient
 from bot.llm.template import ChatTemplate
-from bot.storage import tuned
+from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.tuning import lineage
@@ -63,7 +63,7 @@ class Scorer:
         self._database, self._templates, self._purse, self._corpora = database, templates, purse, corpora
 
     async def score(
-        self, model: tuned.ModelRow, chat: ChatClient, user_id: int, progress: Progress | None = None
+        self, model: tuning_rows.ModelRow, chat: ChatClient, user_id: int, progress: Progress | None = None
     ) -> Scorecard:
         """Ask everything that was not asked yet, and keep the card. Raises `LimitError` or `ModelError`."""
         ids = await lineage.dataset_ids(self._database, model.dataset_id, model.parent)
@@ -83,11 +83,11 @@ class Scorer:
         marks.append(await asyncio.to_thread(_baseline, trained, held, refusal))
         marks += await self._rivals(model, held, refusal, chat, asking)
         card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
-        await tuned.change(self._database, model.name, scorecard=card.to_json())
+        await tuning_rows.change_model(self._database, model.name, scorecard=card.to_json())
         return card
 
     async def _rivals(
-        self, model: tuned.ModelRow, held: Sequence[PairRow], refusal: str, chat: ChatClient, asking: "_Asking"
+        self, model: tuning_rows.ModelRow, held: Sequence[PairRow], refusal: str, chat: ChatClient, asking: "_Asking"
     ) -> list[Mark]:
         """The base model without and with the facts in its prompt. What cannot be asked says why."""
         sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:RIVALS_SAMPLE]
@@ -137,14 +137,14 @@ class _Asking:
             question: digest(json.dumps(template.fill(values).messages, ensure_ascii=False))
             for question, values in filled.items()
         }
-        known = await tuned.answers(self._database, name)
+        known = await tuning_rows.score_answers(self._database, name)
         waiting = [question for question, key in keys.items() if key not in known]
         for at in range(0, len(waiting), TOGETHER):
             self._report(len(filled) - len(waiting) + at, len(filled))
             some = waiting[at : at + TOGETHER]
             answers = await asyncio.gather(*(self._answer(template, filled[question], chat) for question in some))
             new = {keys[question]: answer for question, answer in zip(some, answers, strict=True)}
-            await tuned.keep_answers(self._database, name, new)
+            await tuning_rows.add_score_answers(self._database, name, new)
             known |= new
         self._report(len(filled), len(filled))
         return {question: known[key] for question, key in keys.items()}

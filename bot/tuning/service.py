@@ -13,9 +13,9 @@ from typing import Any
 from bot.core.errors import ConfigError, InputError, ModelError, NotFoundError
 from bot.core.settings import Settings
 from bot.llm.template import ChatTemplate
-from bot.storage import jobs, tuned
+from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
-from bot.storage.jobs import EventRow, JobRow
+from bot.storage.tuning import EventRow, JobRow
 from bot.tuning import asking, lineage
 from bot.tuning import estimate as estimating
 from bot.tuning import promote as promoting
@@ -69,7 +69,7 @@ class Tuning(Holdings):
     async def base(self, wanted: str = "") -> tuple[str, str]:
         """The base model to tune and, where that is a tuned model of ours, its name as the parent."""
         if wanted:
-            row = await tuned.get(self.database, wanted)
+            row = await tuning_rows.get_model(self.database, wanted)
             return wanted, wanted if row is not None else ""
         base = self._base or PROFILES[self.provider].base
         if base is None:
@@ -109,9 +109,9 @@ class Tuning(Holdings):
         if place is not None:
             job = placed(job, place)
         async with self._starting:  # Two presses at one time must not both find that nothing is going on.
-            if not lesson and await jobs.count_unfinished(self.database, job.corpus) >= MOST_JOBS:
+            if not lesson and await tuning_rows.count_unfinished_jobs(self.database, job.corpus) >= MOST_JOBS:
                 raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
-            await jobs.add(self.database, job)
+            await tuning_rows.add_job(self.database, job)
         return job
 
     async def _check_price(self, job: JobRow) -> None:
@@ -163,18 +163,18 @@ class Tuning(Holdings):
 
     async def job(self, job_id: str) -> JobRow:
         """The job of that id (its beginning will do, or the provider's own id); raises `NotFoundError`."""
-        job = await jobs.get(self.database, job_id)
+        job = await tuning_rows.get_job(self.database, job_id)
         if job is None:
             raise NotFoundError("There is no job {job}.", job=job_id[:40])
         return _worded(job)
 
     async def jobs(self, corpus: str | None = None) -> list[JobRow]:
         """Jobs, newest first."""
-        return [_worded(job) for job in await jobs.all_jobs(self.database, corpus)]
+        return [_worded(job) for job in await tuning_rows.all_jobs(self.database, corpus)]
 
     async def events(self, job_id: str, last: int = 20) -> list[EventRow]:
         """The newest events of a job, in order."""
-        return await jobs.events(self.database, job_id, last=last)
+        return await tuning_rows.job_events(self.database, job_id, last=last)
 
     async def watch(self, job_id: str) -> AsyncIterator[JobRow]:
         """The job whenever it has changed, until it is over; it is followed from here where nobody does."""
@@ -192,7 +192,7 @@ class Tuning(Holdings):
                     VanishedError
                 ):  # What its provider does not have any more is cancelled here all the same.
                     await (await self.wire(job.provider)).cancel(job.remote_id)
-            moved = await jobs.advance(self.database, job.id, job.state, state="cancelled", ended=time())
+            moved = await tuning_rows.advance_job(self.database, job.id, job.state, state="cancelled", ended=time())
             job = await self.job(job.id)
             # Who follows the job may have taken its next step meanwhile, or have been told that it is cancelled.
             if moved or job.state == "cancelled":
@@ -200,9 +200,9 @@ class Tuning(Holdings):
 
     # --- models
 
-    async def models(self, corpus: str | None = None) -> list[tuned.ModelRow]:
+    async def models(self, corpus: str | None = None) -> list[tuning_rows.ModelRow]:
         """Tuned models, newest first."""
-        return await tuned.of_corpus(self.database, corpus)
+        return await tuning_rows.models_of(self.database, corpus)
 
     async def good_model(self, corpus: str) -> tuple[str, Scorecard | None]:
         """The newest model of a corpus that is scored and there, with its card; for lessons to be held against."""
@@ -211,11 +211,11 @@ class Tuning(Holdings):
                 return row.name, Scorecard.from_json(row.scorecard)
         return "", None
 
-    async def ancestors(self, name: str) -> list[tuned.ModelRow]:
+    async def ancestors(self, name: str) -> list[tuning_rows.ModelRow]:
         """A tuned model and those that it was gone on from."""
         return await lineage.ancestors(self.database, name)
 
-    async def active(self, corpus: str) -> tuned.ModelRow | None:
+    async def active(self, corpus: str) -> tuning_rows.ModelRow | None:
         """The model that answers for a corpus."""
         return await promoting.active(self.database, self.corpora.get(corpus).name)
 
@@ -268,7 +268,7 @@ class Tuning(Holdings):
         question = await self.question(corpus, text)
         model = question.model
         wire = await self.wire(model.provider)
-        job = await jobs.get(self.database, model.job_id)
+        job = await tuning_rows.get_job(self.database, model.job_id)
         comparing = Comparing(
             purse=purse or self.purse,
             templates=self.templates,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import simcord
 
-from bot.storage import tuned
+from bot.storage import tuning as tuning_rows
 from bot.tuning.scorecard import Mark, Scorecard
 from tests.cogs.operating import CORPUS, card, season, shown
 from tests.simulated import Simulated
@@ -120,7 +120,7 @@ async def test_a_worse_model_is_promoted_by_force_alone_and_rolled_back(tmp_path
         good = await sim.services.tuning.active(CORPUS)
         assert good is not None
         bad = Scorecard("worse", 1.0, (Mark("held-out", 1, 0, 9),))
-        await tuned.add(sim.services.database, replace(good, name="worse", scorecard=bad.to_json()))
+        await tuning_rows.add_model(sim.services.database, replace(good, name="worse", scorecard=bad.to_json()))
         told = await sim.admin.slash(sim.general, "finetune promote", model="worse")
         said = sim.text(told.response or told.followups[0])
         assert "worse is worse than the active" in said

@@ -71,7 +71,7 @@ async def test_somebody_forgotten_while_their_turn_waits_for_the_model_stays_for
     acting = asyncio.create_task(sim.member.slash(sim.adventures, "adventure act", text="whisper my true name"))
     await asyncio.wait_for(asked.wait(), 20)
     assert "true name" in json.dumps(sim.model.requests[-1])
-    await sim.services.privacy.delete(int(sim.member.id))
+    await sim.services.privacy.erase(int(sim.member.id))
     sim.model.release()
     await acting
     assert await exported(sim, sim.member) == NOTHING

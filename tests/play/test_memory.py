@@ -6,8 +6,8 @@ from bot.core.errors import ModelError
 from bot.llm.request import Request
 from bot.play import history as moving
 from bot.play.prompting import SO_FAR_PROMPT, tokens_of
-from bot.storage import turns
-from bot.storage.privacy import forget
+from bot.storage import stories
+from bot.storage.erasure import erase_person
 from tests.play.table import ANN, Table, table
 
 REPLY = "The corridor goes on, and so do you. " * 8
@@ -118,8 +118,8 @@ async def test_a_forgotten_player_leaves_no_word_in_turns_or_summaries() -> None
         for number in range(30):
             await at.act(story, f"secret {number}")
         await at.adventures.memory.settled()
-        await forget(at.database, ANN.id, str)
-        path = await turns.path(at.database, await at.head(story), whole=True)
+        await erase_person(at.database, ANN.id, str)
+        path = await stories.turn_path(at.database, await at.head(story), whole=True)
         assert len(path) == 30
         assert "secret" not in str([(turn.words, turn.player) for turn in path])
         assert await at.adventures.memory.before(await at.head(story)) == ("", path)

@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.privacy import PEOPLE
+from bot.storage.erasure import PERSONAL
 from bot.storage.tables import METADATA
 
 
 def owners(table: sa.Table) -> set[str]:
     """The columns with a person's id."""
-    return {place.by for place in PEOPLE.get(table.name, ())}
+    return {place.by for place in PERSONAL.get(table.name, ())}
 
 
 def value(table: sa.Table, column: sa.Column[Any], person: int, mark: str, key: int) -> Any:

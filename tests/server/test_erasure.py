@@ -11,11 +11,9 @@ from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.trick import Example
 from bot.server.tricks import Tricks
-from bot.storage import players, stories, summaries, turns
-from bot.storage.branches import Branch, of_story, put
+from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.stories import Story
-from bot.storage.turns import NewTurn, Turn
+from bot.storage.stories import Branch, NewTurn, Story, Turn, branches_of, put_branch
 from tests.server.conftest import Clock
 from tests.server.test_prompts import prompt
 
@@ -35,13 +33,13 @@ async def privacy(database: Database, prompts: Prompts, clock: Clock) -> Privacy
 async def story_of(database: Database, *said: tuple[int, str, str], told: str) -> tuple[Story, list[Turn]]:
     """A story in the channel 100 in which these people said these words, and were told the same each time."""
     story = Story("tale", 10, 100, "room", "The room", "{}", "running", False, BEN, None, None, 0.0, 0.0)
-    assert await stories.add(database, story)
+    assert await stories.add_story(database, story)
     path = []
     for player, name, words in said:
-        await turns.enqueue(database, NewTurn("tale", "do", None, player, name, words, ""), 9)
-        turn = await turns.begin(database, "tale")
+        await stories.enqueue_turn(database, NewTurn("tale", "do", None, player, name, words, ""), 9)
+        turn = await stories.begin_turn(database, "tale")
         assert turn is not None
-        await turns.complete(database, turn.id, told, model="m", finish="stop", prompt_id="")
+        await stories.complete_turn(database, turn.id, told, model="m", finish="stop", prompt_id="")
         path.append(turn)
     return story, path
 
@@ -51,16 +49,16 @@ async def test_the_story_and_the_others_words_stay_where_a_player_is_forgotten(
 ) -> None:
     reply = "Annabel and the others enter the hall. annabel's lamp burns."
     _, path = await story_of(database, (ANN, "Annabel", "open the door"), (BEN, "Ben", "I wink at Annabel"), told=reply)
-    await put(database, "tale", Branch("my secret place", path[0].id, ANN), 9)
+    await put_branch(database, "tale", Branch("my secret place", path[0].id, ANN), 9)
     bens = replace(prompt(clock(), name="adventure"), caller=Caller(BEN, 10, 100))
     await prompts.persist(bens)
-    await privacy.delete(ANN)
-    first, second = await turns.path(database, path[-1].id, whole=True)
+    await privacy.erase(ANN)
+    first, second = await stories.turn_path(database, path[-1].id, whole=True)
     assert (first.player, first.player_id, first.words) == ("a player", 0, "…")
     assert (second.player, second.words) == ("Ben", "I wink at Annabel")
     assert first.reply == "a player and the others enter the hall. a player's lamp burns."
-    assert [branch.name for branch in await of_story(database, "tale")] == ["branch 1"]
-    assert [player.user_id for player in await players.of_story(database, "tale")] == [BEN]
+    assert [branch.name for branch in await branches_of(database, "tale")] == ["branch 1"]
+    assert [player.user_id for player in await stories.players_of(database, "tale")] == [BEN]
     assert await prompts.find(bens.id) is None
 
 
@@ -69,16 +67,16 @@ async def test_a_player_who_bears_a_word_of_the_story_does_not_take_it_away(
 ) -> None:
     reply = "The hall is dark, and the door is shut."
     _, path = await story_of(database, (BEN, "Ben", "look"), (ANN, "the", "open the door"), told=reply)
-    await privacy.delete(ANN)
-    assert {turn.reply for turn in await turns.path(database, path[-1].id, whole=True)} == {reply}
+    await privacy.erase(ANN)
+    assert {turn.reply for turn in await stories.turn_path(database, path[-1].id, whole=True)} == {reply}
 
 
 async def test_a_turn_in_the_line_is_dropped_with_its_player(database: Database, privacy: Privacy) -> None:
     await story_of(database, (BEN, "Ben", "look"), told="A hall.")
-    await turns.enqueue(database, NewTurn("tale", "do", 1, ANN, "Ann", "wait for me", ""), 9)
-    await privacy.delete(ANN)
-    assert await turns.line(database, "tale") == []
-    assert await turns.begin(database, "tale") is None
+    await stories.enqueue_turn(database, NewTurn("tale", "do", 1, ANN, "Ann", "wait for me", ""), 9)
+    await privacy.erase(ANN)
+    assert await stories.waiting_turns(database, "tale") == []
+    assert await stories.begin_turn(database, "tale") is None
 
 
 async def test_a_trick_lives_on_by_the_examples_of_others(
@@ -92,7 +90,7 @@ async def test_a_trick_lives_on_by_the_examples_of_others(
     used = [replace(prompt(clock(), name=name), caller=Caller(BEN, 10, 5)) for name in ("shout", "select", "sing")]
     for one in used:
         await prompts.persist(one)
-    await privacy.delete(ANN)
+    await privacy.erase(ANN)
     shout = await tricks.get(10, "shout")
     assert shout.examples == (Example("hello", "HELLO"),)
     assert shout.template().messages[0]["content"] == "Answer as the examples show."
@@ -107,14 +105,14 @@ async def test_a_summary_that_was_being_written_when_a_player_was_forgotten_is_n
 ) -> None:
     """It quotes what is not to be quoted any more, also where it goes on from an earlier one."""
     _, path = await story_of(database, (ANN, "Ann", "open"), (BEN, "Ben", "look"), (BEN, "Ben", "go"), told="A hall.")
-    first, second, third = await turns.path(database, path[-1].id, whole=True)
-    assert await summaries.add(database, "Ann opened.", [first])
-    await privacy.delete(ANN)
-    assert not await summaries.add(database, "Ann opened, Ben looked.", [first, second])
-    assert not await summaries.add(database, "Ann opened, Ben looked.", [second, third], "Ann opened.")
-    fresh = (await turns.path(database, path[-1].id, whole=True))[:2]
-    assert await summaries.add(database, "Somebody opened, Ben looked.", fresh)
-    assert await summaries.at(database, second.id) == "Somebody opened, Ben looked."
+    first, second, third = await stories.turn_path(database, path[-1].id, whole=True)
+    assert await stories.add_summary(database, "Ann opened.", [first])
+    await privacy.erase(ANN)
+    assert not await stories.add_summary(database, "Ann opened, Ben looked.", [first, second])
+    assert not await stories.add_summary(database, "Ann opened, Ben looked.", [second, third], "Ann opened.")
+    fresh = (await stories.turn_path(database, path[-1].id, whole=True))[:2]
+    assert await stories.add_summary(database, "Somebody opened, Ben looked.", fresh)
+    assert await stories.summary_at(database, second.id) == "Somebody opened, Ben looked."
 
 
 async def test_another_telling_of_a_forgotten_players_turn_has_no_words_of_theirs(
@@ -122,7 +120,7 @@ async def test_another_telling_of_a_forgotten_players_turn_has_no_words_of_their
 ) -> None:
     """Also where the turn was read before they were forgotten."""
     story, path = await story_of(database, (ANN, "Ann", "open the door"), told="A hall.")
-    await privacy.delete(ANN)
-    again = await turns.retry(database, path[-1])
+    await privacy.erase(ANN)
+    again = await stories.retry_turn(database, path[-1])
     assert again is not None
     assert (again.player, again.words, again.story_id) == ("a player", "…", story.id)

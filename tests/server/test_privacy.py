@@ -16,7 +16,7 @@ from bot.server.guilds import Guilds, open_guilds
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
 from bot.server.prompts import SETTLING, Prompts
 from bot.storage.database import Database, open_database
-from bot.storage.privacy import NOBODY_THERE, PEOPLE, SERVERS
+from bot.storage.erasure import NOT_PERSONAL, PER_SERVER, PERSONAL
 from bot.storage.tables import METADATA
 from tests.migrated import migrated
 from tests.server.conftest import Clock
@@ -56,21 +56,21 @@ async def exported(privacy: Privacy, user_id: int) -> dict[str, Any]:
 
 
 def test_every_table_says_what_it_holds_of_people() -> None:
-    """Whoever adds a table names it in `bot.storage.privacy`."""
-    assert PEOPLE.keys() | NOBODY_THERE.keys() == METADATA.tables.keys()
-    assert not PEOPLE.keys() & NOBODY_THERE.keys()
-    assert all(NOBODY_THERE.values())
+    """Whoever adds a table names it in `bot.storage.erasure`."""
+    assert PERSONAL.keys() | NOT_PERSONAL.keys() == METADATA.tables.keys()
+    assert not PERSONAL.keys() & NOT_PERSONAL.keys()
+    assert all(NOT_PERSONAL.values())
 
 
 def test_every_number_that_may_be_a_persons_is_known_as_one_or_as_none() -> None:
     for table in METADATA.tables.values():
-        known = {place.by for place in PEOPLE.get(table.name, ())}
+        known = {place.by for place in PERSONAL.get(table.name, ())}
         numbers = {column.name for column in table.columns if isinstance(column.type, sa.BigInteger)}
         assert numbers - known <= NOT_PEOPLE, table.name
 
 
 def test_every_table_with_a_server_says_what_becomes_of_it() -> None:
-    assert SERVERS.keys() == {table.name for table in METADATA.tables.values() if "guild_id" in table.c}
+    assert PER_SERVER.keys() == {table.name for table in METADATA.tables.values() if "guild_id" in table.c}
 
 
 async def test_of_a_forgotten_person_nothing_remains_and_of_another_everything(
@@ -80,7 +80,7 @@ async def test_of_a_forgotten_person_nothing_remains_and_of_another_everything(
     before = await dump(database)
     await fill(database, ANN, "xyzzy", 1)
     assert "xyzzy" in told([row for rows in (await dump(database)).values() for row in rows])
-    assert await privacy.delete(ANN) > 0
+    assert await privacy.erase(ANN) > 0
     after = await dump(database)
     for table, rows in after.items():
         assert "xyzzy" not in told(rows).lower(), table
@@ -96,7 +96,7 @@ async def test_what_was_forgotten_stands_in_no_byte_of_the_files(tmp_path: Path,
         await fill(database, BEN, "quuxly", 2)
         await fill(database, ANN, "xyzzy", 1)
         assert any(b"xyzzy" in path.read_bytes() for path in tmp_path.iterdir())
-        await Privacy(database, Prompts(database, 7, clock), await open_guilds(database, 1, 1), clock).delete(ANN)
+        await Privacy(database, Prompts(database, 7, clock), await open_guilds(database, 1, 1), clock).erase(ANN)
         for path in tmp_path.iterdir():
             assert b"xyzzy" not in path.read_bytes().lower(), path.name
         assert any(b"quuxly" in path.read_bytes() for path in tmp_path.iterdir())
@@ -110,20 +110,20 @@ async def test_an_export_holds_everything_and_after_the_deletion_nothing(
     held = replace(prompt(clock()), caller=Caller(ANN))
     prompts.cache(held)
     first = await exported(privacy, ANN)
-    assert first.keys() == PEOPLE.keys() | {"summary", "prompts_in_memory"}
+    assert first.keys() == PERSONAL.keys() | {"summary", "prompts_in_memory"}
     assert first["summary"]["entries"]["turns"] == 1
     assert first["turns"][0]["words"] == "xyzzy"
     assert first["prompts"][0]["body"]["messages"] == [{"content": "xyzzy"}]
     assert [one["id"] for one in first["prompts_in_memory"]] == [held.id]
     assert "quuxly" not in json.dumps(first)
-    await privacy.delete(ANN)
+    await privacy.erase(ANN)
     assert await exported(privacy, ANN) == {"summary": {"entries": {}, "note": "Nothing is kept about you."}}
     assert (await exported(privacy, BEN))["turns"][0]["words"] == "quuxly"
 
 
 async def test_somebody_who_never_came_gets_a_file_that_says_so(privacy: Privacy) -> None:
     assert await exported(privacy, 4711) == {"summary": {"entries": {}, "note": "Nothing is kept about you."}}
-    assert await privacy.delete(4711) == 0
+    assert await privacy.erase(4711) == 0
 
 
 async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
@@ -151,7 +151,7 @@ async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_a
     found = await Prompts(database, 7, clock).find(quoting.id)
     assert found is not None
     assert found.caller.source == SourceMessage(55, ANN)
-    await privacy.delete(ANN)
+    await privacy.erase(ANN)
     assert await prompts.find(quoting.id) is None
     assert await prompts.find(others.id) is not None
     await prompts.forget_message(56)
@@ -165,7 +165,7 @@ async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
     """Asked before the deletion and answered after it; what is asked later is kept as ever."""
     late = replace(prompt(clock()), caller=Caller(ANN))
     clock.move(seconds=1)
-    await privacy.delete(ANN)
+    await privacy.erase(ANN)
     prompts.cache(late)
     await prompts.persist(late)
     assert await prompts.find(late.id) is None
@@ -194,11 +194,11 @@ async def test_what_is_older_than_its_time_goes_and_the_rest_stays(
     for days, gone in ((7, []), (1, ["prompts"]), (OLD_DAYS - 7, ["stories", "turns", "trick_suggestions"])):
         clock.move(days=days)
         before = await dump(database)
-        await privacy.sweep()
+        await privacy.delete_expired()
         after = await dump(database)
         assert [name for name in names if before[name] and not after[name]] == sorted(gone, key=names.index)
     clock.move(days=CALLS_DAYS)
-    await privacy.sweep()
+    await privacy.delete_expired()
     assert not (await dump(database))["calls"]
 
 
@@ -214,7 +214,7 @@ async def test_a_server_that_the_bot_comes_to_while_it_counts_is_not_taken_for_o
 
     await fill(database, ANN, "xyzzy", 1)
     coming = asyncio.create_task(come())
-    await privacy.here(lambda: servers)
+    await privacy.reconcile_servers(lambda: servers)
     await coming
     assert not any(row["name"].startswith("left:") for row in (await dump(database))["marks"])
 
@@ -225,21 +225,21 @@ async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bo
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
     await guilds.change(1, menus=False)
-    await privacy.here(lambda: [2])
-    await privacy.here(lambda: [2])
+    await privacy.reconcile_servers(lambda: [2])
+    await privacy.reconcile_servers(lambda: [2])
     clock.move(days=GRACE_DAYS - 1)
-    await privacy.here(lambda: [1, 2])
+    await privacy.reconcile_servers(lambda: [1, 2])
     clock.move(days=GRACE_DAYS)
-    await privacy.sweep()
+    await privacy.delete_expired()
     assert not guilds.of(1).menus
-    await privacy.left(1)
+    await privacy.mark_left(1)
     clock.move(days=GRACE_DAYS)
-    await Privacy(database, Prompts(database, 7, clock), guilds, clock).sweep()
+    await Privacy(database, Prompts(database, 7, clock), guilds, clock).delete_expired()
     assert not guilds.of(1).menus, "a process that does not know yet where it is forgets no server"
-    await privacy.here(lambda: [2])
-    await privacy.sweep()
+    await privacy.reconcile_servers(lambda: [2])
+    await privacy.delete_expired()
     after = await dump(database)
-    for table in SERVERS:
+    for table in PER_SERVER:
         assert {row["guild_id"] for row in after[table]} <= {None, 2}, table
     assert guilds.of(1).menus
     assert len(after["turns"]) == len(after["tricks"]) == len(after["trick_examples"]) == 1

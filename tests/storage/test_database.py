@@ -14,18 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.errors import FewshotError, StorageError
 from bot.storage import database as database_module
 from bot.storage.database import Database, file_of, open_database
-from bot.storage.key_value import mark, set_mark
+from bot.storage.key_value import get_value, set_value
 from bot.storage.migrations import backup
-from bot.storage.tables import MARKS
+from bot.storage.tables import KEY_VALUES
 from tests.migrated import migrated
 
-INSERT = MARKS.insert()
+INSERT = KEY_VALUES.insert()
 # Writes numbered marks as fast as it can and says which of them are kept.
 WRITING = """
 import asyncio, sys
 from bot.storage.database import open_database
-from bot.storage.tables import MARKS
-INSERT = MARKS.insert()
+from bot.storage.tables import KEY_VALUES
+INSERT = KEY_VALUES.insert()
 
 async def write(database, number):
     await database.write(INSERT, {"name": str(number), "value": "x" * 500})
@@ -46,24 +46,26 @@ def row(name: str, value: str = "") -> dict[str, str]:
 
 async def names(database: Database) -> set[str]:
     async with database.read() as connection:
-        return set((await connection.execute(select(MARKS.c.name))).scalars())
+        return set((await connection.execute(select(KEY_VALUES.c.name))).scalars())
 
 
 async def test_400_read_then_write_increments_at_once_end_at_400(database: Database) -> None:
-    await set_mark(database, "count", "0")
+    await set_value(database, "count", "0")
 
     async def increment(connection: AsyncConnection) -> None:
-        value = (await connection.execute(select(MARKS.c.value).where(MARKS.c.name == "count"))).scalar_one()
+        value = (await connection.execute(select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == "count"))).scalar_one()
         await asyncio.sleep(0)
-        await connection.execute(MARKS.update().where(MARKS.c.name == "count").values(value=str(int(value) + 1)))
+        await connection.execute(
+            KEY_VALUES.update().where(KEY_VALUES.c.name == "count").values(value=str(int(value) + 1))
+        )
 
     await asyncio.gather(*(database.transact(increment) for _ in range(400)))
-    assert await mark(database, "count") == "400"
+    assert await get_value(database, "count") == "400"
 
 
 async def test_a_group_of_writes_is_kept_whole_and_in_order(database: Database) -> None:
-    await asyncio.gather(*(set_mark(database, f"m{number % 3}", str(number)) for number in range(700)))
-    assert [await mark(database, f"m{number}") for number in range(3)] == ["699", "697", "698"]
+    await asyncio.gather(*(set_value(database, f"m{number % 3}", str(number)) for number in range(700)))
+    assert [await get_value(database, f"m{number}") for number in range(3)] == ["699", "697", "698"]
     await asyncio.gather(*(database.write(INSERT, row(f"n{number}")) for number in range(1200)))
     assert len(await names(database)) == 1203
 
@@ -227,7 +229,7 @@ async def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -
         kept = await names(database)
         async with database.read() as connection:
             assert (await connection.exec_driver_sql("PRAGMA integrity_check")).scalar_one() == "ok"
-            rows = (await connection.execute(select(func.count()).select_from(MARKS))).scalar_one()
+            rows = (await connection.execute(select(func.count()).select_from(KEY_VALUES))).scalar_one()
     assert len(acknowledged) >= 300
     assert acknowledged <= kept
     assert rows == len(kept)

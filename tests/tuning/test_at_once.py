@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import InputError
-from bot.storage import jobs as stored
+from bot.storage import tuning as tuning_rows
 from bot.tuning.jobs import create, upload
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
@@ -35,7 +35,7 @@ async def test_a_process_that_lost_its_lease_takes_nothing_back_from_the_one_tha
 ) -> None:
     """As one that slept on a laptop does: it wakes up in the middle of a step that another has taken by now."""
     job = await tuning.start((await tuning.newest("bakers")).id, 7)
-    await stored.change(tuning.database, job.id, holder="another", held_until=2e9)
+    await tuning_rows.change_job(tuning.database, job.id, holder="another", held_until=2e9)
     assert await upload(tuning.bench, job)
     assert not await upload(tuning.bench, job)
     assert len(provider.files) == 2

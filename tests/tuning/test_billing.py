@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.core.errors import LimitError
-from bot.storage.jobs import JobRow, change, get
+from bot.storage.tuning import JobRow, change_job, get_job
 from bot.tuning.jobs import look
 from bot.tuning.service import Tuning
 from tests.tuning.conftest import Opened
@@ -67,7 +67,7 @@ async def test_a_job_whose_price_cannot_be_written_goes_on_when_it_can(opened: O
         looks = provider.calls["GET job"]
         while provider.calls["GET job"] < looks + 6:  # noqa: ASYNC110 - the provider counts
             await asyncio.sleep(0.01)
-        now = await get(tuning.database, job.id)
+        now = await get_job(tuning.database, job.id)
         assert now is not None
         assert (now.state, now.trained_tokens) == ("running", None)
         await run_sql(tuning, "DROP TRIGGER broken")
@@ -79,7 +79,7 @@ async def test_two_followers_that_take_the_same_step_pay_once(opened: Opened, pr
     async with opened(**PRICED) as first, opened(**PRICED) as second:
         job = await waiting(first, provider)
         await first.follower.close()
-        stands = await get(first.database, job.id)
+        stands = await get_job(first.database, job.id)
         assert stands is not None
         provider.way = ("succeeded",)
         await asyncio.gather(look(first.bench, stands), look(second.bench, stands))
@@ -90,9 +90,9 @@ async def test_a_job_that_was_cancelled_here_as_it_succeeded_is_paid(opened: Ope
     async with opened(**PRICED) as tuning:
         job = await waiting(tuning, provider)
         await tuning.follower.close()
-        stands = await get(tuning.database, job.id)
+        stands = await get_job(tuning.database, job.id)
         assert stands is not None
-        await change(tuning.database, job.id, state="cancelled")
+        await change_job(tuning.database, job.id, state="cancelled")
         provider.way = ("succeeded",)
         await look(tuning.bench, stands)
         assert (await tuning.job(job.id)).state == "cancelled"

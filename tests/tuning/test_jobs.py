@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import InputError, ModelError, NotAllowedError, NotFoundError
-from bot.storage import jobs as stored
-from bot.storage import tuned
-from bot.storage.jobs import JobRow
+from bot.storage import tuning as tuning_rows
+from bot.storage.tuning import JobRow
 from bot.tuning import estimate
 from bot.tuning.asking import NotTrainedError
 from bot.tuning.errors import WAYS_OUT, TuningError
@@ -202,7 +201,7 @@ async def test_a_worse_model_is_promoted_only_by_force_and_rolled_back(tuning: T
     second = await run(tuning)
     for name, right in ((good.model, 9), (second.model, 8)):
         card = Scorecard(name, 0.0, (Mark("held-out", right, 0, 10 - right),))
-        await tuned.change(tuning.database, name, scorecard=card.to_json())
+        await tuning_rows.change_model(tuning.database, name, scorecard=card.to_json())
     with pytest.raises(NotAllowedError, match=r"held-out questions 80% against 90%"):
         await tuning.promote(second.model, 7)
     forced = await tuning.promote(second.model, 7, "a trial")
@@ -287,7 +286,7 @@ async def test_a_job_left_by_a_crash_after_it_was_created_is_found_again(
     """As it is after a kill between the provider's answer and our own note of it."""
     async with opened() as tuning:
         job = await run(tuning)
-        await stored.change(
+        await tuning_rows.change_job(
             tuning.database, job.id, state="creating", remote_id="", ended=None, holder="gone", held_until=0.0
         )
         again = await ended(tuning, job.id)

@@ -1,0 +1,330 @@
+"""Tuning: jobs with their leases and events, the models that they made, scoring answers, and promotions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import time
+from typing import Any
+
+from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage import calls
+from bot.storage.database import Database
+from bot.storage.tables import PROMOTIONS, SCORE_ANSWERS, TUNED_MODELS, TUNING_EVENTS, TUNING_JOBS
+
+ENDED = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job; `id` is its run key. `state` is our own step, at last one of `ENDED`; `status` is the provider's.
+
+    Money is in billionths of a US dollar; None is unknown.
+    """
+
+    id: str
+    corpus: str
+    dataset_id: str
+    provider: str
+    base: str
+    parent: str
+    user_id: int
+    at: float
+    state: str = "uploading"
+    lesson: str = ""
+    hyperparameters: str = "{}"
+    training_file: str = ""
+    validation_file: str = ""
+    remote_id: str = ""
+    status: str = ""
+    model: str = ""
+    error: str = ""
+    note: str = ""
+    estimated_tokens: int = 0
+    trained_tokens: int | None = None
+    nanodollars: int | None = None
+    step: int = 0
+    total_steps: int = 0
+    scored: int = 0
+    to_score: int = 0
+    touched: float = 0.0
+    ended: float | None = None
+    holder: str = ""
+    held_until: float = 0.0
+    guild_id: int | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event of a job. `number` counts from 1 in the order of time. `data` is JSON."""
+
+    event_id: str
+    at: float
+    level: str
+    kind: str
+    message: str
+    data: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A tuned model by its name at the provider. `scorecard` is JSON, empty until the model is scored."""
+
+    name: str
+    corpus: str
+    provider: str
+    base: str
+    parent: str
+    dataset_id: str
+    job_id: str
+    lesson: str = ""
+    at: float = 0.0
+    gone: bool = False
+    scorecard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRow:
+    """From `at` on, `model` answers for `corpus`. `reason` is given where the promotion was forced."""
+
+    id: int
+    corpus: str
+    model: str
+    user_id: int
+    at: float
+    reason: str
+
+
+_SET_SCORED = (
+    update(TUNING_JOBS)
+    .where(TUNING_JOBS.c.id == bindparam("job"))
+    .values(scored=bindparam("done"), to_score=bindparam("total"), touched=bindparam("now"))
+)
+_JOB = [TUNING_JOBS.c[name] for name in JobRow.__slots__]
+_EVENT = [TUNING_EVENTS.c[name] for name in EventRow.__slots__]
+_MODEL = [TUNED_MODELS.c[name] for name in ModelRow.__slots__]
+_PROMOTION = [PROMOTIONS.c[name] for name in PromotionRow.__slots__]
+
+
+async def add_job(database: Database, row: JobRow) -> None:
+    """Store a new job."""
+    values = {name: getattr(row, name) for name in JobRow.__slots__}
+    await database.transact(lambda connection: connection.execute(TUNING_JOBS.insert(), values))
+
+
+async def get_job(database: Database, job_id: str) -> JobRow | None:
+    """The job with this id, the only one whose id starts with it, or the one with this id at its provider."""
+    condition = or_(TUNING_JOBS.c.id.startswith(job_id, autoescape=True), TUNING_JOBS.c.remote_id == job_id)
+    found = await _jobs(database, condition)
+    exact = [row for row in found if row.id == job_id] or found
+    return exact[0] if len(exact) == 1 else None
+
+
+async def unfinished_jobs(database: Database) -> list[JobRow]:
+    """Jobs that have not ended, newest first."""
+    return await _jobs(database, TUNING_JOBS.c.state.not_in(ENDED))
+
+
+async def all_jobs(database: Database, corpus: str | None = None) -> list[JobRow]:
+    """Jobs without lessons, newest first."""
+    mine = TUNING_JOBS.c.lesson == ""
+    return await _jobs(database, mine if corpus is None else mine & (TUNING_JOBS.c.corpus == corpus))
+
+
+async def count_unfinished_jobs(database: Database, corpus: str) -> int:
+    """The number of a corpus's jobs that have not ended."""
+    mine = (TUNING_JOBS.c.corpus == corpus) & TUNING_JOBS.c.state.not_in(ENDED)
+    async with database.read() as connection:
+        return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
+
+
+async def change_job(database: Database, job_id: str, **values: Any) -> None:
+    """Change a job; durable on return."""
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id).values(**values, touched=time())
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def advance_job(database: Database, job_id: str, before: str, /, **values: Any) -> bool:
+    """Change a job that is in the state `before`. False where it is in another by now, e.g. cancelled."""
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
+    result = await database.transact(lambda connection: connection.execute(query.values(**values, touched=time())))
+    return bool(result.rowcount)
+
+
+async def end_training(
+    database: Database, job_id: str, before: str, bill: calls.Bill | None, /, **values: Any
+) -> tuple[bool, bool]:
+    """`advance_job` and pay the `bill` in one transaction; returns whether each was done.
+
+    The bill is paid once, also for a job that was cancelled here meanwhile.
+    """
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
+
+    async def work(connection: AsyncConnection) -> tuple[bool, bool]:
+        moved = await connection.execute(query.values(**values, touched=time()))
+        return bool(moved.rowcount), bill is not None and await calls.pay(connection, bill)
+
+    return await database.transact(work)
+
+
+async def acquire_lease(database: Database, job_id: str, holder: str, seconds: float) -> bool:
+    """Take or renew the lease of a job for `seconds`. False where another holder has it."""
+    now = time()
+    free = or_(TUNING_JOBS.c.holder == holder, TUNING_JOBS.c.held_until < now)
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, free)
+    query = query.values(holder=holder, held_until=now + seconds)
+    result = await database.transact(lambda connection: connection.execute(query))
+    return bool(result.rowcount)
+
+
+async def release_lease(database: Database, job_id: str, holder: str) -> None:
+    """Give the lease back before it expires."""
+    query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.holder == holder)
+    await database.transact(lambda connection: connection.execute(query.values(held_until=0.0)))
+
+
+def set_scored(database: Database, job_id: str, done: int, total: int) -> None:
+    """Store the progress of scoring with the next group of writes."""
+    row = {"job": job_id, "done": done, "total": total, "now": time()}
+    database.write_later(_SET_SCORED, row)
+
+
+async def known_events(database: Database, job_id: str) -> set[str]:
+    """The ids of the stored events."""
+    query = select(TUNING_EVENTS.c.event_id).where(TUNING_EVENTS.c.job_id == job_id)
+    async with database.read() as connection:
+        return set((await connection.execute(query)).scalars())
+
+
+async def add_events(database: Database, job_id: str, events: Sequence[EventRow], **values: Any) -> None:
+    """Store events in order, each once, and in the same transaction the `values` of the job that they changed."""
+
+    async def work(connection: AsyncConnection) -> None:
+        mine = TUNING_EVENTS.c.job_id == job_id
+        there = set((await connection.execute(select(TUNING_EVENTS.c.event_id).where(mine))).scalars())
+        new = [event for event in events if event.event_id not in there]
+        rows = [
+            {**{name: getattr(event, name) for name in EventRow.__slots__}, "job_id": job_id, "number": number}
+            for number, event in enumerate(new, len(there) + 1)
+        ]
+        if rows:
+            await connection.execute(TUNING_EVENTS.insert(), rows)
+        changed = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id)
+        await connection.execute(changed.values(**values, touched=time()))
+
+    await database.transact(work)
+
+
+async def job_events(
+    database: Database, job_id: str, kind: str | None = None, last: int | None = None
+) -> list[EventRow]:
+    """A job's events in order; only those of one `kind`, and only the `last` ones, where given."""
+    query = select(*_EVENT).where(TUNING_EVENTS.c.job_id == job_id)
+    if kind is not None:
+        query = query.where(TUNING_EVENTS.c.kind == kind)
+    query = query.order_by(TUNING_EVENTS.c.number.desc()).limit(last)
+    async with database.read() as connection:
+        return [EventRow(*row) for row in reversed((await connection.execute(query)).all())]
+
+
+async def job_metrics(database: Database, job_id: str) -> list[dict[str, Any]]:
+    """The metrics of each reported step."""
+    return [json.loads(event.data) for event in await job_events(database, job_id, "metrics")]
+
+
+async def add_model(database: Database, row: ModelRow) -> None:
+    """Store a model. Nothing changes where its name is known."""
+
+    async def work(connection: AsyncConnection) -> None:
+        query = select(TUNED_MODELS.c.name).where(TUNED_MODELS.c.name == row.name)
+        if (await connection.execute(query)).first() is None:
+            values = {name: getattr(row, name) for name in ModelRow.__slots__}
+            await connection.execute(TUNED_MODELS.insert(), {**values, "at": row.at or time()})
+
+    await database.transact(work)
+
+
+async def get_model(database: Database, name: str) -> ModelRow | None:
+    """The model with this name."""
+    found = await _models(database, TUNED_MODELS.c.name == name)
+    return found[0] if found else None
+
+
+async def models_of(database: Database, corpus: str | None = None) -> list[ModelRow]:
+    """Models without those of lessons, newest first; only those of one corpus where given."""
+    mine = TUNED_MODELS.c.lesson == ""
+    return await _models(database, mine if corpus is None else mine & (TUNED_MODELS.c.corpus == corpus))
+
+
+async def change_model(database: Database, name: str, **values: Any) -> None:
+    """Change a model; durable on return."""
+    query = update(TUNED_MODELS).where(TUNED_MODELS.c.name == name).values(**values)
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def score_answers(database: Database, model: str) -> dict[str, str]:
+    """A model's answers during scoring, by the hash of the prompt."""
+    query = select(SCORE_ANSWERS.c.asked, SCORE_ANSWERS.c.answer).where(SCORE_ANSWERS.c.model == model)
+    async with database.read() as connection:
+        rows = await connection.execute(query)
+        return {row[0]: row[1] for row in rows}
+
+
+async def add_score_answers(database: Database, model: str, said: Mapping[str, str]) -> None:
+    """Store answers of a model by the hash of the prompt; known ones stay as they are."""
+
+    async def work(connection: AsyncConnection) -> None:
+        mine = (SCORE_ANSWERS.c.model == model) & SCORE_ANSWERS.c.asked.in_(said)
+        there = set((await connection.execute(select(SCORE_ANSWERS.c.asked).where(mine))).scalars())
+        rows = [{"model": model, "asked": a, "answer": text} for a, text in said.items() if a not in there]
+        if rows:
+            await connection.execute(SCORE_ANSWERS.insert(), rows)
+
+    await database.transact(work)
+
+
+async def promotions(database: Database, corpus: str) -> list[PromotionRow]:
+    """The promotions of a corpus that are not undone, newest first: the first is the active one."""
+    query = select(*_PROMOTION).where(PROMOTIONS.c.corpus == corpus, PROMOTIONS.c.undone.is_(False))
+    async with database.read() as connection:
+        return [PromotionRow(*row) for row in await connection.execute(query.order_by(PROMOTIONS.c.id.desc()))]
+
+
+async def promote(database: Database, corpus: str, model: str, user_id: int, reason: str) -> None:
+    """Let `model` answer for `corpus` from now on. Nothing changes where it does already."""
+
+    async def work(connection: AsyncConnection) -> None:
+        holds = (PROMOTIONS.c.corpus == corpus) & PROMOTIONS.c.undone.is_(False)
+        newest = select(PROMOTIONS.c.model).where(holds).order_by(PROMOTIONS.c.id.desc()).limit(1)
+        if (await connection.execute(newest)).scalar_one_or_none() != model:
+            row = {"corpus": corpus, "model": model, "user_id": user_id, "at": time(), "reason": reason}
+            await connection.execute(PROMOTIONS.insert(), {**row, "undone": False})
+
+    await database.transact(work)
+
+
+async def undo_promotion(database: Database, promotion_id: int) -> None:
+    """Undo a promotion; the one before it becomes active."""
+    query = update(PROMOTIONS).where(PROMOTIONS.c.id == promotion_id).values(undone=True)
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def _jobs(database: Database, condition: Any) -> list[JobRow]:
+    async with database.read() as connection:
+        rows = await connection.execute(select(*_JOB).where(condition).order_by(TUNING_JOBS.c.at.desc()))
+        return [JobRow(*row) for row in rows]
+
+
+async def _models(database: Database, condition: Any) -> list[ModelRow]:
+    async with database.read() as connection:
+        rows = await connection.execute(select(*_MODEL).where(condition).order_by(TUNED_MODELS.c.at.desc()))
+        return [ModelRow(*row) for row in rows]
