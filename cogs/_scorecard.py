@@ -1,8 +1,7 @@
 """A scorecard as lines and a picture, for the cards that show one."""
 
-import discord
-
 from bot.core.i18n import N_, _, format_number, ngettext, pgettext
+from bot.core.text import escape_markdown
 from bot.tuning.scorecard import (
     BASE,
     BASE_WITH_FACTS,
@@ -44,13 +43,12 @@ def lines(card: Scorecard) -> str:
 
 def wrong(card: Scorecard, most: int) -> str:
     """Up to `most` of the wrong answers, for people to judge by; empty where there is none."""
-    escape = discord.utils.escape_markdown
     return "\n".join(
         _(
             "- {question}\n  → {answer} *(should be: {wanted})*",
-            question=escape(bad.question),
-            answer=escape(bad.said) or pgettext("in place of an answer", "nothing"),
-            wanted=escape(bad.wanted),
+            question=escape_markdown(bad.question),
+            answer=escape_markdown(bad.said) or pgettext("in place of an answer", "nothing"),
+            wanted=escape_markdown(bad.wanted),
         )
         for bad in card.wrong[:most]
     )

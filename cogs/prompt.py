@@ -14,7 +14,7 @@ from bot.answers.rendering import page_of
 from bot.answers.service import buttons_of
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
-from bot.core.text import MESSAGE_LIMIT, code_block, split_message
+from bot.core.text import MESSAGE_LIMIT, code_block, escape_markdown, split_message
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
@@ -95,7 +95,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         prompt = await self._services.prompts.find(prompt_id)
         files = [await attachment.to_file() for attachment in message.attachments]
         texts = _whole(message, prompt)
-        name = discord.utils.escape_markdown(interaction.user.display_name)
+        name = escape_markdown(interaction.user.display_name)
         texts[-1] += "\n" + _("-# shared by {name}", name=name)
         for number, text in enumerate(texts):
             last = number == len(texts) - 1

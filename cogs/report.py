@@ -9,7 +9,7 @@ from discord.ext import commands
 from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
-from bot.core.text import close_markup
+from bot.core.text import close_markup, escape_markdown
 from bot.llm.completion import Answer
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -107,7 +107,7 @@ def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer
         where += " · " + _("[the answer]({link})", link=link)
     card.text(f"{sender}\n{where}")
     if why:
-        card.text(_("**Why** {why}", why=discord.utils.escape_markdown(why)))
+        card.text(_("**Why** {why}", why=escape_markdown(why)))
     if answer is not None:
         text = page_of(answer).text
         excerpt = text if len(text) <= EXCERPT else close_markup(text[:EXCERPT].rstrip()) + " …"

@@ -8,6 +8,7 @@ from bot.answers.prompt_card import Files, ladder, prompt_card
 from bot.answers.rendering import dollars
 from bot.core.i18n import N_, _, pgettext
 from bot.core.settings import STAND_IN
+from bot.core.text import escape_markdown
 from bot.llm.completion import Answer
 from bot.server.model_gateway import UNASKED
 from bot.ui.actions import ActionButton
@@ -74,4 +75,4 @@ def author(model: str) -> str:
     """How a model is named to people; the stand-in says that it is none."""
     if model == STAND_IN:
         return _("Stand-in · no model connected")
-    return discord.utils.escape_markdown(model)
+    return escape_markdown(model)

@@ -2,10 +2,8 @@
 
 from decimal import Decimal
 
-import discord
-
 from bot.core.i18n import _, format_number
-from bot.core.text import code_block
+from bot.core.text import code_block, escape_markdown
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Facts, Rating, Reply
 from bot.ui.reply import Page
@@ -24,8 +22,8 @@ def _text(reply: Reply, text: str) -> str:
     if isinstance(reply, Rating):
         return f"{stars(reply.stars)} **{reply.stars}/5**\n{reply.reason}"
     if isinstance(reply, Facts):
-        facts = (f"- {discord.utils.escape_markdown(fact)}" for fact in reply.facts)
-        return "\n".join([f"**{discord.utils.escape_markdown(reply.entity)}**", *facts])
+        facts = (f"- {escape_markdown(fact)}" for fact in reply.facts)
+        return "\n".join([f"**{escape_markdown(reply.entity)}**", *facts])
     if isinstance(reply, dict):
         return code_block(text, "json")
     return reply

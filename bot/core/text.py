@@ -17,6 +17,16 @@ BREAKS = ("\n\n", "\n", ". ", "! ", "? ", "; ", ", ", " ")
 LEAST = 0.4
 
 
+# What Discord reads as Markdown: marks inside a line, the middle of a masked link, and the signs of headings, quotes
+# and lists at the start of a line. Addresses come first, because escaping would break them.
+MARKDOWN = re.compile(
+    r"(?P<address><[a-z][a-z0-9+.-]{0,20}:/[^ <>\n]{1,2000}>|(?:https?|steam)://[^\s<\]]*[^<.,:;\"'\]\s])"
+    r"|(?P<mark>[_\\~|*`]|\](?=\()|^(?:\#|>(?=\s|>>\s)))"
+    r"|(?P<indent>^[ \t]*)-",
+    re.MULTILINE,
+)
+
+
 def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[str] | None:
     """`text` in at most `most` pieces of at most `limit` characters; None where it does not fit.
 
@@ -59,6 +69,22 @@ def code_block(text: str, language: str = "") -> str:
     """
     inside = re.sub(r"`{3,}", lambda run: NO_WIDTH.join(run[0]), text)
     return f"```{language}\n{inside}\n```"
+
+
+def escape_markdown(text: str) -> str:
+    """`text` with a backslash before all that Discord would read as Markdown; addresses stay as they are.
+
+    Takes time linear in the length of the text. `discord.utils.escape_markdown` takes 20 s for `[](` times 2,600.
+    """
+    return MARKDOWN.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    if match["address"]:
+        return match["address"]
+    if match["mark"]:
+        return "\\" + match["mark"]
+    return f"{match['indent']}\\-"
 
 
 def _cut(text: str, limit: int, least: int) -> int:

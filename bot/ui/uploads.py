@@ -6,6 +6,7 @@ import discord
 
 from bot.core import tables
 from bot.core.errors import InputError
+from bot.core.text import escape_markdown
 
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"%PDF", b"\x1f\x8b", b"RIFF")
 
@@ -46,4 +47,4 @@ def csv_cell(value: str) -> str:
 
 def _name(file: discord.Attachment) -> str:
     """The file's name as plain text, short."""
-    return discord.utils.escape_markdown(file.filename[:60])
+    return escape_markdown(file.filename[:60])

@@ -6,6 +6,7 @@ import discord
 
 from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
+from bot.core.text import escape_markdown
 from bot.play import history as moving
 from bot.play.action_parser import is_exit
 from bot.play.history import Moved
@@ -125,7 +126,7 @@ class Play:
             return
         if verb in (moving.UNDO, moving.DROP) and in_place and moved.left is not None:
             with guild_locale():
-                note = _("-# ↩ taken back by {name}", name=discord.utils.escape_markdown(person_of(interaction).name))
+                note = _("-# ↩ taken back by {name}", name=escape_markdown(person_of(interaction).name))
             await interaction.edit_original_response(
                 content=f"{rendering.head(moved.left)}\n{note}", view=None, attachments=[]
             )
@@ -151,7 +152,7 @@ class Play:
         """End a story, for all to see."""
         await self._adventures.set_state(story, person, ENDED)
         self.stage.remove_buttons(story)
-        title = discord.utils.escape_markdown(story.title)
+        title = escape_markdown(story.title)
         await self.stage.say(
             story,
             N_(
@@ -257,6 +258,6 @@ def _voted(person: Person, verb: str, moved: Moved) -> str:
     assert moved.votes is not None, "a vote was cast"
     have, needed = moved.votes
     with guild_locale():
-        said = _(VOTES[verb], name=discord.utils.escape_markdown(person.name), have=have, needed=needed)
+        said = _(VOTES[verb], name=escape_markdown(person.name), have=have, needed=needed)
         lost = _("I was restarted since this turn, so votes from before do not count any more.")
     return f"{said} {lost}" if moved.anew else said

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.core.i18n import N_, _
-from bot.core.text import shorten
+from bot.core.text import escape_markdown, shorten
 from bot.play import permissions as rights
 from bot.play.action_parser import LONGEST
 from bot.play.adventures import LONGEST_BRANCH, LONGEST_NOTE, Status
@@ -125,7 +125,7 @@ class Menu:
             await self._play.act(interaction, story, text)
         elif form["kind"] == "branch":
             branch = await self._adventures.name_branch(story, person_of(interaction), text)
-            name = discord.utils.escape_markdown(branch.name)
+            name = escape_markdown(branch.name)
             await told(interaction, _("This place is the branch “{name}” now.", name=name))
         else:
             await self._adventures.pin(story, person_of(interaction), text)
@@ -159,7 +159,7 @@ class Menu:
         status = await self._adventures.status(story)
         places = await self._services.history.places(story)
         of = f"{story.id}:{story.head or 0}"
-        card = Card(discord.utils.escape_markdown(story.title)).text(_told(status))
+        card = Card(escape_markdown(story.title)).text(_told(status))
         buttons = [
             ActionButton(PRESS, f"{of}:branch", label=_("Branch here…"), emoji="🌿"),
             ActionButton(PRESS, f"{of}:note", label=_("Pin a note…"), emoji="📌"),
@@ -203,7 +203,7 @@ class Menu:
 
 def _told(status: Status) -> str:
     names = ", ".join(player.name for player in status.players if not player.removed)
-    names = discord.utils.escape_markdown(shorten(names, 300)) or _("nobody yet")
+    names = escape_markdown(shorten(names, 300)) or _("nobody yet")
     size = (
         N_("-# The next prompt takes about {tokens:,} of {budget:,} tokens · locked")
         if status.story.locked
@@ -212,7 +212,7 @@ def _told(status: Status) -> str:
     lines = [
         _("Turn {n} · players: {names}", n=status.depth, names=names),
         _(size, tokens=status.tokens, budget=status.budget),
-        *(f"📌 {discord.utils.escape_markdown(note.text)}" for note in status.notes),
+        *(f"📌 {escape_markdown(note.text)}" for note in status.notes),
     ]
     return "\n".join(lines)
 

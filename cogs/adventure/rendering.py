@@ -6,7 +6,7 @@ import discord
 
 from bot.answers.prompt_view import author
 from bot.core.i18n import N_, _
-from bot.core.text import MESSAGE_LIMIT, shorten
+from bot.core.text import MESSAGE_LIMIT, escape_markdown, shorten
 from bot.play.action_parser import shown
 from bot.play.interfaces import TurnView
 from bot.play.records import OPEN, Turn
@@ -27,8 +27,8 @@ ENDS = {
 
 def head(turn: Turn) -> str:
     """The player's words, and the dice, as they stand above the answer."""
-    name = discord.utils.escape_markdown(turn.player)
-    words = discord.utils.escape_markdown(shorten(shown(turn), QUOTED))
+    name = escape_markdown(turn.player)
+    words = escape_markdown(shorten(shown(turn), QUOTED))
     dice = f"\n-# 🎲 {turn.dice.partition(': ')[2]}" if turn.dice else ""
     return f"**{name}** › {words}{dice}"
 
@@ -37,7 +37,7 @@ def text(scene: TurnView) -> tuple[str, bytes | None]:
     """What the message of a scene says, and all of the answer where the message cannot hold it."""
     turn, lines = scene.turn, [_waiting(scene)]
     if turn is None:
-        lines = [f"**{discord.utils.escape_markdown(scene.story.title)}**", Frame.from_json(scene.story.frame).opening]
+        lines = [f"**{escape_markdown(scene.story.title)}**", Frame.from_json(scene.story.frame).opening]
         return "\n".join([*lines, _waiting(scene)]).strip(), None
     if turn.reply is None:
         problem = _(scene.problem) or _("This turn has no answer yet.")
@@ -95,6 +95,6 @@ def _arrows(scene: TurnView, of: str) -> list[ActionButton]:
 def _waiting(scene: TurnView) -> str:
     """Those who wait behind a story that has stopped."""
     return "\n".join(
-        _("-# waiting: {turn}", turn=discord.utils.escape_markdown(f"{turn.player}: {shorten(shown(turn), WAITING)}"))
+        _("-# waiting: {turn}", turn=escape_markdown(f"{turn.player}: {shorten(shown(turn), WAITING)}"))
         for turn in scene.waiting
     )

@@ -10,7 +10,7 @@ from discord.ext import commands
 from bot.answers.prompt_view import author
 from bot.core.errors import NoModelError
 from bot.core.i18n import N_, _, ngettext
-from bot.core.text import shorten
+from bot.core.text import escape_markdown, shorten
 from bot.play.action_parser import LONGEST, shown
 from bot.play.records import PAUSED, RUNNING, Branch, Story, Turn
 from bot.play.transcript import transcript
@@ -98,7 +98,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
                 "{n} turn of “{title}”.",
                 "{n} turns of “{title}”.",
                 len(path),
-                title=discord.utils.escape_markdown(story.title),
+                title=escape_markdown(story.title),
             ),
             attachments=to_files([(f"{story.scenario}.md", text)]),
         )
@@ -154,5 +154,5 @@ def _counted(turns: int, named: Sequence[Branch]) -> str:
 
 
 def _short(turn: Turn) -> str:
-    words = discord.utils.escape_markdown(shorten(f"{turn.player} › {shown(turn)}", 120))
+    words = escape_markdown(shorten(f"{turn.player} › {shown(turn)}", 120))
     return f"> {words}\n{shorten(turn.reply or '…', 180)}"

@@ -8,6 +8,7 @@ import discord
 from bot.answers.service import buttons
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import _
+from bot.core.text import escape_markdown
 from bot.llm.completion import Answer
 from bot.services import Services
 from bot.tuning.asking import NotTrainedError, Question, Similar
@@ -59,7 +60,7 @@ class Asking:
             *buttons(answer, private=reply.private),
             ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭"),
         ]
-        text = discord.utils.escape_markdown(answer.text) or _("*The model gave no answer.*")
+        text = escape_markdown(answer.text) or _("*The model gave no answer.*")
         message = await reply.finish(Page(text, f"-# {await self.names.of(question.model)}", items))
         await self._services.answers.keep(message, answer, private=reply.private)
 
@@ -112,4 +113,4 @@ def _similar(asked: str, rows: list[Similar]) -> Card:
 
 
 def _shown(text: str) -> str:
-    return discord.utils.escape_markdown(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+    return escape_markdown(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")

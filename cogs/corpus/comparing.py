@@ -8,7 +8,7 @@ import discord
 from bot.answers.prompt_view import author, figures
 from bot.core.errors import InputError, ModelError
 from bot.core.i18n import _
-from bot.core.text import close_markup
+from bot.core.text import close_markup, escape_markdown
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
@@ -85,9 +85,7 @@ class Comparing:
 def _card(question: Question, compared: Comparison) -> Card:
     """A block for each way, how the facts were chosen, and when training has paid for itself."""
     asked = question.values["question"]
-    card = Card(_("{corpus}, compared", corpus=question.model.corpus)).text(
-        f"“{discord.utils.escape_markdown(asked[:SHOWN])}”"
-    )
+    card = Card(_("{corpus}, compared", corpus=question.model.corpus)).text(f"“{escape_markdown(asked[:SHOWN])}”")
     prompts: list[discord.ui.Item[Any]] = []
     for number, column in enumerate(compared.columns, 1):
         card.line().text(f"**{number} · {column.title}**\n{_block(question, column)}")
@@ -102,7 +100,7 @@ def _block(question: Question, column: Column) -> str:
     if column.answer is None:
         return column.why
     said = column.answer.text
-    shown = discord.utils.escape_markdown(close_markup(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
+    shown = escape_markdown(close_markup(said[:SHOWN]) + (" …" if len(said) > SHOWN else ""))
     pocket = column.model == question.model.name and question.model.provider == ENGINE
     name = _(POCKET_NAME) if pocket else author(column.answer.model)
     small = [name, *figures(column.answer)[1:]]

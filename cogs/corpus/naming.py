@@ -1,8 +1,7 @@
 """How an answer names the tuned model that gave it."""
 
-import discord
-
 from bot.core.i18n import N_, _
+from bot.core.text import escape_markdown
 from bot.services import Services
 from bot.tuning.job_messages import training_seconds
 from bot.tuning.records import ModelRow
@@ -22,7 +21,7 @@ class Names:
     async def of(self, model: ModelRow) -> str:
         """The model's name as the line under its answers has it."""
         if model.provider != ENGINE:
-            name = discord.utils.escape_markdown(model.name)
+            name = escape_markdown(model.name)
             return _("{model} · tuned on {corpus}", model=name, corpus=model.corpus)
         seconds = await self._trained(model)
         trained = _("trained here in {n:,.0f} s", n=seconds) if seconds else _("trained here")

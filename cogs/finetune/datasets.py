@@ -8,6 +8,7 @@ import discord
 
 from bot.answers.rendering import bar
 from bot.core.i18n import N_, _, ngettext
+from bot.core.text import escape_markdown
 from bot.services import Services
 from bot.tuning.prepare import Prepared, UnwrittenError, name_of
 from bot.tuning.questions import Progress
@@ -67,7 +68,7 @@ class Datasets:
                 try:
                     prepared = await prepare(progress)
                 except UnwrittenError as error:
-                    card = Card("").text(discord.utils.escape_markdown(str(error)))
+                    card = Card("").text(escape_markdown(str(error)))
                     await reply.finish_card(card.row(_again(str(error.values["dataset"]))).layout())
                     return
                 card = Card(_("Prepared · {corpus}", corpus=corpus))
@@ -75,10 +76,10 @@ class Datasets:
                     card.text(_("-# It was made before, from the same texts."))
                 files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
                 if passed := await self._services.tuning.passed_over(corpus):
-                    names = discord.utils.escape_markdown(", ".join(passed[:SHOWN]) + ("…" if passed[SHOWN:] else ""))
+                    names = escape_markdown(", ".join(passed[:SHOWN]) + ("…" if passed[SHOWN:] else ""))
                     card.text(_("⚠️ Passed over, since it is no text in UTF-8: {files}", files=names))
                 for problem in prepared.problems[:SHOWN]:
-                    card.text(f"⚠️ {discord.utils.escape_markdown(problem)}")
+                    card.text(f"⚠️ {escape_markdown(problem)}")
                 if prepared.problems:
                     card.row(_again(prepared.dataset.id))
                 await reply.finish_card(card.layout(), files)

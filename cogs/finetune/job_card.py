@@ -9,6 +9,7 @@ import discord
 
 from bot.answers.rendering import bar
 from bot.core.i18n import _, ngettext
+from bot.core.text import escape_markdown
 from bot.tuning import job_messages as cards
 from bot.tuning.job_messages import STATUSES, STEPS
 from bot.tuning.profiles import PROFILES
@@ -122,9 +123,9 @@ def _outcome(job: JobRow, active: bool) -> str:
         else:
             lines.append(_("The model is `{model}`. It does not answer yet: promote it.", model=job.model))
     if job.error:
-        lines.append(f"⚠️ {discord.utils.escape_markdown(job.error)}")
+        lines.append(f"⚠️ {escape_markdown(job.error)}")
     if job.note:
-        lines.append(f"-# {discord.utils.escape_markdown(job.note)}")
+        lines.append(f"-# {escape_markdown(job.note)}")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import discord
 
 from bot.core.errors import NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
+from bot.core.text import escape_markdown
 from bot.services import Services
 from bot.tuning.promote import Promotion
 from bot.tuning.records import ModelRow
@@ -127,7 +128,7 @@ def _promoted(promotion: Promotion, corpus: str, force: str) -> Card:
     if promotion.before and promotion.before != promotion.model:
         card.text(_("-# Before it, `{model}` did; /finetune rollback goes back.", model=promotion.before))
     if force.strip():
-        card.text(_("-# Forced: {reason}", reason=discord.utils.escape_markdown(force.strip())))
+        card.text(_("-# Forced: {reason}", reason=escape_markdown(force.strip())))
     return card.row(ActionButton("corpus-model", corpus, label=_("About this model"), emoji="🧬"))
 
 

@@ -6,6 +6,7 @@ import discord
 
 from bot.core.errors import NotFoundError
 from bot.core.i18n import N_, _, ngettext
+from bot.core.text import escape_markdown
 from bot.services import Services
 from bot.tuning.prepare import name_of
 from bot.tuning.records import DatasetRow, PairRow
@@ -114,12 +115,11 @@ class EditPair(Modal):
 
 
 def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> LayoutView:
-    escape = discord.utils.escape_markdown
     card = Card(_("Review of {dataset} · {place}", dataset=name_of(dataset), place=place))
-    card.text(f"**{escape(pair.question[:LONGEST])}**\n{escape(pair.answer[:LONGEST])}").line()
-    card.text("\n".join(f"⚠️ {escape(flag)}" for flag in pair.flags))
+    card.text(f"**{escape_markdown(pair.question[:LONGEST])}**\n{escape_markdown(pair.answer[:LONGEST])}").line()
+    card.text("\n".join(f"⚠️ {escape_markdown(flag)}" for flag in pair.flags))
     if pair.source:
-        card.text(f"**{escape(pair.source)}**\n{marked(text, pair.quote)}")
+        card.text(f"**{escape_markdown(pair.source)}**\n{marked(text, pair.quote)}")
     else:
         card.text(_("It names no source."))
     at = f"{dataset.id}:{pair.id}"
@@ -134,18 +134,17 @@ def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str)
 
 def marked(text: str | None, quote: str) -> str:
     """The source around `quote`, which stands out; or a sentence that it is not there."""
-    escape = discord.utils.escape_markdown
     if text is None:
         return _("*There is no such source.*")
     if not quote:
         return _("*It quotes nothing.*")
     at = text.find(quote)
     if at < 0:
-        return _("*No such sentence:* “{quote}”", quote=escape(quote[:LONGEST]))
+        return _("*No such sentence:* “{quote}”", quote=escape_markdown(quote[:LONGEST]))
     before, after = text[max(at - AROUND, 0) : at], text[at + len(quote) : at + len(quote) + AROUND]
-    lead = ("… " if at > AROUND else "") + escape(before)
-    tail = escape(after) + (" …" if at + len(quote) + AROUND < len(text) else "")
-    return _quoted(f"{lead}**__{escape(quote)}__**{tail}")
+    lead = ("… " if at > AROUND else "") + escape_markdown(before)
+    tail = escape_markdown(after) + (" …" if at + len(quote) + AROUND < len(text) else "")
+    return _quoted(f"{lead}**__{escape_markdown(quote)}__**{tail}")
 
 
 def _quoted(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import discord
 
 from bot.core.i18n import _, ngettext
-from bot.core.text import code_block, shorten
+from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.trick import Trick
 from bot.server.tricks import MOST_EXAMPLES, MOST_TRICKS, Suggestion
 from bot.ui.actions import ActionButton
@@ -77,4 +77,4 @@ def suggestion_card(suggestion: Suggestion, waiting: int) -> LayoutView:
 
 
 def _plain(text: str) -> str:
-    return discord.utils.escape_markdown(shorten(text, SIDE))
+    return escape_markdown(shorten(text, SIDE))

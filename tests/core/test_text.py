@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.text import FENCE, MESSAGE_LIMIT, close_markup, code_block, shorten, split_message
+from bot.core.text import FENCE, MESSAGE_LIMIT, close_markup, code_block, escape_markdown, shorten, split_message
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="`"), max_size=30)
 LINES = WORDS | st.sampled_from(["", "```", "```py", "```python title", "````", "    x = 1", "🏇🏽👩‍👩‍👧 é", "a" * 300])
@@ -100,3 +100,36 @@ def test_a_shortened_text_is_one_line_within_its_limit(text: str, limit: int) ->
     assert len(short) <= limit
     assert "\n" not in short
     assert short.endswith("…") or short == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        (
+            "**bold** _it_ ~~gone~~ ||spoiler|| `code` \\",
+            r"\*\*bold\*\* \_it\_ \~\~gone\~\~ \|\|spoiler\|\| \`code\` \\",
+        ),
+        (
+            "# Heading\n> quote\n>>> all\n  - item\n-# small",
+            "\\# Heading\n\\> quote\n\\>>> all\n  \\- item\n\\-# small",
+        ),
+        ("[here](https://a.example/x_y)", r"[here\](https://a.example/x_y)"),
+        (
+            "see https://a.example/a_b_c, and <https://b.example/x_y>",
+            "see https://a.example/a_b_c, and <https://b.example/x_y>",
+        ),
+        ("5 > 3 - 2, a]b, #1", "5 > 3 - 2, a]b, #1"),
+    ],
+)
+def test_markdown_is_escaped_and_addresses_are_not(text: str, escaped: str) -> None:
+    assert escape_markdown(text) == escaped
+
+
+SHAPES = ["[](", "<", "<a:/", "http://", "https://[", "\n", " \n", "\t", "]", "](", "> ", "-", "\\", "<a:/x"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_long_text_of_any_shape_is_escaped_in_linear_time(shape: str) -> None:
+    """In quadratic time a text of this length would take minutes."""
+    text = shape * (400_000 // len(shape))
+    assert len(escape_markdown(text)) >= len(text)
