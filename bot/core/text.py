@@ -125,3 +125,13 @@ def _open_fence(text: str) -> str:
 def _closed(text: str) -> str:
     fence = _open_fence(text)
     return f"{text}\n{fence[: len(fence) - len(fence.lstrip('`'))]}" if fence else text
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with each half of a surrogate pair replaced by U+FFFD; whole pairs become the character that they encode.
+
+    JSON may hold the escape of half an emoji. Python reads it, and no encoding can write it.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.text import FENCE, MESSAGE_LIMIT, close_markup, code_block, escape_markdown, shorten, split_message
+from bot.core.text import (
+    FENCE,
+    MESSAGE_LIMIT,
+    close_markup,
+    code_block,
+    escape_markdown,
+    shorten,
+    split_message,
+    without_surrogates,
+)
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="`"), max_size=30)
 LINES = WORDS | st.sampled_from(["", "```", "```py", "```python title", "````", "    x = 1", "🏇🏽👩‍👩‍👧 é", "a" * 300])
@@ -133,3 +142,16 @@ def test_a_long_text_of_any_shape_is_escaped_in_linear_time(shape: str) -> None:
     """In quadratic time a text of this length would take minutes."""
     text = shape * (400_000 // len(shape))
     assert len(escape_markdown(text)) >= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Bonjour \ud83d", "Bonjour \ufffd"),
+        ("\ude00 \ud83d\ude00", "\ufffd \U0001f600"),
+        ("café 日本語 \U0001f600", "café 日本語 \U0001f600"),
+        ("\ud83d\ud83d\ude00x", "\ufffd\U0001f600x"),
+    ],
+)
+def test_half_a_character_is_replaced_and_whole_ones_stay(text: str, wanted: str) -> None:
+    assert without_surrogates(text) == wanted
