@@ -124,6 +124,10 @@ class FewshotBot(commands.Bot):
     async def on_message(self, message: discord.Message, /) -> None:
         """No commands are read from messages."""
 
+    async def on_interaction(self, interaction: discord.Interaction["FewshotBot"], /) -> None:
+        """Handle submitted modals, and components that discord.py does not know."""
+        await self.actions.dispatch_other(interaction)
+
     def language_in(self, guild_id: int | None) -> str | None:
         """The language that a server's admins chose, or None."""
         return self.services.guilds.of(guild_id).language

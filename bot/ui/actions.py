@@ -1,62 +1,166 @@
-"""Buttons and menus that outlive a restart: which action, and its argument, stand in the custom id.
+"""Buttons, selects and modals that survive a restart: the custom id holds the action and its argument.
 
-A cog registers what an action does; this file knows none of them. discord.py keeps nothing in memory for
-such items, so ten thousand answers with buttons cost what one does.
+A cog registers a handler for each action. discord.py keeps nothing in memory for these items.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import discord
 
-from bot.core.errors import NotFoundError
+from bot.core.errors import InputError, NotFoundError
+from bot.core.i18n import N_, _
+from bot.core.text import code_block
 from bot.ui.errors import report_error
 from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
+from bot.ui.reply import to_files
+from bot.ui.views import MODAL_PREFIX, is_in_memory
 
-# A handler gets the interaction, the argument, and what was chosen in a menu (nothing for a button).
+# Called with the interaction, the argument, and the chosen values of a select (none for a button).
 Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
+# Called with the interaction, the argument, and the texts of the fields by name.
+ModalHandler = Callable[[discord.Interaction[Any], str, Mapping[str, str]], Awaitable[None]]
+
 NAME = r"(?P<action>[a-z-]{1,20}):(?P<argument>.{0,70})"
+# Regular expressions for arguments and values. An id fits into 64 bits with a sign.
+ANYTHING, ID = r"(?s:.*)", r"(?:[0-9]{1,18}|[1-8][0-9]{18})"
+_BUTTON, _SELECT, _MODAL = (re.compile(f"{prefix}:{NAME}", re.DOTALL) for prefix in ("do", "pick", MODAL_PREFIX))
+OUTDATED = N_("This button is from an older version of me and does nothing any more.")
+# Characters of typed text that fit into a message beside the sentence.
+MAX_RETURNED = 1_700
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    handler: Handler
+    argument: re.Pattern[str]
+    value: re.Pattern[str]
 
 
 class ActionRegistry:
-    """What each action does; one for the process."""
+    """The handlers of all actions. One for the process."""
 
     def __init__(self, inflight: InflightTasks) -> None:
         self._inflight = inflight
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[str, _Registered] = {}
+        self._modals: dict[str, tuple[ModalHandler, re.Pattern[str]]] = {}
 
-    def register(self, action: str, handler: Handler) -> None:
-        """Let `handler` serve the buttons and menus of `action`."""
+    def register(self, action: str, handler: Handler, *, argument: str = ANYTHING, value: str = ANYTHING) -> None:
+        """Call `handler` for the buttons and selects of `action`.
+
+        `argument` and `value` are regular expressions. A custom id or a chosen value that does not match them (Discord
+        delivers what a modified client sends) is answered with a sentence and does not reach the handler.
+        """
         if action in self._handlers:
             raise ValueError(f"the action {action} has a handler already")
-        self._handlers[action] = handler
+        self._handlers[action] = _Registered(handler, re.compile(argument), re.compile(value))
+
+    def register_modal(self, action: str, handler: ModalHandler, *, argument: str = ANYTHING) -> None:
+        """Call `handler` for each submitted `PersistentModal` of `action`, also after a restart.
+
+        The handler must check permissions again: time has passed, and custom ids can be forged.
+        """
+        if action in self._modals:
+            raise ValueError(f"the modal {action} has a handler already")
+        self._modals[action] = handler, re.compile(argument)
 
     def unregister(self, action: str) -> None:
-        """Serve `action` no longer."""
+        """Remove the handlers of `action`."""
         self._handlers.pop(action, None)
+        self._modals.pop(action, None)
 
-    async def act(self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]) -> None:
-        """Run the handler; what it raises is told to the one who pressed."""
+    async def dispatch(
+        self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]
+    ) -> None:
+        """Run the handler of a button or select; errors are reported to the user."""
+
+        async def handle() -> None:
+            found = self._handlers.get(action)
+            if found is None or not found.argument.fullmatch(argument):
+                raise NotFoundError(OUTDATED)
+            if not all(found.value.fullmatch(value) for value in chosen):
+                raise InputError("This choice is not in the menu.")
+            await found.handler(interaction, argument, chosen)
+
+        await self._run(interaction, handle)
+
+    async def dispatch_other(self, interaction: discord.Interaction[Any]) -> None:
+        """Handle what discord.py does not: submitted modals, and components with unknown custom ids."""
+        data: Any = interaction.data or {}
+        custom_id = str(data.get("custom_id", ""))
+        if interaction.type is discord.InteractionType.modal_submit:
+            if not is_in_memory(custom_id):
+                await self._submit(interaction, custom_id)
+        elif interaction.type is discord.InteractionType.component and not (
+            _BUTTON.fullmatch(custom_id) or _SELECT.fullmatch(custom_id)
+        ):
+            set_locale(interaction)
+            await report_error(interaction, NotFoundError(OUTDATED))
+
+    async def _submit(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
+        match = _MODAL.fullmatch(custom_id)
+        handler, argument = self._modals.get(match["action"], (None, None)) if match else (None, None)
+        fields = modal_fields(interaction)
+
+        async def handle() -> None:
+            if match is None or handler is None or argument is None or not argument.fullmatch(match["argument"]):
+                await _return_typed(interaction, fields)
+            else:
+                await handler(interaction, match["argument"], fields)
+
+        await self._run(interaction, handle)
+
+    async def _run(self, interaction: discord.Interaction[Any], handle: Callable[[], Awaitable[None]]) -> None:
         set_locale(interaction)
         try:
-            handler = self._handlers.get(action)
-            if handler is None:
-                raise NotFoundError("This button is from an older version of me and does nothing any more.")
             with self._inflight.track(interaction):
-                await handler(interaction, argument, chosen)
-        except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the person would wait for ever
+                await handle()
+        except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the user would wait for ever
             await report_error(interaction, error)
 
 
+def modal_fields(interaction: discord.Interaction[Any]) -> dict[str, str]:
+    """The texts of a submitted modal by the names of its fields."""
+
+    def fields(part: Any) -> Iterator[tuple[str, str]]:
+        if isinstance(part, list):
+            for each in part:
+                yield from fields(each)
+        elif isinstance(part, dict):
+            if isinstance(part.get("custom_id"), str) and isinstance(part.get("value"), str):
+                yield part["custom_id"], part["value"]
+            yield from fields(part.get("components"))
+            yield from fields(part.get("component"))
+
+    data: Any = interaction.data or {}
+    return dict(fields(data.get("components")))
+
+
+async def _return_typed(interaction: discord.Interaction[Any], fields: Mapping[str, str]) -> None:
+    """Answer a modal that nothing handles with what the user typed."""
+    text = "\n\n".join(value for value in fields.values() if value.strip())
+    sentence = _("I was restarted after you opened this window, so I could not use it. Please open it again.")
+    if not text:
+        await interaction.response.send_message(sentence, ephemeral=True)
+    elif len(text) <= MAX_RETURNED:
+        shown = f"{sentence} {_('This is what you typed:')}\n{code_block(text)}"
+        await interaction.response.send_message(shown, ephemeral=True)
+    else:
+        shown = f"{sentence} {_('The file has what you typed.')}"
+        files = to_files([("typed.txt", text.encode(errors="replace"))])
+        await interaction.response.send_message(shown, files=files, ephemeral=True)
+
+
 class HasActions(Protocol):
-    """The client, as far as a button knows it."""
+    """What a button needs of the Discord client."""
 
     actions: ActionRegistry
 
 
-class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.compile(f"do:{NAME}", re.DOTALL)):
+class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUTTON):
     """A button for `action` with `argument` (70 characters at most)."""
 
     def __init__(
@@ -80,17 +184,18 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.c
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> "ActionButton":
-        """The button again, from a message of any age."""
-        button = cast("discord.ui.Button[Any]", item)
-        return cls(match["action"], match["argument"], label=button.label, emoji=button.emoji, style=button.style)
+        """Recreate the button of a message, for discord.py."""
+        if not isinstance(item, discord.ui.Button):  # The custom id was forged.
+            return cls(match["action"], match["argument"], label="?")
+        return cls(match["action"], match["argument"], label=item.label, emoji=item.emoji, style=item.style)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Run what the action's cog has registered."""
-        await cast(HasActions, interaction.client).actions.act(interaction, self.action, self.argument, [])
+        """Run the action's handler."""
+        await cast(HasActions, interaction.client).actions.dispatch(interaction, self.action, self.argument, [])
 
 
-class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=re.compile(f"pick:{NAME}", re.DOTALL)):
-    """A menu for `action`: one of `options` (25 at most)."""
+class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SELECT):
+    """A select for `action` with `options` (25 at most), of which one can be chosen."""
 
     def __init__(self, action: str, argument: str, options: list[discord.SelectOption], placeholder: str = "") -> None:
         self.action, self.argument = action, argument
@@ -104,11 +209,12 @@ class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=re.c
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> "ActionSelect":
-        """The menu again, from a message of any age."""
-        menu = cast("discord.ui.Select[Any]", item)
-        return cls(match["action"], match["argument"], menu.options, menu.placeholder or "")
+        """Recreate the select of a message, for discord.py."""
+        if not isinstance(item, discord.ui.Select):  # The custom id was forged.
+            return cls(match["action"], match["argument"], [])
+        return cls(match["action"], match["argument"], item.options, item.placeholder or "")
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Run what the action's cog has registered."""
+        """Run the action's handler."""
         chosen = list(self.item.values)
-        await cast(HasActions, interaction.client).actions.act(interaction, self.action, self.argument, chosen)
+        await cast(HasActions, interaction.client).actions.dispatch(interaction, self.action, self.argument, chosen)

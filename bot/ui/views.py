@@ -1,40 +1,89 @@
-"""The bases of every view and modal: what fails in them is told to the person, in their language.
+"""Base classes of views and modals. They report their errors to the user, which discord.py only logs."""
 
-Left to itself, discord.py sends such errors to a method that only logs, and never to the command tree.
-"""
-
-from typing import Any
+import secrets
+from typing import Any, Self
 
 import discord
 
+from bot.core.text import shorten
 from bot.ui.errors import report_error
 from bot.ui.locale import set_locale
 
-# Characters that Discord takes of a window's title or a field's label, and of the hint in an empty field (2026-11-22).
-LABEL, HINT = 45, 100
+# Discord's limits in characters: the title of a modal or the label of a field, and the hint in an empty field
+# (2026-11-22).
+MAX_LABEL, MAX_PLACEHOLDER = 45, 100
+MODAL_PREFIX = "modal"
+# Custom ids of modals whose fields are kept in memory begin with this, so that another process recognises them as lost.
+_IN_MEMORY_PREFIX = f"window:{secrets.token_hex(4)}:"
 
 
-class _Hearing:
-    """What is pressed or sent in is answered in the language of who did it."""
+class _Localized:
+    """Sets the locale before an item's callback runs."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Speak their language; who may press is checked where it is done."""
+        """Set the locale. Permissions are checked by the handler."""
         set_locale(interaction)
         return True
 
 
-class Modal(_Hearing, discord.ui.Modal):
-    """A modal whose errors reach the one who submitted it."""
+class PersistentModal(discord.ui.Modal):
+    """A modal that can be submitted after a restart: `action` and `argument` are in its custom id.
 
-    async def on_error(  # type: ignore[override]  # a modal's errors come without an item
+    The handler that `bot.ui.actions.ActionRegistry.register_modal` has for `action` receives the submission.
+    `argument` has at most 70 characters. discord.py keeps nothing of the modal in memory.
+    """
+
+    def __init__(self, action: str, argument: str = "", *, title: str) -> None:
+        super().__init__(title=shorten(title, MAX_LABEL), custom_id=f"{MODAL_PREFIX}:{action}:{argument}", timeout=None)
+        # discord.py stores no modal that is finished.
+        self.stop()
+
+    def add_text(
+        self,
+        name: str,
+        label: str,
+        *,
+        max_length: int,
+        multiline: bool = True,
+        required: bool = True,
+        placeholder: str = "",
+        default: str = "",
+    ) -> Self:
+        """Add a text field; the handler finds its text under `name`."""
+        return self.add_item(
+            discord.ui.TextInput(
+                custom_id=name,
+                label=shorten(label, MAX_LABEL),
+                style=discord.TextStyle.long if multiline else discord.TextStyle.short,
+                max_length=max_length,
+                required=required,
+                placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
+                default=default[:max_length] or None,
+            )
+        )
+
+
+class Modal(_Localized, discord.ui.Modal):
+    """A modal with an `on_submit`. It is lost when the bot restarts; prefer `PersistentModal`."""
+
+    def __init__(self, *, title: str, **options: Any) -> None:
+        options.setdefault("custom_id", _IN_MEMORY_PREFIX + secrets.token_hex(8))
+        super().__init__(title=title, **options)
+
+    async def on_error(  # type: ignore[override]  # a modal's errors have no item
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
-        """Tell them."""
+        """Report the error to the user."""
         await report_error(interaction, error)
 
 
-class View(_Hearing, discord.ui.View):
-    """A view that outlives restarts: no timeout, and every item carries its state in its custom id."""
+def is_in_memory(custom_id: str) -> bool:
+    """Whether this process keeps the modal, so that discord.py calls its `on_submit`."""
+    return custom_id.startswith(_IN_MEMORY_PREFIX)
+
+
+class View(_Localized, discord.ui.View):
+    """A view without a timeout, whose items keep their state in their custom ids."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:
         super().__init__(timeout=None)
@@ -42,12 +91,12 @@ class View(_Hearing, discord.ui.View):
             self.add_item(item)
 
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
-        """Tell the one who pressed."""
+        """Report the error to the user."""
         await report_error(interaction, error)
 
 
-class LayoutView(_Hearing, discord.ui.LayoutView):
-    """The same for cards."""
+class LayoutView(_Localized, discord.ui.LayoutView):
+    """A view of Components V2 without a timeout."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:
         super().__init__(timeout=None)
@@ -55,5 +104,5 @@ class LayoutView(_Hearing, discord.ui.LayoutView):
             self.add_item(item)
 
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
-        """Tell the one who pressed."""
+        """Report the error to the user."""
         await report_error(interaction, error)

@@ -11,7 +11,7 @@ from bot.core.i18n import _
 from bot.play.records import RUNNING, Story
 from bot.services import Services
 from cogs.adventure.controller import Play, told
-from cogs.adventure.menu import FORM, SENT_IN, Menu
+from cogs.adventure.menu import FORM_ARGUMENT, SENT_IN, Menu
 
 _log = logging.getLogger(__name__)
 # Who says this in front of a message speaks to the others and not in the story.
@@ -32,11 +32,12 @@ class Listening(commands.Cog, name="Adventures"):
         """Serve the buttons and menus under turns, and the demo's Play."""
         for action, handler in self._menu.actions.items():
             self._services.actions.register(action, handler)
+        self._services.actions.register_modal(SENT_IN, self._menu.sent_in, argument=FORM_ARGUMENT)
         self._services.actions.register("play", self.demo)
 
     async def cog_unload(self) -> None:
         """Let the turns under way end while they can still be shown."""
-        for action in (*self._menu.actions, "play"):
+        for action in (*self._menu.actions, SENT_IN, "play"):
             self._services.actions.unregister(action)
         await self._adventures.close()
         await self._play.stage.close()
@@ -59,15 +60,6 @@ class Listening(commands.Cog, name="Adventures"):
         story = await self._addressed(message) if text else None
         if story is not None and story.state == RUNNING:
             await self._play.hear(message, story, text)
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """A form, also one that was opened before a restart."""
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
-        data: Any = interaction.data
-        if FORM.fullmatch(data["custom_id"]):
-            await self._services.actions.act(interaction, SENT_IN, data["custom_id"], [])
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:

@@ -1,7 +1,6 @@
 """⋯ under a turn: how the story stands, and what is done less often: branch, switch, notes, dice, order."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -16,43 +15,13 @@ from bot.play.records import Story
 from bot.services import Services
 from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card
-from bot.ui.views import LABEL, LayoutView, Modal
+from bot.ui.views import LayoutView, PersistentModal
 from cogs.adventure.controller import Play, person_of, told
 from cogs.adventure.rendering import PRESS
 
 GOTO, UNPIN, REMOVE, SENT_IN = "story-switch", "story-unpin", "story-remove", "story-form"
-FORM = re.compile(r"form:(?P<kind>act|branch|note):(?P<story>[\w-]{1,16})")
+FORM_ARGUMENT = r"(act|branch|note):[\w-]{1,16}"
 OPENING = "opening"
-
-
-class Form(Modal):
-    """A modal with one text. What it is for stands in its custom id, so that it can be sent in after a restart."""
-
-    def __init__(self, kind: str, story: Story, title: str, label: str, *, most: int, text: str = "") -> None:
-        super().__init__(title=shorten(title, LABEL), custom_id=f"form:{kind}:{story.id}", timeout=900)
-        style = discord.TextStyle.paragraph if most > 100 else discord.TextStyle.short
-        self.add_item(
-            discord.ui.TextInput(
-                label=shorten(label, LABEL), custom_id="text", style=style, max_length=most, default=text or None
-            )
-        )
-
-
-def filled_in(interaction: discord.Interaction[Any]) -> str:
-    """The text of a form that was sent in."""
-
-    def values(part: Any) -> Iterator[str]:
-        if isinstance(part, list):
-            for one in part:
-                yield from values(one)
-        elif isinstance(part, dict):
-            if part.get("custom_id") == "text" and isinstance(part.get("value"), str):
-                yield part["value"]
-            yield from values(part.get("components", []))
-            yield from values(part.get("component", {}))
-
-    data: Any = interaction.data or {}
-    return next(values(data.get("components", [])), "")
 
 
 def switch_menu(story: Story, places: Sequence[Place]) -> ActionSelect:
@@ -70,7 +39,6 @@ class Menu:
             GOTO: self.switch,
             UNPIN: self.unpin,
             REMOVE: self.remove,
-            SENT_IN: self.sent_in,
         }
 
     async def press(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
@@ -114,16 +82,15 @@ class Menu:
         await self._adventures.set_removed(story, person_of(interaction), int(player_id), out == "out")
         await interaction.edit_original_response(view=await self._card(interaction, story))
 
-    async def sent_in(self, interaction: discord.Interaction[Any], custom_id: str, _chosen: list[str]) -> None:
-        """A form: an action, a branch's name, a note."""
-        form = FORM.fullmatch(custom_id)
-        assert form is not None, "only our forms come here"
-        story = await self._adventures.running(form["story"])
-        text = filled_in(interaction)
+    async def sent_in(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
+        """A submitted modal: an action, a branch's name or a note."""
+        kind, _colon, story_id = argument.partition(":")
+        story = await self._adventures.running(story_id)
+        text = fields.get("text", "")
         await interaction.response.defer()
-        if form["kind"] == "act":
+        if kind == "act":
             await self._play.act(interaction, story, text)
-        elif form["kind"] == "branch":
+        elif kind == "branch":
             branch = await self._adventures.name_branch(story, person_of(interaction), text)
             name = escape_markdown(branch.name)
             await told(interaction, _("This place is the branch “{name}” now.", name=name))
@@ -142,17 +109,17 @@ class Menu:
         story = await self._adventures.running(story.id)
         await interaction.edit_original_response(view=await self._card(interaction, story))
 
-    def _act(self, story: Story, verb: str) -> Form:
+    def _act(self, story: Story, verb: str) -> PersistentModal:
         # Translators: the player goes on after it. Keep "roll 1d20" as it is, the bot looks for these words.
         text = _("roll 1d20 to") + " " if verb == "dice" else ""
         # Translators: in quotation marks as what is put in them is spoken. At most 45 characters.
-        return Form("act", story, story.title, _("What do you do, or “say”?"), most=LONGEST, text=text)
+        return _form("act", story, story.title, _("What do you do, or “say”?"), most=LONGEST, text=text)
 
-    def _branch(self, story: Story, _verb: str) -> Form:
-        return Form("branch", story, _("Name this place"), _("The branch's name"), most=LONGEST_BRANCH)
+    def _branch(self, story: Story, _verb: str) -> PersistentModal:
+        return _form("branch", story, _("Name this place"), _("The branch's name"), most=LONGEST_BRANCH)
 
-    def _note(self, story: Story, _verb: str) -> Form:
-        return Form("note", story, _("Pin a note"), _("What must never be forgotten"), most=LONGEST_NOTE)
+    def _note(self, story: Story, _verb: str) -> PersistentModal:
+        return _form("note", story, _("Pin a note"), _("What must never be forgotten"), most=LONGEST_NOTE)
 
     async def _card(self, interaction: discord.Interaction[Any], story: Story) -> LayoutView:
         """The story's status with the menus that fit the one who looks."""
@@ -199,6 +166,12 @@ class Menu:
         ]
         if options:
             card.row(ActionSelect(REMOVE, of, options, _("Players…")))
+
+
+def _form(kind: str, story: Story, title: str, label: str, *, most: int, text: str = "") -> PersistentModal:
+    """A modal with one text field."""
+    modal = PersistentModal(SENT_IN, f"{kind}:{story.id}", title=title)
+    return modal.add_text("text", label, max_length=most, multiline=most > 100, default=text)
 
 
 def _told(status: Status) -> str:

@@ -9,7 +9,7 @@ from bot.core.i18n import _
 from bot.core.text import shorten
 from bot.server.trick import Example
 from bot.server.tricks import LONGEST_EXAMPLE, LONGEST_INSTRUCTION, LONGEST_NAME, Tricks
-from bot.ui.views import HINT, LABEL, Modal
+from bot.ui.views import MAX_LABEL, MAX_PLACEHOLDER, Modal
 from cogs._access import managed_guild
 from cogs.trick.cards import new_trick_card, trick_card
 
@@ -17,10 +17,10 @@ from cogs.trick.cards import new_trick_card, trick_card
 def _lines(name: str, label: str, longest: int, placeholder: str, default: str = "") -> discord.ui.TextInput[Any]:
     return discord.ui.TextInput(
         custom_id=name,
-        label=shorten(label, LABEL),
+        label=shorten(label, MAX_LABEL),
         style=discord.TextStyle.long,
         max_length=longest,
-        placeholder=shorten(placeholder, HINT) or None,
+        placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
         default=default or None,
     )
 
@@ -102,7 +102,7 @@ class NameModal(Modal):
         self._submit = submit
         self.name: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id="name",
-            label=shorten(_("What to call it"), LABEL),
+            label=shorten(_("What to call it"), MAX_LABEL),
             max_length=LONGEST_NAME,
             default=name[:LONGEST_NAME],
         )
