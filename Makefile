@@ -1,9 +1,9 @@
-# Every target stands alone: it makes .venv and installs what it needs first.
+# Every target works alone: it creates .venv and installs what it needs first.
 .PHONY: demo test check drills bench wheels constraints format screenshots catalogues
 PYTHON ?= python3
 BIN := .venv/bin
-# A file's tests share servers, so they stay together; `tests/sharing.py` says how many run at a time. Where an
-# environment forbids to keep compiled sources, every process that a test starts would compile the bot anew.
+# Tests of one file run in one process, because they share servers; `tests/sharing.py` sets the number of processes.
+# PYTHONDONTWRITEBYTECODE is cleared, or every process that a test starts would compile the bot again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile
 STAMP := .venv/installed
 
@@ -36,7 +36,7 @@ catalogues: $(STAMP)
 screenshots: $(STAMP)
 	$(BIN)/python -m docs.screenshots
 
-# From the index, or from wheels/ where that folder stands (`make wheels` fills it, for machines without network).
+# Install from wheels/ if that folder exists (`make wheels` fills it, for machines without network), else from the index.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Fewshot needs Python 3.11 or later; try: make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
