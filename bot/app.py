@@ -21,7 +21,7 @@ from bot.engine.launch import connected
 from bot.llm.client import ChatClient, connection
 from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
-from bot.play.history import Moving
+from bot.play.history import History
 from bot.play.scenarios import open_scenarios
 from bot.server.guilds import open_guilds
 from bot.server.health import open_health
@@ -34,7 +34,6 @@ from bot.server.tricks import Tricks
 from bot.services import Services
 from bot.storage.database import open_database
 from bot.storage.migrations import upgrade
-from bot.storytelling import DeskTeller
 from bot.tuning.providers import open_workshop
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
@@ -74,7 +73,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
         for problem in (*templates.problems.values(), *scenarios.problems.values()):
             _log.error("%s", problem)
-        adventures = Adventures(database, DeskTeller(gateway, prompts), scenarios, settings.story_tokens)
+        adventures = Adventures(database, gateway, prompts, scenarios, settings.story_tokens)
         stack.push_async_callback(adventures.close)
         workshop = await stack.enter_async_context(
             open_workshop(settings, database, gateway, ledger, prompts, templates.templates)
@@ -94,7 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             guilds=guilds,
             tricks=Tricks(database, templates.templates),
             adventures=adventures,
-            history=Moving(database, adventures),
+            history=History(database, adventures),
             tuning=workshop.tuning,
             workshop=workshop,
             privacy=privacy,

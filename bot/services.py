@@ -7,7 +7,7 @@ from bot.answers.service import Answers
 from bot.core.settings import Settings
 from bot.llm.template_registry import TemplateRegistry
 from bot.play.adventures import Adventures
-from bot.play.history import Moving
+from bot.play.history import History
 from bot.server.guilds import Guilds
 from bot.server.health import Health
 from bot.server.ledger import Ledger
@@ -37,7 +37,7 @@ class Services:
     guilds: Guilds
     tricks: Tricks
     adventures: Adventures
-    history: Moving
+    history: History
     tuning: Tuning
     workshop: Workshop
     privacy: Privacy

@@ -1,16 +1,18 @@
-"""The adventure: a story is a tree of turns, played by several people, and nothing they wrote is ever lost.
+"""Adventures: stories that several people play, turn by turn. A story is a tree of turns; its head is the newest turn.
 
-`scenarios`   the stories that can be started, and the frame that a story keeps of its own
-`words`       what a player typed as an action; `dice` rolls what it asks for
-`adventures`  what people can do with a story, from the start to the end; `rights` says who
-`moving`      undo, retry, the arrows and switch as moves of the head in the tree, and votes for them
-`taking`      one turn at a time, in order of arrival; stored before the model is asked, completed after
-`prompting`   the prompt of a turn within its budget; `memory` the summaries that stand for older turns
-`telling`     what is needed from outside: somebody who tells the story, somewhere to show it
-`records`     the records that are handed out
-`shape`       the tree as rows and columns; `transcript` a path as Markdown
+`scenarios`      the stories that can be started, from the files in `templates/adventures`
+`action_parser`  what a player typed, as an action; dice rolls
+`adventures`     what people can do with a story; `permissions` says who may
+`history`        undo, retry, the arrows and switch: moves of the head in the tree, and votes for them
+`turn_queue`     one turn at a time, in order of arrival: stored before the model is asked, completed after
+`memory`         the prompt of a turn within its token budget, and summaries of older turns
+`tree_layout`    the tree as rows and columns of a picture
 
-A turn waits in line, then gets its place below the head and is open, then is done. The database holds each step, so
-after a crash an open turn or a line says what was interrupted, and the next thing said there offers to go on.
-Imports discord nowhere: people, servers, channels and messages are ids here.
+A turn is waiting, then open (it has its place below the head and no reply yet), then done. The database holds each
+step, so that after a crash it says which turns were interrupted. This package does not import discord: people,
+servers, channels and messages are ids here. It exports the storage records that cogs need.
 """
+
+from bot.storage.stories import ENDED, OPEN, PAUSED, RUNNING, Branch, Player, Story, Turn
+
+__all__ = ["ENDED", "OPEN", "PAUSED", "RUNNING", "Branch", "Player", "Story", "Turn"]

@@ -1,38 +1,40 @@
-"""Adventures: what people can do with the stories of a server, from the start to the end."""
+"""What people can do with the stories of a server, from the start to the end."""
 
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import time
 
+from bot.core.caller import Caller
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_
 from bot.core.text import shorten
-from bot.llm.request import Request
-from bot.play import action_parser as words
-from bot.play import permissions as rights
-from bot.play.interfaces import Payer, Screen, Teller, Told, TurnView
-from bot.play.memory import Memory
-from bot.play.permissions import Person
-from bot.play.prompting import messages_of, tokens_of
+from bot.llm.completion import Answer
+from bot.play.action_parser import CONTINUE, Action, parse_action, player_name
+from bot.play.memory import Memory, count_tokens, messages_of
+from bot.play.permissions import check_leader, check_player, is_leader
 from bot.play.scenarios import Scenarios
-from bot.play.turn_queue import EnqueueResult, Taking
+from bot.play.turn_queue import EnqueueResult, MessageView, TurnQueue, TurnView
+from bot.server.model_gateway import ModelGateway
+from bot.server.prompts import Prompts
 from bot.storage import stories
 from bot.storage.database import Database
 from bot.storage.stories import ENDED, PAUSED, RUNNING, Branch, NewTurn, Note, Player, Story, Turn
 
-# The scenario that the stand-in can play.
-ROOM = "room"
-MOST_NOTES, LONGEST_NOTE = 10, 300
-MOST_BRANCHES, LONGEST_BRANCH = 25, 40
+# The scenario that works without a model.
+RULE_BASED_SCENARIO = "room"
+MAX_NOTES, MAX_NOTE = 10, 300
+MAX_BRANCHES, MAX_BRANCH = 25, 40
+# Turns that a recap reads at most.
+RECAP_TURNS = 60
 NO_STORY = N_("No story is being played here. Start one with /adventure start.")
 OVER = N_("This story has ended. /adventure resume takes it up again.")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a story stands. `tokens` is what the next turn's prompt takes, of `budget`."""
+    """The status of a story. The next turn's prompt takes `tokens` of `budget`."""
 
     story: Story
     players: Sequence[Player]
@@ -43,112 +45,50 @@ class Status:
 
 
 class Adventures:
-    """All stories; one for the process. Whoever acts is a `Person`, wherever is a channel's id."""
+    """All stories; one for the process. `budget` is the most tokens of a prompt."""
 
-    def __init__(self, database: Database, teller: Teller, scenarios: Scenarios, budget: int) -> None:
-        self._database, self._teller, self._budget = database, teller, budget
+    def __init__(
+        self, database: Database, gateway: ModelGateway, prompts: Prompts, scenarios: Scenarios, budget: int
+    ) -> None:
+        self._database, self._gateway, self._budget = database, gateway, budget
         self.scenarios = scenarios
-        self.memory = Memory(database, teller, scenarios, budget)
-        room = scenarios.by_name.get(ROOM)
-        without = NoModelError(
-            "No language model is connected; without one I can play only “{title}”.", title=room.title if room else ROOM
+        self.memory = Memory(database, gateway, scenarios, budget)
+        room = scenarios.by_name.get(RULE_BASED_SCENARIO)
+        without_model = NoModelError(
+            "No language model is connected; without one I can play only “{title}”.",
+            title=room.title if room else RULE_BASED_SCENARIO,
         )
-        self.taking = Taking(database, teller, self.memory, budget, without)
-        self._chance = random.SystemRandom()
+        self.queue = TurnQueue(database, gateway, prompts, self.memory, without_model)
+        self._rng = random.SystemRandom()
 
     async def close(self) -> None:
-        """Stop telling; what is under way gets a moment, the rest stays open."""
-        await self.taking.close()
+        """Stop replying. Current turns get a moment to finish; the others stay open."""
+        await self.queue.close()
         await self.memory.close()
 
-    # Finding.
+    # Find.
 
-    async def here(self, channel_id: int) -> Story | None:
-        """The story that is played or paused in a channel."""
+    async def active_in(self, channel_id: int) -> Story | None:
+        """The running or paused story of a channel."""
         return await stories.story_in_channel(self._database, channel_id)
 
-    async def played(self, channel_id: int) -> Story:
-        """The same; raises `NotFoundError` where there is none."""
-        story = await self.here(channel_id)
+    async def require_active(self, channel_id: int) -> Story:
+        """The running or paused story of a channel. Raises `NotFoundError` where there is none."""
+        story = await self.active_in(channel_id)
         if story is None:
             last = await stories.story_in_channel(self._database, channel_id, ENDED)
             raise NotFoundError(OVER if last else NO_STORY)
         return story
 
-    async def told_by(self, message_id: int) -> Story | None:
-        """The story that a message of ours shows, or showed."""
-        turn = await stories.turn_of_message(self._database, message_id)
-        return await stories.find_story(self._database, turn.story_id) if turn else None
-
-    async def recent(self, most: int) -> list[Story]:
-        """The running stories that were played last."""
-        return await stories.newest_running_stories(self._database, most)
-
-    async def scene(self, story: Story, turn: Turn | None = None) -> TurnView:
-        """The story's newest turn, or `turn`, as it stands; with all that wait where the story has stopped."""
-        story = await stories.find_story(self._database, story.id) or story
-        if turn is None and story.head is not None:
-            turn = await stories.find_turn(self._database, story.head)
-        waiting: tuple[Turn, ...] = ()
-        problem = ""
-        if await self.taking.stopped(story):
-            waiting = tuple(await stories.waiting_turns(self._database, story.id))
-            problem = self.taking.seat(story.id).problem
-        if turn is None:
-            return TurnView(story, None, waiting=waiting)
-        places = await stories.sibling_turns(self._database, turn)
-        return TurnView(
-            story, turn, places.index(turn.id) + 1, len(places), problem if turn.reply is None else "", waiting
-        )
-
-    async def post(self, scene: TurnView, screen: Screen) -> int:
-        """Show a scene anew below everything else, and know its message as the story's."""
-        message = await screen.show(scene)
-        await self.shown(scene, message)
-        return message
-
-    async def shown(self, scene: TurnView, message_id: int) -> None:
-        """Know the message that shows a scene."""
-        if scene.turn is None:
-            await stories.set_story_message(self._database, scene.story.id, message_id)
-        else:
-            await stories.set_turn_message(self._database, scene.turn.id, message_id)
-
-    # Playing.
-
-    async def start(self, guild_id: int | None, channel_id: int, person: Person, scenario_name: str) -> Story:
-        """Begin a story in a channel; raises `InputError` where one is played there."""
-        scenario, now = self.scenarios.get(scenario_name), time()
-        story = Story(
-            secrets.token_urlsafe(6), guild_id, channel_id, scenario.name, scenario.title, scenario.frame.to_json(),
-            RUNNING, False, person.id, None, None, now, now,
-        )  # fmt: skip
-        if not await stories.add_story(self._database, story):
-            raise InputError(
-                "A story is being played here already. End it with /adventure end, or start one elsewhere."
-            )
+    async def require_latest(self, channel_id: int) -> Story:
+        """The story of a channel, or the last one that ended there. Raises `NotFoundError` where there is none."""
+        story = await self.active_in(channel_id) or await stories.story_in_channel(self._database, channel_id, ENDED)
+        if story is None:
+            raise NotFoundError(NO_STORY)
         return story
 
-    async def act(self, story: Story, person: Person, text: str, event_id: int | None, screen: Screen) -> EnqueueResult:
-        """A player's turn. Raises `InputError` for words that cannot be used, `NotAllowedError`, or `FullError`."""
-        return await self._arrive(story, person, words.read(text, self._chance), event_id, screen)
-
-    async def go_on(self, story: Story, person: Person, event_id: int | None, screen: Screen) -> EnqueueResult:
-        """A turn in which the player lets the story go on."""
-        return await self._arrive(story, person, words.Action(words.CONTINUE, ""), event_id, screen)
-
-    async def _arrive(
-        self, story: Story, person: Person, action: words.Action, event_id: int | None, screen: Screen
-    ) -> EnqueueResult:
-        name = words.name_of(person.name)
-        new = NewTurn(story.id, action.kind, event_id, person.id, name, action.words, action.dice)
-        async with self.taking.seat(story.id).lock:
-            story = await self.running(story.id)
-            await self.refuse_unless_player(story, person)
-            return await self.taking.arrive(story, new, screen)
-
-    async def running(self, story_id: str) -> Story:
-        """The story as it stands now; raises `NotFoundError` or `InputError` where it cannot be played on."""
+    async def require_running(self, story_id: str) -> Story:
+        """The story, read again. Raises `NotFoundError` where it has ended, `InputError` where it is paused."""
         story = await stories.find_story(self._database, story_id)
         if story is None:
             raise NotFoundError("This story is not kept any more.")
@@ -158,111 +98,165 @@ class Adventures:
             raise InputError("This story is paused. /adventure resume goes on with it.")
         return story
 
-    async def refuse_unless_player(self, story: Story, person: Person, *, known: bool = False) -> list[Player]:
-        """The story's players; raises `NotAllowedError` for who may not play, with `known` for who never has."""
+    async def story_of_message(self, message_id: int) -> Story | None:
+        """The story that one of the bot's messages belongs to."""
+        turn = await stories.turn_of_message(self._database, message_id)
+        return await stories.find_story(self._database, turn.story_id) if turn else None
+
+    async def recently_played(self, most: int) -> list[Story]:
+        """The running stories with the newest turns."""
+        return await stories.newest_running_stories(self._database, most)
+
+    async def check_player(self, story: Story, caller: Caller, *, must_have_played: bool = False) -> list[Player]:
+        """The story's players. Raises `NotAllowedError` for a caller who may not play."""
         there = await stories.players_of(self._database, story.id)
-        rights.refuse_unless_player(person, story, there)
-        if known and not rights.leads(person, story) and all(player.user_id != person.id for player in there):
+        check_player(caller, story, there)
+        if must_have_played and not is_leader(caller, story) and all(one.user_id != caller.user_id for one in there):
             raise NotAllowedError("Only those who play in this story may do that; say something in it first.")
         return there
 
-    # Leading.
+    # Show.
 
-    async def set_state(self, story: Story, person: Person, state: str) -> None:
-        """Pause, resume or end a story; for those who lead it."""
-        rights.refuse_unless_leading(person, story)
-        if not await stories.set_story_state(self._database, story.id, state):
-            raise InputError("Another story is being played here by now; end that one first.")
-        # Turns may have been left in line; the next look at the story finds out.
-        self.taking.seat(story.id).stopped = None
-        if state == ENDED:
-            self.taking.leave(story.id)
+    async def view_of_head(self, story: Story) -> TurnView:
+        """The story's newest turn with its siblings counted, and the waiting turns where the story has stopped."""
+        story = await stories.find_story(self._database, story.id) or story
+        turn = await stories.find_turn(self._database, story.head) if story.head is not None else None
+        waiting: tuple[Turn, ...] = ()
+        problem = ""
+        if await self.queue.is_stopped(story):
+            waiting = tuple(await stories.waiting_turns(self._database, story.id))
+            problem = self.queue.state(story.id).problem
+        if turn is None:
+            return TurnView(story, None, waiting=waiting)
+        siblings = await stories.sibling_turns(self._database, turn)
+        return TurnView(
+            story, turn, siblings.index(turn.id) + 1, len(siblings), problem if turn.reply is None else "", waiting
+        )
 
-    async def last(self, channel_id: int) -> Story:
-        """The story of a channel, or the last that was played there; raises `NotFoundError`."""
-        story = await self.here(channel_id) or await stories.story_in_channel(self._database, channel_id, ENDED)
-        if story is None:
-            raise NotFoundError(NO_STORY)
+    async def post(self, turn_view: TurnView, view: MessageView) -> None:
+        """Show a turn in a new message, and store that message as the story's newest."""
+        await self.set_message(turn_view, await view.post(turn_view))
+
+    async def set_message(self, turn_view: TurnView, message_id: int) -> None:
+        """Store which message shows a turn."""
+        if turn_view.turn is None:
+            await stories.set_story_message(self._database, turn_view.story.id, message_id)
+        else:
+            await stories.set_turn_message(self._database, turn_view.turn.id, message_id)
+
+    # Play.
+
+    async def start(self, guild_id: int | None, channel_id: int, caller: Caller, scenario_name: str) -> Story:
+        """Start a story in a channel. Raises `InputError` where another one is active there."""
+        scenario, now = self.scenarios.get(scenario_name), time()
+        story = Story(
+            secrets.token_urlsafe(6), guild_id, channel_id, scenario.name, scenario.title, scenario.frame.to_json(),
+            RUNNING, False, caller.user_id, None, None, now, now,
+        )  # fmt: skip
+        if not await stories.add_story(self._database, story):
+            raise InputError(
+                "A story is being played here already. End it with /adventure end, or start one elsewhere."
+            )
         return story
 
-    async def set_locked(self, story: Story, person: Person, locked: bool) -> None:
-        """Keep everyone but those who lead from playing, or let them again."""
-        rights.refuse_unless_leading(person, story)
+    async def act(
+        self, story: Story, caller: Caller, text: str | None, event_id: int | None, view: MessageView
+    ) -> EnqueueResult:
+        """Add a player's turn; None as `text` lets the story continue. `event_id` is stored once.
+
+        Raises `InputError` for words that cannot be used, `NotAllowedError`, or `FullError`.
+        """
+        action = Action(CONTINUE, "") if text is None else parse_action(text, self._rng)
+        name = player_name(caller.name)
+        new = NewTurn(story.id, action.kind, event_id, caller.user_id, name, action.words, action.dice)
+        async with self.queue.state(story.id).lock:
+            story = await self.require_running(story.id)
+            await self.check_player(story, caller)
+            return await self.queue.enqueue(story, new, view)
+
+    # Moderate.
+
+    async def set_state(self, story: Story, caller: Caller, state: str) -> None:
+        """Pause, resume or end a story; only its leaders may."""
+        check_leader(caller, story)
+        if not await stories.set_story_state(self._database, story.id, state):
+            raise InputError("Another story is being played here by now; end that one first.")
+        # Turns may still be waiting: read it from the database again.
+        self.queue.state(story.id).stopped = None
+        if state == ENDED:
+            self.queue.forget(story.id)
+
+    async def set_locked(self, story: Story, caller: Caller, locked: bool) -> None:
+        """Let only the story's leaders play, or everyone again."""
+        check_leader(caller, story)
         await stories.set_story_locked(self._database, story.id, locked)
 
-    async def set_removed(self, story: Story, person: Person, player_id: int, removed: bool) -> None:
-        """Take a player out of the story, or let them in again; what they said stays."""
-        rights.refuse_unless_leading(person, story)
+    async def set_removed(self, story: Story, caller: Caller, player_id: int, removed: bool) -> None:
+        """Exclude a player from the story, or admit them again; their turns stay."""
+        check_leader(caller, story)
         await stories.set_player_removed(self._database, story.id, player_id, removed)
 
-    async def channel_gone(self, *channel_ids: int) -> None:
-        """A channel was deleted: its story ends there, and stays readable to nobody but the database."""
+    async def end_in_channels(self, *channel_ids: int) -> None:
+        """End the stories of deleted channels."""
         await stories.end_stories_in_channels(self._database, *channel_ids)
 
-    # Remembering.
+    # Branches, notes, and the story as a whole.
 
-    async def name_branch(self, story: Story, person: Person, name: str) -> Branch:
-        """Give the newest turn a name to switch to."""
-        await self.refuse_unless_player(story, person, known=True)
-        name = shorten(name.replace("`", "'"), LONGEST_BRANCH)
+    async def name_branch(self, story: Story, caller: Caller, name: str) -> Branch:
+        """Give the newest turn a name that one can switch to."""
+        await self.check_player(story, caller, must_have_played=True)
+        name = shorten(name.replace("`", "'"), MAX_BRANCH)
         if not name:
             raise InputError("Give the branch a name.")
-        branch = Branch(name, (await self.running(story.id)).head, person.id)
-        if not await stories.put_branch(self._database, story.id, branch, MOST_BRANCHES):
+        branch = Branch(name, (await self.require_running(story.id)).head, caller.user_id)
+        if not await stories.put_branch(self._database, story.id, branch, MAX_BRANCHES):
             raise InputError(
-                "A story has up to {most} branches; use the name of an old one for this place.", most=MOST_BRANCHES
+                "A story has up to {most} branches; use the name of an old one for this place.", most=MAX_BRANCHES
             )
         return branch
 
-    async def pin(self, story: Story, person: Person, text: str) -> None:
-        """Pin a note, which is then in every prompt."""
-        await self.refuse_unless_player(story, person, known=True)
+    async def pin(self, story: Story, caller: Caller, text: str) -> None:
+        """Pin a note, which every later prompt contains."""
+        await self.check_player(story, caller, must_have_played=True)
         text = " ".join(text.split())
-        if not text or len(text) > LONGEST_NOTE:
-            raise InputError("A note has 1 to {most} characters.", most=LONGEST_NOTE)
-        if not await stories.add_note(self._database, story.id, person.id, text, MOST_NOTES):
-            raise InputError("A story has up to {most} notes; unpin one first.", most=MOST_NOTES)
+        if not text or len(text) > MAX_NOTE:
+            raise InputError("A note has 1 to {most} characters.", most=MAX_NOTE)
+        if not await stories.add_note(self._database, story.id, caller.user_id, text, MAX_NOTES):
+            raise InputError("A story has up to {most} notes; unpin one first.", most=MAX_NOTES)
 
-    async def unpin(self, story: Story, person: Person, note_id: int) -> None:
-        """Take a note away: its writer may, and those who lead."""
+    async def unpin(self, story: Story, caller: Caller, note_id: int) -> None:
+        """Remove a note; its author and the story's leaders may."""
         for note in await stories.notes_of(self._database, story.id):
             if note.id == note_id:
-                if note.player_id != person.id:
-                    rights.refuse_unless_leading(person, story)
+                if note.player_id != caller.user_id:
+                    check_leader(caller, story)
                 await stories.remove_note(self._database, story.id, note_id)
 
     async def path(self, story: Story) -> list[Turn]:
-        """All turns of the path that is played, oldest first."""
+        """All turns from the opening to the head, oldest first."""
         return await stories.turn_path(self._database, story.head, whole=True)
 
     async def tree(self, story: Story) -> tuple[list[Turn], list[Branch]]:
-        """All turns with a place in the story, and the names of some."""
+        """All turns that have a place in the story, and the named branches."""
         return await stories.turn_tree(self._database, story.id), await stories.branches_of(self._database, story.id)
 
     async def status(self, story: Story) -> Status:
-        """How the story stands."""
+        """The status of a story."""
         pinned = await stories.notes_of(self._database, story.id)
         there = await stories.players_of(self._database, story.id)
-        request = await self._next_prompt(story)
         turn = await stories.find_turn(self._database, story.head) if story.head else None
-        return Status(story, there, turn.depth if turn else 0, pinned, tokens_of(request.messages), self._budget)
+        tokens = count_tokens((await self.memory.prompt(story, story.head)).messages)
+        return Status(story, there, turn.depth if turn else 0, pinned, tokens, self._budget)
 
-    async def recap(self, story: Story, person: Person) -> Told:
-        """The story so far, told by the model at the person's expense."""
-        summary, path = await self.memory.before(story.head, most=60)
-        told = "\n".join(
-            f"> {m['content']}" if m["role"] == "user" else m["content"] for t in path for m in messages_of(t)
-        )
+    async def recap(self, story: Story, caller: Caller) -> Answer:
+        """What happened so far, written by the model and charged to the caller."""
+        summary, path = await self.memory.load(story.head, most=RECAP_TURNS)
         if not path:
             raise InputError("Nothing has happened yet.")
-        # The recap's own words and the summary take their share of the budget; the newest turns get the rest.
-        values = {"before": summary or "Nothing.", "turns": told[-self._budget * 2 :]}
+        text = "\n".join(
+            f"> {m['content']}" if m["role"] == "user" else m["content"] for turn in path for m in messages_of(turn)
+        )
+        # Two characters per token of the budget for the newest turns; the rest is for the template and the summary.
+        values = {"before": summary or "Nothing.", "turns": text[-self._budget * 2 :]}
         request = self.scenarios.prompt("recap").fill(values)
-        return await self._teller.tell(request, Payer(person.id, story.guild_id, story.channel_id))
-
-    async def _next_prompt(self, story: Story) -> Request:
-        """The prompt that a short next turn would have."""
-        turn = await stories.find_turn(self._database, story.head) if story.head else None
-        if turn is None:
-            turn = Turn(0, story.id, None, 1, "", words.DO, None, 0, "", False, "", "", None, "", "", "", None, 0.0)
-        return await self.taking.request(story, replace(turn, reply=None))
+        return await self._gateway.ask(caller, request)

@@ -1,105 +1,178 @@
-"""The memory of a story: older turns become a summary, in the background, along the path that is played.
+"""The prompt of a turn within its token budget, and the summaries that replace older turns in it.
 
-A summary stands for the path down to one turn and is kept with that turn. So undo and switch find the right one by
-walking up from the head, and a branch shares the summaries of what it shares.
+A prompt is the scenario's frame, the summary and the pinned notes, then the newest turns. Everything before the
+newest turns is byte for byte the same from turn to turn until a summary or a note changes, so that a provider's
+prompt cache hits. Where turns are left out before a summary replaces them, they are left out in blocks, so that the
+beginning changes once in eight turns.
+
+A summary covers the path down to one turn and is stored with that turn. Undo and switch find the right one by
+walking up from the head, and branches share the summaries of their common path. Summaries are written in the
+background.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from bot.core.caller import SERVER, Caller
 from bot.core.errors import FewshotError
 from bot.core.text import shorten
-from bot.play.action_parser import line_of
-from bot.play.interfaces import Payer, Teller
-from bot.play.prompting import messages_of, tokens_of
-from bot.play.scenarios import Scenarios
+from bot.llm.request import Message, Request
+from bot.play.action_parser import user_message
+from bot.play.scenarios import Frame, Scenarios
+from bot.server.model_gateway import ModelGateway
 from bot.storage import stories
 from bot.storage.database import Database
 from bot.storage.stories import Story, Turn
 
 _log = logging.getLogger(__name__)
-# Shares of the budget: turns without a summary that make it time for one, and those that stay in their own words.
-FULL, KEPT = 0.6, 0.25
-# Characters of a summary; a model that writes more is cut.
-LONGEST = 3_000
-# Turns until a summary that failed is tried again.
-PATIENCE = 5
-# What stands for the summary where there is none yet.
+SO_FAR_PROMPT = "What happened so far:"
+PINNED_PROMPT = "Notes that the players pinned:"
+ACKNOWLEDGED_PROMPT = "I keep that in mind. The story goes on."
+# The summary's place in its own prompt while there is none.
 NOTHING_YET_PROMPT = "Nothing yet."
+# Turns that leave the prompt together.
+BLOCK = 8
+# UTF-8 bytes per token: overestimates English, about right for scripts of three bytes per character. Fixed, because
+# the client's learned ratio changes, and a change would move the beginning of the prompt.
+BYTES_PER_TOKEN = 3
+# Tokens that a message takes besides its text.
+TOKENS_PER_MESSAGE = 4
+# Turns read at most; the budget leaves out more than that long before.
+MAX_PATH = 400
+# Shares of the budget: unsummarized turns that start a summary, and the newest turns that it leaves out.
+SUMMARIZE_ABOVE, KEEP = 0.6, 0.25
+# Characters of a summary; a longer one is cut.
+MAX_SUMMARY = 3_000
+# Turns between a failed summary and the next attempt.
+RETRY_AFTER = 5
+
+
+def count_tokens(messages: Iterable[Mapping[str, str]]) -> int:
+    """The tokens that `messages` count against the budget."""
+    return sum(len(message["content"].encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE for message in messages)
+
+
+def messages_of(turn: Turn) -> list[Message]:
+    """The player's message, and the reply where there is one."""
+    action = {"role": "user", "content": user_message(turn)}
+    return [action] if turn.reply is None else [action, {"role": "assistant", "content": turn.reply}]
+
+
+def build_prompt(frame: Frame, summary: str, pinned: Sequence[str], path: Sequence[Turn], budget: int) -> Request:
+    """The request for the last turn of `path`, which has no reply yet; `budget` in tokens.
+
+    The last turn is always sent, also where it alone exceeds the budget. Summary and notes come from what people
+    wrote, so they are a user message.
+    """
+    parts = [f"{SO_FAR_PROMPT}\n{summary}"] if summary else []
+    parts += ["\n".join([PINNED_PROMPT, *(f"- {note}" for note in pinned)])] if pinned else []
+    start = list(frame.messages)
+    if parts:
+        start += [
+            {"role": "user", "content": "\n\n".join(parts)},
+            {"role": "assistant", "content": ACKNOWLEDGED_PROMPT},
+        ]
+    newest = newest_within(path, budget - count_tokens(start))
+    messages = [message for turn in newest for message in messages_of(turn)]
+    return Request((*start, *messages), frame.parameters, "adventure", frame.examples)
+
+
+def newest_within(path: Sequence[Turn], budget: int) -> Sequence[Turn]:
+    """The newest turns of `path` that take at most `budget` tokens, and always the last one.
+
+    Where some are left out, the cut is at the end of a block, unless that would drop half of what fits.
+    """
+    first, left = len(path), budget
+    for number in range(len(path) - 1, -1, -1):
+        left -= count_tokens(messages_of(path[number]))
+        if left < 0:
+            break
+        first = number
+    boundary = next((at for at in range(first, len(path)) if path[at].depth % BLOCK == 1), len(path))
+    if first > 0 and boundary - first <= (len(path) - first) // 2:
+        first = boundary
+    return path[min(first, len(path) - 1) :]
 
 
 class Memory:
-    """Writes summaries; one for the process."""
+    """Builds prompts and writes summaries; one for the process. `budget` in tokens."""
 
-    def __init__(self, database: Database, teller: Teller, scenarios: Scenarios, budget: int) -> None:
-        self._database, self._teller, self._scenarios, self._budget = database, teller, scenarios, budget
+    def __init__(self, database: Database, gateway: ModelGateway, scenarios: Scenarios, budget: int) -> None:
+        self._database, self._gateway, self._scenarios, self._budget = database, gateway, scenarios, budget
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._pauses: dict[str, int] = {}
+        # By story: turns until a failed summary is tried again.
+        self._delays: dict[str, int] = {}
 
-    async def before(self, head: int | None, *, most: int | None = None) -> tuple[str, list[Turn]]:
-        """The summary of the beginning of the path to `head`, empty where there is none, and the turns after it."""
+    async def load(self, head: int | None, *, most: int | None = None) -> tuple[str, list[Turn]]:
+        """The newest summary on the path to `head` (empty where there is none), and the turns after it."""
         path = await stories.turn_path(self._database, head, most=most)
         summary = await stories.summary_at(self._database, path[0].id) if path else None
         return (summary, path[1:]) if summary is not None else ("", path)
 
-    def remember(self, story: Story, head: int, tokens: int) -> None:
-        """See in the background whether the path to `head`, whose prompt took `tokens`, wants a summary.
+    async def prompt(self, story: Story, head: int | None) -> Request:
+        """The request for the reply to the turn `head`."""
+        summary, path = await self.load(head, most=MAX_PATH)
+        pinned = [note.text for note in await stories.notes_of(self._database, story.id)]
+        return build_prompt(Frame.from_json(story.frame), summary, pinned, path, self._budget)
 
-        One is written at a time for a story. A short prompt costs no look at the database.
+    def schedule_summary(self, story: Story, head: int, tokens: int) -> None:
+        """Summarize the path to `head` in the background if its prompt, of `tokens`, is near the budget.
+
+        A story has one such task at a time. A short prompt causes no database query.
         """
-        if story.id in self._running or tokens <= self._budget * FULL:
+        if story.id in self._running or tokens <= self._budget * SUMMARIZE_ABOVE:
             return
-        if self._pauses.get(story.id, 0) > 0:
-            self._pauses[story.id] -= 1
+        if self._delays.get(story.id, 0) > 0:
+            self._delays[story.id] -= 1
             return
-        task = asyncio.create_task(self._remember(story, head), name="summarise-a-story")
+        task = asyncio.create_task(self._summarize(story, head), name="summarize-story")
         self._running[story.id] = task
         task.add_done_callback(lambda _: self._running.pop(story.id, None))
 
-    async def settled(self) -> None:
+    async def wait(self) -> None:
         """Wait until no summary is being written."""
         while self._running:
             await asyncio.wait(set(self._running.values()))
 
     async def close(self) -> None:
-        """Stop; what was being summarised is summarised another time."""
+        """Cancel the tasks; a later turn starts their summaries again."""
         for task in list(self._running.values()):
             task.cancel()
-        await self.settled()
+        await self.wait()
 
-    async def _remember(self, story: Story, head: int) -> None:
-        """Summarise until what is left in its own words is short enough. A failure is logged and tried again later."""
+    async def _summarize(self, story: Story, head: int) -> None:
+        """Add turns to the summary until the others are short enough. Logs a failure; a later turn tries again."""
         try:
-            while (work := await self._due(head)) is not None:
-                summary, old = work
-                text = await self._written(story, summary, old)
+            while (due := await self._due(head)) is not None:
+                summary, old = due
+                text = await self._write_summary(story, summary, old)
                 if not await stories.add_summary(self._database, text, old, summary):
-                    return  # A player was forgotten meanwhile; the next turn makes it anew, without their words.
+                    return  # A player was forgotten meanwhile: the next turn starts over without their words.
         except FewshotError as error:
-            self._pauses[story.id] = PATIENCE
-            _log.warning("a story could not be summarised: %s", error)
+            self._delays[story.id] = RETRY_AFTER
+            _log.warning("a story could not be summarized: %s", error)
 
     async def _due(self, head: int) -> tuple[str, Sequence[Turn]] | None:
-        """The last summary and the turns to add to it; None where there are not enough of them."""
-        summary, path = await self.before(head)
-        sizes = [tokens_of(messages_of(turn)) for turn in path]
-        if sum(sizes) <= self._budget * FULL:
+        """The last summary and the turns to add to it; None where there are too few."""
+        summary, path = await self.load(head)
+        sizes = [count_tokens(messages_of(turn)) for turn in path]
+        if sum(sizes) <= self._budget * SUMMARIZE_ABOVE:
             return None
-        kept, last = self._budget * KEPT, len(path) - 1
+        kept, last = self._budget * KEEP, len(path) - 1
         while last > 0 and (kept := kept - sizes[last]) >= 0:
             last -= 1
-        # The request itself must fit too: after long failures the rest is summarised in several steps.
-        end, room = 0, self._budget * (1 - KEPT)
-        while end < last and (end == 0 or room >= sizes[end]):
-            room -= sizes[end]
+        # The request for the summary has to fit too: after many failures the rest takes several requests.
+        end, left = 0, self._budget * (1 - KEEP)
+        while end < last and (end == 0 or left >= sizes[end]):
+            left -= sizes[end]
             end += 1
         return (summary, path[:end]) if end else None
 
-    async def _written(self, story: Story, summary: str, old: Sequence[Turn]) -> str:
-        told = "\n".join(f"> {line_of(turn)}\n{turn.reply or ''}" for turn in old)
-        request = self._scenarios.prompt("summary").fill({"before": summary or NOTHING_YET_PROMPT, "turns": told})
-        # The server pays for its story's memory; in direct messages the one who started it does.
-        payer = Payer(0 if story.guild_id else story.starter_id, story.guild_id, story.channel_id)
-        answer = await self._teller.tell(request, payer)
-        return answer.text if len(answer.text) <= LONGEST else shorten(answer.text, LONGEST)
+    async def _write_summary(self, story: Story, summary: str, old: Sequence[Turn]) -> str:
+        text = "\n".join(f"> {user_message(turn)}\n{turn.reply or ''}" for turn in old)
+        request = self._scenarios.prompt("summary").fill({"before": summary or NOTHING_YET_PROMPT, "turns": text})
+        # Charged to the server alone; in direct messages to the person who started the story.
+        caller = Caller(SERVER if story.guild_id else story.starter_id, story.guild_id, story.channel_id)
+        answer = await self._gateway.ask(caller, request, cache=caller.user_id != SERVER)
+        return answer.text if len(answer.text) <= MAX_SUMMARY else shorten(answer.text, MAX_SUMMARY)

@@ -1,7 +1,7 @@
-"""Scenarios: the files in `templates/adventures`, and the frame that a story keeps of its own.
+"""Scenarios: the files in `templates/adventures`, and the copy of one that a story stores.
 
-A scenario is a chat template with a `title`: a system message, three to five example turns, and last the pair
-whose answer is the opening. A story takes all of it along, so that it outlives the file.
+A scenario is a chat template with a `title`: a system message, three to five example turns, and last the pair whose
+answer is the opening. A story stores a copy, its frame, so that the file can be changed or deleted.
 """
 
 import json
@@ -14,13 +14,14 @@ from bot.core.errors import NotFoundError, TemplateError
 from bot.llm.request import Message
 from bot.llm.template import ChatTemplate
 
-LEAST_EXAMPLES, MOST_EXAMPLES = 3, 5
-LONGEST_TITLE = 80
+MIN_EXAMPLES, MAX_EXAMPLES = 3, 5
+# Characters; a thread's name takes 100.
+MAX_TITLE = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands at the beginning of every prompt of a story. `examples` counts its example turns."""
+    """The beginning of every prompt of a story. `examples` counts its example turns."""
 
     messages: tuple[Message, ...]
     parameters: Mapping[str, Any]
@@ -28,24 +29,24 @@ class Frame:
 
     @property
     def opening(self) -> str:
-        """What the players read first."""
+        """The first message of the story."""
         return self.messages[-1]["content"]
 
     def to_json(self) -> str:
-        """The frame as a story keeps it."""
+        """The frame as JSON, as the database stores it."""
         data = {"messages": self.messages, "parameters": dict(self.parameters), "examples": self.examples}
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The frame that a story kept."""
+        """Read a stored frame."""
         data = json.loads(text)
         return cls(tuple(data["messages"]), data["parameters"], data["examples"])
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story that can be started: its file's name, its title, a line about it, its frame."""
+    """A story that can be started: the name of its file, its title, one sentence about it, its frame."""
 
     name: str
     title: str
@@ -55,9 +56,9 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """All scenarios by name; `summary` and `recap` are the prompts of a story's memory.
+    """All scenarios by name, and the templates `summary` and `recap` in `prompts`.
 
-    `problems` are the sentences about files that could not be used.
+    `problems` has a sentence for each file that could not be used.
     """
 
     by_name: Mapping[str, Scenario]
@@ -65,7 +66,7 @@ class Scenarios:
     problems: Mapping[str, str]
 
     def prompt(self, name: str) -> ChatTemplate:
-        """The memory's prompt called `name`: summary or recap. Raises `TemplateError` where its file is broken."""
+        """The template `summary` or `recap`. Raises `TemplateError` where its file is broken."""
         if name not in self.prompts:
             if name in self.problems:
                 raise TemplateError(self.problems[name])
@@ -73,7 +74,7 @@ class Scenarios:
         return self.prompts[name]
 
     def get(self, name: str) -> Scenario:
-        """The scenario called `name`, or with that title; raises `NotFoundError` that lists the titles."""
+        """The scenario with this name or title, in any case. Raises `NotFoundError`, which lists the titles."""
         wanted = name.strip().casefold()
         for scenario in self.by_name.values():
             if wanted in (scenario.name.casefold(), scenario.title.casefold()):
@@ -82,16 +83,16 @@ class Scenarios:
         raise NotFoundError("There is no such scenario; there are {titles}.", titles=titles)
 
     def suggested(self, typed: str) -> list[Scenario]:
-        """Those whose title or subject holds what was `typed`, by title, 25 at most as Discord shows no more."""
+        """The scenarios whose title, name or description contains `typed`, by title: at most 25, Discord's limit."""
         wanted = typed.strip().casefold()
         found = [one for one in self.by_name.values() if wanted in f"{one.title} {one.name} {one.about}".casefold()]
         return sorted(found, key=lambda one: one.title)[:25]
 
 
 def open_scenarios(folder: Path) -> Scenarios:
-    """The scenarios in `folder`, and the memory's prompts in `memory` below it. Reads files.
+    """Read the scenarios in `folder`, and the templates in its subfolder `memory`.
 
-    A file that is broken is named in `problems`, and the others serve.
+    A broken file is named in `problems`; the others are used.
     """
     scenarios: dict[str, Scenario] = {}
     prompts: dict[str, ChatTemplate] = {}
@@ -110,7 +111,7 @@ def open_scenarios(folder: Path) -> Scenarios:
 
 
 def _scenario(path: Path) -> Scenario:
-    """The scenario in a file; raises `TemplateError`."""
+    """Read one scenario. Raises `TemplateError`."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -118,9 +119,9 @@ def _scenario(path: Path) -> Scenario:
     except ValueError:
         raise TemplateError("The scenario {file} is not JSON in UTF-8.", file=path.name) from None
     title = data.pop("title", None) if isinstance(data, dict) else None
-    if not isinstance(title, str) or not 0 < len(title) <= LONGEST_TITLE:
+    if not isinstance(title, str) or not 0 < len(title) <= MAX_TITLE:
         raise TemplateError(
-            'The scenario {file} needs a "title" of up to {most} characters.', file=path.name, most=LONGEST_TITLE
+            'The scenario {file} needs a "title" of up to {most} characters.', file=path.name, most=MAX_TITLE
         )
     template = ChatTemplate.from_dict(data, name=path.stem, source=path.name)
     examples = len(template.examples) - 1
@@ -128,11 +129,11 @@ def _scenario(path: Path) -> Scenario:
         raise TemplateError(
             "The scenario {file} must begin with a system message and end with its opening.", file=path.name
         )
-    if not LEAST_EXAMPLES <= examples <= MOST_EXAMPLES:
+    if not MIN_EXAMPLES <= examples <= MAX_EXAMPLES:
         raise TemplateError(
             "The scenario {file} needs {least} to {most} example turns before its opening.",
             file=path.name,
-            least=LEAST_EXAMPLES,
-            most=MOST_EXAMPLES,
+            least=MIN_EXAMPLES,
+            most=MAX_EXAMPLES,
         )
     return Scenario(path.stem, title, template.about, Frame(template.messages, template.parameters, examples))

@@ -1,17 +1,17 @@
-"""The shape of a story's tree, as rows and columns for a picture."""
+"""The layout of a story's tree for a picture: a column per depth, rows from top to bottom."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.storage.stories import Branch, Turn
 
-# More turns than this would be a picture of dust; the newest are drawn.
-MOST = 150
+# The newest turns that are drawn: the dots of more would be too small to see.
+MAX_NODES = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A turn in the picture: its column is the depth, `row` its place from the top; `parent` is another's index."""
+    """A turn in the picture: `column` is its depth, `row` counts from the top, `parent` is an index of the list."""
 
     column: int
     row: float
@@ -22,31 +22,31 @@ class Node:
     open: bool
 
 
-def shape(tree: Sequence[Turn], named: Sequence[Branch], head: int | None) -> list[Node]:
-    """The newest turns of `tree` (parents before children) as nodes; leaves take rows, parents stand between them."""
-    shown = list(tree)[-MOST:]
-    index = {turn.id: number for number, turn in enumerate(shown)}
-    names: dict[int | None, str] = {}
-    for branch in named:
-        names[branch.turn_id] = f"{names[branch.turn_id]}, {branch.name}" if branch.turn_id in names else branch.name
-    rows = _rows([index.get(turn.parent_id or 0) for turn in shown])
+def layout(tree: Sequence[Turn], branches: Sequence[Branch], head: int | None) -> list[Node]:
+    """The newest turns of `tree` (parents before children): one row per leaf, parents centred on their children."""
+    newest = list(tree)[-MAX_NODES:]
+    index = {turn.id: number for number, turn in enumerate(newest)}
+    labels: dict[int | None, str] = {}
+    for branch in branches:
+        labels[branch.turn_id] = f"{labels[branch.turn_id]}, {branch.name}" if branch.turn_id in labels else branch.name
+    rows = _rows([index.get(turn.parent_id or 0) for turn in newest])
     path = _path(tree, head)
     return [
         Node(
             column=turn.depth,
             row=rows[number],
             parent=index.get(turn.parent_id or 0),
-            label=names.get(turn.id, ""),
+            label=labels.get(turn.id, ""),
             on_path=turn.id in path,
             head=turn.id == head,
             open=turn.reply is None,
         )
-        for number, turn in enumerate(shown)
+        for number, turn in enumerate(newest)
     ]
 
 
 def _path(tree: Sequence[Turn], head: int | None) -> set[int]:
-    """The ids of the turns down to `head`."""
+    """The ids of the turns on the path to `head`."""
     parents = {turn.id: turn.parent_id for turn in tree}
     path: set[int] = set()
     while head is not None and head in parents:
@@ -56,7 +56,7 @@ def _path(tree: Sequence[Turn], head: int | None) -> set[int]:
 
 
 def _rows(parents: Sequence[int | None]) -> list[float]:
-    """A row for each node: leaves from the top in the order of a walk, parents in the middle of their children."""
+    """The row of each node: leaves in depth-first order, parents at the mean of their children."""
     children: dict[int | None, list[int]] = {}
     for number, parent in enumerate(parents):
         children.setdefault(parent, []).append(number)
@@ -70,9 +70,9 @@ def _rows(parents: Sequence[int | None]) -> list[float]:
         if number not in children:
             rows[number] = float(leaves)
             leaves += 1
-    # Children stand behind their parents in the walk, so backwards each parent finds its children placed.
+    # Children come after their parents in this order, so in reverse each parent's children have their rows.
     for number in reversed(order):
         if number in children:
-            placed = [rows[child] for child in children[number]]
-            rows[number] = sum(placed) / len(placed)
+            below = [rows[child] for child in children[number]]
+            rows[number] = sum(below) / len(below)
     return rows

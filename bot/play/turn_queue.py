@@ -1,53 +1,101 @@
-"""Taking turns: one turn at a time in a story, in order of arrival.
+"""The turn queue: one turn at a time in a story, in order of arrival.
 
-Every turn is stored before anything else happens with it, and gets its place in the tree when its time comes. One
-task for a story tells turn after turn until nobody waits. A turn whose answer fails stays open, the story stops
-there, and those behind it go on waiting; after a crash the database says the same.
+Every turn is stored before anything else happens with it, and gets its place in the tree when it is next. One task
+per story asks the model for turn after turn until nobody waits. A turn whose reply fails stays open and stops the
+story; the turns behind it keep waiting. After a crash the database shows the same state.
 """
 
 import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, LimitError, NoModelError
 from bot.core.i18n import N_, guild_locale
-from bot.llm.request import Request
-from bot.play.interfaces import Payer, Screen, Shown, Teller, Told, TurnView
-from bot.play.memory import Memory
-from bot.play.prompting import prompt, tokens_of
-from bot.play.scenarios import Frame
+from bot.llm.completion import Answer
+from bot.play.memory import Memory, count_tokens
+from bot.server.model_gateway import ModelGateway
+from bot.server.prompts import Prompts
 from bot.storage import stories
 from bot.storage.database import Database
 from bot.storage.stories import OPEN, NewTurn, Story, Turn
 
 _log = logging.getLogger(__name__)
-# Turns that wait behind the one being told; who comes after them is told so.
-LINE = 3
-# A path is never read further up than this: where no summary could be made, the budget cuts long before.
-FURTHEST = 400
-# Seconds that stopping gives the turns under way, and then their last words.
-GRACE, LAST_WORDS = 5.0, 3.0
-# Seconds in which a turn whose last edit is made is put away too, also on a busy machine.
+# Turns that may wait behind the current one; the next player gets a sentence.
+MAX_WAITING = 3
+# Seconds that the current turns get when the bot stops, and then for showing that they were stopped.
+GRACE, LAST_EDIT = 5.0, 3.0
+# Seconds between the last edit of a turn and the end of its task, also on a busy machine.
 MOMENT = 1.0
 INTERRUPTED = N_("I was stopped in the middle of this turn.")
 STOPPING = N_("I am being restarted. This turn is kept; go on with it in a minute.")
 
 
 class FullError(LimitError):
-    """The line is as long as it may get."""
+    """`MAX_WAITING` turns wait already."""
 
 
 class BusyError(InputError):
-    """A turn is being told, and the story cannot be moved under it."""
+    """The model is writing a reply, so the head of the story cannot be moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """A turn as it is shown; `turn` is None for the opening of the story.
+
+    `number` of `count` is its position among its siblings; `problem` says why an open turn has no reply; `waiting`
+    are the turns behind it when the story has stopped.
+    """
+
+    story: Story
+    turn: Turn | None
+    number: int = 1
+    count: int = 1
+    problem: str = ""
+    waiting: tuple[Turn, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody has to press Retry or Go on: the newest turn is open, or turns wait behind it."""
+        return bool(self.waiting) or (self.turn is not None and self.turn.state == OPEN)
+
+
+class TurnMessage(Protocol):
+    """The message of a turn while the model writes the reply."""
+
+    @property
+    def message_id(self) -> int:
+        """The id of the message."""
+
+    def update(self, reply: str) -> None:
+        """Show the reply so far."""
+
+    async def finish(self, view: TurnView) -> int:
+        """Show the turn's final state with its buttons. Returns the message's id: a new one where it was deleted."""
+
+
+class MessageView(Protocol):
+    """Shows turns in channels; here so that this package need not import discord."""
+
+    async def open_turn(self, story: Story, turn: Turn, message_id: int | None) -> TurnMessage:
+        """Show a turn without a reply in the message `message_id`, or in a new one. The previous message loses its
+        buttons.
+
+        Raises a `FewshotError` where the channel cannot be written to.
+        """
+
+    async def post(self, view: TurnView) -> int:
+        """Show a turn with its buttons in a new message. Returns its id."""
 
 
 @dataclass(slots=True)
 class EnqueueResult:
-    """What became of a turn that arrived: `ahead` of it are so many; `stopped` where it waits for a push.
+    """What became of a new turn: `ahead` turns are before it; `stopped` says that the story has to be resumed.
 
-    `opened` is done once a turn with nobody ahead is shown, and raises where it could not be. A turn whose event
-    was `known` is the same turn again, and nothing was done.
+    `opened` is done once a turn with none ahead is shown, and raises where it could not be. `known` says that the
+    event of the turn was stored before, and nothing was done.
     """
 
     ahead: int = 0
@@ -58,8 +106,8 @@ class EnqueueResult:
 
 @dataclass(slots=True)
 class StoryState:
-    """What the process knows of a story that is played. `stopped` is None until the database was looked at; `fresh`
-    says that nobody has made a move, or voted for one, since the process began.
+    """What the process knows of a story. `stopped` is None until it is read from the database; `fresh` says that
+    nobody has moved the head, or voted for it, since the process started.
     """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -70,206 +118,210 @@ class StoryState:
     fresh: bool = True
 
 
-class Taking:
-    """Turn-taking for all stories; one for the process."""
+class TurnQueue:
+    """The queues of all stories; one for the process. `without_model` is shown where no model is connected."""
 
     def __init__(
-        self, database: Database, teller: Teller, memory: Memory, budget: int, without_model: FewshotError
+        self, database: Database, gateway: ModelGateway, prompts: Prompts, memory: Memory, without_model: FewshotError
     ) -> None:
-        self._database, self._teller, self._memory = database, teller, memory
-        self._budget, self._without_model = budget, without_model
-        self._seats: dict[str, StoryState] = {}
+        self._database, self._gateway, self._prompts = database, gateway, prompts
+        self._memory, self._without_model = memory, without_model
+        self._states: dict[str, StoryState] = {}
         self._closing = False
 
-    def seat(self, story_id: str) -> StoryState:
-        """What is known of a story; its lock keeps moves and arrivals apart."""
-        return self._seats.setdefault(story_id, StoryState())
+    def state(self, story_id: str) -> StoryState:
+        """The state of a story; its lock is held while a turn is added or the head is moved."""
+        return self._states.setdefault(story_id, StoryState())
 
-    def leave(self, story_id: str) -> None:
-        """Forget about a story that is not played any more."""
-        if not self.busy(story_id):
-            self._seats.pop(story_id, None)
+    def forget(self, story_id: str) -> None:
+        """Drop the state of a story that has ended."""
+        if not self.is_busy(story_id):
+            self._states.pop(story_id, None)
 
-    def busy(self, story_id: str) -> bool:
-        """Whether a turn of the story is being told."""
-        seat = self._seats.get(story_id)
-        return seat is not None and seat.worker is not None
+    def is_busy(self, story_id: str) -> bool:
+        """Whether the model is writing a reply in the story."""
+        state = self._states.get(story_id)
+        return state is not None and state.worker is not None
 
-    async def refuse_if_busy(self, story_id: str) -> None:
-        """Raises `BusyError` while a turn is being told.
+    async def check_idle(self, story_id: str) -> None:
+        """Raises `BusyError` while the model is writing a reply.
 
-        A turn has its buttons a moment before it is put away, so whoever is quick waits for that moment.
+        A turn has its buttons a moment before its task ends, so this waits for that moment.
         """
-        worker = self.seat(story_id).worker
+        worker = self.state(story_id).worker
         if worker is not None:
             await asyncio.wait({worker}, timeout=MOMENT)
-        if self.busy(story_id):
+        if self.is_busy(story_id):
             raise BusyError("A turn is being told; wait for its end.")
 
-    async def stopped(self, story: Story) -> bool:
-        """Whether the story wants a push: its newest turn is open, or turns wait, and nothing is being told."""
-        seat = self.seat(story.id)
-        if seat.stopped is None:
+    async def is_stopped(self, story: Story) -> bool:
+        """Whether the story has to be resumed: its newest turn is open, or turns wait, and no task is running."""
+        state = self.state(story.id)
+        if state.stopped is None:
             turn = await stories.find_turn(self._database, story.head) if story.head else None
-            open_ = turn is not None and turn.state == OPEN
-            seat.stopped = open_ or bool(await stories.waiting_turns(self._database, story.id))
-        return seat.stopped and seat.worker is None
+            is_open = turn is not None and turn.state == OPEN
+            state.stopped = is_open or bool(await stories.waiting_turns(self._database, story.id))
+        return state.stopped and state.worker is None
 
-    async def arrive(self, story: Story, new: NewTurn, screen: Screen) -> EnqueueResult:
-        """Store `new` and tell it when its time comes. The caller holds the seat's lock.
+    async def enqueue(self, story: Story, new: NewTurn, view: MessageView) -> EnqueueResult:
+        """Store `new`, and ask the model for its reply when it is next. The caller holds the story's lock.
 
-        Raises `FullError` with the words in it, so that they are not lost on their writer.
+        Raises `FullError`, whose sentence contains the words so that their author can copy them.
         """
-        self._refuse_if_closing()
-        stopped = await self.stopped(story)
-        seat = self.seat(story.id)
-        ahead = await stories.enqueue_turn(self._database, new, LINE + (not stopped and seat.worker is None))
+        self._check_open()
+        stopped = await self.is_stopped(story)
+        state = self.state(story.id)
+        ahead = await stories.enqueue_turn(self._database, new, MAX_WAITING + (not stopped and state.worker is None))
         if ahead == "known":
             return EnqueueResult(known=True)
         if ahead == "full":
             raise FullError(
-                "{n} turns wait already; say it again after them. You said: {words}", n=LINE, words=new.words[:1500]
+                "{n} turns wait already; say it again after them. You said: {words}",
+                n=MAX_WAITING,
+                words=new.words[:1500],
             )
         if stopped:
             return EnqueueResult(ahead=ahead + 1, stopped=True)
-        if seat.worker is not None:
+        if state.worker is not None:
             return EnqueueResult(ahead=ahead + 1)
-        return self.start(story, None, screen)
+        return self.start(story, None, view)
 
     def start(
-        self, story: Story, turn: Turn | None, screen: Screen, *, payer: int = 0, place: int | None = None
+        self, story: Story, turn: Turn | None, view: MessageView, *, payer: int = 0, message_id: int | None = None
     ) -> EnqueueResult:
-        """Tell `turn` (charged to `payer`, else to its player; in the message `place`), and then all that wait."""
-        self._refuse_if_closing()
-        seat = self.seat(story.id)
+        """Start the story's task with `turn`, then the turns that wait.
+
+        `turn` is charged to `payer`, by default to its player, and shown in the message `message_id`, by default in
+        a new one.
+        """
+        self._check_open()
+        state = self.state(story.id)
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        opened.add_done_callback(_heard)
-        seat.stopped, seat.votes = False, {}
-        with guild_locale():  # All see the turns, whoever's was the first.
-            worker = asyncio.create_task(self._work(story, seat, turn, screen, payer, place, opened), name="tell-turns")
-        worker.add_done_callback(_ended)
-        seat.worker = worker
+        opened.add_done_callback(_mark_retrieved)
+        state.stopped, state.votes = False, {}
+        with guild_locale():  # Everyone sees the turns, so they are in the server's language.
+            worker = asyncio.create_task(
+                self._run(story, state, turn, view, payer, message_id, opened), name="reply-to-turns"
+            )
+        worker.add_done_callback(_log_failure)
+        state.worker = worker
         return EnqueueResult(opened=opened)
 
     async def close(self) -> None:
-        """Take nothing new, give the turns under way a moment, then stop them; they stay open."""
+        """Refuse new turns, wait a moment for the current ones, then cancel them; they stay open."""
         self._closing = True
-        workers = {seat.worker for seat in self._seats.values() if seat.worker is not None}
+        workers = {state.worker for state in self._states.values() if state.worker is not None}
         if workers:
             _done, late = await asyncio.wait(workers, timeout=GRACE)
             for worker in late:
                 worker.cancel()
             if late:
-                await asyncio.wait(late, timeout=LAST_WORDS)
+                await asyncio.wait(late, timeout=LAST_EDIT)
 
-    def _refuse_if_closing(self) -> None:
+    def _check_open(self) -> None:
         if self._closing:
             raise BusyError("I am being restarted. Play on in a minute.")
 
-    async def _work(
+    async def _run(
         self,
         story: Story,
-        seat: StoryState,
+        state: StoryState,
         turn: Turn | None,
-        screen: Screen,
+        view: MessageView,
         payer: int,
-        place: int | None,
+        message_id: int | None,
         opened: "asyncio.Future[None]",
     ) -> None:
-        """Tell turn after turn; what goes wrong leaves the story stopped."""
-        seat.stopped, seat.problem = True, INTERRUPTED
+        """Reply to turn after turn; a failure leaves the story stopped."""
+        state.stopped, state.problem = True, INTERRUPTED
         try:
             while (turn := turn or await stories.begin_turn(self._database, story.id)) is not None:
-                if not await self._tell(story, seat, turn, screen, payer or turn.player_id, place, opened):
+                message = await self._open(story, turn, view, message_id, opened)
+                if message is None or not await self._reply(story, state, turn, message, payer or turn.player_id):
                     return
-                turn, payer, place = None, 0, None
-            seat.stopped = False
+                turn, payer, message_id = None, 0, None
+            state.stopped = False
         finally:
-            seat.worker = None
+            state.worker = None
             if not opened.done():
                 opened.set_exception(InputError("The turn could not be shown; it is kept."))
 
-    async def _tell(
-        self,
-        story: Story,
-        seat: StoryState,
-        turn: Turn,
-        screen: Screen,
-        payer: int,
-        place: int | None,
-        opened: "asyncio.Future[None]",
-    ) -> bool:
-        """Show and tell one turn; False where it stays open."""
+    async def _open(
+        self, story: Story, turn: Turn, view: MessageView, message_id: int | None, opened: "asyncio.Future[None]"
+    ) -> TurnMessage | None:
+        """Show the turn without a reply; None where that failed."""
         try:
-            shown = await screen.open(story, turn, place)
+            message = await view.open_turn(story, turn, message_id)
         except FewshotError as error:
             if opened.done():
                 _log.warning("a turn could not be shown: %s", error)
             else:
                 opened.set_exception(error)
-            return False
+            return None
         if not opened.done():
             opened.set_result(None)
-        await stories.set_turn_message(self._database, turn.id, shown.message_id)
+        await stories.set_turn_message(self._database, turn.id, message.message_id)
+        return message
+
+    async def _reply(self, story: Story, state: StoryState, turn: Turn, message: TurnMessage, payer: int) -> bool:
+        """Ask the model, store and show the reply; False where the turn stays open."""
         try:
-            request = await self.request(story, turn)
-            charged = Payer(payer, story.guild_id, story.channel_id)
-            told = await self._teller.tell(request, charged, shown.show, shown.message_id)
+            request = await self._memory.prompt(story, turn.id)
+            caller = Caller(payer, story.guild_id, story.channel_id)
+            answer = await self._gateway.ask(caller, request, message.update)
+            answer = replace(answer, message_id=message.message_id)
+            self._prompts.cache(answer)
+            await self._prompts.persist(answer)
         except asyncio.CancelledError:
             with suppress(FewshotError, TimeoutError):
-                await asyncio.wait_for(self._stopped(story, seat, turn, shown, STOPPING), LAST_WORDS)
+                await asyncio.wait_for(self._show_problem(story, state, turn, message, STOPPING), LAST_EDIT)
             raise
         except NoModelError:
-            await self._stopped(story, seat, turn, shown, str(self._without_model))
+            await self._show_problem(story, state, turn, message, str(self._without_model))
             return False
         except FewshotError as error:
-            await self._stopped(story, seat, turn, shown, str(error))
+            await self._show_problem(story, state, turn, message, str(error))
             return False
-        await self._told(story, turn, shown, told)
-        self._memory.remember(story, turn.id, tokens_of(request.messages))
+        await self._complete(story, turn, message, answer)
+        self._memory.schedule_summary(story, turn.id, count_tokens(request.messages))
         return True
 
-    async def request(self, story: Story, turn: Turn) -> Request:
-        """The prompt of a turn."""
-        summary, path = await self._memory.before(turn.id, most=FURTHEST)
-        pinned = [note.text for note in await stories.notes_of(self._database, story.id)]
-        return prompt(Frame.from_json(story.frame), summary, pinned, path, self._budget)
-
-    async def _told(self, story: Story, turn: Turn, shown: Shown, told: Told) -> None:
+    async def _complete(self, story: Story, turn: Turn, message: TurnMessage, answer: Answer) -> None:
         await stories.complete_turn(
-            self._database, turn.id, told.text, model=told.model, finish=told.finish, prompt_id=told.prompt_id
+            self._database, turn.id, answer.text, model=answer.model, finish=answer.finish, prompt_id=answer.id
         )
-        # Read again: its player may have been forgotten while it was told.
+        # Read again: its player may have been forgotten, or the whole story deleted, in the meantime.
         done = await stories.find_turn(self._database, turn.id)
-        if done is None:
-            return  # The whole story is gone.
-        await self._finish(TurnView(story, done), shown)
+        if done is not None:
+            await self._finish(TurnView(story, done), message)
 
-    async def _stopped(self, story: Story, seat: StoryState, turn: Turn, shown: Shown, problem: str) -> None:
-        seat.problem = problem
-        await self._finish(TurnView(story, turn, problem=problem), shown)
+    async def _show_problem(
+        self, story: Story, state: StoryState, turn: Turn, message: TurnMessage, problem: str
+    ) -> None:
+        state.problem = problem
+        await self._finish(TurnView(story, turn, problem=problem), message)
 
-    async def _finish(self, scene: TurnView, shown: Shown) -> None:
-        """Show how a turn stands in the end. That it cannot be shown does not undo it."""
-        turn = scene.turn
-        assert turn is not None, "turns are finished, not openings"
-        places = await stories.sibling_turns(self._database, turn)
+    async def _finish(self, view: TurnView, message: TurnMessage) -> None:
+        """Show the final state of a turn. A failure is logged: the turn is stored all the same."""
+        turn = view.turn
+        assert turn is not None, "an opening has no reply to finish"
+        siblings = await stories.sibling_turns(self._database, turn)
         try:
-            message = await shown.finish(replace(scene, number=places.index(turn.id) + 1, count=len(places)))
+            message_id = await message.finish(replace(view, number=siblings.index(turn.id) + 1, count=len(siblings)))
         except FewshotError as error:
-            _log.warning("a turn could not be shown in the end: %s", error)
+            _log.warning("the end of a turn could not be shown: %s", error)
             return
-        if message != shown.message_id:
-            await stories.set_turn_message(self._database, turn.id, message)
+        if message_id != message.message_id:
+            await stories.set_turn_message(self._database, turn.id, message_id)
 
 
-def _heard(opened: "asyncio.Future[None]") -> None:
-    """Whoever waited for it heard of it; asyncio need not warn that nobody did."""
+def _mark_retrieved(opened: "asyncio.Future[None]") -> None:
+    """Retrieve the exception, so that asyncio does not log one that nobody awaited."""
     if not opened.cancelled():
         opened.exception()
 
 
-def _ended(worker: "asyncio.Task[None]") -> None:
-    """Log a fault of ours: the story stands stopped by it, and the next thing said in it offers to go on."""
+def _log_failure(worker: "asyncio.Task[None]") -> None:
+    """Log an unexpected exception. The story is stopped, and the next turn in it offers to resume it."""
     if not worker.cancelled() and (error := worker.exception()):
         _log.error("the turns of a story stopped", exc_info=error)

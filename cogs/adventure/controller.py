@@ -1,159 +1,154 @@
-"""Playing: what people do to a story, by command, button, form or message, and what they are told of it."""
+"""What people do to a story by command, button, modal or message, and the sentence that they get."""
 
 from typing import Any
 
 import discord
 
+from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import escape_markdown
-from bot.play import history as moving
+from bot.play import ENDED, RUNNING, Story
 from bot.play.action_parser import is_exit
-from bot.play.history import Moved
-from bot.play.interfaces import TurnView
-from bot.play.permissions import Person
-from bot.play.records import ENDED, RUNNING, Story
-from bot.play.turn_queue import EnqueueResult
+from bot.play.history import BACK, FORWARD, MOVED_ON, SKIP, SWITCH, UNDO, MoveResult
+from bot.play.turn_queue import EnqueueResult, TurnView
 from bot.services import Services
+from bot.ui.caller import caller_of
 from cogs.adventure import rendering
-from cogs.adventure.message_view import Stage
+from cogs.adventure.message_view import DiscordMessageView
 
-# Stories looked after when the bot starts; a request to Discord each.
-RESTORED = 20
+# Stories that are looked at when the bot starts; each is one request to Discord.
+MAX_RESTORED = 20
 VOTES = {
-    moving.UNDO: N_("-# {name} votes to take the turn back: {have} of {needed}. Press it too if you agree."),
-    moving.DROP: N_("-# {name} votes to leave it out: {have} of {needed}. Press it too if you agree."),
-    moving.SWITCH: N_("-# {name} votes to go there: {have} of {needed}. Press it too if you agree."),
-    moving.BACK: N_("-# {name} votes to go back a telling: {have} of {needed}. Press it too if you agree."),
-    moving.FORWARD: N_("-# {name} votes to tell it another way: {have} of {needed}. Press it too if you agree."),
+    UNDO: N_("-# {name} votes to take the turn back: {have} of {needed}. Press it too if you agree."),
+    SKIP: N_("-# {name} votes to leave it out: {have} of {needed}. Press it too if you agree."),
+    SWITCH: N_("-# {name} votes to go there: {have} of {needed}. Press it too if you agree."),
+    BACK: N_("-# {name} votes to go back a telling: {have} of {needed}. Press it too if you agree."),
+    FORWARD: N_("-# {name} votes to tell it another way: {have} of {needed}. Press it too if you agree."),
 }
 ELSEWHERE = N_("This button belongs to a story in another channel.")
 
 
-def person_of(interaction: discord.Interaction[Any]) -> Person:
-    """Who acted; in direct messages everyone keeps their own order."""
-    alone = interaction.guild_id is None
-    user = interaction.user
-    return Person(user.id, user.display_name, alone or interaction.permissions.manage_messages)
-
-
-def refuse_if_mute(interaction: discord.Interaction[Any]) -> None:
+def check_can_write(interaction: discord.Interaction[Any]) -> None:
     """Raises `NotAllowedError` where the bot may not write: turns are messages of its own."""
     if interaction.guild_id is None:
         return
-    may, thread = interaction.app_permissions, isinstance(interaction.channel, discord.Thread)
-    if not (may.view_channel and (may.send_messages_in_threads if thread else may.send_messages)):
+    permissions, in_thread = interaction.app_permissions, isinstance(interaction.channel, discord.Thread)
+    may_send = permissions.send_messages_in_threads if in_thread else permissions.send_messages
+    if not (permissions.view_channel and may_send):
         raise NotAllowedError("I may not write in this channel, so no story can be told here; an admin can allow it.")
 
 
-async def told(interaction: discord.Interaction[Any], sentence: str = "") -> None:
-    """Close an acknowledged interaction: with a sentence for the one who acted, or without a trace."""
-    waiting = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
-    if sentence and waiting:
+async def finish_interaction(interaction: discord.Interaction[Any], sentence: str = "") -> None:
+    """Answer an acknowledged interaction with a private sentence, or remove its placeholder."""
+    deferred = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    if sentence and deferred:
         await interaction.edit_original_response(content=sentence)
     elif sentence:
         await interaction.followup.send(sentence, ephemeral=True)
-    elif waiting:
+    elif deferred:
         await interaction.delete_original_response()
 
 
-class Play:
+class Controller:
     """One for the process; the cog and its menu share it."""
 
-    def __init__(self, services: Services, stage: Stage) -> None:
-        self._services, self.stage = services, stage
+    def __init__(self, services: Services, view: DiscordMessageView) -> None:
+        self._services, self.view = services, view
         self._adventures = services.adventures
 
-    async def act(self, interaction: discord.Interaction[Any], story: Story, text: str) -> None:
-        """A turn of the one who acted; the interaction is acknowledged already."""
-        refuse_if_mute(interaction)
-        person = person_of(interaction)
-        if is_exit(text):
-            await self.end(story, person)
-            await told(interaction)
+    async def act(self, interaction: discord.Interaction[Any], story: Story, text: str | None) -> None:
+        """Add a turn of the caller's, None for one without words; the interaction is acknowledged already."""
+        check_can_write(interaction)
+        caller = caller_of(interaction)
+        if text is not None and is_exit(text):
+            await self.end(story, caller)
+            await finish_interaction(interaction)
             return
-        ticket = await self._adventures.act(story, person, text, interaction.id, self.stage)
-        await told(interaction, await self.follow(story, ticket))
+        result = await self._adventures.act(story, caller, text, interaction.id, self.view)
+        await finish_interaction(interaction, await self.wait_until_shown(story, result))
 
-    async def follow(self, story: Story, ticket: EnqueueResult) -> str:
-        """See that a turn is shown, and give the sentence for its player, empty where the turn speaks for itself."""
-        if ticket.known:
+    async def wait_until_shown(self, story: Story, result: EnqueueResult) -> str:
+        """Wait until a turn that is next is shown. Returns the sentence for its player, empty where none is needed."""
+        if result.known:
             return ""
-        if ticket.stopped:
-            await self._adventures.post(await self._adventures.scene(story), self.stage)
+        if result.stopped:
+            await self._adventures.post(await self._adventures.view_of_head(story), self.view)
             return _("The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on.")
-        if ticket.ahead:
+        if result.ahead:
             return ngettext(
                 "Another turn is before yours, which then comes by itself.",
                 "{n} turns are before yours, which then comes by itself.",
-                ticket.ahead,
+                result.ahead,
             )
-        if ticket.opened is not None:
-            await ticket.opened
+        if result.opened is not None:
+            await result.opened
         return ""
 
     async def press(self, interaction: discord.Interaction[Any], argument: str) -> None:
-        """A button under a turn: continue, and the moves of the head."""
-        story, seen, verb = await self.pressed(interaction, argument)
-        refuse_if_mute(interaction)
+        """Continue, or a move of the head."""
+        story, seen, verb = await self.parse_button(interaction, argument)
+        check_can_write(interaction)
         await interaction.response.defer()
         if verb == "continue":
-            await self.refuse_if_past(story, seen)
-            ticket = await self._adventures.go_on(story, person_of(interaction), interaction.id, self.stage)
-            await told(interaction, await self.follow(story, ticket))
-            return
-        await self.move(interaction, story, seen, verb)
+            self.check_is_head(story, seen)
+            await self.act(interaction, story, None)
+        else:
+            await self.move(interaction, story, seen, verb)
 
     async def move(
         self, interaction: discord.Interaction[Any], story: Story, seen: int | None, verb: str, to: int | None = None
     ) -> None:
-        """Make a move, or cast a vote for it, and show what came of it."""
-        person = person_of(interaction)
-        moved = await self._services.history.move(story.id, seen, person, verb, self.stage, to=to)
-        if moved.votes is not None:
-            await interaction.followup.send(_voted(person, verb, moved))
-        elif moved.ticket is not None:
-            await told(interaction, await self.follow(story, moved.ticket))
-        elif moved.scene is not None:
-            await self._show(interaction, moved, moved.scene, verb)
+        """Move the head, or cast a vote for it, and show the result."""
+        caller = caller_of(interaction)
+        result = await self._services.history.move(story.id, seen, caller, verb, self.view, to=to)
+        if result.votes is not None:
+            await interaction.followup.send(_vote_text(caller, verb, result))
+        elif result.reply is not None:
+            await finish_interaction(interaction, await self.wait_until_shown(story, result.reply))
+        elif result.view is not None:
+            await self._show_move(interaction, result, result.view, verb)
 
-    async def _show(self, interaction: discord.Interaction[Any], moved: Moved, scene: TurnView, verb: str) -> None:
-        """Another telling in place of the one that was left; an earlier turn, or one elsewhere, in a new message."""
-        in_place = interaction.message is not None and interaction.message.id == scene.story.message_id
-        if verb in (moving.BACK, moving.FORWARD) and in_place and interaction.message is not None:
-            await self.stage.render_buttons(scene)
-            await self._adventures.shown(scene, interaction.message.id)
+    async def _show_move(
+        self, interaction: discord.Interaction[Any], result: MoveResult, turn_view: TurnView, verb: str
+    ) -> None:
+        """Show a sibling in place of the turn that was left, and any other turn in a new message."""
+        in_place = interaction.message is not None and interaction.message.id == turn_view.story.message_id
+        if verb in (BACK, FORWARD) and in_place and interaction.message is not None:
+            await self.view.render_buttons(turn_view)
+            await self._adventures.set_message(turn_view, interaction.message.id)
             return
-        if verb in (moving.UNDO, moving.DROP) and in_place and moved.left is not None:
+        if verb in (UNDO, SKIP) and in_place and result.left is not None:
+            name = escape_markdown(caller_of(interaction).name)
             with guild_locale():
-                note = _("-# ↩ taken back by {name}", name=escape_markdown(person_of(interaction).name))
+                note = _("-# ↩ taken back by {name}", name=name)
             await interaction.edit_original_response(
-                content=f"{rendering.head(moved.left)}\n{note}", view=None, attachments=[]
+                content=f"{rendering.heading(result.left)}\n{note}", view=None, attachments=[]
             )
-        await self._adventures.post(scene, self.stage)
+        await self._adventures.post(turn_view, self.view)
 
-    async def pressed(self, interaction: discord.Interaction[Any], argument: str) -> tuple[Story, int | None, str]:
-        """The story, the turn and the verb in a button of ours.
+    async def parse_button(self, interaction: discord.Interaction[Any], argument: str) -> tuple[Story, int | None, str]:
+        """The story, the turn (None for the opening) and the verb of a button.
 
-        Raises `NotFoundError` for one of another channel, or of a story that has ended.
+        Raises `NotFoundError` for a story of another channel, or one that has ended.
         """
         story_id, turn, verb = argument.split(":")
-        story = await self._adventures.running(story_id)
+        story = await self._adventures.require_running(story_id)
         if story.channel_id != interaction.channel_id:
             raise NotFoundError(ELSEWHERE)
         return story, int(turn) or None, verb
 
-    async def refuse_if_past(self, story: Story, seen: int | None) -> None:
-        """Raises `NotFoundError` for a button under a turn that is not the newest; its buttons go."""
+    def check_is_head(self, story: Story, seen: int | None) -> None:
+        """Raises `NotFoundError` for a button under an older turn."""
         if story.head != seen:
-            raise NotFoundError(moving.MOVED_ON)
+            raise NotFoundError(MOVED_ON)
 
-    async def end(self, story: Story, person: Person) -> None:
-        """End a story, for all to see."""
-        await self._adventures.set_state(story, person, ENDED)
-        self.stage.remove_buttons(story)
+    async def end(self, story: Story, caller: Caller) -> None:
+        """End a story, and say so in its channel."""
+        await self._adventures.set_state(story, caller, ENDED)
+        self.view.remove_buttons(story)
         title = escape_markdown(story.title)
-        await self.stage.say(
+        await self.view.say(
             story,
             N_(
                 "**The end** of “{title}”. `/adventure transcript` gives it to read, `/adventure resume` takes it up "
@@ -162,102 +157,109 @@ class Play:
             title=title,
         )
 
-    async def hear(self, message: discord.Message, story: Story, text: str) -> None:
-        """A turn said in a message, in the language of the place. Whatever fails is answered with a sentence."""
-        with self.stage.story_locale(story):
+    async def act_by_message(self, message: discord.Message, story: Story, text: str) -> None:
+        """Add a turn written as a message. Errors are answered with a sentence in the server's language."""
+        author = message.author
+        moderator = isinstance(author, discord.Member) and message.channel.permissions_for(author).manage_messages
+        caller = Caller(
+            author.id,
+            story.guild_id,
+            story.channel_id,
+            name=author.display_name,
+            is_moderator=moderator or message.guild is None,
+        )
+        with self.view.locale_of(story):
             try:
-                await self._hear(message, story, text)
+                if is_exit(text):
+                    await self.end(story, caller)
+                    return
+                result = await self._adventures.act(story, caller, text, message.id, self.view)
+                await self.wait_until_shown(story, result)
+                if result.ahead and not result.stopped:
+                    await message.add_reaction("⏳")
             except FewshotError as error:
                 await message.reply(str(error), mention_author=False)
 
-    async def _hear(self, message: discord.Message, story: Story, text: str) -> None:
-        author = message.author
-        moderator = isinstance(author, discord.Member) and message.channel.permissions_for(author).manage_messages
-        person = Person(author.id, author.display_name, moderator or message.guild is None)
-        if is_exit(text):
-            await self.end(story, person)
-            return
-        ticket = await self._adventures.act(story, person, text, message.id, self.stage)
-        await self.follow(story, ticket)
-        if ticket.ahead and not ticket.stopped:
-            await message.add_reaction("⏳")
-
     async def restore(self) -> int:
-        """Show the newest turns anew whose messages are gone, or were left without buttons; how many there were."""
-        shown = 0
-        for story in await self._adventures.recent(RESTORED):
-            if story.guild_id is None or self._adventures.taking.busy(story.id):
-                continue  # A person who closed the conversation should not be called back into it.
+        """Show the newest turns whose messages were deleted or have no buttons; returns how many there were."""
+        restored = 0
+        for story in await self._adventures.recently_played(MAX_RESTORED):
+            if story.guild_id is None or self._adventures.queue.is_busy(story.id):
+                continue  # A person who closed the direct messages should not get a new one.
             try:
-                with self.stage.story_locale(story):
-                    shown += await self._restored(story)
+                with self.view.locale_of(story):
+                    restored += await self._restore_story(story)
             except FewshotError:
-                continue  # Its channel is gone or closed to us; whoever plays there will be told when they do.
-        return shown
+                continue  # The channel cannot be written to: its players get a sentence when they act.
+        return restored
 
-    async def _restored(self, story: Story) -> bool:
-        """Show a story's newest turn where it does not stand as it should; whether that was so."""
-        stands = await self.stage.stands(story)
-        if stands:
+    async def _restore_story(self, story: Story) -> bool:
+        """Show a story's newest turn where its message or the buttons are missing; returns whether they were."""
+        has_buttons = await self.view.has_buttons(story)
+        if has_buttons:
             return False
-        scene = await self._adventures.scene(story)
-        if stands is None:
-            await self._adventures.post(scene, self.stage)
+        turn_view = await self._adventures.view_of_head(story)
+        if has_buttons is None:
+            await self._adventures.post(turn_view, self.view)
         else:
-            await self.stage.render_buttons(scene)
+            await self.view.render_buttons(turn_view)
         return True
 
     async def start(self, interaction: discord.Interaction[Any], scenario_name: str) -> Story:
-        """Begin a story: in a channel set aside for it, a thread or direct messages here, else in a new thread."""
-        parent = self._parent(interaction)
+        """Start a story: in this channel where it is for adventures, a thread or direct messages, else in a thread."""
+        parent = self._parent_for_thread(interaction)
         if parent is None:
-            return await self.in_channel(interaction, interaction.channel_id or 0, scenario_name, new=True)
+            return await self._start_in(interaction, interaction.channel_id or 0, scenario_name)
         title = self._adventures.scenarios.get(scenario_name).title
         thread = await parent.create_thread(name=title, type=discord.ChannelType.public_thread)
-        return await self.in_channel(interaction, thread.id, scenario_name, new=True)
+        return await self._start_in(interaction, thread.id, scenario_name)
 
-    async def in_channel(
-        self, interaction: discord.Interaction[Any], channel_id: int, scenario_name: str, *, new: bool = False
+    async def continue_or_start(
+        self, interaction: discord.Interaction[Any], channel_id: int, scenario_name: str
     ) -> Story:
-        """Begin a story in a channel; unless it must be `new`, go on with the one that is played there."""
-        story = None if new else await self._adventures.here(channel_id)
-        if story is not None:
-            if story.state == RUNNING:
-                await self._restored(story)
-            return story
-        person = person_of(interaction)
-        story = await self._adventures.start(interaction.guild_id, channel_id, person, scenario_name)
+        """The active story of a channel with its newest turn shown, or a new one."""
+        story = await self._adventures.active_in(channel_id)
+        if story is None:
+            return await self._start_in(interaction, channel_id, scenario_name)
+        if story.state == RUNNING:
+            await self._restore_story(story)
+        return story
+
+    async def _start_in(self, interaction: discord.Interaction[Any], channel_id: int, scenario_name: str) -> Story:
+        caller = caller_of(interaction)
+        story = await self._adventures.start(interaction.guild_id, channel_id, caller, scenario_name)
         try:
-            await self._adventures.post(TurnView(story, None), self.stage)
+            await self._adventures.post(TurnView(story, None), self.view)
         except FewshotError:
-            # A story that nobody can see would keep the channel taken.
-            await self._adventures.set_state(story, person, ENDED)
+            # A story that nobody can see must not occupy the channel.
+            await self._adventures.set_state(story, caller, ENDED)
             raise
         return story
 
-    def _parent(self, interaction: discord.Interaction[Any]) -> discord.TextChannel | None:
-        """The channel to open a thread in; None where the story is played where it was asked for.
+    def _parent_for_thread(self, interaction: discord.Interaction[Any]) -> discord.TextChannel | None:
+        """The channel to open a thread in; None where the story is played in this channel.
 
-        Raises `NotAllowedError` where the bot may not open one, `InputError` where there are none.
+        Raises `NotAllowedError` where the bot may not open threads, `InputError` where the channel has none.
         """
-        refuse_if_mute(interaction)
+        check_can_write(interaction)
         channel = interaction.channel
-        aside = self._services.guilds.of(interaction.guild_id).adventure_channels
-        if interaction.guild_id is None or isinstance(channel, discord.Thread) or interaction.channel_id in aside:
+        adventure_channels = self._services.guilds.of(interaction.guild_id).adventure_channels
+        in_place = interaction.channel_id in adventure_channels or isinstance(channel, discord.Thread)
+        if interaction.guild_id is None or in_place:
             return None
         if not isinstance(channel, discord.TextChannel):
             raise InputError("A story needs a text channel; start it in one.")
-        may = interaction.app_permissions
-        if not (may.create_public_threads and may.send_messages_in_threads):
+        permissions = interaction.app_permissions
+        if not (permissions.create_public_threads and permissions.send_messages_in_threads):
             raise NotAllowedError("I may not open threads here, and stories are played in one; an admin can allow it.")
         return channel
 
 
-def _voted(person: Person, verb: str, moved: Moved) -> str:
-    """What all read about a vote: for what, and how many there are."""
-    assert moved.votes is not None, "a vote was cast"
-    have, needed = moved.votes
+def _vote_text(caller: Caller, verb: str, result: MoveResult) -> str:
+    """The public sentence about a vote."""
+    assert result.votes is not None, "a vote was cast"
+    have, needed = result.votes
     with guild_locale():
-        said = _(VOTES[verb], name=escape_markdown(person.name), have=have, needed=needed)
-        lost = _("I was restarted since this turn, so votes from before do not count any more.")
-    return f"{said} {lost}" if moved.anew else said
+        text = _(VOTES[verb], name=escape_markdown(caller.name), have=have, needed=needed)
+        reset = _("I was restarted since this turn, so votes from before do not count any more.")
+    return f"{text} {reset}" if result.votes_reset else text

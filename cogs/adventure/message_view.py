@@ -1,4 +1,4 @@
-"""The stage: stories in channels. Turns are normal messages of the bot's, so that a reply to them can be read."""
+"""Turns as messages in channels. They are normal messages of the bot's, so that it can read replies to them."""
 
 import asyncio
 import logging
@@ -10,8 +10,8 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import ENGLISH, _, current_locale, guild_locale, use_locale
-from bot.play.interfaces import TurnView
-from bot.play.records import Story, Turn
+from bot.play import Story, Turn
+from bot.play.turn_queue import TurnView
 from bot.ui.errors import user_message
 from bot.ui.locale import locale_of_guild
 from bot.ui.reply import to_files
@@ -20,74 +20,74 @@ from bot.ui.views import View
 from cogs.adventure import rendering
 
 _log = logging.getLogger(__name__)
-# Seconds between tries of a turn's end after discord.py's own retries came to nothing.
-AGAIN = (5.0, 15.0)
+# Seconds between attempts at the last edit of a turn, after discord.py's own retries have failed.
+RETRY_DELAYS = (5.0, 15.0)
 
 
 class MessageViewError(FewshotError):
     """The channel cannot be written to; the sentence says why."""
 
 
-class Stage:
-    """A `bot.play.interfaces.Screen`; one for the process."""
+class DiscordMessageView:
+    """Implements `bot.play.turn_queue.MessageView`; one for the process."""
 
     def __init__(self, bot: discord.Client) -> None:
         self._bot = bot
-        # By story: the message that has the buttons, which the story's own record may not know yet.
+        # By story: the message that has the buttons. The story's record may be older.
         self._newest: dict[str, int] = {}
-        # By channel of direct messages: what was spoken there last, which plain messages do not say.
-        self._spoken: dict[int, str] = {}
+        # By channel of direct messages: the language of the last interaction, which plain messages do not carry.
+        self._locales: dict[int, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def channel(self, story: Story) -> discord.PartialMessageable:
-        """Where the story is played; nothing is fetched for it."""
+        """The story's channel, without a request to Discord."""
         return self._bot.get_partial_messageable(story.channel_id, guild_id=story.guild_id)
 
-    def story_locale(self, story: Story) -> AbstractContextManager[None]:
-        """Speak the language of the story's place within, where nobody's interaction says which it is."""
+    def locale_of(self, story: Story) -> AbstractContextManager[None]:
+        """Use the language of the story's server, where there is no interaction that says which one."""
         if story.guild_id is None:
-            return use_locale(self._spoken.get(story.channel_id, ENGLISH))
+            return use_locale(self._locales.get(story.channel_id, ENGLISH))
         return use_locale(locale_of_guild(self._bot, self._bot.get_guild(story.guild_id)))
 
-    async def open(self, story: Story, turn: Turn, place: int | None) -> "Telling":
-        """Begin to show a turn. Raises `StageError` where the channel cannot be written to."""
-        text = f"{rendering.head(turn)}\n▌"
+    async def open_turn(self, story: Story, turn: Turn, message_id: int | None) -> "DiscordTurnMessage":
+        """Show a turn without a reply. Raises `MessageViewError` where the channel cannot be written to."""
+        text = f"{rendering.heading(turn)}\n▌"
         message: discord.PartialMessage | discord.Message | None = None
-        if place is not None and is_fresh(place):
-            message = await self._edited(story, place, text)
+        if message_id is not None and is_fresh(message_id):
+            message = await self._edit(story, message_id, text)
         if message is None:
-            message = await self._sent(story, text)
-        self._settle(story, message.id)
-        return Telling(self, story, turn, message)
+            message = await self._send(story, text)
+        self._set_newest(story, message.id)
+        return DiscordTurnMessage(self, story, turn, message)
 
-    async def show(self, scene: TurnView) -> int:
-        """Show a turn anew below everything else, with its buttons."""
-        text, view, files = _drawn(scene)
-        message = await self._sent(scene.story, text, view=view, files=files)
-        self._settle(scene.story, message.id)
+    async def post(self, view: TurnView) -> int:
+        """Show a turn with its buttons in a new message."""
+        text, buttons, files = _render(view)
+        message = await self._send(view.story, text, view=buttons, files=files)
+        self._set_newest(view.story, message.id)
         return message.id
 
     async def say(self, story: Story, sentence: str, /, **values: object) -> None:
-        """A line of the bot's own in the story's channel, its `{names}` filled. Raises `StageError`."""
+        """Send a sentence to the story's channel. Raises `MessageViewError`."""
         with guild_locale():
             text = _(sentence, **values)
-        await self._sent(story, text)
+        await self._send(story, text)
 
-    async def render_buttons(self, scene: TurnView) -> None:
-        """Show another telling in the story's newest message."""
-        text, view, files = _drawn(scene)
-        place = scene.story.message_id
-        assert place is not None, "a telling is in place of another"
-        message = self.channel(scene.story).get_partial_message(place)
+    async def render_buttons(self, view: TurnView) -> None:
+        """Show a turn with its buttons in the story's newest message."""
+        text, buttons, files = _render(view)
+        message_id = view.story.message_id
+        assert message_id is not None, "a turn is shown in place of another"
+        message = self.channel(view.story).get_partial_message(message_id)
         try:
-            await message.edit(content=text, view=view, attachments=files)
+            await message.edit(content=text, view=buttons, attachments=files)
         except (discord.HTTPException, OSError) as error:
             raise MessageViewError(user_message(error)) from error
 
-    async def stands(self, story: Story) -> bool | None:
-        """Whether the newest turn stands there with its buttons; None where its message is gone.
+    async def has_buttons(self, story: Story) -> bool | None:
+        """Whether the story's newest message has its buttons; None where it was deleted.
 
-        A crash in the middle of a turn leaves a message without buttons. Raises `StageError` where nothing can be told.
+        A crash during a turn leaves a message without buttons. Raises `MessageViewError` where it cannot be read.
         """
         if story.message_id is None:
             return None
@@ -102,51 +102,51 @@ class Stage:
         return bool(message.components)
 
     def remove_buttons(self, story: Story, message_id: int | None = None) -> None:
-        """Take the buttons from a message of the story, by default from its newest, beside what goes on."""
+        """Remove the buttons of a message, by default the story's newest, in the background."""
         target = message_id or self._newest.pop(story.id, story.message_id)
         if target is not None:
-            self._beside(self._undressed(self.channel(story).get_partial_message(target)))
+            self._in_background(self._remove_buttons(self.channel(story).get_partial_message(target)))
 
     async def close(self) -> None:
-        """Wait for what is done beside."""
+        """Wait for the background edits."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def ended(self, telling: "Telling", scene: TurnView) -> int:
-        """The end of a turn in its message; in a fresh one where that was deleted. It is tried again for a while."""
-        for pause in (*AGAIN, None):
-            text, view, files = _drawn(scene)
+    async def show_end(self, shown: "DiscordTurnMessage", view: TurnView) -> int:
+        """Show a turn's final state in its message, or in a new one where that was deleted. Retries server errors."""
+        for delay in (*RETRY_DELAYS, None):
+            text, buttons, files = _render(view)
             try:
-                await telling.message.edit(content=text, view=view, attachments=files)
-                self._newest[scene.story.id] = telling.message_id
-                return telling.message_id
+                await shown.message.edit(content=text, view=buttons, attachments=files)
+                self._newest[view.story.id] = shown.message_id
+                return shown.message_id
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
-                    return await self.show(scene)
-                if error.status < 500 or pause is None:
+                    return await self.post(view)
+                if error.status < 500 or delay is None:
                     raise MessageViewError(user_message(error)) from error
-                await asyncio.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+                await asyncio.sleep(delay)
+        raise AssertionError("the last attempt returns or raises")
 
-    def _settle(self, story: Story, message_id: int) -> None:
-        """The story's newest message is this one; the one before loses its buttons."""
+    def _set_newest(self, story: Story, message_id: int) -> None:
+        """Remember the story's newest message, and remove the buttons of the one before."""
         before = self._newest.get(story.id, story.message_id)
         self._newest[story.id] = message_id
         if before is not None and before != message_id:
             self.remove_buttons(story, before)
         if story.guild_id is None:
             with guild_locale():
-                self._spoken[story.channel_id] = current_locale()
+                self._locales[story.channel_id] = current_locale()
 
-    async def _sent(self, story: Story, text: str, **more: Any) -> discord.Message:
+    async def _send(self, story: Story, text: str, **options: Any) -> discord.Message:
         try:
-            return await self.channel(story).send(text, **more)
+            return await self.channel(story).send(text, **options)
         except (discord.HTTPException, OSError) as error:
             raise MessageViewError(user_message(error)) from error
 
-    async def _edited(self, story: Story, place: int, text: str) -> discord.PartialMessage | None:
-        """The message `place` with this text and no buttons; None where it cannot be edited any more."""
-        message = self.channel(story).get_partial_message(place)
+    async def _edit(self, story: Story, message_id: int, text: str) -> discord.PartialMessage | None:
+        """Replace a message by this text without buttons; None where it can no longer be edited."""
+        message = self.channel(story).get_partial_message(message_id)
         try:
             await message.edit(content=text, view=None, attachments=[])
         except (discord.HTTPException, OSError) as error:
@@ -154,42 +154,42 @@ class Stage:
             return None
         return message
 
-    async def _undressed(self, message: discord.PartialMessage) -> None:
+    async def _remove_buttons(self, message: discord.PartialMessage) -> None:
         try:
             await message.edit(view=None)
         except (discord.HTTPException, OSError) as error:
-            # Old buttons say that the story has gone on; they are only in the way.
-            _log.debug("buttons stay under an old turn: %s", error)
+            # Harmless: the buttons of an older turn answer that the story has gone on.
+            _log.debug("the buttons of an older turn stay: %s", error)
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="tidy-an-adventure")
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="remove-buttons")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-class Telling:
-    """One turn that is being told, a `bot.play.interfaces.Shown`."""
+class DiscordTurnMessage:
+    """Implements `bot.play.turn_queue.TurnMessage`."""
 
     def __init__(
-        self, stage: Stage, story: Story, turn: Turn, message: discord.Message | discord.PartialMessage
+        self, view: DiscordMessageView, story: Story, turn: Turn, message: discord.Message | discord.PartialMessage
     ) -> None:
-        self._stage, self._story, self.message = stage, story, message
-        self._head = rendering.head(turn)
-        self._frames = StreamEditor(self._send)
+        self._view, self._story, self.message = view, story, message
+        self._heading = rendering.heading(turn)
+        self._editor = StreamEditor(self._send)
 
     @property
     def message_id(self) -> int:
-        """The message it stands in."""
+        """The id of the message."""
         return self.message.id
 
-    def show(self, text: str) -> None:
-        """Show all of the answer there is so far, with the next frame."""
-        self._frames.show(f"{self._head}\n{text}")
+    def update(self, reply: str) -> None:
+        """Show the reply so far with the next edit."""
+        self._editor.show(f"{self._heading}\n{reply}")
 
-    async def finish(self, scene: TurnView) -> int:
-        """Show the turn as it stands in the end, with its buttons."""
-        await self._frames.stop()
-        return await self._stage.ended(self, scene)
+    async def finish(self, view: TurnView) -> int:
+        """Show the turn's final state with its buttons."""
+        await self._editor.stop()
+        return await self._view.show_end(self, view)
 
     async def _send(self, text: str) -> bool:
         try:
@@ -197,12 +197,13 @@ class Telling:
         except discord.NotFound:
             return False
         except (discord.HTTPException, OSError) as error:
-            _log.debug("a frame was lost: %s", error)  # The next one, or the end, carries all of it.
+            _log.debug("a streaming edit failed: %s", error)  # The next edit has the whole text.
         return True
 
 
-def _drawn(scene: TurnView) -> tuple[str, View, list[discord.File]]:
-    """The text, the buttons and the files of a scene's message, in the language of the place."""
+def _render(view: TurnView) -> tuple[str, View, list[discord.File]]:
+    """The content, the buttons and the files of a turn's message, in the server's language."""
     with guild_locale():
-        text, whole = rendering.text(scene)
-        return text, View(*rendering.items(scene)), to_files([("turn.md", whole)] if whole is not None else [])
+        text, whole = rendering.text(view)
+        files = to_files([("turn.md", whole)] if whole is not None else [])
+        return text, View(*rendering.buttons(view)), files

@@ -1,100 +1,117 @@
-"""How a turn looks: the player's words, the answer, a small line, and the buttons under the newest turn."""
+"""A turn as text and buttons, and a story as Markdown."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import discord
 
 from bot.answers.prompt_view import author
-from bot.core.i18n import N_, _
+from bot.core.i18n import N_, _, ngettext
 from bot.core.text import MESSAGE_LIMIT, escape_markdown, shorten
-from bot.play.action_parser import shown
-from bot.play.interfaces import TurnView
-from bot.play.records import OPEN, Turn
+from bot.play import OPEN, Story, Turn
+from bot.play.action_parser import display_words
+from bot.play.history import BACK, FORWARD, RESUME, SKIP, UNDO
 from bot.play.scenarios import Frame
+from bot.play.turn_queue import TurnView
 from bot.ui.actions import ActionButton
 
-# Characters of a player's words above the answer; all of them are in the transcript.
-QUOTED = 300
-# Players whose waiting turns are named under a story that has stopped, with some of their words.
-WAITING = 80
-PRESS = "turn"
-ENDS = {
+# Characters of a player's words above the reply; the transcript has all of them.
+MAX_QUOTE = 300
+# Characters of each waiting turn that a stopped story lists.
+MAX_WAITING_QUOTE = 80
+# The action of every button under a turn. Its argument is STORY:TURN:VERB, with 0 for the opening.
+TURN_ACTION = "turn"
+FINISH_NOTES = {
     "length": N_("cut off at the limit of its length"),
     "broken": N_("the connection broke off here"),
     "content_filter": N_("cut short by the provider's filter"),
 }
 
 
-def head(turn: Turn) -> str:
-    """The player's words, and the dice, as they stand above the answer."""
+def heading(turn: Turn) -> str:
+    """The player's name and words, and the dice, above the reply."""
     name = escape_markdown(turn.player)
-    words = escape_markdown(shorten(shown(turn), QUOTED))
+    words = escape_markdown(shorten(display_words(turn), MAX_QUOTE))
     dice = f"\n-# 🎲 {turn.dice.partition(': ')[2]}" if turn.dice else ""
     return f"**{name}** › {words}{dice}"
 
 
-def text(scene: TurnView) -> tuple[str, bytes | None]:
-    """What the message of a scene says, and all of the answer where the message cannot hold it."""
-    turn, lines = scene.turn, [_waiting(scene)]
+def text(view: TurnView) -> tuple[str, bytes | None]:
+    """The content of a turn's message, and the whole reply as a file where the message cannot contain it."""
+    turn = view.turn
+    waiting = "\n".join(
+        _(
+            "-# waiting: {turn}",
+            turn=escape_markdown(f"{one.player}: {shorten(display_words(one), MAX_WAITING_QUOTE)}"),
+        )
+        for one in view.waiting
+    )
     if turn is None:
-        lines = [f"**{escape_markdown(scene.story.title)}**", Frame.from_json(scene.story.frame).opening]
-        return "\n".join([*lines, _waiting(scene)]).strip(), None
+        title = escape_markdown(view.story.title)
+        return f"**{title}**\n{Frame.from_json(view.story.frame).opening}\n{waiting}".strip(), None
     if turn.reply is None:
-        problem = _(scene.problem) or _("This turn has no answer yet.")
-        return "\n".join([head(turn), f"-# ⚠ {problem}", *lines]).strip(), None
-    parts = (author(turn.model), _("turn {n}", n=turn.depth), _(ENDS.get(turn.finish, "")))
-    small = " · ".join(part for part in parts if part)
-    under = "\n".join([f"-# {small}", *lines]).strip()
-    room = MESSAGE_LIMIT - len(head(turn)) - len(under) - 2
-    if len(turn.reply) <= room:
-        return f"{head(turn)}\n{turn.reply}\n{under}", None
+        problem = _(view.problem) or _("This turn has no answer yet.")
+        return f"{heading(turn)}\n-# ⚠ {problem}\n{waiting}".strip(), None
+    parts = (author(turn.model), _("turn {n}", n=turn.depth), _(FINISH_NOTES.get(turn.finish, "")))
+    footer = f"-# {' · '.join(part for part in parts if part)}\n{waiting}".strip()
+    left = MESSAGE_LIMIT - len(heading(turn)) - len(footer) - 2
+    if len(turn.reply) <= left:
+        return f"{heading(turn)}\n{turn.reply}\n{footer}", None
     note = "\n" + _("-# … the rest is in the file")
-    return f"{head(turn)}\n{turn.reply[: room - len(note)].rstrip()}{note}\n{under}", turn.reply.encode()
+    return f"{heading(turn)}\n{turn.reply[: left - len(note)].rstrip()}{note}\n{footer}", turn.reply.encode()
 
 
-def items(scene: TurnView) -> list[discord.ui.Item[Any]]:
-    """The buttons under a scene; which turn they are for stands in each."""
-    turn = scene.turn
-    of = f"{scene.story.id}:{turn.id if turn else 0}"
-    more = ActionButton(PRESS, f"{of}:more", label="⋯")
-    if scene.stopped:
-        pending = turn is not None and turn.state == OPEN
+def buttons(view: TurnView) -> list[discord.ui.Item[Any]]:
+    """The buttons under a turn; each names its turn in the custom id."""
+    turn = view.turn
+    prefix = f"{view.story.id}:{turn.id if turn else 0}"
+    more = ActionButton(TURN_ACTION, f"{prefix}:more", label="⋯")
+    primary = discord.ButtonStyle.primary
+    if view.stopped:
+        is_open = turn is not None and turn.state == OPEN
         row = [
-            ActionButton(
-                PRESS, f"{of}:push", label=_("Retry") if pending else _("Go on"), style=discord.ButtonStyle.primary
-            ),
-            ActionButton(PRESS, f"{of}:drop", label=_("Leave it out")),
+            ActionButton(TURN_ACTION, f"{prefix}:{RESUME}", label=_("Retry") if is_open else _("Go on"), style=primary),
+            ActionButton(TURN_ACTION, f"{prefix}:{SKIP}", label=_("Leave it out")),
             more,
         ]
     else:
         row = [
-            ActionButton(PRESS, f"{of}:act", label=_("Act…"), style=discord.ButtonStyle.primary),
-            ActionButton(PRESS, f"{of}:continue", label=_("Continue")),
-            ActionButton(PRESS, f"{of}:undo", label=_("Undo"), disabled=turn is None),
+            ActionButton(TURN_ACTION, f"{prefix}:act", label=_("Act…"), style=primary),
+            ActionButton(TURN_ACTION, f"{prefix}:continue", label=_("Continue")),
+            ActionButton(TURN_ACTION, f"{prefix}:{UNDO}", label=_("Undo"), disabled=turn is None),
             more,
         ]
         if turn and turn.prompt_id:
             row.insert(-1, ActionButton("prompt", turn.prompt_id, label=_("Prompt"), emoji="🔍"))
-    return [*row, *_arrows(scene, of)]
+    return [*row, *_arrows(view, prefix)]
 
 
-def _arrows(scene: TurnView, of: str) -> list[ActionButton]:
-    """◀ 2/3 ▶ through the tellings of a turn, on a row of their own; the last ▶ asks for one more."""
-    if scene.turn is None or (scene.stopped and scene.count == 1):
+def _arrows(view: TurnView, prefix: str) -> list[ActionButton]:
+    """◀ 2/3 ▶ through a turn's siblings, on a second row; the last ▶ asks the model for one more."""
+    if view.turn is None or (view.stopped and view.count == 1):
         return []
     arrows = [
-        ActionButton(PRESS, f"{of}:back", label="◀", disabled=scene.number == 1),
-        ActionButton(PRESS, f"{of}:place", label=f"{scene.number}/{scene.count}", disabled=True),
-        ActionButton(PRESS, f"{of}:forward", label="▶"),
+        ActionButton(TURN_ACTION, f"{prefix}:{BACK}", label="◀", disabled=view.number == 1),
+        ActionButton(TURN_ACTION, f"{prefix}:place", label=f"{view.number}/{view.count}", disabled=True),
+        ActionButton(TURN_ACTION, f"{prefix}:{FORWARD}", label="▶"),
     ]
     for arrow in arrows:
         arrow.row = 1
     return arrows
 
 
-def _waiting(scene: TurnView) -> str:
-    """Those who wait behind a story that has stopped."""
-    return "\n".join(
-        _("-# waiting: {turn}", turn=escape_markdown(f"{turn.player}: {shorten(shown(turn), WAITING)}"))
-        for turn in scene.waiting
-    )
+def transcript(story: Story, path: Sequence[Turn]) -> str:
+    """The title, the opening, and each turn of `path`: the player's words, the dice, and the whole reply."""
+    began = datetime.fromtimestamp(story.at, UTC)
+    parts = [
+        f"# {story.title}",
+        ngettext("*Begun on {date}, {n} turn*", "*Begun on {date}, {n} turns*", len(path), date=began.date()),
+        Frame.from_json(story.frame).opening,
+    ]
+    for turn in path:
+        parts.append("\n".join(f"> {line}" for line in f"**{turn.player}**: {display_words(turn)}".splitlines()))
+        if turn.dice:
+            parts.append(_("*Dice, rolled by the bot: {rolls}*", rolls=turn.dice.partition(": ")[2]))
+        parts.append(turn.reply if turn.reply is not None else _("*(not told)*"))
+    return "\n\n".join(parts) + "\n"

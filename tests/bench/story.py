@@ -17,19 +17,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.app import open_services
+from bot.core.caller import Caller
 from bot.core.settings import Settings
 from bot.llm.client import ChatClient
 from bot.llm.request import Request
-from bot.play.permissions import Person
-from bot.play.prompting import tokens_of
-from bot.play.records import Story, Turn
+from bot.play import Story, Turn
+from bot.play.memory import count_tokens
 from bot.play.scenarios import Frame
 from bot.services import Services
-from tests.play.table import NotingScreen
+from tests.play.harness import RecordingView
 
 REPLY = "You go on along the corridor, one hand on the cold wall, and count the doors as they pass in the dark. " * 3
 LINE = "walk on along the corridor, count the doors and listen at number {}"
-ANN = Person(1, "Ann", moderator=True)
+ANN = Caller(1, name="Ann", is_moderator=True)
 TURNS, EARLY, AROUND = 1_000, 50, 10
 STORIES, TURNS_EACH, DELAY = 50, 6, 0.2
 
@@ -62,8 +62,8 @@ async def house(about: dict[str, str]) -> AsyncIterator[Services]:
 
 async def play(services: Services, story: Story, number: int) -> None:
     """One turn, to its end."""
-    await services.adventures.act(story, ANN, LINE.format(number), None, NotingScreen())
-    worker = services.adventures.taking.seat(story.id).worker
+    await services.adventures.act(story, ANN, LINE.format(number), None, RecordingView())
+    worker = services.adventures.queue.state(story.id).worker
     if worker is not None:
         await worker
 
@@ -76,12 +76,12 @@ async def ours(services: Services) -> tuple[list[int], list[float]]:
         began = time.process_time()
         await play(services, story, number)
         seconds.append(time.process_time() - began)
-        await services.adventures.memory.settled()
-        head = (await services.adventures.running(story.id)).head
-        turn = (await services.adventures.scene(story)).turn
+        await services.adventures.memory.wait()
+        head = (await services.adventures.require_running(story.id)).head
+        turn = (await services.adventures.view_of_head(story)).turn
         assert turn is not None
         assert turn.id == head
-        tokens.append(tokens_of((await services.adventures.taking.request(story, turn)).messages))
+        tokens.append(count_tokens((await services.adventures.memory.prompt(story, turn.id)).messages))
     return tokens, seconds
 
 
@@ -96,7 +96,7 @@ async def chapters(about: dict[str, str], frame: Frame) -> tuple[list[int], list
             answer = await client.complete(Request(tuple(messages), frame.parameters, "adventure", frame.examples))
             messages.append({"role": "assistant", "content": answer.choices[0].message.content or ""})
             seconds.append(time.process_time() - began)
-            tokens.append(tokens_of(messages))
+            tokens.append(count_tokens(messages))
     return tokens, seconds
 
 
@@ -117,7 +117,7 @@ async def at_once(services: Services, count: int, first: int) -> tuple[float, li
     began = time.monotonic()
     await asyncio.gather(*(through(story) for story in stories))
     seconds = (time.monotonic() - began) / TURNS_EACH
-    running = [await services.adventures.running(story.id) for story in stories]
+    running = [await services.adventures.require_running(story.id) for story in stories]
     return seconds, [await services.adventures.path(story) for story in running]
 
 

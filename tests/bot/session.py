@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bot.town import Town, a_sentence, final
-from tests.cogs.adventure_game import FULL, Game
+from tests.cogs.adventure_story import FULL, Game
 from tests.cogs.operating import CORPUS, PATIENCE
 from tests.racing.season import Row, answer, question, rows
 from tests.wire.exchange import Message

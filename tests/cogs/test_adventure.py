@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cogs.adventure_table import act, labels, last, said, table
+from tests.cogs.adventure_simulated import act, labels, last, said, table
 from tests.simulated import Simulated
 
 UNDER = ["Act…", "Continue", "Undo", "Prompt", "⋯", "◀", "1/1", "▶"]

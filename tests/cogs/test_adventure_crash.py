@@ -1,6 +1,6 @@
 """The short form of the drill in `tests/drills/test_adventure.py`."""
 
-from tests.cogs.adventure_drill import drill
+from tests.cogs.adventure_kills import drill
 
 
 async def test_two_kills_lose_no_turn() -> None:

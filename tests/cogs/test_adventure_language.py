@@ -5,7 +5,7 @@ import gettext
 import pytest
 
 from bot.core import i18n as speech
-from tests.cogs.adventure_table import act, heard, labels, last, table
+from tests.cogs.adventure_simulated import act, heard, labels, last, table
 from tests.simulated import Simulated
 
 # What the double's people have with Discord is English; the server speaks German.

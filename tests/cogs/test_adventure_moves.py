@@ -6,7 +6,7 @@ import simcord
 
 from bot.ui.actions import ActionButton
 from bot.ui.views import View
-from tests.cogs.adventure_table import act, heard, labels, last, said, table
+from tests.cogs.adventure_simulated import act, heard, labels, last, said, table
 from tests.cogs.test_adventure import UNDER
 from tests.simulated import Simulated, parts_of
 
@@ -89,7 +89,7 @@ async def test_a_button_of_a_turn_long_past_says_that_the_story_has_gone_on(sim:
     await table(sim)
     await act(sim, "look around", "Four walls.")
     channel = sim.adventures.id
-    story = await sim.services.adventures.here(channel)
+    story = await sim.services.adventures.active_in(channel)
     assert story is not None
     await act(sim, "open door", "Locked.")
     # The buttons under old turns go; a client that still shows one presses it all the same.

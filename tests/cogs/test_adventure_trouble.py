@@ -9,7 +9,7 @@ import pytest
 from bot.engine.errors import WireError
 from bot.ui.actions import ActionButton
 from bot.ui.views import View
-from tests.cogs.adventure_table import act, heard, labels, last, said, table
+from tests.cogs.adventure_simulated import act, heard, labels, last, said, table
 from tests.cogs.test_adventure import UNDER
 from tests.simulated import Simulated, simulated
 
@@ -67,7 +67,7 @@ async def test_words_that_look_like_a_system_message_stay_the_players(sim: Simul
 async def test_buttons_of_an_ended_story_and_of_another_channel_say_so(sim: Simulated) -> None:
     await table(sim)
     await act(sim, "look", "Walls.")
-    story = await sim.services.adventures.here(sim.adventures.id)
+    story = await sim.services.adventures.active_in(sim.adventures.id)
     assert story is not None
     button = View(ActionButton("turn", f"{story.id}:{story.head}:continue", label="Continue"))
     elsewhere = await sim.bot.get_partial_messageable(sim.general.id).send("x", view=button)
@@ -171,7 +171,7 @@ async def test_a_channel_that_goes_ends_its_story(sim: Simulated) -> None:
     assert isinstance(channel, discord.TextChannel)
     await channel.delete()
     await sim.env.settle()
-    assert await sim.services.adventures.here(sim.adventures.id) is None
+    assert await sim.services.adventures.active_in(sim.adventures.id) is None
 
 
 async def test_after_a_restart_the_newest_turn_is_posted_anew_and_played_on(tmp_path: Path) -> None:
@@ -210,10 +210,10 @@ async def test_without_a_model_a_long_story_remembers_what_was_done_at_its_begin
     await act(sim, "eat the sandwich")
     for number in range(24):
         await act(sim, f"look at the door, look around, and count to {number}")
-        await sim.services.adventures.memory.settled()
-    story = await sim.services.adventures.here(sim.adventures.id)
+        await sim.services.adventures.memory.wait()
+    story = await sim.services.adventures.active_in(sim.adventures.id)
     assert story is not None
-    summary, path = await sim.services.adventures.memory.before(story.head)
+    summary, path = await sim.services.adventures.memory.load(story.head)
     assert "eat the sandwich" in summary
     assert len(path) < 24
     assert "Your pockets are empty." in (await act(sim, "inventory")).content

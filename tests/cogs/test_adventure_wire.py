@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bot.town import Town, a_sentence, open_town
-from tests.cogs.adventure_game import FULL, Game, begin
+from tests.cogs.adventure_story import FULL, Game, begin
 from tests.wire.exchange import Exchange, Modal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

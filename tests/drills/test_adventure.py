@@ -1,6 +1,6 @@
 """The long game: forty turns by three people, the bot's process killed at twenty random moments."""
 
-from tests.cogs.adventure_drill import drill
+from tests.cogs.adventure_kills import drill
 
 
 async def test_twenty_kills_lose_no_turn() -> None:

@@ -17,7 +17,6 @@ TRANSLATED = (
         "bot/answers/rendering.py",
         "bot/answers/prompt_view.py",
         "bot/tuning/providers.py",
-        "bot/storytelling.py",
     ),
 )
 # Two words with a space between them, one of them longer than a letter: what a person would read.

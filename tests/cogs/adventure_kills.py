@@ -7,7 +7,7 @@ import random
 import time
 
 from tests.bot.town import Town, open_town
-from tests.cogs.adventure_game import Game, begin
+from tests.cogs.adventure_story import Game, begin
 from tests.wire.driver import WireError
 from tests.wire.exchange import Message, NoAnswerError
 from tests.wire.process import Process

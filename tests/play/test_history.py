@@ -1,4 +1,4 @@
-"""Any sequence of moves leaves the tree that a plain model kept beside it has."""
+"""Any sequence of moves gives the same tree as a simple model of it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import InputError
-from bot.play import history as moving
+from bot.play import Story
 from bot.play.adventures import Adventures
-from bot.play.records import Story
-from tests.play.table import ANN, Table, table
+from bot.play.history import FORWARD, RETRY, SWITCH, UNDO
+from tests.play.harness import ANN, Harness, harness
 
 MOVES = st.one_of(
     st.tuples(st.just("act"), st.integers(0, 9)),
@@ -55,7 +55,7 @@ class Plain:
         return path[::-1]
 
 
-async def _refused(at: Table, story: Story, verb: str) -> None:
+async def _refused(at: Harness, story: Story, verb: str) -> None:
     try:
         await at.move(story, verb)
     except InputError:
@@ -63,7 +63,7 @@ async def _refused(at: Table, story: Story, verb: str) -> None:
     raise AssertionError(f"{verb} was possible and should not have been")
 
 
-async def _make(at: Table, story: Story, plain: Plain, move: str, number: int) -> None:
+async def _make(at: Harness, story: Story, plain: Plain, move: str, number: int) -> None:
     """The same move on both."""
     if move == "act":
         plain.grow(plain.head, f"line {number}")
@@ -74,31 +74,31 @@ async def _make(at: Table, story: Story, plain: Plain, move: str, number: int) -
     elif move == "switch":
         await _switch(at.adventures, at, story, plain, number)
     elif plain.head == 0:
-        await _refused(at, story, move if move != "again" else moving.FORWARD)
+        await _refused(at, story, move if move != "again" else FORWARD)
     elif move == "undo":
         plain.head = plain.parents[plain.head]
-        await at.move(story, moving.UNDO)
+        await at.move(story, UNDO)
     elif move == "again":
         plain.grow(plain.parents[plain.head], plain.words[plain.head])
-        await at.move(story, moving.RETRY)
+        await at.move(story, RETRY)
     elif plain.step(-1 if move == "back" else 1):
         await at.move(story, move)
     else:
         await _refused(at, story, move)
 
 
-async def _switch(adventures: Adventures, at: Table, story: Story, plain: Plain, number: int) -> None:
+async def _switch(adventures: Adventures, at: Harness, story: Story, plain: Plain, number: int) -> None:
     """To one of the branches, by its name; a switch to where one is moves nothing."""
     if not plain.branches:
         return
     name = sorted(plain.branches)[number % len(plain.branches)]
     _, named = await adventures.tree(story)
     plain.head = plain.branches[name]
-    await at.move(story, moving.SWITCH, to=next(one.turn_id for one in named if one.name == name))
+    await at.move(story, SWITCH, to=next(one.turn_id for one in named if one.name == name))
 
 
 async def _play(moves: list[tuple[str, int]]) -> None:
-    async with table() as at:
+    async with harness() as at:
         story, plain = await at.story(), Plain()
         for move, number in moves:
             await _make(at, story, plain, move, number)
