@@ -23,7 +23,7 @@ from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
 from bot.play.history import History
 from bot.play.scenarios import open_scenarios
-from bot.server.guilds import open_guilds
+from bot.server.guilds import open_guild_settings
 from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
@@ -52,7 +52,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await upgrade(settings.database)
         database = await stack.enter_async_context(open_database(settings.database))
         client = await stack.enter_async_context(open_model(settings))
-        guilds = await open_guilds(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
+        guilds = await open_guild_settings(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
         ledger = await open_ledger(
             database,
             Limits(

@@ -8,7 +8,7 @@ from bot.core.settings import Settings
 from bot.llm.template_registry import TemplateRegistry
 from bot.play.adventures import Adventures
 from bot.play.history import History
-from bot.server.guilds import Guilds
+from bot.server.guilds import GuildSettingsStore
 from bot.server.health import Health
 from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
@@ -34,7 +34,7 @@ class Services:
     inflight: InflightTasks
     actions: ActionRegistry
     ledger: Ledger
-    guilds: Guilds
+    guilds: GuildSettingsStore
     tricks: Tricks
     adventures: Adventures
     history: History

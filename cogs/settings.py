@@ -1,5 +1,11 @@
-"""`/settings`: what the admins of a server decide: its language, its channels, its limits, its privacy."""
+"""`/settings`: what the admins of a server decide: its language, its channels, its limits, its privacy.
 
+The options and the lines of the card come from the fields of `GuildSettings`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -7,29 +13,51 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import InputError
-from bot.core.i18n import LANGUAGES, N_, _, format_number, pgettext
-from bot.server.guilds import PRIVATE, GuildSettings
+from bot.core.i18n import LANGUAGES, _, format_number, pgettext
+from bot.server.guilds import SETTINGS, GuildSettings, Setting
 from bot.services import Services, services_of
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 
 SERVERS_OWN = "server"
-# A call sets aside about so many tokens before it is made; a lower limit lets nobody ask anything.
+# A call reserves about so many tokens; below, no call is possible.
 ONE_CALL = 2_000
 # The switch for the questions to tuned models: one for all corpora.
 CORPORA = "racing"
+CHOICES = 25
+# The type of an option, by the kind of its setting.
+OPTIONS = {
+    "switch": bool | None,
+    "channel": discord.TextChannel | None,
+    "channels": discord.TextChannel | None,
+    "tokens": int | None,
+}
 
 
-def _choice(name: str) -> str:
-    """A switch as it is offered; which corpora there are is not known yet, so that the others are dots."""
-    return N_("/racing ask, /… ask") if name == CORPORA else f"/{name}"
+def _with_settings(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option for every setting of `/settings` + `command` to a method that takes them as `**given`."""
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        mine = [setting for setting in SETTINGS.values() if setting.command == command]
+        signature = inspect.signature(method)
+        own = [parameter for name, parameter in signature.parameters.items() if name != "given"]
+        options = [
+            inspect.Parameter(
+                setting.option, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OPTIONS[setting.kind]
+            )
+            for setting in mine
+        ]
+        method.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        return app_commands.describe(**{setting.option: setting.about for setting in mine})(method)
+
+    return decorate
 
 
 @app_commands.default_permissions(manage_guild=True)
 @app_commands.guild_only()
 class SettingsCog(commands.GroupCog, name="settings", description="What the admins of this server decide"):
-    """Every command changes what it is given, leaves the rest, and shows all of it."""
+    """Every command changes what it is given, leaves the rest, and shows all settings."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -47,94 +75,103 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         """Set the language, or go back to the server's own."""
         guild = managed_guild(interaction)
         if language is not None:
-            await self._change(interaction, guild, language="" if language == SERVERS_OWN else language)
+            await self._change(interaction, guild, language=None if language == SERVERS_OWN else language)
         await self._show(interaction, guild)
 
     @app_commands.command(description="Which channels are for adventures, and which takes reports")
-    @app_commands.describe(
-        adventure="A channel set aside for adventures: stories run in it, and not in a thread of their own",
-        reports="A channel that moderators read, for what members report",
-        remove="A channel that shall be neither of the two any more",
-    )
+    @app_commands.describe(remove="A channel that shall be neither of the two any more")
+    @_with_settings("channels")
     async def channels(
-        self,
-        interaction: discord.Interaction[Any],
-        adventure: discord.TextChannel | None = None,
-        reports: discord.TextChannel | None = None,
-        remove: discord.TextChannel | None = None,
+        self, interaction: discord.Interaction[Any], *, remove: discord.TextChannel | None = None, **given: Any
     ) -> None:
         """Set channels aside, or take them back."""
         guild = managed_guild(interaction)
-        if remove is not None and remove in (adventure, reports):
+        if remove is not None and remove in given.values():
             raise InputError("One channel cannot be set and removed at once; give it in one place.")
-        if adventure is not None or reports is not None or remove is not None:
-            await self._change(
-                interaction,
-                guild,
-                add_channel=adventure.id if adventure else None,
-                report_channel=reports.id if reports else None,
-                drop_channel=remove.id if remove else None,
-            )
+
+        def without(settings: GuildSettings) -> GuildSettings:
+            return settings if remove is None else _without_channel(settings, remove.id)
+
+        if remove is not None or any(given.values()):
+            await self._change(interaction, guild, without, "channels", given)
         await self._show(interaction, guild)
 
     @app_commands.command(description="How many tokens a day a person, and this server, may use")
-    @app_commands.describe(
-        person="Tokens a person may use here in a day (UTC)",
-        server="Tokens all of this server may use in a day (UTC)",
-        reset="Go back to the operator's limits",
-    )
-    async def limits(
-        self,
-        interaction: discord.Interaction[Any],
-        person: int | None = None,
-        server: int | None = None,
-        reset: bool = False,
-    ) -> None:
+    @app_commands.describe(reset="Go back to the operator's limits")
+    @_with_settings("limits")
+    async def limits(self, interaction: discord.Interaction[Any], *, reset: bool = False, **given: Any) -> None:
         """Lower the limits, or go back to the operator's."""
         guild = managed_guild(interaction)
-        if reset and (person is not None or server is not None):
+        limits = any(limit is not None for limit in given.values())
+        if reset and limits:
             raise InputError("Give new limits, or reset them; not both at once.")
-        if reset or person is not None or server is not None:
-            await interaction.response.defer(ephemeral=True, thinking=True)
-            before = GuildSettings() if reset else self._services.guilds.of(guild)
-            await self._services.guilds.limit(
-                guild,
-                user=before.user_tokens if person is None else person,
-                guild=before.guild_tokens if server is None else server,
-            )
+        if reset:
+            await self._change(interaction, guild, _without_limits)
+        elif limits:
+            await self._change(interaction, guild, None, "limits", given)
         await self._show(interaction, guild)
 
     @app_commands.command(description="Whose answers all can see, and whose messages may be sent to a model")
     @app_commands.describe(
         command="The command whose answers it is about",
         private="Show its answers to the asker alone, unless they choose otherwise",
-        menus="Let Translate and Rewrite… send other people's messages to a model",
-        adult="Let age-restricted channels hold what is for adults, where the operator's moderation would block it",
     )
-    @app_commands.choices(command=[app_commands.Choice(name=_choice(name), value=name) for name in PRIVATE])
+    @_with_settings("privacy")
     async def privacy(
         self,
         interaction: discord.Interaction[Any],
+        *,
         command: str | None = None,
         private: bool | None = None,
-        menus: bool | None = None,
-        adult: bool | None = None,
+        **given: Any,
     ) -> None:
-        """Choose who sees answers, and whether the menus serve for others' messages."""
+        """Choose who sees answers, and whether the menus work on other people's messages."""
         guild = managed_guild(interaction)
         if (command is None) != (private is None):
             raise InputError("Give both: the command, and whether its answers are private.")
-        if command is not None and command not in PRIVATE:
+        if command is not None and command not in self._services.guilds.private_by_default:
             raise InputError("I have no such command whose answers could be private.")
-        if command is not None or menus is not None or adult is not None:
-            chosen = {command: private} if command is not None and private is not None else None
-            await self._change(interaction, guild, private=chosen, menus=menus, adult=adult)
+
+        def with_private(settings: GuildSettings) -> GuildSettings:
+            chosen = {command: private} if command is not None and private is not None else {}
+            return replace(settings, private={**settings.private, **chosen})
+
+        if command is not None or any(value is not None for value in given.values()):
+            await self._change(interaction, guild, with_private, "privacy", given)
         await self._show(interaction, guild)
 
-    async def _change(self, interaction: discord.Interaction[Any], guild: int, **changes: Any) -> None:
-        """Acknowledge, since the database may be busy, and keep what changes; fields as those of `Guilds.change`."""
+    @privacy.autocomplete("command")
+    async def switches(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        """The commands whose answers can be private."""
+        names = {name: self._name(name) for name in self._services.guilds.private_by_default}
+        found = [(name, shown) for name, shown in names.items() if typed.strip().casefold() in shown]
+        return [app_commands.Choice(name=shown, value=name) for name, shown in found][:CHOICES]
+
+    def _name(self, command: str) -> str:
+        """A switch as it is offered. Other corpora than the shipped one are dots, as there may be many."""
+        return _("/racing ask, /… ask") if command == CORPORA else f"/{command}"
+
+    async def _change(
+        self,
+        interaction: discord.Interaction[Any],
+        guild: int,
+        update: Callable[[GuildSettings], GuildSettings] | None = None,
+        command: str = "",
+        given: dict[str, Any] | None = None,
+        **values: Any,
+    ) -> None:
+        """Acknowledge, then store what changes. `given` are the options of `/settings` + `command` by name."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._services.guilds.change(guild, **changes)
+
+        def apply(settings: GuildSettings) -> GuildSettings:
+            changed = dict(values)
+            for name, setting in SETTINGS.items():
+                value = (given or {}).get(setting.option) if setting.command == command else None
+                if value is not None:
+                    changed[name] = _value(setting, value, getattr(settings, name))
+            return replace(update(settings) if update else settings, **changed)
+
+        await self._services.guilds.change(guild, apply)
 
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
         if interaction.response.is_done():
@@ -147,62 +184,73 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         return [f"/{corpus} ask" for corpus in self._services.tuning.corpora.names] if name == CORPORA else [f"/{name}"]
 
     def _card(self, guild: int) -> LayoutView:
-        """All settings of a server, in words."""
+        """All settings of a server."""
         guilds = self._services.guilds
         own = guilds.of(guild)
-        private = [command for name in PRIVATE if guilds.private(guild, name) for command in self._commands(name)]
-        public = [command for name in PRIVATE if not guilds.private(guild, name) for command in self._commands(name)]
         card = Card(_("Settings of this server"))
         if own.language:
             card.text(_("**Language** {language}", language=LANGUAGES[own.language]))
         else:
             card.text(_("**Language** the server’s own"))
-        card.text(f"{_adventures(own)}\n{_reports(own)}")
-        limits = _(
-            "**Tokens a day** {person} for a person, {server} for the server",
-            person=_limit(own.user_tokens, guilds.most_user_tokens),
-            server=_limit(own.guild_tokens, guilds.most_guild_tokens),
-        )
-        card.text(limits + _warning(own))
+        for command in ("channels", "limits"):
+            card.text("\n".join(self._lines(own, command)))
+        private, public = list[str](), list[str]()
+        for name in guilds.private_by_default:
+            (private if guilds.private(guild, name) else public).extend(self._commands(name))
         none = pgettext("commands", "none")
         alone = _("**For the asker alone** {commands}", commands=", ".join(private) or none)
         card.text(alone + "\n" + _("**For all** {commands}", commands=", ".join(public) or none))
-        if own.menus:
-            card.text(_("**Translate and Rewrite…** may send other people's messages to a model"))
-        else:
-            card.text(_("**Translate and Rewrite…** do not send other people's messages to a model"))
-        if self._services.gateway.moderation is not None and own.adult:
-            card.text(_("**Age-restricted channels** what is for adults may stand there"))
-        elif self._services.gateway.moderation is not None:
-            card.text(_("**Age-restricted channels** moderated like all others"))
+        for line in self._lines(own, "privacy"):
+            card.text(line)
         return card.layout()
 
-
-def _adventures(own: GuildSettings) -> str:
-    if not own.adventure_channels:
-        return _("**Adventures** in threads, wherever they are started")
-    return _("**Adventures** {channels}", channels=_channels(own.adventure_channels))
-
-
-def _reports(own: GuildSettings) -> str:
-    if own.report_channel is None:
-        return _("**Reports** no channel is set")
-    return _("**Reports** {channel}", channel=f"<#{own.report_channel}>")
-
-
-def _channels(ids: frozenset[int]) -> str:
-    return ", ".join(f"<#{channel}>" for channel in sorted(ids))
+    def _lines(self, own: GuildSettings, command: str) -> list[str]:
+        """The settings of `/settings` + `command`, a line each."""
+        lines = []
+        moderated = self._services.gateway.moderation is not None
+        for name, setting in SETTINGS.items():
+            if setting.command == command and (moderated or not setting.needs_moderation):
+                lines.append(_line(setting, getattr(own, name), self._services.guilds.most_tokens.get(name)))
+        low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
+        if command == "limits" and low:
+            lines.append(
+                _("⚠️ One answer sets aside about {n:,} tokens; below that, nobody can ask anything.", n=ONE_CALL)
+            )
+        return lines
 
 
-def _limit(own: int | None, most: int) -> str:
-    """The limit that holds, and whose it is."""
-    return _("{n:,} (the operator's)", n=most) if own is None else format_number(min(own, most))
+def _value(setting: Setting, given: Any, old: Any) -> Any:
+    """The new value of a setting from the value of its option."""
+    if setting.kind == "channel":
+        return given.id
+    return old | {given.id} if setting.kind == "channels" else given
 
 
-def _warning(own: GuildSettings) -> str:
-    low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
-    said = _("⚠️ One answer sets aside about {n:,} tokens; below that, nobody can ask anything.", n=ONE_CALL)
-    return f"\n{said}" if low else ""
+def _without_channel(settings: GuildSettings, channel: int) -> GuildSettings:
+    """`settings` in which no setting names the channel."""
+    changed: dict[str, Any] = {}
+    for name, setting in SETTINGS.items():
+        if setting.kind == "channels":
+            changed[name] = getattr(settings, name) - {channel}
+        elif setting.kind == "channel" and getattr(settings, name) == channel:
+            changed[name] = None
+    return replace(settings, **changed)
+
+
+def _without_limits(settings: GuildSettings) -> GuildSettings:
+    none: dict[str, Any] = {name: None for name, setting in SETTINGS.items() if setting.kind == "tokens"}
+    return replace(settings, **none)
+
+
+def _line(setting: Setting, value: Any, most: int | None) -> str:
+    """A setting and its value, in words. `most` is the operator's limit."""
+    if setting.kind == "tokens":
+        assert most is not None, "every limit of a server has one of the operator"
+        return _(setting.off if value is None else setting.on, value=format_number(min(value or most, most)))
+    if setting.kind == "switch" or not value:
+        return _(setting.on if value else setting.off)
+    channels = [value] if setting.kind == "channel" else sorted(value)
+    return _(setting.on, value=", ".join(f"<#{channel}>" for channel in channels))
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -1,92 +1,198 @@
-"""What admins set for their servers: read once at start, held in memory, written through.
+"""The settings of servers: read once at start, held in memory, written through.
 
-An admin may lower the operator's limits and never raise them; the lower of the two holds (`bot.server.ledger`).
+A new setting is one field of `GuildSettings`. Its `Setting` says which option of which `/settings` command changes it,
+and how the card shows it. It is stored as a member of a JSON object, so it needs no migration.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import LANGUAGES, N_
-from bot.storage import guilds as rows
+from bot.storage import guilds as stored
 from bot.storage.database import Database
 
-# Whether the answers of a command are for the asker alone, where neither the server nor the person says so.
-PRIVATE: Mapping[str, bool] = MappingProxyType(
-    {
-        "translate": True,
-        "rewrite": True,
-        "sentiment": True,
-        "compare": True,
-        "facts": False,
-        "ask": False,
-        "trick": False,
-        "racing": False,
-    }
-)
+# Whether only the asker sees a command's answers, unless the server or the asker chooses otherwise.
+PRIVATE = {
+    "translate": True,
+    "rewrite": True,
+    "sentiment": True,
+    "compare": True,
+    "facts": False,
+    "ask": False,
+    "trick": False,
+    "racing": False,
+}
 
-# What is said to a limit below one token, and to one above the operator's.
-FOR_A_PERSON = (
-    N_("A limit is at least 1 token a day for each person; {n:,} would be none at all."),
-    N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
-)
-FOR_A_SERVER = (
-    N_("A limit is at least 1 token a day for each server; {n:,} would be none at all."),
-    N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
-)
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a field of `GuildSettings` is changed and shown.
+
+    `option` of `/settings` + `command` changes it; `about` describes the option. A `switch` shows `on` or `off`. Every
+    other kind shows `on` with the value as `{value}`, or `off` where there is none. `tokens` is a daily limit that the
+    operator bounds; `below` and `above` refuse a value outside of 1 to that bound. A `channels` option adds a channel.
+    """
+
+    kind: Literal["switch", "channel", "channels", "tokens"]
+    command: Literal["channels", "limits", "privacy"]
+    option: str
+    about: str
+    on: str
+    off: str
+    below: str = ""
+    above: str = ""
+    needs_moderation: bool = False
+
+
+def _setting(default: Any, setting: Setting) -> Any:
+    return field(default=default, metadata={"setting": setting})
 
 
 @dataclass(frozen=True, slots=True)
 class GuildSettings:
-    """A server's settings. None means that the admins left it: the language is the server's own with Discord,
-    the limits (tokens a UTC day) are the operator's, reports go nowhere.
+    """A server's settings. None means that the admins set nothing.
 
-    `menus` says whether Translate and Rewrite… may send other people's messages to a model, `adult` whether
-    age-restricted channels may hold what the operator's moderation keeps from the others.
+    Without a `language` the server's own one in Discord holds. `private` says by command whether only the asker sees
+    its answers. Limits are tokens a UTC day; the lower of the server's and the operator's holds.
     """
 
     language: str | None = None
-    adventure_channels: frozenset[int] = frozenset()
-    report_channel: int | None = None
-    user_tokens: int | None = None
-    guild_tokens: int | None = None
     private: Mapping[str, bool] = field(default_factory=dict)
-    menus: bool = True
-    adult: bool = False
+    adventure_channels: frozenset[int] = _setting(
+        frozenset(),
+        Setting(
+            "channels",
+            "channels",
+            "adventure",
+            N_("A channel set aside for adventures: stories run in it, and not in a thread of their own"),
+            N_("**Adventures** {value}"),
+            N_("**Adventures** in threads, wherever they are started"),
+        ),
+    )
+    report_channel: int | None = _setting(
+        None,
+        Setting(
+            "channel",
+            "channels",
+            "reports",
+            N_("A channel that moderators read, for what members report"),
+            N_("**Reports** {value}"),
+            N_("**Reports** no channel is set"),
+        ),
+    )
+    user_tokens: int | None = _setting(
+        None,
+        Setting(
+            "tokens",
+            "limits",
+            "person",
+            N_("Tokens a person may use here in a day (UTC)"),
+            N_("**Tokens a day for a person** {value}"),
+            N_("**Tokens a day for a person** {value} (the operator's)"),
+            N_("A limit is at least 1 token a day for each person; {n:,} would be none at all."),
+            N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
+        ),
+    )
+    guild_tokens: int | None = _setting(
+        None,
+        Setting(
+            "tokens",
+            "limits",
+            "server",
+            N_("Tokens all of this server may use in a day (UTC)"),
+            N_("**Tokens a day for the server** {value}"),
+            N_("**Tokens a day for the server** {value} (the operator's)"),
+            N_("A limit is at least 1 token a day for each server; {n:,} would be none at all."),
+            N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
+        ),
+    )
+    menus: bool = _setting(
+        True,
+        Setting(
+            "switch",
+            "privacy",
+            "menus",
+            N_("Let Translate and Rewrite… send other people's messages to a model"),
+            N_("**Translate and Rewrite…** may send other people's messages to a model"),
+            N_("**Translate and Rewrite…** do not send other people's messages to a model"),
+        ),
+    )
+    adult: bool = _setting(
+        False,
+        Setting(
+            "switch",
+            "privacy",
+            "adult",
+            N_("Let age-restricted channels hold what is for adults, where the operator's moderation would block it"),
+            N_("**Age-restricted channels** texts for adults are allowed there"),
+            N_("**Age-restricted channels** moderated like all others"),
+            needs_moderation=True,
+        ),
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """The values that differ from the defaults, as JSON has them."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        changed = {name: value for name, value in values.items() if value != getattr(UNSET, name)}
+        return {name: _plain(value) for name, value in changed.items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "GuildSettings":
+        """The settings in `data`. An unknown name is ignored, as another version of the bot may have stored it."""
+        known = {item.name for item in fields(cls)}
+        values: dict[str, Any] = {
+            name: frozenset(value) if isinstance(value, list) else value
+            for name, value in data.items()
+            if name in known
+        }
+        return cls(**values)
 
 
 UNSET = GuildSettings()
+SETTINGS: Mapping[str, Setting] = {
+    item.name: item.metadata["setting"] for item in fields(GuildSettings) if "setting" in item.metadata
+}
 
 
-class Guilds:
-    """Every server's settings; made by `open_guilds`, one for the process."""
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+class GuildSettingsStore:
+    """The settings of all servers; made by `open_guild_settings`, one for the process.
+
+    `most_tokens` are the operator's limits by the name of the setting that may lower them.
+    """
 
     def __init__(self, database: Database, most_user_tokens: int, most_guild_tokens: int) -> None:
         self._database = database
-        self.most_user_tokens, self.most_guild_tokens = most_user_tokens, most_guild_tokens
+        self.most_tokens = {"user_tokens": most_user_tokens, "guild_tokens": most_guild_tokens}
+        self.private_by_default = dict(PRIVATE)
         self._settings: dict[int, GuildSettings] = {}
         self._changing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read everything."""
-        for row in await rows.all_guilds(self._database):
-            values = {name: getattr(row, name) for name in GuildSettings.__slots__}
-            self._settings[row.guild_id] = GuildSettings(**values)
+        """Read all settings."""
+        for guild_id, data in (await stored.all_settings(self._database)).items():
+            self._settings[guild_id] = GuildSettings.from_json(data)
 
     def of(self, guild_id: int | None) -> GuildSettings:
-        """The settings of a server; those of one that set nothing for direct messages (None) and strangers."""
+        """The settings of a server; the defaults for direct messages (None) and for servers that set nothing."""
         return self._settings.get(guild_id, UNSET) if guild_id is not None else UNSET
 
     def private(self, guild_id: int | None, command: str, chosen: bool | None = None) -> bool:
-        """Whether an answer of `command` is its asker's alone: as chosen, else as the server has it, else as usual."""
+        """Whether only the asker sees the answer: as they chose, else as the server set, else the default."""
         if chosen is not None:
             return chosen
-        return self.of(guild_id).private.get(command, PRIVATE[command])
+        return self.of(guild_id).private.get(command, self.private_by_default[command])
 
     def allow_menu(self, guild_id: int | None, user_id: int, author_id: int) -> None:
-        """Raises `NotAllowedError` where the server keeps others' messages from being sent to a model."""
+        """Raises `NotAllowedError` where the server does not let other people's messages be sent to a model."""
         if user_id != author_id and not self.of(guild_id).menus:
             raise NotAllowedError(
                 "This server does not let me send other people's messages to a model; its admins can allow it with "
@@ -94,75 +200,41 @@ class Guilds:
             )
 
     async def change(
-        self,
-        guild_id: int,
-        *,
-        language: str | None = None,
-        report_channel: int | None = None,
-        add_channel: int | None = None,
-        drop_channel: int | None = None,
-        private: Mapping[str, bool] | None = None,
-        menus: bool | None = None,
-        adult: bool | None = None,
+        self, guild_id: int, update: Callable[[GuildSettings], GuildSettings] | None = None, /, **values: Any
     ) -> GuildSettings:
-        """Change what is given and leave the rest; the settings after it. A language of "" is the server's own again.
+        """Replace the settings by `update(settings)` with `values` by name; returns them.
 
-        A dropped channel serves neither adventures nor reports any more.
+        Raises `InputError` for a changed value that is not allowed. Changes at the same time do not overwrite each
+        other.
         """
-        if language and language not in LANGUAGES:
-            raise InputError("I speak {languages}, and no other language yet.", languages=", ".join(LANGUAGES.values()))
         async with self._changing:
-            new = self.of(guild_id)
-            if language is not None:
-                new = replace(new, language=language or None)
-            if report_channel is not None:
-                new = replace(new, report_channel=report_channel)
-            if add_channel is not None:
-                new = replace(new, adventure_channels=new.adventure_channels | {add_channel})
-            if drop_channel is not None:
-                reports = None if new.report_channel == drop_channel else new.report_channel
-                new = replace(new, adventure_channels=new.adventure_channels - {drop_channel}, report_channel=reports)
-            if private is not None:
-                new = replace(new, private={**new.private, **private})
-            if menus is not None:
-                new = replace(new, menus=menus)
-            if adult is not None:
-                new = replace(new, adult=adult)
-            return await self._put(guild_id, new)
-
-    async def limit(self, guild_id: int, *, user: int | None, guild: int | None) -> GuildSettings:
-        """Set both daily limits, in tokens; None leaves one to the operator. The settings after it.
-
-        Raises `InputError` below 1 and above what the operator allows.
-        """
-        _within(user, self.most_user_tokens, *FOR_A_PERSON)
-        _within(guild, self.most_guild_tokens, *FOR_A_SERVER)
-        async with self._changing:
-            return await self._put(guild_id, replace(self.of(guild_id), user_tokens=user, guild_tokens=guild))
+            old = self.of(guild_id)
+            new = replace(update(old) if update else old, **values)
+            self._check(old, new)
+            # Durable first: a failed write leaves nothing in memory.
+            await stored.put_settings(self._database, guild_id, new.to_json())
+            self._settings[guild_id] = new
+            return new
 
     def forget(self, guild_id: int) -> None:
-        """Its settings are no longer kept."""
+        """Remove a server from memory, after its rows are deleted."""
         self._settings.pop(guild_id, None)
 
-    async def _put(self, guild_id: int, new: GuildSettings) -> GuildSettings:
-        """Durable first, then in memory, so that nobody acts on what a failed write leaves behind."""
-        values = {name: getattr(new, name) for name in GuildSettings.__slots__}
-        await rows.put(self._database, rows.GuildRow(guild_id, **{**values, "private": dict(new.private)}))
-        self._settings[guild_id] = new
-        return new
+    def _check(self, old: GuildSettings, new: GuildSettings) -> None:
+        if new.language is not None and new.language not in LANGUAGES:
+            raise InputError("I speak {languages}, and no other language yet.", languages=", ".join(LANGUAGES.values()))
+        for name, most in self.most_tokens.items():
+            tokens = getattr(new, name)
+            if tokens is None or tokens == getattr(old, name):
+                continue
+            if tokens < 1:
+                raise InputError(SETTINGS[name].below, n=tokens)
+            if tokens > most:
+                raise InputError(SETTINGS[name].above, n=most)
 
 
-def _within(tokens: int | None, most: int, too_low: str, too_high: str) -> None:
-    if tokens is None:
-        return
-    if tokens < 1:
-        raise InputError(too_low, n=tokens)
-    if tokens > most:
-        raise InputError(too_high, n=most)
-
-
-async def open_guilds(database: Database, most_user_tokens: int, most_guild_tokens: int) -> Guilds:
+async def open_guild_settings(database: Database, most_user_tokens: int, most_guild_tokens: int) -> GuildSettingsStore:
     """The settings of all servers, read."""
-    guilds = Guilds(database, most_user_tokens, most_guild_tokens)
-    await guilds.load()
-    return guilds
+    store = GuildSettingsStore(database, most_user_tokens, most_guild_tokens)
+    await store.load()
+    return store

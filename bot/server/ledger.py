@@ -19,7 +19,7 @@ from bot.core.caller import SERVER, Caller
 from bot.core.errors import LimitError
 from bot.core.i18n import N_
 from bot.llm.prices import Usage
-from bot.server.guilds import UNSET, Guilds
+from bot.server.guilds import UNSET, GuildSettingsStore
 from bot.storage import calls
 from bot.storage.database import Database
 
@@ -61,7 +61,11 @@ class Ledger:
     """One for the process; made by `open_ledger`."""
 
     def __init__(
-        self, database: Database, limits: Limits, guilds: Guilds | None = None, now: Callable[[], float] = time
+        self,
+        database: Database,
+        limits: Limits,
+        guilds: GuildSettingsStore | None = None,
+        now: Callable[[], float] = time,
     ) -> None:
         self._database, self._limits, self._guild_settings, self._now = database, limits, guilds, now
         self._day = ""
@@ -206,7 +210,7 @@ class Ledger:
             self._count(call.user_id, call.guild_id, used - call.reserved)
 
 
-async def open_ledger(database: Database, limits: Limits, guilds: Guilds | None = None) -> Ledger:
+async def open_ledger(database: Database, limits: Limits, guilds: GuildSettingsStore | None = None) -> Ledger:
     """A ledger that knows today's sums, and obeys what servers set in `guilds`."""
     ledger = Ledger(database, limits, guilds)
     await ledger.load()

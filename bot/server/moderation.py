@@ -12,7 +12,7 @@ from typing import Protocol
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, ModelError
 from bot.core.i18n import N_, _
-from bot.server.guilds import Guilds
+from bot.server.guilds import GuildSettingsStore
 
 _log = logging.getLogger(__name__)
 # What adults may read where a server allows it, as OpenAI names its categories (2026-11-22). All others, among them
@@ -53,7 +53,7 @@ class Judge(Protocol):
 class Moderation:
     """Checks texts with `model`; one for the process."""
 
-    def __init__(self, judge: Judge, model: str, guilds: Guilds) -> None:
+    def __init__(self, judge: Judge, model: str, guilds: GuildSettingsStore) -> None:
         self._judge, self._guilds, self.model = judge, guilds, model
         # Whether a channel is age-restricted: only the one who is connected to Discord knows.
         self.age_restricted: Callable[[int], bool] = lambda _channel: False

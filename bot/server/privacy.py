@@ -18,7 +18,7 @@ from typing import Any
 from bot.core.i18n import _
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
-from bot.server.guilds import Guilds
+from bot.server.guilds import GuildSettingsStore
 from bot.server.prompts import DAY, Prompts
 from bot.server.trick import trick_of
 from bot.storage import erasure
@@ -53,7 +53,9 @@ class Export:
 class Privacy:
     """One for the process."""
 
-    def __init__(self, database: Database, prompts: Prompts, guilds: Guilds, now: Callable[[], float] = time) -> None:
+    def __init__(
+        self, database: Database, prompts: Prompts, guilds: GuildSettingsStore, now: Callable[[], float] = time
+    ) -> None:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
         # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
         self._servers_known = False

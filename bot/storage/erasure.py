@@ -89,8 +89,8 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
 )
 NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
     {
-        "marks": "values of the process for the next one: hashes of commands, servers that were left",
-        "guilds": "settings of a server, without the admin's id",
+        "key_values": "values of the process for the next one: hashes of commands, servers that were left",
+        "guild_settings": "settings of a server, without the admin's id",
         "summaries": "written by the model; deleted with the story's players",
         "datasets": "made from the operator's folders, never from what people write",
         "chunks": "parts of the operator's texts",
@@ -107,7 +107,7 @@ PER_SERVER: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
         "calls": {"guild_id": None},
         "prompts": None,
         "stories": None,
-        "guilds": None,
+        "guild_settings": None,
         "tricks": None,
         "trick_suggestions": None,
         "tuning_jobs": {"guild_id": None, "channel_id": None, "message_id": None},

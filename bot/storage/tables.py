@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
 )
 
 # Names for constraints, so that later migrations can refer to them on every database.
@@ -75,7 +74,7 @@ PROMPTS = Table(
 
 # Small named values that one process stores for the next, such as the hash of the commands synced last.
 KEY_VALUES = Table(
-    "marks",
+    "key_values",
     METADATA,
     Column("name", String(100), primary_key=True),
     Column("value", Text, nullable=False),
@@ -179,19 +178,12 @@ NOTES = Table(
     Index(None, "player_id"),
 )
 
-# What the admins of a server set.
-GUILDS = Table(
-    "guilds",
+# The settings of a server as a JSON object, without those that were never set.
+GUILD_SETTINGS = Table(
+    "guild_settings",
     METADATA,
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("language", String(20)),
-    Column("adventure_channels", Text, nullable=False),
-    Column("report_channel", BigInteger),
-    Column("user_tokens", BigInteger),
-    Column("guild_tokens", BigInteger),
-    Column("private", Text, nullable=False),
-    Column("menus", Boolean, nullable=False),
-    Column("adult", Boolean, nullable=False, server_default=false()),
+    Column("settings", Text, nullable=False),
 )
 
 # A server's own templates. `body` is the template as JSON, without its examples.

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from discord import app_commands
 
+from bot.server.guilds import SETTINGS, UNSET
 from tests.simulated import Simulated, simulated
 
 
@@ -93,3 +95,19 @@ async def test_others_messages_stay_here_where_the_switch_is_off(sim: Simulated)
     assert not sim.model.requests
     await sim.member.context_menu(sim.general, "Translate", own)
     assert len(sim.model.requests) == 1
+
+
+async def test_every_setting_has_an_option_and_a_line_of_the_card(sim: Simulated) -> None:
+    """Both come from the fields of `GuildSettings`: a new one needs nothing else."""
+    group = sim.bot.tree.get_command("settings")
+    assert isinstance(group, app_commands.Group)
+    shown = sim.text((await sim.admin.slash(sim.general, "settings limits")).response)
+    for name, setting in SETTINGS.items():
+        command = group.get_command(setting.command)
+        assert isinstance(command, app_commands.Command)
+        option = command.get_parameter(setting.option)
+        assert option is not None, name
+        assert str(option.description) == setting.about
+        if not setting.needs_moderation:
+            line = setting.on if getattr(UNSET, name) else setting.off
+            assert line.partition("{")[0].strip() in shown, name

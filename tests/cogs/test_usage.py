@@ -26,13 +26,13 @@ async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) 
     gateway, guild = sim.services.gateway, sim.guild.id
     template, values = sim.services.templates.get("translate"), {"text": "Good morning", "to": "French"}
     caller = Caller(sim.member.id, guild)
-    await sim.services.guilds.limit(guild, user=1, guild=None)
+    await sim.services.guilds.change(guild, user_tokens=1, guild_tokens=None)
     with pytest.raises(LimitError) as refusal:
         await gateway.ask(caller, template.fill(values))
     needed = re.search(r"about ([\d,]+)", str(refusal.value))
     assert needed is not None
     one = int(needed[1].replace(",", ""))
-    await sim.services.guilds.limit(guild, user=50 * one + one // 2, guild=None)
+    await sim.services.guilds.change(guild, user_tokens=50 * one + one // 2, guild_tokens=None)
     sim.model.holds()
     calls = [asyncio.create_task(gateway.ask(caller, template.fill(values))) for _ in range(200)]
     for refused_call in islice(asyncio.as_completed(calls), 150):

@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.caller import Caller
 from bot.core.errors import NotFoundError
-from bot.server.guilds import open_guilds
+from bot.server.guilds import open_guild_settings
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.trick import Example
@@ -27,7 +27,7 @@ def prompts(database: Database, clock: Clock) -> Prompts:
 
 @pytest.fixture
 async def privacy(database: Database, prompts: Prompts, clock: Clock) -> Privacy:
-    return Privacy(database, prompts, await open_guilds(database, 1_000, 1_000), clock)
+    return Privacy(database, prompts, await open_guild_settings(database, 1_000, 1_000), clock)
 
 
 async def story_of(database: Database, *said: tuple[int, str, str], told: str) -> tuple[Story, list[Turn]]:

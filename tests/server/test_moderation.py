@@ -10,7 +10,7 @@ from bot.core.errors import ConfigError, ModelError
 from bot.core.settings import load
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.request import Request
-from bot.server.guilds import Guilds, open_guilds
+from bot.server.guilds import GuildSettingsStore, open_guild_settings
 from bot.server.ledger import Ledger, Limits
 from bot.server.model_gateway import ModelGateway
 from bot.server.moderation import BlockedError, Moderation
@@ -33,12 +33,12 @@ async def fake() -> AsyncIterator[FakeModel]:
 
 
 @pytest.fixture
-async def guilds(database: Database) -> Guilds:
-    return await open_guilds(database, 1_000, 1_000)
+async def guilds(database: Database) -> GuildSettingsStore:
+    return await open_guild_settings(database, 1_000, 1_000)
 
 
 @pytest.fixture
-async def gateway(fake: FakeModel, database: Database, guilds: Guilds) -> AsyncIterator[ModelGateway]:
+async def gateway(fake: FakeModel, database: Database, guilds: GuildSettingsStore) -> AsyncIterator[ModelGateway]:
     async with ChatClient(base_url=fake.url, api_key=fake.token, model="gpt-6-luna") as client:
         ledger = Ledger(database, Limits(5_000, 10**9, 10**9, 1.0))
         yield ModelGateway(client, ledger, Prompts(database, 7), Moderation(client, MODEL, guilds))
@@ -89,7 +89,7 @@ async def test_where_the_moderation_cannot_be_asked_nothing_passes(fake: FakeMod
     ],
 )
 async def test_what_is_for_adults_stands_in_age_restricted_channels_of_servers_that_allow_it(
-    gateway: ModelGateway, guilds: Guilds, allowed: bool, restricted: bool, text: str, passes: bool
+    gateway: ModelGateway, guilds: GuildSettingsStore, allowed: bool, restricted: bool, text: str, passes: bool
 ) -> None:
     await guilds.change(10, adult=allowed)
     assert gateway.moderation is not None
@@ -140,7 +140,7 @@ async def test_a_blocked_turn_stays_open_with_the_reason(sim: Simulated) -> None
 @ON
 async def test_admins_say_whether_age_restricted_channels_differ(sim: Simulated) -> None:
     shown = await sim.admin.slash(sim.general, "settings privacy", adult=True)
-    assert "what is for adults may stand there" in sim.text(shown.response)
+    assert "texts for adults are allowed there" in sim.text(shown.response)
     assert sim.services.guilds.of(sim.guild.id).adult
 
 

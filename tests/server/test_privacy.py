@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.core.caller import Caller, SourceMessage
-from bot.server.guilds import Guilds, open_guilds
+from bot.server.guilds import GuildSettingsStore, open_guild_settings
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
 from bot.server.prompts import SETTLING, Prompts
 from bot.storage.database import Database, open_database
@@ -31,8 +31,8 @@ NOT_PEOPLE |= {"turn_id", "head", "nanodollars", "user_tokens", "guild_tokens"}
 
 
 @pytest.fixture
-async def guilds(database: Database) -> Guilds:
-    return await open_guilds(database, 1_000, 1_000)
+async def guilds(database: Database) -> GuildSettingsStore:
+    return await open_guild_settings(database, 1_000, 1_000)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def prompts(database: Database, clock: Clock) -> Prompts:
 
 
 @pytest.fixture
-def privacy(database: Database, prompts: Prompts, guilds: Guilds, clock: Clock) -> Privacy:
+def privacy(database: Database, prompts: Prompts, guilds: GuildSettingsStore, clock: Clock) -> Privacy:
     return Privacy(database, prompts, guilds, clock)
 
 
@@ -96,7 +96,9 @@ async def test_what_was_forgotten_stands_in_no_byte_of_the_files(tmp_path: Path,
         await fill(database, BEN, "quuxly", 2)
         await fill(database, ANN, "xyzzy", 1)
         assert any(b"xyzzy" in path.read_bytes() for path in tmp_path.iterdir())
-        await Privacy(database, Prompts(database, 7, clock), await open_guilds(database, 1, 1), clock).erase(ANN)
+        await Privacy(database, Prompts(database, 7, clock), await open_guild_settings(database, 1, 1), clock).erase(
+            ANN
+        )
         for path in tmp_path.iterdir():
             assert b"xyzzy" not in path.read_bytes().lower(), path.name
         assert any(b"quuxly" in path.read_bytes() for path in tmp_path.iterdir())
@@ -216,11 +218,11 @@ async def test_a_server_that_the_bot_comes_to_while_it_counts_is_not_taken_for_o
     coming = asyncio.create_task(come())
     await privacy.reconcile_servers(lambda: servers)
     await coming
-    assert not any(row["name"].startswith("left:") for row in (await dump(database))["marks"])
+    assert not any(row["name"].startswith("left:") for row in (await dump(database))["key_values"])
 
 
 async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bot_comes_back(
-    database: Database, privacy: Privacy, guilds: Guilds, clock: Clock
+    database: Database, privacy: Privacy, guilds: GuildSettingsStore, clock: Clock
 ) -> None:
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
@@ -243,5 +245,5 @@ async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bo
         assert {row["guild_id"] for row in after[table]} <= {None, 2}, table
     assert guilds.of(1).menus
     assert len(after["turns"]) == len(after["tricks"]) == len(after["trick_examples"]) == 1
-    assert not any(row["name"].startswith("left:") for row in after["marks"])
+    assert not any(row["name"].startswith("left:") for row in after["key_values"])
     assert len(after["calls"]) == 2

@@ -182,7 +182,7 @@ async def test_a_copy_made_while_others_write_is_whole(database: Database, url: 
     assert size == (tmp_path / "copy.sqlite3").stat().st_size
     with closing(sqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert copy.execute("SELECT count(*) FROM marks WHERE name LIKE 'before%'").fetchone() == (200,)
+        assert copy.execute("SELECT count(*) FROM key_values WHERE name LIKE 'before%'").fetchone() == (200,)
 
 
 async def test_a_copy_never_replaces_a_file_and_a_failed_one_leaves_none(url: str, tmp_path: Path) -> None:

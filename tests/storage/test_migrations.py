@@ -1,6 +1,7 @@
 """Every database that was ever made comes up to date, once and for all, with its data in it."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 from contextlib import closing
@@ -69,6 +70,23 @@ def value_for(column: sa.Column[Any]) -> Any:
     return "1" if isinstance(column.type, sa.String) else 1
 
 
+# Tables that have another name by now.
+RENAMED = {"marks": "key_values"}
+
+
+def settings_of(connection: sa.Connection) -> dict[int, dict[str, Any]]:
+    """The settings of every server, as they are stored today."""
+    rows = connection.exec_driver_sql("SELECT guild_id, settings FROM guild_settings").fetchall()
+    return {guild_id: json.loads(settings) for guild_id, settings in rows}
+
+
+def expected_settings(row: Any) -> dict[str, Any]:
+    """The settings of a server whose columns `fill` has filled."""
+    values = {name: getattr(row, name) for name in row._fields if name != "guild_id"}
+    values |= {name: json.loads(values[name]) for name in ("adventure_channels", "private")}
+    return {name: value for name, value in values.items() if (name, value) != ("menus", True)}
+
+
 def test_versions_are_one_line_in_the_order_of_their_files() -> None:
     assert sorted(REVISIONS) == REVISIONS
     assert SCRIPTS.get_heads() == [NEWEST]
@@ -100,7 +118,10 @@ async def test_every_earlier_version_comes_up_to_date_with_its_data(url: str, re
     assert await upgrade(url) == NEWEST
     with connected(url).connect() as connection:
         for table, rows in before.items():
-            kept = connection.exec_driver_sql(f"SELECT * FROM {table}").fetchall()
+            if table == "guilds":
+                assert settings_of(connection) == {row.guild_id: expected_settings(row) for row in rows}
+                continue
+            kept = connection.exec_driver_sql(f"SELECT * FROM {RENAMED.get(table, table)}").fetchall()
             assert [row[: len(rows[0])] for row in kept] == [tuple(row) for row in rows]
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
 
@@ -178,3 +199,25 @@ async def test_an_address_of_no_database_is_one_sentence_without_its_password(ba
         assert "word" not in str(caught.value)
         assert "DATABASE_URL" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+async def test_the_settings_of_a_server_become_one_json_object_without_those_that_were_never_set(url: str) -> None:
+    upgrade_to(url, "0005")
+    with connected(url).begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO guilds VALUES (7, 'de', '[3, 5]', NULL, 900, NULL, '{\"facts\": true}', 0, 1)"
+        )
+        connection.exec_driver_sql("INSERT INTO guilds VALUES (8, NULL, '[]', NULL, NULL, NULL, '{}', 1, 0)")
+    await upgrade(url)
+    with connected(url).connect() as connection:
+        assert settings_of(connection) == {
+            7: {
+                "language": "de",
+                "adventure_channels": [3, 5],
+                "user_tokens": 900,
+                "private": {"facts": True},
+                "menus": False,
+                "adult": True,
+            },
+            8: {},
+        }
