@@ -18,7 +18,7 @@ from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.settings import STAND_IN, Settings
 from bot.engine.launch import connected
-from bot.llm.client import ChatClient, connection
+from bot.llm.client import ChatClient, client_options
 from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
 from bot.play.history import History
@@ -107,7 +107,7 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
     """The client for the configured model, or for the local engine's stand-in where none is configured."""
     async with AsyncExitStack() as stack:
         if settings.has_model:
-            client = await stack.enter_async_context(ChatClient(**connection(settings)))
+            client = await stack.enter_async_context(ChatClient(**client_options(settings)))
             if settings.chat_model is None and settings.openai_base_url is not None:
                 client.model = await _first_listed(client)
         else:

@@ -14,7 +14,7 @@ from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
 from bot.llm.completion import Answer
-from bot.llm.routing import catalogue, checked, fitting
+from bot.llm.routing import describe_templates, parse_choice, without_unfillable_examples
 from bot.llm.template import ChatTemplate
 from bot.server.trick import Trick
 from bot.services import Services, services_of
@@ -45,7 +45,7 @@ class Tricks:
         """The template to fill with `inputs`."""
         if name in self.own:
             return self.own[name].for_text(inputs[self.own[name].input])
-        return fitting(self.shipped[name], inputs)
+        return without_unfillable_examples(self.shipped[name], inputs)
 
 
 class Ask(commands.Cog):
@@ -102,7 +102,7 @@ class Ask(commands.Cog):
                 except ReplyError as error:
                     raise ReplyError(UNREADABLE) from error
                 try:
-                    choice = checked(_object(selection), among)
+                    choice = parse_choice(_object(selection), among)
                 except ReplyError as error:
                     await self._none_fits(reply, selection, tricks, str(error))
                     return
@@ -126,7 +126,7 @@ class Ask(commands.Cog):
         """Ask the model which of `tricks` fits; the menu finds the request in the prompt of this."""
         template = self._services.templates.get("select")
         return await self._services.gateway.ask(
-            caller_of(interaction), template.fill({"tricks": catalogue(tricks), "request": request})
+            caller_of(interaction), template.fill({"tricks": describe_templates(tricks), "request": request})
         )
 
     async def _none_fits(self, reply: Reply, selection: Answer, tricks: Tricks, why: str) -> None:

@@ -16,7 +16,7 @@ from bot.core.i18n import _, ngettext
 from bot.core.languages import language
 from bot.core.text import close_markup
 from bot.llm.completion import Answer
-from bot.llm.schema import technique
+from bot.llm.request import technique
 from bot.llm.template import ChatTemplate
 from bot.server.evaluation import Shipped, labelled
 from bot.services import Services, services_of

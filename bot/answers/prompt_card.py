@@ -35,7 +35,7 @@ def prompt_card(
 ) -> tuple[LayoutView, Files]:
     """The card, and the whole prompt as a file where the card had to shorten it.
 
-    `technique` is one of `bot.llm.schema.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
+    `technique` is one of `bot.llm.request.TECHNIQUES`. `figures` are short phrases for the last line: model, tokens,
     price, time. So many of the first pairs are `examples` (None: all), the rest is what was really said. `answer`
     stands above the messages; `rows` are buttons below them.
     """

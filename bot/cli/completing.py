@@ -11,7 +11,7 @@ from bot.cli.setup import folder_of, start
 from bot.core.errors import InputError, NoModelError
 from bot.llm.completion import Answer, ask
 from bot.llm.request import Request
-from bot.llm.routing import fitting
+from bot.llm.routing import without_unfillable_examples
 from bot.llm.template import ChatTemplate
 from bot.llm.template_registry import TemplateRegistry, open_template_registry
 
@@ -22,7 +22,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     library = open_template_registry(TEMPLATES)
     template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
     filled = _with_sample(library, values) if "sample" in template.placeholders else values
-    request = fitting(template, filled).fill(filled)
+    request = without_unfillable_examples(template, filled).fill(filled)
     if prompt_only:
         click.echo(_prompt(request, as_json=as_json))
         return

@@ -1,6 +1,6 @@
 """`ChatClient`: the one client of the process, on `AsyncOpenAI` with a transport of our own.
 
-A parameter is sent only where the template sets it; `bot.llm.unsupported_params` drops what a model refuses by name.
+A parameter is sent only where the template sets it; `bot.llm.request` drops what a model refuses by name.
 Importing `openai` takes a third of a second of CPU time, more than all the rest of a start. So it is done at the first
 call, or by `ChatClient.warm` before it, and off the loop.
 """
@@ -16,12 +16,10 @@ from bot.core.errors import ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
 from bot.core.stop_sequences import truncate_at_stop
-from bot.llm.errors import NO_CERTIFICATES, NONSENSE, UNCLEAR, provider_errors, to_user_error
-from bot.llm.prices import Usage
-from bot.llm.request import Request
+from bot.llm.errors import MALFORMED_RESPONSE, NO_CERTIFICATES, UNCLEAR, provider_errors, to_user_error
+from bot.llm.request import Request, UnsupportedParams
 from bot.llm.streaming import AnswerStream, Chunks
-from bot.llm.tokens import TokenEstimator
-from bot.llm.unsupported_params import UnsupportedParams
+from bot.llm.usage import TokenEstimator, Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -114,7 +112,7 @@ class ChatClient:
             return [model.id async for model in await (await self._stock()).models.list()]
         except provider_errors() as error:
             raise to_user_error(error) from error
-        except NONSENSE as error:
+        except MALFORMED_RESPONSE as error:
             raise ModelError(UNCLEAR) from error
 
     async def complete(self, request: Request) -> "ChatCompletion":
@@ -139,7 +137,7 @@ class ChatClient:
             categories = result.categories.to_dict()
         except provider_errors() as error:
             raise to_user_error(error) from error
-        except NONSENSE as error:
+        except MALFORMED_RESPONSE as error:
             raise ModelError(UNCLEAR) from error
         found = frozenset(name for name, flag in categories.items() if flag)
         return found or frozenset({NO_CATEGORY} if result.flagged else ())
@@ -167,7 +165,7 @@ class ChatClient:
 
         try:
             completion: object = await client.chat.completions.create(**_unwalked(body))
-        except NONSENSE as error:
+        except MALFORMED_RESPONSE as error:
             raise ModelError(UNCLEAR) from error
         if not isinstance(completion, ChatCompletion) or not completion.choices:
             raise ModelError(UNCLEAR)
@@ -180,7 +178,7 @@ class ChatClient:
             self.tokens.learn(model, request.messages, stream.usage.prompt)
             return stream.usage
         prompt = self.tokens.estimate(model, request.messages)
-        return Usage(prompt, 0, self.tokens.of_text(model, stream.text), estimated=True)
+        return Usage(prompt, 0, self.tokens.estimate_text(model, stream.text), estimated=True)
 
     async def _asking(
         self, request: Request, create: "Create[T]", extra: Mapping[str, Any]
@@ -207,7 +205,7 @@ def _unwalked(body: dict[str, Any]) -> dict[str, Any]:
     return {"model": body["model"], "messages": (), "extra_body": body}
 
 
-def connection(settings: Settings) -> dict[str, Any]:
+def client_options(settings: Settings) -> dict[str, Any]:
     """How to reach the configured model; servers on a laptop want no key, but the client wants one to send."""
     key = settings.openai_api_key
     return {
@@ -218,7 +216,7 @@ def connection(settings: Settings) -> dict[str, Any]:
     }
 
 
-def shared() -> ChatClient:
+def shared_client() -> ChatClient:
     """The client for scripts that bring none, from the environment and `.env`: one for each event loop, made at
     first need inside it, and closed when `asyncio.run` ends the loop.
     """
@@ -229,7 +227,7 @@ def shared() -> ChatClient:
             raise NoModelError(
                 "No language model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
             )
-        client = ChatClient(**connection(settings))
+        client = ChatClient(**client_options(settings))
         closing = _closed_with_its_loop(client)
         _shared[loop] = client, closing, loop.create_task(anext(closing))
     return _shared[loop][0]

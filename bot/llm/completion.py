@@ -13,10 +13,9 @@ from bot.core.errors import NoModelError, ReplyError
 from bot.core.i18n import ENGLISH, use_locale
 from bot.llm.client import ChatClient
 from bot.llm.output_parsers import Reply, parse
-from bot.llm.prices import Usage, cost
 from bot.llm.request import Message, Request
-from bot.llm.schema import ReplyKind
-from bot.llm.template import ChatTemplate
+from bot.llm.template import ChatTemplate, ReplyKind
+from bot.llm.usage import Usage, cost
 
 REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
 

@@ -18,7 +18,7 @@ REFUSED = N_("The model did not accept this request. A shorter or simpler text m
 UNCLEAR = N_("The model's server gave an answer that cannot be understood. Try again in a moment.")
 UNREACHABLE = N_("The model cannot be reached right now. Try again in a moment.")
 # What the stock client raises over an answer that is not of the wire's form: it believes what it reads.
-NONSENSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError)
+MALFORMED_RESPONSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError)
 NO_CERTIFICATES = N_("The certificates that SSL_CERT_FILE names cannot be read; the bot's operator must correct it.")
 TOO_LONG = N_("The model took too long to answer. Try again in a moment.")
 BROKE_OFF = N_("The connection to the model broke off. Try again in a moment.")
@@ -106,7 +106,7 @@ def to_user_error(error: Exception) -> ModelError:
     return made
 
 
-def is_lasting(error: ModelError) -> bool:
+def is_permanent(error: ModelError) -> bool:
     """Whether `error`, made by `worded`, would meet every other request as well, until the operator mends it."""
     from openai import AuthenticationError, NotFoundError, PermissionDeniedError
 

@@ -41,27 +41,27 @@ class Facts:
 Reply = str | Rating | Facts | dict[str, Any]
 
 
-def unfenced(text: str) -> str:
+def strip_code_fence(text: str) -> str:
     """`text` without the one code fence that wraps all of it, if there is one."""
     match = FENCE.match(text)
     return (match[1] if match else text).strip()
 
 
-def rating(text: str) -> Rating:
+def parse_rating(text: str) -> Rating:
     """`4: reason`; a little around it is forgiven (`4/5 stars - reason`)."""
-    match = RATING.match(unfenced(text))
+    match = RATING.match(strip_code_fence(text))
     if not match:
         raise ReplyError('The answer is not in the form "N: reason" with N from 1 to 5.')
     return Rating(int(match[1]), match[2].strip())
 
 
-def facts(text: str) -> Facts:
+def parse_facts(text: str) -> Facts:
     """`<FACTS entity="…"><FACT>…</FACT>…</FACTS>`, alone or inside other text; entities and DTDs are refused."""
     # Imported here: only this form of reply needs an XML parser.
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    found = XML.search(unfenced(text))
+    found = XML.search(strip_code_fence(text))
     if not found or "<!" in text:
         raise ReplyError("The answer holds no complete <FACTS> element.")
     try:
@@ -84,10 +84,10 @@ def _checked(root: Element, xml: str) -> Facts:
     return Facts(entity, items, xml)
 
 
-def json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def parse_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object in `text` that `schema` (a JSON schema) accepts; what stands around it is passed over."""
 
-    text = unfenced(text)
+    text = strip_code_fence(text)
     start = text.find("{")
     if start < 0:
         raise ReplyError("The answer holds no JSON object.")
@@ -126,7 +126,7 @@ def parse(text: str, kind: str, schema: Mapping[str, Any] | None = None) -> Repl
     if not text.strip():
         raise ReplyError("The model answered nothing. Try again, or put it in other words.")
     if kind == "rating":
-        return rating(text)
+        return parse_rating(text)
     if kind == "facts":
-        return facts(text)
-    return json_object(text, schema or {}) if kind == "json" else text.strip()
+        return parse_facts(text)
+    return parse_json(text, schema or {}) if kind == "json" else text.strip()

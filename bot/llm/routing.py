@@ -20,7 +20,7 @@ class Choice:
     why: str
 
 
-def catalogue(templates: Mapping[str, ChatTemplate]) -> str:
+def describe_templates(templates: Mapping[str, ChatTemplate]) -> str:
     """What the selection prompt says of `templates`: a JSON object a line, with name, purpose and inputs."""
     lines = (
         {
@@ -33,7 +33,7 @@ def catalogue(templates: Mapping[str, ChatTemplate]) -> str:
     return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
 
 
-def checked(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> Choice:
+def parse_choice(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> Choice:
     """The choice in a parsed `reply`; raises `ReplyError` when it names no template of ours or lacks inputs.
 
     What only the examples need may be missing: `fitting` leaves them out then.
@@ -52,7 +52,7 @@ def checked(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> 
     return Choice(name, given, str(reply.get("why") or ""))
 
 
-def fitting(template: ChatTemplate, inputs: Mapping[str, str]) -> ChatTemplate:
+def without_unfillable_examples(template: ChatTemplate, inputs: Mapping[str, str]) -> ChatTemplate:
     """`template`, without its examples where `inputs` lack what they need."""
     lacking = any(key not in inputs and _needed(template, key) for key in template.placeholders)
     return template.with_examples(0) if lacking else template

@@ -14,12 +14,12 @@ from typing import Any, Self
 
 from bot.core.errors import ModelError
 from bot.core.stop_sequences import StopFilter
-from bot.llm.errors import NONSENSE, InStreamError, provider_errors, to_user_error
-from bot.llm.prices import Usage
+from bot.llm.errors import MALFORMED_RESPONSE, InStreamError, provider_errors, to_user_error
+from bot.llm.usage import Usage
 
 # What ends a stream at one of its lines: an error, a line that is not JSON or not of the wire's form (an object that
 # is a list, a text that is a number).
-UNREADABLE: tuple[type[Exception], ...] = (InStreamError, *NONSENSE)
+UNREADABLE: tuple[type[Exception], ...] = (InStreamError, *MALFORMED_RESPONSE)
 # Opens the stream of bytes, inside a stack that closes connection and place in the queue.
 Opener = Callable[[AsyncExitStack], Awaitable["Chunks"]]
 
@@ -105,7 +105,7 @@ class AnswerStream:
                     yield text
                 if self._ended:
                     return
-        except (*provider_errors(), *NONSENSE) as error:
+        except (*provider_errors(), *MALFORMED_RESPONSE) as error:
             self._error = error
         if text := self._text_of([rest]):
             yield text

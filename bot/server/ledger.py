@@ -18,7 +18,7 @@ from types import MappingProxyType
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import LimitError
 from bot.core.i18n import N_
-from bot.llm.prices import Usage
+from bot.llm.usage import Usage
 from bot.server.guilds import UNSET, GuildSettingsStore
 from bot.storage import calls
 from bot.storage.database import Database

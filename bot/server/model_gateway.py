@@ -8,8 +8,8 @@ from bot.core.caller import Caller
 from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask
-from bot.llm.prices import cost
 from bot.llm.request import Request
+from bot.llm.usage import cost
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompts, new_id

@@ -19,9 +19,9 @@ from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import FewshotError
 from bot.llm.completion import Answer, parsed
 from bot.llm.output_parsers import Reply
-from bot.llm.prices import Usage
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
+from bot.llm.usage import Usage
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 

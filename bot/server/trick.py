@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.core.errors import InputError
-from bot.llm.placeholders import PLACEHOLDER, fill, names_in
 from bot.llm.request import Message
-from bot.llm.schema import Input, ReplyKind
-from bot.llm.template import ChatTemplate
+from bot.llm.template import PLACEHOLDER, ChatTemplate, Input, ReplyKind, fill, placeholders_in
 from bot.server.similarity import nearest
 
 # Examples in a prompt at the most; of more, the nearest to the input.
@@ -108,8 +106,8 @@ def trick_of(template: ChatTemplate) -> Trick:
         raise InputError("The last message of a trick must be the user's, with the input in it.")
     defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
     *earlier, last = (message["content"] for message in template.messages)
-    wanted = [name for name in names_in([last]) if name not in defaults]
-    if len(wanted) != 1 or any(name not in defaults for name in names_in(earlier)):
+    wanted = [name for name in placeholders_in([last]) if name not in defaults]
+    if len(wanted) != 1 or any(name not in defaults for name in placeholders_in(earlier)):
         raise InputError("A trick has one input, such as {{input}}, in its last message and in no other.")
     parts = PLACEHOLDER.split(last)
     if parts[1::2].count(wanted[0]) != 1:
@@ -138,7 +136,7 @@ def trick_of(template: ChatTemplate) -> Trick:
 
 def main_input(template: ChatTemplate, values: Mapping[str, str]) -> str:
     """The name of the input in the last message; raises `InputError` where there is not exactly one."""
-    names = [name for name in names_in([template.messages[-1]["content"]]) if name in values]
+    names = [name for name in placeholders_in([template.messages[-1]["content"]]) if name in values]
     if len(names) != 1:
         raise InputError("This answer did not come of one text, so I cannot take it for an example.")
     return names[0]

@@ -20,7 +20,7 @@ from bot.tuning.split import HELD_OUT, NEVER_SEEN
 
 # Lines that a report names for each kind before it counts the rest.
 SHOWN = 50
-# Characters of a token, for the estimate (`bot.llm.tokens`); rounds of training that a price is given for.
+# Characters of a token, for the estimate (`bot.llm.usage`); rounds of training that a price is given for.
 PER_TOKEN, ROUNDS = 3.0, 3
 
 

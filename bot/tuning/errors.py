@@ -7,7 +7,7 @@ import aiohttp
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
-from bot.llm.errors import NONSENSE as UNREADABLE
+from bot.llm.errors import MALFORMED_RESPONSE
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -34,7 +34,7 @@ WAYS_OUT = N_(
     "and custom takes any server of the same wire."
 )
 # What is raised over an answer that is not of the wire's form: by the stock client, and by us where a key is missing.
-NONSENSE: tuple[type[Exception], ...] = (*UNREADABLE, KeyError)
+NONSENSE: tuple[type[Exception], ...] = (*MALFORMED_RESPONSE, KeyError)
 
 
 @cache

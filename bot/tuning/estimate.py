@@ -9,7 +9,7 @@ from bot.tuning.profiles import PROFILES, TUNABLES, Tunable, tunable
 
 # Days that a tuned model should live to be worth its price; below it the table warns.
 SHORT_LIFE = 180
-# Times as many tokens as characters; three characters a token errs on the dear side (`bot.llm.tokens`).
+# Times as many tokens as characters; three characters a token errs on the dear side (`bot.llm.usage`).
 PER_TOKEN = 3.0
 # The pocket GPT counts words: those of the questions as it varies them, of the answers, and of the refusals that it
 # trains beside them, never the system message. The files of the racing season and of `tests.bench.season` have 13.5

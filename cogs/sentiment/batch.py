@@ -13,7 +13,7 @@ from bot.answers.prompt_view import author
 from bot.answers.rendering import bar, stars
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
 from bot.core.i18n import _, ngettext
-from bot.llm.errors import is_lasting
+from bot.llm.errors import is_permanent
 from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
 from bot.server.moderation import BlockedError
@@ -154,7 +154,7 @@ def _summary(rows: list[Row], ratings: list[int]) -> str:
 
 def _is_for_all(error: FewshotError) -> bool:
     """Whether a limit is reached, or the account or the model cannot be used: no other review would be rated."""
-    return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_lasting(error))
+    return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_permanent(error))
 
 
 def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:

@@ -1,164 +1,108 @@
-"""`completion` is the openai client's own answer; parameters go out where they were set, and nowhere else."""
+"""From a template to a parsed reply: one repair turn at the most, and every turn counted."""
 
-import asyncio
-from typing import Any
+from decimal import Decimal
 
 import pytest
-from openai.types.chat import ChatCompletion
 
-from bot.core.errors import TemplateError
+from bot.core.errors import ModelError, ReplyError
 from bot.llm import ChatClient, ChatTemplate
+from bot.llm.completion import Spent, ask
+from bot.llm.output_parsers import Rating
+from bot.llm.usage import Usage
 from tests.fake_model import FakeModel
-from tests.llm.conftest import until
+
+TEXT = ChatTemplate.from_dict({"temperature": 0, "messages": [{"role": "user", "content": "{{text}}"}]})
+STARS = ChatTemplate.from_dict({"reply": "rating", "messages": [{"role": "user", "content": "{{text}}"}]})
 
 
-def template(**parameters: Any) -> ChatTemplate:
-    return ChatTemplate.from_dict({**parameters, "messages": [{"role": "user", "content": "{{text}}"}]})
+async def test_an_answer_tells_how_it_came_about(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("Bonjour ")
+    fake.usage = {"prompt_tokens": 5, "completion_tokens": 1}
+    seen: list[str] = []
+    answer = await ask(client, TEXT.fill({"text": "Hi"}), seen.append)
+    assert (answer.text, answer.reply, seen[-1]) == ("Bonjour", "Bonjour", "Bonjour ")
+    assert answer.messages == ({"role": "user", "content": "Hi"},)
+    assert answer.parameters == {"temperature": 0}
+    assert (answer.model, answer.usage, answer.finish) == ("fake-model", Usage(5, 0, 1), "stop")
+    assert not answer.repaired
 
 
-async def text_of(made: ChatTemplate, client: ChatClient) -> str | None:
-    return (await made.completion({"text": "Hello"}, client)).choices[0].message.content
-
-
-async def streamed(made: ChatTemplate, client: ChatClient) -> list[str]:
-    async with made.stream({"text": "Hello"}, client) as stream:
-        return [piece async for piece in stream]
-
-
-async def test_completion_gives_the_clients_own_object(fake: FakeModel, client: ChatClient) -> None:
-    fake.says("Bonjour")
-    answer = await template().completion({"text": "Good day"}, client)
-    assert isinstance(answer, ChatCompletion)
-    assert answer.choices[0].message.content == "Bonjour"
-    assert answer.usage is not None
-    assert answer.usage.prompt_tokens == 2
-
-
-async def test_what_cannot_be_filled_is_not_sent(fake: FakeModel, client: ChatClient) -> None:
-    with pytest.raises(TemplateError):
-        await template().completion({"txt": "Good day"}, client)
-    assert fake.requests == []
-
-
-async def test_only_parameters_that_were_set_are_sent(fake: FakeModel, client: ChatClient) -> None:
-    await text_of(template(), client)
-    await text_of(template(temperature=0, max_tokens=5), client)
-    hello = [{"role": "user", "content": "Hello"}]
-    assert fake.requests[0] == {"model": "fake-model", "messages": hello}
-    assert fake.requests[1] == {"model": "fake-model", "messages": hello, "temperature": 0, "max_tokens": 5}
-
-
-async def test_a_template_may_name_its_own_model(fake: FakeModel, client: ChatClient) -> None:
-    await text_of(template(model="another"), client)
-    assert fake.requests[0]["model"] == "another"
-
-
-async def test_the_default_model_is_asked_without_reasoning(fake: FakeModel, client: ChatClient) -> None:
-    await text_of(template(model="gpt-6-luna", temperature=0), client)
-    await text_of(template(model="gpt-6-luna", reasoning_effort="low"), client)
-    assert [body["reasoning_effort"] for body in fake.requests] == ["none", "low"]
-
-
-async def test_a_refused_parameter_is_dropped_once_and_remembered(fake: FakeModel, client: ChatClient) -> None:
+async def test_the_prompt_says_what_was_really_sent(fake: FakeModel, client: ChatClient) -> None:
     fake.refuses("temperature")
-    assert await text_of(template(temperature=0), client) == "ok"
-    assert await streamed(template(temperature=1), client) == ["ok"]
-    assert ["temperature" in body for body in fake.requests] == [True, False, False]
+    assert (await ask(client, TEXT.fill({"text": "Hi"}))).parameters == {}
 
 
-async def test_several_refused_parameters_are_all_dropped(fake: FakeModel, client: ChatClient) -> None:
-    fake.refuses("temperature", "top_p", "seed", "stream_options")
-    assert await streamed(template(temperature=0, top_p=0.5, seed=1, presence_penalty=0), client) == ["ok"]
-    assert len(fake.requests) == 5
-    assert set(fake.requests[-1]) == {"model", "messages", "stream", "presence_penalty"}
+async def test_a_reply_of_another_form_is_repaired_once(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("I love it!", "5: Loves it.")
+    fake.usage = {"prompt_tokens": 10, "completion_tokens": 2}
+    spent = Spent()
+    answer = await ask(client, STARS.fill({"text": "Wow"}), spent=spent)
+    assert answer.reply == Rating(5, "Loves it.")
+    assert answer.repaired
+    assert answer.usage == spent.usage == Usage(20, 0, 4)
+    first, second = (body["messages"] for body in fake.requests)
+    assert second[: len(first)] == first
+    assert [message["role"] for message in second[len(first) :]] == ["assistant", "user"]
+    assert second[-2]["content"] == "I love it!"
+    assert "1 to 5" in second[-1]["content"]
 
 
-async def test_what_one_model_refuses_another_still_gets(fake: FakeModel, client: ChatClient) -> None:
-    fake.refuses("temperature")
-    await text_of(template(temperature=0), client)
-    fake.refused.clear()
-    await text_of(template(temperature=0, model="another"), client)
-    assert fake.requests[-1]["temperature"] == 0
+async def test_there_is_no_second_repair(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("I love it!", "Really!", "5: Too late.")
+    spent = Spent()
+    with pytest.raises(ReplyError, match="1 to 5"):
+        await ask(client, STARS.fill({"text": "Wow"}), spent=spent)
+    assert len(fake.requests) == 2
+    assert spent.usage.total > 0
 
 
-@pytest.mark.parametrize(
-    ("written", "taken"), [("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")]
-)
-async def test_a_refused_token_limit_is_sent_under_its_other_name(
-    fake: FakeModel, client: ChatClient, written: str, taken: str
-) -> None:
-    fake.refuses(written)
-    for _ in range(2):
-        await text_of(template(**{written: 7}), client)
-    assert [body.get(taken) for body in fake.requests] == [None, 7, 7]
-    assert [written in body for body in fake.requests] == [True, False, False]
+async def test_an_empty_answer_is_a_sentence(fake: FakeModel, client: ChatClient) -> None:
+    fake.says_nothing()
+    with pytest.raises(ReplyError, match="answered nothing"):
+        await ask(client, TEXT.fill({"text": "Hi"}))
+    assert len(fake.requests) == 1
 
 
-async def test_a_token_limit_refused_under_both_names_is_left_out(fake: FakeModel, client: ChatClient) -> None:
-    fake.refuses("max_tokens", "max_completion_tokens")
-    assert await text_of(template(max_tokens=7), client) == "ok"
-    assert set(fake.requests[-1]) == {"model", "messages"}
+async def test_an_empty_answer_where_a_form_was_asked_for_is_repaired(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("", "3: Fine.")
+    assert (await ask(client, STARS.fill({"text": "Hm"}))).reply == Rating(3, "Fine.")
 
 
-@pytest.mark.parametrize("stop", ["\n", ["\n", "END"]])
-async def test_a_refused_stop_is_applied_here(fake: FakeModel, client: ChatClient, stop: Any) -> None:
-    fake.refuses("stop")
-    fake.says("first\nsecond END third")
-    assert await text_of(template(stop=stop), client) == "first"
-    assert "".join(await streamed(template(stop=stop), client)) == "first"
+async def test_a_models_refusal_is_shown_as_its_answer(fake: FakeModel, client: ChatClient) -> None:
+    fake.declines("I will not translate that.")
+    assert (await ask(client, TEXT.fill({"text": "Hi"}))).text == "I will not translate that."
 
 
-async def test_a_stop_string_split_over_pieces_still_stops_the_stream(fake: FakeModel, client: ChatClient) -> None:
-    fake.refuses("stop")
-    fake.says("The end<<STOP>>more", pieces=19)
-    async with template(stop="<<STOP>>").stream({"text": "Hello"}, client) as stream:
-        seen = [piece async for piece in stream]
-    assert "".join(seen) == stream.text == "The end"
-    assert stream.finish == "stop"
+async def test_half_an_answer_says_that_it_is_half(fake: FakeModel, client: ChatClient) -> None:
+    fake.breaks_off(after=2)
+    answer = await ask(client, TEXT.fill({"text": "Hi"}))
+    assert answer.finish == "broken"
+    assert "one two three four".startswith(answer.text)
+    assert answer.usage.estimated
 
 
-async def test_what_only_looks_like_a_stop_string_is_kept(fake: FakeModel, client: ChatClient) -> None:
-    fake.refuses("stop")
-    fake.says("a <<STO", pieces=7)
-    assert "".join(await streamed(template(stop="<<STOP>>"), client)) == "a <<STO"
+async def test_a_call_that_fails_half_way_is_counted(fake: FakeModel, client: ChatClient) -> None:
+    fake.once("I love it!")
+    fake.fails(400)
+    spent = Spent()
+    with pytest.raises(ModelError):
+        await ask(client, STARS.fill({"text": "Wow"}), spent=spent)
+    assert len(fake.requests) == 2
+    assert spent.usage.completion == 3
+    assert spent.model == "fake-model"
 
 
-async def test_no_more_calls_run_than_the_bound_allows(fake: FakeModel) -> None:
-    fake.holds()
-    async with ChatClient(base_url=fake.url, api_key=fake.token, model="m", concurrency=3) as client:
-        asking = [asyncio.create_task(text_of(template(), client)) for _ in range(5)]
-        asking += [asyncio.create_task(streamed(template(), client)) for _ in range(5)]
-        await until(lambda: fake.running >= 3)
-        fake.release()
-        assert [str(answer) for answer in await asyncio.gather(*asking)] == ["ok"] * 5 + ["['ok']"] * 5
-    assert fake.most_running == 3
-    assert len(fake.requests) == 10
+async def test_cost_follows_the_price_table_with_cached_tokens(fake: FakeModel, client: ChatClient) -> None:
+    template = ChatTemplate.from_dict({"model": "gpt-6-luna", "messages": [{"role": "user", "content": "Hi"}]})
+    fake.usage = {
+        "prompt_tokens": 1_000_000,
+        "completion_tokens": 2_000_000,
+        "prompt_tokens_details": {"cached_tokens": 400_000},
+    }
+    answer = await ask(client, template.fill({}))
+    # 0.6 M fresh at 0.10, 0.4 M cached at 0.01, 2 M written at 0.50 dollars a million.
+    assert answer.price == Decimal("1.064")
 
 
-async def test_the_models_of_a_server_are_listed(fake: FakeModel, client: ChatClient) -> None:
-    fake.models = ["one", "two"]
-    assert await client.models() == ["one", "two"]
-
-
-async def test_an_address_in_the_environment_moves_no_call(fake: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", fake.url)
-    async with ChatClient(base_url=None, api_key="none", model="m") as client:
-        assert client.host == "api.openai.com"
-
-
-async def test_reported_usage_corrects_the_estimates_to_come(fake: FakeModel, client: ChatClient) -> None:
-    hello = [{"role": "user", "content": "x" * 600}]
-    before = client.tokens.estimate("fake-model", hello)
-    fake.usage = {"prompt_tokens": 604}
-    for _ in range(20):
-        await template().completion({"text": "x" * 600}, client)
-    assert before == 205
-    assert 590 <= client.tokens.estimate("fake-model", hello) <= 620
-
-
-async def test_a_nonsensical_report_moves_estimates_within_bounds_only(fake: FakeModel, client: ChatClient) -> None:
-    hello = [{"role": "user", "content": "x" * 600}]
-    fake.usage = {"prompt_tokens": 5}
-    for _ in range(50):
-        await template().completion({"text": "x" * 600}, client)
-    assert client.tokens.estimate("fake-model", hello) >= 100
+async def test_a_model_without_a_known_price_has_none(fake: FakeModel, client: ChatClient) -> None:
+    assert (await ask(client, TEXT.fill({"text": "Hi"}))).price is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.errors import ReplyError, TemplateError
-from bot.llm.output_parsers import Facts, Rating, facts, json_object, parse, rating
+from bot.llm.output_parsers import Facts, Rating, parse, parse_facts, parse_json, parse_rating
 
 MOON = '<FACTS entity="the Moon"><FACT>It is round.</FACT><FACT>It is far.</FACT></FACTS>'
 NAMED: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
@@ -39,24 +39,24 @@ NAMED: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "stri
 def test_a_rating_is_one_to_five_and_a_reason(text: str, stars: int | None) -> None:
     if stars is None:
         with pytest.raises(ReplyError, match="1 to 5"):
-            rating(text)
+            parse_rating(text)
     else:
-        assert rating(text).stars == stars
+        assert parse_rating(text).stars == stars
 
 
 @given(st.integers(1, 5), st.text(st.characters(categories=["L"]), min_size=1), st.text())
 def test_the_reason_stays_word_for_word(stars: int, first: str, rest: str) -> None:
-    assert rating(f"{stars}: {first}{rest}") == Rating(stars, (first + rest).strip())
+    assert parse_rating(f"{stars}: {first}{rest}") == Rating(stars, (first + rest).strip())
 
 
 @pytest.mark.parametrize("around", ["{}", "```xml\n{}\n```", "Here you are:\n\n{}\n\nAnything else?"])
 def test_facts_are_found_alone_fenced_or_inside_text(around: str) -> None:
-    found = facts(around.format(MOON))
+    found = parse_facts(around.format(MOON))
     assert found == Facts("the Moon", ("It is round.", "It is far."), MOON)
 
 
 def test_characters_that_xml_escapes_come_back_as_themselves() -> None:
-    found = facts('<FACTS entity="R&amp;D"><FACT>2 &lt; 3 &#8211; &quot;so&quot;</FACT></FACTS>')
+    found = parse_facts('<FACTS entity="R&amp;D"><FACT>2 &lt; 3 &#8211; &quot;so&quot;</FACT></FACTS>')
     assert (found.entity, found.facts) == ("R&D", ('2 < 3 – "so"',))
 
 
@@ -82,12 +82,12 @@ def test_characters_that_xml_escapes_come_back_as_themselves() -> None:
 )
 def test_xml_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ReplyError):
-        facts(text)
+        parse_facts(text)
 
 
 @pytest.mark.parametrize("around", ["{}", "```json\n{}\n```", "Sure!\n{}\nDone."])
 def test_json_is_found_alone_fenced_or_inside_text(around: str) -> None:
-    assert json_object(around.format('{"name": "Ärger"}'), NAMED) == {"name": "Ärger"}
+    assert parse_json(around.format('{"name": "Ärger"}'), NAMED) == {"name": "Ärger"}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_json_is_found_alone_fenced_or_inside_text(around: str) -> None:
 )
 def test_json_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ReplyError):
-        json_object(text, NAMED)
+        parse_json(text, NAMED)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_json_of_another_form_is_refused(text: str) -> None:
 )
 def test_a_schema_that_cannot_be_used_is_the_templates_fault(schema: dict[str, Any]) -> None:
     with pytest.raises(TemplateError, match="schema"):
-        json_object('{"name": "x"}', {"properties": {"name": schema}} if "pattern" in schema else schema)
+        parse_json('{"name": "x"}', {"properties": {"name": schema}} if "pattern" in schema else schema)
 
 
 @pytest.mark.parametrize("kind", ["text", "rating", "facts", "json"])
@@ -124,7 +124,7 @@ def test_any_text_is_a_reply_or_a_sentence(text: str) -> None:
 @given(st.text('<>/FACTSentity="& ', max_size=60))
 def test_any_broken_xml_is_a_reply_or_a_sentence(middle: str) -> None:
     try:
-        found = facts(f'<FACTS entity="x"><FACT>{middle}</FACT></FACTS>')
+        found = parse_facts(f'<FACTS entity="x"><FACT>{middle}</FACT></FACTS>')
     except ReplyError:
         return
     assert found.entity == "x"

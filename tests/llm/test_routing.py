@@ -9,7 +9,7 @@ import pytest
 from bot.core.errors import ReplyError
 from bot.llm import ChatClient
 from bot.llm.completion import ask
-from bot.llm.routing import Choice, catalogue, checked, fitting
+from bot.llm.routing import Choice, describe_templates, parse_choice, without_unfillable_examples
 from bot.llm.template_registry import TemplateRegistry, open_template_registry
 from tests.fake_model import FakeModel
 
@@ -23,14 +23,14 @@ def library() -> TemplateRegistry:
 
 async def chosen(library: TemplateRegistry, client: ChatClient) -> Choice:
     select = library.get("select")
-    request = select.fill({"tricks": catalogue(library.templates), "request": "Say hello in Dutch"})
+    request = select.fill({"tricks": describe_templates(library.templates), "request": "Say hello in Dutch"})
     answer = await ask(client, request)
     assert isinstance(answer.reply, dict)
-    return checked(answer.reply, library.templates)
+    return parse_choice(answer.reply, library.templates)
 
 
 def test_the_catalogue_is_a_json_object_a_line_and_names_every_input(library: TemplateRegistry) -> None:
-    lines = [json.loads(line) for line in catalogue(library.templates).splitlines()]
+    lines = [json.loads(line) for line in describe_templates(library.templates).splitlines()]
     assert [line["template"] for line in lines] == sorted(library.templates)
     translate = next(line for line in lines if line["template"] == "translate")
     assert set(translate["inputs"]) == {"text", "to"}
@@ -77,8 +77,8 @@ async def test_a_bad_choice_is_one_sentence(
 
 def test_what_only_the_examples_need_may_be_left_out(library: TemplateRegistry) -> None:
     reply: dict[str, Any] = {"template": "rewrite", "inputs": {"text": "Hello", "style": "pirate"}, "why": "?"}
-    choice = checked(reply, library.templates)
-    template = fitting(library.get("rewrite"), choice.inputs)
+    choice = parse_choice(reply, library.templates)
+    template = without_unfillable_examples(library.get("rewrite"), choice.inputs)
     assert template.examples == ()
     assert template.fill(choice.inputs).technique == "zero-shot"
-    assert fitting(library.get("rewrite"), {**choice.inputs, "sample": "Arr"}).examples
+    assert without_unfillable_examples(library.get("rewrite"), {**choice.inputs, "sample": "Arr"}).examples

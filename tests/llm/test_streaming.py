@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bot.core.errors import ModelError
 from bot.llm import ChatClient, ChatTemplate
-from bot.llm.prices import Usage
+from bot.llm.usage import Usage
 from tests.fake_model import FakeModel
 from tests.llm.conftest import Serving, read, until
 

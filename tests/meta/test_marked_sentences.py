@@ -36,7 +36,7 @@ LABELS = frozenset({"label", "title", "placeholder", "footer", "heading"})
 CARDS = frozenset({"Card", "text"})
 # Where strings with spaces are not said to anybody: path, and the reason.
 NOT_SAID: dict[str, str] = {
-    "bot/llm/prices.py": "the sources of prices, for those who keep them up to date",
+    "bot/llm/usage.py": "the sources of prices, read by the people who update them",
     "bot/tuning/lessons.py": "what the command `fewshot lesson` prints, and it speaks English",
     "bot/tuning/refusals.py": "answers in the words of a dataset and of the stand-in, compared and trained",
 }

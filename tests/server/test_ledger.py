@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.caller import Caller
 from bot.core.errors import LimitError
-from bot.llm.prices import Usage
+from bot.llm.usage import Usage
 from bot.server.ledger import Ledger, Limits
 from bot.storage.database import Database
 from bot.storage.tables import CALLS

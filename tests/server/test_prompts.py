@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.caller import Caller
 from bot.llm.completion import Answer
-from bot.llm.prices import Usage
 from bot.llm.request import Request
+from bot.llm.usage import Usage
 from bot.server.prompts import DAY, HELD, HOUR, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS

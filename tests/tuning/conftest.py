@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import TEMPLATES
 from bot.core.settings import Settings
-from bot.llm.client import ChatClient, connection
+from bot.llm.client import ChatClient, client_options
 from bot.llm.template_registry import open_template_registry
 from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
@@ -96,7 +96,7 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
         }
         settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
         await migrated(settings.database)
-        async with open_database(settings.database) as database, ChatClient(**connection(settings)) as chat:
+        async with open_database(settings.database) as database, ChatClient(**client_options(settings)) as chat:
             ledger = await open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd))
             prompts = Prompts(database, 0)
             gateway = ModelGateway(chat, ledger, prompts)

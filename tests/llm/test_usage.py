@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.llm.prices import PRICES, Usage, cost, price_of
+from bot.llm.usage import PRICES, Usage, cost, price_of
 
 
 @pytest.mark.parametrize(

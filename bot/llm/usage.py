@@ -1,0 +1,113 @@
+"""What a call uses: tokens, estimated before it and reported after it, and its price in US dollars."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+# Characters a token. English prose takes about four in today's vocabularies; three makes the first estimates too high
+# rather than too low.
+INITIAL_RATIO = 3.0
+# The share of the difference by which one report moves the ratio. Small, so that one short odd prompt changes little.
+STEP = 0.2
+# Chat formats add a few tokens to every message.
+TOKENS_PER_MESSAGE = 4
+# The ratio stays within these bounds: a server that reports nonsense must not lift the limits.
+MIN_RATIO, MAX_RATIO = 1.0, 6.0
+_OPENAI, _LOCAL = "OpenAI's price list", "runs on this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, or of several added up. `cached` is the part of `prompt` that came from a cache.
+
+    `estimated` is true where a server reported no usage.
+    """
+
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+    estimated: bool = False
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt + self.completion
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt + other.prompt,
+            self.cached + other.cached,
+            self.completion + other.completion,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens. `read` is the ISO date on which `source` said so."""
+
+    prompt: Decimal
+    cached: Decimal
+    completion: Decimal
+    read: str
+    source: str
+
+
+PRICES: dict[str, Price] = {
+    "gpt-6-luna": Price(Decimal("0.10"), Decimal("0.01"), Decimal("0.50"), "2026-11-22", _OPENAI),
+    "ft:gpt-4o-mini": Price(Decimal("0.30"), Decimal("0.15"), Decimal("1.20"), "2026-11-22", _OPENAI),
+    "stand-in": Price(Decimal(0), Decimal(0), Decimal(0), "2026-11-22", _LOCAL),
+    "pocket-gpt": Price(Decimal(0), Decimal(0), Decimal(0), "2026-11-22", _LOCAL),
+    "ft:pocket-gpt": Price(Decimal(0), Decimal(0), Decimal(0), "2026-11-22", _LOCAL),
+}
+
+
+def price_of(model: str) -> Price | None:
+    """The price of `model`, of the longest known name that a dated or tuned name begins with, or None."""
+    known = max((name for name in PRICES if _is_version(model, name)), key=len, default=None)
+    return PRICES[known] if known else None
+
+
+def cost(model: str, usage: Usage) -> Decimal | None:
+    """US dollars for `usage` on `model`. None where the price is not known."""
+    price = price_of(model)
+    if price is None:
+        return None
+    fresh = max(usage.prompt - usage.cached, 0)
+    dollars = fresh * price.prompt + usage.cached * price.cached + usage.completion * price.completion
+    return dollars / 1_000_000
+
+
+def _is_version(model: str, name: str) -> bool:
+    """Whether `model` is `name` itself, a dated version of it (`name-2026-…`), or tuned from it (`name:…`)."""
+    rest = model.removeprefix(name)
+    return rest != model and (not rest or rest[0] == ":" or rest[:3] == "-20")
+
+
+class TokenEstimator:
+    """Estimates tokens from characters. The ratio is learned for each model from the usage that servers report.
+
+    Tokenizers of new models are not known in advance, and their tables would have to be fetched over the network.
+    """
+
+    def __init__(self) -> None:
+        self._ratios: dict[str, float] = {}
+
+    def estimate(self, model: str, messages: Iterable[Mapping[str, str]]) -> int:
+        """Tokens of `messages` on `model`, rounded up."""
+        texts = [message["content"] for message in messages]
+        return self.estimate_text(model, "".join(texts)) + TOKENS_PER_MESSAGE * len(texts)
+
+    def estimate_text(self, model: str, text: str) -> int:
+        """Tokens of `text` on `model`, rounded up."""
+        return int(len(text) / self._ratios.get(model, INITIAL_RATIO)) + 1
+
+    def learn(self, model: str, messages: Iterable[Mapping[str, str]], reported: int) -> None:
+        """Correct the ratio of `model` by the prompt tokens that a server `reported` for `messages`."""
+        texts = [message["content"] for message in messages]
+        tokens = reported - TOKENS_PER_MESSAGE * len(texts)
+        if tokens <= 0:
+            return
+        seen = min(max(sum(map(len, texts)) / tokens, MIN_RATIO), MAX_RATIO)
+        ratio = self._ratios.get(model, INITIAL_RATIO)
+        self._ratios[model] = ratio + STEP * (seen - ratio)
