@@ -1,4 +1,4 @@
-"""The composition root: everything is opened here, in one block, and closed in reverse."""
+"""The composition root: opens all services in one `async with` and closes them in reverse order."""
 
 import asyncio
 import gc
@@ -40,15 +40,15 @@ from bot.ui.inflight import InflightTasks
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
-# Seconds between two sweeps of what is old.
-SWEEP = 3_600
+# Seconds between two deletions of expired data.
+SWEEP_INTERVAL = 3_600
 
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Everything that a cog may use. Raises `ConfigError` or `StorageError` for the operator."""
+    """All services of the bot. Raises `ConfigError` or `StorageError`."""
     async with AsyncExitStack() as stack:
-        _hold(stack, settings.data_dir)
+        _lock_data_dir(stack, settings.data_dir)
         await upgrade(settings.database)
         database = await stack.enter_async_context(open_database(settings.database))
         client = await stack.enter_async_context(open_model(settings))
@@ -67,7 +67,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         model = settings.moderation_model
         gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None)
         privacy = Privacy(database, prompts, guilds)
-        sweeping = asyncio.create_task(_sweep(privacy), name="sweep what is old")
+        sweeping = asyncio.create_task(_delete_expired(privacy), name="delete expired data")
         stack.callback(sweeping.cancel)
         templates = await asyncio.to_thread(open_template_registry, TEMPLATES)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
@@ -104,7 +104,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 @asynccontextmanager
 async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
-    """The client for the configured model, or for the local engine's stand-in where none is configured."""
+    """The client for the configured model; without one, for the stand-in of the local engine."""
     async with AsyncExitStack() as stack:
         if settings.has_model:
             client = await stack.enter_async_context(ChatClient(**client_options(settings)))
@@ -124,7 +124,7 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
 
 
 async def run(bot: FewshotBot) -> None:
-    """Connect to Discord and serve until SIGTERM, Ctrl-C, or a fault that reconnecting cannot mend.
+    """Connect to Discord and serve until SIGTERM, Ctrl-C or an error that reconnecting cannot solve.
 
     Raises `ConfigError` when Discord refuses the token or an intent.
     """
@@ -132,25 +132,25 @@ async def run(bot: FewshotBot) -> None:
     if token is None:
         raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
     stopped = stop_on_signals()
-    # What start-up made stays for good. Without this, a full collection looks through all of it and holds the
-    # event loop for up to a tenth of a second.
+    # The objects created at start-up are never freed. Without this, a full collection visits all of them and blocks
+    # the event loop for up to 0.1 s.
     gc.freeze()
     gc.enable()
     async with bot:
         serving = asyncio.create_task(bot.start(token.get_secret_value()), name="gateway")
         stopping = asyncio.create_task(stopped.wait(), name="stop signal")
-        warming = asyncio.create_task(_warm(bot), name="warm up")
+        warming = asyncio.create_task(_warm_up(bot), name="warm up")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         warming.cancel()
         if not serving.done():
             await bot.services.inflight.drain()
             await bot.close()
-        await _ended(serving)
+        await _result(serving)
 
 
-async def _warm(bot: FewshotBot) -> None:
-    """Make ready what is left out of the start, once the gateway has answered; it stays for good too."""
+async def _warm_up(bot: FewshotBot) -> None:
+    """Once the gateway is connected, do the slow initialisation that the start leaves out."""
     await bot.wait_for("connect")
     try:
         await bot.services.gateway.warm()
@@ -159,8 +159,8 @@ async def _warm(bot: FewshotBot) -> None:
     gc.freeze()
 
 
-async def _ended(serving: "asyncio.Task[None]") -> None:
-    """Wait for the gateway's end and word what it ended with."""
+async def _result(serving: "asyncio.Task[None]") -> None:
+    """Wait for the gateway task. Raises `ConfigError` with a sentence for its errors."""
     try:
         await serving
     except discord.LoginFailure:
@@ -173,26 +173,26 @@ async def _ended(serving: "asyncio.Task[None]") -> None:
         raise ConfigError(
             f"Discord closed the connection for good (code {error.code}): was the token reset? Copy it again."
         ) from None
-    except aiohttp.ClientResponseError as error:  # Its text names the address of a proxy, with the password in it.
+    except aiohttp.ClientResponseError as error:  # Its text contains the proxy's address with its password.
         raise ConfigError(f"Discord cannot be reached: a proxy on the way answered {error.status}.") from None
     except (OSError, aiohttp.ClientError, discord.HTTPException) as error:
         raise ConfigError(f"Discord cannot be reached: {error}.") from None
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and Ctrl-C set. asyncio leaves SIGTERM to its default, which runs no `finally`."""
+    """An event that SIGTERM and Ctrl-C set. Without a handler, SIGTERM ends the process without running `finally`."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, stopped.set)
-        except NotImplementedError:  # Windows has no handlers of the loop's own, so a plain one wakes the loop.
+        except NotImplementedError:  # On Windows, event loops have no signal handlers.
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
     return stopped
 
 
-def _hold(stack: AsyncExitStack, folder: Path) -> None:
-    """Take the lock of the data folder for as long as the bot runs: two bots would answer everything twice."""
+def _lock_data_dir(stack: AsyncExitStack, folder: Path) -> None:
+    """Lock DATA_DIR while the bot runs, because two bots would answer everything twice. Raises `ConfigError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(FileLock(folder / "bot.lock", timeout=0))
@@ -204,18 +204,18 @@ def _hold(stack: AsyncExitStack, folder: Path) -> None:
         raise ConfigError(f"DATA_DIR {folder} cannot be used: {os.strerror(error.errno or 0)}.") from None
 
 
-async def _sweep(privacy: Privacy) -> None:
-    """Forget what is older than it is kept, now and every hour."""
+async def _delete_expired(privacy: Privacy) -> None:
+    """Delete expired data, now and every hour."""
     while True:
         try:
             await privacy.delete_expired()
-        except StorageError as error:  # A database that is locked for once must not end the sweeps for good.
-            _log.error("what is old could not be forgotten: %s", error)
-        await asyncio.sleep(SWEEP)
+        except StorageError as error:  # One locked database must not end this task.
+            _log.error("expired data could not be deleted: %s", error)
+        await asyncio.sleep(SWEEP_INTERVAL)
 
 
 async def _first_listed(client: ChatClient) -> str:
-    """The first model that a server lists."""
+    """The first model that the server lists. Raises `ConfigError` for an empty list."""
     listed = await client.models()
     if not listed:
         raise ConfigError("The server at OPENAI_BASE_URL lists no models: set CHAT_MODEL.")

@@ -1,4 +1,4 @@
-"""The Discord client: which events it asks for, how it loads cogs, when it syncs commands, how it stops."""
+"""The Discord client: intents, cogs, command registration, events."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from bot.ui.errors import report_error
 from bot.ui.locale import CatalogueTranslator, set_locale
 
 _log = logging.getLogger(__name__)
-# What the bot does in a server, and so what its invite link asks for: nothing that manages anything.
+# The permissions in the invite link. None of them allows managing anything.
 PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
@@ -36,40 +36,40 @@ PERMISSIONS = discord.Permissions(
     add_reactions=True,
     use_external_emojis=True,
 )
-# Seconds without news of another server after which all are taken to be told; discord.py's own number.
-QUIET = 2.0
-# The kinds of channels that can be age-restricted.
-FOR_ADULTS = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.ForumChannel)
-# In place of a server's id, for commands that stand in all of them.
+# Seconds without a GUILD_CREATE event after which the bot is ready; discord.py's default.
+GUILD_READY_TIMEOUT = 2.0
+# The types of channels that can be age-restricted.
+AGE_RESTRICTABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.ForumChannel)
+# Stored in place of a server's id, for commands that are registered globally.
 EVERYWHERE = "everywhere"
 
-# The bot never speaks, so it need not be told at every start that it could not.
+# The bot does not use voice, so discord.py need not warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
 def proxy_to_discord() -> str | None:
-    """The address of the proxy on the way to Discord; None where there is none."""
-    way = urlsplit(discord.http.Route.BASE)
-    return proxy_for(way.scheme, way.hostname or "")
+    """The address of the proxy for requests to Discord; None without a proxy."""
+    api = urlsplit(discord.http.Route.BASE)
+    return proxy_for(api.scheme, api.hostname or "")
 
 
 class CommandTree(app_commands.CommandTree["FewshotBot"]):
-    """The commands; their errors reach the person."""
+    """Sets the locale before each command, and reports errors to the user."""
 
     async def interaction_check(self, interaction: discord.Interaction["FewshotBot"], /) -> bool:
-        """Speak the language of the one who acts; who may do what is checked where it is done."""
+        """Set the locale. Permissions are checked by each command."""
         set_locale(interaction)
         return True
 
     async def on_error(
         self, interaction: discord.Interaction["FewshotBot"], error: app_commands.AppCommandError, /
     ) -> None:
-        """Tell the one who used the command."""
+        """Report the error to the user."""
         await report_error(interaction, error)
 
 
 class FewshotBot(commands.Bot):
-    """The bot. It is handed its services and opens nothing itself."""
+    """The bot. It receives its services and opens no resources itself."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(
@@ -77,13 +77,13 @@ class FewshotBot(commands.Bot):
             help_command=None,
             tree_cls=CommandTree,
             intents=_intents(services.settings),
-            # Text that a model wrote pings nobody.
+            # Text that a model wrote must not ping anyone.
             allowed_mentions=discord.AllowedMentions.none(),
-            # Nothing is looked up in these caches, and without them memory stays flat.
+            # The bot does not use these caches. Without them, memory use does not grow.
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
-            guild_ready_timeout=QUIET,
+            guild_ready_timeout=GUILD_READY_TIMEOUT,
             proxy=proxy_to_discord(),
         )
         self.services = services
@@ -94,7 +94,7 @@ class FewshotBot(commands.Bot):
             services.gateway.moderation.age_restricted = self._is_age_restricted
 
     async def setup_hook(self) -> None:
-        """Load the cogs and sync the commands; runs once, before the gateway connects."""
+        """Load the cogs and register the commands. discord.py calls this once, before the gateway connects."""
         self.add_dynamic_items(ActionButton, ActionSelect)
         await self.tree.set_translator(CatalogueTranslator())
         for name in cog_names():
@@ -102,27 +102,25 @@ class FewshotBot(commands.Bot):
         for place in (None, *self.services.settings.operator_guild_ids):
             for command in self.tree.get_commands(guild=_object(place)):
                 set_command_contexts(command, anywhere=self.services.settings.user_install)
-                # What a server teaches may not be called like what the bot does already.
+                # A server's trick may not have the name of a command.
                 self.services.tricks.reserved.add(command.name)
         if self.http.token is not None:
             await self.sync()
 
     async def on_ready(self) -> None:
-        """Say once that the bot is ready; Discord says it again after reconnects."""
+        """Call `on_started` once. Discord sends the event again after reconnects."""
         if self.on_started is not None:
             started, self.on_started = self.on_started, None
             await started(self)
 
     async def on_guild_join(self, guild: discord.Guild, /) -> None:
-        """Register commands where the settings want them and the bot comes only now, or anew: those of before went
-        with it.
-        """
+        """Register the commands of a server that the settings name. Discord removed earlier ones when the bot left."""
         if guild.id in self._wanted():
             await delete_value(self.services.database, self._key_of(guild.id))
             await self._sync_in(guild.id)
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """No commands are read from messages."""
+        """Do nothing: discord.py would look for prefix commands, and the bot has none."""
 
     async def on_interaction(self, interaction: discord.Interaction["FewshotBot"], /) -> None:
         """Handle submitted modals, and components that discord.py does not know."""
@@ -133,15 +131,15 @@ class FewshotBot(commands.Bot):
         return self.services.guilds.of(guild_id).language
 
     def _is_connected(self) -> bool:
-        """Whether the gateway is connected and has told what there is."""
+        """Whether the gateway is connected and all servers are known."""
         return self.is_ready() and not self.is_closed() and self.ws.open
 
     def _is_age_restricted(self, channel_id: int) -> bool:
-        """Whether a channel of a server that the bot is in is for adults alone; a thread is what its channel is."""
+        """Whether a channel is age-restricted; a thread is if its channel is."""
         channel = self.get_channel(channel_id)
         if isinstance(channel, discord.Thread):
             channel = channel.parent
-        return isinstance(channel, FOR_ADULTS) and channel.is_nsfw()
+        return isinstance(channel, AGE_RESTRICTABLE) and channel.is_nsfw()
 
     @property
     def command_names(self) -> list[str]:
@@ -150,10 +148,10 @@ class FewshotBot(commands.Bot):
         return sorted({command.name for command in everywhere})
 
     async def sync(self) -> None:
-        """Register the commands, where they changed since the last time.
+        """Register the commands that have changed since the last registration.
 
-        Some servers may have commands of their own, `/finetune` with OPERATOR_GUILD_IDS. Where commands stood that
-        the settings do not want there any more, they are taken back.
+        Commands are removed from places where the settings no longer want them. Servers of OPERATOR_GUILD_IDS have
+        additional commands (`/finetune`).
         """
         for guild in self.services.settings.guild_ids:
             self.tree.copy_global_to(guild=discord.Object(guild))
@@ -168,7 +166,7 @@ class FewshotBot(commands.Bot):
                 await delete_value(self.services.database, name)
 
     def _wanted(self) -> list[int | None]:
-        """Where commands are registered: in these servers, and in all (None) where the settings name none."""
+        """The ids of servers in which commands are registered; None stands for all servers, without GUILD_IDS."""
         settings = self.services.settings
         places: list[int | None] = [*sorted(settings.guild_ids | settings.operator_guild_ids)]
         return places if settings.guild_ids else [*places, None]
@@ -178,12 +176,12 @@ class FewshotBot(commands.Bot):
         return f"commands:{self.application_id}:{place or EVERYWHERE}"
 
     async def _sync_in(self, place: int | None) -> None:
-        """Register what the tree has for the server `place`, or for all servers."""
+        """Register the commands of the server `place`, or of all servers (None), unless they are unchanged."""
         guild = _object(place)
         tree = json.dumps(
             [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)], sort_keys=True
         )
-        # Registering sends every string in every language as well; what they come from stands for them.
+        # Discord also receives the translations of all strings, so the catalogues are part of the hash.
         digest = hashlib.sha256(tree.encode() + catalogue_bytes()).hexdigest()
         name = self._key_of(place)
         if await get_value(self.services.database, name) == digest:
@@ -205,20 +203,23 @@ class FewshotBot(commands.Bot):
         await set_value(self.services.database, name, digest)
 
     async def _clear(self, place: int | None) -> None:
-        """Take the commands back that were registered in the server `place`, or for all servers."""
-        assert self.application_id is not None, "it was needed to register them"
+        """Remove the commands that were registered in the server `place`, or for all servers (None)."""
+        assert self.application_id is not None, "it was known when they were registered"
         if place is None:
             await self.http.bulk_upsert_global_commands(self.application_id, [])
             return
-        with suppress(discord.Forbidden, discord.NotFound):  # The bot has left that server, and they left with it.
+        # If the bot has left that server, Discord has removed its commands.
+        with suppress(discord.Forbidden, discord.NotFound):
             await self.http.bulk_upsert_guild_commands(self.application_id, place, [])
 
 
 def set_command_contexts(
     command: app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu, *, anywhere: bool
 ) -> None:
-    """Say of a command where it may be used: in servers, in the bot's direct messages unless it is for servers only,
-    and with `anywhere` also where the bot is not, for those commands that let people install them.
+    """Set the installation types and contexts of a command.
+
+    Every command works in servers, and in the bot's direct messages unless it is `guild_only`. With `anywhere`,
+    commands that allow user installs also work where the bot is not a member.
     """
     people = anywhere and command.allowed_installs is not None and command.allowed_installs.user
     command.allowed_installs = app_commands.AppInstallationType(guild=True, user=people)
@@ -228,12 +229,12 @@ def set_command_contexts(
 
 
 def _object(place: int | None) -> discord.Object | None:
-    """A server as the tree names it."""
+    """The server as discord.py's command tree expects it."""
     return None if place is None else discord.Object(place)
 
 
 def cog_names() -> list[str]:
-    """Every module and package in `cogs`, by the name under which it is loaded."""
+    """The extension name of every module and package in `cogs`; names with an underscore are helpers."""
     from importlib import import_module
 
     package = import_module("cogs")
@@ -241,7 +242,7 @@ def cog_names() -> list[str]:
 
 
 def _intents(settings: Settings) -> discord.Intents:
-    """Servers and messages; without the privileged intent messages come with no content, but for a few kinds."""
+    """Server and message events. The content of most messages needs the privileged intent."""
     intents = discord.Intents.none()
     intents.guilds = intents.guild_messages = intents.dm_messages = True
     intents.message_content = settings.message_content

@@ -1,4 +1,4 @@
-"""What a cog is given: the parts of the bot that it may use, and no more."""
+"""The services that every cog receives."""
 
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -24,7 +24,7 @@ from bot.ui.inflight import InflightTasks
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Opened by `bot.app`, handed to every cog; closed in reverse order when the bot stops."""
+    """Opened by `bot.app.open_services`, and closed in reverse order when the bot stops."""
 
     settings: Settings
     templates: TemplateRegistry
@@ -46,11 +46,11 @@ class Services:
 
 
 class HasServices(Protocol):
-    """The bot, as far as a cog's `setup` knows it."""
+    """What `services_of` needs of the bot."""
 
     services: Services
 
 
 def services_of(bot: object) -> Services:
-    """The services of the bot that is loading a cog."""
+    """The services of the bot that loads a cog."""
     return cast(HasServices, bot).services

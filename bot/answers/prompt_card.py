@@ -48,7 +48,7 @@ def prompt_card(
         content = message["content"]
         shown = content if len(content) <= share else content[:share].rstrip() + " …"
         block = f"**{_label(messages, number, examples)}**\n{code_block(shown)}"
-        if card.room < len(block) + 40 or number == MOST:
+        if card.remaining < len(block) + 40 or number == MOST:
             shortened = True
             left = len(messages) - number
             card.text(ngettext("*… and {n} more message*", "*… and {n} more messages*", left))

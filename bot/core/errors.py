@@ -1,17 +1,17 @@
-"""Errors whose text is a sentence that the person in front of the bot may read.
+"""Errors whose text is a sentence for the user.
 
-Raise one of these and the sentence is shown as it stands; anything else is a fault of ours, which is
-logged with an id, and the person is shown the id. Rooms that talk to something foreign translate its
-exceptions at their own border: `bot.llm.errors` for the model client, `bot.ui.errors` for Discord.
+The sentence of a `FewshotError` is shown to the user. Any other exception is a bug: it is logged with an id, and the
+user sees the id. Exceptions of libraries are translated where the library is called: `bot.llm.errors` for the model
+client, `bot.ui.errors` for Discord.
 """
 
 from bot.core.i18n import _
 
 
 class FewshotError(Exception):
-    """The base of all: `str(error)` is one plain sentence, free of secrets, that says what to do next.
+    """The base class: `str(error)` is one sentence without secrets that says what to do next.
 
-    Made with the English sentence and its values by name; worded when it is read, in the reader's language.
+    It is created with the English sentence and its values by name, and translated when it is converted to text.
     """
 
     def __init__(self, sentence: str = "", /, **values: object) -> None:
@@ -23,45 +23,45 @@ class FewshotError(Exception):
 
 
 class InputError(FewshotError):
-    """What the person sent cannot be used: empty, too long, of the wrong kind."""
+    """The user's input cannot be used: empty, too long, of the wrong type."""
 
 
 class NotAllowedError(FewshotError):
-    """The person may not do this here."""
+    """The user has no permission for this."""
 
 
 class NotFoundError(FewshotError):
-    """What the person named is not there, or not there any more."""
+    """What the user named does not exist, or no longer exists."""
 
 
 class LimitError(FewshotError):
-    """A limit on tokens or money is reached; the sentence says when it frees up."""
+    """A limit of tokens or money is reached; the sentence says when it resets."""
 
 
 class TemplateError(FewshotError):
-    """A template is malformed, or cannot be filled: every problem in one sentence, with the file's name."""
+    """A template is invalid or cannot be filled. The sentence names the file and all problems."""
 
 
 class ModelError(FewshotError):
-    """The model could not be asked, or its answer could not be used."""
+    """The model cannot be reached, or its answer cannot be used."""
 
 
 class NoModelError(ModelError):
     """No language model is connected and the stand-in has no skill for this request.
 
-    `request` is what would have been sent (`bot.llm.request.Request`), where that is known.
+    `request` is the request that would have been sent (`bot.llm.request.Request`), or None.
     """
 
     request: object | None = None
 
 
 class ReplyError(ModelError):
-    """The model answered, but not in the form that the template asks for."""
+    """The model's answer does not have the format that the template asks for."""
 
 
 class ConfigError(FewshotError):
-    """A setting is missing or wrong; the sentence names it. For the operator."""
+    """A setting is missing or wrong. The sentence names it, for the operator."""
 
 
 class StorageError(FewshotError):
-    """The database cannot be used. For the operator."""
+    """The database cannot be used. The sentence is for the operator."""

@@ -1,12 +1,12 @@
-"""Languages by name: what people type, in English, in the language itself, or in the one they read Discord in."""
+"""Names of languages, as users type them: in English, natively, or in the language of their Discord client."""
 
 from functools import cache, lru_cache
 
 from babel import Locale, UnknownLocaleError
 
-# The languages that are offered, by their own names; Discord's own first: they are what people read their Discord in.
-# The names are Babel's, to which a test holds them; Babel has each in a file of its own, 0.4 s of reading in all.
-OWN_NAMES = {
+# The languages that are suggested, by their native names; the languages of Discord clients come first. A test compares
+# the names with Babel's. Babel has a file for each language, and reading all of them takes 0.4 s.
+NATIVE_NAMES = {
     "en": "English",
     "de": "Deutsch",
     "fr": "français",
@@ -82,31 +82,31 @@ OWN_NAMES = {
     "lo": "ລາວ",
     "my": "မြန်မာ",
 }
-# Where the country makes another written language of it; elsewhere it is left out of a name.
-TOLD_APART = frozenset({"pt-BR", "zh-CN", "zh-TW", "es-419"})
+# Tags whose region changes the written language. For other tags the region is left out of the name.
+REGIONAL = frozenset({"pt-BR", "zh-CN", "zh-TW", "es-419"})
 CHOICES = 25
 
 
 @lru_cache(maxsize=256)
 def language(tag: str) -> str:
-    """The English name of a language by its tag: `de` is "German", `pt-BR` "Portuguese (Brazil)".
+    """The English name of the language with a tag: `de` is "German", `pt-BR` "Portuguese (Brazil)".
 
-    A tag that is not known comes back as it is.
+    Unknown tags are returned unchanged.
     """
-    locale = _locale(tag if tag in TOLD_APART else tag.partition("-")[0])
+    locale = _locale(tag if tag in REGIONAL else tag.partition("-")[0])
     return str((locale and locale.get_display_name("en")) or tag)
 
 
 def suggestions(typed: str, reader: str) -> list[str]:
-    """Up to 25 English names of languages for what was `typed`; the `reader`'s own language (a tag) comes first.
+    """Up to 25 English names of languages for the text `typed`; the language with the tag `reader` comes first.
 
-    Those that begin with it come before those that hold it. Reads two of Babel's files at first use: call it off
-    the event loop.
+    Names that begin with the text come before names that contain it. The first call reads two of Babel's files, so
+    call it in a thread.
     """
     typed = typed.strip().casefold()
     first, later = [], []
-    for tag in dict.fromkeys([reader, *OWN_NAMES]):
-        names = (*_names(tag), _in(reader, tag))
+    for tag in dict.fromkeys([reader, *NATIVE_NAMES]):
+        names = (*_names(tag), _localized_name(reader, tag))
         if any(name.startswith(typed) for name in names):
             first.append(language(tag))
         elif any(typed in name for name in names):
@@ -114,21 +114,21 @@ def suggestions(typed: str, reader: str) -> list[str]:
     return list(dict.fromkeys(first + later))[:CHOICES]
 
 
-def own_name(tag: str) -> str | None:
-    """A language's name in the language itself, from its file; None where it is not known."""
+def native_name(tag: str) -> str | None:
+    """A language's native name, from Babel's file; None for an unknown tag."""
     locale = _locale(tag)
     return locale.get_display_name(locale) if locale else None
 
 
 @cache
 def _names(tag: str) -> tuple[str, ...]:
-    """A language's English name, its own, and its tag; in lower case."""
-    own = OWN_NAMES.get(tag) or own_name(tag)
-    return tuple(name.casefold() for name in (language(tag), own, tag) if name)
+    """A language's English name, native name and tag, in lower case."""
+    native = NATIVE_NAMES.get(tag) or native_name(tag)
+    return tuple(name.casefold() for name in (language(tag), native, tag) if name)
 
 
-def _in(reader: str, tag: str) -> str:
-    """A language's name in the reader's language; empty where it is not known."""
+def _localized_name(reader: str, tag: str) -> str:
+    """A language's name in the language `reader`, in lower case; empty if unknown."""
     locale = _locale(reader)
     return str(locale.languages.get(tag, "")).casefold() if locale else ""
 

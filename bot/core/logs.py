@@ -1,7 +1,7 @@
-"""Logs as lines for people or as JSON for machines, with every secret taken out.
+"""Logging as text or JSON, without secrets.
 
-The filter stands on the handler, so it sees the records of every library, and it works on the finished text:
-a key inside an exception's message is caught as well.
+The formatter belongs to the root handler, so it formats the records of all libraries. It removes secrets from the
+finished text, so also from the messages of exceptions.
 """
 
 import json
@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 HIDDEN = "•••"
-# Keys and tokens by their looks, for those that are not settings of ours.
-LOOKS = re.compile(r"\bsk-[\w-]{16,}|\b[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}|(?i:bearer|bot) [\w.~+/-]{20,}=*")
+# What API keys and Discord tokens look like, for secrets that are not settings.
+SECRET_PATTERN = re.compile(r"\bsk-[\w-]{16,}|\b[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}|(?i:bearer|bot) [\w.~+/-]{20,}=*")
 
 
 class SecretFormatter(logging.Formatter):
-    """Formats a record and hides the secrets in it."""
+    """Replaces secrets in log records."""
 
     def __init__(self, secrets: Iterable[str], *, as_json: bool) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
@@ -25,21 +25,21 @@ class SecretFormatter(logging.Formatter):
         self._json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line (and its traceback below, as text), without secrets."""
+        """The record without secrets: one line as JSON, or a line of text followed by its traceback."""
         return self._as_json(record) if self._json else self.hide(super().format(record))
 
     def hide(self, text: str) -> str:
-        """`text` without the secrets."""
+        """`text` with secrets replaced."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return LOOKS.sub(HIDDEN, text)
+        return SECRET_PATTERN.sub(HIDDEN, text)
 
     def _as_json(self, record: logging.LogRecord) -> str:
         data = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            # Hidden before they are escaped: a quote in a secret looks different in JSON.
+            # Before JSON escapes quotes, which a secret may contain.
             "message": self.hide(record.getMessage()),
         }
         if record.exc_info:
@@ -48,7 +48,7 @@ class SecretFormatter(logging.Formatter):
 
 
 def configure(level: str, *, as_json: bool, secrets: Iterable[str]) -> None:
-    """Send all logs to standard error. Libraries that log every request are turned down to warnings."""
+    """Send all logs to standard error. Libraries that log every request log only warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(SecretFormatter(secrets, as_json=as_json))
     root = logging.getLogger()

@@ -1,6 +1,6 @@
-"""The proxy through which the operator's network wants the bot to leave, as the environment names it.
+"""The HTTP proxy that the environment names for a host.
 
-Discord's client and the model's take one address each and look at no environment themselves.
+discord.py and the model client do not read the environment; each takes the address of a proxy.
 """
 
 from ipaddress import ip_address
@@ -11,13 +11,13 @@ from bot.core.errors import ConfigError
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """The address of the proxy for `scheme` (`http` or `https`) to `host`; None where there is none.
+    """The address of the proxy for `scheme` (`http` or `https`) and `host`; None without a proxy.
 
-    Read from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, on Windows and macOS also from the system's settings.
-    What runs on this machine, as the local engine does, is never behind a proxy, whatever these say. Raises
-    `ConfigError` for an address that is no HTTP proxy's; the sentence does not repeat it, as it may hold a password.
+    Reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, on Windows and macOS also the system's settings. Loopback
+    hosts, such as the local engine, never use a proxy. Raises `ConfigError` for an address that is not an HTTP
+    proxy's; the sentence does not contain the address, because it may contain a password.
     """
-    if _is_here(host):
+    if _is_loopback(host):
         return None
     proxies = getproxies()
     address = proxies.get(scheme) or proxies.get("all")
@@ -30,7 +30,7 @@ def proxy_for(scheme: str, host: str) -> str | None:
 
 
 def _is_http(address: str) -> bool:
-    """Whether aiohttp can go through a proxy of this address: it takes any other for one of HTTP as well."""
+    """Whether aiohttp can use a proxy of this address. It treats every other scheme as HTTP too."""
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -38,7 +38,7 @@ def _is_http(address: str) -> bool:
         return False
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,7 +1,7 @@
-"""Cards: Components V2, stacked and never in columns, because of phones; kept within Discord's limits.
+"""Cards: messages of Components V2 within Discord's limits, in one column, because phones show no columns.
 
-A message of components holds at most 40 of them and 4,000 characters, and Discord answers 500 above about
-10,170 bytes of UTF-8 (2026-11-22). `Card` keeps both counts and shortens what would pass them.
+A message has at most 40 components and 4,000 characters, and Discord answers 500 above about 10,170 bytes of UTF-8
+(2026-11-22). `Card` shortens texts that would exceed them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ CUT = N_("… (shortened)")
 
 
 class Card:
-    """Built from top to bottom; `layout()` gives what is sent."""
+    """Add components from top to bottom, then send `layout()`."""
 
     def __init__(self, title: str, *, colour: discord.Colour = BRAND) -> None:
         self._container: discord.ui.Container[Any] = discord.ui.Container(accent_colour=colour)
@@ -29,12 +29,12 @@ class Card:
             self.text(f"### {title}")
 
     @property
-    def room(self) -> int:
-        """Characters that are still free, at the least."""
+    def remaining(self) -> int:
+        """The number of characters that certainly still fit."""
         return max(min(CHARACTERS - self._characters, (BYTES - self._bytes) // 4), 0)
 
     def text(self, text: str) -> "Card":
-        """A block of Markdown; shortened where the card is full, left out where nothing of it fits."""
+        """Add a block of Markdown, shortened to the free space, or left out if the card is full."""
         text = self._fitting(text.strip())
         if text and self._components < COMPONENTS:
             self._container.add_item(discord.ui.TextDisplay(text))
@@ -42,14 +42,14 @@ class Card:
         return self
 
     def line(self) -> "Card":
-        """A thin line between two blocks."""
+        """Add a separator."""
         if self._components < COMPONENTS:
             self._container.add_item(discord.ui.Separator())
             self._components += 1
         return self
 
     def picture(self, name: str) -> "Card":
-        """A picture that is sent along as the file `name`."""
+        """Add a picture; the message must have a file called `name`."""
         gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery(
             discord.MediaGalleryItem(f"attachment://{name}")
         )
@@ -58,20 +58,20 @@ class Card:
         return self
 
     def file(self, name: str) -> "Card":
-        """A file that is sent along as `name`."""
+        """Add a file; the message must have a file called `name`."""
         self._container.add_item(discord.ui.File(f"attachment://{name}"))
         self._components += 1
         return self
 
     def row(self, *items: discord.ui.Item[Any]) -> "Card":
-        """Up to five buttons, or a menu."""
+        """Add up to five buttons, or one select."""
         if items:
             self._container.add_item(discord.ui.ActionRow(*items))
             self._components += 1 + len(items)
         return self
 
     def layout(self) -> LayoutView:
-        """The card as a message's view."""
+        """The view to send."""
         return LayoutView(self._container)
 
     def _count(self, text: str) -> None:
@@ -80,7 +80,7 @@ class Card:
         self._components += 1
 
     def _fitting(self, text: str) -> str:
-        """As much of `text` as the card still takes."""
+        """The part of `text` that fits."""
         characters, size = CHARACTERS - self._characters, BYTES - self._bytes
         if len(text) <= characters and len(text.encode()) <= size:
             return text
@@ -88,12 +88,12 @@ class Card:
         if min(characters, size) <= len(cut.encode()) + 20:
             return ""
         kept = text[: characters - len(cut)].encode()[: size - len(cut.encode())].decode(errors="ignore")
-        # A fence that the cut leaves open would swallow the rest of the card.
+        # An open code fence would format the rest of the card as code.
         return kept[: -len("\n```")].rstrip("`") + f"\n```{cut}" if kept.count("```") % 2 else kept + cut
 
 
 def notice(title: str, lines: Sequence[str], *buttons: discord.ui.Item[Any]) -> LayoutView:
-    """A card of a few lines and a row of buttons."""
+    """A card with some blocks of text and a row of buttons."""
     card = Card(title)
     for line in lines:
         card.text(line)

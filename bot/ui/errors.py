@@ -1,7 +1,7 @@
-"""The one place that tells a person what went wrong.
+"""Reports errors to users.
 
-An error of ours is its own sentence; Discord's are worded by the table, along the class hierarchy; anything
-else is logged with a short id, and the person is shown the id.
+A `FewshotError` has its own sentence, and `_SENTENCES` has sentences for Discord's errors. Any other exception is
+logged with a short id, which the user sees.
 """
 
 import logging
@@ -16,15 +16,15 @@ from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
 
 _log = logging.getLogger(__name__)
-# Discord's codes for an interaction that cannot be answered (any more): unknown interaction, unknown webhook,
-# already acknowledged, invalid webhook token.
+# Discord's error codes for an interaction that can no longer be answered: unknown interaction, unknown webhook, already
+# acknowledged, invalid webhook token.
 ACKNOWLEDGED = 40060
 EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
-# A connection to Discord that could not be made, or broke off before the answer came.
+# A connection to Discord that failed or was interrupted.
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 DELIVERY_ERRORS: tuple[type[Exception], ...] = (discord.HTTPException, *CONNECTION_ERRORS)
 
-_TABLE: tuple[tuple[type[Exception], str], ...] = (
+_SENTENCES: tuple[tuple[type[Exception], str], ...] = (
     (app_commands.NoPrivateMessage, N_("This command works in servers only.")),
     (app_commands.MissingPermissions, N_("You need more permissions here to use this command.")),
     (
@@ -48,12 +48,12 @@ _TABLE: tuple[tuple[type[Exception], str], ...] = (
 
 
 def user_message(error: BaseException) -> str:
-    """The sentence for `error`; what is unexpected is logged here, with the id that the sentence names."""
+    """The sentence for `error`. Unexpected errors are logged here, with the id that is in the sentence."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, FewshotError):
         return str(error)
-    for kind, sentence in _TABLE:
+    for kind, sentence in _SENTENCES:
         if isinstance(error, kind):
             return _(sentence)
     fault = secrets.token_hex(3)
@@ -65,16 +65,16 @@ def user_message(error: BaseException) -> str:
 
 
 async def report_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the one who acted, and only them. A public placeholder goes first, so that no spinner stays."""
+    """Send the error's sentence to the user alone. A public "is thinking…" placeholder is deleted first."""
     sentence = user_message(error)
     try:
-        await _say(interaction, sentence)
+        await _send(interaction, sentence)
     except DELIVERY_ERRORS as failure:
         level = logging.INFO if getattr(failure, "code", 0) in EXPIRED_CODES else logging.WARNING
-        _log.log(level, "nobody could be told %r: %s", sentence, failure)
+        _log.log(level, "the sentence %r could not be delivered: %s", sentence, failure)
 
 
-async def _say(interaction: discord.Interaction[Any], sentence: str) -> None:
+async def _send(interaction: discord.Interaction[Any], sentence: str) -> None:
     response = interaction.response
     loading = response.type is discord.InteractionResponseType.deferred_channel_message
     if not response.is_done():
@@ -87,14 +87,14 @@ async def _say(interaction: discord.Interaction[Any], sentence: str) -> None:
         except discord.HTTPException as failure:
             if failure.code != ACKNOWLEDGED:
                 raise
-            # A first response had arrived, and only its receipt was lost. A command's was a spinner.
+            # Discord received an earlier response, and its confirmation was lost. For a command it was a deferral.
             loading = interaction.type is discord.InteractionType.application_command
     if loading:
         try:
-            # A follow-up to an answer that is still loading would become that answer, public as it is; and where
-            # the loading one was deleted, it would find nothing to become. So it is ended before it goes.
+            # The first follow-up after a public deferral replaces the placeholder and is public too. So the placeholder
+            # is edited, which ends the deferral, and deleted.
             await interaction.edit_original_response(content="…", attachments=[])
             await interaction.delete_original_response()
         except discord.NotFound:
-            pass  # The person deleted it before us.
+            pass  # The user has deleted it.
     await interaction.followup.send(sentence, ephemeral=True)

@@ -1,4 +1,4 @@
-"""Work on interactions that is under way, so that stopping can wait for it."""
+"""The tasks that handle interactions, so that a stop can wait for them."""
 
 import asyncio
 import contextvars
@@ -14,26 +14,26 @@ from bot.core.i18n import N_, _
 from bot.ui.errors import DELIVERY_ERRORS
 
 _log = logging.getLogger(__name__)
-# Seconds that work under way gets when the bot stops, and then to be told that it did not make it.
-LAST_WORDS, EXCUSE = 10.0, 3.0
+# Seconds that running tasks have when the bot stops, and seconds to tell their users that they were cancelled.
+DRAIN_TIMEOUT, NOTICE_TIMEOUT = 10.0, 3.0
 STOPPING = N_("I am being restarted. Ask again in a minute.")
 
 
 class StoppingError(FewshotError):
-    """The bot is stopping and takes nothing new."""
+    """The bot is stopping and accepts no new interactions."""
 
 
 class InflightTasks:
-    """What is under way; one for the process."""
+    """The running tasks. One for the process."""
 
     def __init__(self) -> None:
-        # With what each of them speaks, so that it can be told of the end in its own language.
+        # With the context of each task, which holds the user's locale.
         self._tasks: dict[asyncio.Task[Any], tuple[discord.Interaction[Any], contextvars.Context]] = {}
         self._stopping = False
 
     @contextmanager
     def track(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
-        """The running task works on `interaction`. Raises `StoppingError` once the bot stops."""
+        """Count the current task as handling `interaction`. Raises `StoppingError` once the bot stops."""
         if self._stopping:
             raise StoppingError(STOPPING)
         task = asyncio.current_task()
@@ -48,34 +48,34 @@ class InflightTasks:
 
     @property
     def has_single_task(self) -> bool:
-        """Whether nothing is under way beside the one that asks."""
+        """Whether at most one task is running: the caller."""
         return len(self._tasks) <= 1
 
     async def drain(self) -> None:
-        """Take nothing new, give what is under way a moment, and tell the rest in a sentence."""
+        """Accept nothing new, wait up to 10 s for the running tasks, cancel the rest and tell their users."""
         self._stopping = True
         if not self._tasks:
             return
-        _log.info("stopping: %d answers under way", len(self._tasks))
-        _done, late = await asyncio.wait(set(self._tasks), timeout=LAST_WORDS)
+        _log.info("stopping: waiting for %d answers", len(self._tasks))
+        _done, late = await asyncio.wait(set(self._tasks), timeout=DRAIN_TIMEOUT)
         unserved = [self._tasks[task] for task in late if task in self._tasks]
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=1.0)
-        await asyncio.gather(*(asyncio.create_task(_excuse(caller), context=context) for caller, context in unserved))
+        await asyncio.gather(*(asyncio.create_task(_notify(caller), context=context) for caller, context in unserved))
 
 
-async def _excuse(interaction: discord.Interaction[Any]) -> None:
-    """The sentence for an answer that did not make it; nobody is left to hear of a failure here."""
+async def _notify(interaction: discord.Interaction[Any]) -> None:
+    """Tell the user of a cancelled task that the bot stops. Failures are only logged."""
     try:
-        await asyncio.wait_for(_say_stopping(interaction), EXCUSE)
+        await asyncio.wait_for(_send_stopping(interaction), NOTICE_TIMEOUT)
     except DELIVERY_ERRORS as error:  # Among them is `TimeoutError`, which is an `OSError`.
-        _log.info("an asker could not be told that the bot stops: %s", error)
+        _log.info("a user could not be told that the bot stops: %s", error)
 
 
-async def _say_stopping(interaction: discord.Interaction[Any]) -> None:
-    """In place of the spinner and of what was written there; a message that was pressed on stays as it is."""
+async def _send_stopping(interaction: discord.Interaction[Any]) -> None:
+    """Replace a placeholder or a partial answer; a message whose button was pressed stays unchanged."""
     response = interaction.response
     if response.type is discord.InteractionResponseType.deferred_channel_message:
         await interaction.edit_original_response(content=_(STOPPING), view=None)

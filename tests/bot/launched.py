@@ -21,7 +21,7 @@ def main() -> None:
     if patience := os.environ.get("TEST_PATIENCE"):
         bot.llm.client.PATIENCE = bot.llm.client.SILENCE = float(patience)
     if seconds := os.environ.get("TEST_LAST_WORDS"):
-        bot.ui.inflight.LAST_WORDS = bot.play.turn_queue.GRACE = float(seconds)
+        bot.ui.inflight.DRAIN_TIMEOUT = bot.play.turn_queue.GRACE = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):
         bot.app.TEMPLATES = Path(templates)
     fewshot()

@@ -36,7 +36,7 @@ def test_a_card_never_passes_the_limits(title: str, texts: list[str]) -> None:
     assert sum(map(len, shown)) <= CHARACTERS
     assert sum(len(text.encode()) for text in shown) <= BYTES
     assert len(items_of(layout)) <= COMPONENTS
-    assert card.room >= 0
+    assert card.remaining >= 0
 
 
 def test_what_fits_is_shown_as_it_is() -> None:
