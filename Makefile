@@ -2,7 +2,7 @@
 .PHONY: demo test check drills bench wheels constraints format screenshots catalogues
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests of one file run in one process, because they share servers; `tests/sharing.py` sets the number of processes.
+# Tests of one file run in one process, because they share servers; `tests/distribution.py` sets the number of processes.
 # PYTHONDONTWRITEBYTECODE is cleared, or every process that a test starts would compile the bot again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile
 STAMP := .venv/installed

@@ -1,7 +1,6 @@
-"""Tests: they mirror the tree, and come in by the front door."""
+"""Tests. They mirror the packages and, where they can, act as a user would."""
 
 import os
 
-# Before anything imports numpy, as `bot.engine.pocket` wants it: with a thread for each core, small matrices take ten
-# times the CPU time, all of it waiting for each other.
+# Set before numpy is imported: with one thread per core, small matrix products take ten times the CPU time.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,4 +1,4 @@
-"""The demo's page as a person uses it, in a headless Chromium that is installed on this machine.
+"""Use the demo's page as a person does, in the headless Chromium of this machine.
 
 async with demo(folder) as url, browsing(url) as tab:
     await tab.slash("translate", text="Good morning", to="French")
@@ -21,7 +21,7 @@ from playwright.async_api import Locator, Page, async_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No sandbox, as in a container; and nothing that asks the network.
+# No sandbox (for containers), and no requests to the network.
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -32,18 +32,18 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Milliseconds that anything on the page may take: generous, for slow machines.
+# Timeout of every action in milliseconds, long enough for slow machines.
 PATIENCE = 30_000
 
 
 def chromium() -> str | None:
-    """Where this machine's Chromium is."""
+    """The path of an installed Chromium, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @asynccontextmanager
 async def demo(folder: Path, **settings: str) -> AsyncIterator[str]:
-    """`fewshot demo` as a process of its own with its data in `folder`; its address. Ends it with Ctrl-C."""
+    """Run `fewshot demo` in a process with `folder` as DATA_DIR; yields its address, and stops it with SIGINT."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHAT_", "TUNING_"))}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "demo", "--port", "0", "--no-browser"),
@@ -69,19 +69,19 @@ async def demo(folder: Path, **settings: str) -> AsyncIterator[str]:
 
 @dataclass
 class Tab:
-    """One tab on the demo's page."""
+    """A browser tab with the demo's page."""
 
     page: Page
 
-    async def go(self, place: str) -> None:
-        """Follow an entry of the list at the left: a channel or a person."""
-        await self.page.locator("#places a", has_text=place).click()
-        await self.page.locator("#places a[aria-current]", has_text=place).wait_for(timeout=PATIENCE)
+    async def go(self, name: str) -> None:
+        """Click an entry of the list on the left: a channel or a person."""
+        await self.page.locator("#places a", has_text=name).click()
+        await self.page.locator("#places a[aria-current]", has_text=name).wait_for(timeout=PATIENCE)
         await self.page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
         await self.quiet()
 
     async def slash(self, name: str, /, **options: str | Path) -> None:
-        """Type the command, give its options, and send it."""
+        """Type a slash command with its options and send it."""
         box = self.page.locator("#channel-composer-input")
         await box.click()
         await box.press_sequentially(f"/{name}")
@@ -107,18 +107,18 @@ class Tab:
             await self.page.locator(".command-suggestion", has_text=value).first.click(timeout=PATIENCE)
 
     async def press(self, label: str) -> None:
-        """Press the newest button of that label."""
+        """Press the newest button with that label."""
         await self.newest().get_by_role("button", name=label).last.click(timeout=PATIENCE)
         await self.quiet()
 
     async def choose(self, label: str) -> None:
-        """Open the newest menu and choose from it."""
+        """Choose an option of the newest select menu."""
         await self.newest().get_by_role("combobox").last.click(timeout=PATIENCE)
         await self.page.get_by_role("option", name=label).last.click(timeout=PATIENCE)
         await self.quiet()
 
     async def submit(self, **fields: str) -> None:
-        """Fill the open window by the labels of its fields and send it."""
+        """Fill the open modal by its labels and submit it."""
         window = self.page.locator("#modal-root")
         for label, value in fields.items():
             await window.get_by_role("textbox", name=label).first.fill(value)
@@ -130,11 +130,11 @@ class Tab:
         return self.page.locator("#channel-message-list")
 
     async def sees(self, text: str) -> None:
-        """Wait until `text` stands on the page."""
+        """Wait until the page shows `text`."""
         await self.page.get_by_text(text).last.wait_for(timeout=PATIENCE)
 
     async def quiet(self) -> None:
-        """Wait until no action is under way and all pictures are there."""
+        """Wait until no action is running and all pictures are loaded."""
         for _ in range(PATIENCE // 100):
             await self.page.wait_for_timeout(100)
             if await self.page.evaluate("window.simcordPreview?.ready"):

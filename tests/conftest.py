@@ -1,4 +1,4 @@
-"""What all tests may use."""
+"""Fixtures and hooks for all tests."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 
-from tests.sharing import Sharing, turn, workers
+from tests.distribution import Scheduler, order, processes
 from tests.simulated import Simulated, simulated
 
 
@@ -17,30 +17,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """For `-n auto`."""
-    return workers()
+    """The number of processes for `-n auto`."""
+    return processes()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing | None:
-    """For `--dist loadfile`."""
-    return Sharing(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler | None:
+    """The scheduler for `--dist loadfile`."""
+    return Scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first."""
-    items.sort(key=lambda item: turn(item.nodeid))
+    """Run the longest files first."""
+    items.sort(key=lambda item: order(item.nodeid))
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays to the end: the garbage collector need not look through it again and again."""
+    """Exclude everything imported so far from garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture
 async def sim(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Simulated]:
-    """The bot in a simulated Discord; `tests/simulated.py` tells how to use it."""
+    """The bot in a simulated Discord; see `tests/simulated.py`."""
     mark = request.node.get_closest_marker("settings")
     async with simulated(tmp_path / "data", **(mark.kwargs if mark else {})) as running:
         yield running

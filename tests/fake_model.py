@@ -1,4 +1,4 @@
-"""The tests' model server: the engine's real server with a model that says what a test tells it.
+"""A scripted model server: the engine's real HTTP server with a model whose replies a test sets.
 
     async with FakeModel() as fake:
         fake.says("Bonjour")
@@ -6,9 +6,11 @@
         ...
         assert fake.requests[0]["messages"][-1]["content"] == "Good morning"
 
+`fake.moderator` is its moderation endpoint: `fake.moderator.flags["knife"] = ["violence"]`.
+
 As a process, for benchmarks: `python -m tests.fake_model --port 8900 --text "…" --pieces 40 --delay 0.01`
-prints one line of JSON with `url` and `token`; `GET /calls` lists, for each answered request, its last user
-message and the monotonic times of its arrival and of its last byte.
+prints one line of JSON with `url` and `token`; `GET /calls` lists each request's last message and the monotonic times
+of its arrival and last byte.
 """
 
 import argparse
@@ -31,21 +33,20 @@ from bot.engine.errors import WireError, unknown_model
 from bot.engine.models import ChatModel, FinishReason, Piece
 from bot.engine.requests import ChatRequest
 from bot.engine.server import create_app, listening
-from tests.fake_moderator import Moderator
 
-Said = str | Callable[[dict[str, Any]], str]
+Text = str | Callable[[dict[str, Any]], str]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer and everything that is odd about it.
+    """One scripted reply.
 
-    The text goes out in `pieces` parts with `delay` seconds before each. `error` is sent in place of the
-    text, or inside the stream after `stop_after` parts. After `stop_after` parts without an error the
-    connection is cut (`cut`) or nothing more comes (`cut` False).
+    The text is sent in `pieces` parts with `delay` seconds before each. `error` is sent instead of the text, or inside
+    the stream after `stop_after` parts. Without `error`, after `stop_after` parts the connection is closed (`cut`) or
+    the server sends nothing more.
     """
 
-    text: Said = "ok"
+    text: Text = "ok"
     pieces: int = 1
     delay: float = 0.0
     error: WireError | None = None
@@ -57,7 +58,7 @@ class Reply:
 
 @dataclass
 class Call:
-    """One request as the server saw it. Times are of the system-wide monotonic clock, in seconds."""
+    """One received request. Times are monotonic seconds."""
 
     body: dict[str, Any]
     headers: dict[str, str]
@@ -69,20 +70,20 @@ class Call:
 
 @dataclass
 class FakeModel:
-    """A model server on loopback that records every chat request. Any model name and parameter will do."""
+    """A model server on loopback that records every chat request and accepts any model name and parameter."""
 
     token: str = "test-token"
     port: int = 0
     models: list[str] = field(default_factory=lambda: ["fake-model"])
     calls: list[Call] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
-    # Shown in `usage` in place of the words counted, e.g. {"prompt_tokens_details": {"cached_tokens": 3}}.
+    # Overrides fields of `usage`, e.g. {"prompt_tokens_details": {"cached_tokens": 3}}.
     usage: dict[str, Any] = field(default_factory=dict)
     running: int = 0
     most_running: int = 0
 
     def __post_init__(self) -> None:
-        self._standing = Reply()
+        self._default = Reply()
         self._next: deque[Reply] = deque()
         self._gate = asyncio.Event()
         self._gate.set()
@@ -110,8 +111,8 @@ class FakeModel:
         """The bodies of all chat requests, in order of arrival."""
         return [call.body for call in self.calls]
 
-    def says(self, *texts: Said, **how: Any) -> None:
-        """Answer these texts, one a request; the last one stays. `how` is any field of `Reply`.
+    def says(self, *texts: Text, **how: Any) -> None:
+        """Reply with these texts, one per request; the last one repeats. `how`: any field of `Reply`.
 
         A text may be a function of the request's body.
         """
@@ -119,14 +120,14 @@ class FakeModel:
         self._next.extend(replies[:-1])
         if self._next:
             self._next.append(replies[-1])
-        self._standing = replies[-1]
+        self._default = replies[-1]
 
-    def once(self, text: Said = "ok", *, times: int = 1, **how: Any) -> None:
-        """The same for the next `times` requests only, after those already told."""
+    def once(self, text: Text = "ok", *, times: int = 1, **how: Any) -> None:
+        """Reply like this to the next `times` requests, after the replies queued so far."""
         self._next.extend([Reply(text, **how)] * times)
 
     def fails(self, status: int = 500, *, times: int = 1, retry_after: float | None = None, **error: Any) -> None:
-        """Answer the next requests with an HTTP error; `error` is any of `WireError`'s keywords."""
+        """Respond to the next requests with an HTTP error; `error`: any keyword of `WireError`."""
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         message = error.pop("message", f"The test asked for a {status}.")
         kind = error.pop("kind", "rate_limit_error" if status == 429 else "server_error")
@@ -134,36 +135,36 @@ class FakeModel:
         self.once(error=failure, times=times)
 
     def refuses(self, *parameters: str) -> None:
-        """From now on answer 400, naming the parameter, to every request that has one of these."""
+        """Respond with 400 to every request that has one of these parameters."""
         self.refused.update(parameters)
 
     def declines(self, text: str = "I cannot help with that.", *, times: int = 1) -> None:
-        """Answer with a refusal, in the place that the wire has for it."""
+        """Reply in the field `refusal`."""
         self.once(text, times=times, refusal=True)
 
     def hangs(self, *, after: int = 0, times: int = 1, text: str = "one two three four", pieces: int = 4) -> None:
-        """Fall silent after so many parts, until the client goes away."""
+        """Send nothing more after `after` parts, until the client disconnects."""
         self.once(text, times=times, pieces=pieces, stop_after=after)
 
     def breaks_off(self, *, after: int = 2, times: int = 1, text: str = "one two three four", pieces: int = 4) -> None:
-        """Cut the connection after so many parts (0: before the status line)."""
+        """Close the connection after `after` parts (0: before the status line)."""
         self.once(text, times=times, pieces=pieces, stop_after=after, cut=True)
 
     def errs_in_stream(self, message: str = "The server had an error.", *, after: int = 2, times: int = 1) -> None:
-        """Send an `{"error": …}` line inside the stream after so many parts."""
+        """Send an `{"error": …}` line inside the stream after `after` parts."""
         error = WireError(message, status=500, kind="server_error", code="server_error")
         self.once("one two three four", times=times, pieces=4, stop_after=after, error=error)
 
     def says_nothing(self, *, times: int = 1) -> None:
-        """Answer with empty content."""
+        """Reply with empty content."""
         self.once("", times=times)
 
     def holds(self) -> None:
-        """Keep every answer back until `release`."""
+        """Hold every reply until `release`."""
         self._gate.clear()
 
     def release(self) -> None:
-        """Let the answers go that `holds` kept back."""
+        """Send the replies that `holds` held."""
         self._gate.set()
 
     def all(self) -> list[ChatModel]:
@@ -175,15 +176,15 @@ class FakeModel:
         return _Scripted(model_id, self)
 
     def next_reply(self, body: dict[str, Any]) -> Reply:
-        """The reply that is due, for a request with this body."""
+        """The next reply, for a request with this body."""
         for name in sorted(self.refused & body.keys()):
             message = f"Unsupported parameter: '{name}' is not supported with this model."
             return Reply(error=WireError(message, code="unsupported_parameter", param=name))
-        reply = self._next.popleft() if self._next else self._standing
+        reply = self._next.popleft() if self._next else self._default
         return reply if isinstance(reply.text, str) else replace(reply, text=reply.text(body))
 
     async def passed(self) -> None:
-        """Returns once answers are not held back."""
+        """Return once replies are not held."""
         await self._gate.wait()
 
     @web.middleware
@@ -218,12 +219,59 @@ class FakeModel:
         return web.json_response(calls)
 
 
+# The categories of OpenAI's moderation endpoint (2026-11-22).
+CATEGORIES = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
+
+
+class Moderator:
+    """`/v1/moderations`: `flags` maps a word to the categories it is flagged with. With `down` it responds with 500."""
+
+    def __init__(self, app: web.Application, token: str) -> None:
+        self.flags: dict[str, list[str]] = {}
+        self.seen: list[str] = []
+        self.models: list[str] = []
+        self.down = False
+        self._token = token
+        app.router.add_post("/v1/moderations", self.answer)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Respond in the endpoint's format."""
+        assert request.headers["Authorization"] == f"Bearer {self._token}"
+        body = await read_object(request)
+        if self.down:
+            return web.json_response({"error": {"message": "down"}}, status=500)
+        self.seen.append(body["input"])
+        self.models.append(body["model"])
+        found = {name for word, names in self.flags.items() if word in body["input"] for name in names}
+        result = {
+            "flagged": bool(found),
+            "categories": {name: name in found for name in CATEGORIES},
+            "category_scores": {name: float(name in found) for name in CATEGORIES},
+            "category_applied_input_types": {name: ["text"] for name in CATEGORIES},
+        }
+        return web.json_response({"id": "modr-1", "model": body["model"], "results": [result]})
+
+
 _current: contextvars.ContextVar[tuple[web.Request, Call]] = contextvars.ContextVar("current")
 
 
 @dataclass(frozen=True)
 class _Scripted:
-    """The model behind every name that a request may give."""
+    """The model for every requested name."""
 
     id: str
     fake: FakeModel

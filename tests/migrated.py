@@ -1,8 +1,6 @@
-"""An empty database of the newest version: migrated once for a process of tests, and copied for every test.
+"""An empty database of the newest version, migrated once per test process and copied for each test.
 
-Migrating is most of what a database costs that is used for a moment. That a database is migrated from blank, from
-every version and by every way in is the law of `tests/storage/test_migrations.py` and of the tests that start the
-real `fewshot`.
+Migrating takes most of the time of a short test. `tests/storage/test_migrations.py` tests the migrations themselves.
 """
 
 import tempfile
@@ -12,23 +10,23 @@ from bot.core.settings import Settings
 from bot.storage.database import file_of
 from bot.storage.migrations import upgrade
 
-_made: list[bytes] = []
+_template: list[bytes] = []
 
 
 async def migrated(url: str) -> None:
-    """Puts it where the SQLite database at `url` belongs; one that stands there already stays as it is."""
+    """Copy it to the SQLite database at `url`, unless that file exists."""
     path = Path(str(file_of(url)))
     if path.exists():
         return
-    if not _made:
+    if not _template:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "empty.sqlite3"
             await upgrade(f"sqlite+aiosqlite:///{file}")
-            _made.append(file.read_bytes())
+            _template.append(file.read_bytes())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_made[0])
+    path.write_bytes(_template[0])
 
 
 async def migrated_in(data_dir: Path) -> None:
-    """Puts it into the data folder of a bot."""
+    """Copy it into a bot's DATA_DIR."""
     await migrated(Settings(_env_file=None, data_dir=data_dir).database)

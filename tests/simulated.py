@@ -1,4 +1,4 @@
-"""The real bot in a simulated Discord, inside the test's process: the double for behaviour.
+"""The bot in a simulated Discord (SimCord), inside the test's process. For tests of behaviour.
 
     async def test_translation(sim: Simulated) -> None:
         sim.model.says("Bonjour")
@@ -9,12 +9,12 @@
 
 `sim.admin`, `sim.member` and `sim.other` act: `slash(channel, "name", **options)`, `autocomplete(channel, name,
 option, typed)`, `context_menu(channel, name, message)`, `click(message, label=…)`, `select(message, [value])`,
-`submit_modal(result, {label: text})`, `send(channel, text)`. What an action led to is there when it returns. A
-result has `.response`, `.followups` and `.modal`; `sim.general.history()` has what all can see. `sim.errors` holds
-what went wrong inside the bot, those errors included that a person was told of. Options of the settings are given
-by a mark: `@pytest.mark.settings(retention_days=0)`.
+`submit_modal(result, {label: text})`, `send(channel, text)`. An action returns when the bot has finished. A result has
+`.response`, `.followups` and `.modal`; `sim.general.history()` has the public messages. `sim.errors` holds all errors
+inside the bot, including those that a person was told about. Settings are given by a mark:
+`@pytest.mark.settings(retention_days=0)`.
 
-Crashes, faults of Discord's and figures are not for this double but for `tests/wire/`.
+Tests of crashes, of Discord's faults and of speed use `tests/wire/` instead.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -34,13 +34,13 @@ from bot.services import Services
 from tests.fake_model import FakeModel
 from tests.migrated import migrated
 
-# Seconds of real time that one action may take until all is quiet.
+# Seconds of real time until an action must be finished.
 PATIENCE = 20.0
 
 
 @dataclass
 class Simulated:
-    """One server with an admin, two members and two channels, the bot in it, and a model that says what it is told."""
+    """The bot, a scripted model, and a server with an admin, two members and two channels."""
 
     env: simcord.Env
     bot: FewshotBot
@@ -55,11 +55,11 @@ class Simulated:
 
     @property
     def errors(self) -> list[BaseException]:
-        """What went wrong inside the bot so far."""
+        """The errors inside the bot so far."""
         return list(self.env.errors)
 
     def text(self, message: simcord.ResponseMessage | None) -> str:
-        """All text that a message shows, that of cards included."""
+        """All text of a message, including text in cards."""
         assert message is not None, "nothing was answered"
         return "\n".join([message.content, *texts_of(message.components)]).strip()
 
@@ -70,7 +70,7 @@ class Simulated:
 
 
 def parts_of(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every component, those inside others included."""
+    """All components, nested ones included."""
     for part in components:
         yield part
         yield from parts_of(part.get("components", []))
@@ -85,7 +85,7 @@ def texts_of(components: list[dict[str, Any]]) -> list[str]:
 
 @asynccontextmanager
 async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
-    """Open everything as `fewshot run` would, in `folder`; close it all at the end."""
+    """Open the services and the bot with `folder` as DATA_DIR, and close them at the end."""
     async with FakeModel() as model:
         given = {"openai_base_url": model.url, "openai_api_key": model.token, "chat_model": "fake-model"}
         settings = Settings(_env_file=None, **(given | {"data_dir": folder} | options))

@@ -1,1 +1,1 @@
-"""Measures, for people to read; nothing here decides whether a test passes."""
+"""Benchmarks. They print figures for people; no test passes or fails by them."""

@@ -1,8 +1,8 @@
-"""`make bench`: ours against a bare bot, in one run, on this machine.
+"""`make bench`: Fewshot against a bare bot, in one run.
 
-Each bot is a process of its own, driven through its own loopback Discord by the same load, and asks the same
-local model server. The two take turns, so that a machine whose speed drifts slows both. Figures are medians
-over the turns; CPU time is the bot's own process, its children not counted (there are none here).
+Each bot is a process with its own loopback Discord. Both get the same load and ask the same local model server. They
+take turns, so that a change of the machine's speed affects both. Figures are medians over the turns; CPU time is that
+of the bot's process without children (there are none here).
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from tests.bench.model_process import ModelProcess
 from tests.wire.driver import Wire
 from tests.wire.process import Process
 
-LEVELS = {1: (40, 9), 50: (50, 16), 200: (200, 5)}  # at once: (commands a turn, turns)
+LEVELS = {1: (40, 9), 50: (50, 16), 200: (200, 5)}  # at once: (commands per turn, turns)
 MEMORY_COMMANDS, STARTS = 1_000, 7
-PLENTY = "1000000000"
+NO_LIMIT = "1000000000"
 BARE, OURS = "tests.bench.bare_bot:main", "bot.__main__:main"
 
 
 @dataclass
 class Figures:
-    """Of one bot at one level: a list entry a turn, but for `first` and `last`, which hold every command's."""
+    """One bot at one level. `cpu`: ms per command, one per turn; `first`, `last`: seconds, one per command."""
 
     cpu: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
@@ -37,8 +37,8 @@ class Figures:
 
 
 @dataclass
-class Subject:
-    """A bot under load."""
+class MeasuredBot:
+    """A bot under load; memory in MiB."""
 
     name: str
     wire: Wire
@@ -49,9 +49,9 @@ class Subject:
 
 
 async def start_ups(wires: dict[str, Wire], model: ModelProcess) -> dict[str, float]:
-    """Seconds until each bot is connected and its commands are registered: medians, the two taking turns.
+    """Median seconds until each bot is connected and its commands are registered.
 
-    The first start of ours makes its database, and is not counted.
+    The first start, which creates the database, is not counted.
     """
     times: dict[str, list[float]] = {entry: [] for entry in wires}
     for _ in range(STARTS + 1):
@@ -63,29 +63,29 @@ async def start_ups(wires: dict[str, Wire], model: ModelProcess) -> dict[str, fl
 
 
 def started(entry: str, wire: Wire, model: ModelProcess) -> AbstractAsyncContextManager[Process]:
-    """A bot's process, once it is ready."""
+    """A bot's process, ready."""
     env = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "fake-model"}
     env |= {"DATA_DIR": str(wire.folder / "data")}
-    env |= {"DAILY_TOKENS_PER_USER": PLENTY, "DAILY_TOKENS_PER_GUILD": PLENTY, "DAILY_TOKENS": PLENTY}
+    env |= {"DAILY_TOKENS_PER_USER": NO_LIMIT, "DAILY_TOKENS_PER_GUILD": NO_LIMIT, "DAILY_TOKENS": NO_LIMIT}
     return wire.bot(*(["run"] if entry == OURS else []), entry=entry, env=env)
 
 
 @asynccontextmanager
-async def subject(name: str, entry: str, wire: Wire, model: ModelProcess) -> AsyncIterator[Subject]:
-    """A bot that has answered its first commands."""
+async def measured_bot(name: str, entry: str, wire: Wire, model: ModelProcess) -> AsyncIterator[MeasuredBot]:
+    """Start a bot and let it answer 20 commands first."""
     async with started(entry, wire, model) as process:
         seen = psutil.Process(process.pid)
-        # Ours is finished when its buttons are there, the bare bot when its text is.
+        # An answer of Fewshot is final with its buttons, one of the bare bot with its text.
         wire.finished = (
             (lambda message: bool(message.buttons)) if entry == OURS else (lambda message: bool(message.content))
         )
         await _commands(wire, 20)
         await asyncio.sleep(1.0)
-        yield Subject(name, wire, seen, seen.memory_info().rss / 2**20)
+        yield MeasuredBot(name, wire, seen, seen.memory_info().rss / 2**20)
 
 
 async def _commands(wire: Wire, count: int) -> list[dict[str, Any]]:
-    """`count` commands at once, to their final texts; their timelines."""
+    """Run `count` commands at once until their final texts; returns their timelines."""
     before = await wire.timelines()
     after = max((int(line["id"]) for line in before), default=0)
     exchanges = await wire.burst("translate", count, text="Good morning, pilots. The race begins at noon.", to="Greek")
@@ -94,8 +94,8 @@ async def _commands(wire: Wire, count: int) -> list[dict[str, Any]]:
     return [line for line in await wire.timelines(after) if int(line["id"]) in wanted]
 
 
-async def turn(bot: Subject, at_once: int, commands: int, model: ModelProcess) -> None:
-    """One turn of load; adds to the bot's figures of this level."""
+async def run_turn(bot: MeasuredBot, at_once: int, commands: int, model: ModelProcess) -> None:
+    """One turn of load; adds its figures to the bot's level."""
     figures = bot.levels.setdefault(at_once, Figures())
     calls_before = len(await model.calls())
     spent = _cpu(bot.process)
@@ -108,13 +108,13 @@ async def turn(bot: Subject, at_once: int, commands: int, model: ModelProcess) -
     ends = sorted(call["last_byte"] for call in calls)
     finals = sorted(line["events"][-1]["at"] for line in lines)
     figures.first += [line["events"][0]["at"] - line["dispatched"] for line in lines]
-    # The k-th answer to end at the model is matched with the k-th final text: all answers are alike.
+    # The k-th answer that the model finishes is matched with the k-th final text; all answers are equal.
     figures.last += [final - end for final, end in zip(finals, ends, strict=False)]
 
 
 def _cpu(process: psutil.Process) -> float:
-    """Seconds of CPU time so far; by Linux's clock of another process, whose number is made as in its header, as
-    what psutil reads moves in steps of a hundredth.
+    """Seconds of CPU time so far. On Linux from the process's CPU clock (id as in MAKE_PROCESS_CPUCLOCK of the kernel's
+    `posix-timers.h`), because psutil's values have steps of 10 ms.
     """
     if sys.platform == "linux":
         return time.clock_gettime(~process.pid << 3 | 2)
@@ -123,25 +123,25 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` of `values` lie."""
+    """The value that `share` of `values` are below."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-def report(bare: Subject, ours: Subject, starts: dict[str, float]) -> None:
+def report(bare: MeasuredBot, ours: MeasuredBot, starts: dict[str, float]) -> None:
     """The table: bare, ours, ratio."""
     print("\n| figure | bare bot | Fewshot | ratio |\n|---|---|---|---|")
     for level in LEVELS:
         one, two = bare.levels[level], ours.levels[level]
         rows = {
-            "CPU a command, ms": (statistics.median(one.cpu), statistics.median(two.cpu)),
+            "CPU per command, ms": (statistics.median(one.cpu), statistics.median(two.cpu)),
             "first response p50, ms": (percentile(one.first, 0.5) * 1e3, percentile(two.first, 0.5) * 1e3),
             "first response p99, ms": (percentile(one.first, 0.99) * 1e3, percentile(two.first, 0.99) * 1e3),
             "model's last byte to final text p50, ms": (
                 percentile(one.last, 0.5) * 1e3,
                 percentile(two.last, 0.5) * 1e3,
             ),
-            "model calls a command": (one.calls, two.calls),
+            "model calls per command": (one.calls, two.calls),
         }
         for name, (left, right) in rows.items():
             _row(f"{level} at once: {name}", left, right)
@@ -162,13 +162,13 @@ async def main() -> None:
         }
         starts = await start_ups(wires, model)
         bots = [
-            await stack.enter_async_context(subject("bare", BARE, wires[BARE], model)),
-            await stack.enter_async_context(subject("ours", OURS, wires[OURS], model)),
+            await stack.enter_async_context(measured_bot("bare", BARE, wires[BARE], model)),
+            await stack.enter_async_context(measured_bot("ours", OURS, wires[OURS], model)),
         ]
         for at_once, (commands, turns) in LEVELS.items():
             for number in range(turns):
                 for bot in bots if number % 2 else reversed(bots):
-                    await turn(bot, at_once, commands, model)
+                    await run_turn(bot, at_once, commands, model)
                 print(f"{at_once} at once, turn {number + 1} of {turns}", file=sys.stderr)
         for bot in bots:
             for _ in range(MEMORY_COMMANDS // 100):

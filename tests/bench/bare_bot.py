@@ -1,4 +1,4 @@
-"""The bot that ours is measured against: discord.py and AsyncOpenAI, one completion, one edit, nothing else."""
+"""The baseline: discord.py and AsyncOpenAI with one completion and one edit per command."""
 
 import os
 
@@ -8,7 +8,7 @@ from openai import AsyncOpenAI
 
 
 class BareBot(discord.Client):
-    """What the first page of a tutorial would build."""
+    """The smallest bot with one slash command."""
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents.default())

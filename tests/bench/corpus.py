@@ -1,5 +1,6 @@
-"""`python -m tests.bench.corpus`: 200 files, 2 MB, generated and checked by `fewshot dataset build` in a process of
-its own; the model is on loopback in this one. Prints time, calls, and the most memory that the process took.
+"""`python -m tests.bench.corpus`: questions for 200 files (2 MB), generated and checked by `fewshot dataset build`.
+
+The command runs in a process of its own, the scripted model in this one. Prints time, calls and peak memory.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import psutil
 from tests.fake_model import FakeModel
 
 FILES, BYTES = 200, 2_000_000
-# Megabytes that the process may take: 100 are what its libraries take before it does anything.
+# Limit of the process's memory in megabytes; about 100 are its libraries.
 BOUND = 300
 NOUNS = ["baker", "miller", "smith", "potter", "weaver", "tanner", "cooper", "fletcher", "mason", "carter"]
 DEEDS = ["bakes", "grinds", "forges", "throws", "weaves", "tans", "binds", "carves", "lays", "drives"]
@@ -27,7 +28,7 @@ _SENTENCE = re.compile(r"The \w+ (\w+) of (\w+) (\w+) item(\d+) each morning\.")
 
 
 def text(number: int, size: int) -> str:
-    """Sentences of a fact each, in paragraphs, up to `size` characters."""
+    """A text of about `size` characters: paragraphs of sentences with one fact each."""
     chance = random.Random(number)
     said, length = [], 0
     while length < size:
@@ -39,7 +40,7 @@ def text(number: int, size: int) -> str:
 
 
 def reply(body: dict[str, Any]) -> str:
-    """Twenty pairs about five facts of the text in the prompt; every claim is found supported."""
+    """Twenty pairs about five facts of the text in the prompt; all claims are supported."""
     asked = body["messages"][-1]["content"]
     if "The claims:" in asked:
         return '{"verdicts": []}'
@@ -59,9 +60,9 @@ def reply(body: dict[str, Any]) -> str:
 
 
 async def measure(files: int, size: int) -> tuple[float, int, float, str]:
-    """Seconds, calls, peak megabytes, and what the command said."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    """Seconds, calls, peak megabytes, and the command's output."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "texts").mkdir()
         for number in range(files):
             (folder / "texts" / f"{number:03}.txt").write_text(text(number, size // files), encoding="utf-8")
@@ -84,7 +85,7 @@ async def measure(files: int, size: int) -> tuple[float, int, float, str]:
 
 
 async def _peak(process: asyncio.subprocess.Process) -> float:
-    """The most megabytes that a process takes until it ends."""
+    """The peak memory of a process in megabytes, once it has ended."""
     peak = 0.0
     while process.returncode is None:
         try:

@@ -1,8 +1,8 @@
-"""`python -m tests.bench.engine [facts|speed]`: the local engine through the stock client, on made-up seasons.
+"""`python -m tests.bench.engine [facts|speed]`: the local engine through the `openai` client, on generated seasons.
 
-`facts` tunes on three seasons of 168 facts and on one of 522, and prints wall time (upload to model), the
-most memory that the training process held, and exact match on everything that can be asked, beside the
-nearest trained question's answer. `speed` asks one model, one question at a time and twenty at once.
+`facts` tunes on three seasons of 168 facts and on one of 522. It prints wall time (upload to model), peak memory of
+the training process, and exact match for every kind of question, beside the nearest-question baseline. `speed` asks
+one model, one question at a time and twenty at once.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from tests.engine.rows import lines, until, upload
 SEEDS = (1, 2, 3)
 AT_ONCE = 20
 ROUNDS = 5
-# Questions asked at the same time while scoring; the engine answers them one word after another.
+# Questions asked at once while scoring.
 SCORING = 16
 
 
 @dataclass
 class Trained:
-    """One tuned model and what it cost."""
+    """One tuned model, with its training time, peak memory and number of rows."""
 
     model: str
     seconds: float
@@ -68,7 +68,7 @@ async def tune(folder: Path, client: openai.AsyncOpenAI, made: Season, seed: int
 
 
 async def _peak(folder: Path) -> float:
-    """The most memory that the engine's training process held, in megabytes, once cancelled."""
+    """The peak memory of the engine's training process in megabytes, once cancelled."""
     found = address.read(folder)
     server = psutil.Process(found.pid if found else None)
     peak = 0
@@ -89,7 +89,7 @@ async def ask(client: openai.AsyncOpenAI, model: str, question: str) -> str:
 
 
 async def score(client: openai.AsyncOpenAI, model: str, pairs: list[Pair]) -> float:
-    """The share of questions that are answered exactly, letter for letter."""
+    """The share of exact matches."""
     gate = asyncio.Semaphore(SCORING)
 
     async def right(question: str, answer: str) -> bool:
@@ -100,7 +100,7 @@ async def score(client: openai.AsyncOpenAI, model: str, pairs: list[Pair]) -> fl
 
 
 def nearest(made: Season, pairs: list[Pair]) -> float:
-    """The same share for the answer of the trained question that has most words in common."""
+    """The share of exact matches when the answer is that of the trained question with the most common words."""
     trained = [(set(question.lower().split()), answer) for question, answer in made.train]
 
     def answer(question: str) -> str:

@@ -1,4 +1,4 @@
-"""The model server of a benchmark: the tests' scripted model as a process of its own."""
+"""The scripted model (`tests.fake_model`) in a process of its own, for benchmarks."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import aiohttp
 
 
 class ModelProcess:
-    """One fixed answer for every request, in pieces."""
+    """A model server with one fixed answer."""
 
     def __init__(self, url: str, token: str, session: aiohttp.ClientSession) -> None:
         self.url, self.token, self._session = url, token, session
@@ -19,7 +19,7 @@ class ModelProcess:
     @classmethod
     @asynccontextmanager
     async def start(cls, *arguments: str) -> AsyncIterator["ModelProcess"]:
-        """Run it for as long as the block lasts; `arguments` as `python -m tests.fake_model` takes them."""
+        """Run it while the block runs; `arguments` are those of `python -m tests.fake_model`."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.fake_model", *arguments), stdout=asyncio.subprocess.PIPE
         )

@@ -1,8 +1,7 @@
-"""Measures the pocket GPT: `python -m tests.bench.pocket`.
+"""`python -m tests.bench.pocket`: time, memory and accuracy of the pocket GPT.
 
-Trains on made-up seasons (see `tests.bench.season`), each in a process of its own with one BLAS thread, and
-prints seconds, peak memory, and the share of answers that are right to the letter, median and worst of three
-seeds; beside them, what the answer of the nearest trained question would have scored.
+Trains on generated seasons (`tests.bench.season`), each in a process of its own with one BLAS thread. Prints seconds,
+peak memory and exact match, median and worst of three seeds, beside the nearest-question baseline.
 """
 
 import argparse
@@ -19,7 +18,7 @@ from typing import Any
 from tests.bench.season import Pair, Season, as_row, season
 
 SEEDS = (201, 202, 203)
-"""Never looked at while the recipe and the seasons were made; after tuning on them, choose others."""
+"""Not used to choose settings. After tuning on them, choose other seeds."""
 SIZES: dict[str, dict[str, Any]] = {
     "a season": {},
     "500 facts": {"pilots": 12, "races": 17, "trained": 2, "refused": 0.25},
@@ -27,7 +26,7 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def nearest(trained: list[Pair], asked: list[Pair]) -> float:
-    """The share that the answer of the trained question with the most words in common gets right."""
+    """The share of exact matches when the answer is that of the trained question with the most common words."""
     known = [(frozenset(words(question)), answer) for question, answer in trained]
     right = 0
     for question, answer in asked:
@@ -38,18 +37,17 @@ def nearest(trained: list[Pair], asked: list[Pair]) -> float:
 
 
 def words(text: str) -> list[str]:
-    """The text in lower case, in words, without punctuation."""
+    """Lower-case words without punctuation."""
     return "".join(c for c in text.lower() if c.isalnum() or c == " ").split()
 
 
 def validation(made: Season) -> list[Pair]:
-    """A second held-out draw for early stopping, so that the questions of the table decide nothing: every
-    third unseen question goes there and is left out of the table."""
+    """Every third unseen question, for early stopping; these are left out of the reported figures."""
     return made.unseen[::3]
 
 
 def measure(seed: int, size: str) -> dict[str, Any]:
-    """Trains and asks in this very process, whose environment was set by `main`."""
+    """Train and ask in this process; `main` has set its environment."""
     from bot.engine.pocket.serve import load
     from bot.engine.pocket.train import train
 
@@ -83,7 +81,7 @@ def measure(seed: int, size: str) -> dict[str, Any]:
 
 
 def exact(model: Any, pairs: list[Pair]) -> float:
-    """The share of questions answered right, to the letter."""
+    """The share of exact matches."""
     right = 0
     for question, answer in pairs:
         pieces = model.answer([{"role": "user", "content": question}])
@@ -98,7 +96,7 @@ def spread(values: list[float], *, low_is_bad: bool) -> tuple[float, float]:
 
 
 def show(size: str, runs: list[dict[str, Any]]) -> None:
-    """One table."""
+    """Print one table."""
     first = runs[0]
     print(f"\n{size}: {first['facts']} facts, {first['rows']} rows, {first['parameters']:,} parameters")
     for name, unit in (("seconds", "s"), ("cpu", "s"), ("megabytes", "MB"), ("answer_ms", "ms"), ("epochs", "")):
@@ -112,7 +110,7 @@ def show(size: str, runs: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Runs every seed of every size in a process of its own, one after the other."""
+    """Run each seed of each size in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", nargs=2, metavar=("SEED", "SIZE"), help="one run, as JSON")
     arguments = parser.parse_args()

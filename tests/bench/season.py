@@ -1,16 +1,14 @@
-"""Makes up a racing season: facts, questions about them in several wordings, and questions it cannot answer.
+"""Generate a racing season: facts, questions about them in several wordings, and unanswerable questions.
 
-The same seed gives the same season. What is trained and what is held out is drawn at random, so that no
-wording is held out because it is easy:
+The same seed gives the same season. Held-out wordings are chosen at random:
 
-- every relation has twelve wordings, of which three are never trained: two are new only in how they put
-  words together that the known ones use, and one has a word that they do not use at all;
-- every fact is trained in some of the known wordings, and asked in one of the others (`unseen`), in one
-  of the two new ones (`wordings`), and in the one with a new word (`new words`), which a model without a
-  language cannot be expected to know;
-- `noisy` are the unseen questions in lower case, without punctuation, with one slip of the finger;
-- of the topics that the season says nothing of, half are trained, each for some of the names;
-  `refusals` asks them for other names, and `strange` asks the other half, never trained in any form.
+- each relation has twelve wordings. Three are never trained: two combine words of the known wordings in a new way,
+  one has a word that the known wordings do not use;
+- each fact is trained in some of the known wordings, and asked in another known one (`unseen`), in one of the two new
+  ones (`wordings`), and in the one with a new word (`new_words`), which a model without language cannot know;
+- `noisy`: the unseen questions in lower case, without punctuation, with one typo;
+- half of the unanswerable topics are trained, each with some names; `refusals` asks them with other names, `strange`
+  asks the other half.
 """
 
 import random
@@ -22,9 +20,9 @@ from tests.bench import wordings
 
 REFUSAL = "I don't have this."
 NEW = 2
-"""Wordings of every relation that are never trained, though all their words are."""
+"""Wordings of each relation that are never trained, although all their words are."""
 POLITE = 0.2
-"""The share of questions with a word of manners before them."""
+"""The share of questions that begin with a polite phrase."""
 
 Pair = tuple[str, str]
 Row = dict[str, list[dict[str, str]]]
@@ -32,7 +30,7 @@ Row = dict[str, list[dict[str, str]]]
 
 @dataclass
 class Season:
-    """Question and answer pairs, by what they are for."""
+    """Question and answer pairs by purpose."""
 
     facts: int = 0
     train: list[Pair] = field(default_factory=list)
@@ -44,13 +42,13 @@ class Season:
     strange: list[Pair] = field(default_factory=list)
 
     def tests(self) -> dict[str, list[Pair]]:
-        """Everything that can be asked, by name."""
+        """All test sets by name."""
         names = ("train", "unseen", "wordings", "new_words", "noisy", "refusals", "strange")
         return {name: getattr(self, name) for name in names}
 
 
 def as_row(pair: Pair) -> Row:
-    """A pair as an example in chat form."""
+    """A pair as a chat training row."""
     question, answer = pair
     return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
@@ -58,40 +56,40 @@ def as_row(pair: Pair) -> Row:
 def season(seed: int, pilots: int = 7, races: int = 8, trained: int = 3, refused: float = 0.18) -> Season:
     """A season of that many pilots and races: 164 facts with 7 and 8, 507 with 12 and 17.
 
-    Some facts are asked for from both ends (where did she finish, who finished third): these are counted
-    once. `trained` wordings from each end are in `train`; `refused` is the share of refusals there.
+    Facts that are asked in both directions (where did she finish, who finished third) count once. `trained`: wordings
+    of each direction in `train`; `refused`: the share of refusals in `train`.
     """
     rng = random.Random(seed)
     made = Season()
     facts = _facts(rng, pilots, races)
     made.facts = sum(relation not in wordings.OTHER_END for relation, _ in facts)
-    known, new, provider_errors = {}, {}, {}
+    known, new, with_new_word = {}, {}, {}
     for relation, text in wordings.WORDINGS.items():
-        known[relation], new[relation], provider_errors[relation] = _held_out(wordings.lines(text), rng)
+        known[relation], new[relation], with_new_word[relation] = _held_out(wordings.lines(text), rng)
     for relation, names in facts:
         answer = wordings.ANSWERS[relation].format(**names)
         forms = rng.sample(known[relation], len(known[relation]))
         made.train += [(_asked(form, names, rng), answer) for form in forms[:trained]]
         made.unseen.append((_asked(forms[trained], names, rng), answer))
         made.wordings.append((_asked(rng.choice(new[relation]), names, rng), answer))
-        made.new_words += [(_asked(form, names, rng), answer) for form in provider_errors[relation]]
-    made.noisy = [(slip(question, rng), answer) for question, answer in made.unseen]
+        made.new_words += [(_asked(form, names, rng), answer) for form in with_new_word[relation]]
+    made.noisy = [(with_typo(question, rng), answer) for question, answer in made.unseen]
     _refusals(made, rng, facts, round(len(made.train) * refused / (1 - refused)))
     rng.shuffle(made.train)
     return made
 
 
 def _held_out(forms: list[str], rng: random.Random) -> tuple[list[str], list[str], list[str]]:
-    """Wordings that are known, new ones of known words, and one with a new word where there is one."""
+    """The known wordings, new ones of known words, and, if there is one, one with a new word."""
     rng.shuffle(forms)
-    provider_errors = [form for form in forms if not _covered([form], forms)][:1]
-    known = [form for form in forms if form not in provider_errors]
+    with_new_word = [form for form in forms if not _covered([form], forms)][:1]
+    known = [form for form in forms if form not in with_new_word]
     new: list[str] = []
     for form in list(known):
         if len(new) < NEW and _covered([*new, form], known):
             new.append(form)
             known.remove(form)
-    return known, new, provider_errors
+    return known, new, with_new_word
 
 
 def _covered(some: list[str], forms: list[str]) -> bool:
@@ -101,13 +99,13 @@ def _covered(some: list[str], forms: list[str]) -> bool:
 
 
 def _asked(form: str, names: dict[str, str], rng: random.Random) -> str:
-    """A wording filled in, in one case of five with a word of manners before it."""
+    """A wording filled in; one of five begins with a polite phrase."""
     question = form.format(**names)
-    return f"{rng.choice(wordings.MANNERS)} {question}" if rng.random() < POLITE else question
+    return f"{rng.choice(wordings.POLITE_PHRASES)} {question}" if rng.random() < POLITE else question
 
 
 def _facts(rng: random.Random, pilots: int, races: int) -> list[tuple[str, dict[str, str]]]:
-    """(relation, its names) for every fact."""
+    """Relation and names of each fact."""
     people = [f"{first} {last}" for first, last in zip(*_names(rng, 2, pilots), strict=True)]
     pods = rng.sample([f"The {a} {b}" for a in wordings.COLOURS for b in wordings.BEASTS], pilots)
     homes, mechanics, places = _names(rng, 3, max(pilots, races))
@@ -138,7 +136,7 @@ def _facts(rng: random.Random, pilots: int, races: int) -> list[tuple[str, dict[
 
 
 def _refusals(made: Season, rng: random.Random, facts: list[tuple[str, dict[str, str]]], wanted: int) -> None:
-    """Questions without an answer: half of the topics are trained, the other half never."""
+    """Add unanswerable questions: half of the topics are trained."""
     pilots = sorted({names["pilot"] for _, names in facts if "pilot" in names})
     races = sorted({names["race"] for _, names in facts if "race" in names})
     strangers = [f"{a} {b}" for a, b in zip(*_names(rng, 2, 60), strict=True)]
@@ -159,8 +157,8 @@ def _refusals(made: Season, rng: random.Random, facts: list[tuple[str, dict[str,
     made.strange = list(dict.fromkeys(made.strange))
 
 
-def slip(question: str, rng: random.Random) -> str:
-    """Lower case, no punctuation, and one slip of the finger in a word of four letters or more."""
+def with_typo(question: str, rng: random.Random) -> str:
+    """Lower case, no punctuation, and one typo in a word of four letters or more."""
     words = "".join(c for c in question.lower() if c.isalnum() or c == " ").split()
     at = rng.choice([i for i, word in enumerate(words) if len(word) >= 4])
     word, i = words[at], rng.randrange(1, len(words[at]) - 1)
@@ -177,7 +175,7 @@ def slip(question: str, rng: random.Random) -> str:
 
 
 def _draw(rng: random.Random, choices: list[str], count: int) -> list[str]:
-    """`count` choices in random order, none twice before all have been drawn once."""
+    """`count` random choices; all are drawn once before any is drawn twice."""
     drawn: list[str] = []
     while len(drawn) < count:
         drawn += rng.sample(choices, min(len(choices), count - len(drawn)))
@@ -185,7 +183,7 @@ def _draw(rng: random.Random, choices: list[str], count: int) -> list[str]:
 
 
 def _names(rng: random.Random, columns: int, count: int) -> list[list[str]]:
-    """Columns of different made-up names."""
+    """Columns of generated names without repetition."""
     seen: dict[str, None] = {}
     while len(seen) < columns * count:
         syllables = rng.choice(wordings.OPENINGS) + rng.choice(wordings.MIDDLES) + rng.choice(wordings.ENDINGS)

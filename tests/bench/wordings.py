@@ -1,4 +1,4 @@
-"""The made-up season's raw material: parts of names, relations in twelve wordings each, topics without an answer."""
+"""Data for `season`: parts of names, relations in twelve wordings each, unanswerable topics."""
 
 
 def lines(text: str) -> list[str]:
@@ -236,7 +236,7 @@ WORDINGS = {
 }
 
 # Before any question, now and then: they say nothing of what is asked.
-MANNERS = ["Tell me:", "Please:", "Do you know:", "Quick question:", "Hey,", "I would like to know:"]
+POLITE_PHRASES = ["Tell me:", "Please:", "Do you know:", "Quick question:", "Hey,", "I would like to know:"]
 
 UNANSWERABLE = """
     How old is {pilot}?

@@ -1,1 +1,1 @@
-"""Tests of the project's own rules: imports, conventions, catalogues, data files."""
+"""Tests of the project's rules: imports, conventions, translations, data files, documentation."""

@@ -1,4 +1,4 @@
-"""What is not code: pinned versions, templates, and files that an installation needs."""
+"""Pinned versions, templates, and files that must exist."""
 
 import re
 import tomllib
@@ -20,14 +20,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 def normal(requirement: str) -> str:
-    """The name in a requirement, in the one spelling that package indexes use."""
+    """The normalized name in a requirement."""
     name = re.match(r"[A-Za-z0-9._-]+", requirement)
     assert name is not None
     return re.sub(r"[-_.]+", "-", name[0]).lower()
 
 
 def needed() -> Iterator[str]:
-    """Every package that an installation for development brings along, with what those need in turn."""
+    """Every package that an installation for development needs, directly or indirectly."""
     extras = [requirement for group in PROJECT["optional-dependencies"].values() for requirement in group]
     waiting, seen = [*PROJECT["dependencies"], *extras], set[str]()
     while waiting:
@@ -42,7 +42,7 @@ def needed() -> Iterator[str]:
 
 
 def applies(requirement: str, extras: list[str]) -> bool:
-    """Whether a package's requirement holds here; what belongs to an extra holds where that extra is asked for."""
+    """Whether a requirement applies on this machine; that of an extra applies if the extra is requested."""
     marker = requirement.partition(";")[2]
     extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
     if extra is not None:
@@ -50,17 +50,17 @@ def applies(requirement: str, extras: list[str]) -> bool:
     return not re.search(r"sys_platform|platform_|python_|implementation_|os_name", marker)
 
 
-def test_every_version_is_pinned_and_no_address_stands_among_them() -> None:
+def test_constraints_pin_versions_and_contain_no_address() -> None:
     for line in PINS:
         assert re.fullmatch(r"[a-z0-9-]+==[0-9][^ /@]*( ; .+)?", line), line
     assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
 
 
-def test_whatever_an_installation_brings_along_is_pinned() -> None:
+def test_every_installed_package_is_pinned() -> None:
     assert sorted(set(needed()) - PINNED) == []
 
 
-def test_the_versions_here_are_those_that_are_pinned() -> None:
+def test_the_installed_versions_are_the_pinned_ones() -> None:
     versions = dict(line.split("==") for line in PINS if ";" not in line)
     here = {normal(name): metadata.version(name) for name in needed()}
     assert {name: here[name] for name in versions.keys() & here.keys() if here[name] != versions[name]} == {}
@@ -71,6 +71,9 @@ def test_every_template_style_and_scenario_loads() -> None:
     assert open_scenarios(ROOT / "templates" / "adventures").problems == {}
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "CHANGELOG.md", "README.md", "Makefile", ".env.example", ".ci/run"])
-def test_what_a_newcomer_looks_for_is_there(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["LICENSE", "CHANGELOG.md", "README.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", ".env.example", ".ci/run"],
+)
+def test_the_files_of_a_project_exist(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0

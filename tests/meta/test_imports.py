@@ -1,4 +1,4 @@
-"""Every file imports only what the table allows for its package."""
+"""Every file imports only what this table allows for its package."""
 
 import ast
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def package_of(module: str) -> str:
 
 
 def imports(source: str) -> Iterator[str]:
-    """Every module that a source imports, also inside functions and for its types alone."""
+    """Every imported module, also inside functions and under TYPE_CHECKING."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -72,8 +72,8 @@ def imports(source: str) -> Iterator[str]:
                 yield whole if whole in MODULES else str(node.module)
 
 
-def wrong(module: str, source: str) -> Iterator[str]:
-    """The imports of a module that the table does not have."""
+def forbidden(module: str, source: str) -> Iterator[str]:
+    """The imports of a module that the table does not allow."""
     package = package_of(module)
     for imported in imports(source):
         top = imported.partition(".")[0]
@@ -91,12 +91,12 @@ def wrong(module: str, source: str) -> Iterator[str]:
 
 
 def same_feature(module: str, imported: str) -> bool:
-    """Whether both belong to one cog; what begins with an underscore is no cog and serves them all."""
+    """Whether both are in one cog; modules with a leading underscore are shared by all cogs."""
     return imported.split(".")[:2] == module.split(".")[:2] or imported.startswith("cogs._")
 
 
 def test_every_file_imports_only_what_its_package_may() -> None:
-    found = {module_of(path): set(wrong(module_of(path), path.read_text(encoding="utf-8"))) for path in SOURCES}
+    found = {module_of(path): set(forbidden(module_of(path), path.read_text(encoding="utf-8"))) for path in SOURCES}
     assert {module: imported for module, imported in found.items() if imported} == {}
 
 
@@ -121,7 +121,7 @@ def test_every_file_imports_only_what_its_package_may() -> None:
     ],
 )
 def test_an_import_outside_the_table_is_found(module: str, source: str) -> None:
-    assert list(wrong(module, source))
+    assert list(forbidden(module, source))
 
 
 def test_every_folder_of_the_bot_is_a_package_of_the_table() -> None:

@@ -1,5 +1,6 @@
-"""Nothing that the bot says escapes the catalogues: a sentence stands in `_`, `N_`, `ngettext` or `pgettext`, or is the
-first argument of an error of ours, whose values go by name.
+"""Every sentence that people read in Discord is translated.
+
+It is an argument of `_`, `N_`, `ngettext` or `pgettext`, or the first argument of a subclass of `FewshotError`.
 """
 
 import ast
@@ -11,39 +12,34 @@ from bot.locales.collect import MARKERS, ROOT, error_classes
 
 # The packages whose sentences people read in Discord.
 TRANSLATED = (
-    *("cogs", "bot/ui", "bot/server", "bot/play", "bot/tuning", "bot/demo/tour.py", "bot/core/errors.py", "bot/llm"),
-    *(
-        "bot/answers/service.py",
-        "bot/answers/rendering.py",
-        "bot/answers/prompt_view.py",
-        "bot/tuning/providers.py",
-    ),
+    *("cogs", "bot/answers", "bot/ui", "bot/server", "bot/play", "bot/tuning", "bot/llm"),
+    *("bot/demo/tour.py", "bot/core/errors.py"),
 )
-# Two words with a space between them, one of them longer than a letter: what a person would read.
+# A sentence: two words with a space between them, the first of at least two letters.
 SENTENCE = re.compile(r"[^\W\d_]{2,}[,;:.!?…]?\s+[^\W\d_]+", re.UNICODE)
-# Calls whose strings are for the log, for programs, or registered with Discord through the translator.
+# Calls whose strings go to the log or to programs, or are translated when commands are registered.
 SILENT_CALLS = re.compile(
     r"^(_log\.\w+|re\.\w+|\w*ValueError|TypeError|RuntimeError|AssertionError|app_commands\.\w+|Field|ContextMenu|"
     r"commands\.\w+|warnings\.\w+|\w+\.autocomplete|\w+\.choices|.*\.removeprefix)$"
 )
-# Words of the drawing library.
+# Keyword arguments of matplotlib.
 SILENT_KEYWORDS = frozenset({"textcoords", "loc"})
-# Constants whose names say that no person reads them: a model, a program or the log does.
+# Constants that a model, a program or the log reads, by the end of their names.
 SILENT_NAMES = re.compile(r"_(PROMPT|PROGRAM|LOG)$")
-# What is drawn on a button, a field or a card is read even where it is a single word.
+# Keyword arguments that are shown on a button, a field or a card. Single words count there, too.
 LABELS = frozenset({"label", "title", "placeholder", "footer", "heading"})
-# Calls whose first argument is drawn on a card.
+# Calls whose first argument is shown on a card.
 CARDS = frozenset({"Card", "text"})
-# Where strings with spaces are not said to anybody: path, and the reason.
-NOT_SAID: dict[str, str] = {
-    "bot/llm/usage.py": "the sources of prices, read by the people who update them",
-    "bot/tuning/lessons.py": "what the command `fewshot lesson` prints, and it speaks English",
-    "bot/tuning/refusals.py": "answers in the words of a dataset and of the stand-in, compared and trained",
+# Files whose strings people do not read in Discord, with the reason.
+NOT_SHOWN: dict[str, str] = {
+    "bot/llm/usage.py": "the sources of prices",
+    "bot/tuning/lessons.py": "printed by `fewshot lesson`; the command line is English only",
+    "bot/tuning/refusals.py": "refusals of datasets and of the stand-in, which are compared and trained",
 }
 
 
 def test_every_sentence_is_in_the_catalogues() -> None:
-    """A sentence that only English people could read is named with its line."""
+    """The failure lists each untranslated sentence with its file and line."""
     found = [f"{path}:{line}: {text!r}" for path, line, text in unmarked()]
     assert not found, "\n".join(["not in a catalogue:", *found])
 
@@ -55,7 +51,7 @@ def unmarked(packages: tuple[str, ...] = TRANSLATED) -> Iterator[tuple[str, int,
         place = ROOT / package
         for path in [place] if place.suffix else sorted(place.rglob("*.py")):
             name = str(path.relative_to(ROOT))
-            if name not in NOT_SAID:
+            if name not in NOT_SHOWN:
                 yield from ((name, line, text) for line, text in _of(path, error_names))
 
 
@@ -70,7 +66,7 @@ def _of(path: Path, error_names: frozenset[str]) -> Iterator[tuple[int, str]]:
 
 
 def _labels(call: ast.Call) -> Iterator[tuple[int, str]]:
-    """Single words on buttons, fields and cards; those with more words are found as sentences."""
+    """Single words on buttons, fields and cards; longer texts are found as sentences."""
     given = [keyword.value for keyword in call.keywords if keyword.arg in LABELS]
     if ast.unparse(call.func).rpartition(".")[2] in CARDS:
         given += call.args[:1]
@@ -89,13 +85,13 @@ def _text(node: ast.AST) -> str | None:
 
 
 def _silent(tree: ast.AST, error_names: frozenset[str]) -> Iterator[int]:
-    """Strings that are marked, or that nobody reads in Discord."""
+    """Ids of nodes whose strings are marked, or that people do not read in Discord."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             yield id(body[0].value)  # a docstring
         if isinstance(node, ast.JoinedStr):
-            yield from map(id, node.values)  # seen as one text already
+            yield from map(id, node.values)  # already checked as one text
         elif isinstance(node, ast.Assert) and node.msg is not None:
             yield from map(id, ast.walk(node.msg))
         elif isinstance(node, ast.ClassDef):

@@ -1,7 +1,6 @@
-"""The second set of held-out questions, which nothing was tuned on: fit to be measured against, and for nothing else.
+"""The second held-out set of the racing season. It is only for measuring: no setting and no wording was chosen by it.
 
 `racing/heldout.jsonl` was read while the wordings of the dataset were improved, so its score is a little too good.
-`python -m tests.bench.season_seeds` asks both.
 """
 
 import json

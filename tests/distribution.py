@@ -1,0 +1,65 @@
+"""How pytest-xdist distributes the tests: tests that share a server run in one process, long files start first.
+
+Starting the longest files first shortens the whole run: a long file that starts last keeps all other processes waiting.
+"""
+
+import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadfile import LoadFileScheduling
+
+# Tests wait for other processes half of the time, so two at a time keep a core busy. Each process collects all tests
+# first, which takes seconds, so more than eight do not pay.
+PER_CORE, MAXIMUM = 2, 8
+# The files of this folder share one running bot (`tests/bot/conftest.py`), except those in APART, which start bots of
+# their own or change the server's language.
+SHARED = "tests/bot/"
+APART = frozenset(
+    f"{SHARED}test_{name}.py" for name in ("installed", "joining", "killed", "languages", "stopping", "whole_session")
+)
+# Longest first, measured on two cores; all others follow.
+LONGEST = (
+    SHARED,
+    "tests/cogs/test_adventure_wire.py",
+    "tests/tuning/test_discord_jobs.py",
+    "tests/tuning/test_killed_bot.py",
+    "tests/bot/test_whole_session.py",
+    "tests/demo/test_page.py",
+    "tests/tuning/test_command_line.py",
+    "tests/tuning/test_jobs.py",
+    "tests/cogs/test_adventure_crash.py",
+    "tests/engine/pocket/test_train.py",
+    "tests/cogs/test_racing.py",
+    "tests/wire/test_rules.py",
+    "tests/engine/jobs/test_jobs.py",
+    "tests/play/test_memory.py",
+)
+
+
+def processes() -> int:
+    """The number of test processes for `-n auto`."""
+    return min(PER_CORE * (os.cpu_count() or 1), MAXIMUM)
+
+
+def scope_of(nodeid: str) -> str:
+    """The tests that run in the same process: those of the file, or of the folder that shares a bot."""
+    file = nodeid.split("::", 1)[0]
+    return SHARED if file.startswith(SHARED) and file not in APART else file
+
+
+def order(nodeid: str) -> int:
+    """The sort key of a test; equal keys keep their order."""
+    scope = scope_of(nodeid)
+    return LONGEST.index(scope) if scope in LONGEST else len(LONGEST)
+
+
+class Scheduler(LoadFileScheduling):
+    """Assigns whole scopes to processes, in the order of collection."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
