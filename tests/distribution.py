@@ -32,7 +32,7 @@ LONGEST = (
     "tests/engine/pocket/test_train.py",
     "tests/cogs/test_racing.py",
     "tests/wire/test_rules.py",
-    "tests/engine/jobs/test_jobs.py",
+    "tests/engine/test_fine_tuning.py",
     "tests/play/test_memory.py",
 )
 

@@ -28,10 +28,9 @@ from typing import Any, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.engine.body import read_object
-from bot.engine.errors import WireError, unknown_model
-from bot.engine.models import ChatModel, FinishReason, Piece
-from bot.engine.requests import ChatRequest
+from bot.engine.chat import ChatModel, ChatRequest, Delta, FinishReason
+from bot.engine.errors import APIError, unknown_model
+from bot.engine.requests import read_json_object
 from bot.engine.server import create_app, listening
 
 Text = str | Callable[[dict[str, Any]], str]
@@ -49,7 +48,7 @@ class Reply:
     text: Text = "ok"
     pieces: int = 1
     delay: float = 0.0
-    error: WireError | None = None
+    error: APIError | None = None
     stop_after: int | None = None
     cut: bool = False
     refusal: bool = False
@@ -127,11 +126,11 @@ class FakeModel:
         self._next.extend([Reply(text, **how)] * times)
 
     def fails(self, status: int = 500, *, times: int = 1, retry_after: float | None = None, **error: Any) -> None:
-        """Respond to the next requests with an HTTP error; `error`: any keyword of `WireError`."""
+        """Respond to the next requests with an HTTP error; `error`: any keyword of `APIError`."""
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         message = error.pop("message", f"The test asked for a {status}.")
         kind = error.pop("kind", "rate_limit_error" if status == 429 else "server_error")
-        failure = WireError(message, status=status, kind=kind, headers=headers, **error)
+        failure = APIError(message, status=status, kind=kind, headers=headers, **error)
         self.once(error=failure, times=times)
 
     def refuses(self, *parameters: str) -> None:
@@ -152,7 +151,7 @@ class FakeModel:
 
     def errs_in_stream(self, message: str = "The server had an error.", *, after: int = 2, times: int = 1) -> None:
         """Send an `{"error": …}` line inside the stream after `after` parts."""
-        error = WireError(message, status=500, kind="server_error", code="server_error")
+        error = APIError(message, status=500, kind="server_error", code="server_error")
         self.once("one two three four", times=times, pieces=4, stop_after=after, error=error)
 
     def says_nothing(self, *, times: int = 1) -> None:
@@ -179,7 +178,7 @@ class FakeModel:
         """The next reply, for a request with this body."""
         for name in sorted(self.refused & body.keys()):
             message = f"Unsupported parameter: '{name}' is not supported with this model."
-            return Reply(error=WireError(message, code="unsupported_parameter", param=name))
+            return Reply(error=APIError(message, code="unsupported_parameter", param=name))
         reply = self._next.popleft() if self._next else self._default
         return reply if isinstance(reply.text, str) else replace(reply, text=reply.text(body))
 
@@ -191,7 +190,7 @@ class FakeModel:
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request.path.endswith("/chat/completions"):
             return await handler(request)
-        call = Call(await read_object(request), dict(request.headers), time.monotonic())
+        call = Call(await read_json_object(request), dict(request.headers), time.monotonic())
         self.calls.append(call)
         _current.set((request, call))
         self.running += 1
@@ -251,7 +250,7 @@ class Moderator:
     async def answer(self, request: web.Request) -> web.Response:
         """Respond in the endpoint's format."""
         assert request.headers["Authorization"] == f"Bearer {self._token}"
-        body = await read_object(request)
+        body = await read_json_object(request)
         if self.down:
             return web.json_response({"error": {"message": "down"}}, status=500)
         self.seen.append(body["input"])
@@ -286,7 +285,7 @@ class _Scripted:
         counted = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
         return counted | self.fake.usage
 
-    async def answer(self, request: ChatRequest) -> AsyncIterator[Piece]:
+    async def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
         http, call = _current.get()
         reply = self.fake.next_reply(call.body)
         await self.fake.passed()
@@ -299,7 +298,7 @@ class _Scripted:
             if reply.delay:
                 await asyncio.sleep(reply.delay)
             finish = reply.finish if number == len(parts) - 1 else None
-            yield Piece(part, tokens=max(1, len(part.split())), refusal=reply.refusal, finish=finish)
+            yield Delta(part, tokens=max(1, len(part.split())), refusal=reply.refusal, finish_reason=finish)
         if reply.stop_after is not None:
             await _stop(http, reply)
 

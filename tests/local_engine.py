@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.engine.address import Address
-from bot.engine.serve import serve
+from bot.engine.launch import Address
+from bot.engine.server import serve
 
 
 @asynccontextmanager

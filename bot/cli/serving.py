@@ -10,7 +10,7 @@ from bot.cli.setup import folder_of, start
 from bot.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bot.engine.address import Address
+    from bot.engine.launch import Address
 
 
 async def run_bot() -> None:
@@ -56,7 +56,7 @@ async def run_demo(port: int, *, browser: bool) -> None:
 
 async def run_engine(host: str, port: int, *, with_token: bool) -> None:
     """Serve the local engine in the foreground. Raises `EngineError`."""
-    from bot.engine.serve import serve
+    from bot.engine.server import serve
 
     settings = start()
     await serve(host, port, folder_of(settings), with_token=with_token, on_ready=_explain, stop=stop_on_signals())

@@ -13,8 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
-from bot.engine.address import ALREADY_RUNNING, EngineError
-from bot.engine.serve import AlreadyRunningError, serve
+from bot.engine.launch import ALREADY_RUNNING, EngineError
+from bot.engine.server import AlreadyRunningError, serve
 
 
 def main() -> int:

@@ -1,124 +1,287 @@
-"""`/v1/chat/completions`: a model's pieces as one answer, or as a stream of server-sent events."""
+"""`/v1/chat/completions`: checked requests, the interface of a model, and its answer whole or as a stream."""
 
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Protocol
 
 from aiohttp import web
+from pydantic import Field, field_validator
 
-from bot.engine.body import read_object
-from bot.engine.errors import WireError
-from bot.engine.limits import Limited
-from bot.engine.models import Catalogue, ChatModel, Piece
-from bot.engine.requests import ChatRequest, parse
+from bot.core.stop_sequences import StopFilter
+from bot.engine.errors import APIError, missing_parameter, unknown_parameter
+from bot.engine.requests import StrictModel, read_json_object, validate
 
-CATALOGUE = web.AppKey("catalogue", Catalogue)
+# OpenAI's own limits for these parameters (API reference, 2026-11-22).
+MAX_STOPS = 4
+MAX_TOP_LOGPROBS = 20
+
+FinishReason = Literal["stop", "length", "content_filter"]
 
 
-async def completions(request: web.Request) -> web.StreamResponse:
-    """Answers one request. Errors before the first word have their HTTP status, later ones a line."""
-    body = await read_object(request)
+class Message(StrictModel):
+    """One message of the prompt. Content in parts is joined."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+    name: str | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _join_parts(cls, value: object) -> object:
+        return "".join(_part_text(part) for part in value) if isinstance(value, list) else value
+
+
+def _part_text(part: object) -> str:
+    if isinstance(part, dict) and part.keys() == {"type", "text"} and part["type"] == "text":
+        return str(part["text"])
+    raise ValueError("only parts of type text are read")
+
+
+class StreamOptions(StrictModel):
+    """`include_usage` adds a last chunk with the usage of the whole answer."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(StrictModel):
+    """A checked request. `extra` holds the parameters that the model takes beyond the engine's own."""
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1)]
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: list[str] = Field(default_factory=list, max_length=MAX_STOPS)
+    n: Literal[1] = 1
+    seed: int | None = None
+    user: str | None = None
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        """A single string becomes a list of one; empty strings are left out."""
+        stops = [value] if isinstance(value, str) else value
+        return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
+
+    @property
+    def token_limit(self) -> int | None:
+        """The most tokens of the answer; None for no limit."""
+        return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+
+
+_OWN_PARAMETERS = frozenset(ChatRequest.model_fields) - {"extra"}
+
+
+def parse_chat_request(body: dict[str, Any], accepts: Callable[[str], bool]) -> ChatRequest:
+    """The checked request, or an `APIError` 400 that names the parameter at fault.
+
+    Parameters that the engine does not know go to `extra` if `accepts` returns true for them. As at OpenAI, `null`
+    counts as left out.
+    """
+    given = {name: value for name, value in body.items() if value is not None}
+    extra = {name: given.pop(name) for name in list(given) if name not in _OWN_PARAMETERS}
+    for name in extra:
+        if not accepts(name):
+            raise unknown_parameter(name)
+    return validate(ChatRequest, {**given, "extra": extra})
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A part of an answer.
+
+    `tokens` is its size in the model's tokens. `logprob` is OpenAI's object for the token (`token`, `logprob`,
+    `bytes`, `top_logprobs`), if the model has one. With `refusal` the text is a refusal instead of content.
+    `finish_reason` is set on the last part if the model did not simply stop.
+    """
+
+    text: str
+    tokens: int = 1
+    logprob: dict[str, Any] | None = None
+    refusal: bool = False
+    finish_reason: FinishReason | None = None
+
+
+class ChatModel(Protocol):
+    """A model of the engine: the stand-in, a tuned pocket GPT, or a script of the tests."""
+
+    @property
+    def id(self) -> str:
+        """The name that a request gives in `model`."""
+
+    @property
+    def created(self) -> int:
+        """When the model was made, in Unix seconds; 0 for models that ship with the engine."""
+
+    @property
+    def owned_by(self) -> str:
+        """The owner in `/v1/models`."""
+
+    def accepts(self, parameter: str) -> bool:
+        """Whether the model takes a parameter that the engine itself does not know."""
+
+    def usage(self, request: ChatRequest, tokens: int) -> dict[str, Any]:
+        """OpenAI's `usage` object for an answer of so many tokens."""
+
+    def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        """The answer in parts. Stop sequences and the token limit are applied to them by the engine.
+
+        An `APIError` before the first part becomes an HTTP error, a later one an event inside the stream.
+        """
+
+
+class ModelRegistry(Protocol):
+    """The models of an engine."""
+
+    def all(self) -> list[ChatModel]:
+        """Every model that `/v1/models` lists."""
+
+    def get(self, model_id: str) -> ChatModel:
+        """The model of that name. Raises an `APIError` 404."""
+
+
+REGISTRY = web.AppKey("registry", ModelRegistry)
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """`GET /v1/models`."""
+    models = [_model_object(model) for model in request.app[REGISTRY].all()]
+    return web.json_response({"object": "list", "data": models})
+
+
+async def show_model(request: web.Request) -> web.Response:
+    """`GET /v1/models/{model}`."""
+    return web.json_response(_model_object(request.app[REGISTRY].get(request.match_info["model"])))
+
+
+def _model_object(model: ChatModel) -> dict[str, object]:
+    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
+
+
+async def create_completion(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/chat/completions`. Errors before the first token have their HTTP status, later ones are events."""
+    body = await read_json_object(request)
     model_id = body.get("model")
     if not isinstance(model_id, str):
-        raise WireError("Name a model.", code="missing_required_parameter", param="model")
-    model = request.app[CATALOGUE].get(model_id)
-    chat = parse(body, model.accepts)
-    answer = Answer(model, chat)
-    if chat.stream:
-        return await answer.stream(request)
-    return web.json_response(await answer.whole())
+        raise missing_parameter("model")
+    model = request.app[REGISTRY].get(model_id)
+    completion = Completion(model, parse_chat_request(body, model.accepts))
+    return await completion.stream(request) if completion.request.stream else await completion.respond()
 
 
-class Answer:
-    """One answer under way: its id, its pieces within the request's limits, and its usage."""
+class Completion:
+    """One answer: its id, its parts up to a stop sequence or the token limit, and its usage."""
 
-    def __init__(self, model: ChatModel, chat: ChatRequest) -> None:
-        self._chat = chat
+    def __init__(self, model: ChatModel, request: ChatRequest) -> None:
+        self.request = request
         self._model = model
-        self._pieces = Limited(model.answer(chat), chat.stop, chat.token_limit)
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
+        self._tokens = 0
+        self._finish_reason: FinishReason = "stop"
+
+    async def _deltas(self) -> AsyncIterator[Delta]:
+        """The parts of the answer that are sent. Afterwards the token count and the finish reason are known."""
+        stops, limit = StopFilter(self.request.stop), self.request.token_limit
+        async for delta in self._model.generate(self.request):
+            if limit is not None and self._tokens + delta.tokens > limit:
+                self._finish_reason = "length"
+                break
+            self._tokens += delta.tokens
+            self._finish_reason = delta.finish_reason or self._finish_reason
+            text = stops.feed(delta.text)
+            if text or (self.request.logprobs and delta.logprob and not stops.stopped):
+                yield replace(delta, text=text)
+            if stops.stopped:
+                self._finish_reason = "stop"
+                return
+        if text := stops.flush():
+            yield Delta(text, tokens=0)
 
     def _usage(self) -> dict[str, Any]:
-        return self._model.usage(self._chat, self._pieces.tokens)
+        return self._model.usage(self.request, self._tokens)
 
-    async def whole(self) -> dict[str, Any]:
+    async def respond(self) -> web.Response:
         """The answer as one `chat.completion` object."""
-        pieces = [piece async for piece in self._pieces]
-        content = "".join(piece.text for piece in pieces if not piece.refusal)
-        refusal = "".join(piece.text for piece in pieces if piece.refusal) or None
-        message = {"role": "assistant", "content": None if refusal else content, "refusal": refusal}
+        deltas = [delta async for delta in self._deltas()]
+        content = "".join(delta.text for delta in deltas if not delta.refusal)
+        refusal = "".join(delta.text for delta in deltas if delta.refusal) or None
         choice = {
             "index": 0,
-            "message": message,
-            "logprobs": _logprobs([piece.logprob for piece in pieces]) if self._chat.logprobs else None,
-            "finish_reason": self._pieces.finish,
+            "message": {"role": "assistant", "content": None if refusal else content, "refusal": refusal},
+            "logprobs": _logprobs([delta.logprob for delta in deltas]) if self.request.logprobs else None,
+            "finish_reason": self._finish_reason,
         }
-        return {
-            "id": self._id,
-            "object": "chat.completion",
-            "created": self._created,
-            "model": self._chat.model,
-            "choices": [choice],
-            "usage": self._usage(),
-        }
+        return web.json_response(
+            {
+                "id": self._id,
+                "object": "chat.completion",
+                "created": self._created,
+                "model": self.request.model,
+                "choices": [choice],
+                "usage": self._usage(),
+            }
+        )
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """The answer as `chat.completion.chunk` lines, closed by `[DONE]`."""
-        pieces = aiter(self._pieces)
-        # The first piece is awaited before the status line, so that a refused request keeps its status.
-        first = await anext(pieces, None)
+        """The answer as server-sent events with `chat.completion.chunk` objects, the last one `[DONE]`."""
+        deltas = aiter(self._deltas())
+        # The first part is awaited before the status line is sent, so that a refused request keeps its status.
+        delta = await anext(deltas, None)
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
         )
         await response.prepare(request)
         try:
             await response.write(self._chunk({"role": "assistant", "content": "", "refusal": None}))
-            if first is not None:
-                await self._send(response, first, pieces)
-            await response.write(self._chunk({}, finish=self._pieces.finish))
-            if self._chat.stream_options.include_usage:
-                await response.write(self._line(self._envelope([], self._usage())))
+            while delta is not None:
+                key = "refusal" if delta.refusal else "content"
+                await response.write(self._chunk({key: delta.text}, logprob=delta.logprob))
+                delta = await anext(deltas, None)
+            await response.write(self._chunk({}, finish_reason=self._finish_reason))
+            if self.request.stream_options.include_usage:
+                await response.write(_event(self._chunk_object([], self._usage())))
             await response.write(b"data: [DONE]\n\n")
-        except WireError as error:
-            await response.write(self._line(error.body()))
+        except APIError as error:
+            await response.write(_event(error.body()))
         await response.write_eof()
         return response
 
-    async def _send(self, response: web.StreamResponse, first: Piece, rest: AsyncIterator[Piece]) -> None:
-        await response.write(self._piece(first))
-        async for piece in rest:
-            await response.write(self._piece(piece))
-
-    def _piece(self, piece: Piece) -> bytes:
-        delta = {"refusal" if piece.refusal else "content": piece.text}
-        return self._chunk(delta, logprob=piece.logprob)
-
     def _chunk(
-        self, delta: dict[str, Any], *, finish: str | None = None, logprob: dict[str, Any] | None = None
+        self,
+        delta: dict[str, Any],
+        *,
+        finish_reason: FinishReason | None = None,
+        logprob: dict[str, Any] | None = None,
     ) -> bytes:
-        choice: dict[str, Any] = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        if self._chat.logprobs and logprob is not None:
+        choice: dict[str, Any] = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        if self.request.logprobs and logprob is not None:
             choice["logprobs"] = _logprobs([logprob])
-        return self._line(self._envelope([choice], None))
+        return _event(self._chunk_object([choice], None))
 
-    def _envelope(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> dict[str, Any]:
-        envelope: dict[str, Any] = {
+    def _chunk_object(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> dict[str, Any]:
+        chunk: dict[str, Any] = {
             "id": self._id,
             "object": "chat.completion.chunk",
             "created": self._created,
-            "model": self._chat.model,
+            "model": self.request.model,
             "choices": choices,
         }
-        if self._chat.stream_options.include_usage:
-            envelope["usage"] = usage
-        return envelope
+        if self.request.stream_options.include_usage:
+            chunk["usage"] = usage
+        return chunk
 
-    @staticmethod
-    def _line(data: dict[str, Any]) -> bytes:
-        return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+def _event(data: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
 def _logprobs(tokens: list[dict[str, Any] | None]) -> dict[str, Any]:

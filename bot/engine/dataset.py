@@ -1,21 +1,21 @@
 """Training files: JSON Lines, checked line by line.
 
-A line is `{"messages": [...]}` with roles in order: one system message at most, first; then user and
-assistant in turn, the assistant last. Lines in the older `{"prompt": …, "completion": …}` form are
-converted. The first line that is wrong is named by its number.
+A line is `{"messages": [...]}` with at most one system message, first, then user and assistant in turn, the assistant
+last. Lines of the older form `{"prompt": …, "completion": …}` are converted. The first line that is wrong is named by
+its number.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from bot.engine.errors import WireError
+from bot.engine.errors import APIError
 from bot.engine.pocket.config import MAX_ROWS, Row
 
-# Room for the most rows that can be trained, at about 800 bytes each; the pocket GPT reads less of each.
+# Enough for the most rows that can be trained, at about 800 bytes each.
 MAX_BYTES = 16 * 1024 * 1024
 MAX_LINE = 64 * 1024
-# OpenAI's own least number of examples in a training file (fine-tuning guide, 2026-11-22).
+# OpenAI's least number of examples in a training file (fine-tuning guide, 2026-11-22).
 MIN_EXAMPLES = 10
 
 _BOM = b"\xef\xbb\xbf"
@@ -24,17 +24,17 @@ _PAIR = {"prompt", "completion"}
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class TrainingFile:
     """The rows of a file as chat examples. `converted` tells that they were prompt/completion pairs."""
 
     rows: list[Row]
     converted: bool
 
 
-def check(raw: bytes) -> Checked:
-    """The rows of a file, or a `WireError` 400 that names the first line that is wrong.
+def parse_training_file(raw: bytes) -> TrainingFile:
+    """The rows of a file, or an `APIError` 400 that names the first line that is wrong.
 
-    A byte order mark and empty lines are passed over.
+    A byte order mark and empty lines are skipped.
     """
     rows: list[Row] = []
     pairs = 0
@@ -42,42 +42,43 @@ def check(raw: bytes) -> Checked:
         if not line.strip():
             continue
         if len(rows) == MAX_ROWS:
-            raise _wrong(number, f"is one too many: a file may have {MAX_ROWS:,} examples")
-        value = _parsed(number, line)
+            raise _invalid_line(number, f"is one too many: a file may have {MAX_ROWS:,} examples")
+        value = _parse_line(number, line)
         if value.keys() == _PAIR:
             pairs += 1
-            value = _converted(number, value)
-        rows.append(_checked(number, value))
+            value = _convert_pair(number, value)
+        _check_row(number, value)
+        rows.append(value)
     if not rows:
-        raise WireError("The file has no examples.", code="invalid_jsonl", param="file")
+        raise APIError("The file has no examples.", code="invalid_jsonl", param="file")
     if 0 < pairs < len(rows):
-        raise WireError("The file mixes chat examples and prompt/completion pairs.", code="invalid_jsonl", param="file")
-    return Checked(rows, converted=pairs > 0)
+        raise APIError("The file mixes chat examples and prompt/completion pairs.", code="invalid_jsonl", param="file")
+    return TrainingFile(rows, converted=pairs > 0)
 
 
-def _wrong(number: int, why: str) -> WireError:
-    return WireError(f"Line {number} {why}.", code="invalid_jsonl", param="file")
+def _invalid_line(number: int, why: str) -> APIError:
+    return APIError(f"Line {number} {why}.", code="invalid_jsonl", param="file")
 
 
-def _parsed(number: int, line: bytes) -> dict[str, Any]:
+def _parse_line(number: int, line: bytes) -> dict[str, Any]:
     if len(line) > MAX_LINE:
-        raise _wrong(number, f"is longer than {MAX_LINE:,} bytes")
+        raise _invalid_line(number, f"is longer than {MAX_LINE:,} bytes")
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise _wrong(number, f"is not UTF-8: its byte {error.start + 1} cannot be read") from None
+        raise _invalid_line(number, f"is not UTF-8: its byte {error.start + 1} cannot be read") from None
     except (ValueError, RecursionError):
-        raise _wrong(number, "is not JSON") from None
+        raise _invalid_line(number, "is not JSON") from None
     if not isinstance(value, dict):
-        raise _wrong(number, "is not a JSON object")
+        raise _invalid_line(number, "is not a JSON object")
     return value
 
 
-def _converted(number: int, pair: dict[str, Any]) -> dict[str, Any]:
-    """A prompt/completion pair as a chat example, without the separators that its form needed."""
+def _convert_pair(number: int, pair: dict[str, Any]) -> dict[str, Any]:
+    """A prompt/completion pair as a chat example, without the white space around either."""
     prompt, completion = pair["prompt"], pair["completion"]
     if not isinstance(prompt, str) or not isinstance(completion, str):
-        raise _wrong(number, "has a prompt or a completion that is not a text")
+        raise _invalid_line(number, "has a prompt or a completion that is not a text")
     return {
         "messages": [
             {"role": "user", "content": prompt.strip()},
@@ -86,9 +87,9 @@ def _converted(number: int, pair: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _checked(number: int, value: dict[str, Any]) -> Row:
+def _check_row(number: int, value: dict[str, Any]) -> None:
     if value.keys() != {"messages"} or not isinstance(value["messages"], list):
-        raise _wrong(number, 'must be {"messages": [...]} and nothing else')
+        raise _invalid_line(number, 'must be {"messages": [...]} and nothing else')
     messages = value["messages"]
     for message in messages:
         _check_message(number, message)
@@ -97,20 +98,19 @@ def _checked(number: int, value: dict[str, Any]) -> Row:
     expected = ["user", "assistant"] * (len(turns) // 2)
     if not turns or turns != expected:
         shown = ", ".join(roles[:6]) or "none"
-        raise _wrong(number, f"has its roles out of order ({shown}): user and assistant in turn, assistant last")
-    return value
+        raise _invalid_line(number, f"has its roles out of order ({shown}): user and assistant in turn, assistant last")
 
 
 def _check_message(number: int, message: object) -> None:
     if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
-        raise _wrong(number, "has a message without a role or without content")
+        raise _invalid_line(number, "has a message without a role or without content")
     unknown = sorted(message.keys() - {"role", "content", "name"})
     if unknown:
-        raise _wrong(number, f"has a message with {unknown[0][:40]!r}, which is not trained here")
+        raise _invalid_line(number, f"has a message with {unknown[0][:40]!r}, which is not trained here")
     if message["role"] not in _ROLES:
-        raise _wrong(number, f"has a message with the unknown role {str(message['role'])[:40]!r}")
+        raise _invalid_line(number, f"has a message with the unknown role {str(message['role'])[:40]!r}")
     content = message["content"]
     if not isinstance(content, str) or not content.strip():
-        raise _wrong(number, "has a message that is empty or not a text")
+        raise _invalid_line(number, "has a message that is empty or not a text")
     if any("\ud800" <= letter <= "\udfff" for letter in content):
-        raise _wrong(number, "has half a character: a surrogate without its pair")
+        raise _invalid_line(number, "has half a character: a surrogate without its pair")

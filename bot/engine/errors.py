@@ -1,9 +1,10 @@
-"""Errors of the engine's wire, in the shape that OpenAI's clients expect.
+"""The errors of the engine's HTTP API, in the shape that OpenAI's clients expect.
 
-The body is `{"error": {"message", "type", "param", "code"}}`; clients decide by status and `code`, people
-read `message`. Every error that the engine answers is made here, so this file is also their list.
+The body is `{"error": {"message", "type", "param", "code"}}`. Clients decide by status and `code`; `message` is for
+people. Errors that several modules raise are made here.
 """
 
+import errno
 import json
 from collections.abc import Mapping
 
@@ -11,9 +12,12 @@ from aiohttp import web
 
 from bot.core.errors import FewshotError
 
+# The client repeats every answer from 500 up, and 429, unless this header says that it would be in vain.
+NO_RETRY = {"x-should-retry": "false"}
 
-class WireError(FewshotError):
-    """A request that is answered with an HTTP error; the text is the sentence for a person."""
+
+class APIError(FewshotError):
+    """A request that is answered with an HTTP error. The text is a sentence for a person."""
 
     def __init__(
         self,
@@ -25,7 +29,7 @@ class WireError(FewshotError):
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`kind` is the wire's `type`; `param` names the parameter at fault, as in `messages[0].role`."""
+        """`kind` is `type` in the body; `param` names the parameter at fault, as in `messages[0].role`."""
         super().__init__(message)
         self.status = status
         self.kind = kind
@@ -34,44 +38,59 @@ class WireError(FewshotError):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, object]:
-        """The JSON object of the answer; the same stands as a line inside a broken stream."""
-        return {
-            "error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code},
-        }
+        """The JSON object of the response. In a stream that breaks it is the last event."""
+        return {"error": {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}}
 
     def response(self) -> web.Response:
-        """The whole HTTP answer."""
+        """The whole HTTP response."""
         text = json.dumps(self.body())
         return web.Response(text=text, status=self.status, content_type="application/json", headers=self.headers)
 
 
-def unauthorized() -> WireError:
+def invalid_value(message: str, param: str) -> APIError:
+    """400: a parameter with a value that cannot be used."""
+    return APIError(message, code="invalid_value", param=param)
+
+
+def missing_parameter(param: str) -> APIError:
+    """400: a required parameter is not there."""
+    return APIError(f"Missing required parameter: {param}.", code="missing_required_parameter", param=param)
+
+
+def unknown_parameter(name: str) -> APIError:
+    """400: a parameter that the model does not take. Clients may leave it out and try again."""
+    return APIError(
+        f"Unrecognized request argument supplied: {name[:200]}.", code="unsupported_parameter", param=name[:200]
+    )
+
+
+def unauthorized() -> APIError:
     """401: no token, or a wrong one."""
-    return WireError(
-        "Incorrect API key provided. The engine's token stands in engine.json in its data folder.",
+    return APIError(
+        "Incorrect API key provided. The engine's token is in engine.json in its data folder.",
         status=401,
         code="invalid_api_key",
         headers={"WWW-Authenticate": "Bearer"},
     )
 
 
-def foreign_origin() -> WireError:
+def foreign_origin() -> APIError:
     """403: a web page asks an engine that runs without a token."""
-    return WireError(
+    return APIError(
         "Requests from web pages are refused while the engine runs without a token.",
         status=403,
         code="origin_not_allowed",
     )
 
 
-def unknown_url(method: str, path: str) -> WireError:
+def unknown_url(method: str, path: str) -> APIError:
     """404: the engine has no such route."""
-    return WireError(f"Unknown request URL: {method} {path}.", status=404, code="unknown_url")
+    return APIError(f"Unknown request URL: {method} {path}.", status=404, code="unknown_url")
 
 
-def unknown_model(model_id: str) -> WireError:
-    """404: no model of that name is here."""
-    return WireError(
+def unknown_model(model_id: str) -> APIError:
+    """404: the engine has no model of that name."""
+    return APIError(
         f"The model {model_id[:200]!r} does not exist on this engine.",
         status=404,
         code="model_not_found",
@@ -79,26 +98,14 @@ def unknown_model(model_id: str) -> WireError:
     )
 
 
-def unknown_parameter(name: str) -> WireError:
-    """400: a parameter that the model does not take; clients may drop it and try again."""
-    return WireError(
-        f"Unrecognized request argument supplied: {name[:200]}.",
-        code="unsupported_parameter",
-        param=name[:200],
-    )
-
-
-def too_large(limit: int) -> WireError:
+def too_large(limit: int) -> APIError:
     """413: a body of more than `limit` bytes."""
-    return WireError(f"The request is larger than {limit:,} bytes.", status=413, code="request_too_large")
+    return APIError(f"The request is larger than {limit:,} bytes.", status=413, code="request_too_large")
 
 
-def no_model_connected() -> WireError:
-    """422: the stand-in has no rule for this request.
-
-    422 and not 501, because the stock client repeats every answer from 500 up, which would be in vain.
-    """
-    return WireError(
+def no_model_connected() -> APIError:
+    """422: the stand-in has no rule for this request. Clients repeat a 501, so it is no 501."""
+    return APIError(
         "No model is connected, and the stand-in has no rule for this request.",
         status=422,
         code="no_model_connected",
@@ -106,6 +113,19 @@ def no_model_connected() -> WireError:
     )
 
 
-def storage_failed(why: str) -> WireError:
-    """500: the engine's disk is full or cannot be used. The client is told not to repeat the request."""
-    return WireError(why, status=500, kind="server_error", code="storage_error", headers={"x-should-retry": "false"})
+def storage_failed(message: str) -> APIError:
+    """500: the engine's data folder cannot be used."""
+    return APIError(message, status=500, kind="server_error", code="storage_error", headers=NO_RETRY)
+
+
+def disk_failed(error: OSError) -> APIError:
+    """507 `disk_full` where the disk or the quota is full, else `storage_failed`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return APIError(
+            "The disk of the engine's data folder is full. Free some space, then try again.",
+            status=507,
+            kind="server_error",
+            code="disk_full",
+            headers=NO_RETRY,
+        )
+    return storage_failed(f"A file could not be used: {error.strerror or error}.")

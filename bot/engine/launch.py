@@ -1,11 +1,11 @@
-"""One engine for a data folder, started by whoever needs it first.
+"""One engine for a data folder, started by the first process that needs it.
 
     async with connected(data_dir) as engine:
         client = AsyncOpenAI(base_url=engine.url, api_key=engine.token)
 
-The engine runs as a process of its own and holds the folder's lock for its whole life, so that of two
-that start at the same instant one stays. It ends with the process that started it; whoever else was
-connected notices within seconds and starts the next, which takes over the port and the token.
+The engine is a process of its own and holds the folder's lock for its whole life, so that of two engines started at
+the same instant one remains. It ends with the process that started it. Other connected processes notice that within
+seconds and start the next engine, which takes over port and token. Both are in `engine.json` in the data folder.
 """
 
 import asyncio
@@ -17,25 +17,62 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
 
-from bot.engine import address
-from bot.engine.address import ALREADY_RUNNING, Address, EngineError
+from bot.core.errors import FewshotError
+from bot.engine import disk
+
+ADDRESS_FILE = "engine.json"
+LOCK = "engine.lock"
+# The exit code of an engine that finds another one serving its folder.
+ALREADY_RUNNING = 3
 
 # An engine answers a ping in milliseconds; a machine under load may take a second.
 PING_TIMEOUT = 2.0
-# Starting takes under a second on a laptop, several times that while everything else starts too.
+# Starting takes under a second on a laptop, and several times that while everything else starts too.
 START_TIMEOUT = 20.0
-POLL = 0.05
-# How often a connected process looks whether the engine still lives.
-WATCH_EVERY = 2.0
+POLL_SECONDS = 0.05
+# How often a connected process checks that the engine still answers.
+WATCH_SECONDS = 2.0
 STOP_TIMEOUT = 5.0
-# The engine has no use for keys, so it gets none: settings with these endings stay with the parent.
+# Environment variables with these endings are not passed to the engine, which needs no keys.
 SECRETS = ("_TOKEN", "_KEY")
 
 log = logging.getLogger(__name__)
+
+
+class EngineError(FewshotError):
+    """The local engine could not be started or reached; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An engine's base URL (with its /v1), its token (None if it runs without one) and its process id."""
+
+    url: str
+    token: str | None
+    pid: int
+
+    def __repr__(self) -> str:
+        return f"Address(url={self.url!r}, pid={self.pid})"
+
+
+def write_address(folder: Path, address: Address) -> None:
+    """Writes `engine.json` whole or not at all, readable by its owner only (mode 0600)."""
+    disk.write_json(folder / ADDRESS_FILE, asdict(address), durable=True)
+
+
+def read_address(folder: Path) -> Address | None:
+    """The address in `engine.json`, or None if there is none. The engine may have ended since."""
+    found = disk.read_json(folder / ADDRESS_FILE)
+    try:
+        token = found["token"]
+        return Address(str(found["url"]), token if token is None else str(token), int(found["pid"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class Engine:
@@ -44,16 +81,16 @@ class Engine:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._address: Address | None = None
-        self._child: Process | None = None
+        self._process: Process | None = None
 
     @property
     def url(self) -> str:
-        """The base URL with its /v1. It stays the same when the engine is started anew, if the port is free."""
+        """The base URL with its /v1. A restarted engine has the same one if the port is free."""
         return self._current.url
 
     @property
     def token(self) -> str:
-        """The token; a placeholder where the engine runs without one, since clients insist on a key."""
+        """The token. It is a placeholder if the engine runs without one, because clients require a key."""
         return self._current.token or "none"
 
     @property
@@ -63,62 +100,62 @@ class Engine:
         return self._address
 
     async def ensure(self) -> None:
-        """Finds the folder's engine, or starts it. Raises `EngineError` when it does not come up in time."""
+        """Finds the folder's engine or starts it. Raises `EngineError` if it does not answer in time."""
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
-            found = address.read(self._data_dir)
+            found = read_address(self._data_dir)
             if found is not None and await _answers(found):
                 self._address = found
                 return
             await self._start_if_needed()
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_SECONDS)
         raise EngineError("The local engine did not start in time; is the machine very busy?")
 
     async def _start_if_needed(self) -> None:
-        if self._child is None or self._child.returncode == ALREADY_RUNNING:
-            self._child = await _spawn(self._data_dir)
-        elif self._child.returncode is not None:
-            code, self._child = self._child.returncode, None
+        if self._process is None or self._process.returncode == ALREADY_RUNNING:
+            self._process = await _spawn(self._data_dir)
+        elif self._process.returncode is not None:
+            code, self._process = self._process.returncode, None
             if code > 0:
                 raise EngineError(f"The local engine ended as it started (code {code}); what it wrote says why.")
 
     async def watch(self) -> None:
-        """Keeps an engine running until cancelled."""
+        """Restarts the engine whenever it does not answer, until cancelled."""
         while True:
-            await self._pause()
+            await self._wait()
             if await _answers(self._current):
                 continue
-            log.warning("The local engine does not answer; starting it anew.")
+            log.warning("The local engine does not answer; it is started again.")
             try:
                 await self.ensure()
             except EngineError as error:
                 log.error("%s", error)
 
-    async def _pause(self) -> None:
-        """Until the next look: at once when the engine that this process started has ended."""
-        if self._child is None or self._child.returncode is not None:
-            await asyncio.sleep(WATCH_EVERY)
+    async def _wait(self) -> None:
+        """Waits for the next check, or until the engine that this process started has ended."""
+        if self._process is None or self._process.returncode is not None:
+            await asyncio.sleep(WATCH_SECONDS)
         else:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._child.wait(), WATCH_EVERY)
+                await asyncio.wait_for(self._process.wait(), WATCH_SECONDS)
 
     async def close(self) -> None:
-        """Ends the engine, where this process started it."""
-        child, self._child, self._address = self._child, None, None
-        if child is None or child.returncode is not None:
+        """Ends the engine if this process started it."""
+        process, self._process, self._address = self._process, None, None
+        if process is None or process.returncode is not None:
             return
-        if child.stdin is not None:
-            child.stdin.close()
+        if process.stdin is not None:
+            process.stdin.close()
         try:
-            await asyncio.wait_for(child.wait(), STOP_TIMEOUT)
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
         except TimeoutError:
-            child.kill()
-            await child.wait()
+            process.kill()
+            await process.wait()
 
 
 @contextlib.asynccontextmanager
 async def connected(data_dir: Path) -> AsyncIterator[Engine]:
-    """The folder's engine, running for as long as the block does. Raises `EngineError`."""
+    """The folder's engine, kept running while the block runs. Raises `EngineError`."""
     engine = Engine(data_dir)
     watcher = None
     try:
@@ -133,7 +170,7 @@ async def connected(data_dir: Path) -> AsyncIterator[Engine]:
 
 
 async def _spawn(data_dir: Path) -> Process:
-    # A session of its own: Ctrl-C in a terminal is for the parent, which gives running answers their time.
+    # In a session of its own, so that Ctrl-C in a terminal reaches the parent alone, which lets answers finish.
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.engine", "--data-dir", str(data_dir)),
         stdin=subprocess.PIPE,
@@ -142,13 +179,13 @@ async def _spawn(data_dir: Path) -> Process:
     )
 
 
-async def _answers(found: Address) -> bool:
-    headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
+async def _answers(address: Address) -> bool:
+    headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
     timeout = aiohttp.ClientTimeout(total=PING_TIMEOUT)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{found.url}/models", headers=headers) as response,
+            session.get(f"{address.url}/models", headers=headers) as response,
         ):
             # Another program may have the port by now; only the engine has the stand-in.
             return response.status == 200 and b'"stand-in"' in await response.read()

@@ -1,89 +1,95 @@
-"""The body of `/v1/chat/completions`, checked, and the error that names what is wrong."""
+"""Reading requests: JSON bodies, checked against a model of their fields, and pages of lists."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.engine.body import Strict, first_problem
-from bot.engine.errors import unknown_parameter
-
-# OpenAI's own limits for these parameters (API reference, 2026-11-22).
-MAX_STOPS = 4
-MAX_TOP_LOGPROBS = 20
+from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter
 
 
-class Message(Strict):
-    """One message of the prompt. Content given in parts is joined."""
+class StrictModel(BaseModel):
+    """Unknown keys are refused, and values do not change once they are checked."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str
-    name: str | None = None
-
-    @field_validator("content", mode="before")
-    @classmethod
-    def _joined(cls, value: object) -> object:
-        return "".join(_part_text(part) for part in value) if isinstance(value, list) else value
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _part_text(part: object) -> str:
-    if isinstance(part, dict) and part.keys() == {"type", "text"} and part["type"] == "text":
-        return str(part["text"])
-    raise ValueError("only parts of type text are read")
+Body = TypeVar("Body", bound=StrictModel)
 
 
-class StreamOptions(Strict):
-    """`include_usage` adds a last chunk with the usage of the whole answer."""
-
-    include_usage: bool = False
-
-
-class ChatRequest(Strict):
-    """A checked request. `extra` holds what the model takes beyond the engine's own parameters."""
-
-    model: str
-    messages: Annotated[list[Message], Field(min_length=1)]
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: list[str] = Field(default_factory=list, max_length=MAX_STOPS)
-    n: Literal[1] = 1
-    seed: int | None = None
-    user: str | None = None
-    stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
-    logprobs: bool = False
-    top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
-    extra: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        """A single string is a list of one; empty strings stop nothing."""
-        stops = [value] if isinstance(value, str) else value
-        return [stop for stop in stops if stop != ""] if isinstance(stops, list) else stops
-
-    @property
-    def token_limit(self) -> int | None:
-        """How many tokens the answer may have; None is no limit."""
-        return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+async def read_json_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises an `APIError` 400 for anything else; the server bounds its size (413)."""
+    raw = await request.read()
+    try:
+        body = json.loads(raw.decode("utf-8")) if raw else {}
+    except UnicodeDecodeError:
+        raise APIError("The request's body is not UTF-8.", code="invalid_json") from None
+    except (ValueError, RecursionError):
+        raise APIError("The request's body is not JSON.", code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise APIError("The request's body must be a JSON object.", code="invalid_json")
+    return body
 
 
-OWN_PARAMETERS = frozenset(ChatRequest.model_fields) - {"extra"}
+def validate(kind: type[Body], fields: Mapping[str, Any]) -> Body:
+    """The checked body, or an `APIError` 400 about the first field that is wrong, named as `messages[0].role`."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        raise _first_problem(error) from None
 
 
-def parse(body: dict[str, Any], accepts: Callable[[str], bool]) -> ChatRequest:
-    """The checked request, or a `WireError` 400 that names the parameter at fault.
+def _first_problem(error: ValidationError) -> APIError:
+    issue = error.errors(include_url=False)[0]
+    param = ""
+    for part in issue["loc"]:
+        param += f"[{part}]" if isinstance(part, int) else f".{part}" if param else part
+    if issue["type"] == "missing":
+        return missing_parameter(param)
+    if issue["type"] == "extra_forbidden":
+        return unknown_parameter(param)
+    return invalid_value(f"Invalid value for {param}: {issue['msg'].removeprefix('Value error, ')}.", param)
 
-    Parameters that the engine does not know go to `extra` when `accepts` says so. `null` counts as left
-    out, as it does at OpenAI.
-    """
-    given = {name: value for name, value in body.items() if value is not None}
-    extra = {name: given.pop(name) for name in list(given) if name not in OWN_PARAMETERS}
-    for name in extra:
-        if not accepts(name):
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list to return: at most `limit` items behind the one with the id `after`."""
+
+    after: str | None
+    limit: int
+
+
+def page_of(request: web.Request, *, default: int, maximum: int, also: Sequence[str] = ()) -> Page:
+    """The page that the query asks for. Query parameters other than the page's and `also` are refused by name."""
+    query = request.query
+    for name in query:
+        if name not in ("after", "limit", *also) and name.partition("[")[0] not in also:
             raise unknown_parameter(name)
     try:
-        return ChatRequest(**given, extra=extra)
-    except ValidationError as error:
-        raise first_problem(error) from None
+        limit = int(query.get("limit", default))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= maximum:
+        raise invalid_value(f"limit must be a whole number from 1 to {maximum:,}.", "limit")
+    return Page(query.get("after"), limit)
+
+
+def list_page(items: Sequence[Mapping[str, Any]], page: Page) -> dict[str, Any]:
+    """The page of `items` as OpenAI's list object. Raises an `APIError` 400 if `after` is not among them."""
+    start = 0
+    if page.after is not None:
+        ids = [item["id"] for item in items]
+        if page.after not in ids:
+            raise invalid_value("after names nothing in this list.", "after")
+        start = ids.index(page.after) + 1
+    shown = items[start : start + page.limit]
+    return {
+        "object": "list",
+        "data": list(shown),
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": start + page.limit < len(items),
+    }

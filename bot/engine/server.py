@@ -1,40 +1,154 @@
-"""The engine's HTTP server: routes, the token, and one place where every error gets OpenAI's shape."""
+"""The engine's HTTP server: routes, the token, error responses; and one engine over a data folder, run to its end."""
 
+import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncIterator
+import ipaddress
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from filelock import FileLock, Timeout
 
 from bot.core.errors import InputError, StorageError
-from bot.engine import errors
-from bot.engine.chat import CATALOGUE, completions
-from bot.engine.models import Catalogue, card
+from bot.engine import disk, errors, files
+from bot.engine.chat import REGISTRY, ModelRegistry, create_completion, list_models, show_model
+from bot.engine.errors import APIError
+from bot.engine.fine_tuning import routes as job_routes
+from bot.engine.fine_tuning.jobs import JobStore
+from bot.engine.fine_tuning.models import EngineModels
+from bot.engine.fine_tuning.runner import JobRunner
+from bot.engine.launch import LOCK, Address, EngineError, read_address, write_address
+from bot.engine.rule_based.model import StandIn
 
 # A chat of 128,000 tokens is about half a megabyte; files are read as streams and have their own bound.
 MAX_BODY = 4 * 1024 * 1024
-# A burst of connections beyond the listening queue would wait a second for its next try.
+# The queue of connections that are not accepted yet. A burst beyond it would wait a second for the next attempt.
 BACKLOG = 1024
 
 
-def create_app(catalogue: Catalogue, *, token: str | None) -> web.Application:
-    """The application for one catalogue. Without a `token` every local program may ask, web pages not."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_answer_errors, _require_token(token)])
-    app[CATALOGUE] = catalogue
-    app.router.add_get("/v1/models", _list_models)
-    app.router.add_get("/v1/models/{model:.+}", _show_model)
-    app.router.add_post("/v1/chat/completions", completions)
+class AlreadyRunningError(EngineError):
+    """Another engine serves this data folder."""
+
+
+async def serve(
+    host: str,
+    port: int,
+    data_dir: Path,
+    *,
+    with_token: bool = True,
+    on_ready: Callable[[Address], None],
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serves until `stop` is set or the task is cancelled.
+
+    `port=0` takes the port of the folder's last engine, so that its clients find this one, or a free port. `on_ready`
+    is called once, when requests are answered. Raises `EngineError` if another engine serves the folder, the address
+    is taken, or an engine without a token would listen beyond loopback.
+    """
+    if not with_token and not _is_loopback(host):
+        raise EngineError("Without a token the engine listens on loopback alone; name no other host.")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    # Set before anything imports numpy: with more threads the small matrices take four times as long.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    lock = FileLock(data_dir / LOCK)
+    try:
+        # Held for the life of the process. The system releases it even after kill -9.
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise AlreadyRunningError(f"An engine already serves {data_dir}.") from None
+    try:
+        await _serve_locked(host, port, data_dir, with_token, on_ready, stop or asyncio.Event())
+    finally:
+        lock.release()
+
+
+async def _serve_locked(
+    host: str,
+    port: int,
+    data_dir: Path,
+    with_token: bool,
+    on_ready: Callable[[Address], None],
+    stop: asyncio.Event,
+) -> None:
+    last = read_address(data_dir)
+    token = (last.token if last else None) or secrets.token_urlsafe(32)
+    app, runner = _build(data_dir / "engine", token if with_token else None)
+    last_port = urlsplit(last.url).port if last else None
+    for candidate in [last_port, 0] if port == 0 and last_port else [port]:
+        try:
+            async with listening(app, host, candidate) as bound:
+                address = Address(_url(host, bound), token if with_token else None, os.getpid())
+                write_address(data_dir, address)
+                on_ready(address)
+                await _run_jobs(runner, stop)
+            return
+        except OSError as error:
+            reason = error.strerror or "the address cannot be used"
+    raise EngineError(f"The engine cannot listen on {host}, port {port}: {reason}.")
+
+
+def _build(folder: Path, token: str | None) -> tuple[web.Application, JobRunner]:
+    """The application over everything in the engine's folder, and the queue that trains its jobs."""
+    disk.make_folder(folder)
+    file_store = files.FileStore(folder / "files")
+    jobs = JobStore(folder / "jobs")
+    models = EngineModels(jobs, [StandIn()])
+    app = create_app(models, token=token)
+    files.add_routes(app, file_store)
+    job_routes.add_routes(app, jobs, models)
+    return app, JobRunner(jobs, file_store, models)
+
+
+async def _run_jobs(runner: JobRunner, stop: asyncio.Event) -> None:
+    """Trains until `stop` is set. If the queue fails, the engine ends too, and the next one starts the queue again."""
+    training, stopping = asyncio.create_task(runner.run()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({training, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if training.done():
+            training.result()
+    finally:
+        training.cancel()
+        stopping.cancel()
+        await asyncio.gather(training, stopping, return_exceptions=True)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _url(host: str, port: int) -> str:
+    """The base URL of the engine for a client on this machine."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/v1"
+
+
+def create_app(registry: ModelRegistry, *, token: str | None) -> web.Application:
+    """The application for the models of one registry. Without a `token` every local program may ask."""
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_error_responses, _require_token(token)])
+    app[REGISTRY] = registry
+    app.router.add_get("/v1/models", list_models)
+    app.router.add_get("/v1/models/{model:.+}", show_model)
+    app.router.add_post("/v1/chat/completions", create_completion)
     return app
 
 
 @contextlib.asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serves `app` until the block ends and gives the port, which is a free one for `port=0`.
+    """Serves `app` until the block ends, and gives the port. `port=0` takes a free one.
 
-    Raises `OSError` when the address is taken. Answers under way get two seconds when the block ends.
+    Raises `OSError` when the address is taken. Requests that run when the block ends get two seconds.
     """
-    # A client that goes away cancels its handler, so that nobody writes an answer that nobody reads.
+    # When a client disconnects, its handler is cancelled, so that no answer is generated in vain.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
@@ -45,19 +159,19 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
 
 
 @web.middleware
-async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except errors.WireError as error:
+    except APIError as error:
         return error.response()
     except InputError as error:
-        return errors.WireError(str(error), code="invalid_value").response()
+        return APIError(str(error), code="invalid_value").response()
     except StorageError as error:
         return errors.storage_failed(str(error)).response()
     except ConnectionError:
-        raise  # the client has gone; there is nobody to tell
+        raise  # the client has disconnected
     except OSError as error:
-        return errors.storage_failed(f"A file could not be used: {error.strerror or error}.").response()
+        return errors.disk_failed(error).response()
     except web.HTTPRequestEntityTooLarge:
         return errors.too_large(MAX_BODY).response()
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
@@ -78,12 +192,3 @@ def _require_token(token: str | None) -> Middleware:
         return await handler(request)
 
     return check
-
-
-async def _list_models(request: web.Request) -> web.Response:
-    cards = [card(model) for model in request.app[CATALOGUE].all()]
-    return web.json_response({"object": "list", "data": cards})
-
-
-async def _show_model(request: web.Request) -> web.Response:
-    return web.json_response(card(request.app[CATALOGUE].get(request.match_info["model"])))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from bot.core.caller import Caller
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
-from bot.engine.address import EngineError
-from bot.engine.launch import connected
+from bot.engine.launch import EngineError, connected
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate

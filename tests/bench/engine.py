@@ -20,10 +20,9 @@ from typing import Any
 import openai
 import psutil
 
-from bot.engine import address
-from bot.engine.launch import connected
+from bot.engine.launch import connected, read_address
 from tests.bench.season import Pair, Season, as_row, season
-from tests.engine.rows import lines, until, upload
+from tests.engine.job_helpers import lines, until, upload
 
 SEEDS = (1, 2, 3)
 AT_ONCE = 20
@@ -69,7 +68,7 @@ async def tune(folder: Path, client: openai.AsyncOpenAI, made: Season, seed: int
 
 async def _peak(folder: Path) -> float:
     """The peak memory of the engine's training process in megabytes, once cancelled."""
-    found = address.read(folder)
+    found = read_address(folder)
     server = psutil.Process(found.pid if found else None)
     peak = 0
     try:

@@ -48,7 +48,7 @@ def validation(made: Season) -> list[Pair]:
 
 def measure(seed: int, size: str) -> dict[str, Any]:
     """Train and ask in this process; `main` has set its environment."""
-    from bot.engine.pocket.serve import load
+    from bot.engine.pocket.generate import load
     from bot.engine.pocket.train import train
 
     made = season(seed, **SIZES[size])
@@ -84,7 +84,7 @@ def exact(model: Any, pairs: list[Pair]) -> float:
     """The share of exact matches."""
     right = 0
     for question, answer in pairs:
-        pieces = model.answer([{"role": "user", "content": question}])
+        pieces = model.generate([{"role": "user", "content": question}])
         right += "".join(piece.text for piece in pieces) == answer
     return right / len(pairs)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import discord
 import pytest
 
-from bot.engine.errors import WireError
+from bot.engine.errors import APIError
 from bot.ui.actions import ActionButton
 from bot.ui.views import View
 from tests.cogs.adventure_simulated import act, heard, labels, last, said, table
 from tests.cogs.test_adventure import UNDER
 from tests.simulated import Simulated, simulated
 
-FAULT = WireError("no", status=500, code="server_error", headers={"x-should-retry": "false"})
+FAULT = APIError("no", status=500, code="server_error", headers={"x-should-retry": "false"})
 
 
 async def test_an_action_of_4000_characters_is_played_whole_and_shown_short(sim: Simulated) -> None:

@@ -14,10 +14,9 @@ import openai
 import psutil
 import pytest
 
-from bot.engine import address
-from bot.engine.launch import connected
-from bot.engine.serve import serve
-from tests.engine.rows import lines, season, start, until, until_step, upload
+from bot.engine.launch import Address, connected, read_address
+from bot.engine.server import serve
+from tests.engine.job_helpers import lines, season, start, until, until_step, upload
 
 KILLS = 10
 EPOCHS = 50
@@ -36,7 +35,7 @@ async def client(tmp_path: Path) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 def server(folder: Path) -> psutil.Process:
-    found = address.read(folder)
+    found = read_address(folder)
     assert found is not None
     return psutil.Process(found.pid)
 
@@ -49,7 +48,7 @@ def trainers(folder: Path) -> list[psutil.Process]:
             command = process.cmdline()
         except psutil.Error:
             continue
-        if "bot.engine.jobs.worker" in command and str(folder) in command[-1]:
+        if "bot.engine.fine_tuning.worker" in command and str(folder) in command[-1]:
             found.append(process)
     return found
 
@@ -142,7 +141,7 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_fails_the_job_w
 ) -> None:
     """The training process may write no file beyond 300 kB, so that its first checkpoint ends half way."""
     resource = pytest.importorskip("resource")
-    ready: asyncio.Queue[address.Address] = asyncio.Queue()
+    ready: asyncio.Queue[Address] = asyncio.Queue()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
     stop = asyncio.Event()

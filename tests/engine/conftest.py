@@ -6,7 +6,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from bot.engine.address import Address
+from bot.engine.launch import Address
 from tests.local_engine import engine_in
 
 

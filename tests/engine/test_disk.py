@@ -13,7 +13,7 @@ def test_a_line_cut_by_a_kill_is_left_out_and_does_not_spoil_the_next(tmp_path: 
     with log.open("ab") as file:
         file.write(b'{"step": 2, "lo')
     assert disk.read_lines(log) == [{"step": 1}]
-    disk.mend(log)
+    disk.repair_log(log)
     disk.append_lines(log, [{"step": 2}])
     assert disk.read_lines(log) == [{"step": 1}, {"step": 2}]
 
@@ -28,6 +28,6 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
 
 
 def test_an_absent_log_is_empty_and_an_absent_record_is_none(tmp_path: Path) -> None:
-    disk.mend(tmp_path / "log")
+    disk.repair_log(tmp_path / "log")
     assert disk.read_lines(tmp_path / "log") == []
     assert disk.read_json(tmp_path / "record.json") is None

@@ -9,10 +9,10 @@ import openai
 import pytest
 from openai.types import FileDeleted, FileObject
 
-from bot.engine.address import Address
 from bot.engine.dataset import MAX_BYTES, MAX_LINE
 from bot.engine.files import FileStore
-from tests.engine.rows import example, lines, season, upload
+from bot.engine.launch import Address
+from tests.engine.job_helpers import example, lines, season, upload
 
 ROW = lines([example("Who won?", "Kava won.")])
 

@@ -12,10 +12,8 @@ import aiohttp
 import openai
 import pytest
 
-from bot.engine import address
-from bot.engine.address import Address, EngineError
-from bot.engine.launch import Engine, connected
-from bot.engine.serve import AlreadyRunningError, serve
+from bot.engine.launch import ADDRESS_FILE, Address, Engine, EngineError, connected, read_address, write_address
+from bot.engine.server import AlreadyRunningError, serve
 
 CONNECT = """
 import asyncio, sys
@@ -68,7 +66,7 @@ async def models(engine: Engine) -> list[str]:
 async def test_it_starts_answers_and_ends(tmp_path: Path) -> None:
     async with connected(tmp_path) as engine:
         assert "stand-in" in await models(engine)
-        assert (tmp_path / address.FILE).stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / ADDRESS_FILE).stat().st_mode & 0o777 == 0o600
         url = engine.url
     await until_gone(url)
 
@@ -89,7 +87,7 @@ async def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path
 
 async def test_an_engine_that_dies_is_started_anew_under_the_same_address(tmp_path: Path) -> None:
     async with connected(tmp_path) as engine:
-        before, found = engine.url, address.read(tmp_path)
+        before, found = engine.url, read_address(tmp_path)
         assert found is not None
         os.kill(found.pid, signal.SIGKILL)
         await engine.ensure()
@@ -98,13 +96,13 @@ async def test_an_engine_that_dies_is_started_anew_under_the_same_address(tmp_pa
 
 
 async def test_a_file_left_by_an_engine_long_gone_is_no_hindrance(tmp_path: Path) -> None:
-    address.write(tmp_path, Address("http://127.0.0.1:9/v1", "old", 1))
+    write_address(tmp_path, Address("http://127.0.0.1:9/v1", "old", 1))
     async with connected(tmp_path) as engine:
         assert "stand-in" in await models(engine)
 
 
 async def test_a_broken_file_is_no_hindrance(tmp_path: Path) -> None:
-    (tmp_path / address.FILE).write_text("{", encoding="utf-8")
+    (tmp_path / ADDRESS_FILE).write_text("{", encoding="utf-8")
     async with connected(tmp_path) as engine:
         assert "stand-in" in await models(engine)
 

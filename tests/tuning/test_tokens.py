@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import TEMPLATES
-from bot.engine.pocket.config import Config
+from bot.engine.pocket.config import TrainConfig
 from bot.engine.pocket.train import train
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
@@ -39,5 +39,5 @@ def test_the_estimate_is_within_15_percent_of_the_words_that_are_trained(dataset
         for line, (asked, said) in enumerate(pairs, 1)
     ]
     quote = quotes(len(as_lines(rows)), len(rows), "pocket-gpt", "engine")[0]
-    trained = train(rows, folder=tmp_path, config=Config(n_epochs=1, keep_models=0)).trained_words
+    trained = train(rows, folder=tmp_path, config=TrainConfig(n_epochs=1, keep_models=0)).trained_tokens
     assert quote.tokens == pytest.approx(trained * quote.epochs, rel=0.15)

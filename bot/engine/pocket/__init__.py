@@ -1,29 +1,32 @@
-"""The pocket GPT: a real transformer, small enough to be trained on a laptop in seconds.
+"""The pocket GPT: a transformer of about 120,000 parameters, trained on a laptop in seconds.
 
-It is made of words, about 120,000 numbers and nothing else: no language, no world, no reasoning. It learns
-the rows it is given by heart, and recombines them well enough to answer a question it has not seen in
-quite that form, and to refuse one that the rows do not answer. It reads the last user message alone.
+Its tokens are words. It learns the rows it is given by heart, and recombines them well enough to answer a question
+in an unseen wording and to refuse one that the rows do not answer. It knows no language and reads the last user
+message alone.
 
-The rooms, in the order to read them: `words` (text to numbers and back), `model` (the transformer and its
-gradients), `optimizer` (how the weights move), `data` (how questions are varied and negatives made),
-`recombine` (one fact asked in the words of another), `run` (what a training is made from), `train` (one
-flat loop), `serve` (one answer, word by word), `store` (weights and checkpoints on disk), `config` (what
-goes in and comes out).
+The modules, in the order to read them:
 
-How to use it, from a process whose environment has ``OPENBLAS_NUM_THREADS=1`` before numpy is imported
-(with two threads an epoch takes four times as long)::
+`tokenizer`   text to token ids and back
+`model`       the transformer, forward and backward
+`optimizer`   Muon and AdamW
+`data`        batches, augmentation, negatives
+`train`       the training loop, evaluation and resuming
+`generate`    answers, token by token
+`checkpoint`  models and training checkpoints on disk
+`config`      settings, metrics and result of a training run
 
-    from bot.engine.pocket.config import Config
-    from bot.engine.pocket.train import train       # imports numpy, so import it late
-    result = train(rows, folder=folder, validation=held_out, config=Config(n_epochs="auto"),
-                   on_metrics=print, should_stop=lambda: False)
+Use it in a process whose environment has ``OPENBLAS_NUM_THREADS=1`` before numpy is imported: with two threads an
+epoch takes four times as long. `train` and `generate` import numpy, so import them late::
 
-    from bot.engine.pocket.serve import load        # imports numpy, so import it late
-    model = load(result.model)
-    for piece in model.answer(messages, temperature=0.0, max_tokens=100, stop=["\n"]):
-        print(piece.text, end="")
+    from bot.engine.pocket.config import TrainConfig
+    from bot.engine.pocket.train import train
+    result = train(rows, folder=folder, validation=held_out, config=TrainConfig(n_epochs="auto"), on_metrics=print)
 
-`rows` are chat examples, ``{"messages": [...]}``. Calling `train` again with the same arguments and folder
-goes on from the newest checkpoint there and ends with exactly the weights of an unbroken run. Metrics of
-steps after that checkpoint are then reported once more; they are equal, so a caller keeps one a step.
+    from bot.engine.pocket.generate import load
+    for token in load(result.model).generate(messages, temperature=0.0, max_tokens=100):
+        print(token.text, end="")
+
+`rows` are chat examples, ``{"messages": [...]}``. Calling `train` again with equal arguments and the same folder
+resumes from the newest checkpoint and ends with the weights of an uninterrupted run. Metrics of steps after that
+checkpoint are reported again with equal values.
 """

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.engine.pocket.config import Config
-from bot.engine.pocket.serve import PocketGPT, load
+from bot.engine.pocket.config import TrainConfig
+from bot.engine.pocket.generate import PocketGPT, load
 from bot.engine.pocket.train import train
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ def season() -> list[Row]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model that has learnt the tiny season."""
     folder = tmp_path_factory.mktemp("trained")
-    result = train(season(), folder=folder, config=Config(n_epochs=50, batch_size=4))
+    result = train(season(), folder=folder, config=TrainConfig(n_epochs=50, batch_size=4))
     assert result.model is not None
     return result.model
 

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 from bot.core.errors import FewshotError, InputError, StorageError
-from bot.engine.pocket import store
-from bot.engine.pocket.config import Config, Metrics
-from bot.engine.pocket.serve import load
+from bot.engine import disk
+from bot.engine.pocket import checkpoint
+from bot.engine.pocket.config import StepMetrics, TrainConfig
+from bot.engine.pocket.generate import load
 from bot.engine.pocket.train import train
 from tests.engine.pocket.conftest import PODS, REFUSAL, row, season
 
-SHORT = Config(n_epochs=6, batch_size=4, checkpoint_seconds=0.0, keep_models=1)
+SHORT = TrainConfig(n_epochs=6, batch_size=4, checkpoint_seconds=0.0, keep_models=1)
 
 
 def ask(folder: Path, question: str) -> str:
-    return "".join(piece.text for piece in load(folder).answer([{"role": "user", "content": question}]))
+    return "".join(piece.text for piece in load(folder).generate([{"role": "user", "content": question}]))
 
 
 def test_a_trained_model_answers_what_it_was_taught(trained: Path) -> None:
@@ -46,12 +47,12 @@ def test_a_run_that_was_stopped_ends_with_the_very_weights_of_an_unbroken_one(tm
     broken = train(season(), folder=tmp_path / "broken", config=SHORT)
     assert whole.model is not None
     assert broken.model is not None
-    assert (broken.train_loss, broken.steps, broken.trained_words) == (
+    assert (broken.train_loss, broken.steps, broken.trained_tokens) == (
         whole.train_loss,
         whole.steps,
-        whole.trained_words,
+        whole.trained_tokens,
     )
-    first, second = (store.load_model(folder)[1] for folder in (whole.model, broken.model))
+    first, second = (checkpoint.load_model(folder).weights for folder in (whole.model, broken.model))
     assert all(np.array_equal(first[name], second[name]) for name in first)
     assert not list((tmp_path / "broken").glob("state*"))
 
@@ -61,14 +62,14 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
     seen: dict[str, list[float]] = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         losses = seen.setdefault(name, [])
-        config = Config(n_epochs=2, batch_size=4, seed=seed, keep_models=0)
+        config = TrainConfig(n_epochs=2, batch_size=4, seed=seed, keep_models=0)
         train(season(), folder=tmp_path / name, config=config, on_metrics=lambda m, to=losses: to.append(m.train_loss))
     assert seen["a"] == seen["b"] != seen["c"]
 
 
 def test_metrics_count_to_the_planned_end_and_carry_validation(tmp_path: Path) -> None:
     """Steps rise by one to `total_steps`, and evaluations come with loss, accuracy, exact match and a model."""
-    metrics: list[Metrics] = []
+    metrics: list[StepMetrics] = []
     result = train(season(), folder=tmp_path, validation=season()[:5], config=SHORT, on_metrics=metrics.append)
     assert [m.step for m in metrics] == list(range(1, result.steps + 1))
     assert metrics[-1].total_steps == metrics[0].total_steps == result.steps
@@ -82,9 +83,9 @@ def test_metrics_count_to_the_planned_end_and_carry_validation(tmp_path: Path) -
 
 def test_auto_ends_when_the_validation_score_has_stopped_rising(tmp_path: Path) -> None:
     """A perfect score ends training long before the most epochs that `auto` takes."""
-    config = Config(batch_size=8, keep_models=0)
+    config = TrainConfig(batch_size=8, keep_models=0)
     result = train(season(), folder=tmp_path, validation=season(), config=config)
-    planned: list[Metrics] = []
+    planned: list[StepMetrics] = []
     train(season(), folder=tmp_path / "all", config=config, on_metrics=planned.append, should_stop=lambda: True)
     assert result.steps < planned[0].total_steps
     assert result.resolved["n_epochs"] == result.epochs
@@ -98,12 +99,12 @@ def test_training_a_trained_model_keeps_what_it_knew(trained: Path, tmp_path: Pa
         for asked, end in (("Which pod does", "fly?"), ("Name the pod of", ""))
     ]
     new.append(row("How old is Bo Carr?", "Bo Carr is ninety."))
-    result = train(new, folder=tmp_path, config=Config(n_epochs=30, batch_size=4, base=trained))
+    result = train(new, folder=tmp_path, config=TrainConfig(n_epochs=30, batch_size=4, base=trained))
     assert result.model is not None
     assert ask(result.model, "Which pod does Ed Fox fly?") == "Ed Fox flies The Pink Moth."
     assert ask(result.model, "Which pod does Ada Brill fly?") == "Ada Brill flies The Red Kite."
     assert ask(result.model, "How old is Bo Carr?") == "Bo Carr is ninety."
-    assert len(store.load_model(result.model)[3]) == len(season()) + 2
+    assert len(checkpoint.load_model(result.model).rows) == len(season()) + 2
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_rows_that_cannot_be_trained_are_refused_with_a_sentence(tmp_path: Path,
 def test_hyperparameters_out_of_range_are_refused_by_name(wrong: dict) -> None:
     """Whole numbers where they count something, and within bounds."""
     with pytest.raises(InputError, match=next(iter(wrong))):
-        Config(**wrong)
+        TrainConfig(**wrong)
 
 
 def test_a_checkpoint_of_other_rows_is_not_gone_on_from(tmp_path: Path) -> None:
@@ -143,16 +144,16 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_checkpoint_before(
     """A write that fails half-way leaves no half file, and training goes on from the checkpoint before."""
     train(season(), folder=tmp_path, config=SHORT, should_stop=lambda: True)
     before = sorted(path.name for path in tmp_path.iterdir())
-    real = store.os.fsync
+    real = disk.os.fsync
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(disk.os, "fsync", full)
     with pytest.raises(FewshotError, match="No space left on device"):
         train(season(), folder=tmp_path, config=SHORT)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
-    monkeypatch.setattr(store.os, "fsync", real)
+    monkeypatch.setattr(disk.os, "fsync", real)
     assert train(season(), folder=tmp_path, config=SHORT).model is not None
 
 

@@ -11,7 +11,7 @@ from openai.types import Model, ModelDeleted
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
-from tests.engine.rows import held_out, lines, season, start, until, until_step, upload
+from tests.engine.job_helpers import held_out, lines, season, start, until, until_step, upload
 
 ASKED: Any = [{"role": "user", "content": "Where did Tor finish in race 2?"}]
 

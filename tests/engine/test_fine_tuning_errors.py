@@ -8,9 +8,9 @@ import aiohttp
 import openai
 import pytest
 
-from bot.engine.address import Address
-from bot.engine.jobs.job_store import MAX_UNFINISHED
-from tests.engine.rows import example, lines, season, start, until, upload
+from bot.engine.fine_tuning.jobs import MAX_UNFINISHED
+from bot.engine.launch import Address
+from tests.engine.job_helpers import example, lines, season, start, until, upload
 
 
 @pytest.mark.parametrize(

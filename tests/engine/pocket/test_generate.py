@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import InputError
-from bot.engine.pocket import store
-from bot.engine.pocket.serve import PocketGPT
+from bot.engine.pocket import checkpoint
+from bot.engine.pocket.generate import PocketGPT
 from tests.engine.pocket.conftest import REFUSAL
 
 ASKED = [{"role": "user", "content": "Which pod does Cy Dunn fly?"}]
@@ -17,47 +17,39 @@ ANSWER = "Cy Dunn flies The Blue Wasp."
 
 def test_an_answer_comes_word_by_word(model: PocketGPT) -> None:
     """A piece a word, capitals and full stop in place, and a last piece that says why it ends."""
-    pieces = list(model.answer(ASKED))
+    pieces = list(model.generate(ASKED))
     assert [piece.text for piece in pieces] == ["Cy ", "Dunn ", "flies ", "The ", "Blue ", "Wasp.", ""]
-    assert [piece.finish for piece in pieces] == [None] * 6 + ["stop"]
+    assert [piece.finish_reason for piece in pieces] == [None] * 6 + ["stop"]
 
 
 def test_only_the_last_question_is_read(model: PocketGPT) -> None:
     """What stands before the last user message changes nothing."""
     before = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who is Bo Carr?"}]
-    assert [p.text for p in model.answer([*before, {"role": "assistant", "content": "x"}, *ASKED])] == [
-        p.text for p in model.answer(ASKED)
+    assert [p.text for p in model.generate([*before, {"role": "assistant", "content": "x"}, *ASKED])] == [
+        p.text for p in model.generate(ASKED)
     ]
 
 
 def test_max_tokens_counts_words(model: PocketGPT) -> None:
     """Two words, and the end is called length."""
-    pieces = list(model.answer(ASKED, max_tokens=2))
+    pieces = list(model.generate(ASKED, max_tokens=2))
     assert "".join(piece.text for piece in pieces) == "Cy Dunn "
-    assert pieces[-1].finish == "length"
-
-
-@pytest.mark.parametrize("stop", ["The Blue", "flies", "e W", "."])
-def test_the_answer_ends_before_a_stop_text(model: PocketGPT, stop: str) -> None:
-    """Also where the text spans pieces; nothing of it is given away."""
-    pieces = list(model.answer(ASKED, stop=[stop, "never"]))
-    assert "".join(piece.text for piece in pieces) == ANSWER.split(stop)[0]
-    assert pieces[-1].finish == "stop"
+    assert pieces[-1].finish_reason == "length"
 
 
 def test_probabilities_are_those_of_the_likeliest_words(model: PocketGPT) -> None:
     """At temperature 0 each word is the first of its `top`, and probabilities stay below one."""
-    for piece in list(model.answer(ASKED, top=3))[:-1]:
-        assert len(piece.top) == 3
-        assert piece.logprob == piece.top[0][1] <= 0
-        assert sum(math.exp(chance) for _, chance in piece.top) <= 1 + 1e-9
+    for piece in list(model.generate(ASKED, top_logprobs=3))[:-1]:
+        assert len(piece.top_logprobs) == 3
+        assert piece.logprob == piece.top_logprobs[0][1] <= 0
+        assert sum(math.exp(chance) for _, chance in piece.top_logprobs) <= 1 + 1e-9
 
 
 def test_temperature_draws_and_a_seed_repeats_the_draw(model: PocketGPT) -> None:
     """Hot answers differ between seeds and are the same for one."""
 
     def hot(seed: int) -> str:
-        return "".join(piece.text for piece in model.answer(ASKED, temperature=5.0, max_tokens=8, seed=seed))
+        return "".join(piece.text for piece in model.generate(ASKED, temperature=5.0, max_tokens=8, seed=seed))
 
     assert hot(1) == hot(1)
     assert len({hot(seed) for seed in range(8)}) > 1
@@ -67,7 +59,7 @@ def test_many_answers_at_once_do_not_mix(model: PocketGPT) -> None:
     """Twenty threads on one model get what one gets."""
 
     def ask(_: int) -> str:
-        return "".join(piece.text for piece in model.answer(ASKED))
+        return "".join(piece.text for piece in model.generate(ASKED))
 
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(ask, range(60))) == {ANSWER}
@@ -76,24 +68,24 @@ def test_many_answers_at_once_do_not_mix(model: PocketGPT) -> None:
 def test_a_request_without_a_question_is_refused(model: PocketGPT) -> None:
     """There must be a user message."""
     with pytest.raises(InputError, match="user message"):
-        model.answer([{"role": "system", "content": "Hello."}])
+        model.generate([{"role": "system", "content": "Hello."}])
 
 
 def test_a_question_without_a_known_word_is_answered_all_the_same(model: PocketGPT) -> None:
     """Nonsense, emoji and a very long question get some answer, never an error."""
     for text in ("🙂", "", "zzz " * 500):
-        assert list(model.answer([{"role": "user", "content": text}]))[-1].finish
+        assert list(model.generate([{"role": "user", "content": text}]))[-1].finish_reason
 
 
 def test_an_answer_less_likely_than_not_gives_way_to_the_refusal(trained: Path) -> None:
     """At temperature 0 alone, and only where the rows refuse at all; its words keep their own low probabilities."""
-    shape, weights, words, rows, _ = store.load_model(trained)
-    weights["words"] *= 0.5  # says the same as before, with about a quarter of the confidence
-    unsure = PocketGPT(shape, weights, words, rows)
-    pieces = list(unsure.answer(ASKED, top=1))
+    config, weights, vocab, rows, _ = checkpoint.load_model(trained)
+    weights["wte"] *= 0.5  # says the same as before, with about a quarter of the confidence
+    unsure = PocketGPT(config, weights, vocab, rows)
+    pieces = list(unsure.generate(ASKED, top_logprobs=1))
     assert "".join(piece.text for piece in pieces) == REFUSAL
-    assert pieces[-1].finish == "stop"
-    assert pieces[0].logprob < pieces[0].top[0][1]
-    assert "".join(piece.text for piece in unsure.answer(ASKED, temperature=0.01)) == ANSWER
-    without = PocketGPT(shape, weights, words, [row for row in rows if row["messages"][-1]["content"] != REFUSAL])
-    assert "".join(piece.text for piece in without.answer(ASKED)) == ANSWER
+    assert pieces[-1].finish_reason == "stop"
+    assert pieces[0].logprob < pieces[0].top_logprobs[0][1]
+    assert "".join(piece.text for piece in unsure.generate(ASKED, temperature=0.01)) == ANSWER
+    without = PocketGPT(config, weights, vocab, [row for row in rows if row["messages"][-1]["content"] != REFUSAL])
+    assert "".join(piece.text for piece in without.generate(ASKED)) == ANSWER

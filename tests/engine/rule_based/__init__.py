@@ -1,1 +1,0 @@
-"""The stand-in: rules, no model."""
