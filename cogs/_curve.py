@@ -12,7 +12,7 @@ from bot.server.evaluation import Course, Measured, measure
 from bot.services import Services
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.pictures import curve_picture
+from bot.ui.pictures import Picture, curve_picture
 from bot.ui.reply import AnswerDeletedError, Reply
 
 # How a line of the card begins, by the number of examples.
@@ -47,16 +47,17 @@ async def show_curve(
                 await services.answers.show_prompt_instead(reply, interaction, error)
                 return
             picture = await curve_picture(
+                "curve.png",
                 [str(point.examples) for point in measured.points],
                 [point.score for point in measured.points],
                 f"{name}: % {measures}",
                 _("examples in the prompt"),
             )
-            card = _card(name, course, measured, measures, author(services.gateway.model))
-            await reply.finish_card(card.layout(), [("curve.png", picture)])
+            card = _card(name, course, measured, measures, author(services.gateway.model), picture)
+            await reply.finish_card(card.layout(), [picture])
 
 
-def _card(name: str, course: Course, measured: Measured, measures: str, model: str) -> Card:
+def _card(name: str, course: Course, measured: Measured, measures: str, model: str, picture: Picture) -> Card:
     """A line for each rung, the picture, and what it all took."""
     card = Card(_("{name}, tested on {n} inputs", name=name, n=len(course.cases)))
     lines = [
@@ -70,7 +71,7 @@ def _card(name: str, course: Course, measured: Measured, measures: str, model: s
         )
         for point in measured.points
     ]
-    card.text("\n".join(lines)).picture("curve.png")
+    card.text("\n".join(lines)).picture(picture)
     if measured.problem:
         tried = min(len(point.scores) for point in measured.points)
         card.text(

@@ -13,7 +13,7 @@ from bot.tuning.scorecard import (
     Mark,
     Scorecard,
 )
-from bot.ui.pictures import score_picture
+from bot.ui.pictures import Picture, score_picture
 
 PICTURE = "scores.png"
 # What a line is called on a card; the others keep their names.
@@ -28,12 +28,12 @@ NAMES = {
 }
 
 
-async def picture(card: Scorecard, title: str) -> bytes | None:
-    """A PNG of all lines that asked anything; None where none did."""
+async def picture(card: Scorecard, title: str) -> Picture | None:
+    """The scores of all lines that have questions; None if no line has any."""
     # Translators: on bars of a picture: the scores of the model itself, and of others to hold them against.
     own, others = _("this model"), _("beside it")
     bars = {_name(mark): [(others if mark.note else own, mark.share)] for mark in card.marks if mark.total}
-    return await score_picture(bars, title) if bars else None
+    return await score_picture(PICTURE, bars, title) if bars else None
 
 
 def lines(card: Scorecard) -> str:

@@ -83,9 +83,11 @@ class Usage(commands.Cog):
             return
         limit = next(limit for key, (_used, limit) in today.items() if key in LIMITS[of])
         first, last = (_short(used[place][0]) for place in (0, -1))
-        picture = await days_picture([day.tokens for _name, day in used], first, last, _("Tokens a day"), limit)
-        card.picture("usage.png").text(_("-# Days are UTC days. A call counts from the moment it is made."))
-        await interaction.edit_original_response(view=card.layout(), attachments=to_files([("usage.png", picture)]))
+        picture = await days_picture(
+            "usage.png", [day.tokens for _name, day in used], first, last, _("Tokens a day"), limit
+        )
+        card.picture(picture).text(_("-# Days are UTC days. A call counts from the moment it is made."))
+        await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture]))
 
     def _allowed(self, interaction: discord.Interaction[Any], of: str) -> dict[str, int]:
         """Whose calls to count; raises `NotAllowedError`."""

@@ -10,6 +10,7 @@ from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.text import close_markup, code_block
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
+from bot.ui.reply import OutgoingFile
 from bot.ui.views import LayoutView
 
 # A message longer than its share of the card is shortened; the file beside the card has all of it.
@@ -19,7 +20,7 @@ ANSWER = 1_000
 PROMPT = N_("Prompt")
 # Messages on a card: a card takes 40 components, and its buttons need a dozen of them.
 MOST = 20
-Files = Sequence[tuple[str, bytes]]
+Files = Sequence[OutgoingFile]
 
 
 def prompt_card(

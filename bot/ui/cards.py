@@ -10,6 +10,7 @@ from typing import Any
 import discord
 
 from bot.core.i18n import N_, _
+from bot.ui.pictures import Picture
 from bot.ui.views import LayoutView
 
 CHARACTERS = 4_000
@@ -48,10 +49,10 @@ class Card:
             self._components += 1
         return self
 
-    def picture(self, name: str) -> "Card":
-        """Add a picture; the message must have a file called `name`."""
+    def picture(self, picture: Picture) -> "Card":
+        """Add a picture; the message must have it as a file."""
         gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery(
-            discord.MediaGalleryItem(f"attachment://{name}")
+            discord.MediaGalleryItem(f"attachment://{picture.name}", description=picture.description)
         )
         self._container.add_item(gallery)
         self._components += 2

@@ -1,4 +1,4 @@
-"""PNG pictures of numbers, tables and story trees, drawn in a thread with matplotlib.
+"""PNG pictures of numbers, tables and story trees with alt text, drawn in a thread with matplotlib.
 
 matplotlib is imported with the first picture, because its import takes 0.4 s.
 """
@@ -6,9 +6,10 @@ matplotlib is imported with the first picture, because its import takes 0.4 s.
 import asyncio
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bot.core.i18n import _, format_number, pgettext
+from bot.core.text import shorten
 
 # Discord's dark background, and colours that are visible on it and on a white page.
 TEXT_COLOUR, BACKGROUND, ACCENT, GOLD = "#dbdee1", "#2b2d31", "#7289da", "#f0b132"
@@ -26,6 +27,8 @@ MARKERS_BELOW = 12
 ROW_HEIGHT, LETTER_WIDTH, MARGINS = 0.42, 0.1, 1.1
 # Characters after which a label is shortened.
 MAX_LABEL, MAX_TURN_LABEL = 34, 24
+# Discord's limit for a description, in characters.
+MAX_DESCRIPTION = 1_024
 # Inches: a story tree grows up to a size that a phone can still show.
 MAX_TREE_WIDTH, MAX_TREE_HEIGHT, TREE_COLUMN, TREE_ROW = 14.0, 10.0, 0.45, 0.55
 
@@ -49,41 +52,104 @@ class TreeNode(Protocol):
     def open(self) -> bool: ...
 
 
-async def histogram_picture(counts: Sequence[int], labels: Sequence[str], title: str) -> bytes:
+class Picture(NamedTuple):
+    """A PNG file to send, with its description (alt text) for people who do not see it."""
+
+    name: str
+    data: bytes
+    description: str
+
+
+async def histogram_picture(name: str, counts: Sequence[int], labels: Sequence[str], title: str) -> Picture:
     """A bar with its count for each label."""
-    return await asyncio.to_thread(_draw_histogram, list(counts), list(labels), title)
+    values = [(label, format_number(count)) for label, count in zip(labels, counts, strict=True)]
+    data = await asyncio.to_thread(_draw_histogram, list(counts), list(labels), title)
+    return Picture(name, data, _describe(_("Bar chart: {title}. {values}"), title, values))
 
 
-async def curve_picture(labels: Sequence[str], shares: Sequence[float], title: str, x_label: str) -> bytes:
+async def curve_picture(name: str, labels: Sequence[str], shares: Sequence[float], title: str, x_label: str) -> Picture:
     """A line through `shares` (0 to 1), one for each of the `labels` on the x axis."""
-    return await asyncio.to_thread(_draw_curve, list(labels), list(shares), title, x_label)
+    values = [(f"{label} {x_label}", format_number(share, ".0%")) for label, share in zip(labels, shares, strict=True)]
+    data = await asyncio.to_thread(_draw_curve, list(labels), list(shares), title, x_label)
+    return Picture(name, data, _describe(_("Line chart: {title}. {values}"), title, values))
 
 
-async def days_picture(amounts: Sequence[int], first: str, last: str, title: str, limit: int | None = None) -> bytes:
+async def days_picture(
+    name: str, amounts: Sequence[int], first: str, last: str, title: str, limit: int | None = None
+) -> Picture:
     """A thin bar for each day, labelled with the dates of the `first` and the `last`; a line at the daily `limit`."""
-    return await asyncio.to_thread(_draw_days, list(amounts), first, last, title, limit)
+    values = [
+        (_("from {first} to {last}", first=first, last=last), format_number(sum(amounts))),
+        (_("most in one day"), format_number(max(amounts, default=0))),
+        (_("last day"), format_number(amounts[-1] if amounts else 0)),
+    ]
+    data = await asyncio.to_thread(_draw_days, list(amounts), first, last, title, limit)
+    return Picture(name, data, _describe(_("Bar chart: {title}. {values}"), title, values))
 
 
 async def loss_picture(
-    training: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]], title: str
-) -> bytes:
+    name: str, training: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]], title: str
+) -> Picture:
     """Losses by step, of the training rows and of the rows held aside."""
-    return await asyncio.to_thread(_draw_losses, list(training), list(validation), title)
+    values = []
+    for label, losses in ((pgettext("losses", "training"), training), (_("held aside"), validation)):
+        points = smooth(list(losses))
+        if points:
+            (start, first), (end, last) = points[0], points[-1]
+            values.append(
+                (
+                    label,
+                    _(
+                        "{first:,.2f} at step {start:,}, {last:,.2f} at step {end:,}",
+                        first=first,
+                        start=start,
+                        last=last,
+                        end=end,
+                    ),
+                )
+            )
+    data = await asyncio.to_thread(_draw_losses, list(training), list(validation), title)
+    return Picture(name, data, _describe(_("Line chart: {title}. {values}"), title, values))
 
 
-async def score_picture(bars: Mapping[str, Sequence[tuple[str, float]]], title: str) -> bytes:
+async def score_picture(name: str, bars: Mapping[str, Sequence[tuple[str, float]]], title: str) -> Picture:
     """Horizontal bars: for each label some (series, share from 0 to 1), with one colour for each series."""
-    return await asyncio.to_thread(_draw_scores, dict(bars), title)
+    several = len({series for entries in bars.values() for series, _share in entries}) > 1
+    values = [
+        (f"{label} ({series})" if several else label, format_number(share, ".0%"))
+        for label, entries in bars.items()
+        for series, share in entries
+    ]
+    data = await asyncio.to_thread(_draw_scores, dict(bars), title)
+    return Picture(name, data, _describe(_("Bar chart: {title}. {values}"), title, values))
 
 
-async def table_picture(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> bytes:
+async def table_picture(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Picture:
     """A table; columns whose cells have at most two characters are centred, others are aligned left."""
-    return await asyncio.to_thread(_draw_table, list(heads), [list(row) for row in rows], title)
+    cells = ". ".join(
+        ", ".join(f"{head}: {cell}" if head else cell for head, cell in zip(heads, row, strict=True)) for row in rows
+    )
+    data = await asyncio.to_thread(_draw_table, list(heads), [list(row) for row in rows], title)
+    return Picture(name, data, shorten(_("Table: {title}. {cells}.", title=title, cells=cells), MAX_DESCRIPTION))
 
 
-async def tree_picture(nodes: Sequence[TreeNode], title: str) -> bytes:
+async def tree_picture(name: str, nodes: Sequence[TreeNode], title: str) -> Picture:
     """A story tree, from left to right; in `nodes`, parents come before their children."""
-    return await asyncio.to_thread(_draw_tree, list(nodes), title)
+    values = [
+        (_("turns"), format_number(len(nodes))),
+        (_("on the path that is played"), format_number(sum(node.on_path for node in nodes))),
+    ]
+    labels = ", ".join(node.label for node in nodes if node.label)
+    if labels:
+        values.append((_("named turns"), labels))
+    data = await asyncio.to_thread(_draw_tree, list(nodes), title)
+    return Picture(name, data, _describe(_("Tree of the story: {title}. {values}"), title, values))
+
+
+def _describe(template: str, title: str, values: Sequence[tuple[str, str]]) -> str:
+    """The alt text of a picture, within Discord's limit."""
+    shown = ", ".join(_("{label}: {value}", label=label, value=value) for label, value in values) + "."
+    return shorten(template.format(title=title, values=shown), MAX_DESCRIPTION)
 
 
 def smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -1,9 +1,8 @@
-"""One answer to one interaction, from the spinner to the final text.
+"""The answer to one interaction: defer, stream, final message.
 
-Frames of a text that is being written go out about once a second. Only the newest text is ever sent: there is
-one edit under way at most, and nothing queues behind it. The final text always arrives: when Discord answers
-429 or 5xx to a frame in between, when the final edit itself fails at first, and when the interaction's token
-has run out after 15 minutes, as a normal message then.
+While the text grows, the message is edited about once a second with the newest text. Failed edits are not repeated,
+because the next one has everything. The final message is sent again after a failure, and as a normal message when the
+interaction's token has expired (15 minutes).
 """
 
 import asyncio
@@ -24,33 +23,39 @@ from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor
 from bot.ui.views import View
 
 _log = logging.getLogger(__name__)
-# Seconds between tries of the final text: discord.py tries a 5xx for 25 seconds itself, a lost connection not at all.
-AGAIN = (0.5, 5.0, 15.0)
+# Seconds between attempts to send the final message. discord.py itself repeats requests after a 5xx for 25 seconds, but
+# not after a lost connection.
+RETRY_DELAYS = (0.5, 5.0, 15.0)
+
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+# Name and bytes of a file, and for pictures a description (alt text). A `bot.ui.pictures.Picture` is one.
+OutgoingFile = tuple[str, bytes] | tuple[str, bytes, str]
 
 
 class AnswerDeletedError(FewshotError):
-    """The answer's message was deleted while it was being written; nobody waits for the rest."""
+    """The answer's message was deleted while it was being written, so the model call can stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an answer shows: its text, a small line under it, buttons and menus, and files."""
+    """The content of an answer: text, a small line under it, buttons and selects, and files."""
 
     text: str
     footer: str = ""
     items: Sequence[discord.ui.Item[Any]] = ()
-    files: Sequence[tuple[str, bytes]] = ()
+    files: Sequence[OutgoingFile] = ()
 
 
 class Reply:
-    """`async with Reply(interaction, private=True) as reply:` defers; `show` frames, then `finish` once."""
+    """`async with Reply(interaction, private=True) as reply:` defers; then `show` growing text, and `finish` once."""
 
     def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
         self._interaction, self.private = interaction, private
-        self._frames = StreamEditor(self._send_frame)
-        self._gone = False
-        # What all see is said in the language of the place.
-        self._speech = contextlib.ExitStack()
+        self._editor = StreamEditor(self._send_edit)
+        self._deleted = False
+        # Public answers use the server's locale.
+        self._locale = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         if not self._interaction.response.is_done():
@@ -58,34 +63,34 @@ class Reply:
                 await self._defer()
             except discord.HTTPException as error:
                 if error.code != ACKNOWLEDGED:
-                    raise  # Else an earlier try had arrived, and only its receipt was lost.
+                    raise  # Otherwise Discord had received an earlier attempt, and its confirmation was lost.
         if not self.private:
-            self._speech.enter_context(guild_locale())
+            self._locale.enter_context(guild_locale())
         return self
 
     async def _defer(self) -> None:
-        """Acknowledge the interaction; once more where the connection breaks off."""
+        """Defer the interaction, with a second attempt after a lost connection."""
         try:
             await self._interaction.response.defer(ephemeral=self.private, thinking=True)
         except CONNECTION_ERRORS:
             await self._interaction.response.defer(ephemeral=self.private, thinking=True)
 
     async def __aexit__(self, *exc: object) -> None:
-        self._speech.close()
-        await self._frames.stop()
+        self._locale.close()
+        await self._editor.stop()
 
     def show(self, text: str, *, writing: bool = True) -> None:
-        """Show `text`, all there is so far, with the next frame; a cursor at its end while it is being written.
+        """Show `text` (everything so far) with the next edit; with a cursor at its end while `writing`.
 
-        Raises `AnswerDeletedError` once the message is gone, which ends the call of the model.
+        Raises `AnswerDeletedError` once the message is deleted, which ends the model call.
         """
-        if self._gone:
+        if self._deleted:
             raise AnswerDeletedError("The answer was deleted while it was being written.")
-        self._frames.show(text, writing=writing)
+        self._editor.show(text, writing=writing)
 
     async def finish(self, page: Page) -> discord.Message | None:
-        """Show the final `page`; the message that holds its buttons, None where nobody could be reached."""
-        await self._frames.stop()
+        """Send the final `page`. Returns the message with the buttons, or None if it could not be delivered."""
+        await self._editor.stop()
         pieces, files = _pieces(page), list(page.files)
         if pieces is None:
             files.insert(0, ("answer.md", page.text.encode()))
@@ -94,25 +99,25 @@ class Reply:
         return await self._deliver(pieces, files, View(*page.items) if page.items else None)
 
     async def finish_card(
-        self, card: discord.ui.LayoutView, files: Sequence[tuple[str, bytes]] = ()
+        self, card: discord.ui.LayoutView, files: Sequence[OutgoingFile] = ()
     ) -> discord.Message | None:
-        """Show a card in place of a text; its message, None where nobody could be reached."""
-        await self._frames.stop()
+        """Send a card as the answer. Returns its message, or None if it could not be delivered."""
+        await self._editor.stop()
         return await self._edit(content=None, view=card, attachments=to_files(files))
 
-    async def _send_frame(self, text: str) -> bool:
+    async def _send_edit(self, text: str) -> bool:
         try:
             await self._interaction.edit_original_response(content=text)
         except discord.NotFound as error:
-            self._gone = error.code == UNKNOWN_MESSAGE
+            self._deleted = error.code == UNKNOWN_MESSAGE
         except DELIVERY_ERRORS as error:
-            _log.debug("a frame was lost: %s", error)  # The next one, or the final text, carries all of it.
-        return not self._gone
+            _log.debug("an edit failed: %s", error)  # The next edit or the final message has everything.
+        return not self._deleted
 
     async def _deliver(
-        self, pieces: list[str], files: Sequence[tuple[str, bytes]], view: View | None
+        self, pieces: list[str], files: Sequence[OutgoingFile], view: View | None
     ) -> discord.Message | None:
-        """The first piece in place of the spinner, the others below it; files and buttons on the last."""
+        """Edit the first piece into the deferred message and send the others; the last has files and buttons."""
         message: discord.Message | None = None
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
@@ -127,20 +132,20 @@ class Reply:
         return message
 
     async def _edit(self, **fields: Any) -> discord.Message | None:
-        return await self._send_surely(self._interaction.edit_original_response, "attachments", fields)
+        return await self._send_with_retries(self._interaction.edit_original_response, "attachments", fields)
 
     async def _send(self, **fields: Any) -> discord.Message | None:
         fields |= {"ephemeral": self.private, "wait": True}
-        return await self._send_surely(self._interaction.followup.send, "files", fields)
+        return await self._send_with_retries(self._interaction.followup.send, "files", fields)
 
-    async def _send_surely(
+    async def _send_with_retries(
         self, send: Callable[..., Awaitable[discord.Message]], files: str, fields: dict[str, Any]
     ) -> discord.Message | None:
-        """Send `fields`, again and elsewhere if need be; None where the message was deleted or nobody is reached.
+        """Send `fields`, with retries; None where the message was deleted or cannot be delivered.
 
-        A follow-up whose receipt was lost may come twice: better than not at all.
+        A follow-up whose confirmation was lost may be sent twice, which is better than losing it.
         """
-        for pause in (*AGAIN, None):
+        for delay in (*RETRY_DELAYS, None):
             try:
                 return await send(**fields)
             except discord.HTTPException as error:
@@ -148,19 +153,19 @@ class Reply:
                     return None
                 if error.code in EXPIRED_CODES or error.status in (401, 404):
                     break
-                if pause is None or (error.status < 500 and error.status != 429):
+                if delay is None or (error.status < 500 and error.status != 429):
                     raise
             except CONNECTION_ERRORS:
-                if pause is None:
+                if delay is None:
                     raise
             _reset(fields.get(files))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay)
         _reset(fields.get(files))
         kept = {name: value for name, value in fields.items() if name not in (files, "ephemeral", "wait")}
-        return await self._elsewhere(files=fields.get(files, []), **kept)
+        return await self._send_without_token(files=fields.get(files, []), **kept)
 
-    async def _elsewhere(self, **fields: Any) -> discord.Message | None:
-        """The token has run out: a normal message in the channel, or to the person where the answer is private."""
+    async def _send_without_token(self, **fields: Any) -> discord.Message | None:
+        """After the token has expired: a normal message in the channel, or to the user if the answer is private."""
         channel = self._interaction.channel
         target = self._interaction.user if self.private else channel
         if not isinstance(target, discord.abc.Messageable):
@@ -168,12 +173,12 @@ class Reply:
         try:
             return await target.send(**fields)
         except DELIVERY_ERRORS as error:
-            _log.warning("an answer found nobody after its interaction had ended: %s", error)
+            _log.warning("an answer could not be delivered after its interaction had expired: %s", error)
             return None
 
 
 def _pieces(page: Page) -> list[str] | None:
-    """The page's text as messages, the footer under the last; None where they would be too many."""
+    """The page's text as messages, with the footer under the last; None if they would be too many."""
     pieces = split_message(page.text, MESSAGE_LIMIT - len(page.footer) - 2)
     if pieces is None:
         return None
@@ -183,19 +188,25 @@ def _pieces(page: Page) -> list[str] | None:
 
 
 def _with_footer(text: str, footer: str) -> str:
-    """`text` with the small line under it; under a list with a gap, or it would be read as part of the last item."""
+    """`text` with the footer under it. After a list comes an empty line, or Discord would add it to the last item."""
     in_list = text.rpartition("\n")[2].startswith("- ")
     gap = "\n\n" if in_list else "\n"
     return f"{text}{gap}{footer}" if footer else text
 
 
-def to_files(files: Sequence[tuple[str, bytes]]) -> list[discord.File]:
-    """Names and bytes as what discord.py sends."""
-    return [discord.File(BytesIO(data), name) for name, data in files]
+def to_files(files: Sequence[OutgoingFile]) -> list[discord.File]:
+    """The files for discord.py. Raises `ValueError` for a picture without a description."""
+    made = []
+    for name, data, *rest in files:
+        description = next(iter(rest), None)
+        if not description and name.endswith(PICTURE_SUFFIXES):
+            raise ValueError(f"the picture {name} has no description")
+        made.append(discord.File(BytesIO(data), name, description=description))
+    return made
 
 
 def _reset(files: Sequence[discord.File] | None) -> None:
-    """Let files be read once more, from their beginning."""
+    """Rewind the files for another attempt."""
     for file in files or ():
         with contextlib.suppress(ValueError):
             file.reset()

@@ -92,12 +92,12 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._latest(interaction)
         tree, named = await self._adventures.tree(story)
-        picture = await tree_picture(layout(tree, named, story.head), story.title)
+        picture = await tree_picture("branches.png", layout(tree, named, story.head), story.title)
         destinations = await self._services.history.destinations(story) if story.state == RUNNING else []
         menu: dict[str, Any] = {"view": View(switch_menu(story, destinations))} if destinations else {}
         await interaction.edit_original_response(
             content=_tree_text(len(tree), [branch.name for branch in named]),
-            attachments=to_files([("branches.png", picture)]),
+            attachments=to_files([picture]),
             **menu,
         )
 

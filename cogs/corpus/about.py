@@ -13,6 +13,7 @@ from bot.tuning.profiles import PROFILES
 from bot.tuning.records import ModelRow
 from bot.tuning.scorecard import Scorecard
 from bot.ui.cards import Card
+from bot.ui.pictures import Picture
 from bot.ui.reply import Reply
 from cogs import _scorecard
 from cogs.corpus.asking import Asking
@@ -40,13 +41,14 @@ class About:
             if model.gone:
                 card.text(_("⚠️ Its provider has deleted it. The bot's operator can go back with /finetune rollback."))
             card.text("\n".join([*await self._descent(model), *await self._dataset(model)]))
-            files = []
+            files: list[Picture] = []
             if model.scorecard:
                 scores = Scorecard.from_json(model.scorecard)
                 card.line().text(_scorecard.lines(scores))
                 picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=corpus))
-                files = [(_scorecard.PICTURE, picture)] if picture else []
-                card.picture(_scorecard.PICTURE)
+                if picture is not None:
+                    files.append(picture)
+                    card.picture(picture)
                 card.text(_("-# scored {time}", time=f"<t:{int(scores.at)}:f>"))
             await reply.finish_card(card.layout(), files)
 

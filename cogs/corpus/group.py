@@ -17,7 +17,6 @@ from cogs.corpus.comparing import Comparing
 from cogs.corpus.standings import standings_picture, winner
 
 RACING = "racing"
-PICTURE = "standings.png"
 Question = app_commands.Range[str, 1, LONGEST]
 
 
@@ -86,5 +85,5 @@ async def standings(interaction: discord.Interaction[Any]) -> None:
     """The table as a picture, and its first two places in words."""
     async with Reply(interaction, private=False) as reply:
         picture = await standings_picture()
-        card = Card("").text(winner()).picture(PICTURE)
-        await reply.finish_card(card.layout(), [(PICTURE, picture)])
+        card = Card("").text(winner()).picture(picture)
+        await reply.finish_card(card.layout(), [picture])

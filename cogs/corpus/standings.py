@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.i18n import N_, _
-from bot.ui.pictures import table_picture
+from bot.ui.pictures import Picture, table_picture
 
+PICTURE = "standings.png"
 TITLE = N_("The 2023 Pod Racing season")
 FILE = Path(__file__).resolve().parents[2] / "racing" / "standings.jsonl"
 
 
-async def standings_picture() -> bytes:
-    """A PNG: place over the season, pilot, pod, and the place in each race."""
+async def standings_picture() -> Picture:
+    """Place over the season, pilot, pod, and the place in each race."""
     heads, rows = table()
-    return await table_picture(heads, rows, _(TITLE))
+    return await table_picture(PICTURE, heads, rows, _(TITLE))
 
 
 @cache

@@ -18,14 +18,14 @@ from bot.tuning.scorecard import Scorecard
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.pictures import loss_picture
+from bot.ui.pictures import Picture, loss_picture
 from bot.ui.views import LayoutView
 from cogs import _scorecard
 
 NANO = 1_000_000_000
 LOSSES = "losses.png"
 COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
-Shown = tuple[LayoutView, list[tuple[str, bytes]]]
+Shown = tuple[LayoutView, list[Picture]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +57,24 @@ async def job_card(state: State) -> Shown:
     job, scores = state.job, state.scorecard
     title = _("Training {corpus} · {step}", corpus=job.corpus, step=_(STEPS[job.state]))
     card = Card(title, colour=COLOURS.get(job.state, discord.Colour.gold()))
-    files: list[tuple[str, bytes]] = []
+    pictures: list[Picture] = []
     for text in (_progress(job), _outcome(job, state.active)):
         card.text(text)
     if scores is not None and job.state == "done":
         card.text(_scorecard.lines(scores))
         picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=job.corpus))
         if picture is not None:
-            files.append((_scorecard.PICTURE, picture))
+            pictures.append(picture)
     training, validation = losses(state.events)
     if training or validation:
         # Translators: headlines of a picture of the loss, the measure of how wrong a model is while it learns.
         over, so_far = _("{corpus}: loss", corpus=job.corpus), _("{corpus}: loss so far", corpus=job.corpus)
         title = over if job.over else so_far
-        files.append((LOSSES, await loss_picture(training, validation, title)))
-    for name, _picture in files:
-        card.picture(name)
+        pictures.append(await loss_picture(LOSSES, training, validation, title))
+    for picture in pictures:
+        card.picture(picture)
     card.row(*_buttons(state))
-    return card.text(f"-# {' · '.join(_small(job))}").layout(), files
+    return card.text(f"-# {' · '.join(_small(job))}").layout(), pictures
 
 
 def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:

@@ -97,10 +97,9 @@ class Models:
         scores = Scorecard.from_json(row.scorecard)
         picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=row.corpus))
         card = Card(_("Scores · {corpus}", corpus=row.corpus)).text(f"`{row.name}`").text(_scorecard.lines(scores))
-        files = [(_scorecard.PICTURE, picture)] if picture else []
-        if picture:
-            card.picture(_scorecard.PICTURE)
-        await interaction.edit_original_response(view=card.layout(), attachments=to_files(files))
+        if picture is not None:
+            card.picture(picture)
+        await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture] if picture else []))
 
 
 def _block(row: ModelRow, *, active: bool) -> str:

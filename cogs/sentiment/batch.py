@@ -21,7 +21,7 @@ from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.pictures import histogram_picture
-from bot.ui.reply import AnswerDeletedError, Page, Reply
+from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
 from bot.ui.uploads import csv_cell, read_entries
 
 MOST_REVIEWS = 500
@@ -120,13 +120,14 @@ class Batch:
             raise ReplyError("None of the {n} reviews could be rated. {why}", n=len(rows), why=rows[0].problem)
         counts = Counter(ratings)
         picture = await histogram_picture(
+            "ratings.png",
             [counts[star] for star in range(1, 6)],
             [f"{star} ★" for star in range(1, 6)],
             ngettext("{n:,} review", "{n:,} reviews", len(ratings)),
         )
         name = author(self._services.gateway.model)
         technique = _(self._template.with_examples(99).fill({"review": ""}).technique)
-        files = [("ratings.png", picture), ("ratings.csv", _table(rows))]
+        files: list[OutgoingFile] = [picture, ("ratings.csv", _table(rows))]
         items = [ActionButton("share", "", label=_("Share"), emoji="📣")] if private else []
         return Page(_summary(rows, ratings), f"-# {name} · {technique}", items, files)
 
