@@ -20,7 +20,7 @@ from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.stories import ENDED, PAUSED, RUNNING, Branch, NewTurn, Note, Player, Story, Turn
+from bot.storage.stories import ENDED, OPEN, PAUSED, RUNNING, Branch, NewTurn, Note, Player, Story, Turn
 
 # The scenario that works without a model.
 RULE_BASED_SCENARIO = "room"
@@ -144,6 +144,13 @@ class Adventures:
         else:
             await stories.set_turn_message(self._database, turn_view.turn.id, message_id)
 
+    async def is_in_newest_message(self, turn_view: TurnView) -> bool:
+        """Whether the story's newest message is the one of this turn. After a crash it may be another turn's."""
+        newest, turn = turn_view.story.message_id, turn_view.turn
+        if newest is None or turn is not None:
+            return turn is not None and newest is not None and turn.message_id == newest
+        return await stories.turn_of_message(self._database, newest) is None
+
     # Play.
 
     async def start(self, guild_id: int | None, channel_id: int, caller: Caller, scenario_name: str) -> Story:
@@ -173,6 +180,16 @@ class Adventures:
             story = await self.require_running(story.id)
             await self.check_player(story, caller)
             return await self.queue.enqueue(story, new, view)
+
+    async def resume_waiting(self, story: Story, view: MessageView) -> None:
+        """Reply to the turns that wait, unless the newest turn is open: that one has to be retried by a player."""
+        async with self.queue.state(story.id).lock:
+            story = await self.require_running(story.id)
+            if not await self.queue.is_stopped(story):
+                return
+            head = await stories.find_turn(self._database, story.head) if story.head is not None else None
+            if head is None or head.state != OPEN:
+                self.queue.start(story, None, view)
 
     # Moderate.
 

@@ -3,6 +3,9 @@
 Every turn is stored before anything else happens with it, and gets its place in the tree when it is next. One task
 per story asks the model for turn after turn until nobody waits. A turn whose reply fails stays open and stops the
 story; the turns behind it keep waiting. After a crash the database shows the same state.
+
+A turn that cannot be shown because its thread is locked is taken out of the tree again: its player gets the words
+back, or it goes on waiting until the thread is open.
 """
 
 import asyncio
@@ -14,13 +17,12 @@ from typing import Protocol
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, LimitError, NoModelError
 from bot.core.i18n import N_, guild_locale
-from bot.llm.completion import Answer
 from bot.play.memory import Memory, count_tokens
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage import stories
 from bot.storage.database import Database
-from bot.storage.stories import OPEN, NewTurn, Story, Turn
+from bot.storage.stories import DROPPED, OPEN, WAITING, NewTurn, Story, Turn
 
 _log = logging.getLogger(__name__)
 # Turns that may wait behind the current one; the next player gets a sentence.
@@ -29,7 +31,11 @@ MAX_WAITING = 3
 GRACE, LAST_EDIT = 5.0, 3.0
 # Seconds between the last edit of a turn and the end of its task, also on a busy machine.
 MOMENT = 1.0
+LOCKED_WITH_WORDS = N_(
+    "This thread is locked, so I cannot write in it. Say it again once a moderator has opened it. You said: {words}"
+)
 INTERRUPTED = N_("I was stopped in the middle of this turn.")
+FAILED = N_("Something went wrong on my side. This turn is kept; press Retry.")
 STOPPING = N_("I am being restarted. This turn is kept; go on with it in a minute.")
 
 
@@ -39,6 +45,10 @@ class FullError(LimitError):
 
 class BusyError(InputError):
     """The model is writing a reply, so the head of the story cannot be moved."""
+
+
+class LockedError(FewshotError):
+    """The story's thread is locked: nothing in it can be sent or edited until a moderator opens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class MessageView(Protocol):
         """Show a turn without a reply in the message `message_id`, or in a new one. The previous message loses its
         buttons.
 
-        Raises a `FewshotError` where the channel cannot be written to.
+        Raises `LockedError`, or another `FewshotError` where the channel cannot be written to.
         """
 
     async def post(self, view: TurnView) -> int:
@@ -234,12 +244,19 @@ class TurnQueue:
     ) -> None:
         """Reply to turn after turn; a failure leaves the story stopped."""
         state.stopped, state.problem = True, INTERRUPTED
+        # Where the head goes back to if the turn cannot be shown. A turn that is tried again keeps its place.
+        head = story.head
         try:
             while (turn := turn or await stories.begin_turn(self._database, story.id)) is not None:
-                message = await self._open(story, turn, view, message_id, opened)
+                try:
+                    message = await self._open(story, turn, view, message_id, opened)
+                except LockedError as error:
+                    await self._withdraw(turn, head, error, opened)
+                    state.stopped = None
+                    return
                 if message is None or not await self._reply(story, state, turn, message, payer or turn.player_id):
                     return
-                turn, payer, message_id = None, 0, None
+                head, turn, payer, message_id = turn.id, None, 0, None
             state.stopped = False
         finally:
             state.worker = None
@@ -249,9 +266,14 @@ class TurnQueue:
     async def _open(
         self, story: Story, turn: Turn, view: MessageView, message_id: int | None, opened: "asyncio.Future[None]"
     ) -> TurnMessage | None:
-        """Show the turn without a reply; None where that failed."""
+        """Show the turn without a reply; None where that failed. Raises `LockedError`."""
+        if message_id is not None:
+            # Before the edit: after a crash between the two, the turn is looked for in this message.
+            await stories.set_turn_message(self._database, turn.id, message_id)
         try:
             message = await view.open_turn(story, turn, message_id)
+        except LockedError:
+            raise
         except FewshotError as error:
             if opened.done():
                 _log.warning("a turn could not be shown: %s", error)
@@ -260,8 +282,18 @@ class TurnQueue:
             return None
         if not opened.done():
             opened.set_result(None)
-        await stories.set_turn_message(self._database, turn.id, message.message_id)
+        if message.message_id != message_id:
+            await stories.set_turn_message(self._database, turn.id, message.message_id)
         return message
+
+    async def _withdraw(self, turn: Turn, head: int | None, error: LockedError, opened: "asyncio.Future[None]") -> None:
+        """Take a turn out of the tree that cannot be shown: dropped where its player gets `error`, else waiting."""
+        is_told = not opened.done()
+        if head != turn.id:
+            await stories.withdraw_turn(self._database, turn, head, DROPPED if is_told else WAITING)
+        if is_told:
+            words = turn.words[:1500] if head != turn.id else ""
+            opened.set_exception(LockedError(LOCKED_WITH_WORDS, words=words) if words else error)
 
     async def _reply(self, story: Story, state: StoryState, turn: Turn, message: TurnMessage, payer: int) -> bool:
         """Ask the model, store and show the reply; False where the turn stays open."""
@@ -272,6 +304,9 @@ class TurnQueue:
             answer = replace(answer, message_id=message.message_id)
             self._prompts.cache(answer)
             await self._prompts.persist(answer)
+            await stories.complete_turn(
+                self._database, turn.id, answer.text, model=answer.model, finish=answer.finish, prompt_id=answer.id
+            )
         except asyncio.CancelledError:
             with suppress(FewshotError, TimeoutError):
                 await asyncio.wait_for(self._show_problem(story, state, turn, message, STOPPING), LAST_EDIT)
@@ -282,18 +317,16 @@ class TurnQueue:
         except FewshotError as error:
             await self._show_problem(story, state, turn, message, str(error))
             return False
-        await self._complete(story, turn, message, answer)
-        self._memory.schedule_summary(story, turn.id, count_tokens(request.messages))
-        return True
-
-    async def _complete(self, story: Story, turn: Turn, message: TurnMessage, answer: Answer) -> None:
-        await stories.complete_turn(
-            self._database, turn.id, answer.text, model=answer.model, finish=answer.finish, prompt_id=answer.id
-        )
+        except Exception:
+            # A bug: the task ends and logs it, and the message must not look as if the reply were still coming.
+            await self._show_problem(story, state, turn, message, FAILED)
+            raise
         # Read again: its player may have been forgotten, or the whole story deleted, in the meantime.
         done = await stories.find_turn(self._database, turn.id)
         if done is not None:
             await self._finish(TurnView(story, done), message)
+        self._memory.schedule_summary(story, turn.id, count_tokens(request.messages))
+        return True
 
     async def _show_problem(
         self, story: Story, state: StoryState, turn: Turn, message: TurnMessage, problem: str

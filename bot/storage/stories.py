@@ -246,6 +246,19 @@ async def retry_turn(database: Database, turn: Turn) -> Turn | None:
     return await database.transact(work)
 
 
+async def withdraw_turn(database: Database, turn: Turn, head: int | None, state: str) -> None:
+    """Take an open turn out of the tree again, into `state` (waiting or dropped), and move the head to `head`."""
+
+    async def work(connection: AsyncConnection) -> None:
+        place = {"parent_id": None, "depth": 0, "state": state, "named": False}
+        mine = (TURNS.c.id == turn.id) & (TURNS.c.state == OPEN)
+        await connection.execute(update(TURNS).where(mine).values(**place))
+        is_head = (STORIES.c.id == turn.story_id) & (STORIES.c.head == turn.id)
+        await connection.execute(update(STORIES).where(is_head).values(head=head))
+
+    await database.transact(work)
+
+
 async def complete_turn(
     database: Database, turn_id: int, reply: str, *, model: str, finish: str, prompt_id: str
 ) -> None:

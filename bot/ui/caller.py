@@ -8,7 +8,7 @@ from bot.core.caller import Caller, SourceMessage
 
 
 def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | None = None) -> Caller:
-    """Who acted and where; `source` is the message whose text is used. In direct messages everyone is a moderator."""
+    """Who acted and where; `source` is the message whose text is used. Nobody is a moderator in direct messages."""
     user = interaction.user
     return Caller(
         user_id=user.id,
@@ -16,7 +16,7 @@ def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | Non
         channel_id=interaction.channel_id,
         source=source,
         name=user.display_name,
-        is_moderator=interaction.guild_id is None or interaction.permissions.manage_messages,
+        is_moderator=interaction.guild_id is not None and interaction.permissions.manage_messages,
         locale=str(interaction.locale),
     )
 

@@ -46,8 +46,8 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
 
     async def cog_load(self) -> None:
         """Register the buttons and menus under turns, and the demo's Play."""
-        for action, handler in self._menu.actions.items():
-            self._services.actions.register(action, handler)
+        for action, (handler, argument, value) in self._menu.actions.items():
+            self._services.actions.register(action, handler, argument=argument, value=value)
         self._services.actions.register_modal(MODAL_ACTION, self._menu.submit, argument=MODAL_ARGUMENT)
         self._services.actions.register("play", self.demo)
 
@@ -81,7 +81,6 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     @app_commands.describe(text="What you do; “roll 2d6+1” in it is rolled by me. “exit” ends the story")
     async def act(self, interaction: discord.Interaction[Any], text: app_commands.Range[str, 1, MAX_ACTION]) -> None:
         """Add a turn."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
         with self._services.inflight.track(interaction):
             story = await self._adventures.require_active(interaction.channel_id or 0)
             await self._controller.act(interaction, story, text)
@@ -132,12 +131,10 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     @app_commands.command(description="Let the story rest")
     async def pause(self, interaction: discord.Interaction[Any]) -> None:
         """Accept no turns until it is resumed."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._adventures.require_active(interaction.channel_id or 0)
         await self._adventures.set_state(story, caller_of(interaction), PAUSED)
-        self._controller.view.remove_buttons(story)
-        await self._controller.view.say(story, N_("The story is paused. `/adventure resume` goes on with it."))
-        await finish_interaction(interaction)
+        paused = N_("The story is paused. `/adventure resume` goes on with it.")
+        await self._controller.announce(story, paused, interaction)
 
     @app_commands.command(description="Go on with a story that was paused or ended; or show its newest turn again")
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
@@ -154,10 +151,8 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     @app_commands.command(description="End the story")
     async def end(self, interaction: discord.Interaction[Any]) -> None:
         """End it for everyone."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._adventures.require_active(interaction.channel_id or 0)
-        await self._controller.end(story, caller_of(interaction))
-        await finish_interaction(interaction)
+        await self._controller.end(story, caller_of(interaction), interaction)
 
     async def _latest(self, interaction: discord.Interaction[Any]) -> Story:
         return await self._adventures.require_latest(interaction.channel_id or 0)
@@ -193,6 +188,12 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
         """End the thread's story."""
         await self._adventures.end_in_channels(event.thread_id)
+
+    @commands.Cog.listener()
+    async def on_raw_thread_update(self, event: discord.RawThreadUpdateEvent) -> None:
+        """Go on with the story of a thread that was locked or archived and is open."""
+        if not event.data["thread_metadata"]["archived"]:
+            await self._controller.on_thread_open(event.thread_id)
 
     async def demo(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """The demo's Play: go on with the story of the channel for adventures, or start the locked room there."""

@@ -1,5 +1,9 @@
 """What people do to a story by command, button, modal or message, and the sentence that they get."""
 
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import discord
@@ -7,15 +11,18 @@ import discord
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
-from bot.core.text import escape_markdown
+from bot.core.text import code_block, escape_markdown
 from bot.play import ENDED, RUNNING, Story
 from bot.play.action_parser import is_exit
 from bot.play.history import BACK, FORWARD, MOVED_ON, SKIP, SWITCH, UNDO, MoveResult
-from bot.play.turn_queue import EnqueueResult, TurnView
+from bot.play.turn_queue import EnqueueResult, LockedError, TurnView
 from bot.services import Services
 from bot.ui.caller import caller_of
+from bot.ui.errors import DELIVERY_ERRORS
 from cogs.adventure import rendering
-from cogs.adventure.message_view import DiscordMessageView
+from cogs.adventure.message_view import LOCKED, DiscordMessageView
+
+_log = logging.getLogger(__name__)
 
 # Stories that are looked at when the bot starts; each is one request to Discord.
 MAX_RESTORED = 20
@@ -27,27 +34,82 @@ VOTES = {
     FORWARD: N_("-# {name} votes to tell it another way: {have} of {needed}. Press it too if you agree."),
 }
 ELSEWHERE = N_("This button belongs to a story in another channel.")
+THE_END = N_(
+    "**The end** of “{title}”. `/adventure transcript` gives it to read, `/adventure resume` takes it up again."
+)
+# Seconds until an interaction is acknowledged although it is not stored yet; Discord waits three.
+ACKNOWLEDGE_AFTER = 2.0
+# Characters of what was typed that fit into a message beside a sentence.
+MAX_RETURNED = 1_700
+# First responses that can be replaced or removed.
+PLACEHOLDERS = (
+    discord.InteractionResponseType.deferred_channel_message,
+    discord.InteractionResponseType.channel_message,
+)
 
 
 def check_can_write(interaction: discord.Interaction[Any]) -> None:
     """Raises `NotAllowedError` where the bot may not write: turns are messages of its own."""
     if interaction.guild_id is None:
         return
+    channel = interaction.channel
+    if isinstance(channel, discord.Thread) and channel.locked and channel.archived:
+        raise LockedError(LOCKED)
     permissions, in_thread = interaction.app_permissions, isinstance(interaction.channel, discord.Thread)
     may_send = permissions.send_messages_in_threads if in_thread else permissions.send_messages
     if not (permissions.view_channel and may_send):
         raise NotAllowedError("I may not write in this channel, so no story can be told here; an admin can allow it.")
 
 
+@asynccontextmanager
+async def acknowledged_in_time(interaction: discord.Interaction[Any], typed: str = "") -> AsyncIterator[None]:
+    """Acknowledge the interaction if the block, which stores something, takes too long.
+
+    What people do in a story is stored before it is acknowledged, so that a crash loses nothing that was. Discord
+    waits three seconds for the acknowledgement: where the block takes longer, it contains what was `typed`.
+    """
+
+    async def acknowledge_late() -> None:
+        await asyncio.sleep(ACKNOWLEDGE_AFTER)
+        if typed:
+            sentence = _("I have not stored this yet; if it does not appear, send it again:")
+            await _respond(interaction, f"{sentence}\n{code_block(typed[:MAX_RETURNED])}")
+        else:
+            await _respond(interaction, "")
+
+    late = asyncio.create_task(acknowledge_late(), name="acknowledge-late")
+    try:
+        yield
+    finally:
+        late.cancel()
+        await asyncio.wait({late})
+
+
 async def finish_interaction(interaction: discord.Interaction[Any], sentence: str = "") -> None:
-    """Answer an acknowledged interaction with a private sentence, or remove its placeholder."""
-    deferred = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
-    if sentence and deferred:
-        await interaction.edit_original_response(content=sentence)
+    """Answer with a private sentence, or leave no answer but the acknowledgement that Discord needs."""
+    response = interaction.response
+    if not response.is_done():
+        await _respond(interaction, sentence)
+    elif response.type in PLACEHOLDERS:
+        if sentence:
+            await interaction.edit_original_response(content=sentence)
+        else:
+            await interaction.delete_original_response()
     elif sentence:
         await interaction.followup.send(sentence, ephemeral=True)
-    elif deferred:
-        await interaction.delete_original_response()
+
+
+async def _respond(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """The first response. Logs a failure: what was stored stays stored, and has to be shown all the same."""
+    try:
+        if sentence:
+            await interaction.response.send_message(sentence, ephemeral=True)
+        elif interaction.type is discord.InteractionType.application_command:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+        else:
+            await interaction.response.defer()
+    except DELIVERY_ERRORS as error:
+        _log.info("an interaction could not be acknowledged: %s", error)
 
 
 class Controller:
@@ -58,38 +120,37 @@ class Controller:
         self._adventures = services.adventures
 
     async def act(self, interaction: discord.Interaction[Any], story: Story, text: str | None) -> None:
-        """Add a turn of the caller's, None for one without words; the interaction is acknowledged already."""
+        """Add a turn of the caller's, None for one without words, and acknowledge it once it is stored."""
         check_can_write(interaction)
         caller = caller_of(interaction)
         if text is not None and is_exit(text):
-            await self.end(story, caller)
-            await finish_interaction(interaction)
+            await self.end(story, caller, interaction)
             return
-        result = await self._adventures.act(story, caller, text, interaction.id, self.view)
-        await finish_interaction(interaction, await self.wait_until_shown(story, result))
+        async with acknowledged_in_time(interaction, text or ""):
+            result = await self._adventures.act(story, caller, text, interaction.id, self.view)
+        sentence = _waiting_sentence(result)
+        is_command = interaction.type is discord.InteractionType.application_command
+        # A command needs an answer. This one is true also where the bot is killed before it removes it.
+        stored = _("Your turn is stored and comes next.") if is_command else ""
+        await finish_interaction(interaction, sentence or stored)
+        try:
+            await self.wait_until_shown(story, result)
+        except FewshotError as error:
+            await finish_interaction(interaction, str(error))
+            return
+        if is_command and not sentence:
+            await finish_interaction(interaction)
 
-    async def wait_until_shown(self, story: Story, result: EnqueueResult) -> str:
-        """Wait until a turn that is next is shown. Returns the sentence for its player, empty where none is needed."""
-        if result.known:
-            return ""
+    async def wait_until_shown(self, story: Story, result: EnqueueResult) -> None:
+        """Wait until a turn that is next is shown; show where a stopped story can be resumed."""
         if result.stopped:
             await self._adventures.post(await self._adventures.view_of_head(story), self.view)
-            return _("The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on.")
-        if result.ahead:
-            return ngettext(
-                "Another turn is before yours, which then comes by itself.",
-                "{n} turns are before yours, which then comes by itself.",
-                result.ahead,
-            )
-        if result.opened is not None:
+        elif result.opened is not None:
             await result.opened
-        return ""
 
     async def press(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Continue, or a move of the head."""
         story, seen, verb = await self.parse_button(interaction, argument)
-        check_can_write(interaction)
-        await interaction.response.defer()
         if verb == "continue":
             self.check_is_head(story, seen)
             await self.act(interaction, story, None)
@@ -99,13 +160,16 @@ class Controller:
     async def move(
         self, interaction: discord.Interaction[Any], story: Story, seen: int | None, verb: str, to: int | None = None
     ) -> None:
-        """Move the head, or cast a vote for it, and show the result."""
+        """Move the head, or cast a vote for it, then acknowledge it and show the result."""
+        check_can_write(interaction)
         caller = caller_of(interaction)
-        result = await self._services.history.move(story.id, seen, caller, verb, self.view, to=to)
+        async with acknowledged_in_time(interaction):
+            result = await self._services.history.move(story.id, seen, caller, verb, self.view, to=to)
+        await finish_interaction(interaction)
         if result.votes is not None:
             await interaction.followup.send(_vote_text(caller, verb, result))
         elif result.reply is not None:
-            await finish_interaction(interaction, await self.wait_until_shown(story, result.reply))
+            await self.wait_until_shown(story, result.reply)
         elif result.view is not None:
             await self._show_move(interaction, result, result.view, verb)
 
@@ -122,40 +186,49 @@ class Controller:
             name = escape_markdown(caller_of(interaction).name)
             with guild_locale():
                 note = _("-# ↩ taken back by {name}", name=name)
-            await interaction.edit_original_response(
-                content=f"{rendering.heading(result.left)}\n{note}", view=None, attachments=[]
-            )
+            with suppress(*DELIVERY_ERRORS):  # The turn that is shown next matters more.
+                await interaction.edit_original_response(
+                    content=f"{rendering.heading(result.left)}\n{note}", view=None, attachments=[]
+                )
         await self._adventures.post(turn_view, self.view)
 
     async def parse_button(self, interaction: discord.Interaction[Any], argument: str) -> tuple[Story, int | None, str]:
         """The story, the turn (None for the opening) and the verb of a button.
 
-        Raises `NotFoundError` for a story of another channel, or one that has ended.
+        `argument` has been matched against `TURN_ARGUMENT`. Raises `NotFoundError` for a story of another channel, or
+        one that has ended.
         """
         story_id, turn, verb = argument.split(":")
+        return await self.require_story_here(interaction, story_id), int(turn) or None, verb
+
+    async def require_story_here(self, interaction: discord.Interaction[Any], story_id: str) -> Story:
+        """A running story of this channel; raises `NotFoundError` for one of another channel or server."""
         story = await self._adventures.require_running(story_id)
-        if story.channel_id != interaction.channel_id:
+        if (story.guild_id, story.channel_id) != (interaction.guild_id, interaction.channel_id):
             raise NotFoundError(ELSEWHERE)
-        return story, int(turn) or None, verb
+        return story
 
     def check_is_head(self, story: Story, seen: int | None) -> None:
         """Raises `NotFoundError` for a button under an older turn."""
         if story.head != seen:
             raise NotFoundError(MOVED_ON)
 
-    async def end(self, story: Story, caller: Caller) -> None:
-        """End a story, and say so in its channel."""
+    async def end(self, story: Story, caller: Caller, interaction: discord.Interaction[Any] | None = None) -> None:
+        """End a story, and say so to everyone: as the response to `interaction`, or in a message."""
         await self._adventures.set_state(story, caller, ENDED)
+        await self.announce(story, THE_END, interaction, title=escape_markdown(story.title))
+
+    async def announce(
+        self, story: Story, sentence: str, interaction: discord.Interaction[Any] | None, **values: object
+    ) -> None:
+        """Remove the buttons of a story's newest turn, and send a public sentence in the server's language."""
         self.view.remove_buttons(story)
-        title = escape_markdown(story.title)
-        await self.view.say(
-            story,
-            N_(
-                "**The end** of “{title}”. `/adventure transcript` gives it to read, `/adventure resume` takes it up "
-                "again."
-            ),
-            title=title,
-        )
+        with guild_locale():
+            text = _(sentence, **values)
+        if interaction is None:
+            await self.view.say(story, text)
+        else:
+            await interaction.response.send_message(text)
 
     async def act_by_message(self, message: discord.Message, story: Story, text: str) -> None:
         """Add a turn written as a message. Errors are answered with a sentence in the server's language."""
@@ -166,7 +239,7 @@ class Controller:
             story.guild_id,
             story.channel_id,
             name=author.display_name,
-            is_moderator=moderator or message.guild is None,
+            is_moderator=moderator,
         )
         with self.view.locale_of(story):
             try:
@@ -178,7 +251,8 @@ class Controller:
                 if result.ahead and not result.stopped:
                     await message.add_reaction("⏳")
             except FewshotError as error:
-                await message.reply(str(error), mention_author=False)
+                with suppress(*DELIVERY_ERRORS):  # Where the bot may not write, there is no way to say so.
+                    await message.reply(str(error), mention_author=False)
 
     async def restore(self) -> int:
         """Show the newest turns whose messages were deleted or have no buttons; returns how many there were."""
@@ -194,16 +268,31 @@ class Controller:
         return restored
 
     async def _restore_story(self, story: Story) -> bool:
-        """Show a story's newest turn where its message or the buttons are missing; returns whether they were."""
-        has_buttons = await self.view.has_buttons(story)
-        if has_buttons:
-            return False
+        """Show a story's newest turn where its message or the buttons are missing; returns whether they were.
+
+        The bot may have been killed between two steps: the turn has no message, it is hidden behind another turn's
+        text, or its message does not have its buttons.
+        """
         turn_view = await self._adventures.view_of_head(story)
-        if has_buttons is None:
+        in_newest = await self._adventures.is_in_newest_message(turn_view)
+        is_shown = await self.view.is_shown(turn_view) if in_newest else None
+        if is_shown is None:
             await self._adventures.post(turn_view, self.view)
-        else:
+        elif not is_shown:
             await self.view.render_buttons(turn_view)
-        return True
+        return not is_shown
+
+    async def on_thread_open(self, thread_id: int) -> None:
+        """Show what happened while a thread was locked, and reply to the turns that wait."""
+        story = await self._adventures.active_in(thread_id)
+        if story is None or story.state != RUNNING or self._adventures.queue.is_busy(story.id):
+            return
+        try:
+            with self.view.locale_of(story):
+                await self._restore_story(story)
+                await self._adventures.resume_waiting(story, self.view)
+        except FewshotError as error:
+            _log.info("a story could not go on in its opened thread: %s", error)
 
     async def start(self, interaction: discord.Interaction[Any], scenario_name: str) -> Story:
         """Start a story: in this channel where it is for adventures, a thread or direct messages, else in a thread."""
@@ -253,6 +342,19 @@ class Controller:
         if not (permissions.create_public_threads and permissions.send_messages_in_threads):
             raise NotAllowedError("I may not open threads here, and stories are played in one; an admin can allow it.")
         return channel
+
+
+def _waiting_sentence(result: EnqueueResult) -> str:
+    """The sentence for the player of a turn that is not next; empty where it is, or was stored before."""
+    if result.known or not result.ahead:
+        return ""
+    if result.stopped:
+        return _("The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on.")
+    return ngettext(
+        "Another turn is before yours, which then comes by itself.",
+        "{n} turns are before yours, which then comes by itself.",
+        result.ahead,
+    )
 
 
 def _vote_text(caller: Caller, verb: str, result: MoveResult) -> str:

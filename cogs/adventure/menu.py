@@ -13,7 +13,7 @@ from bot.play.adventures import MAX_BRANCH, MAX_NOTE, Status
 from bot.play.history import SWITCH, Destination
 from bot.play.permissions import is_leader
 from bot.services import Services
-from bot.ui.actions import ActionButton, ActionSelect
+from bot.ui.actions import ANYTHING, ID, ActionButton, ActionSelect
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView, PersistentModal
@@ -21,8 +21,9 @@ from cogs.adventure.controller import Controller, finish_interaction
 from cogs.adventure.rendering import TURN_ACTION
 
 SWITCH_ACTION, UNPIN_ACTION, REMOVE_ACTION, MODAL_ACTION = "story-switch", "story-unpin", "story-remove", "story-form"
-# KIND:STORY in the custom id of a modal.
+# KIND:STORY in the custom id of a modal, and STORY:TURN in that of a button or select.
 MODAL_ARGUMENT = r"(act|branch|note):[\w-]{1,16}"
+TURN_ARGUMENT = rf"[\w-]{{1,16}}:{ID}"
 OPENING = "opening"
 
 
@@ -44,11 +45,12 @@ class Menu:
 
     def __init__(self, services: Services, controller: Controller) -> None:
         self._services, self._controller, self._adventures = services, controller, services.adventures
+        # By action: the handler, and patterns of its argument and of a menu's values.
         self.actions = {
-            TURN_ACTION: self.press,
-            SWITCH_ACTION: self.switch,
-            UNPIN_ACTION: self.unpin,
-            REMOVE_ACTION: self.remove,
+            TURN_ACTION: (self.press, f"{TURN_ARGUMENT}:[a-z]+", ANYTHING),
+            SWITCH_ACTION: (self.switch, TURN_ARGUMENT, f"{OPENING}|{ID}"),
+            UNPIN_ACTION: (self.unpin, TURN_ARGUMENT, ID),
+            REMOVE_ACTION: (self.remove, TURN_ARGUMENT, f"{ID}:(in|out)"),
         }
 
     async def press(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
@@ -78,31 +80,27 @@ class Menu:
     async def switch(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Switch to a branch, or to another leaf of the tree."""
         story, seen, _verb = await self._controller.parse_button(interaction, f"{argument}:switch")
-        await interaction.response.defer()
         to = None if chosen[0] == OPENING else int(chosen[0])
         await self._controller.move(interaction, story, seen, SWITCH, to)
 
     async def unpin(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Remove a note."""
         story, *_seen = await self._controller.parse_button(interaction, f"{argument}:unpin")
-        await interaction.response.defer()
         await self._adventures.unpin(story, caller_of(interaction), int(chosen[0]))
-        await interaction.edit_original_response(view=await self._card(interaction, story))
+        await interaction.response.edit_message(view=await self._card(interaction, story))
 
     async def remove(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Exclude a player, or admit them again."""
         story, *_seen = await self._controller.parse_button(interaction, f"{argument}:remove")
-        await interaction.response.defer()
         player_id, _colon, direction = chosen[0].partition(":")
         await self._adventures.set_removed(story, caller_of(interaction), int(player_id), direction == "out")
-        await interaction.edit_original_response(view=await self._card(interaction, story))
+        await interaction.response.edit_message(view=await self._card(interaction, story))
 
     async def submit(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """A submitted modal: an action, a branch's name, a note."""
         kind, _colon, story_id = argument.partition(":")
-        story = await self._adventures.require_running(story_id)
+        story = await self._controller.require_story_here(interaction, story_id)
         text = fields.get("text", "")
-        await interaction.response.defer()
         if kind == "act":
             await self._controller.act(interaction, story, text)
         elif kind == "branch":
@@ -115,14 +113,13 @@ class Menu:
 
     async def _moderate(self, interaction: discord.Interaction[Any], argument: str, verb: str) -> None:
         story, *_seen = await self._controller.parse_button(interaction, argument)
-        await interaction.response.defer()
         caller = caller_of(interaction)
         if verb == "end":
-            await self._controller.end(story, caller)
+            await self._controller.end(story, caller, interaction)
             return
         await self._adventures.set_locked(story, caller, verb == "lock")
         story = await self._adventures.require_running(story.id)
-        await interaction.edit_original_response(view=await self._card(interaction, story))
+        await interaction.response.edit_message(view=await self._card(interaction, story))
 
     def _act_modal(self, story: Story, verb: str) -> PersistentModal:
         # Translators: the player goes on after it. Keep "roll 1d20" as it is, the bot looks for these words.

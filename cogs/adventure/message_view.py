@@ -9,9 +9,9 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.i18n import ENGLISH, _, current_locale, guild_locale, use_locale
+from bot.core.i18n import ENGLISH, N_, current_locale, guild_locale, use_locale
 from bot.play import Story, Turn
-from bot.play.turn_queue import TurnView
+from bot.play.turn_queue import LockedError, TurnView
 from bot.ui.errors import user_message
 from bot.ui.locale import locale_of_guild
 from bot.ui.reply import to_files
@@ -22,10 +22,22 @@ from cogs.adventure import rendering
 _log = logging.getLogger(__name__)
 # Seconds between attempts at the last edit of a turn, after discord.py's own retries have failed.
 RETRY_DELAYS = (5.0, 15.0)
+# Discord's code for sending to a locked thread, and for editing a message of an archived one.
+ARCHIVED = 50083
+LOCKED = N_("This thread is locked, so I cannot write in it. Once a moderator has opened it, the story goes on.")
+# The newest messages of a channel among which a turn is looked for whose message was not stored before a crash.
+RECENT_MESSAGES = 10
 
 
 class MessageViewError(FewshotError):
     """The channel cannot be written to; the sentence says why."""
+
+
+def _error(error: discord.HTTPException | OSError) -> FewshotError:
+    """A failed request as an error with a sentence."""
+    if getattr(error, "code", 0) == ARCHIVED:
+        return LockedError(LOCKED)
+    return MessageViewError(user_message(error))
 
 
 class DiscordMessageView:
@@ -50,7 +62,7 @@ class DiscordMessageView:
         return use_locale(locale_of_guild(self._bot, self._bot.get_guild(story.guild_id)))
 
     async def open_turn(self, story: Story, turn: Turn, message_id: int | None) -> "DiscordTurnMessage":
-        """Show a turn without a reply. Raises `MessageViewError` where the channel cannot be written to."""
+        """Show a turn without a reply. Raises `LockedError`, or `MessageViewError` where the channel is closed."""
         text = f"{rendering.heading(turn)}\n▌"
         message: discord.PartialMessage | discord.Message | None = None
         if message_id is not None and is_fresh(message_id):
@@ -61,16 +73,18 @@ class DiscordMessageView:
         return DiscordTurnMessage(self, story, turn, message)
 
     async def post(self, view: TurnView) -> int:
-        """Show a turn with its buttons in a new message."""
+        """Show a turn with its buttons in a new message, or in one that was sent just before a crash."""
         text, buttons, files = _render(view)
-        message = await self._send(view.story, text, view=buttons, files=files)
+        unfinished = await self._unrecorded_message(view)
+        if unfinished is None:
+            message = await self._send(view.story, text, view=buttons, files=files)
+        else:
+            message = await self._replace(unfinished, text, buttons, files)
         self._set_newest(view.story, message.id)
         return message.id
 
-    async def say(self, story: Story, sentence: str, /, **values: object) -> None:
-        """Send a sentence to the story's channel. Raises `MessageViewError`."""
-        with guild_locale():
-            text = _(sentence, **values)
+    async def say(self, story: Story, text: str) -> None:
+        """Send a text to the story's channel. Raises a `FewshotError`."""
         await self._send(story, text)
 
     async def render_buttons(self, view: TurnView) -> None:
@@ -78,28 +92,23 @@ class DiscordMessageView:
         text, buttons, files = _render(view)
         message_id = view.story.message_id
         assert message_id is not None, "a turn is shown in place of another"
-        message = self.channel(view.story).get_partial_message(message_id)
-        try:
-            await message.edit(content=text, view=buttons, attachments=files)
-        except (discord.HTTPException, OSError) as error:
-            raise MessageViewError(user_message(error)) from error
+        await self._replace(self.channel(view.story).get_partial_message(message_id), text, buttons, files)
 
-    async def has_buttons(self, story: Story) -> bool | None:
-        """Whether the story's newest message has its buttons; None where it was deleted.
+    async def is_shown(self, view: TurnView) -> bool | None:
+        """Whether the story's newest message has the buttons of this turn; None where the message was deleted.
 
-        A crash during a turn leaves a message without buttons. Raises `MessageViewError` where it cannot be read.
+        A crash leaves a message without buttons, or with those of the turn before. Raises a `FewshotError` where it
+        cannot be read.
         """
-        if story.message_id is None:
+        if view.story.message_id is None:
             return None
         try:
-            message = await self.channel(story).fetch_message(story.message_id)
-        except discord.NotFound as error:
-            if error.code == UNKNOWN_MESSAGE:
+            message = await self.channel(view.story).fetch_message(view.story.message_id)
+        except (discord.HTTPException, OSError) as error:
+            if getattr(error, "code", 0) == UNKNOWN_MESSAGE:
                 return None
-            raise MessageViewError(user_message(error)) from error
-        except discord.HTTPException as error:
-            raise MessageViewError(user_message(error)) from error
-        return bool(message.components)
+            raise _error(error) from error
+        return rendering.first_button_id(view) in _custom_ids(message)
 
     def remove_buttons(self, story: Story, message_id: int | None = None) -> None:
         """Remove the buttons of a message, by default the story's newest, in the background."""
@@ -124,7 +133,7 @@ class DiscordMessageView:
                 if error.code == UNKNOWN_MESSAGE:
                     return await self.post(view)
                 if error.status < 500 or delay is None:
-                    raise MessageViewError(user_message(error)) from error
+                    raise _error(error) from error
                 await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
@@ -142,7 +151,32 @@ class DiscordMessageView:
         try:
             return await self.channel(story).send(text, **options)
         except (discord.HTTPException, OSError) as error:
-            raise MessageViewError(user_message(error)) from error
+            raise _error(error) from error
+
+    async def _replace(
+        self, message: discord.PartialMessage | discord.Message, text: str, buttons: View, files: list[discord.File]
+    ) -> discord.Message:
+        try:
+            return await message.edit(content=text, view=buttons, attachments=files)
+        except (discord.HTTPException, OSError) as error:
+            raise _error(error) from error
+
+    async def _unrecorded_message(self, view: TurnView) -> discord.Message | None:
+        """The message of a turn whose id was not stored, because the bot was killed right after it was sent."""
+        turn, me = view.turn, self._bot.user
+        if turn is None or turn.message_id is not None or me is None:
+            return None
+        after = discord.Object(view.story.message_id) if view.story.message_id else None
+        start = rendering.heading(turn)
+        try:
+            async for message in self.channel(view.story).history(
+                limit=RECENT_MESSAGES, after=after, oldest_first=False
+            ):
+                if message.author.id == me.id and message.content.startswith(start) and not message.components:
+                    return message
+        except (discord.HTTPException, OSError) as error:
+            _log.debug("the channel's history cannot be read: %s", error)
+        return None
 
     async def _edit(self, story: Story, message_id: int, text: str) -> discord.PartialMessage | None:
         """Replace a message by this text without buttons; None where it can no longer be edited."""
@@ -199,6 +233,11 @@ class DiscordTurnMessage:
         except (discord.HTTPException, OSError) as error:
             _log.debug("a streaming edit failed: %s", error)  # The next edit has the whole text.
         return True
+
+
+def _custom_ids(message: discord.Message) -> set[str | None]:
+    rows = [row for row in message.components if isinstance(row, discord.ActionRow)]
+    return {getattr(item, "custom_id", None) for row in rows for item in row.children}
 
 
 def _render(view: TurnView) -> tuple[str, View, list[discord.File]]:

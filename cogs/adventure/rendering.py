@@ -87,6 +87,13 @@ def buttons(view: TurnView) -> list[discord.ui.Item[Any]]:
     return [*row, *_arrows(view, prefix)]
 
 
+def first_button_id(view: TurnView) -> str:
+    """The custom id of the first button under a turn: it differs between turns, and while the story is stopped."""
+    first = buttons(view)[0]
+    assert isinstance(first, ActionButton)
+    return first.custom_id
+
+
 def _arrows(view: TurnView, prefix: str) -> list[ActionButton]:
     """◀ 2/3 ▶ through a turn's siblings, on a second row; the last ▶ asks the model for one more."""
     if view.turn is None or (view.stopped and view.count == 1):

@@ -38,6 +38,10 @@ class Game:
         """The newest message that has buttons."""
         return await self.town.wire.until(lambda found: bool(found.buttons), self.place)
 
+    async def waiting(self, turn: str) -> Message:
+        """The message of a stopped story that lists a waiting turn, given as `Player: words`."""
+        return await self.town.wire.until(lambda found: f"waiting: {turn}" in found.content, self.place)
+
     def turns(self, columns: str = "words, turns.state") -> list[Any]:
         """The turns of the story, in the order in which they came."""
         return self.town.rows(
