@@ -269,7 +269,7 @@ _current: contextvars.ContextVar[tuple[web.Request, Call]] = contextvars.Context
 
 
 @dataclass(frozen=True)
-class _Scripted:
+class _Scripted(ChatModel):
     """The model for every requested name."""
 
     id: str

@@ -110,32 +110,38 @@ class Delta:
     finish_reason: FinishReason | None = None
 
 
-class ChatModel(Protocol):
-    """A model of the engine: the stand-in, a tuned pocket GPT, or a script of the tests."""
+class ChatModel:
+    """The base of the engine's models: the stand-in, tuned pocket GPTs, and the scripts of the tests."""
 
-    @property
-    def id(self) -> str:
-        """The name that a request gives in `model`."""
-
-    @property
-    def created(self) -> int:
-        """When the model was made, in Unix seconds; 0 for models that ship with the engine."""
-
-    @property
-    def owned_by(self) -> str:
-        """The owner in `/v1/models`."""
+    id: str
+    """The name that a request gives in `model`."""
+    created: int = 0
+    """Unix seconds; 0 for models that ship with the engine."""
+    owned_by: str = "fewshot"
 
     def accepts(self, parameter: str) -> bool:
         """Whether the model takes a parameter that the engine itself does not know."""
+        return False
+
+    def count_prompt_tokens(self, request: ChatRequest) -> int:
+        """The size of the prompt in the model's tokens. Called after the answer."""
+        raise NotImplementedError
 
     def usage(self, request: ChatRequest, tokens: int) -> dict[str, Any]:
         """OpenAI's `usage` object for an answer of so many tokens."""
+        prompt = self.count_prompt_tokens(request)
+        return {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
 
     def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
         """The answer in parts. Stop sequences and the token limit are applied to them by the engine.
 
         An `APIError` before the first part becomes an HTTP error, a later one an event inside the stream.
         """
+        raise NotImplementedError
+
+    def to_api(self) -> dict[str, object]:
+        """OpenAI's model object."""
+        return {"id": self.id, "object": "model", "created": self.created, "owned_by": self.owned_by}
 
 
 class ModelRegistry(Protocol):
@@ -153,17 +159,12 @@ REGISTRY = web.AppKey("registry", ModelRegistry)
 
 async def list_models(request: web.Request) -> web.Response:
     """`GET /v1/models`."""
-    models = [_model_object(model) for model in request.app[REGISTRY].all()]
-    return web.json_response({"object": "list", "data": models})
+    return web.json_response({"object": "list", "data": [model.to_api() for model in request.app[REGISTRY].all()]})
 
 
 async def show_model(request: web.Request) -> web.Response:
     """`GET /v1/models/{model}`."""
-    return web.json_response(_model_object(request.app[REGISTRY].get(request.match_info["model"])))
-
-
-def _model_object(model: ChatModel) -> dict[str, object]:
-    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
+    return web.json_response(request.app[REGISTRY].get(request.match_info["model"]).to_api())
 
 
 async def create_completion(request: web.Request) -> web.StreamResponse:
@@ -206,9 +207,6 @@ class Completion:
         if text := stops.flush():
             yield Delta(text, tokens=0)
 
-    def _usage(self) -> dict[str, Any]:
-        return self._model.usage(self.request, self._tokens)
-
     async def respond(self) -> web.Response:
         """The answer as one `chat.completion` object."""
         deltas = [delta async for delta in self._deltas()]
@@ -227,7 +225,7 @@ class Completion:
                 "created": self._created,
                 "model": self.request.model,
                 "choices": [choice],
-                "usage": self._usage(),
+                "usage": self._model.usage(self.request, self._tokens),
             }
         )
 
@@ -248,7 +246,7 @@ class Completion:
                 delta = await anext(deltas, None)
             await response.write(self._chunk({}, finish_reason=self._finish_reason))
             if self.request.stream_options.include_usage:
-                await response.write(_event(self._chunk_object([], self._usage())))
+                await response.write(_event(self._chunk_object([], self._model.usage(self.request, self._tokens))))
             await response.write(b"data: [DONE]\n\n")
         except APIError as error:
             await response.write(_event(error.body()))

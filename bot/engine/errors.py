@@ -64,51 +64,12 @@ def unknown_parameter(name: str) -> APIError:
     )
 
 
-def unauthorized() -> APIError:
-    """401: no token, or a wrong one."""
-    return APIError(
-        "Incorrect API key provided. The engine's token is in engine.json in its data folder.",
-        status=401,
-        code="invalid_api_key",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
-
-
-def foreign_origin() -> APIError:
-    """403: a web page asks an engine that runs without a token."""
-    return APIError(
-        "Requests from web pages are refused while the engine runs without a token.",
-        status=403,
-        code="origin_not_allowed",
-    )
-
-
-def unknown_url(method: str, path: str) -> APIError:
-    """404: the engine has no such route."""
-    return APIError(f"Unknown request URL: {method} {path}.", status=404, code="unknown_url")
-
-
 def unknown_model(model_id: str) -> APIError:
     """404: the engine has no model of that name."""
     return APIError(
         f"The model {model_id[:200]!r} does not exist on this engine.",
         status=404,
         code="model_not_found",
-        param="model",
-    )
-
-
-def too_large(limit: int) -> APIError:
-    """413: a body of more than `limit` bytes."""
-    return APIError(f"The request is larger than {limit:,} bytes.", status=413, code="request_too_large")
-
-
-def no_model_connected() -> APIError:
-    """422: the stand-in has no rule for this request. Clients repeat a 501, so it is no 501."""
-    return APIError(
-        "No model is connected, and the stand-in has no rule for this request.",
-        status=422,
-        code="no_model_connected",
         param="model",
     )
 

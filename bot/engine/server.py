@@ -55,41 +55,27 @@ async def serve(
     data_dir.mkdir(parents=True, exist_ok=True)
     # Set before anything imports numpy: with more threads the small matrices take four times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    lock = FileLock(data_dir / LOCK)
     try:
         # Held for the life of the process. The system releases it even after kill -9.
-        lock.acquire(timeout=0)
+        lock = FileLock(data_dir / LOCK).acquire(timeout=0)
     except Timeout:
         raise AlreadyRunningError(f"An engine already serves {data_dir}.") from None
-    try:
-        await _serve_locked(host, port, data_dir, with_token, on_ready, stop or asyncio.Event())
-    finally:
-        lock.release()
-
-
-async def _serve_locked(
-    host: str,
-    port: int,
-    data_dir: Path,
-    with_token: bool,
-    on_ready: Callable[[Address], None],
-    stop: asyncio.Event,
-) -> None:
-    last = read_address(data_dir)
-    token = (last.token if last else None) or secrets.token_urlsafe(32)
-    app, runner = _build(data_dir / "engine", token if with_token else None)
-    last_port = urlsplit(last.url).port if last else None
-    for candidate in [last_port, 0] if port == 0 and last_port else [port]:
-        try:
-            async with listening(app, host, candidate) as bound:
-                address = Address(_url(host, bound), token if with_token else None, os.getpid())
-                write_address(data_dir, address)
-                on_ready(address)
-                await _run_jobs(runner, stop)
-            return
-        except OSError as error:
-            reason = error.strerror or "the address cannot be used"
-    raise EngineError(f"The engine cannot listen on {host}, port {port}: {reason}.")
+    with lock:
+        last = read_address(data_dir)
+        token = (last.token if last else None) or secrets.token_urlsafe(32)
+        app, runner = _build(data_dir / "engine", token if with_token else None)
+        last_port = urlsplit(last.url).port if last else None
+        for candidate in [last_port, 0] if port == 0 and last_port else [port]:
+            try:
+                async with listening(app, host, candidate) as bound:
+                    address = Address(_url(host, bound), token if with_token else None, os.getpid())
+                    write_address(data_dir, address)
+                    on_ready(address)
+                    await _run_jobs(runner, stop or asyncio.Event())
+                return
+            except OSError as error:
+                reason = error.strerror or "the address cannot be used"
+        raise EngineError(f"The engine cannot listen on {host}, port {port}: {reason}.")
 
 
 def _build(folder: Path, token: str | None) -> tuple[web.Application, JobRunner]:
@@ -173,9 +159,11 @@ async def _error_responses(request: web.Request, handler: Handler) -> web.Stream
     except OSError as error:
         return errors.disk_failed(error).response()
     except web.HTTPRequestEntityTooLarge:
-        return errors.too_large(MAX_BODY).response()
+        message = f"The request is larger than {MAX_BODY:,} bytes."
+        return APIError(message, status=413, code="request_too_large").response()
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
-        return errors.unknown_url(request.method, request.path[:200]).response()
+        message = f"Unknown request URL: {request.method} {request.path[:200]}."
+        return APIError(message, status=404, code="unknown_url").response()
 
 
 def _require_token(token: str | None) -> Middleware:
@@ -185,10 +173,19 @@ def _require_token(token: str | None) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if token is None and "Origin" in request.headers:
             # Without a token any page in the person's browser could ask; pages always send an Origin.
-            raise errors.foreign_origin()
+            raise APIError(
+                "Requests from web pages are refused while the engine runs without a token.",
+                status=403,
+                code="origin_not_allowed",
+            )
         given = request.headers.get("Authorization", "").encode()
         if token is not None and not hmac.compare_digest(given, expected):
-            raise errors.unauthorized()
+            raise APIError(
+                "Incorrect API key provided. The engine's token is in engine.json in its data folder.",
+                status=401,
+                code="invalid_api_key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
         return await handler(request)
 
     return check

@@ -5,7 +5,6 @@ import functools
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +20,10 @@ if TYPE_CHECKING:
 LOADED_MODELS = 8
 
 
-class UntunedModel:
+class UntunedModel(ChatModel):
     """The base model. It can be tuned, and answers nothing before that."""
 
     id = BASE_MODEL
-    created = 0
-    owned_by = "fewshot"
-
-    def accepts(self, parameter: str) -> bool:
-        """Nothing beyond the engine's own parameters."""
-        return False
-
-    def usage(self, request: ChatRequest, tokens: int) -> dict[str, Any]:
-        """Not called, because there is no answer."""
-        raise NotImplementedError
 
     def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
         """Raises the `APIError` 400 `model_not_tuned`."""
@@ -45,29 +34,23 @@ class UntunedModel:
         )
 
 
-@dataclass
-class TunedModel:
+class TunedModel(ChatModel):
     """A finished model, or a checkpoint of a job. One object answers one request."""
 
-    id: str
-    created: int
-    folder: Path
-    loader: "ModelLoader"
-    owned_by: str = "local"
-    _prompt_tokens: int = 0
+    owned_by = "local"
 
-    def accepts(self, parameter: str) -> bool:
-        """Nothing beyond the engine's own parameters."""
-        return False
+    def __init__(self, model_id: str, created: int, folder: Path, loader: "ModelLoader") -> None:
+        self.id, self.created, self.folder = model_id, created, folder
+        self._loader = loader
+        self._prompt_tokens = 0
 
-    def usage(self, request: ChatRequest, tokens: int) -> dict[str, Any]:
-        """Words of the last user message, because no other is read, and words of the answer."""
-        prompt = self._prompt_tokens
-        return {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
+    def count_prompt_tokens(self, request: ChatRequest) -> int:
+        """Words of the last user message, because no other is read."""
+        return self._prompt_tokens
 
     async def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
         """The answer word by word. Without a temperature it is 0."""
-        gpt = await self.loader.load(self.folder)
+        gpt = await self._loader.load(self.folder)
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         self._prompt_tokens = gpt.count_prompt_tokens(messages)
         tokens = gpt.generate(
@@ -77,7 +60,7 @@ class TunedModel:
             top_logprobs=request.top_logprobs or 0,
             seed=request.seed,
         )
-        while (token := await self.loader.run(next, tokens, None)) is not None:
+        while (token := await self._loader.run(next, tokens, None)) is not None:
             yield _delta(token)
 
 

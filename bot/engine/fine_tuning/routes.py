@@ -65,9 +65,9 @@ async def _cancel(request: web.Request) -> web.Response:
     idle = job.is_in("queued", "paused")
     job.end("cancelled")
     jobs.ask_to_stop(job)
-    jobs.record(job, "The job was cancelled.")
     if idle:  # else the runner removes the files after it has stopped
         await asyncio.to_thread(remove_training_files, job, jobs.folder(job))
+    jobs.record(job, "The job was cancelled.")
     return web.json_response(job.to_api())
 
 

@@ -28,6 +28,7 @@ from bot.engine.fine_tuning.worker import (
     DONE,
     FAILED,
     KEPT_MODELS,
+    LOG,
     METRICS,
     RESULT,
     ROWS,
@@ -127,7 +128,8 @@ class JobRunner:
         # A job that is `pausing` or `running` while nothing is trained was interrupted by the server's end.
         while (interrupted := self._jobs.oldest("pausing")) is not None:
             interrupted.status = "paused"
-            self._jobs.record(interrupted, "The job is paused.")
+            with contextlib.suppress(OSError):  # on a full disk the queue continues, and the next start repeats this
+                self._jobs.record(interrupted, "The job is paused.")
         job = self._jobs.oldest("running") or self._jobs.oldest("queued")
         if job is not None:
             self._training = asyncio.create_task(self._train(job), name=f"training {job.id}")
@@ -152,18 +154,18 @@ class JobRunner:
                 code = await self._follow(job, process, metrics)
             ends, last_step = (ends + 1 if metrics.step == last_step else 1), metrics.step
             if job.is_in("running") and code != STOPPED:
-                await self._handle_exit(job, code, process.last_error, ends)
+                await self._handle_exit(job, code, ends)
         if job.is_in("pausing"):
             job.status = "paused"
             self._jobs.record(job, f"The job is paused after step {metrics.step}.")
         if job.ended:
             await asyncio.to_thread(remove_training_files, job, folder)
 
-    async def _follow(self, job: Job, process: "TrainingProcess", metrics: "MetricsReader") -> int:
+    async def _follow(self, job: Job, process: Process, metrics: "MetricsReader") -> int:
         """Turns the process's metrics into events until it ends. Returns its exit code."""
         began, first_step = time.monotonic(), metrics.step
         while True:
-            code = await process.wait(POLL_SECONDS)
+            code = await wait(process, POLL_SECONDS)
             lines = await asyncio.to_thread(metrics.read)
             if lines:
                 self._jobs.add_events(job, [metrics_event(line) for line in lines])
@@ -176,12 +178,13 @@ class JobRunner:
             if code is not None:
                 return code
 
-    async def _handle_exit(self, job: Job, code: int, last_error: str, ends: int) -> None:
+    async def _handle_exit(self, job: Job, code: int, ends: int) -> None:
         """Ends the job, or records that the process ended unexpectedly and will be started again."""
         if code == DONE:
             await self._succeed(job)
         elif code == FAILED:
-            self._fail(job, JobError(code="training_failed", message=last_error))
+            lines = (self._jobs.folder(job) / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+            self._fail(job, JobError(code="training_failed", message=lines[-1]))
         elif ends >= MAX_ENDS_AT_ONE_STEP:
             message = f"The training process ended {ends} times at the same step, the last time with code {code}."
             self._fail(job, JobError(code="training_failed", message=message))
@@ -325,50 +328,32 @@ class MetricsReader:
         return new
 
 
-class TrainingProcess:
-    """A running training process. `last_error` is the last line that it wrote to standard error."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._reading = asyncio.create_task(self._read_errors())
-        self.last_error = ""
-
-    async def _read_errors(self) -> None:
-        assert self._process.stderr is not None, "opened as a pipe"
-        while line := await self._process.stderr.readline():
-            self.last_error = line.decode("utf-8", errors="replace").strip() or self.last_error
-
-    async def wait(self, timeout: float | None = None) -> int | None:
-        """The exit code, or None if the process still runs after `timeout` seconds."""
-        try:
-            code = await asyncio.wait_for(self._process.wait(), timeout)
-        except TimeoutError:
-            return None
-        await self._reading
-        return code
-
-    async def stop(self) -> None:
-        """Lets the process write a checkpoint and end; kills it if it does not."""
-        if self._process.returncode is None and self._process.stdin is not None:
-            self._process.stdin.close()
-            if await self.wait(STOP_TIMEOUT) is None:
-                self._process.kill()
-        await self.wait()
-
-
 @asynccontextmanager
-async def training_process(folder: Path) -> AsyncIterator[TrainingProcess]:
-    """Runs the training process of the job in `folder` until the block ends."""
-    process = TrainingProcess(
-        await asyncio.create_subprocess_exec(
+async def training_process(folder: Path) -> AsyncIterator[Process]:
+    """Runs the training process of the job in `folder`. At the end of the block it writes a checkpoint and ends."""
+    log_file = disk.open_private(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot.engine.fine_tuning.worker", str(folder.resolve())),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=log_file,
             env=os.environ | ONE_THREAD,
         )
-    )
+    finally:
+        os.close(log_file)
     try:
         yield process
     finally:
-        await process.stop()
+        if process.returncode is None and process.stdin is not None:
+            process.stdin.close()
+            if await wait(process, STOP_TIMEOUT) is None:
+                process.kill()
+        await process.wait()
+
+
+async def wait(process: Process, timeout: float) -> int | None:
+    """The exit code, or None if the process still runs after `timeout` seconds."""
+    with contextlib.suppress(TimeoutError):
+        return await asyncio.wait_for(process.wait(), timeout)
+    return None

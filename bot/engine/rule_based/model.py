@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
-from bot.engine.chat import ChatRequest, Delta
-from bot.engine.errors import no_model_connected
+from bot.engine.chat import ChatModel, ChatRequest, Delta
+from bot.engine.errors import APIError
 from bot.engine.rule_based import adventure, facts
 from bot.engine.rule_based.prompt import Prompt
 
@@ -15,27 +14,26 @@ SKILLS: tuple[Callable[[Prompt], str | None], ...] = (adventure.reply, adventure
 _TOKEN = re.compile(r"\S+\s*|\s+")
 
 
-class StandIn:
+class StandIn(ChatModel):
     """Rules in the place of a model. A request that no rule covers is answered 422 `no_model_connected`."""
 
     id = "stand-in"
-    created = 0
-    owned_by = "fewshot"
 
-    def accepts(self, parameter: str) -> bool:
-        """Nothing beyond the engine's own parameters."""
-        return False
-
-    def usage(self, request: ChatRequest, tokens: int) -> dict[str, Any]:
+    def count_prompt_tokens(self, request: ChatRequest) -> int:
         """Words count as tokens."""
-        prompt = sum(len(_TOKEN.findall(message.content)) for message in request.messages)
-        return {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
+        return sum(len(_TOKEN.findall(message.content)) for message in request.messages)
 
     async def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
-        """The answer word by word. Raises the `APIError` `no_model_connected`."""
+        """The answer word by word."""
         text = self.reply(Prompt.from_messages(request.messages))
         if text is None:
-            raise no_model_connected()
+            # Clients repeat a 501, which would be in vain; so it is a 422.
+            raise APIError(
+                "No model is connected, and the stand-in has no rule for this request.",
+                status=422,
+                code="no_model_connected",
+                param="model",
+            )
         for word in _TOKEN.findall(text):
             yield Delta(word)
 
