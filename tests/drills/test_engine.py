@@ -1,4 +1,4 @@
-"""The engine under kill -9: of the server, of the training process, of both, at ten random moments each."""
+"""The engine after kill -9 of the server, of the training process and of both, at ten random moments each."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.engine.job_helpers import lines, season, start, until, until_step, up
 
 KILLS = 10
 EPOCHS = 50
-# Long enough for checkpoints and kills to take turns: some eight seconds unbroken.
+# About eight seconds without a kill, so that there are checkpoints between the kills.
 RACES = 20
 SEED = int(os.environ.get("DRILL_SEED", time.time()))
 
@@ -41,7 +41,7 @@ def server(folder: Path) -> psutil.Process:
 
 
 def trainers(folder: Path) -> list[psutil.Process]:
-    """The training processes of a data folder, orphans among them."""
+    """The training processes of a data folder, also those whose server was killed."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -58,48 +58,48 @@ def kill(*processes: psutil.Process) -> None:
         try:
             process.kill()
         except psutil.NoSuchProcess:
-            print("it had ended already")
+            print("the process had ended")
 
 
-def victims(folder: Path, whom: str) -> list[psutil.Process]:
+def victims(folder: Path, target: str) -> list[psutil.Process]:
     try:
-        return [server(folder)] * (whom != "trainer") + trainers(folder) * (whom != "server")
+        return [server(folder)] * (target != "trainer") + trainers(folder) * (target != "server")
     except psutil.NoSuchProcess:  # killed before, and not up again yet
-        return trainers(folder) * (whom != "server")
+        return trainers(folder) * (target != "server")
 
 
 async def losses(client: openai.AsyncOpenAI, job: Any) -> str:
     return (await client.files.content(job.result_files[0])).text
 
 
-@pytest.mark.parametrize("whom", ["trainer", "server", "both"])
-async def test_a_job_that_is_killed_ends_as_an_unbroken_one(
-    client: openai.AsyncOpenAI, tmp_path: Path, whom: str
+@pytest.mark.parametrize("target", ["trainer", "server", "both"])
+async def test_a_killed_job_ends_as_an_uninterrupted_one(
+    client: openai.AsyncOpenAI, tmp_path: Path, target: str
 ) -> None:
-    chance = random.Random(f"{SEED} {whom}")
+    chance = random.Random(f"{SEED} {target}")
     training = await upload(client, lines(season(RACES)))
     began = time.monotonic()
-    unbroken = await until(client, (await start(client, training_file=training, epochs=EPOCHS)).id)
-    assert unbroken.status == "succeeded", unbroken.error
+    uninterrupted = await until(client, (await start(client, training_file=training, epochs=EPOCHS)).id)
+    assert uninterrupted.status == "succeeded", uninterrupted.error
     length = time.monotonic() - began
 
     job = await start(client, training_file=training, epochs=EPOCHS)
     hit = 0
     for _ in range(KILLS):
         await asyncio.sleep(chance.uniform(0, length / 2))
-        targets = victims(tmp_path, whom)
+        targets = victims(tmp_path, target)
         hit += len(targets)
         kill(*targets)
-    broken = await until(client, job.id)
-    print(f"\n{whom}: unbroken {length:.1f} s, {hit} processes killed in {KILLS} rounds (DRILL_SEED={SEED})")
-    assert broken.status == "succeeded", broken.error
-    assert await losses(client, broken) == await losses(client, unbroken)
+    killed = await until(client, job.id)
+    print(f"\n{target}: uninterrupted {length:.1f} s, {hit} processes killed in {KILLS} rounds (DRILL_SEED={SEED})")
+    assert killed.status == "succeeded", killed.error
+    assert await losses(client, killed) == await losses(client, uninterrupted)
     steps = [event async for event in client.fine_tuning.jobs.list_events(job.id, limit=100)]
     told = [event.data["step"] for event in steps if event.type == "metrics"]  # type: ignore[index]
     assert told == list(range(max(told), 0, -1))
 
 
-async def test_a_trainer_does_not_outlive_its_server_by_more_than_a_step(tmp_path: Path) -> None:
+async def test_a_training_process_ends_soon_after_its_server(tmp_path: Path) -> None:
     async with connected(tmp_path) as engine:
         client = openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token)
         job = await start(client, epochs=EPOCHS)
@@ -112,7 +112,7 @@ async def test_a_trainer_does_not_outlive_its_server_by_more_than_a_step(tmp_pat
         await client.close()
 
 
-async def test_processes_that_want_the_engine_at_the_same_instant_get_one(tmp_path: Path) -> None:
+async def test_processes_that_start_the_engine_at_once_share_one(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom bot.engine.launch import connected\n"
         "async def main():\n    async with connected(Path(sys.argv[1])) as engine:\n"
@@ -136,7 +136,7 @@ async def test_processes_that_want_the_engine_at_the_same_instant_get_one(tmp_pa
             await process.wait()
 
 
-async def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_fails_the_job_with_a_sentence(
+async def test_a_full_disk_during_a_checkpoint_fails_the_job_with_a_sentence(
     tmp_path: Path,
 ) -> None:
     """The training process may write no file beyond 300 kB, so that its first checkpoint ends half way."""

@@ -1,1 +1,1 @@
-"""The local engine, seen through the stock client."""
+"""The local engine, through the stock client."""

@@ -1,4 +1,4 @@
-"""An engine of its own for each test that wants one, and the stock client connected to it."""
+"""An engine per test, and the stock client connected to it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Small training files, and the steps that every job's test takes."""
+"""Small training files, and functions that start a job and wait for it."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def season(races: int = 2) -> list[dict[str, Any]]:
 
 
 def held_out() -> list[dict[str, Any]]:
-    """Rows of the same kind that are not in the season of two races."""
+    """Rows about a third race."""
     return [row for row in season(3) if row not in season(2)][::2]
 
 
@@ -41,7 +41,7 @@ async def upload(client: openai.AsyncOpenAI, data: bytes) -> str:
 
 
 async def start(client: openai.AsyncOpenAI, *, epochs: int = 2, **more: Any) -> FineTuningJob:
-    """A short job on the small season."""
+    """Start a short job on the small season."""
     training_file = more.pop("training_file", None) or await upload(client, lines(season()))
     method: Any = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs}}}
     return await client.fine_tuning.jobs.create(
@@ -50,7 +50,7 @@ async def start(client: openai.AsyncOpenAI, *, epochs: int = 2, **more: Any) -> 
 
 
 async def until(client: openai.AsyncOpenAI, job_id: str, *statuses: str) -> FineTuningJob:
-    """The job once it has one of these statuses, or has ended in another."""
+    """Wait until the job has one of these statuses or has ended."""
     for _ in range(1200):
         job = await client.fine_tuning.jobs.retrieve(job_id)
         if job.status in (statuses or ENDED) or job.status in ENDED:
@@ -60,7 +60,7 @@ async def until(client: openai.AsyncOpenAI, job_id: str, *statuses: str) -> Fine
 
 
 async def until_step(client: openai.AsyncOpenAI, job_id: str) -> None:
-    """Once an event tells of a step."""
+    """Wait for the first event with metrics."""
     for _ in range(1200):
         page = await client.fine_tuning.jobs.list_events(job_id, limit=100)
         if any(event.type == "metrics" for event in page.data):

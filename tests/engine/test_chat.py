@@ -1,4 +1,4 @@
-"""The chat wire, asked by the stock client."""
+"""Chat completions, through the stock client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def test_an_answer_has_the_fields_of_openais_own_type(fake: FakeModel, cli
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
-async def test_a_stream_gives_the_same_text_in_pieces(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_a_stream_gives_the_same_text_in_chunks(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says("Good evening to you", pieces=5)
     stream = await client.chat.completions.create(
         model="m", messages=HELLO, stream=True, stream_options={"include_usage": True}
@@ -58,13 +58,15 @@ async def test_a_stream_gives_the_same_text_in_pieces(fake: FakeModel, client: o
     assert chunks[-2].choices[0].finish_reason == "stop"
 
 
-async def test_a_stop_string_ends_the_answer_also_across_pieces(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_a_stop_sequence_across_chunks_ends_the_answer(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says("one two END three", pieces=17)
     answer = await client.chat.completions.create(model="m", messages=HELLO, stop=["END"])
     assert answer.choices[0].message.content == "one two "
 
 
-async def test_the_token_limit_ends_the_answer_and_says_so(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_an_answer_cut_at_the_token_limit_has_the_finish_reason_length(
+    fake: FakeModel, client: openai.AsyncOpenAI
+) -> None:
     fake.says("aa bb cc dd ", pieces=4)
     answer = await client.chat.completions.create(model="m", messages=HELLO, max_completion_tokens=2)
     assert answer.choices[0].message.content == "aa bb "
@@ -110,7 +112,7 @@ async def test_a_bad_parameter_is_named(fake: FakeModel, body: bytes, param: str
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
-async def test_a_body_that_is_no_json_object_is_refused(fake: FakeModel, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_refused(fake: FakeModel, body: bytes) -> None:
     status, answer = await post(fake, body)
     assert (status, answer["error"]["code"]) == (400, "invalid_json")
 
@@ -120,13 +122,13 @@ async def test_a_body_over_the_bound_is_refused(fake: FakeModel) -> None:
     assert (status, answer["error"]["code"]) == (413, "request_too_large")
 
 
-async def test_an_unknown_address_is_answered_in_the_same_shape(client: openai.AsyncOpenAI) -> None:
+async def test_an_unknown_url_is_an_error_of_openais_shape(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         await client.embeddings.create(model="m", input="x")
     assert caught.value.code == "unknown_url"
 
 
-async def test_a_client_that_goes_away_cancels_the_answer(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_a_client_that_disconnects_cancels_the_answer(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.hangs()
     with pytest.raises(openai.APITimeoutError):
         await client.chat.completions.create(model="m", messages=HELLO, timeout=0.2)
@@ -135,7 +137,7 @@ async def test_a_client_that_goes_away_cancels_the_answer(fake: FakeModel, clien
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/files"])
-async def test_a_body_that_ends_early_does_the_server_no_harm(fake: FakeModel, path: str) -> None:
+async def test_the_server_answers_after_a_body_that_was_cut_off(fake: FakeModel, path: str) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", fake.port)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {fake.token}\r\nContent-Length: 999\r\n\r\n"
     writer.write(head.encode() + b'{"model"')

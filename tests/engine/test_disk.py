@@ -7,7 +7,7 @@ import pytest
 from bot.engine import disk
 
 
-def test_a_line_cut_by_a_kill_is_left_out_and_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_a_line_cut_by_a_kill_is_ignored_and_removed_before_the_next(tmp_path: Path) -> None:
     log = tmp_path / "log"
     disk.append_lines(log, [{"step": 1}])
     with log.open("ab") as file:
@@ -18,7 +18,7 @@ def test_a_line_cut_by_a_kill_is_left_out_and_does_not_spoil_the_next(tmp_path: 
     assert disk.read_lines(log) == [{"step": 1}, {"step": 2}]
 
 
-def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_written_keeps_its_old_content(tmp_path: Path) -> None:
     place = tmp_path / "record.json"
     disk.write_json(place, {"old": True})
     (tmp_path / "record.json.part").mkdir()

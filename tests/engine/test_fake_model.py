@@ -39,7 +39,7 @@ async def stream(client: openai.AsyncOpenAI) -> str:
     return text
 
 
-async def test_texts_come_in_order_and_the_last_stays(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_texts_come_in_order_and_the_last_is_repeated(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says("one", lambda body: body["messages"][0]["content"].upper())
     assert [await ask(client) for _ in range(3)] == ["one", "HELLO", "HELLO"]
     assert fake.requests[0]["messages"] == HELLO
@@ -67,7 +67,7 @@ async def test_a_refused_parameter_is_named(fake: FakeModel, client: openai.Asyn
     assert await ask(client) == "ok"
 
 
-async def test_a_refusal_stands_in_its_own_place(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_a_refusal_has_a_field_of_its_own(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.declines("No.")
     answer = await client.chat.completions.create(model="m", messages=HELLO)
     assert answer.choices[0].message.refusal == "No."
@@ -80,19 +80,19 @@ async def test_a_broken_stream_breaks_after_its_first_words(fake: FakeModel, cli
         await stream(client)
 
 
-async def test_an_error_inside_a_stream_is_a_line(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_an_error_inside_a_stream_is_an_event(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.errs_in_stream("Out of memory.")
     with pytest.raises(openai.APIError, match="Out of memory"):
         await stream(client)
 
 
-async def test_nothing_is_an_answer_too(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_an_answer_may_be_empty(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.says_nothing(times=2)
     assert await ask(client) == ""
     assert await stream(client) == ""
 
 
-async def test_usage_can_be_told(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
+async def test_usage_can_be_set(fake: FakeModel, client: openai.AsyncOpenAI) -> None:
     fake.usage = {"prompt_tokens": 90, "prompt_tokens_details": {"cached_tokens": 64}}
     answer = await client.chat.completions.create(model="m", messages=HELLO)
     assert answer.usage is not None

@@ -50,7 +50,7 @@ async def test_files_are_there_after_a_restart(local: openai.AsyncOpenAI, tmp_pa
     assert FileStore(tmp_path / "engine" / "files").read(file_id) == ROW
 
 
-async def test_an_upload_cut_short_leaves_no_file(tmp_path: Path) -> None:
+async def test_an_interrupted_upload_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "file-x.data").write_bytes(ROW)
     (tmp_path / "file-x.json.part").write_bytes(b"{")
     assert FileStore(tmp_path).all() == []
@@ -88,11 +88,11 @@ async def test_the_first_line_that_is_wrong_is_named(local: openai.AsyncOpenAI, 
     assert [file async for file in local.files.list()] == []
 
 
-async def test_a_byte_order_mark_and_empty_lines_are_passed_over(local: openai.AsyncOpenAI) -> None:
+async def test_a_byte_order_mark_and_empty_lines_are_skipped(local: openai.AsyncOpenAI) -> None:
     assert await upload(local, b"\xef\xbb\xbf" + ROW + b"\r\n\n" + ROW)
 
 
-async def test_prompt_and_completion_are_accepted_and_that_is_said(local: openai.AsyncOpenAI) -> None:
+async def test_prompt_completion_pairs_are_accepted_with_a_note(local: openai.AsyncOpenAI) -> None:
     data = json.dumps({"prompt": "Who won?", "completion": " Kava."}).encode()
     file = await local.files.create(file=("old.jsonl", data), purpose="fine-tune")
     assert "1 prompt/completion pairs" in str(file.status_details)
@@ -138,7 +138,7 @@ async def test_a_form_that_is_cut_off_is_refused(engine: Address, body: bytes) -
         assert (await response.json())["error"]["message"]
 
 
-async def test_a_file_s_name_never_touches_a_path(local: openai.AsyncOpenAI, tmp_path: Path) -> None:
+async def test_a_file_name_is_not_used_in_a_path(local: openai.AsyncOpenAI, tmp_path: Path) -> None:
     file = await local.files.create(file=("../../../etc/passwd", ROW), purpose="fine-tune")
     assert {path.parent for path in tmp_path.rglob("*passwd*")} == set()
     assert (tmp_path / "engine" / "files" / f"{file.id}.data").exists()

@@ -51,7 +51,7 @@ async def test_every_object_has_the_fields_of_openais_own_types(local: openai.As
     assert ModelDeleted.model_validate_json(raw.content, strict=True).deleted
 
 
-async def test_its_events_tell_of_every_step_once_the_newest_first(local: openai.AsyncOpenAI) -> None:
+async def test_every_step_has_one_event_and_the_newest_is_first(local: openai.AsyncOpenAI) -> None:
     validation = await upload(local, lines(held_out()))
     job = await until(local, (await start(local, validation_file=validation, epochs=4)).id)
     events = [event async for event in local.fine_tuning.jobs.list_events(job.id, limit=3)]
@@ -65,7 +65,7 @@ async def test_its_events_tell_of_every_step_once_the_newest_first(local: openai
     assert [float(row["train_loss"]) for row in rows] == [data["train_loss"] for data in figures[::-1]]
 
 
-async def test_its_checkpoints_answer_too(local: openai.AsyncOpenAI) -> None:
+async def test_checkpoints_answer(local: openai.AsyncOpenAI) -> None:
     job = await until(local, (await start(local, epochs=8)).id)
     checkpoints = [one async for one in local.fine_tuning.jobs.checkpoints.list(job.id, limit=1)]
     assert len(checkpoints) > 1
@@ -81,7 +81,7 @@ async def test_the_same_seed_gives_the_same_model(local: openai.AsyncOpenAI) -> 
     assert losses[0] == losses[1]
 
 
-async def test_a_tuned_model_can_be_tuned_further_and_its_base_deleted_meanwhile(local: openai.AsyncOpenAI) -> None:
+async def test_the_base_of_a_job_can_be_deleted_while_the_job_runs(local: openai.AsyncOpenAI) -> None:
     first = await until(local, (await start(local)).id)
     new = await upload(local, lines(season(4)[-16:]))
     job = await start(local, model=first.fine_tuned_model, training_file=new)
@@ -93,7 +93,7 @@ async def test_a_tuned_model_can_be_tuned_further_and_its_base_deleted_meanwhile
         await local.chat.completions.create(model=str(first.fine_tuned_model), messages=ASKED)
 
 
-async def test_logprobs_come_with_the_words_they_belong_to(local: openai.AsyncOpenAI) -> None:
+async def test_logprobs_belong_to_the_words_of_the_answer(local: openai.AsyncOpenAI) -> None:
     job = await until(local, (await start(local)).id)
     answer = await local.chat.completions.create(
         model=str(job.fine_tuned_model), messages=ASKED, logprobs=True, top_logprobs=2
@@ -104,7 +104,7 @@ async def test_logprobs_come_with_the_words_they_belong_to(local: openai.AsyncOp
     assert all(len(token.top_logprobs) == 2 and token.logprob <= 0 for token in tokens)
 
 
-async def test_a_temperature_makes_answers_differ_and_a_seed_makes_them_the_same(local: openai.AsyncOpenAI) -> None:
+async def test_answers_with_a_temperature_differ_by_seed(local: openai.AsyncOpenAI) -> None:
     job = await until(local, (await start(local)).id)
 
     async def ask(seed: int) -> str | None:
@@ -117,13 +117,13 @@ async def test_a_temperature_makes_answers_differ_and_a_seed_makes_them_the_same
     assert await ask(3) == await ask(3)
 
 
-async def test_the_base_says_nothing_before_it_is_tuned(local: openai.AsyncOpenAI) -> None:
+async def test_the_untuned_base_answers_an_error(local: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         await local.chat.completions.create(model="pocket-gpt", messages=ASKED)
     assert caught.value.code == "model_not_tuned"
 
 
-async def test_jobs_wait_in_line_and_are_trained_one_at_a_time(local: openai.AsyncOpenAI) -> None:
+async def test_jobs_are_trained_one_at_a_time_in_order(local: openai.AsyncOpenAI) -> None:
     training = await upload(local, lines(season()))
     jobs = [await start(local, training_file=training, epochs=4) for _ in range(3)]
     await until_step(local, jobs[0].id)
@@ -134,7 +134,7 @@ async def test_jobs_wait_in_line_and_are_trained_one_at_a_time(local: openai.Asy
     assert [job.status for job in ended] == ["succeeded"] * 3
 
 
-async def test_a_paused_job_stops_and_goes_on_to_the_same_loss(local: openai.AsyncOpenAI) -> None:
+async def test_a_job_that_was_paused_and_resumed_ends_with_the_same_losses(local: openai.AsyncOpenAI) -> None:
     training = await upload(local, lines(season()))
     whole = await until(local, (await start(local, training_file=training, epochs=30)).id)
     job = await start(local, training_file=training, epochs=30)
@@ -151,7 +151,7 @@ async def test_a_paused_job_stops_and_goes_on_to_the_same_loss(local: openai.Asy
     assert results[0] == results[1]
 
 
-async def test_a_cancelled_job_ends_at_once_and_leaves_no_model(local: openai.AsyncOpenAI, tmp_path: Path) -> None:
+async def test_a_cancelled_job_ends_without_a_model(local: openai.AsyncOpenAI, tmp_path: Path) -> None:
     job = await start(local, epochs=50)
     await until_step(local, job.id)
     assert (await local.fine_tuning.jobs.cancel(job.id)).status == "cancelled"
@@ -175,6 +175,6 @@ async def test_jobs_are_found_by_their_metadata(local: openai.AsyncOpenAI) -> No
         await local.fine_tuning.jobs.cancel(job.id)
 
 
-async def test_what_may_be_tuned_is_told(local: openai.AsyncOpenAI) -> None:
+async def test_the_limits_of_tuning_are_listed(local: openai.AsyncOpenAI) -> None:
     limits: Any = await local.get("/fine_tuning/model_limits", cast_to=object)
     assert [limit["model"] for limit in limits["data"]] == ["pocket-gpt"]

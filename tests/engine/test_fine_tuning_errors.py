@@ -1,4 +1,4 @@
-"""Jobs that cannot be, each refused or failed with a sentence and a code."""
+"""Jobs that are refused or fail, each with a sentence and a code."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ from tests.engine.job_helpers import example, lines, season, start, until, uploa
         ({"model": "stand-in"}, "model"),
     ],
 )
-async def test_what_is_wrong_with_a_job_is_named(local: openai.AsyncOpenAI, more: Any, param: str) -> None:
+async def test_the_parameter_at_fault_is_named(local: openai.AsyncOpenAI, more: Any, param: str) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         await start(local, **more)
     assert caught.value.status_code in (400, 404)
@@ -72,7 +72,7 @@ async def test_validation_rows_that_are_trained_on_fail_the_job(local: openai.As
     assert "3 of 3" in failed.error.message
 
 
-async def test_a_file_deleted_before_it_was_read_fails_the_job_or_is_not_missed(local: openai.AsyncOpenAI) -> None:
+async def test_a_file_deleted_before_it_was_read_fails_the_job(local: openai.AsyncOpenAI) -> None:
     training = await upload(local, lines(season()))
     job = await start(local, training_file=training)
     await local.files.delete(training)
@@ -80,14 +80,14 @@ async def test_a_file_deleted_before_it_was_read_fails_the_job_or_is_not_missed(
     assert ended.status == "succeeded" or (ended.error and ended.error.param == "training_file")
 
 
-async def test_results_are_no_training_file(local: openai.AsyncOpenAI) -> None:
+async def test_a_result_file_is_not_a_training_file(local: openai.AsyncOpenAI) -> None:
     job = await until(local, (await start(local)).id)
     with pytest.raises(openai.BadRequestError) as caught:
         await start(local, training_file=job.result_files[0])
     assert caught.value.param == "training_file"
 
 
-async def test_prompt_completion_pairs_are_trained_and_the_events_say_so(local: openai.AsyncOpenAI) -> None:
+async def test_prompt_completion_pairs_are_trained_with_an_event(local: openai.AsyncOpenAI) -> None:
     pairs = [{"prompt": f"Who won race {n}?", "completion": f" Pilot {n}."} for n in range(12)]
     job = await until(local, (await start(local, training_file=await upload(local, lines(pairs)))).id)
     assert job.status == "succeeded"
@@ -96,7 +96,7 @@ async def test_prompt_completion_pairs_are_trained_and_the_events_say_so(local: 
 
 
 async def test_training_that_diverges_fails_with_advice(local: openai.AsyncOpenAI) -> None:
-    """Answers of one word each way for one question never settle; at the fastest rate they may blow up."""
+    """One question with two answers has no stable solution; at the highest learning rate the loss may overflow."""
     rows = [example("Who?", "Yes." if number % 2 else "No.") for number in range(40)]
     method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 10, "learning_rate_multiplier": 10}}}
     job = await until(local, (await start(local, training_file=await upload(local, lines(rows)), method=method)).id)
@@ -156,7 +156,7 @@ async def test_only_tuned_models_can_be_deleted(local: openai.AsyncOpenAI, name:
         lambda client: client.moderations.create(input="x"),
     ],
 )
-async def test_what_the_engine_has_not_answers_with_an_unknown_address(local: openai.AsyncOpenAI, call: Any) -> None:
+async def test_routes_that_the_engine_lacks_are_unknown_urls(local: openai.AsyncOpenAI, call: Any) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         await call(local)
     assert caught.value.code == "unknown_url"

@@ -1,4 +1,4 @@
-"""One engine for a data folder, started by whoever needs it first."""
+"""One engine per data folder, started by the first process that needs it."""
 
 import asyncio
 import os
@@ -71,7 +71,7 @@ async def test_it_starts_answers_and_ends(tmp_path: Path) -> None:
     await until_gone(url)
 
 
-async def test_two_that_want_it_at_the_same_instant_get_one(tmp_path: Path) -> None:
+async def test_two_processes_that_start_it_at_once_share_one(tmp_path: Path) -> None:
     first, second = await asyncio.gather(process(tmp_path), process(tmp_path))
     assert await first_line(first) == await first_line(second)
     await finish(first, second)
@@ -85,7 +85,7 @@ async def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path
     await until_gone(url)
 
 
-async def test_an_engine_that_dies_is_started_anew_under_the_same_address(tmp_path: Path) -> None:
+async def test_a_killed_engine_is_restarted_at_the_same_address(tmp_path: Path) -> None:
     async with connected(tmp_path) as engine:
         before, found = engine.url, read_address(tmp_path)
         assert found is not None
@@ -95,13 +95,13 @@ async def test_an_engine_that_dies_is_started_anew_under_the_same_address(tmp_pa
         assert "stand-in" in await models(engine)
 
 
-async def test_a_file_left_by_an_engine_long_gone_is_no_hindrance(tmp_path: Path) -> None:
+async def test_the_address_of_an_ended_engine_is_replaced(tmp_path: Path) -> None:
     write_address(tmp_path, Address("http://127.0.0.1:9/v1", "old", 1))
     async with connected(tmp_path) as engine:
         assert "stand-in" in await models(engine)
 
 
-async def test_a_broken_file_is_no_hindrance(tmp_path: Path) -> None:
+async def test_a_broken_address_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ADDRESS_FILE).write_text("{", encoding="utf-8")
     async with connected(tmp_path) as engine:
         assert "stand-in" in await models(engine)
@@ -113,7 +113,7 @@ async def test_a_second_engine_for_a_folder_is_refused(tmp_path: Path) -> None:
             await serve("127.0.0.1", 0, tmp_path, on_ready=lambda _: None)
 
 
-async def test_beyond_loopback_it_insists_on_a_token(tmp_path: Path) -> None:
+async def test_beyond_loopback_a_token_is_required(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="loopback"):
         await serve("0.0.0.0", 0, tmp_path, with_token=False, on_ready=lambda _: None)
 
@@ -131,7 +131,7 @@ async def test_without_a_token_web_pages_are_refused_and_programs_are_not(tmp_pa
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+async def test_a_taken_port_is_named(tmp_path: Path) -> None:
     listener = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     with pytest.raises(EngineError, match=f"port {port}"):
@@ -143,7 +143,7 @@ def test_an_address_shows_no_token() -> None:
     assert "secret" not in repr(Address("http://127.0.0.1:1/v1", "secret", 1))
 
 
-async def test_the_stand_in_refuses_so_that_the_bot_can_show_the_prompt(tmp_path: Path) -> None:
+async def test_the_stand_in_refuses_what_no_rule_covers(tmp_path: Path) -> None:
     async with connected(tmp_path) as engine, openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token) as client:
         with pytest.raises(openai.UnprocessableEntityError) as caught:
             await client.chat.completions.create(

@@ -50,9 +50,7 @@ def test_an_examples_answer_is_never_returned_for_another_input(
 
 
 @given(INSTRUCTIONS, st.lists(st.tuples(INPUTS, ANSWERS), max_size=3))
-def test_what_stands_in_the_examples_answers_does_not_change_a_reply(
-    instruction: str, examples: list[tuple[str, str]]
-) -> None:
+def test_the_examples_answers_do_not_change_a_reply(instruction: str, examples: list[tuple[str, str]]) -> None:
     def messages(shown: str) -> list[dict[str, str]]:
         turns = [[{"role": "user", "content": said}, {"role": "assistant", "content": shown}] for said, _ in examples]
         flat = [message for turn in turns for message in turn]
@@ -103,7 +101,7 @@ def answer(question: str) -> str | None:
         ("Who won the season's cup?", "The season's cup"),
     ],
 )
-def test_the_sentence_that_answers_is_given_word_for_word(question: str, begins: str) -> None:
+def test_the_answer_is_a_sentence_of_the_facts_word_for_word(question: str, begins: str) -> None:
     given = answer(question)
     assert given is not None
     assert given.startswith(begins)
@@ -126,12 +124,12 @@ def test_it_says_so_when_no_sentence_answers(question: str) -> None:
         f"## Context about the season:\n\n{FACTS}\n\nQuestion:\nWho won race 2?",
     ],
 )
-def test_facts_may_stand_in_the_question_s_own_message(message: str) -> None:
+def test_facts_may_be_in_the_question_s_message(message: str) -> None:
     assert facts.reply(Prompt((), (message,), ())) == "Vix Tor won with a perfect start."
 
 
 @pytest.mark.parametrize("said", ["Translate: who won?", "Who won race 2?", "Facts: none.\nWho won?"])
-def test_a_prompt_without_a_frame_of_facts_is_not_its_own(said: str) -> None:
+def test_a_prompt_without_facts_is_not_answered_from_facts(said: str) -> None:
     assert facts.reply(Prompt(("You translate.",), (said,), ())) is None
 
 
@@ -176,16 +174,16 @@ def test_a_hungry_player_can_still_get_out() -> None:
     assert "garden" in told(*before, "take the biscuit", "eat the biscuit", "give biscuit to dog", "go down")
 
 
-def test_a_story_that_goes_back_a_turn_is_as_if_it_had_not_happened() -> None:
+def test_an_undone_turn_has_no_effect() -> None:
     assert told("eat sandwich", "inventory") != told("inventory")
     assert told("look at the table", "take key", "inventory") == "You carry a key and a sandwich."
 
 
-def test_players_are_heard_by_name() -> None:
+def test_a_player_s_name_before_a_line_is_ignored() -> None:
     assert told("Ann: look under the table", "Bo: take the key", "Ann: inventory") == "You carry a key and a sandwich."
 
 
-def test_several_commands_fit_in_a_line() -> None:
+def test_a_line_may_have_several_commands() -> None:
     assert "hallway" in told("look under the table, take the key and unlock the door. Then go east!")
 
 
@@ -206,17 +204,17 @@ def test_several_commands_fit_in_a_line() -> None:
         (["take the table"], "stays where it is"),
     ],
 )
-def test_people_may_say_things_in_their_own_way(lines: list[str], part: str) -> None:
+def test_lines_of_many_wordings_are_understood(lines: list[str], part: str) -> None:
     assert part in told(*lines)
 
 
-def test_what_the_world_does_not_know_it_says() -> None:
+def test_a_line_that_is_not_understood_gets_a_reply_that_says_so() -> None:
     assert told("compose a sonnet") == NOT_UNDERSTOOD
     assert told("help") == HELP
 
 
 @given(st.lists(st.text(max_size=80), max_size=12))
-def test_any_lines_get_the_same_words_each_time(lines: list[str]) -> None:
+def test_equal_lines_get_equal_replies(lines: list[str]) -> None:
     assert play(lines) == play(lines)
     assert play(lines)
 
@@ -229,7 +227,7 @@ def test_any_lines_get_the_same_words_each_time(lines: list[str]) -> None:
         ("Summarise this text adventure game in a sentence.", SHOWN),
     ],
 )
-def test_any_other_story_or_task_is_not_its_own(system: str, shown: tuple[str, ...]) -> None:
+def test_another_story_or_task_is_not_played(system: str, shown: tuple[str, ...]) -> None:
     assert adventure.reply(Prompt((system,), ("look around",), shown)) is None
 
 
@@ -245,7 +243,7 @@ def remembered(*turns: str, before: str = "Nothing yet.") -> str:
     return answer
 
 
-def test_a_memory_stands_for_the_turns_that_it_replaces() -> None:
+def test_a_summary_leads_to_the_state_of_the_turns_that_it_replaces() -> None:
     first = remembered("look under the table", "take it", "wait", "open the door", "go east", "go back")
     second = remembered("Ann: go east", "give the sandwich to the dog", before=first)
     for lines in (["inventory"], ["look around"], ["go down"]):
@@ -254,17 +252,17 @@ def test_a_memory_stands_for_the_turns_that_it_replaces() -> None:
         )
 
 
-def test_a_memory_is_as_short_as_the_world_is_small() -> None:
+def test_repeated_moves_do_not_lengthen_a_summary() -> None:
     assert len(shortest_commands(["look under the table", "take key", "open door", *["go east", "go back"] * 200])) == 3
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=30))
-def test_the_shortest_commands_of_any_story_leads_to_the_same_place(lines: list[str]) -> None:
+def test_the_shortest_commands_of_a_story_lead_to_its_state(lines: list[str]) -> None:
     for ask in ("inventory", "look around"):
         assert play([*shortest_commands(lines), ask]) == play([*lines, ask])
 
 
-def test_the_memory_of_another_story_is_not_its_own() -> None:
+def test_another_story_is_not_summarised() -> None:
     asked = ("You keep the memory of a text adventure game. Summarise it.",)
     assert (
         summary(Prompt(asked, ("Earlier memory:\nThey sailed.\n\nWhat happened since:\n> row\nYou row.",), ())) is None
@@ -272,5 +270,5 @@ def test_the_memory_of_another_story_is_not_its_own() -> None:
     assert summary(Prompt(asked, ("look around",), ())) is None
 
 
-def test_the_prompt_s_heading_is_the_one_that_is_looked_for() -> None:
+def test_the_summary_s_heading_is_the_one_of_the_story_prompt() -> None:
     assert SO_FAR == story_memory.SO_FAR_PROMPT

@@ -1,4 +1,4 @@
-"""A tiny season that a model learns in a second or two."""
+"""A tiny season that a model learns in two seconds."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def row(question: str, answer: str) -> Row:
 
 
 def season() -> list[Row]:
-    """Four pilots' pods in three wordings each, and as many questions without an answer."""
+    """Four pilots' pods in three wordings each, and two questions without an answer per pilot."""
     rows = []
     for pilot, pod in PODS.items():
         for asked in ("Which pod does {} fly?", "What is {}'s pod called?", "Name the pod of {}."):
@@ -32,7 +32,7 @@ def season() -> list[Row]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a model that has learnt the tiny season."""
+    """The folder of a model that was trained on the tiny season."""
     folder = tmp_path_factory.mktemp("trained")
     result = train(season(), folder=folder, config=TrainConfig(n_epochs=50, batch_size=4))
     assert result.model is not None
@@ -41,5 +41,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(trained: Path) -> PocketGPT:
-    """That model, loaded."""
+    """The trained model, loaded."""
     return load(trained)

@@ -1,4 +1,4 @@
-"""How questions are varied: what stays certain, what becomes a refusal, what is recombined."""
+"""Augmentation: which questions keep their answer, which become refusals, which are recombined."""
 
 import numpy as np
 
@@ -19,8 +19,7 @@ def number(made: TrainingData, answer: str) -> int:
     return made.answers.index(TOKENIZER.encode(answer))
 
 
-def test_words_decide_when_every_row_that_holds_them_agrees() -> None:
-    """`ada pod` is enough to know her pod; `which pod` and `ada` are not."""
+def test_words_determine_an_answer_when_all_rows_with_them_have_it() -> None:
     made = training_data()
     kite = number(made, "Ada Brill flies The Red Kite.")
     assert made.determines(TOKENIZER.encode("ada pod"), kite)
@@ -30,8 +29,7 @@ def test_words_decide_when_every_row_that_holds_them_agrees() -> None:
     assert not made.determines([], kite)
 
 
-def test_what_is_shown_is_certain_or_refused() -> None:
-    """In ten epochs no question is shown with an answer that its words do not decide."""
+def test_augmented_questions_determine_their_answer_or_are_refused() -> None:
     made, refused, answered = training_data(), 0, 0
     for epoch in range(10):
         for batch in made.epoch(4, np.random.default_rng(epoch)):
@@ -45,8 +43,7 @@ def test_what_is_shown_is_certain_or_refused() -> None:
     assert answered == 10 * 12
 
 
-def test_an_epoch_is_drawn_from_its_seed() -> None:
-    """The same seed gives the same batches, another gives others."""
+def test_equal_seeds_give_equal_batches() -> None:
     first, again, other = (training_data().epoch(4, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(a.question, b.question) for a, b in zip(first, again, strict=True))
     assert any(not np.array_equal(a.question, b.question) for a, b in zip(first, other, strict=True))
@@ -54,21 +51,18 @@ def test_an_epoch_is_drawn_from_its_seed() -> None:
 
 
 def test_without_refusals_there_are_no_negatives() -> None:
-    """A dataset that never refuses has nothing to teach refusing with."""
     made = training_data([pair for pair in PAIRS if pair[1] != REFUSAL])
     assert made.refusal is None
     assert sum(len(batch.question) for batch in made.epoch(4, np.random.default_rng(0))) == 12
 
 
-def test_the_refusal_is_the_frequent_answer_that_says_no() -> None:
-    """Not the most frequent answer as such, and not one that is given twice."""
+def test_the_refusal_is_the_most_frequent_answer_that_says_no() -> None:
     assert find_refusal(["Senn Kava."] * 9 + ["I do not know."] * 5) == "I do not know."
     assert find_refusal(["Senn Kava."] * 9 + ["I do not know."] * 4) is None
     assert find_refusal(["No."] * 9) is None
 
 
-def test_a_fact_is_asked_in_the_words_of_its_sisters() -> None:
-    """A wording that two pilots have is lent to the third, and one that a single pilot has is not."""
+def test_a_wording_of_two_answers_is_used_for_similar_ones() -> None:
     rows = [
         (f"Who flies with {name} Moss?", f"{name} Moss flies with {friend}.")
         for name, friend in (("Ann", "Bob"), ("Cid", "Dot"))
@@ -86,8 +80,7 @@ def test_a_fact_is_asked_in_the_words_of_its_sisters() -> None:
     assert all("odd" not in question for questions in lent.values() for question in questions)
 
 
-def test_a_wording_that_would_contradict_a_row_is_not_lent() -> None:
-    """What the rows say outweighs what their likeness suggests."""
+def test_a_wording_that_contradicts_a_row_is_not_recombined() -> None:
     rows = [(f"Tell of {name}.", f"{name} flies with {friend}.") for name, friend in (("Ann", "Bob"), ("Cid", "Dot"))]
     rows += [
         (f"Ask {name}.", f"{name} flies with {friend}.")
@@ -101,8 +94,7 @@ def test_a_wording_that_would_contradict_a_row_is_not_lent() -> None:
     assert ["tell", "of", "eve"] not in lent
 
 
-def test_a_row_of_several_turns_is_its_last_question() -> None:
-    """The last user message is the question, the last message the answer."""
+def test_of_several_turns_the_last_question_is_trained() -> None:
     turns = [
         {"role": "system", "content": "s"},
         {"role": "user", "content": "first"},

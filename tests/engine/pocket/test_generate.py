@@ -1,4 +1,4 @@
-"""Answers: word by word, with an end, a limit and probabilities."""
+"""Generated answers: tokens, limits and probabilities."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +15,13 @@ ASKED = [{"role": "user", "content": "Which pod does Cy Dunn fly?"}]
 ANSWER = "Cy Dunn flies The Blue Wasp."
 
 
-def test_an_answer_comes_word_by_word(model: PocketGPT) -> None:
-    """A piece a word, capitals and full stop in place, and a last piece that says why it ends."""
+def test_an_answer_is_generated_word_by_word(model: PocketGPT) -> None:
     pieces = list(model.generate(ASKED))
     assert [piece.text for piece in pieces] == ["Cy ", "Dunn ", "flies ", "The ", "Blue ", "Wasp.", ""]
     assert [piece.finish_reason for piece in pieces] == [None] * 6 + ["stop"]
 
 
 def test_only_the_last_question_is_read(model: PocketGPT) -> None:
-    """What stands before the last user message changes nothing."""
     before = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who is Bo Carr?"}]
     assert [p.text for p in model.generate([*before, {"role": "assistant", "content": "x"}, *ASKED])] == [
         p.text for p in model.generate(ASKED)
@@ -31,22 +29,19 @@ def test_only_the_last_question_is_read(model: PocketGPT) -> None:
 
 
 def test_max_tokens_counts_words(model: PocketGPT) -> None:
-    """Two words, and the end is called length."""
     pieces = list(model.generate(ASKED, max_tokens=2))
     assert "".join(piece.text for piece in pieces) == "Cy Dunn "
     assert pieces[-1].finish_reason == "length"
 
 
-def test_probabilities_are_those_of_the_likeliest_words(model: PocketGPT) -> None:
-    """At temperature 0 each word is the first of its `top`, and probabilities stay below one."""
+def test_greedy_tokens_are_the_first_of_top_logprobs(model: PocketGPT) -> None:
     for piece in list(model.generate(ASKED, top_logprobs=3))[:-1]:
         assert len(piece.top_logprobs) == 3
         assert piece.logprob == piece.top_logprobs[0][1] <= 0
         assert sum(math.exp(chance) for _, chance in piece.top_logprobs) <= 1 + 1e-9
 
 
-def test_temperature_draws_and_a_seed_repeats_the_draw(model: PocketGPT) -> None:
-    """Hot answers differ between seeds and are the same for one."""
+def test_sampling_is_repeated_by_its_seed(model: PocketGPT) -> None:
 
     def hot(seed: int) -> str:
         return "".join(piece.text for piece in model.generate(ASKED, temperature=5.0, max_tokens=8, seed=seed))
@@ -55,8 +50,7 @@ def test_temperature_draws_and_a_seed_repeats_the_draw(model: PocketGPT) -> None
     assert len({hot(seed) for seed in range(8)}) > 1
 
 
-def test_many_answers_at_once_do_not_mix(model: PocketGPT) -> None:
-    """Twenty threads on one model get what one gets."""
+def test_threads_may_share_a_model(model: PocketGPT) -> None:
 
     def ask(_: int) -> str:
         return "".join(piece.text for piece in model.generate(ASKED))
@@ -66,19 +60,16 @@ def test_many_answers_at_once_do_not_mix(model: PocketGPT) -> None:
 
 
 def test_a_request_without_a_question_is_refused(model: PocketGPT) -> None:
-    """There must be a user message."""
     with pytest.raises(InputError, match="user message"):
         model.generate([{"role": "system", "content": "Hello."}])
 
 
-def test_a_question_without_a_known_word_is_answered_all_the_same(model: PocketGPT) -> None:
-    """Nonsense, emoji and a very long question get some answer, never an error."""
+def test_a_question_without_a_known_word_is_answered(model: PocketGPT) -> None:
     for text in ("🙂", "", "zzz " * 500):
         assert list(model.generate([{"role": "user", "content": text}]))[-1].finish_reason
 
 
-def test_an_answer_less_likely_than_not_gives_way_to_the_refusal(trained: Path) -> None:
-    """At temperature 0 alone, and only where the rows refuse at all; its words keep their own low probabilities."""
+def test_an_answer_below_one_half_is_replaced_by_the_refusal(trained: Path) -> None:
     config, weights, vocab, rows, _ = checkpoint.load_model(trained)
     weights["wte"] *= 0.5  # says the same as before, with about a quarter of the confidence
     unsure = PocketGPT(config, weights, vocab, rows)

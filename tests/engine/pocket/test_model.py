@@ -1,4 +1,4 @@
-"""The transformer: its gradients are those of its loss."""
+"""The transformer and its gradients."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,6 @@ TARGET = np.array([[5, 6, 3], [7, 3, IGNORE_INDEX]])
     ["wte", "wpe", *(f"h.{i}.{p}" for i in (0, 1) for p in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"))],
 )
 def test_gradients_equal_finite_differences(name: str) -> None:
-    """Every weight, moved by a hair, changes the loss as its gradient says, to one part in a million."""
     weights = {k: w.astype(np.float64) * 3 for k, w in init_weights(CONFIG, np.random.default_rng(1)).items()}
 
     def loss() -> float:
@@ -26,26 +25,24 @@ def test_gradients_equal_finite_differences(name: str) -> None:
     found = backward(weights, CONFIG, cross_entropy(logits, TARGET)[1], cache)[name]
     expected = np.zeros_like(found)
     for at in np.ndindex(*found.shape):
-        kept, hair = weights[name][at], 1e-5
-        weights[name][at] = kept + hair
+        kept, epsilon = weights[name][at], 1e-5
+        weights[name][at] = kept + epsilon
         above = loss()
-        weights[name][at] = kept - hair
-        expected[at] = (above - loss()) / (2 * hair)
+        weights[name][at] = kept - epsilon
+        expected[at] = (above - loss()) / (2 * epsilon)
         weights[name][at] = kept
     assert np.abs(expected).max() > 1e-4
     assert np.abs(found - expected).max() / np.abs(expected).max() < 1e-6
 
 
-def test_padding_changes_nothing() -> None:
-    """A question has the same scores whatever length the others of its batch have."""
+def test_padding_does_not_change_logits() -> None:
     weights = init_weights(CONFIG, np.random.default_rng(1))
     alone, _ = forward(weights, CONFIG, QUESTION[:1, 1:], ANSWERS[:1])
     padded, _ = forward(weights, CONFIG, QUESTION[:1], ANSWERS[:1])
     assert np.allclose(alone, padded, atol=1e-6)
 
 
-def test_a_word_never_sees_what_follows_it() -> None:
-    """Changing a later word of the answer leaves the scores before it as they were."""
+def test_attention_is_causal() -> None:
     weights = init_weights(CONFIG, np.random.default_rng(1))
     one, _ = forward(weights, CONFIG, QUESTION, ANSWERS)
     other, _ = forward(weights, CONFIG, QUESTION, np.array([[ANSWER, 5, 9], [ANSWER, 7, 9]]))

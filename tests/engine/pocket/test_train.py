@@ -1,6 +1,7 @@
-"""Training: it learns, it can be stopped anywhere, and it refuses what it cannot use."""
+"""Training: learning, resuming, and refusing rows that cannot be used."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from bot.engine.pocket.generate import load
 from bot.engine.pocket.train import train
 from tests.engine.pocket.conftest import PODS, REFUSAL, row, season
 
+EARLIER_LOSSES = (3.955212, 2.861461, 0.951815, 0.928578)
 SHORT = TrainConfig(n_epochs=6, batch_size=4, checkpoint_seconds=0.0, keep_models=1)
 
 
@@ -21,21 +23,18 @@ def ask(folder: Path, question: str) -> str:
     return "".join(piece.text for piece in load(folder).generate([{"role": "user", "content": question}]))
 
 
-def test_a_trained_model_answers_what_it_was_taught(trained: Path) -> None:
-    """Every trained question gets its answer to the letter."""
+def test_a_trained_model_gives_the_trained_answers(trained: Path) -> None:
     for pilot, pod in PODS.items():
         assert ask(trained, f"Which pod does {pilot} fly?") == f"{pilot} flies {pod}."
         assert ask(trained, f"How old is {pilot}?") == REFUSAL
 
 
-def test_a_careless_question_gets_the_same_answer(trained: Path) -> None:
-    """Lower case, no punctuation and a slip of the finger change nothing."""
+def test_lower_case_and_typos_do_not_change_the_answer(trained: Path) -> None:
     assert ask(trained, "wich pod does ada bril fly") == "Ada Brill flies The Red Kite."
 
 
 @pytest.mark.parametrize("steps", [[1], [7, 3], [30]])
-def test_a_run_that_was_stopped_ends_with_the_very_weights_of_an_unbroken_one(tmp_path: Path, steps: list[int]) -> None:
-    """However often a run is stopped and taken up again, loss and weights are equal bit by bit."""
+def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tmp_path: Path, steps: list[int]) -> None:
     whole = train(season(), folder=tmp_path / "whole", config=SHORT)
     for count in steps:
         left = itertools.count(1)
@@ -57,8 +56,7 @@ def test_a_run_that_was_stopped_ends_with_the_very_weights_of_an_unbroken_one(tm
     assert not list((tmp_path / "broken").glob("state*"))
 
 
-def test_the_seed_decides_everything(tmp_path: Path) -> None:
-    """Two runs with one seed report the same metrics; another seed reports others."""
+def test_equal_seeds_give_equal_losses(tmp_path: Path) -> None:
     seen: dict[str, list[float]] = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         losses = seen.setdefault(name, [])
@@ -67,8 +65,15 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
     assert seen["a"] == seen["b"] != seen["c"]
 
 
-def test_metrics_count_to_the_planned_end_and_carry_validation(tmp_path: Path) -> None:
-    """Steps rise by one to `total_steps`, and evaluations come with loss, accuracy, exact match and a model."""
+def test_the_losses_of_a_seed_are_those_of_earlier_versions(tmp_path: Path) -> None:
+    losses: list[float] = []
+    config = TrainConfig(n_epochs=4, batch_size=4, seed=7, keep_models=0)
+    train(season(), folder=tmp_path, config=config, on_metrics=lambda metrics: losses.append(metrics.train_loss))
+    # Recorded with the first version. Other builds of BLAS differ in the last digits.
+    assert [losses[step] for step in (0, 10, 20, 30)] == pytest.approx(EARLIER_LOSSES, rel=1e-3)
+
+
+def test_metrics_count_steps_and_evaluations_have_validation_figures(tmp_path: Path) -> None:
     metrics: list[StepMetrics] = []
     result = train(season(), folder=tmp_path, validation=season()[:5], config=SHORT, on_metrics=metrics.append)
     assert [m.step for m in metrics] == list(range(1, result.steps + 1))
@@ -81,8 +86,7 @@ def test_metrics_count_to_the_planned_end_and_carry_validation(tmp_path: Path) -
     assert not kept[0].exists(), "only the newest is kept"
 
 
-def test_auto_ends_when_the_validation_score_has_stopped_rising(tmp_path: Path) -> None:
-    """A perfect score ends training long before the most epochs that `auto` takes."""
+def test_auto_epochs_end_after_the_validation_score_has_stopped_rising(tmp_path: Path) -> None:
     config = TrainConfig(batch_size=8, keep_models=0)
     result = train(season(), folder=tmp_path, validation=season(), config=config)
     planned: list[StepMetrics] = []
@@ -92,8 +96,7 @@ def test_auto_ends_when_the_validation_score_has_stopped_rising(tmp_path: Path) 
     assert result.valid_exact == 1.0
 
 
-def test_training_a_trained_model_keeps_what_it_knew(trained: Path, tmp_path: Path) -> None:
-    """New facts are learnt with new words, old ones stay, and a question asked anew has its new answer."""
+def test_continued_training_keeps_old_facts_and_replaces_repeated_questions(trained: Path, tmp_path: Path) -> None:
     new = [
         row(f"{asked} Ed Fox {end}", "Ed Fox flies The Pink Moth.")
         for asked, end in (("Which pod does", "fly?"), ("Name the pod of", ""))
@@ -117,7 +120,6 @@ def test_training_a_trained_model_keeps_what_it_knew(trained: Path, tmp_path: Pa
     ],
 )
 def test_rows_that_cannot_be_trained_are_refused_with_a_sentence(tmp_path: Path, rows: list, words: str) -> None:
-    """The sentence says what is wrong and where."""
     with pytest.raises(InputError, match=words):
         train(rows, folder=tmp_path)
 
@@ -126,22 +128,17 @@ def test_rows_that_cannot_be_trained_are_refused_with_a_sentence(tmp_path: Path,
     "wrong", [{"n_epochs": 0}, {"batch_size": 1.5}, {"learning_rate_multiplier": 99}, {"n_epochs": True}]
 )
 def test_hyperparameters_out_of_range_are_refused_by_name(wrong: dict) -> None:
-    """Whole numbers where they count something, and within bounds."""
     with pytest.raises(InputError, match=next(iter(wrong))):
         TrainConfig(**wrong)
 
 
-def test_a_checkpoint_of_other_rows_is_not_gone_on_from(tmp_path: Path) -> None:
-    """The folder of one training cannot be used for another by mistake."""
+def test_a_checkpoint_of_other_rows_is_refused(tmp_path: Path) -> None:
     train(season(), folder=tmp_path, config=SHORT, should_stop=lambda: True)
     with pytest.raises(StorageError, match="other examples"):
         train(season()[1:], folder=tmp_path, config=SHORT)
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_the_checkpoint_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A write that fails half-way leaves no half file, and training goes on from the checkpoint before."""
+def test_a_full_disk_is_an_error_and_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(season(), folder=tmp_path, config=SHORT, should_stop=lambda: True)
     before = sorted(path.name for path in tmp_path.iterdir())
     real = disk.os.fsync
@@ -157,9 +154,48 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_checkpoint_before(
     assert train(season(), folder=tmp_path, config=SHORT).model is not None
 
 
+def to_format_1(model: Path, folder: Path) -> None:
+    """Copy a model under the names of format 1."""
+    saved = checkpoint.load_model(model)
+    parts = {new: old for old, new in checkpoint._WEIGHTS_1.items()} | {"wte": "words", "wpe": "places"}
+    sizes = {old: getattr(saved.config, new) for old, new in checkpoint._SIZES_1.items()}
+    checkpoint.save_model(folder, saved.config, saved.weights, saved.vocab, saved.rows, {})
+    names = {name: name.removeprefix("h.") for name in saved.weights}
+    for name in names:
+        layer, _, part = names[name].partition(".") if "." in name else ("", "", name)
+        names[name] = f"{layer}.{parts[part]}" if layer else parts[part]
+    data = checkpoint._npz({names[name]: array for name, array in saved.weights.items()})
+    (folder / "weights.npz").write_bytes(data)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["files"]["weights.npz"] = checkpoint.sha256(data)
+    manifest |= {"format": 1, "shape": sizes}
+    del manifest["gpt_config"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def test_a_model_of_format_1_answers_and_can_be_continued(trained: Path, tmp_path: Path) -> None:
+    to_format_1(trained, tmp_path / "old")
+    assert ask(tmp_path / "old", "Which pod does Ada Brill fly?") == "Ada Brill flies The Red Kite."
+    models = []
+    for name, base in (("old", tmp_path / "old"), ("new", trained)):
+        config = TrainConfig(n_epochs=2, batch_size=4, base=base)
+        models.append(train(season()[:4], folder=tmp_path / f"from_{name}", config=config).model)
+    first, second = (checkpoint.load_model(model).weights for model in models if model is not None)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_a_checkpoint_of_format_1_is_ignored(tmp_path: Path) -> None:
+    whole = train(season(), folder=tmp_path / "whole", config=SHORT)
+    train(season(), folder=tmp_path / "old", config=SHORT, should_stop=lambda: True)
+    state = json.loads((tmp_path / "old" / "state.json").read_bytes())
+    del state["format"]
+    (tmp_path / "old" / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    again = train(season(), folder=tmp_path / "old", config=SHORT)
+    assert (again.steps, again.train_loss) == (whole.steps, whole.train_loss)
+
+
 @pytest.mark.parametrize("name", ["weights.npz", "words.json", "rows.jsonl", "manifest.json"])
 def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path, name: str) -> None:
-    """Whatever file of a model is cut short, loading says so in a sentence."""
     for path in trained.iterdir():
         data = path.read_bytes()
         (tmp_path / path.name).write_bytes(data[: len(data) // 2] if path.name == name else data)
