@@ -1,18 +1,15 @@
-"""`python -m tests.bench.story`: what the thousandth turn of a story costs, and fifty stories at once.
+"""`python -m tests.bench.story`: the cost of turn 1,000 of a story, and of fifty stories at once.
 
-Three figures as ratios, so that they hold on any machine: tokens of the prompt and CPU time of our own code, turn
-1,000 against turn 50, each as the median of the turns around it, once for ours and once for the chapter's own way,
-which sends the whole list each time; and how much longer a turn takes with fifty stories at once against one, for
-the server's delay is the same for all of them. The server is the scripted model in a process of its own.
+Prints ratios: prompt tokens and CPU time of turn 1,000 against turn 50 (medians of the turns around them), for this
+bot and for the chapter's method, which sends the whole history each time; and the time of a turn with fifty stories at
+once against one. The model server runs in a process of its own with a fixed delay.
 """
 
 import asyncio
-import json
 import statistics
-import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +22,7 @@ from bot.play import Story, Turn
 from bot.play.memory import count_tokens
 from bot.play.scenarios import Frame
 from bot.services import Services
+from tests.bench.model_process import ModelProcess
 from tests.play.harness import RecordingView
 
 REPLY = "You go on along the corridor, one hand on the cold wall, and count the doors as they pass in the dark. " * 3
@@ -34,26 +32,18 @@ TURNS, EARLY, AROUND = 1_000, 50, 10
 STORIES, TURNS_EACH, DELAY = 50, 6, 0.2
 
 
-@asynccontextmanager
-async def server(delay: float = 0.0) -> AsyncIterator[dict[str, str]]:
-    """The scripted model in a process of its own: `url` and `token`."""
-    command = ["-m", "tests.fake_model", "--port", "0", "--text", REPLY, "--delay", str(delay), "--pieces", "1"]
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        yield json.loads(await process.stdout.readline())
-    finally:
-        process.terminate()
-        await process.wait()
+def started(delay: float = 0.0) -> AbstractAsyncContextManager[ModelProcess]:
+    """The model server, which waits `delay` seconds before an answer."""
+    return ModelProcess.start("--text", REPLY, "--delay", str(delay), "--pieces", "1")
 
 
 @asynccontextmanager
-async def house(about: dict[str, str]) -> AsyncIterator[Services]:
-    """Everything that a cog is given, with limits that no benchmark reaches."""
+async def open_bench_services(model: ModelProcess) -> AsyncIterator[Services]:
+    """All services, with token limits that the benchmark does not reach."""
     with TemporaryDirectory() as folder:
         limit = 10**9
         settings = Settings(
-            _env_file=None, data_dir=Path(folder), openai_base_url=about["url"], openai_api_key=about["token"],
+            _env_file=None, data_dir=Path(folder), openai_base_url=model.url, openai_api_key=model.token,
             chat_model="fake-model", daily_tokens=limit, daily_tokens_per_user=limit, daily_tokens_per_guild=limit,
         )  # type: ignore[call-arg]  # fmt: skip
         async with open_services(settings) as services:
@@ -61,7 +51,7 @@ async def house(about: dict[str, str]) -> AsyncIterator[Services]:
 
 
 async def play(services: Services, story: Story, number: int) -> None:
-    """One turn, to its end."""
+    """Play one turn to its end."""
     await services.adventures.act(story, ANN, LINE.format(number), None, RecordingView())
     worker = services.adventures.queue.state(story.id).worker
     if worker is not None:
@@ -69,7 +59,7 @@ async def play(services: Services, story: Story, number: int) -> None:
 
 
 async def ours(services: Services) -> tuple[list[int], list[float]]:
-    """Tokens of the prompt, and seconds of CPU time, of each turn. Summaries run between turns and are not counted."""
+    """Prompt tokens and CPU seconds of each turn. Summaries run between the turns and are not counted."""
     story = await services.adventures.start(7, 1, ANN, "room")
     tokens, seconds = [], []
     for number in range(TURNS):
@@ -85,11 +75,11 @@ async def ours(services: Services) -> tuple[list[int], list[float]]:
     return tokens, seconds
 
 
-async def chapters(about: dict[str, str], frame: Frame) -> tuple[list[int], list[float]]:
-    """The same for a list that grows and is sent whole each time."""
+async def whole_history(model: ModelProcess, frame: Frame) -> tuple[list[int], list[float]]:
+    """Prompt tokens and CPU seconds of each turn when the whole history is sent."""
     tokens, seconds = [], []
     messages = list(frame.messages)
-    async with ChatClient(base_url=about["url"], api_key=about["token"], model="fake-model") as client:
+    async with ChatClient(base_url=model.url, api_key=model.token, model="fake-model") as client:
         for number in range(TURNS):
             began = time.process_time()
             messages.append({"role": "user", "content": LINE.format(number)})
@@ -101,13 +91,13 @@ async def chapters(about: dict[str, str], frame: Frame) -> tuple[list[int], list
 
 
 def ratio(values: list[int] | list[float]) -> float:
-    """Turn 1,000 against turn 50, each the median of the twenty turns around or before it."""
+    """Turn 1,000 against turn 50, each as the median of twenty turns."""
     early = statistics.median(values[EARLY - AROUND : EARLY + AROUND])
     return statistics.median(values[-2 * AROUND :]) / early
 
 
 async def at_once(services: Services, count: int, first: int) -> tuple[float, list[list[Turn]]]:
-    """Seconds for a turn of each of `count` stories, played side by side; and the paths that came of it."""
+    """Seconds per turn when `count` stories are played at once, and the resulting paths."""
     stories = [await services.adventures.start(7, first + number, ANN, "room") for number in range(count)]
 
     async def through(story: Story) -> None:
@@ -123,16 +113,16 @@ async def at_once(services: Services, count: int, first: int) -> tuple[float, li
 
 async def main() -> None:
     """Print the figures."""
-    async with server() as about, house(about) as services:
+    async with started() as model, open_bench_services(model) as services:
         own_tokens, own_seconds = await ours(services)
         frame = services.adventures.scenarios.get("room").frame
-        list_tokens, list_seconds = await chapters(about, frame)
+        list_tokens, list_seconds = await whole_history(model, frame)
     print(f"turn {TURNS:,} against turn {EARLY}      tokens    CPU time of our process")
     print(f"  this bot                 {ratio(own_tokens):6.2f}    {ratio(own_seconds):6.2f}")
-    print(f"  the whole list each time {ratio(list_tokens):6.2f}    {ratio(list_seconds):6.2f}")
-    print(f"the longest prompt of ours: {max(own_tokens):,} tokens; the list's last: {list_tokens[-1]:,}")
-    print(f"a turn of ours: {statistics.median(own_seconds) * 1000:.1f} ms of CPU time")
-    async with server(DELAY) as about, house(about) as services:
+    print(f"  the whole history        {ratio(list_tokens):6.2f}    {ratio(list_seconds):6.2f}")
+    print(f"longest prompt of this bot: {max(own_tokens):,} tokens; with the whole history: {list_tokens[-1]:,}")
+    print(f"a turn of this bot: {statistics.median(own_seconds) * 1000:.1f} ms of CPU time")
+    async with started(DELAY) as model, open_bench_services(model) as services:
         alone, _ = await at_once(services, 1, 1_000)
         together, paths = await at_once(services, STORIES, 2_000)
     wanted = [LINE.format(number) for number in range(TURNS_EACH)]
