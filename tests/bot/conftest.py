@@ -1,29 +1,29 @@
-"""One Discord, one model and one running bot for all tests of this folder that change nothing for the others."""
+"""One Discord, one model and one running bot, shared by the tests of this folder that do not change global state."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest_asyncio
 
-from tests.bot.town import Town, free_port, open_town
+from tests.bot.harness import BotHarness, free_port, open_harness
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def running() -> AsyncIterator[Town]:
-    """The bot, at its work."""
+async def running() -> AsyncIterator[BotHarness]:
+    """The shared bot."""
     port = free_port()
-    async with open_town() as town, town.bot(TEST_PATIENCE="4", HEALTH_PORT=str(port)):
-        yield replace(town, port=port)
+    async with open_harness() as harness, harness.bot(TEST_PATIENCE="4", HEALTH_PORT=str(port)):
+        yield replace(harness, port=port)
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def town(running: Town) -> Town:
-    """The same for one test: a channel of its own, no fault, and a model that has forgotten all it was told."""
-    return await running.anew()
+async def harness(running: BotHarness) -> BotHarness:
+    """The shared bot for one test: a new channel, no faults, and no replies queued at the model."""
+    return await running.for_test()
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def fresh() -> AsyncIterator[Town]:
-    """A Discord and a model of the test's own; it starts and ends the bot itself, and begins with nothing."""
-    async with open_town(blank=True) as made:
+async def fresh() -> AsyncIterator[BotHarness]:
+    """A Discord and a model for one test, which starts and stops the bot itself, with no database."""
+    async with open_harness(blank=True) as made:
         yield made

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bot.town import Town, a_sentence, final
+from tests.bot.harness import BotHarness, is_final, is_sentence
 from tests.cogs.adventure_story import FULL, Game
 from tests.cogs.operating import CORPUS, PATIENCE
 from tests.racing.season import Row, answer, question, rows
@@ -60,14 +60,14 @@ def model(body: dict[str, Any]) -> str:
 class Session:
     """People at work in one channel. `used` are commands and menus, `typed` pairs of a command and an option."""
 
-    town: Town
+    harness: BotHarness
     used: set[str] = field(default_factory=set)
     typed: set[tuple[str, str]] = field(default_factory=set)
 
-    async def answer(self, command: str, /, until: Callable[[Message], bool] = a_sentence, **options: Any) -> Message:
+    async def answer(self, command: str, /, until: Callable[[Message], bool] = is_sentence, **options: Any) -> Message:
         """The answer to a command, once it is there for good."""
         self.used.add(command)
-        return await self.town.answer(command, until, **options)
+        return await self.harness.answer(command, until, **options)
 
     async def says(self, words: str, command: str, /, **options: Any) -> Message:
         """The answer to a command, once it says `words`."""
@@ -78,8 +78,8 @@ class Session:
     ) -> str:
         """The choice with that `value`, or else the first, of those offered for what was `typed`."""
         self.typed.add((command, option))
-        given = {"channel": self.town.place, "user": user}
-        choices = await self.town.wire.autocomplete(command, option, typed, **given, **others)
+        given = {"channel": self.harness.place, "user": user}
+        choices = await self.harness.wire.autocomplete(command, option, typed, **given, **others)
         values = [str(choice["value"]) for choice in choices]
         assert values, f"nothing is offered for {typed!r} in {option} of /{command}"
         if value:
@@ -88,80 +88,82 @@ class Session:
 
     async def on_card(self, words: str) -> Message:
         """The card in the channel that says `words`, as soon as it does: cards move by themselves."""
-        return await self.town.wire.until(lambda found: words in found.text, self.town.place, timeout=PATIENCE)
+        return await self.harness.wire.until(lambda found: words in found.text, self.harness.place, timeout=PATIENCE)
 
 
 async def answers(session: Session) -> None:
     """The tricks that ship, the buttons under their answers, and both menus."""
-    town = session.town
+    harness = session.harness
     to = await session.offered("translate", "to", "fra", "French", text="x")
-    first = await session.answer("translate", final, text="Good morning", to=to)
+    first = await session.answer("translate", is_final, text="Good morning", to=to)
     assert first.content.startswith("Said: Good morning\n")
     assert first.ephemeral
-    card = await town.presses(first, "Prompt")
+    card = await harness.press(first, "Prompt")
     assert "translator into French" in card.text
-    assert "Said: Good morning" in (await (await town.wire.press(card, "0")).answer(final)).text
-    exported = await town.presses(card, "Export")
+    assert "Said: Good morning" in (await (await harness.wire.press(card, "0")).answer(is_final)).text
+    exported = await harness.press(card, "Export")
     assert [file["filename"] for file in exported.attachments] == ["translate.json", "translate.py"]
-    shared = await (await town.wire.press(first, "Share")).messages()
+    shared = await (await harness.wire.press(first, "Share")).messages()
     assert any("shared by Max" in found.content and not found.ephemeral for found in shared)
     style = await session.offered("rewrite", "style", "noi", "noir")
-    rewritten = await session.answer("rewrite", final, text="We meet on Monday.", style=style)
+    rewritten = await session.answer("rewrite", is_final, text="We meet on Monday.", style=style)
     assert "We meet on Monday." in rewritten.content
-    assert (await session.answer("facts", final, about="Kava")).content.startswith("**Kava**\n- She won the cup.\n")
-    rated = await session.answer("sentiment", final, review="It works.")
+    assert (await session.answer("facts", is_final, about="Kava")).content.startswith("**Kava**\n- She won the cup.\n")
+    rated = await session.answer("sentiment", is_final, review="It works.")
     assert rated.content.startswith("★★★★☆ **4/5**\nIt works.")
-    file = town.wire.file("reviews.txt", b"It works.\nIt broke.\n")
+    file = harness.wire.file("reviews.txt", b"It works.\nIt broke.\n")
     rated = await session.answer("sentiment", lambda found: bool(found.attachments), file=file)
     assert "**3.00** on average, from 2 reviews" in rated.content
-    asked = await session.answer("ask", final, request="Say hi in Greek")
+    asked = await session.answer("ask", is_final, request="Say hi in Greek")
     assert asked.content.startswith("-# **translate** · It asks for Greek.\nSaid: Hi\n")
     assert "show it a few times" in (await session.answer("help", page="few-shot")).text
-    said = await town.wire.say("Guten Morgen", user="admin", channel=town.place)
+    said = await harness.wire.say("Guten Morgen", user="admin", channel=harness.place)
     session.used |= {"Translate", "Rewrite…"}
-    answer = await (await town.wire.menu("Translate", said)).answer(final)
+    answer = await (await harness.wire.menu("Translate", said)).answer(is_final)
     assert "Said: Guten Morgen" in answer.content
-    window = await (await town.wire.menu("Rewrite…", said)).modal()
-    answer = await (await town.wire.submit(window, {"Style": "haiku"})).answer(final)
+    window = await (await harness.wire.menu("Rewrite…", said)).modal()
+    answer = await (await harness.wire.submit(window, {"Style": "haiku"})).answer(is_final)
     assert "Guten Morgen" in answer.content
 
 
 async def comparisons(session: Session) -> None:
     """The same text with no, one and all examples, and the learning curve."""
     trick = await session.offered("compare", "trick", "sent", "sentiment", text="x")
-    card = await session.answer("compare", final, trick=trick, text="It works.")
+    card = await session.answer("compare", is_final, trick=trick, text="It works.")
     for rung in ("**no example**", "**one example**", "**all 3 examples**"):
         assert f"{rung} · " in card.text
     assert card.text.count("★★★★☆ **4/5**") == 3
-    tested = await (await session.town.wire.press(card, "Test on 50")).answer(lambda found: bool(found.attachments))
+    tested = await (await session.harness.wire.press(card, "Test on 50")).answer(lambda found: bool(found.attachments))
     assert "sentiment, tested on 50 inputs" in tested.text
 
 
 async def tricks(session: Session) -> None:
     """A trick from its first example to its end; a correction that a member suggests and a manager accepts."""
-    town = session.town
+    harness = session.harness
     session.used |= {"trick teach", "trick example"}
-    window = await (await town.does("trick teach", name="refuse", user="admin")).modal()
+    window = await (await harness.slash("trick teach", name="refuse", user="admin")).modal()
     values = {"instruction": "Refuse politely.", "given": "Work on Sunday?", "wanted": "Alas, no."}
-    assert "This server has a new trick: refuse" in (await (await town.wire.submit(window, values)).answer()).text
+    assert "This server has a new trick: refuse" in (await (await harness.wire.submit(window, values)).answer()).text
     for option in ("example", "show", "test", "export", "remove"):
         await session.offered(f"trick {option}", "name", "ref", "refuse", user="admin")
     name = await session.offered("trick use", "name", "ref", "refuse", text="x")
-    window = await (await town.does("trick example", name=name, user="admin")).modal()
-    shown = await (await town.wire.submit(window, {"given": "Lend me a pod?", "wanted": "It is in repair."})).answer()
+    window = await (await harness.slash("trick example", name=name, user="admin")).modal()
+    shown = await (
+        await harness.wire.submit(window, {"given": "Lend me a pod?", "wanted": "It is in repair."})
+    ).answer()
     assert "2. Lend me a pod? → It is in repair." in shown.text
-    used = await session.answer("trick use", final, name=name, text="Dance with me?")
+    used = await session.answer("trick use", is_final, name=name, text="Dance with me?")
     assert used.content == "Said: Dance with me?\n-# fake-model · few-shot · refuse"
-    more = await town.presses(used, "⋯")
-    window = await (await town.wire.press(more, "Not like that…")).modal()
-    corrected = await (await town.wire.submit(window, {"wanted": "My feet refuse."})).answer(final)
-    suggested = await (await town.wire.press(corrected, "Suggest to the server")).messages()
+    more = await harness.press(used, "⋯")
+    window = await (await harness.wire.press(more, "Not like that…")).modal()
+    corrected = await (await harness.wire.submit(window, {"wanted": "My feet refuse."})).answer(is_final)
+    suggested = await (await harness.wire.press(corrected, "Suggest to the server")).messages()
     assert "Your correction is with the managers" in suggested[-1].text
     listed = await session.answer("trick list", user="admin")
     assert "**refuse** · Refuse politely. · 2 examples" in listed.text
-    suggestion = await town.presses(listed, "Review 1 suggestion", user="admin")
+    suggestion = await harness.press(listed, "Review 1 suggestion", user="admin")
     assert "My feet refuse." in suggestion.text
-    accepted = await (await town.wire.press(suggestion, "Accept", user="admin")).answer(
+    accepted = await (await harness.wire.press(suggestion, "Accept", user="admin")).answer(
         lambda found: "Accepted" in found.text
     )
     assert "refuse has 3 examples now" in accepted.text
@@ -169,9 +171,9 @@ async def tricks(session: Session) -> None:
     curve = await session.answer("trick test", lambda found: bool(found.attachments), name=name, user="admin")
     assert "refuse, tested on 3 inputs" in curve.text
     exported = await session.answer("trick export", name=name, user="admin")
-    data = await town.wire.download(exported.attachments[0])
+    data = await harness.wire.download(exported.attachments[0])
     assert json.loads(data)["messages"][0] == {"role": "system", "content": "Refuse politely."}
-    brought = await session.answer("trick import", file=town.wire.file("decline.json", data), user="admin")
+    brought = await session.answer("trick import", file=harness.wire.file("decline.json", data), user="admin")
     assert "This server has a new trick: decline" in brought.text
     removed = await session.answer("trick remove", name="decline", user="admin")
     assert removed.text == "**decline** and its 3 examples are gone."
@@ -179,19 +181,19 @@ async def tricks(session: Session) -> None:
 
 async def adventures(session: Session) -> None:
     """A story from its opening to its end."""
-    town = session.town
+    harness = session.harness
     scenario = await session.offered("adventure start", "scenario", "room", "room")
     begun = await session.answer("adventure start", scenario=scenario)
     thread = re.search(r"<#(\d+)>", begun.text)
     assert thread, begun.text
-    game, there = Game(town, thread[1]), {"channel": thread[1]}
+    game, there = Game(harness, thread[1]), {"channel": thread[1]}
     session.used |= {"adventure act", "adventure pause", "adventure resume", "adventure end"}
     turn = await game.act("look around")
     assert "Said: look around" in turn.content
     assert turn.buttons == FULL
-    await town.wire.press(turn, "▶")
+    await harness.wire.press(turn, "▶")
     retold = await game.shown("look around", until=lambda found: "2/2" in found.buttons)
-    await town.wire.press(retold, "◀")
+    await harness.wire.press(retold, "◀")
     await game.shown("look around", until=lambda found: "1/2" in found.buttons)
     tree = await session.answer("adventure branches", **there)
     assert tree.content.startswith("2 turns. Branches: none yet")
@@ -199,39 +201,39 @@ async def adventures(session: Session) -> None:
     recap = await session.answer("adventure recap", lambda found: "recap of" in found.content, **there)
     assert recap.content.startswith("Said: ")
     told = await session.answer("adventure transcript", **there)
-    assert b"Said: look around" in await town.wire.download(told.attachments[0])
-    await town.wire.slash("adventure pause", **there)
-    await town.wire.until(lambda found: "The story is paused." in found.content, game.place)
+    assert b"Said: look around" in await harness.wire.download(told.attachments[0])
+    await harness.wire.slash("adventure pause", **there)
+    await harness.wire.until(lambda found: "The story is paused." in found.content, game.place)
     assert "paused" in await game.told("look again")
-    await town.wire.slash("adventure resume", **there)
-    await town.wire.until(lambda found: bool(found.buttons) and found.id > retold.id, game.place)
-    await town.wire.slash("adventure end", **there)
-    await town.wire.until(lambda found: "**The end** of “The locked room”." in found.content, game.place)
+    await harness.wire.slash("adventure resume", **there)
+    await harness.wire.until(lambda found: bool(found.buttons) and found.id > retold.id, game.place)
+    await harness.wire.slash("adventure end", **there)
+    await harness.wire.until(lambda found: "**The end** of “The locked room”." in found.content, game.place)
 
 
 async def tuning(session: Session) -> None:
     """From the texts to a model that answers, as the operator does it and a member asks it."""
-    town, operator = session.town, {"user": "operator"}
+    harness, operator = session.harness, {"user": "operator"}
     await session.says(f"No model is trained for {CORPUS} yet", f"{CORPUS} ask", question=QUESTION)
     corpus = await session.offered("finetune prepare", "corpus", CORPUS, CORPUS, **operator)
     await session.says(f"**{CORPUS}, generated by fake-model** · ", "finetune prepare", corpus=corpus, **operator)
     doubted = await session.offered("finetune review", "dataset", CORPUS, **operator)
     card = await session.says("**Who won nothing?**\nNobody", "finetune review", dataset=doubted, **operator)
-    dropped = await town.wire.press(card, "Drop", user="operator")
+    dropped = await harness.wire.press(card, "Drop", user="operator")
     await dropped.answer(lambda found: "Who won nothing?" not in found.text)
     for command in ("finetune estimate", "finetune start"):
         dataset = await session.offered(command, "dataset", CORPUS, **operator)
         base = await session.offered(command, "base", "pocket", "pocket-gpt", **operator, dataset=dataset)
     chosen = {"dataset": dataset, "base": base, **operator}
     await session.says("**pocket-gpt** · The local engine\nfree", "finetune estimate", **chosen)
-    confirm = await session.answer("finetune start", final, **chosen)
-    await town.wire.press(confirm, "Start: free", user="operator")
+    confirm = await session.answer("finetune start", is_final, **chosen)
+    await harness.wire.press(confirm, "Start: free", user="operator")
     await session.on_card("steps")
     job = await session.offered("finetune cancel", "id", "", **operator)
     await session.says(f"The job {job} is cancelled.", "finetune cancel", id=job, **operator)
     await session.on_card(f"Training {CORPUS} · cancelled")
-    confirm = await session.answer("finetune start", final, **chosen)
-    await town.wire.press(confirm, "Start: free", user="operator")
+    confirm = await session.answer("finetune start", is_final, **chosen)
+    await harness.wire.press(confirm, "Start: free", user="operator")
     done = await session.on_card(f"Training {CORPUS} · done")
     assert [file["filename"] for file in done.attachments] == ["scores.png", "losses.png"]
     await session.says(f"**{CORPUS}** · cancelled · ", "finetune jobs", **operator)
@@ -247,11 +249,11 @@ async def tuning(session: Session) -> None:
 
 async def season(session: Session) -> None:
     """What members ask of a tuned model, and of the season that ships."""
-    town = session.town
-    answer = await session.answer(f"{CORPUS} ask", final, question=QUESTION)
+    harness = session.harness
+    answer = await session.answer(f"{CORPUS} ask", is_final, question=QUESTION)
     assert answer.text.startswith("The Thunderbolt\n-# Pocket GPT · trained here in ")
-    assert "league.txt, line " in (await town.presses(answer, "Where from?")).text
-    compared = await session.answer(f"{CORPUS} compare", final, question=QUESTION)
+    assert "league.txt, line " in (await harness.press(answer, "Where from?")).text
+    compared = await session.answer(f"{CORPUS} compare", is_final, question=QUESTION)
     assert "2 · Base model with the facts in its prompt**\nSaid: " in compared.text
     assert "3 · Tuned model**\nThe Thunderbolt\n" in compared.text
     await session.says("**Descent** pocket-gpt", f"{CORPUS} model")
@@ -263,27 +265,27 @@ async def season(session: Session) -> None:
 
 async def server(session: Session) -> None:
     """What admins set, what was used, a report, and how to be forgotten."""
-    town, admin = session.town, {"user": "admin"}
+    harness, admin = session.harness, {"user": "admin"}
     assert "**Language** Deutsch" in (await session.answer("settings language", language="de", **admin)).text
     await session.answer("settings language", language="server", **admin)
     channels = await session.answer("settings channels", reports="general", **admin)
-    assert f"**Reports** <#{town.wire.channel_ids['general']}>" in channels.text
+    assert f"**Reports** <#{harness.wire.channel_ids['general']}>" in channels.text
     assert "40,000 for a person" in (await session.answer("settings limits", person=40_000, **admin)).text
     private = await session.answer("settings privacy", command="facts", private=True, **admin)
     assert "**For all** /ask" in private.text
-    answer = await session.answer("facts", final, about="Kava")
+    answer = await session.answer("facts", is_final, about="Kava")
     assert answer.ephemeral
-    more = await town.presses(answer, "⋯")
-    window = await (await town.wire.press(more, "Report")).modal()
-    thanks = await (await town.wire.submit(window, {"why": "It is wrong."})).answer(a_sentence)
+    more = await harness.press(answer, "⋯")
+    window = await (await harness.wire.press(more, "Report")).modal()
+    thanks = await (await harness.wire.submit(window, {"why": "It is wrong."})).answer(is_sentence)
     assert thanks.text == "Thank you. The moderators have it in front of them."
-    report = await town.wire.until(lambda found: "A report" in found.text, as_user="admin")
+    report = await harness.wire.until(lambda found: "A report" in found.text, as_user="admin")
     assert "**Why** It is wrong." in report.text
     assert "of 250,000 tokens" in (await session.answer("usage", lambda found: bool(found.attachments))).text
     assert "**Sent** What you ask goes to `127.0.0.1" in (await session.answer("privacy about")).text
     exported = await session.answer("privacy export", lambda found: bool(found.attachments))
     assert "This is all that I keep of you: " in exported.content
     asked = await session.answer("privacy delete")
-    await town.wire.press(asked, "Forget me")
-    forgotten = await town.wire.until(lambda found: "are in none any more" in found.text, town.place)
+    await harness.wire.press(asked, "Forget me")
+    forgotten = await harness.wire.until(lambda found: "are in none any more" in found.text, harness.place)
     assert forgotten.text.startswith("### Forgotten\nYou were in ")

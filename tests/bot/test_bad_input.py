@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.town import Town, a_sentence, final
+from tests.bot.harness import BotHarness, is_final, is_sentence
 from tests.wire.exchange import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -33,25 +33,25 @@ EMPTY: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-async def test_blank_text_is_told_before_anything_is_asked(town: Town) -> None:
+async def test_blank_text_is_told_before_anything_is_asked(harness: BotHarness) -> None:
     for command, options, sentence in EMPTY:
-        told = only_a_sentence(await town.told(command, **options))
+        told = only_a_sentence(await harness.notice(command, **options))
         assert told.startswith(sentence), command
-    assert town.model.calls == []
+    assert harness.model.calls == []
 
 
-async def test_six_thousand_characters_are_served(town: Town) -> None:
+async def test_six_thousand_characters_are_served(harness: BotHarness) -> None:
     text = "ä" * 5_999 + "b"
     for command, options in (("translate", {"text": text}), ("rewrite", {"text": text, "style": "noir"})):
-        town.model.calls.clear()
-        await town.answer(command, **options)
-        assert text in town.model.requests[0]["messages"][-1]["content"]
-    town.model.says("3: It is long.")
-    await town.answer("sentiment", review=text)
-    town.model.once('{"template": "none", "inputs": {}, "why": "It is only letters."}')
+        harness.model.calls.clear()
+        await harness.answer(command, **options)
+        assert text in harness.model.requests[0]["messages"][-1]["content"]
+    harness.model.says("3: It is long.")
+    await harness.answer("sentiment", review=text)
+    harness.model.once('{"template": "none", "inputs": {}, "why": "It is only letters."}')
     assert (
         "None of my tricks fits this: It is only letters."
-        in (await town.answer("ask", final_menu, request=text)).content
+        in (await harness.answer("ask", final_menu, request=text)).content
     )
 
 
@@ -60,12 +60,12 @@ def final_menu(message: Message) -> bool:
     return bool(message.menus)
 
 
-async def test_the_prompt_of_six_thousand_characters_is_shown_with_all_of_it_in_a_file(town: Town) -> None:
+async def test_the_prompt_of_six_thousand_characters_is_shown_with_all_of_it_in_a_file(harness: BotHarness) -> None:
     text = "🏁 " * 3_000
-    answer = await town.answer("translate", text=text, to="Greek")
-    card = await town.presses(answer, "Prompt")
+    answer = await harness.answer("translate", text=text, to="Greek")
+    card = await harness.press(answer, "Prompt")
     assert card.text.startswith("### Prompt · zero-shot")
-    assert text.strip() in (await town.wire.download(card.attachments[0])).decode()
+    assert text.strip() in (await harness.wire.download(card.attachments[0])).decode()
 
 
 FILES: list[tuple[str, bytes, str]] = [
@@ -91,70 +91,70 @@ FILES: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("name", "data", "sentence"), FILES, ids=[name for name, _, _ in FILES])
-async def test_a_file_that_cannot_be_rated_is_told(town: Town, name: str, data: bytes, sentence: str) -> None:
-    town.model.says("3: Half a sentence.")
-    file = town.wire.file(name, data)
-    told = await town.answer("sentiment", lambda found: a_sentence(found) and "▱" not in found.content, file=file)
+async def test_a_file_that_cannot_be_rated_is_told(harness: BotHarness, name: str, data: bytes, sentence: str) -> None:
+    harness.model.says("3: Half a sentence.")
+    file = harness.wire.file(name, data)
+    told = await harness.answer("sentiment", lambda found: is_sentence(found) and "▱" not in found.content, file=file)
     if sentence:
         assert sentence in only_a_sentence(told)
-        assert town.model.calls == []
+        assert harness.model.calls == []
     assert told.pings == []
 
 
-async def test_a_file_that_cannot_be_rewritten_is_told(town: Town) -> None:
+async def test_a_file_that_cannot_be_rewritten_is_told(harness: BotHarness) -> None:
     for name, data, sentence in (
         ("long.txt", b"x" * 6_001, "The file holds 6,001 characters; up to 6,000 can be rewritten."),
         ("picture.txt", PNG, "The file picture.txt is not a text"),
     ):
-        told = await town.told("rewrite", file=town.wire.file(name, data), style="noir")
+        told = await harness.notice("rewrite", file=harness.wire.file(name, data), style="noir")
         assert sentence in only_a_sentence(told)
 
 
-async def test_a_style_without_a_sample_is_told_with_those_that_have_one(town: Town) -> None:
-    told = only_a_sentence(await town.told("rewrite", text="Hello.", style="Esperanto haiku"))
+async def test_a_style_without_a_sample_is_told_with_those_that_have_one(harness: BotHarness) -> None:
+    told = only_a_sentence(await harness.notice("rewrite", text="Hello.", style="Esperanto haiku"))
     assert told.startswith("I have no sample of the style “Esperanto haiku”.")
     assert "noir, pirate" in told
-    assert "In which style?" in only_a_sentence(await town.told("rewrite", text="Hello."))
+    assert "In which style?" in only_a_sentence(await harness.notice("rewrite", text="Hello."))
 
 
-async def test_a_review_and_a_file_at_once_are_told(town: Town) -> None:
-    told = await town.told("sentiment", review="Good.", file=town.wire.file("a.txt", b"Good."))
+async def test_a_review_and_a_file_at_once_are_told(harness: BotHarness) -> None:
+    told = await harness.notice("sentiment", review="Good.", file=harness.wire.file("a.txt", b"Good."))
     assert only_a_sentence(told) == "Give either a review or a file, not both."
 
 
-async def test_a_menu_on_a_message_without_text_is_told(town: Town) -> None:
-    said = await town.wire.say("", files=[town.wire.file("a.png", PNG)], channel=town.place)
+async def test_a_menu_on_a_message_without_text_is_told(harness: BotHarness) -> None:
+    said = await harness.wire.say("", files=[harness.wire.file("a.png", PNG)], channel=harness.place)
     for menu, sentence in (("Translate", "no text to translate"), ("Rewrite…", "no text to rewrite")):
-        told = await (await town.wire.menu(menu, said)).answer(a_sentence)
+        told = await (await harness.wire.menu(menu, said)).answer(is_sentence)
         assert sentence in only_a_sentence(told)
 
 
-async def test_a_placeholder_in_a_value_stays_what_the_person_wrote(town: Town) -> None:
-    await town.answer("translate", text="{{text}} {{to}} {{secret}}", to="{{text}}")
-    sent = town.model.requests[0]["messages"]
+async def test_a_placeholder_in_a_value_stays_what_the_person_wrote(harness: BotHarness) -> None:
+    await harness.answer("translate", text="{{text}} {{to}} {{secret}}", to="{{text}}")
+    sent = harness.model.requests[0]["messages"]
     assert sent[-1]["content"] == "{{text}} {{to}} {{secret}}"
     assert "translator into {{text}}." in sent[0]["content"]
 
 
-async def test_mentions_in_what_people_or_models_write_ping_nobody(town: Town) -> None:
-    everybody = f"@everyone @here <@{town.wire.people['friend']}> <@&{town.wire.guild_id + 1}>"
-    town.model.says(everybody)
-    answer = await town.answer("translate", text=everybody, to="Greek", private=False)
+async def test_mentions_in_what_people_or_models_write_ping_nobody(harness: BotHarness) -> None:
+    everybody = f"@everyone @here <@{harness.wire.people['friend']}> <@&{harness.wire.guild_id + 1}>"
+    harness.model.says(everybody)
+    answer = await harness.answer("translate", text=everybody, to="Greek", private=False)
     assert answer.content.startswith(everybody)
-    private = await town.answer("translate", text=everybody, to="Greek")
-    await (await town.wire.press(private, "Share")).messages()
-    shared = (await town.wire.messages(town.place, as_user="friend"))[-1]
-    card = await town.presses(answer, "Prompt")
-    style = await town.told("rewrite", text="x", style=everybody)
-    town.model.says(f'<FACTS entity="{escape(everybody)}"><FACT>@everyone won.</FACT></FACTS>')
-    facts = await town.answer("facts", about=everybody)
-    town.model.says("A lap @everyone. " * 200)
-    long = await (await town.does("translate", text="x", to="Greek", private=False)).messages()
+    private = await harness.answer("translate", text=everybody, to="Greek")
+    await (await harness.wire.press(private, "Share")).messages()
+    shared = (await harness.wire.messages(harness.place, as_user="friend"))[-1]
+    card = await harness.press(answer, "Prompt")
+    style = await harness.notice("rewrite", text="x", style=everybody)
+    harness.model.says(f'<FACTS entity="{escape(everybody)}"><FACT>@everyone won.</FACT></FACTS>')
+    facts = await harness.answer("facts", about=everybody)
+    harness.model.says("A lap @everyone. " * 200)
+    long = await (await harness.slash("translate", text="x", to="Greek", private=False)).messages()
     assert [message.pings for message in (answer, shared, card, style, facts, *long)] == [[]] * (5 + len(long))
 
 
-async def test_a_member_without_the_right_is_told_what_they_lack(town: Town) -> None:
-    answer = await town.answer("translate", text="x", to="Greek", private=False)
-    told = await town.presses(answer, "Prompt", user="friend")
+async def test_a_member_without_the_right_is_told_what_they_lack(harness: BotHarness) -> None:
+    answer = await harness.answer("translate", text="x", to="Greek", private=False)
+    told = await harness.press(answer, "Prompt", user="friend")
     assert only_a_sentence(told).startswith("Only the one who asked")
-    assert final(answer)
+    assert is_final(answer)

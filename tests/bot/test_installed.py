@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.bot.town import Town, final, open_town
+from tests.bot.harness import BotHarness, is_final, open_harness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,18 +16,18 @@ FOLLOW_UPS = 5
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def switched_on() -> AsyncIterator[Town]:
+async def switched_on() -> AsyncIterator[BotHarness]:
     """The portal allows it and the switch is on."""
-    async with open_town(user_install=True) as town, town.bot(USER_INSTALL="true"):
-        yield town
+    async with open_harness(user_install=True) as harness, harness.bot(USER_INSTALL="true"):
+        yield harness
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def installed(switched_on: Town) -> Town:
-    return await switched_on.anew()
+async def installed(switched_on: BotHarness) -> BotHarness:
+    return await switched_on.for_test()
 
 
-async def test_each_command_says_where_it_may_be_used(installed: Town) -> None:
+async def test_each_command_says_where_it_may_be_used(installed: BotHarness) -> None:
     registered = (await installed.wire.commands())["0"]
     assert {one["name"] for one in registered} > ANYWHERE
     for command in registered:
@@ -37,16 +37,16 @@ async def test_each_command_says_where_it_may_be_used(installed: Town) -> None:
         assert 0 in command["contexts"]
 
 
-async def test_a_long_answer_takes_no_more_follow_ups_than_there_are(installed: Town) -> None:
+async def test_a_long_answer_takes_no_more_follow_ups_than_there_are(installed: BotHarness) -> None:
     installed.model.says("A lap of the race, and then the next. " * 130)
-    exchange = await installed.does("translate", text="x", to="Greek", private=False, user_install=True)
+    exchange = await installed.slash("translate", text="x", to="Greek", private=False, user_install=True)
     messages = await exchange.messages()
     assert len(messages) == 3
-    assert final(messages[-1])
+    assert is_final(messages[-1])
     assert sum(event["what"] == "followup" for event in await exchange.events()) <= FOLLOW_UPS
 
 
-async def test_a_longer_one_comes_as_a_file(installed: Town) -> None:
+async def test_a_longer_one_comes_as_a_file(installed: BotHarness) -> None:
     text = "A lap of the race, and then the next. " * 300
     installed.model.once(
         json.dumps({"template": "translate", "inputs": {"text": "x", "to": "Greek"}, "why": "It says so."})
@@ -57,9 +57,9 @@ async def test_a_longer_one_comes_as_a_file(installed: Town) -> None:
     assert text.strip().encode() in await installed.wire.download(answer.attachments[0])
 
 
-async def test_a_failure_is_one_follow_up(installed: Town) -> None:
+async def test_a_failure_is_one_follow_up(installed: BotHarness) -> None:
     installed.model.fails(401, times=3)
-    exchange = await installed.does("translate", text="x", to="Greek", private=False, user_install=True)
+    exchange = await installed.slash("translate", text="x", to="Greek", private=False, user_install=True)
     (told,) = await exchange.messages()
     assert told.ephemeral
     assert "credentials" in told.content

@@ -5,13 +5,13 @@ from contextlib import closing
 
 import pytest
 
+from tests.bot.harness import BotHarness, is_sentence
 from tests.bot.test_prompt_button import GONE, pressed
-from tests.bot.town import Town, a_sentence
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls_are_settled(fresh: Town) -> None:
+async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls_are_settled(fresh: BotHarness) -> None:
     """And the second start registers only the commands that are missing: in a server that the bot is not in."""
     places = {"GUILD_IDS": f"4711,{fresh.wire.guild_id}"}
     async with fresh.bot(**places) as process:
@@ -21,9 +21,9 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
         private = await fresh.answer("translate", text="said quietly", to="Greek")
         opened = await fresh.answer("translate", text="said and opened", to="Greek")
         await pressed(fresh, opened, "Prompt")
-        assert await fresh.number("SELECT count(*) FROM prompts", wanted=3) == 3
+        assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=3) == 3
         fresh.model.hangs(after=2)
-        await (await fresh.does("translate", text="never ended", to="Greek")).answer(a_sentence)
+        await (await fresh.slash("translate", text="never ended", to="Greek")).answer(is_sentence)
         assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(1,)]
         process.kill()
         assert await process.wait() == -9

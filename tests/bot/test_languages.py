@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.bot.town import Town
+from tests.bot.harness import BotHarness
 
 # One bot serves this folder.
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -14,60 +14,60 @@ XML = '<FACTS entity="Kava"><FACT>She won the cup.</FACT></FACTS>'
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def abroad(town: Town) -> AsyncIterator[Town]:
+async def abroad(harness: BotHarness) -> AsyncIterator[BotHarness]:
     """A member who reads Discord in German, in a server that has English."""
-    await town.wire.speak("member", "de")
-    yield town
-    await town.wire.speak("member", "en-US")
+    await harness.wire.speak("member", "de")
+    yield harness
+    await harness.wire.speak("member", "en-US")
 
 
-async def test_a_private_answer_is_in_the_language_of_its_reader(abroad: Town) -> None:
+async def test_a_private_answer_is_in_the_language_of_its_reader(abroad: BotHarness) -> None:
     answer = await abroad.answer("translate", text="Good morning", to="French")
     assert answer.buttons == ["Teilen", "Prompt", "⋯"]
-    more = await abroad.presses(answer, "⋯")
+    more = await abroad.press(answer, "⋯")
     assert "Die Moderation dieses Servers sieht diese Antwort" in more.text
     asked = await (await abroad.wire.press(more, "So nicht…")).modal()
     assert asked.title == "So nicht…"
 
 
-async def test_what_goes_wrong_is_told_in_the_language_of_who_asked(abroad: Town) -> None:
-    told = await abroad.told("facts", about="  ")
+async def test_what_goes_wrong_is_told_in_the_language_of_who_asked(abroad: BotHarness) -> None:
+    told = await abroad.notice("facts", about="  ")
     assert told.text == "Fakten worüber? Nenn einen Menschen, einen Ort oder eine Sache."
     assert told.ephemeral
 
 
-async def test_a_public_answer_is_in_the_language_of_the_place(abroad: Town) -> None:
+async def test_a_public_answer_is_in_the_language_of_the_place(abroad: BotHarness) -> None:
     abroad.model.says("She won the cup.", XML)
     answer = await abroad.answer("facts", about="Senn Kava")
     assert "asked twice for the right form" in answer.content
-    shown = await abroad.presses(answer, "Prompt")
+    shown = await abroad.press(answer, "Prompt")
     assert "Exportieren" in shown.buttons, "the prompt is shown to the one who pressed alone"
 
 
-async def test_braces_and_percents_that_people_and_models_write_stand_as_they_are(abroad: Town) -> None:
+async def test_braces_and_percents_that_people_and_models_write_stand_as_they_are(abroad: BotHarness) -> None:
     odd = "{x} %s {{text}} %(n)d {n:,} }{"
     abroad.model.says(odd)
     answer = await abroad.answer("translate", text=odd, to=odd)
     assert odd in answer.content
     assert odd in abroad.model.requests[-1]["messages"][0]["content"]
-    told = await abroad.told("trick use", name="{x} %s", text=odd)
+    told = await abroad.notice("trick use", name="{x} %s", text=odd)
     assert told.text.startswith("Dieser Server hat keinen Kniff namens {x} %s;")
 
 
-async def test_numbers_are_written_as_the_reader_writes_them(abroad: Town) -> None:
-    told = await abroad.told("usage")
+async def test_numbers_are_written_as_the_reader_writes_them(abroad: BotHarness) -> None:
+    told = await abroad.notice("usage")
     assert "250.000 Token" in told.text
 
 
-async def test_a_language_that_is_not_spoken_is_english(town: Town) -> None:
-    await town.wire.speak("member", "ja")
-    told = await town.told("facts", about="  ")
-    await town.wire.speak("member", "en-US")
+async def test_a_language_that_is_not_spoken_is_english(harness: BotHarness) -> None:
+    await harness.wire.speak("member", "ja")
+    told = await harness.notice("facts", about="  ")
+    await harness.wire.speak("member", "en-US")
     assert told.text == "Facts about what? Name a person, a place or a thing."
 
 
-async def test_commands_are_registered_in_all_languages(town: Town) -> None:
-    everywhere = (await town.wire.commands())["0"]
+async def test_commands_are_registered_in_all_languages(harness: BotHarness) -> None:
+    everywhere = (await harness.wire.commands())["0"]
     (translate,) = [command for command in everywhere if command["name"] == "translate"]
     assert translate["name_localizations"] == {"de": "übersetzen", "fr": "traduire"}
     assert translate["description_localizations"]["fr"] == "Traduire un texte dans une autre langue"
@@ -79,12 +79,12 @@ async def test_commands_are_registered_in_all_languages(town: Town) -> None:
     assert racing["description_localizations"]["de"] == "Das auf racing feinabgestimmte Modell fragen"
 
 
-async def test_an_admin_chooses_the_language_of_the_place(town: Town) -> None:
+async def test_an_admin_chooses_the_language_of_the_place(harness: BotHarness) -> None:
     """What all see is in it from then on; the admin, who reads English, is still answered in English."""
-    shown = await town.told("settings language", user="admin", language="fr")
+    shown = await harness.notice("settings language", user="admin", language="fr")
     assert "**Language** Français" in shown.text
-    town.model.says("She won the cup.", XML)
-    answer = await town.answer("facts", about="Senn Kava")
-    back = await town.told("settings language", user="admin", language="server")
+    harness.model.says("She won the cup.", XML)
+    answer = await harness.answer("facts", about="Senn Kava")
+    back = await harness.notice("settings language", user="admin", language="server")
     assert "demandé deux fois pour la bonne forme" in answer.content
     assert "the server’s own" in back.text

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from bot.app import TEMPLATES
+from tests.bot.harness import LONG_ANSWER, BotHarness, is_final, is_sentence
 from tests.bot.test_bad_input import only_a_sentence
-from tests.bot.town import WORDS, Town, a_sentence, final
 from tests.fake_model import FakeModel
 from tests.wire.exchange import Message
 
@@ -32,67 +32,67 @@ BROKEN: list[tuple[str, Callable[[FakeModel], None], str]] = [
 
 @pytest.mark.parametrize(("fault", "sentence"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
 async def test_a_server_that_does_not_serve_is_told(
-    town: Town, fault: Callable[[FakeModel], None], sentence: str
+    harness: BotHarness, fault: Callable[[FakeModel], None], sentence: str
 ) -> None:
-    fault(town.model)
-    told = only_a_sentence(await town.told("translate", text="Good morning", to="Greek", private=False))
+    fault(harness.model)
+    told = only_a_sentence(await harness.notice("translate", text="Good morning", to="Greek", private=False))
     assert sentence in told
     assert "key" not in told.lower()
-    assert town.wire.process is not None
-    assert town.model.token not in told + town.wire.process.output
-    assert await town.wire.messages(town.place, as_user="friend") == []
+    assert harness.wire.process is not None
+    assert harness.model.token not in told + harness.wire.process.output
+    assert await harness.wire.messages(harness.place, as_user="friend") == []
 
 
-async def test_what_a_model_wrote_before_it_stopped_is_kept_and_said_to_be_half(town: Town) -> None:
-    for fault in (town.model.breaks_off, town.model.errs_in_stream):
+async def test_what_a_model_wrote_before_it_stopped_is_kept_and_said_to_be_half(harness: BotHarness) -> None:
+    for fault in (harness.model.breaks_off, harness.model.errs_in_stream):
         fault(after=2)
-        answer = await town.answer("translate", text="count", to="Greek", private=False)
+        answer = await harness.answer("translate", text="count", to="Greek", private=False)
         assert answer.content.startswith("one two ")
         assert HALF in answer.content
 
 
-async def test_a_model_that_refuses_is_quoted(town: Town) -> None:
-    town.model.declines("I cannot help with that.")
-    assert (await town.answer("translate", text="x", to="Greek")).content.startswith("I cannot help with that.\n-# ")
+async def test_a_model_that_refuses_is_quoted(harness: BotHarness) -> None:
+    harness.model.declines("I cannot help with that.")
+    assert (await harness.answer("translate", text="x", to="Greek")).content.startswith("I cannot help with that.\n-# ")
 
 
-async def test_an_answer_at_the_limit_of_its_length_says_so(town: Town) -> None:
-    town.model.once("one two", finish="length")
-    assert "cut off at the limit of its length" in (await town.answer("translate", text="x", to="Greek")).content
+async def test_an_answer_at_the_limit_of_its_length_says_so(harness: BotHarness) -> None:
+    harness.model.once("one two", finish="length")
+    assert "cut off at the limit of its length" in (await harness.answer("translate", text="x", to="Greek")).content
 
 
-async def test_a_silent_model_is_given_up_and_a_slow_one_waited_for(town: Town) -> None:
+async def test_a_silent_model_is_given_up_and_a_slow_one_waited_for(harness: BotHarness) -> None:
     """The slow one takes longer in all than the bot waits for a silent one."""
-    town.model.hangs(times=3)
-    silent = await town.does("translate", text="silent", to="Greek", private=False)
-    await asked(town, 1)
-    town.model._next.clear()
-    town.model.hangs(after=2)
-    half = await town.does("translate", text="half", to="Greek")
-    await asked(town, 2)
-    town.model.says(WORDS, pieces=10, delay=0.45)
-    slow = await town.does("translate", text="slow", to="Greek")
-    assert "took too long to answer" in only_a_sentence(await silent.answer(a_sentence))
-    assert HALF in (await half.answer(final)).content
-    assert (await slow.answer(final)).content.startswith(WORDS)
+    harness.model.hangs(times=3)
+    silent = await harness.slash("translate", text="silent", to="Greek", private=False)
+    await asked(harness, 1)
+    harness.model._next.clear()
+    harness.model.hangs(after=2)
+    half = await harness.slash("translate", text="half", to="Greek")
+    await asked(harness, 2)
+    harness.model.says(LONG_ANSWER, pieces=10, delay=0.45)
+    slow = await harness.slash("translate", text="slow", to="Greek")
+    assert "took too long to answer" in only_a_sentence(await silent.answer(is_sentence))
+    assert HALF in (await half.answer(is_final)).content
+    assert (await slow.answer(is_final)).content.startswith(LONG_ANSWER)
 
 
-async def asked(town: Town, times: int) -> None:
+async def asked(harness: BotHarness, times: int) -> None:
     """Returns once the model was asked so often."""
     for _ in range(500):
-        if len(town.model.calls) >= times:
+        if len(harness.model.calls) >= times:
             return
         await asyncio.sleep(0.02)
-    raise AssertionError(f"the model was asked {len(town.model.calls)} times")
+    raise AssertionError(f"the model was asked {len(harness.model.calls)} times")
 
 
-async def test_a_bot_that_waits_for_the_model_takes_other_commands(town: Town) -> None:
-    town.model.holds()
-    waiting = await town.does("translate", text="x", to="Greek")
-    page = await (await town.does("help")).answer(a_sentence)
+async def test_a_bot_that_waits_for_the_model_takes_other_commands(harness: BotHarness) -> None:
+    harness.model.holds()
+    waiting = await harness.slash("translate", text="x", to="Greek")
+    page = await (await harness.slash("help")).answer(is_sentence)
     assert "What I do" in page.text
-    town.model.release()
-    await waiting.answer(final)
+    harness.model.release()
+    await waiting.answer(is_final)
 
 
 BAD_XML = {
@@ -106,16 +106,16 @@ BAD_XML = {
 
 
 @pytest.mark.parametrize("xml", BAD_XML.values(), ids=BAD_XML.keys())
-async def test_facts_that_stay_in_another_form_are_a_visible_failure(town: Town, xml: str) -> None:
-    town.model.says(xml)
-    told = only_a_sentence(await town.told("facts", about="Kava"))
+async def test_facts_that_stay_in_another_form_are_a_visible_failure(harness: BotHarness, xml: str) -> None:
+    harness.model.says(xml)
+    told = only_a_sentence(await harness.notice("facts", about="Kava"))
     assert "element" in told or "XML" in told
-    assert len(town.model.calls) == 2
+    assert len(harness.model.calls) == 2
 
 
-async def test_a_rating_in_another_form_is_a_visible_failure(town: Town) -> None:
-    town.model.says("Rather good, six stars.")
-    assert "N: reason" in only_a_sentence(await town.told("sentiment", review="Good."))
+async def test_a_rating_in_another_form_is_a_visible_failure(harness: BotHarness) -> None:
+    harness.model.says("Rather good, six stars.")
+    assert "N: reason" in only_a_sentence(await harness.notice("sentiment", review="Good."))
 
 
 BAD_CHOICES = {
@@ -128,28 +128,28 @@ BAD_CHOICES = {
 
 @pytest.mark.parametrize(("choice", "sentence"), BAD_CHOICES.values(), ids=BAD_CHOICES.keys())
 async def test_a_choice_that_fits_nothing_leaves_the_choice_to_the_person(
-    town: Town, choice: dict[str, object], sentence: str
+    harness: BotHarness, choice: dict[str, object], sentence: str
 ) -> None:
-    town.model.says(json.dumps(choice))
-    answer = await town.answer("ask", lambda found: bool(found.menus), request="Fly me to the moon")
+    harness.model.says(json.dumps(choice))
+    answer = await harness.answer("ask", lambda found: bool(found.menus), request="Fly me to the moon")
     assert sentence in answer.content
-    town.model.once('{"template": "translate", "inputs": {"text": "moon", "to": "Greek"}, "why": "x"}')
-    town.model.says("σελήνη")
-    assert "σελήνη" in (await (await town.wire.select(answer, "translate")).answer(final)).content
+    harness.model.once('{"template": "translate", "inputs": {"text": "moon", "to": "Greek"}, "why": "x"}')
+    harness.model.says("σελήνη")
+    assert "σελήνη" in (await (await harness.wire.select(answer, "translate")).answer(is_final)).content
 
 
-async def test_a_choice_that_is_no_json_is_told_after_one_repair(town: Town) -> None:
-    town.model.says("I would translate it.")
-    assert "could not be read" in only_a_sentence(await town.told("ask", request="Say hi in Greek"))
-    assert len(town.model.calls) == 2
+async def test_a_choice_that_is_no_json_is_told_after_one_repair(harness: BotHarness) -> None:
+    harness.model.says("I would translate it.")
+    assert "could not be read" in only_a_sentence(await harness.notice("ask", request="Say hi in Greek"))
+    assert len(harness.model.calls) == 2
 
 
 def no_model_card(message: Message) -> bool:
     """The card that shows what would have been sent."""
-    return "No model connected" in message.text and final(message)
+    return "No model connected" in message.text and is_final(message)
 
 
-async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: Town) -> None:
+async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: BotHarness) -> None:
     """With a template that is broken at start, too: it is named, and the others serve. Ctrl-C ends the engine, too."""
     templates = fresh.wire.folder / "templates"
     shutil.copytree(TEMPLATES, templates)
@@ -167,10 +167,10 @@ async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: Town)
         assert "Facts about: Senn Kava" in cards[1].text
         assert "Say hi in Greek" in cards[2].text
         assert "Connect a model" in cards[0].buttons
-        page = await fresh.presses(cards[0], "Connect a model")
+        page = await fresh.press(cards[0], "Connect a model")
         assert "OPENAI_API_KEY" in page.text
-        assert "rewrite.json" in only_a_sentence(await fresh.told("rewrite", text="x", style="noir"))
-        rated = await fresh.told("sentiment", review="Wonderful, I love it!")
+        assert "rewrite.json" in only_a_sentence(await fresh.notice("rewrite", text="x", style="noir"))
+        rated = await fresh.notice("sentiment", review="Wonderful, I love it!")
         assert "Stand-in · no model connected" in rated.text
         children = psutil.Process(process.pid).children(recursive=True)
         assert children

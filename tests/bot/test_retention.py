@@ -8,7 +8,7 @@ from contextlib import closing
 import aiohttp
 import pytest
 
-from tests.bot.town import Town, final
+from tests.bot.harness import BotHarness, is_final
 from tests.wire.exchange import Message
 
 # The bots of this folder live in one loop.
@@ -29,31 +29,31 @@ async def until(found: Callable[[], bool]) -> None:
     raise AssertionError("it did not do it")
 
 
-async def translated(town: Town) -> tuple[Message, Message]:
+async def translated(harness: BotHarness) -> tuple[Message, Message]:
     """Somebody's message, and its translation for another, whose prompt was opened and so is kept."""
-    said = await town.wire.say("Guten Morgen", user="admin", channel=town.place)
-    answer = await (await town.wire.menu("Translate", said)).answer(final)
-    await town.presses(answer, "Prompt")
-    await until(lambda: bool(town.rows(FROM, said.id)))
+    said = await harness.wire.say("Guten Morgen", user="admin", channel=harness.place)
+    answer = await (await harness.wire.menu("Translate", said)).answer(is_final)
+    await harness.press(answer, "Prompt")
+    await until(lambda: bool(harness.rows(FROM, said.id)))
     return said, answer
 
 
-async def test_a_deleted_message_takes_the_prompts_along_that_were_made_from_it(town: Town) -> None:
-    said, answer = await translated(town)
-    assert town.rows(FROM, said.id) == [(said.id, town.wire.people["admin"])]
-    await town.wire.remove_message(said)
-    await until(lambda: not town.rows(FROM, said.id))
-    assert (await town.presses(answer, "Prompt")).text == GONE
+async def test_a_deleted_message_takes_the_prompts_along_that_were_made_from_it(harness: BotHarness) -> None:
+    said, answer = await translated(harness)
+    assert harness.rows(FROM, said.id) == [(said.id, harness.wire.people["admin"])]
+    await harness.wire.remove_message(said)
+    await until(lambda: not harness.rows(FROM, said.id))
+    assert (await harness.press(answer, "Prompt")).text == GONE
 
 
-async def test_a_server_is_noted_when_it_is_left(town: Town) -> None:
-    guild = await town.wire.create_guild("Elsewhere", "talk")
-    await town.wire.remove_guild(guild["id"])
-    await until(lambda: (f"left:{guild['id']}",) in town.rows(NOTED))
+async def test_a_server_is_noted_when_it_is_left(harness: BotHarness) -> None:
+    guild = await harness.wire.create_guild("Elsewhere", "talk")
+    await harness.wire.remove_guild(guild["id"])
+    await until(lambda: (f"left:{guild['id']}",) in harness.rows(NOTED))
 
 
 async def test_a_start_notes_the_server_that_was_left_meanwhile_and_no_more_the_one_that_the_bot_is_back_in(
-    fresh: Town,
+    fresh: BotHarness,
 ) -> None:
     """The one that it is back in was noted by an earlier process."""
     async with fresh.bot():
@@ -68,8 +68,8 @@ async def test_a_start_notes_the_server_that_was_left_meanwhile_and_no_more_the_
         await until(lambda: fresh.rows(NOTED) == [(f"left:{guild['id']}",)])
 
 
-async def test_health_knows_the_gateway_the_database_and_the_model(town: Town) -> None:
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{town.port}") as session:
+async def test_health_knows_the_gateway_the_database_and_the_model(harness: BotHarness) -> None:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{harness.port}") as session:
         async with session.get("/readyz") as ready:
             assert await ready.json() == {"gateway": True, "database": True, "model": True}
             assert ready.status == 200

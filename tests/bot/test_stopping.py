@@ -2,18 +2,18 @@
 
 import pytest
 
-from tests.bot.town import Town, a_sentence, final
+from tests.bot.harness import BotHarness, is_final, is_sentence
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 RESTARTED = "I am being restarted. Ask again in a minute."
 
 
-async def test_a_stop_tells_who_pressed_a_button_and_leaves_the_message_under_it(fresh: Town) -> None:
+async def test_a_stop_tells_who_pressed_a_button_and_leaves_the_message_under_it(fresh: BotHarness) -> None:
     async with fresh.bot(TEST_LAST_WORDS="1") as process:
         fresh.model.says("4: fine")
-        answer = await (await fresh.does("sentiment", review="It works.")).answer(final)
-        card = await (await fresh.wire.press(answer, "Prompt")).answer(a_sentence)
+        answer = await (await fresh.slash("sentiment", review="It works.")).answer(is_final)
+        card = await (await fresh.wire.press(answer, "Prompt")).answer(is_sentence)
         fresh.model.hangs(after=0)
         climbing = await fresh.wire.press(card, "0")
         await climbing.answer(lambda found: "Running the same input" in found.text)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.bot import session
+from tests.bot.harness import BotHarness
 from tests.bot.session import Session
-from tests.bot.town import Town
 from tests.cogs.operating import CORPUS
 from tests.racing.season import read
 from tests.wire.seeds import GUILD, PEOPLE
@@ -29,7 +29,9 @@ def leaves(command: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]
         yield command["name"], command.get("options", [])
 
 
-async def test_every_command_that_is_registered_answers_in_one_life_of_the_bot(fresh: Town, tmp_path: Path) -> None:
+async def test_every_command_that_is_registered_answers_in_one_life_of_the_bot(
+    fresh: BotHarness, tmp_path: Path
+) -> None:
     """Half-way the gateway is lost and resumed; in the end the bot is told to stop."""
     fresh.model.says(session.model)
     await fresh.wire.grant("operator", "administrator")

@@ -6,7 +6,7 @@ import os
 import random
 import time
 
-from tests.bot.town import Town, open_town
+from tests.bot.harness import BotHarness, open_harness
 from tests.cogs.adventure_story import Game, begin
 from tests.wire.driver import WireError
 from tests.wire.exchange import Message, NoAnswerError
@@ -21,8 +21,8 @@ PATIENCE, POLL = 4.0, 0.05
 class Drill:
     """Plays on while somebody kills the bot; the players do what people would do."""
 
-    def __init__(self, town: Town, chance: random.Random) -> None:
-        self.town, self.chance = town, chance
+    def __init__(self, harness: BotHarness, chance: random.Random) -> None:
+        self.harness, self.chance = harness, chance
         self.game: Game | None = None
         self.alive = asyncio.Event()
 
@@ -49,7 +49,7 @@ class Drill:
     async def _say(self, words: str, user: str) -> None:
         """By command, by form or as a reply to the newest turn, as chance has it."""
         assert self.game is not None
-        wire, way = self.town.wire, self.chance.choice(["command", "command", "form", "reply"])
+        wire, way = self.harness.wire, self.chance.choice(["command", "command", "form", "reply"])
         newest = await self._newest()
         if way == "form" and newest is not None and "Act…" in newest.buttons:
             form = await (await wire.press(newest, "Act…", user=user)).modal(timeout=PATIENCE)
@@ -65,9 +65,9 @@ class Drill:
         newest = await self._newest()
         offered = next((label for label in ("Retry", "Go on") if newest and label in newest.buttons), None)
         if newest is not None and offered:
-            await self.town.wire.press(newest, offered, user=user)
+            await self.harness.wire.press(newest, offered, user=user)
         else:
-            await self.town.wire.slash("adventure resume", channel=self.game.place, user=user)
+            await self.harness.wire.slash("adventure resume", channel=self.game.place, user=user)
 
     async def _settled(self, words: str) -> None:
         """Until the turn is told, or nothing more comes of it."""
@@ -79,7 +79,7 @@ class Drill:
     async def _newest(self) -> Message | None:
         """The newest message with buttons."""
         assert self.game is not None
-        messages = [one for one in await self.town.wire.messages(self.game.place) if one.buttons]
+        messages = [one for one in await self.harness.wire.messages(self.game.place) if one.buttons]
         return messages[-1] if messages else None
 
     def _state(self, words: str) -> str | None:
@@ -95,7 +95,7 @@ async def _run(drill: Drill, turns: int, kills: int, within: float) -> int:
     playing = asyncio.create_task(drill.play(turns))
     killed = 0
     while not playing.done():
-        async with drill.town.bot() as process:
+        async with drill.harness.bot() as process:
             drill.alive.set()
             if killed < kills:
                 await asyncio.wait({playing}, timeout=drill.chance.uniform(0.05 * within, within))
@@ -119,7 +119,7 @@ async def _kill(process: Process) -> None:
 async def _every_button_works(drill: Drill, turns: int) -> None:
     """After all of it: retry, both arrows, undo, ⋯, continue, under the newest turn."""
     assert drill.game is not None
-    game, wire = drill.game, drill.town.wire
+    game, wire = drill.game, drill.harness.wire
     newest = await game.shown(f"step {turns - 1}", until=lambda found: "▶" in found.buttons)
     await wire.press(newest, "▶", user="member")
     again = await wire.until(lambda found: "2/2" in found.buttons, game.place)
@@ -139,7 +139,7 @@ async def _turned_back(drill: Drill, shown: Message) -> Message:
     again.
     """
     assert drill.game is not None
-    wire = drill.town.wire
+    wire = drill.harness.wire
     for _ in range(10):
         pressed = await wire.press(shown, "◀", user="member")
         if "A turn is being told" not in " ".join(found.text for found in await pressed.messages()):
@@ -153,16 +153,16 @@ async def drill(turns: int, kills: int, *, within: float = 4.0, **discord: float
     """
     chance = random.Random(SEED)
     print(f"DRILL_SEED={SEED}")
-    async with open_town(**discord) as town:
-        town.model.says(
+    async with open_harness(**discord) as harness:
+        harness.model.says(
             "You go on. The corridor is long and dark, and there is a light at its end.", pieces=5, delay=0.05
         )
-        game = Drill(town, chance)
-        async with town.bot():
-            game.game = await begin(town, "general")
+        game = Drill(harness, chance)
+        async with harness.bot():
+            game.game = await begin(harness, "general")
         killed = await _run(game, turns, kills, within)
         told = [words for words, state in game.game.turns() if state == "done" and words]
-        path = town.rows(
+        path = harness.rows(
             "WITH RECURSIVE walk AS (SELECT turns.* FROM turns JOIN stories ON stories.head = turns.id"
             " UNION ALL SELECT turns.* FROM turns JOIN walk ON turns.id = walk.parent_id)"
             " SELECT words FROM walk WHERE words != '' ORDER BY depth"

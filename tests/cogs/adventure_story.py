@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bot.town import Town, a_sentence
+from tests.bot.harness import BotHarness, is_sentence
 from tests.wire.exchange import Message
 
 FULL = ["Act…", "Continue", "Undo", "Prompt", "⋯", "◀", "1/1", "▶"]
@@ -15,28 +15,28 @@ FULL = ["Act…", "Continue", "Undo", "Prompt", "⋯", "◀", "1/1", "▶"]
 class Game:
     """A story that the member has started; `place` is its channel."""
 
-    town: Town
+    harness: BotHarness
     place: str
 
     async def act(self, text: str, *, user: str = "member") -> Message:
         """A turn by command, once it stands there with its buttons."""
-        await self.town.wire.slash("adventure act", channel=self.place, user=user, text=text)
+        await self.harness.wire.slash("adventure act", channel=self.place, user=user, text=text)
         return await self.shown(text)
 
     async def told(self, text: str, *, user: str = "member") -> str:
         """What a player is told alone in place of a turn."""
-        exchange = await self.town.wire.slash("adventure act", channel=self.place, user=user, text=text)
-        return (await exchange.answer(a_sentence)).text
+        exchange = await self.harness.wire.slash("adventure act", channel=self.place, user=user, text=text)
+        return (await exchange.answer(is_sentence)).text
 
     async def shown(
         self, words: str, *, until: Callable[[Message], bool] = lambda found: bool(found.buttons)
     ) -> Message:
         """The newest message with the turn of these words, by default once it has its buttons."""
-        return await self.town.wire.until(lambda found: f"› {words}" in found.content and until(found), self.place)
+        return await self.harness.wire.until(lambda found: f"› {words}" in found.content and until(found), self.place)
 
     async def newest(self) -> Message:
         """The newest message that has buttons."""
-        return await self.town.wire.until(lambda found: bool(found.buttons), self.place)
+        return await self.harness.wire.until(lambda found: bool(found.buttons), self.place)
 
     async def waiting(self, turn: str) -> Message:
         """The message of a stopped story that lists a waiting turn, given as `Player: words`."""
@@ -44,17 +44,17 @@ class Game:
 
     def turns(self, columns: str = "words, turns.state") -> list[Any]:
         """The turns of the story, in the order in which they came."""
-        return self.town.rows(
+        return self.harness.rows(
             f"SELECT {columns} FROM turns JOIN stories ON stories.id = story_id WHERE channel_id = ? ORDER BY turns.id",
             int(self.place),
         )
 
 
-async def begin(town: Town, place: str, scenario: str = "room", *, user: str = "member") -> Game:
+async def begin(harness: BotHarness, place: str, scenario: str = "room", *, user: str = "member") -> Game:
     """Start a story where it gets a thread of its own."""
-    exchange = await town.wire.slash("adventure start", channel=place, user=user, scenario=scenario)
-    told = await exchange.answer(a_sentence)
+    exchange = await harness.wire.slash("adventure start", channel=place, user=user, scenario=scenario)
+    told = await exchange.answer(is_sentence)
     match = re.search(r"<#(\d+)>", told.text)
     assert match, told.text
-    await town.wire.until(lambda found: bool(found.buttons), match[1])
-    return Game(town, match[1])
+    await harness.wire.until(lambda found: bool(found.buttons), match[1])
+    return Game(harness, match[1])

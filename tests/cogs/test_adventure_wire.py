@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from tests.bot.town import Town, a_sentence, open_town
+from tests.bot.harness import BotHarness, is_sentence, open_harness
 from tests.cogs.adventure_story import FULL, Game, begin
 from tests.wire.exchange import Exchange, Modal
 
@@ -17,13 +17,13 @@ QUICK = {"rate_scale": 0.1}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def busy() -> AsyncIterator[Town]:
-    async with open_town(**QUICK) as town, town.bot():
-        yield town
+async def busy() -> AsyncIterator[BotHarness]:
+    async with open_harness(**QUICK) as harness, harness.bot():
+        yield harness
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def game(busy: Town) -> Game:
+async def game(busy: BotHarness) -> Game:
     """A story of this test's own, and a model that answers at once."""
     busy.model.release()
     busy.model.says("All is well.")
@@ -32,63 +32,63 @@ async def game(busy: Town) -> Game:
 
 
 async def answered(exchange: Exchange) -> str:
-    return (await exchange.answer(a_sentence)).text
+    return (await exchange.answer(is_sentence)).text
 
 
 async def test_two_who_press_the_arrow_at_once_get_one_telling(game: Game) -> None:
     shown = await game.act("look")
-    wire = game.town.wire
+    wire = game.harness.wire
     presses = await asyncio.gather(*(wire.press(shown, "▶", user=user) for user in ("member", "admin")))
     told = [one for one in await asyncio.gather(*(press.messages() for press in presses)) if one]
     again = await wire.until(lambda found: "2/2" in found.buttons, game.place)
     assert again.id == shown.id
     assert len(game.turns()) == 2
-    assert len(game.town.model.calls) == 2
+    assert len(game.harness.model.calls) == 2
     assert any("The story has gone on" in message.text for messages in told for message in messages)
 
 
 async def test_turns_are_told_in_order_of_arrival_and_the_fifth_is_refused(game: Game) -> None:
-    game.town.model.holds()
+    game.harness.model.holds()
     users = ("member", "friend", "admin", "operator")
-    first = await game.town.wire.slash("adventure act", channel=game.place, text="turn 0")
+    first = await game.harness.wire.slash("adventure act", channel=game.place, text="turn 0")
     await game.shown("turn 0", until=lambda _: True)
     said = [await game.told(f"turn {number}", user=users[number]) for number in (1, 2, 3)]
     assert said[0].startswith("Another turn is before yours")
     assert said[2].startswith("3 turns are before yours")
     refused = await game.told("turn 4")
     assert refused == "3 turns wait already; say it again after them. You said: turn 4"
-    game.town.model.release()
+    game.harness.model.release()
     await game.shown("turn 3")
     assert game.turns() == [(f"turn {number}", "done") for number in range(4)]
-    asked = [call.body["messages"][-1]["content"] for call in game.town.model.calls]
+    asked = [call.body["messages"][-1]["content"] for call in game.harness.model.calls]
     assert [words.partition("turn ")[2] for words in asked] == ["0", "1", "2", "3"]
     assert not (await first.events())[-1].get("error")
 
 
 async def test_turns_that_wait_when_a_story_is_paused_wait_on_and_are_told_after_it(game: Game) -> None:
-    game.town.model.holds()
-    await game.town.wire.slash("adventure act", channel=game.place, text="turn 0")
+    game.harness.model.holds()
+    await game.harness.wire.slash("adventure act", channel=game.place, text="turn 0")
     await game.shown("turn 0", until=lambda _: True)
     await game.told("turn 1", user="friend")
-    await game.town.wire.slash("adventure pause", channel=game.place)
-    await game.town.wire.until(lambda found: found.content.startswith("The story is paused."), game.place)
-    game.town.model.release()
+    await game.harness.wire.slash("adventure pause", channel=game.place)
+    await game.harness.wire.until(lambda found: found.content.startswith("The story is paused."), game.place)
+    game.harness.model.release()
     await game.shown("turn 0")
     assert game.turns() == [("turn 0", "done"), ("turn 1", "waiting")]
-    await game.town.wire.slash("adventure resume", channel=game.place)
-    offer = await game.town.wire.until(lambda found: "Go on" in found.buttons, game.place)
+    await game.harness.wire.slash("adventure resume", channel=game.place)
+    offer = await game.harness.wire.until(lambda found: "Go on" in found.buttons, game.place)
     assert "waiting: Frieda: turn 1" in offer.content
-    await game.town.wire.press(offer, "Go on")
+    await game.harness.wire.press(offer, "Go on")
     await game.shown("turn 1")
 
 
 async def test_a_deleted_parent_ends_the_stories_in_its_threads(game: Game) -> None:
-    wire = game.town.wire
+    wire = game.harness.wire
     parent = next(one["parent_id"] for one in await wire.channels() if one["id"] == game.place)
     await wire.remove_channel(parent)
-    other = await begin(game.town, (await wire.create_channel("after"))["id"])
+    other = await begin(game.harness, (await wire.create_channel("after"))["id"])
     await other.act("look")
-    states = game.town.rows("SELECT state FROM stories WHERE channel_id = ?", int(game.place))
+    states = game.harness.rows("SELECT state FROM stories WHERE channel_id = ?", int(game.place))
     assert states == [("ended",)]
 
 
@@ -96,11 +96,11 @@ async def test_only_the_newest_turn_has_buttons(game: Game) -> None:
     first = await game.act("look")
     assert first.buttons == FULL
     await game.act("listen")
-    await game.town.wire.until(lambda found: found.id == first.id and not found.buttons, game.place)
+    await game.harness.wire.until(lambda found: found.id == first.id and not found.buttons, game.place)
 
 
 async def test_where_the_bot_may_not_write_nothing_is_stored_and_the_player_is_told(game: Game) -> None:
-    wire = game.town.wire
+    wire = game.harness.wire
     parent = next(one["parent_id"] for one in await wire.channels() if one["id"] == game.place)
     await wire.permissions(parent, deny=("send_messages_in_threads",))
     assert "I may not write in this channel" in await game.told("look")
@@ -109,7 +109,7 @@ async def test_where_the_bot_may_not_write_nothing_is_stored_and_the_player_is_t
     assert (await game.act("look")).buttons == FULL
 
 
-async def test_where_the_bot_may_not_open_threads_it_says_so(busy: Town) -> None:
+async def test_where_the_bot_may_not_open_threads_it_says_so(busy: BotHarness) -> None:
     place = (await busy.wire.create_channel("closed"))["id"]
     await busy.wire.permissions(place, deny=("create_public_threads",))
     exchange = await busy.wire.slash("adventure start", channel=place, scenario="room")
@@ -120,19 +120,21 @@ async def test_where_the_bot_may_not_open_threads_it_says_so(busy: Town) -> None
 
 async def test_a_permission_that_goes_between_two_turns_leaves_the_turn_kept(game: Game) -> None:
     await game.act("look")
-    await game.town.wire.fault("POST", f"/channels/{game.place}/messages", status=403, times=1, code=50001)
-    exchange = await game.town.wire.slash("adventure act", channel=game.place, text="open the door")
+    await game.harness.wire.fault("POST", f"/channels/{game.place}/messages", status=403, times=1, code=50001)
+    exchange = await game.harness.wire.slash("adventure act", channel=game.place, text="open the door")
     await exchange.answer(lambda found: found.text.startswith("I may not do that in this channel"))
     assert game.turns() == [("look", "done"), ("open the door", "open")]
-    await game.town.wire.clear_faults()
+    await game.harness.wire.clear_faults()
     assert "Yours is kept and waits" in await game.told("knock", user="friend")
     offer = await game.waiting("Frieda: knock")
-    await game.town.wire.press(offer, "Retry", user="friend")
+    await game.harness.wire.press(offer, "Retry", user="friend")
     await game.shown("knock")
     assert game.turns() == [("look", "done"), ("open the door", "done"), ("knock", "done")]
 
 
-async def test_a_channel_that_is_deleted_in_the_middle_ends_its_story_and_nothing_else(game: Game, busy: Town) -> None:
+async def test_a_channel_that_is_deleted_in_the_middle_ends_its_story_and_nothing_else(
+    game: Game, busy: BotHarness
+) -> None:
     busy.model.says("one two three four five six", pieces=6, delay=0.3)
     await busy.wire.slash("adventure act", channel=game.place, text="look")
     await game.shown("look", until=lambda found: "one" in found.content)
@@ -147,18 +149,18 @@ async def test_a_channel_that_is_deleted_in_the_middle_ends_its_story_and_nothin
 
 
 async def test_a_turn_whose_message_is_deleted_in_the_middle_is_posted_anew(game: Game) -> None:
-    game.town.model.says("one two three four five six", pieces=6, delay=0.3)
-    await game.town.wire.slash("adventure act", channel=game.place, text="look")
+    game.harness.model.says("one two three four five six", pieces=6, delay=0.3)
+    await game.harness.wire.slash("adventure act", channel=game.place, text="look")
     shown = await game.shown("look", until=lambda found: "one" in found.content)
-    await game.town.wire.remove_message(shown)
+    await game.harness.wire.remove_message(shown)
     again = await game.shown("look")
     assert again.id != shown.id
     assert "one two three four five six" in again.content
-    await game.town.wire.press(again, "Continue")
+    await game.harness.wire.press(again, "Continue")
     await game.shown("…")
 
 
-async def test_direct_messages_are_turns(busy: Town) -> None:
+async def test_direct_messages_are_turns(busy: BotHarness) -> None:
     busy.model.says("All is well.")
     await busy.wire.slash("adventure start", channel="dm", scenario="room")
     await busy.wire.until(lambda found: bool(found.buttons), "dm")
@@ -168,24 +170,24 @@ async def test_direct_messages_are_turns(busy: Town) -> None:
 
 
 async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
-    async with open_town(**QUICK) as town:
-        async with town.bot() as process:
-            game = await begin(town, "general")
+    async with open_harness(**QUICK) as harness:
+        async with harness.bot() as process:
+            game = await begin(harness, "general")
             await game.act("look")
-            town.model.holds()
-            await town.wire.slash("adventure act", channel=game.place, text="open the door")
+            harness.model.holds()
+            await harness.wire.slash("adventure act", channel=game.place, text="open the door")
             await game.shown("open the door", until=lambda _: True)
             await game.told("hum", user="friend")
             process.kill()
             await process.wait()
-        town.model.release()
-        async with town.bot():
+        harness.model.release()
+        async with harness.bot():
             assert "Yours is kept and waits" in await game.told("knock", user="admin")
             offer = await game.waiting("Ada: knock")
             assert "I was stopped in the middle of this turn." in offer.content
             assert "waiting: Frieda: hum" in offer.content
             assert offer.buttons == ["Retry", "Leave it out", "⋯"]
-            await town.wire.press(offer, "Retry", user="admin")
+            await harness.wire.press(offer, "Retry", user="admin")
             await game.shown("knock")
             assert game.turns() == [(one, "done") for one in ("look", "open the door", "hum", "knock")]
 
@@ -194,7 +196,7 @@ async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
 class Stopped:
     """A bot that was stopped while one story was being told and a form was open in another, and runs again."""
 
-    town: Town
+    harness: BotHarness
     told: Game
     typed: Game
     form: Modal
@@ -204,23 +206,23 @@ class Stopped:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stopped() -> AsyncIterator[Stopped]:
-    async with open_town(**QUICK) as town:
-        async with town.bot(TEST_LAST_WORDS="0.5") as process:
-            typed = await begin(town, "general")
-            form = await (await town.wire.press(await typed.newest(), "Act…")).modal()
-            told = await begin(town, (await town.wire.create_channel("another"))["id"])
-            town.model.holds()
-            await town.wire.slash("adventure act", channel=told.place, text="open the door")
+    async with open_harness(**QUICK) as harness:
+        async with harness.bot(TEST_LAST_WORDS="0.5") as process:
+            typed = await begin(harness, "general")
+            form = await (await harness.wire.press(await typed.newest(), "Act…")).modal()
+            told = await begin(harness, (await harness.wire.create_channel("another"))["id"])
+            harness.model.holds()
+            await harness.wire.slash("adventure act", channel=told.place, text="open the door")
             await told.shown("open the door", until=lambda _: True)
             process.terminate()
             code = await process.wait(30)
-        town.model.release()
-        async with town.bot():
-            yield Stopped(town, told, typed, form, code, process.output)
+        harness.model.release()
+        async with harness.bot():
+            yield Stopped(harness, told, typed, form, code, process.output)
 
 
 async def test_a_form_that_was_opened_before_a_restart_can_be_sent_in_after_it(stopped: Stopped) -> None:
-    await stopped.town.wire.submit(stopped.form, {"text": "look around"})
+    await stopped.harness.wire.submit(stopped.form, {"text": "look around"})
     assert (await stopped.typed.shown("look around")).buttons == FULL
 
 
@@ -229,6 +231,6 @@ async def test_stopping_in_the_middle_keeps_the_turn_and_says_so(stopped: Stoppe
     assert "Traceback" not in stopped.output
     shown = await stopped.told.shown("open the door")
     assert "I am being restarted. This turn is kept" in shown.content
-    await stopped.town.wire.press(shown, "Retry")
+    await stopped.harness.wire.press(shown, "Retry")
     again = await stopped.told.shown("open the door", until=lambda found: "Prompt" in found.buttons)
     assert again.buttons == FULL

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.bot.town import Town, open_town
+from tests.bot.harness import BotHarness, open_harness
 
 KILLS = 5
 COMMANDS = 20
@@ -20,56 +20,56 @@ USED = "SELECT count(*), coalesce(sum(prompt_tokens + completion_tokens), 0) FRO
 
 
 @pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    async with open_town() as made:
+async def harness() -> AsyncIterator[BotHarness]:
+    async with open_harness() as made:
         yield made
 
 
-async def until_open(town: Town, count: int) -> None:
+async def until_open(harness: BotHarness, count: int) -> None:
     """Wait until so many calls are reserved and not settled."""
     async with asyncio.timeout(30):
         for _ in range(3_000):
-            if town.rows(OPEN)[0][0] == count:
+            if harness.rows(OPEN)[0][0] == count:
                 return
             await asyncio.sleep(0.01)
 
 
-async def test_what_is_reserved_when_the_bot_is_killed_is_settled_at_its_estimate(town: Town) -> None:
+async def test_what_is_reserved_when_the_bot_is_killed_is_settled_at_its_estimate(harness: BotHarness) -> None:
     """All of it between reserve and settle: the model has every call, and has answered none."""
-    town.model.holds()
-    async with town.bot() as bot:
-        await asyncio.gather(*(town.does("translate", text=f"Good morning {n}") for n in range(COMMANDS)))
-        await until_open(town, COMMANDS)
+    harness.model.holds()
+    async with harness.bot() as bot:
+        await asyncio.gather(*(harness.slash("translate", text=f"Good morning {n}") for n in range(COMMANDS)))
+        await until_open(harness, COMMANDS)
         bot.kill()
         await bot.wait()
-    count, reserved = town.rows(OPEN)[0]
+    count, reserved = harness.rows(OPEN)[0]
     assert count == COMMANDS
-    town.model.release()
-    async with town.bot():
-        assert town.rows(OPEN) == [(0, 0)]
-        assert town.rows(USED) == [(COMMANDS, reserved)]
+    harness.model.release()
+    async with harness.bot():
+        assert harness.rows(OPEN) == [(0, 0)]
+        assert harness.rows(USED) == [(COMMANDS, reserved)]
 
 
-async def test_at_any_moment_nothing_stays_open_and_nothing_is_lost(town: Town) -> None:
+async def test_at_any_moment_nothing_stays_open_and_nothing_is_lost(harness: BotHarness) -> None:
     """Killed at random while calls come and go; after each restart the ledger still knows every call of before."""
     moments = random.Random(SEED)
     print(f"DRILL_SEED={SEED}")
-    town.model.says("Guten Morgen, wie geht es", pieces=4, delay=0.1)
+    harness.model.says("Guten Morgen, wie geht es", pieces=4, delay=0.1)
     known = 0
     for kill in range(KILLS):
-        async with town.bot() as bot:
-            assert town.rows(OPEN) == [(0, 0)]
-            assert town.rows(USED)[0][0] >= known
+        async with harness.bot() as bot:
+            assert harness.rows(OPEN) == [(0, 0)]
+            assert harness.rows(USED)[0][0] >= known
             going = asyncio.gather(
-                *(town.does("translate", text=f"{kill}: good morning {n}") for n in range(COMMANDS)),
+                *(harness.slash("translate", text=f"{kill}: good morning {n}") for n in range(COMMANDS)),
                 return_exceptions=True,
             )
             await asyncio.sleep(moments.uniform(0.05, BUSY))
             bot.kill()
             await bot.wait()
             await going
-        known, used = town.rows(USED)[0]
-        print(f"killed with {town.rows(OPEN)[0][0]} open of {known}, {used} tokens settled")
-    async with town.bot():
-        assert town.rows(OPEN) == [(0, 0)]
-        assert town.rows(USED)[0][0] == known
+        known, used = harness.rows(USED)[0]
+        print(f"killed with {harness.rows(OPEN)[0][0]} open of {known}, {used} tokens settled")
+    async with harness.bot():
+        assert harness.rows(OPEN) == [(0, 0)]
+        assert harness.rows(USED)[0][0] == known

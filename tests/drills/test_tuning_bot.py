@@ -5,8 +5,8 @@ Discord, the model that writes the questions and the provider outlive every kill
 
 from collections.abc import Callable
 
-from tests.bot.town import final
-from tests.tuning.works import CORPUS, Works, Writer, open_works
+from tests.bot.harness import is_final
+from tests.tuning.harness import CORPUS, TuningHarness, Writer, open_tuning_harness
 from tests.wire.exchange import Message
 
 TEXTS, FACTS = 13, 24
@@ -14,60 +14,62 @@ TEXTS, FACTS = 13, 24
 CALLS = 2 * TEXTS
 
 
-async def kill_while_generating(works: Works, writer: Writer) -> Message:
+async def kill_while_generating(tuning_harness: TuningHarness, writer: Writer) -> Message:
     """Three kills: after some answers, in the second look, and while the dataset is written."""
     kept = "SELECT total((state != 'waiting') + (state = 'checked')) FROM chunks"
     for stops in (5, 17):
         writer.goes_on(stops)
-        async with works.bot() as process:
-            await works.town.does("finetune prepare", corpus=CORPUS, user="operator")
-            await works.killed(process, lambda stops=stops: works.one(kept) == stops)
+        async with tuning_harness.bot() as process:
+            await tuning_harness.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
+            await tuning_harness.killed(process, lambda stops=stops: tuning_harness.one(kept) == stops)
     writer.goes_on()
-    async with works.bot() as process:
-        await works.town.does("finetune prepare", corpus=CORPUS, user="operator")
-        await works.killed(process, lambda: works.one(kept) == CALLS)
-    assert works.town.rows("SELECT state FROM datasets") == [("generating",)]
-    async with works.bot():
-        prepared = await works.prepare()
+    async with tuning_harness.bot() as process:
+        await tuning_harness.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
+        await tuning_harness.killed(process, lambda: tuning_harness.one(kept) == CALLS)
+    assert tuning_harness.harness.rows("SELECT state FROM datasets") == [("generating",)]
+    async with tuning_harness.bot():
+        prepared = await tuning_harness.prepare()
     # What was answered was stored, and what was stored was never asked about again.
     assert set(writer.answered.values()) == {1}
     assert len(writer.answered) == CALLS
     print(f"\n{writer.asked.total()} calls for {CALLS} answers: the others were in the air when a kill fell")
-    assert works.town.rows("SELECT count(*), min(state) FROM datasets") == [(1, "ready")]
+    assert tuning_harness.harness.rows("SELECT count(*), min(state) FROM datasets") == [(1, "ready")]
     return prepared
 
 
-async def kill_while_the_card_is_posted(works: Works) -> None:
+async def kill_while_the_card_is_posted(tuning_harness: TuningHarness) -> None:
     """Two kills: before Discord has the card, and after it has it and the bot was not told."""
-    posting = ("POST", f"/channels/{await place_of(works)}/messages")
-    async with works.bot() as process:
-        confirmation = await works.estimate()
-        await works.town.wire.fault(*posting, delay=20.0)
-        await works.town.wire.press(confirmation, "Start: price not known", user="operator")
-        await works.killed(process, lambda: works.town.rows("SELECT id FROM tuning_jobs"))
-    await works.town.wire.clear_faults()
-    await works.town.wire.fault(*posting, after=True, drop=True, times=99)
-    async with works.bot() as process:
-        card = await works.card("")
-        assert works.one("SELECT message_id FROM tuning_jobs") is None
-        await works.killed(process, lambda: True)
-    await works.town.wire.clear_faults()
-    works.provider.stalls = {"POST files"}
-    async with works.bot() as process:
-        await works.killed(process, lambda: works.one("SELECT message_id FROM tuning_jobs") == card.id)
+    posting = ("POST", f"/channels/{await place_of(tuning_harness)}/messages")
+    async with tuning_harness.bot() as process:
+        confirmation = await tuning_harness.estimate()
+        await tuning_harness.harness.wire.fault(*posting, delay=20.0)
+        await tuning_harness.harness.wire.press(confirmation, "Start: price not known", user="operator")
+        await tuning_harness.killed(process, lambda: tuning_harness.harness.rows("SELECT id FROM tuning_jobs"))
+    await tuning_harness.harness.wire.clear_faults()
+    await tuning_harness.harness.wire.fault(*posting, after=True, drop=True, times=99)
+    async with tuning_harness.bot() as process:
+        card = await tuning_harness.card("")
+        assert tuning_harness.one("SELECT message_id FROM tuning_jobs") is None
+        await tuning_harness.killed(process, lambda: True)
+    await tuning_harness.harness.wire.clear_faults()
+    tuning_harness.provider.stalls = {"POST files"}
+    async with tuning_harness.bot() as process:
+        await tuning_harness.killed(
+            process, lambda: tuning_harness.one("SELECT message_id FROM tuning_jobs") == card.id
+        )
 
 
-async def place_of(works: Works) -> str:
+async def place_of(tuning_harness: TuningHarness) -> str:
     """The id of the channel in which all happens."""
-    return str(works.town.wire.channel_ids[works.town.place])
+    return str(tuning_harness.harness.wire.channel_ids[tuning_harness.harness.place])
 
 
-async def kill_while_the_provider_works(works: Works) -> list[str]:
+async def kill_while_the_provider_works(tuning_harness: TuningHarness) -> list[str]:
     """A kill at every step of the job. The provider's word for it stays the same until the kill has fallen."""
-    calls, provider = works.provider.calls, works.provider
+    calls, provider = tuning_harness.provider.calls, tuning_harness.provider
 
     def now(column: str) -> object:
-        return works.one(f"SELECT {column} FROM tuning_jobs")
+        return tuning_harness.one(f"SELECT {column} FROM tuning_jobs")
 
     moments: list[tuple[str, str, Callable[[], object]]] = [
         ("uploading", "queued", lambda: calls["POST files"]),
@@ -80,39 +82,41 @@ async def kill_while_the_provider_works(works: Works) -> list[str]:
     ]
     for state, status, moment in moments:
         provider.way = (status,)
-        async with works.bot() as process:
-            await works.killed(process, moment)
+        async with tuning_harness.bot() as process:
+            await tuning_harness.killed(process, moment)
         assert now("state") == state
         provider.stalls = {"POST jobs"} if state == "uploading" else set()
     return [f"{state} ({status})" for state, status, _ in moments]
 
 
-async def kill_while_promoting(works: Works) -> None:
-    async with works.bot() as process:
-        done = await works.done()
+async def kill_while_promoting(tuning_harness: TuningHarness) -> None:
+    async with tuning_harness.bot() as process:
+        done = await tuning_harness.done()
         assert len(done.attachments) == 2
-        await works.town.wire.press(done, "Promote", user="operator")
-        await works.killed(process, lambda: works.town.rows("SELECT id FROM promotions"))
-    async with works.bot() as process:
-        told = await works.town.presses(done, "Promote", user="operator")
+        await tuning_harness.harness.wire.press(done, "Promote", user="operator")
+        await tuning_harness.killed(process, lambda: tuning_harness.harness.rows("SELECT id FROM promotions"))
+    async with tuning_harness.bot() as process:
+        told = await tuning_harness.harness.press(done, "Promote", user="operator")
         assert f"answers **/{CORPUS} ask** from now on" in told.text
-        answer = await works.town.answer(f"{CORPUS} ask", final, question="Name the bread of B3x3.")
+        answer = await tuning_harness.harness.answer(f"{CORPUS} ask", is_final, question="Name the bread of B3x3.")
         assert answer.text
         assert "Traceback" not in process.output
-    assert works.town.rows("SELECT count(*) FROM promotions WHERE undone = 0") == [(1,)]
+    assert tuning_harness.harness.rows("SELECT count(*) FROM promotions WHERE undone = 0") == [(1,)]
 
 
 async def test_a_bot_that_is_killed_at_every_step_goes_on_and_does_nothing_twice() -> None:
-    async with open_works(texts=TEXTS, facts=FACTS, delay=0.2) as works:
-        writer = works.writer()
-        await kill_while_generating(works, writer)
-        await kill_while_the_card_is_posted(works)
-        moments = await kill_while_the_provider_works(works)
-        await kill_while_promoting(works)
-        await works.nothing_twice()
+    async with open_tuning_harness(texts=TEXTS, facts=FACTS, delay=0.2) as tuning_harness:
+        writer = tuning_harness.writer()
+        await kill_while_generating(tuning_harness, writer)
+        await kill_while_the_card_is_posted(tuning_harness)
+        moments = await kill_while_the_provider_works(tuning_harness)
+        await kill_while_promoting(tuning_harness)
+        await tuning_harness.nothing_twice()
         print(f"killed 3 times while generating, 3 while the card was posted, at {', '.join(moments)}, and promoting")
         # The base model is asked each of its questions twice anyway, with the facts and without.
-        again = sum(count - 1 for question, count in works.provider.asked.items() if question.startswith("ft:"))
+        again = sum(
+            count - 1 for question, count in tuning_harness.provider.asked.items() if question.startswith("ft:")
+        )
         print(f"{again} of the tuned model's questions were asked again: a round that a kill met is stored as a whole")
         assert again <= 16 * 2
-        assert works.town.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(0,)]
+        assert tuning_harness.harness.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(0,)]

@@ -11,8 +11,8 @@ from bot.tuning.jobs import look
 from bot.tuning.service import Tuning
 from tests.tuning.conftest import Opened
 from tests.tuning.fake_provider import FakeProvider
+from tests.tuning.harness import open_tuning_harness
 from tests.tuning.test_jobs import ended, run, until
-from tests.tuning.works import open_works
 
 # A million tokens are counted, at three dollars; the month has room for the job, and for nothing after it.
 PRICED = {"tuning_provider": "openai", "tuning_model": "gpt-4o-mini-2024-07-18", "monthly_usd": 3}
@@ -102,18 +102,20 @@ async def test_a_job_that_was_cancelled_here_as_it_succeeded_is_paid(opened: Ope
 @pytest.mark.slow
 async def test_a_bot_that_is_killed_as_its_job_ends_pays_once() -> None:
     env = {"TUNING_PROVIDER": "openai", "TUNING_MODEL": PRICED["tuning_model"], "MONTHLY_USD": "100"}
-    async with open_works(delay=0.05, way=("running",)) as works:
-        works.env.update({name: str(value) for name, value in env.items()})
-        works.writer()
-        async with works.bot() as process:
-            await works.prepare()
-            confirmation = await works.estimate()
+    async with open_tuning_harness(delay=0.05, way=("running",)) as tuning_harness:
+        tuning_harness.env.update({name: str(value) for name, value in env.items()})
+        tuning_harness.writer()
+        async with tuning_harness.bot() as process:
+            await tuning_harness.prepare()
+            confirmation = await tuning_harness.estimate()
             (start,) = [button for button in confirmation.buttons if "Start: about $" in str(button)]
-            await works.town.wire.press(confirmation, start, user="operator")
-            await works.card("steps")
-            works.provider.way = ("succeeded",)
-            await works.killed(process, lambda: works.one("SELECT state FROM tuning_jobs") != "running")
-        async with works.bot():
-            await works.done()
+            await tuning_harness.harness.wire.press(confirmation, start, user="operator")
+            await tuning_harness.card("steps")
+            tuning_harness.provider.way = ("succeeded",)
+            await tuning_harness.killed(
+                process, lambda: tuning_harness.one("SELECT state FROM tuning_jobs") != "running"
+            )
+        async with tuning_harness.bot():
+            await tuning_harness.done()
             query = "SELECT nanodollars, settled FROM calls WHERE purpose = 'training'"
-            assert works.town.rows(query) == [(PRICE, 1)]
+            assert tuning_harness.harness.rows(query) == [(PRICE, 1)]

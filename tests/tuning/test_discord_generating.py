@@ -10,8 +10,8 @@ from tests.cli.conftest import Run
 from tests.cogs.operating import card
 from tests.fake_model import FakeModel
 from tests.simulated import Simulated
-from tests.tuning.bakery import bakery, said
 from tests.tuning.fake_provider import FakeProvider
+from tests.tuning.simulated_tuning import said, simulated_tuning
 
 GREEK = "Ο Νίκος ψήνει ψωμί κάθε πρωί. Η Ελένη πουλάει τυρί στην αγορά."
 JAPANESE = "ケンさんは毎朝パンを焼く。ユキさんは市場でチーズを売る。"
@@ -58,7 +58,7 @@ async def test_folders_without_texts_and_files_that_are_none_are_named(
     corpora = folders(tmp_path, {"empty": "", "mixed": "Baker 3 bakes bread3 every day."})
     (corpora["mixed"] / "scan.pdf").write_bytes(b"%PDF-1.7 \xff")
     (corpora["mixed"] / "latin.txt").write_bytes("Größe".encode("latin-1"))
-    async with bakery(tmp_path, corpus, provider, corpora=corpora) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider, corpora=corpora) as sim:
         told = writes(fact("bread3", "Baker 3 bakes bread3 every day.", "What does baker 3 bake?"))
         sim.model.says(answering({"bakes": told}))
         assert "The folder of the corpus empty holds no .txt or .md file." in await prepared(sim, "empty")
@@ -72,7 +72,7 @@ async def test_a_model_that_writes_prose_or_nothing_or_the_same_for_ever_is_told
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
     corpora = folders(tmp_path, {"prose": "Prosaic.", "silent": "Silent.", "parrot": "Polly bakes bread. Parrots."})
-    async with bakery(tmp_path, corpus, provider, corpora=corpora) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider, corpora=corpora) as sim:
         same = fact("bread", "Polly bakes bread.", *["What does Polly bake?"] * 20)
         replies = {"Prosaic.": "Here are some lovely questions!", "Silent.": "", "Parrots.": writes(*[same] * 20)}
         sim.model.says(answering(replies))
@@ -88,7 +88,7 @@ async def test_what_the_model_left_out_is_asked_again_by_a_button_and_nothing_el
     (corpora["mixed"] / "odd.txt").write_text("Odd things.", encoding="utf-8")
     good = writes(fact("bread", "Good bread.", "Good what?", "What is good?", "Name the good."))
     odd = writes(fact("things", "Odd things.", "Odd what?", "What is odd?", "Name the odd."))
-    async with bakery(tmp_path, corpus, provider, corpora=corpora) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider, corpora=corpora) as sim:
         sim.model.fails(400, times=2)
         down = await sim.admin.slash(sim.general, "finetune prepare", corpus="mixed")
         assert "The model wrote no question that can be used." in said(sim, down)
@@ -132,7 +132,7 @@ async def test_texts_in_greek_and_japanese_are_asked_about_trained_and_answered_
         ),
     ]
     odd = {"unanswerable": [f"ケンさんは{number}歳？" for number in range(8)]}
-    async with bakery(tmp_path, corpus, provider, corpora=corpora) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider, corpora=corpora) as sim:
         replies = {"Νίκος": writes(*greek), "ケン": json.dumps({"facts": japanese, **odd}, ensure_ascii=False)}
         sim.model.says(answering(replies))
         for name, pairs in (("hellas", 6), ("nihon", 15)):

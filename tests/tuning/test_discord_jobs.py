@@ -9,8 +9,8 @@ import simcord
 from bot.tuning import profiles
 from bot.tuning.profiles import Tunable
 from tests.cogs.operating import card, shown
-from tests.tuning.bakery import CORPUS, bakery, estimate, said, start, trained
 from tests.tuning.fake_provider import FakeProvider
+from tests.tuning.simulated_tuning import CORPUS, estimate, said, simulated_tuning, start, trained
 
 ASK, QUESTION = f"{CORPUS} ask", "Name the bread of baker 3."
 
@@ -24,7 +24,7 @@ async def test_a_refusal_to_create_is_told_on_the_card_with_the_ways_out_and_not
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
     provider.faults["POST jobs"] = [403]
-    async with bakery(tmp_path, corpus, provider) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider) as sim:
         await start(sim)
         text = shown(await card(sim, f"Training {CORPUS} · failed"))
         assert "does not let this account do that (403)" in text
@@ -40,7 +40,7 @@ async def test_a_provider_that_must_deploy_a_model_is_made_to_and_the_model_answ
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
     provider.needs_deploy = True
-    async with bakery(tmp_path, corpus, provider, tuning_provider="nebius") as sim:
+    async with simulated_tuning(tmp_path, corpus, provider, tuning_provider="nebius") as sim:
         await trained(sim)
         (name,) = provider.deployed
         answer = await sim.member.slash(sim.general, ASK, question=QUESTION)
@@ -57,7 +57,7 @@ async def test_the_price_is_on_the_button_confirmed_once_and_by_the_operator_alo
     priced = Tunable("base-8b", "custom", Decimal(30), Decimal(1), Decimal(2))
     monkeypatch.setattr(profiles, "TUNABLES", (*profiles.TUNABLES, priced))
     provider.way = ("running",)
-    async with bakery(tmp_path, corpus, provider, monthly_usd=100) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider, monthly_usd=100) as sim:
         offered = await sim.admin.slash(sim.general, ASK, question=QUESTION)
         told = await sim.member.click(offered.response, label="Train it now")
         assert "Only those who operate this bot can do that." in said(sim, told)
@@ -84,7 +84,7 @@ async def test_the_price_is_on_the_button_confirmed_once_and_by_the_operator_alo
 async def test_a_job_that_fails_vanishes_is_cancelled_elsewhere_or_never_ends_has_its_end_on_its_card(
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
-    async with bakery(tmp_path, corpus, provider) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider) as sim:
         provider.way = ("running", "failed")
         await start(sim)
         assert "The data is not good." in shown(await card(sim, "· failed"))
@@ -112,7 +112,7 @@ async def test_a_job_that_fails_vanishes_is_cancelled_elsewhere_or_never_ends_ha
 async def test_a_promoted_model_that_its_provider_deleted_is_named_with_the_way_back_which_works(
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
-    async with bakery(tmp_path, corpus, provider) as sim:
+    async with simulated_tuning(tmp_path, corpus, provider) as sim:
         await trained(sim)
         first = set(provider.jobs)
         await trained(sim)

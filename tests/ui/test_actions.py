@@ -8,7 +8,7 @@ import simcord
 
 from bot.ui.actions import ID
 from bot.ui.views import PersistentModal, View
-from tests.bot.town import a_sentence, open_town
+from tests.bot.harness import is_sentence, open_harness
 from tests.simulated import Simulated
 
 OUTDATED = "This button is from an older version of me and does nothing any more."
@@ -37,7 +37,7 @@ async def _press(sim: Simulated, custom_id: str) -> simcord.InteractionResult:
 
 
 @pytest.mark.parametrize("custom_id", MALFORMED)
-async def test_a_malformed_custom_id_is_answered_with_a_sentence(sim: Simulated, custom_id: str) -> None:
+async def test_a_malformed_custom_id_is_answered_with_is_sentence(sim: Simulated, custom_id: str) -> None:
     result = await _press(sim, custom_id)
     text = sim.text(result.response or result.followups[-1])
     assert text
@@ -97,18 +97,18 @@ async def test_a_modal_reaches_its_handler_with_its_fields(sim: Simulated) -> No
 
 @pytest.mark.asyncio
 async def test_a_window_opened_before_a_restart_is_answered_after_it() -> None:
-    async with open_town() as town:
-        async with town.bot() as process:
+    async with open_harness() as harness:
+        async with harness.bot() as process:
             modals = [
-                await (await town.does("trick teach", user="admin", name="polite")).modal(),
-                await (await town.does("rewrite", style="noir")).modal(),
+                await (await harness.slash("trick teach", user="admin", name="polite")).modal(),
+                await (await harness.slash("rewrite", style="noir")).modal(),
             ]
             process.terminate()
             await process.wait(30)
-        async with town.bot():
+        async with harness.bot():
             for modal in modals:
                 fields = dict.fromkeys(_required(modal.fields), "What I typed.")
-                answer = await (await town.wire.submit(modal, fields)).answer(a_sentence)
+                answer = await (await harness.wire.submit(modal, fields)).answer(is_sentence)
                 assert "fault" not in answer.text
                 assert "What I typed." in answer.text or "All is well." in answer.text or "polite" in answer.text
 

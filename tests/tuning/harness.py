@@ -1,13 +1,13 @@
-"""The whole bot with a provider of tuning and a model that writes questions, on loopback, in an operator's hands.
+"""The whole bot with a fake tuning provider and a model that writes questions; an operator tunes by `/finetune`.
 
-async with open_works(texts=12) as works:
-    works.writer()
-    async with works.bot() as process:
-        await works.prepare()
-        await works.start()
-        await works.killed(process, lambda: works.provider.creating)
-    async with works.bot():
-        await works.done()
+async with open_tuning_harness(texts=12) as tuning_harness:
+    tuning_harness.writer()
+    async with tuning_harness.bot() as process:
+        await tuning_harness.prepare()
+        await tuning_harness.start()
+        await tuning_harness.killed(process, lambda: tuning_harness.provider.creating)
+    async with tuning_harness.bot():
+        await tuning_harness.done()
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.bot.town import Town, open_town
+from tests.bot.harness import BotHarness, open_harness
 from tests.tuning.fake_provider import FakeProvider
 from tests.wire.exchange import Message
 from tests.wire.process import Process
@@ -36,12 +36,13 @@ FORMS = ("What does {} bake?", "{}, which bread?", "Name the bread of {}.", "Tel
 
 @dataclass
 class Writer:
-    """Writes the questions about a text, and finds every claim supported.
+    """Replies with questions about a text, and with verdicts that support every claim.
 
-    After `stops` answers it gives none until `goes_on`. `asked` and `answered` count by the question's last message.
+    After `stops` replies it holds all others until `goes_on`. `asked` and `answered` count requests and replies by the
+    last message of the prompt.
     """
 
-    works: "Works"
+    tuning_harness: "TuningHarness"
     stops: int | None = None
     asked: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
@@ -50,7 +51,7 @@ class Writer:
         said = str(body["messages"][-1]["content"])
         self.asked[said] += 1
         if self.stops is not None and self.answered.total() >= self.stops:
-            self.works.town.model.holds()
+            self.tuning_harness.harness.model.holds()
         else:
             self.answered[said] += 1
         if "The claims:" in said:
@@ -64,58 +65,58 @@ class Writer:
         return {"answer": f"bread{name}", "quote": f"Baker {name} bakes bread{name}.", "questions": questions}
 
     def goes_on(self, stops: int | None = None) -> None:
-        """Answer again, up to so many answers in all."""
+        """Reply again, up to `stops` replies in all."""
         self.stops = stops
-        self.works.town.model.release()
+        self.tuning_harness.harness.model.release()
 
 
 @dataclass
-class Works:
-    """Everything that a test of tuning by the whole bot holds."""
+class TuningHarness:
+    """What a test of tuning with the whole bot needs."""
 
-    town: Town
+    harness: BotHarness
     provider: FakeProvider
     folder: Path
     env: dict[str, str]
 
     @asynccontextmanager
     async def bot(self, **env: str) -> AsyncIterator[Process]:
-        """The bot, running for as long as the block lasts."""
-        given = self.town.env(**(self.env | env))
-        async with self.town.wire.bot("run", entry=ENTRY, env=given, ready="Invite: ") as process:
+        """Run the bot while the block runs."""
+        given = self.harness.env(**(self.env | env))
+        async with self.harness.wire.bot("run", entry=ENTRY, env=given, ready="Invite: ") as process:
             yield process
 
     def texts(self, number: int, facts: int) -> None:
-        """Write so many texts with so many facts each."""
+        """Write `number` texts with `facts` facts each."""
         for text in range(number):
             told = " ".join(f"Baker B{text}x{fact} bakes breadB{text}x{fact}." for fact in range(facts))
             (self.folder / f"text{text:02}.txt").write_text(told, encoding="utf-8")
 
     def writer(self) -> Writer:
-        """The model, writing questions from now on."""
+        """Let the model write questions from now on."""
         writer = Writer(self)
-        self.town.model.says(writer)
+        self.harness.model.says(writer)
         return writer
 
     async def prepare(self) -> Message:
-        """The operator has the dataset made; the card that says so."""
-        exchange = await self.town.does("finetune prepare", corpus=CORPUS, user="operator")
+        """Use `/finetune prepare`; returns the card of the prepared dataset."""
+        exchange = await self.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
         return await exchange.answer(lambda found: "Prepared ·" in found.text, timeout=PATIENCE)
 
     async def estimate(self) -> Message:
         """The confirmation of a job on the newest dataset, with its button."""
-        offered = await self.town.wire.autocomplete("finetune start", "dataset", "", user="operator")
-        return await self.town.answer("finetune start", dataset=offered[0]["value"], user="operator")
+        offered = await self.harness.wire.autocomplete("finetune start", "dataset", "", user="operator")
+        return await self.harness.answer("finetune start", dataset=offered[0]["value"], user="operator")
 
     async def start(self, button: str = "Start: price not known") -> None:
-        """The operator confirms the price; what comes of it is not waited for."""
-        await self.town.wire.press(await self.estimate(), button, user="operator")
+        """Confirm the price, without waiting for the job."""
+        await self.harness.wire.press(await self.estimate(), button, user="operator")
 
     async def card(self, words: str) -> Message:
         """The job's card, once it shows these words."""
-        return await self.town.wire.until(
+        return await self.harness.wire.until(
             lambda found: f"Training {CORPUS}" in found.text and words in found.text,
-            channel=self.town.place,
+            channel=self.harness.place,
             timeout=PATIENCE,
         )
 
@@ -124,11 +125,11 @@ class Works:
         return await self.card("done")
 
     async def killed(self, process: Process, when: Callable[[], object]) -> None:
-        """Kill the bot as soon as `when`; it must be alive then."""
+        """Kill the bot as soon as `when` is true; it must be running then."""
         ends = time.monotonic() + PATIENCE
         while process.returncode is None and not when():
             if time.monotonic() > ends:
-                jobs = self.town.rows("SELECT state, status, step, scored, error FROM tuning_jobs")
+                jobs = self.harness.rows("SELECT state, status, step, scored, error FROM tuning_jobs")
                 raise AssertionError(f"The moment did not come; jobs: {jobs}\n{process.output}")
             await asyncio.sleep(0.01)
         assert process.returncode is None, process.output
@@ -137,31 +138,31 @@ class Works:
         assert "Traceback" not in process.output, process.output
 
     def one(self, sql: str) -> Any:
-        """The one value that a query of the bot's database gives."""
-        ((value,),) = self.town.rows(sql)
+        """The single value that a query of the bot's database returns."""
+        ((value,),) = self.harness.rows(sql)
         return value
 
     async def nothing_twice(self) -> None:
-        """One job, its files and each event once, and one card, at the provider, in the database and in the channel."""
+        """One job, two files, each event once and one card: at the provider, in the database and in the channel."""
         assert len(self.provider.creating) == 1
         names = [file["card"]["filename"] for file in self.provider.files.values()]
         assert len(names) == len(set(names)) == 2
-        assert self.town.rows("SELECT state FROM tuning_jobs") == [("done",)]
-        events = self.town.rows("SELECT event_id, number FROM tuning_events ORDER BY number")
+        assert self.harness.rows("SELECT state FROM tuning_jobs") == [("done",)]
+        events = self.harness.rows("SELECT event_id, number FROM tuning_events ORDER BY number")
         assert [number for _, number in events] == list(range(1, len(events) + 1))
         assert len({event for event, _ in events}) == len(events) > 0
-        cards = [found for found in await self.town.wire.messages(self.town.place) if "Training" in found.text]
+        cards = [found for found in await self.harness.wire.messages(self.harness.place) if "Training" in found.text]
         assert len(cards) == 1
 
 
 @asynccontextmanager
-async def open_works(*, texts: int = 3, facts: int = 6, **provider: Any) -> AsyncIterator[Works]:
-    """A Discord, a model, a provider and a corpus without a dataset, and no bot yet."""
+async def open_tuning_harness(*, texts: int = 3, facts: int = 6, **provider: Any) -> AsyncIterator[TuningHarness]:
+    """Start Discord, the model and the provider, with a corpus without a dataset, and without a bot."""
     async with AsyncExitStack() as stack:
-        town = await stack.enter_async_context(open_town())
-        await town.wire.grant("operator", "administrator")
+        harness = await stack.enter_async_context(open_harness())
+        await harness.wire.grant("operator", "administrator")
         fake = await stack.enter_async_context(FakeProvider(**provider))
-        folder = town.folder.parent / CORPUS
+        folder = harness.folder.parent / CORPUS
         folder.mkdir()
         env = {
             "CORPORA": f"{CORPUS}={folder}",
@@ -171,6 +172,6 @@ async def open_works(*, texts: int = 3, facts: int = 6, **provider: Any) -> Asyn
             "TUNING_API_KEY": "sk-tuning",
             "TUNING_MODEL": "base-8b",
         }
-        works = Works(town, fake, folder, env)
-        works.texts(texts, facts)
-        yield works
+        tuning_harness = TuningHarness(harness, fake, folder, env)
+        tuning_harness.texts(texts, facts)
+        yield tuning_harness

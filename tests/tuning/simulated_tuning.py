@@ -1,6 +1,6 @@
-"""Tuning inside the simulated Discord: the admin as operator, a corpus about bakers, and a provider on loopback.
+"""Tuning in the simulated Discord: the admin is operator; a corpus about bakers and a fake provider on loopback.
 
-async with bakery(tmp_path, corpus, provider) as sim:
+async with simulated_tuning(tmp_path, corpus, provider) as sim:
     await start(sim)
     assert "…" in shown(await card(sim, "failed"))
 """
@@ -22,7 +22,9 @@ UNPRICED = "Start: price not known"
 
 
 @asynccontextmanager
-async def bakery(folder: Path, corpus: Path, provider: FakeProvider, **options: Any) -> AsyncIterator[Simulated]:
+async def simulated_tuning(
+    folder: Path, corpus: Path, provider: FakeProvider, **options: Any
+) -> AsyncIterator[Simulated]:
     """The bot with the corpus and the provider."""
     given: dict[str, Any] = {
         "operator_ids": OPERATORS,
@@ -58,6 +60,6 @@ async def trained(sim: Simulated) -> discord.Message:
 
 
 def said(sim: Simulated, result: simcord.InteractionResult) -> str:
-    """All that an action led to, in one text."""
+    """The text of all responses to an action."""
     answers = [*([result.response] if result.response else []), *result.followups]
     return "\n".join(sim.text(answer) for answer in answers)
