@@ -14,7 +14,7 @@ from tests.wire.exchange import Message
 # The bots of this folder live in one loop.
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-NOTED = "SELECT name FROM marks WHERE name LIKE 'left:%'"
+NOTED = "SELECT name FROM key_values WHERE name LIKE 'left:%'"
 FROM = "SELECT source_id, author_id FROM prompts WHERE source_id = ?"
 GONE = "The prompt behind this answer is not kept any more."
 
@@ -63,7 +63,7 @@ async def test_a_start_notes_the_server_that_was_left_meanwhile_and_no_more_the_
     await fresh.wire.remove_guild(guild["id"])
     note = ("left:" + str(fresh.wire.guild_id), "1.0")
     with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as connection, connection:
-        connection.execute("INSERT INTO marks VALUES (?, ?)", note)
+        connection.execute("INSERT INTO key_values VALUES (?, ?)", note)
     async with fresh.bot():
         await until(lambda: fresh.rows(NOTED) == [(f"left:{guild['id']}",)])
 

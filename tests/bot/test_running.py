@@ -93,7 +93,7 @@ async def test_a_stop_lets_short_answers_end_and_tells_the_long_ones(fresh: BotH
         long = await fresh.slash("translate", text="long", to="Greek")
         await long.answer(is_sentence)
         process.terminate()
-        await process.wrote("stopping: 2 answers under way")
+        await process.wrote("stopping: waiting for 2 answers")
         late = await (await fresh.slash("translate", text="late", to="Greek")).answer(is_sentence)
         assert late.content == RESTARTED
         assert late.ephemeral
