@@ -270,8 +270,11 @@ async def server(session: Session) -> None:
     await session.answer("settings language", language="server", **admin)
     channels = await session.answer("settings channels", reports="general", **admin)
     assert f"**Reports** <#{harness.wire.channel_ids['general']}>" in channels.text
-    assert "**Tokens a day for a person** 40,000" in (await session.answer("settings limits", person=40_000, **admin)).text
-    private = await session.answer("settings privacy", command="facts", private=True, **admin)
+    assert (
+        "**Tokens a day for a person** 40,000" in (await session.answer("settings limits", person=40_000, **admin)).text
+    )
+    facts = await session.offered("settings privacy", "command", "fac", user="admin")
+    private = await session.answer("settings privacy", command=facts, private=True, **admin)
     assert "**For all** /ask" in private.text
     answer = await session.answer("facts", is_final, about="Kava")
     assert answer.ephemeral

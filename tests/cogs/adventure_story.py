@@ -40,7 +40,7 @@ class Game:
 
     async def waiting(self, turn: str) -> Message:
         """The message of a stopped story that lists a waiting turn, given as `Player: words`."""
-        return await self.town.wire.until(lambda found: f"waiting: {turn}" in found.content, self.place)
+        return await self.harness.wire.until(lambda found: f"waiting: {turn}" in found.content, self.place)
 
     def turns(self, columns: str = "words, turns.state") -> list[Any]:
         """The turns of the story, in the order in which they came."""
