@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from bot.app import TEMPLATES, open_model
-from bot.cli.setup import start
+from bot.cli.running import load_settings
 from bot.core.caller import SERVER
 from bot.llm.template_registry import open_template_registry
 from bot.server.ledger import Limits, open_ledger
@@ -22,7 +22,7 @@ OPERATOR = SERVER
 @asynccontextmanager
 async def open_bench() -> AsyncIterator[Workshop]:
     """The workshop on the configured database, beside a bot that may be running on it. Raises `FewshotError`."""
-    settings = start(log_level="ERROR")
+    settings = load_settings(log_level="ERROR")
     limits = Limits(
         settings.daily_tokens_per_user, settings.daily_tokens_per_guild, settings.daily_tokens, settings.monthly_usd
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bot.cli.context import OPERATOR, moved, open_bench
-from bot.cli.setup import start
+from bot.cli.running import load_settings
 from bot.core.errors import FewshotError, InputError
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
@@ -77,7 +77,7 @@ def _show(pairs: list[PairRow], most: int) -> None:
 
 def _sources(file: Path, corpus: str) -> Mapping[str, str] | None:
     """The texts of the named corpus, else of the folder that the file lies in, if it is a corpus's."""
-    corpora = Corpora(start(log_level="ERROR").corpora)
+    corpora = Corpora(load_settings(log_level="ERROR").corpora)
     if corpus:
         return dict(corpora.get(corpus).texts())
     for name in corpora.names:

@@ -1,4 +1,4 @@
-"""`fewshot doctor`: looks at everything that a start needs and says what to do about what is missing."""
+"""`fewshot doctor`: checks everything that a start needs, and says what to do about each problem."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ import discord
 
 from bot.app import TEMPLATES, open_model
 from bot.bot import proxy_to_discord
-from bot.cli.setup import start
+from bot.cli.running import can_print, load_settings
 from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
 from bot.llm.template_registry import open_template_registry
@@ -20,27 +20,32 @@ from bot.play.scenarios import open_scenarios
 from bot.storage import migrations as migrating
 from bot.storage.database import open_database
 
-# Model servers where they listen by default; each speaks the same wire under /v1.
+# Default ports of model servers. All have OpenAI's API under /v1.
 SERVERS = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
 SECONDS = 5.0
 Outcome = Literal["ok", "note", "bad"]
-MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "note": ("·", "yellow"), "bad": ("✗", "red")}
+# The mark of each outcome, in ASCII for consoles that do not have it, and its colour.
+MARKS: dict[Outcome, tuple[str, str, str]] = {
+    "ok": ("✓", "ok  ", "green"),
+    "note": ("·", "note", "yellow"),
+    "bad": ("✗", "BAD ", "red"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. A note is worth knowing; only what is bad makes the doctor's exit code 1."""
+    """The result of one check. Only `bad` makes the exit code 1; a `note` is information."""
 
     outcome: Outcome
-    what: str
+    subject: str
     sentence: str
 
 
 async def run_doctor() -> bool:
-    """Print the findings; whether nothing is bad."""
+    """Print the findings. Returns False if one is bad."""
     try:
-        load()  # as a start would, with the LOG_LEVEL that is set
-        settings = start(log_level="ERROR")
+        load()  # also checks LOG_LEVEL, which the next line overrides
+        settings = load_settings(log_level="ERROR")
     except ConfigError as error:
         _print(Finding("bad", "Settings", str(error)))
         return False
@@ -54,12 +59,13 @@ async def run_doctor() -> bool:
 
 
 def _print(finding: Finding) -> None:
-    mark, colour = MARKS[finding.outcome]
-    click.echo(f"{click.style(mark, fg=colour)} {finding.what}: {finding.sentence}")
+    mark, ascii_mark, colour = MARKS[finding.outcome]
+    mark = mark if can_print("✓·✗") else ascii_mark
+    click.echo(f"{click.style(mark, fg=colour)} {finding.subject}: {finding.sentence}")
 
 
 async def _folder(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether the data folder can be written to."""
+    """Check that DATA_DIR is writable."""
     probe = settings.data_dir / ".doctor"
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -75,7 +81,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         current, newest = await migrating.version(settings.database)
         if current is None:
-            yield Finding("note", "Database", "not there yet; the first start makes it")
+            yield Finding("note", "Database", "does not exist yet; the first start creates it")
             return
         async with open_database(settings.database) as database:
             await database.check()
@@ -111,7 +117,7 @@ async def _corpora(settings: Settings) -> AsyncIterator[Finding]:
         if texts:
             yield Finding("ok", "Corpora", f"{name}: {texts} texts in {folder}")
         else:
-            yield Finding("bad", "Corpora", f"{name}: {folder} holds no .txt or .md file; correct CORPORA.")
+            yield Finding("bad", "Corpora", f"{name}: {folder} contains no .txt or .md file; correct CORPORA.")
 
 
 def _texts(folder: Path) -> int:
@@ -119,10 +125,10 @@ def _texts(folder: Path) -> int:
 
 
 async def _model(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether the configured model answers; where none is configured, which servers run on this machine."""
+    """Check that the configured model is listed. Without one, find model servers on this machine."""
     if not settings.has_model:
         yield Finding(
-            "note", "Model", "none is connected: the stand-in answers. Set OPENAI_API_KEY or OPENAI_BASE_URL."
+            "note", "Model", "no model is connected, so the stand-in answers. Set OPENAI_API_KEY or OPENAI_BASE_URL."
         )
         async for finding in _servers():
             yield finding
@@ -136,13 +142,13 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
                 some = ", ".join(listed[:8])
                 yield Finding("bad", "Model", f"{client.host} does not list {client.model}. Set CHAT_MODEL: {some}.")
     except TimeoutError:
-        yield Finding("bad", "Model", f"its server did not answer within {SECONDS:.0f} seconds.")
+        yield Finding("bad", "Model", f"the server did not answer within {SECONDS:.0f} seconds.")
     except FewshotError as error:
         yield Finding("bad", "Model", str(error))
 
 
 async def _servers() -> AsyncIterator[Finding]:
-    """Model servers on loopback, at the ports that they take by default."""
+    """Find model servers at their default ports on loopback."""
     timeout = aiohttp.ClientTimeout(total=2.0)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for name, port in SERVERS.items():
@@ -154,14 +160,14 @@ async def _servers() -> AsyncIterator[Finding]:
             except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
                 continue
             first = models[0] if models else "a-model"
-            sentence = f"{name} runs here. To use it: OPENAI_BASE_URL={url} CHAT_MODEL={first}"
+            sentence = f"{name} runs on this machine. To use it: OPENAI_BASE_URL={url} CHAT_MODEL={first}"
             yield Finding("note", "Model", sentence)
 
 
 async def _discord(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether the token logs in, and whether the portal grants the intent that is asked for."""
+    """Check that Discord accepts the token and grants the intent that the settings need."""
     if settings.discord_token is None:
-        yield Finding("bad", "Discord", "DISCORD_TOKEN is not set. `fewshot demo` needs none; `fewshot run` does.")
+        yield Finding("bad", "Discord", "DISCORD_TOKEN is not set. `fewshot run` needs it; `fewshot demo` does not.")
         return
     try:
         client = discord.Client(intents=discord.Intents.none(), proxy=proxy_to_discord())

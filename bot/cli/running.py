@@ -1,45 +1,93 @@
-"""How a command runs its work."""
+"""What every command does: prepare the console, read the settings, set up logging, run a coroutine."""
 
 import asyncio
 import contextlib
+import io
+import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import click
 
-# Seconds until work that Ctrl-C was meant to end is told again: a library may swallow one cancellation.
-AGAIN = 1.0
+if TYPE_CHECKING:
+    from bot.core.settings import Settings
+
+# Seconds after which Ctrl-C cancels the coroutine again, because a library may ignore one cancellation.
+CANCEL_INTERVAL = 1.0
 
 
-def run_work(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run `work` to its end; Ctrl-C where nothing catches it ends quietly."""
+def prepare_console() -> None:
+    """Replace characters that the console's encoding does not have, instead of failing on them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def can_print(text: str) -> bool:
+    """Whether the encoding of standard output has all characters of `text`."""
     try:
-        return asyncio.run(_interruptible(work))
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def load_settings(**overrides: object) -> "Settings":
+    """Read the settings, and set up logging without their secrets. Raises `ConfigError`."""
+    from pydantic import SecretStr
+
+    from bot.core import logs
+    from bot.core.settings import load
+
+    settings = load(**overrides)
+    secrets = [value.get_secret_value() for _name, value in settings if isinstance(value, SecretStr)]
+    secrets.append(unquote(urlsplit(settings.database_url or "").password or ""))
+    logs.configure(settings.log_level, as_json=settings.log_format == "json", secrets=secrets)
+    return settings
+
+
+def make_data_dir(settings: "Settings") -> Path:
+    """Create DATA_DIR if it does not exist. Raises `ConfigError`."""
+    from bot.core.errors import ConfigError
+
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR {settings.data_dir} cannot be used: {os.strerror(error.errno or 0)}.") from None
+    return settings.data_dir
+
+
+def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run `coroutine` and return its result; Ctrl-C ends the process with exit code 130 and no traceback."""
+    try:
+        return asyncio.run(_interruptible(coroutine))
     except KeyboardInterrupt:
         click.echo("", err=True)
         sys.exit(130)
 
 
-async def _interruptible(work: Coroutine[Any, Any, Any]) -> Any:
-    """`work`, cancelled by Ctrl-C as often as it takes. Work that serves sets a handler of its own in its place."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    pressed = False
+async def _interruptible(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Cancel `coroutine` at Ctrl-C, repeatedly until it ends. Commands that serve replace this handler."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
+    interrupted = False
 
-    def press() -> None:
-        nonlocal pressed
-        pressed = True
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
         if not task.done():
             task.cancel()
-            loop.call_later(AGAIN, press)
+            loop.call_later(CANCEL_INTERVAL, interrupt)
 
-    # Windows leaves Ctrl-C to asyncio's own handler; off the main thread no signal arrives at all.
+    # On Windows, asyncio handles Ctrl-C itself. Outside the main thread there are no signals.
     with contextlib.suppress(NotImplementedError, RuntimeError):
-        loop.add_signal_handler(signal.SIGINT, press)
+        loop.add_signal_handler(signal.SIGINT, interrupt)
     try:
         return await task
     except asyncio.CancelledError:
-        if pressed:
+        if interrupted:
             raise KeyboardInterrupt from None
         raise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli.running import run_work
+from bot.cli.running import run_async
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -23,7 +23,7 @@ def tune_estimate(corpus: str, dataset: str, base: str) -> None:
     """What training on CORPUS would cost, for every known model."""
     from bot.cli.tune import run_estimate
 
-    run_work(run_estimate(corpus, dataset, base))
+    run_async(run_estimate(corpus, dataset, base))
 
 
 @tune.command("start")
@@ -35,7 +35,7 @@ def tune_start(corpus: str, dataset: str, base: str, yes: bool) -> None:
     """Train a model on CORPUS and follow the job to its end; Ctrl-C leaves it resumable."""
     from bot.cli.tune import run_start
 
-    run_work(run_start(corpus, dataset, base, yes=yes))
+    run_async(run_start(corpus, dataset, base, yes=yes))
 
 
 @tune.command("follow")
@@ -44,7 +44,7 @@ def tune_follow(job: str) -> None:
     """Follow JOB, or the newest one, to its end."""
     from bot.cli.tune import run_follow
 
-    run_work(run_follow(job))
+    run_async(run_follow(job))
 
 
 @tune.command("list")
@@ -52,7 +52,7 @@ def tune_list() -> None:
     """The jobs, newest first, and the models that answer."""
     from bot.cli.tune import run_list
 
-    run_work(run_list())
+    run_async(run_list())
 
 
 @tune.command("cancel")
@@ -61,7 +61,7 @@ def tune_cancel(job: str) -> None:
     """Cancel JOB, here and at its provider."""
     from bot.cli.tune import run_cancel
 
-    run_work(run_cancel(job))
+    run_async(run_cancel(job))
 
 
 @tune.command("score")
@@ -70,7 +70,7 @@ def tune_score(model: str) -> None:
     """Ask MODEL everything that its scorecard needs, and print it."""
     from bot.cli.tune import run_score
 
-    run_work(run_score(model))
+    run_async(run_score(model))
 
 
 @tune.command("promote")
@@ -80,7 +80,7 @@ def tune_promote(model: str, force: str) -> None:
     """Let MODEL answer for its corpus."""
     from bot.cli.tune import run_promote
 
-    run_work(run_promote(model, force))
+    run_async(run_promote(model, force))
 
 
 @tune.command("rollback")
@@ -89,7 +89,7 @@ def tune_rollback(corpus: str) -> None:
     """Let the model before the active one of CORPUS answer again."""
     from bot.cli.tune import run_rollback
 
-    run_work(run_rollback(corpus))
+    run_async(run_rollback(corpus))
 
 
 @tune.command("ask")
@@ -99,7 +99,7 @@ def tune_ask(corpus: str, question: str) -> None:
     """Ask the promoted model of CORPUS."""
     from bot.cli.tune import run_ask
 
-    run_work(run_ask(corpus, question))
+    run_async(run_ask(corpus, question))
 
 
 @click.group()
@@ -116,7 +116,7 @@ def dataset_build(corpus: str, size: int, out: Path | None, retry: bool) -> None
     """Make a dataset of CORPUS: the model writes questions, each checked against its source."""
     from bot.cli.dataset import run_build
 
-    run_work(run_build(corpus, size, out, retry=retry))
+    run_async(run_build(corpus, size, out, retry=retry))
 
 
 @dataset.command("check")
@@ -128,7 +128,7 @@ def dataset_check(file: Path, fix: bool, corpus: str, heldout: Path | None) -> N
     """Check FILE and say what is wrong with it, by kind and line."""
     from bot.cli.dataset import run_check
 
-    if not run_work(run_check(file, corpus, heldout, fix=fix)):
+    if not run_async(run_check(file, corpus, heldout, fix=fix)):
         sys.exit(1)
 
 
@@ -139,7 +139,7 @@ def dataset_show(file: str, most: int) -> None:
     """Show FILE, or the dataset of that id, for people."""
     from bot.cli.dataset import run_show
 
-    run_work(run_show(file, most))
+    run_async(run_show(file, most))
 
 
 @click.command()
@@ -148,4 +148,4 @@ def lesson(name: str) -> None:
     """Run one of the chapter's lessons for real, and print both scorecards; without NAME, list them."""
     from bot.cli.lesson import run_lesson
 
-    run_work(run_lesson(name))
+    run_async(run_lesson(name))

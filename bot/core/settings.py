@@ -1,14 +1,14 @@
-"""Every setting of the bot as one typed object, read from the environment and from `.env`.
+"""All settings as one typed object, read from the environment and from `.env`.
 
-Importing this module reads nothing: `Settings()` does. `.env.example` lists the same names, and a test
-loads it, so neither can grow without the other.
+Importing this module reads nothing; `load()` does. `.env.example` lists the same names, and a test compares them.
 """
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.core.errors import ConfigError
@@ -16,17 +16,28 @@ from bot.core.errors import ConfigError
 OPENAI_URL = "https://api.openai.com/v1"
 # OpenAI's default chat model on 2026-11-22; it answers without reasoning at effort "none".
 DEFAULT_OPENAI_MODEL = "gpt-6-luna"
-# What answers where no chat model is connected: rules of the local engine's, and no model.
+# The name of what answers without a chat model: rules of the local engine, no language model.
 STAND_IN = "stand-in"
 
+
+def _with_home(path: Path) -> Path:
+    """`path` with `~` replaced by the home folder."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("the home folder that its ~ stands for does not exist") from None
+
+
 Ids = Annotated[frozenset[int], NoDecode]
+# The type of every setting that is a folder.
+Folder = Annotated[Path, AfterValidator(_with_home)]
 
 
 class Settings(BaseSettings):
-    """Settings of one process. Secrets are `SecretStr`: they never show in `repr` or in logs."""
+    """The settings of one process. Secrets are `SecretStr`, which `repr` does not show."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     discord_token: SecretStr | None = Field(None, description="The bot's token; only `fewshot run` needs it.")
@@ -63,8 +74,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy address of the database; default: SQLite in DATA_DIR."
     )
-    data_dir: Path = Field(Path("data"), description="Folder for the database, models and locks.")
-    corpora: Annotated[dict[str, Path], NoDecode] = Field(
+    data_dir: Folder = Field(Path("data"), description="Folder for the database, models and locks.")
+    corpora: Annotated[dict[str, Folder], NoDecode] = Field(
         default_factory=dict, description="Folders of texts to train on, `name=folder,…`; racing is built in."
     )
 
@@ -99,10 +110,22 @@ class Settings(BaseSettings):
         "text", description="Log lines for people (text) or for machines (json)."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _strip(cls, values: Any) -> Any:
+        """Remove white space and quotation marks around all values; what is empty then counts as not set.
+
+        Files with Windows line ends leave `\r` behind a value, and `docker --env-file` leaves quotation marks.
+        """
+        if not isinstance(values, dict):
+            return values
+        stripped = {name: _stripped(value) if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
+
     @field_validator("guild_ids", "operator_ids", "operator_guild_ids", mode="before")
     @classmethod
     def _ids(cls, value: object) -> object:
-        """`1, 2` as a set; pydantic-settings would want JSON."""
+        """Read `1, 2`; pydantic-settings would expect JSON."""
         if not isinstance(value, str):
             return value
         parts = [part.strip() for part in value.split(",") if part.strip()]
@@ -113,7 +136,7 @@ class Settings(BaseSettings):
     @field_validator("corpora", mode="before")
     @classmethod
     def _corpora(cls, value: object) -> object:
-        """`name=folder,…` as a dict."""
+        """Read `name=folder,…`."""
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
@@ -124,23 +147,45 @@ class Settings(BaseSettings):
     @field_validator("discord_token", "openai_api_key", "tuning_api_key", mode="before")
     @classmethod
     def _key(cls, value: object) -> object:
-        """A key without the blank space that was copied along; what no header could carry is refused here."""
-        if not isinstance(value, str):
-            return value
-        if not value.isascii() or not value.strip().isprintable():
-            raise ValueError("it holds characters that no key has; copy it again")
-        return value.strip() or None
+        """Refuse a key that an HTTP header could not contain."""
+        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+            raise ValueError("it contains characters that no key has; copy it again")
+        return value
 
     @field_validator("openai_base_url", "tuning_base_url", mode="after")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        """An address that a client can use."""
+        """Refuse what is not an HTTP address, and an address with a password, which messages would show."""
         if value is None:
             return None
-        parts = urlsplit(value)
-        # Reading the port raises ValueError for one that is no number.
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError("it is no address such as http://127.0.0.1:11434/v1")
+        try:
+            parts = urlsplit(value)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        # `urlsplit` ignores control characters, which no client would send.
+        if not valid or not value.isprintable() or " " in value:
+            raise ValueError("it is not an address such as http://127.0.0.1:11434/v1")
+        if "@" in parts.netloc:
+            raise ValueError("it must not contain a user name or password; set the server's key in the setting for it")
+        return value
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _database_url(cls, value: str | None) -> str | None:
+        """Replace `~` in the path of an SQLite database."""
+        scheme, found, path = (value or "").partition(":///")
+        return f"{scheme}:///{_with_home(Path(path))}" if found and path.startswith("~") else value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _decodable(cls, value: object) -> object:
+        """Refuse bytes that are not UTF-8. Python keeps them as surrogates, which cannot be sent or printed."""
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError("it is not in UTF-8") from None
         return value
 
     @field_validator("log_level", mode="before")
@@ -150,34 +195,47 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _moderated(self) -> Self:
-        """A moderation needs a server that has one."""
+        """Refuse a moderation model without a server for it."""
         if self.moderation_model is not None and not self.has_model:
-            raise ValueError("MODERATION_MODEL needs OPENAI_API_KEY or OPENAI_BASE_URL beside it")
+            raise ValueError("MODERATION_MODEL also needs OPENAI_API_KEY or OPENAI_BASE_URL")
         return self
 
     @property
     def has_model(self) -> bool:
-        """Whether a language model is configured; else the local engine's stand-in answers."""
+        """Whether a language model is configured. Without one, the stand-in of the local engine answers."""
         return self.openai_api_key is not None or self.openai_base_url is not None
 
     @property
     def database(self) -> str:
-        """The database's SQLAlchemy address, with the default filled in."""
+        """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'fewshot.sqlite3'}"
 
 
 def load(**overrides: object) -> Settings:
-    """Settings from environment and `.env`, `overrides` on top.
+    """Read the settings from the environment and `.env`; `overrides` take precedence.
 
-    Raises `ConfigError` that names every setting that is wrong, without its value: it may be a secret.
+    Raises a `ConfigError` that names all wrong settings, without their values, which may be secret.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in issue['loc']).upper()}: {issue['msg'].removeprefix('Value error, ')}"
-            for issue in error.errors(include_input=False)
-        )
+        problems = "; ".join(_problem(issue) for issue in error.errors(include_input=False))
         raise ConfigError("Some settings cannot be used. {problems}. See .env.example.", problems=problems) from None
     except UnicodeDecodeError:
         raise ConfigError("The file .env is not in UTF-8; save it with that encoding.") from None
+    except OSError as error:
+        raise ConfigError("The file .env cannot be read: {reason}.", reason=os.strerror(error.errno or 0)) from None
+
+
+def _problem(issue: Any) -> str:
+    """One problem that pydantic found, as `NAME: reason`."""
+    name = str(issue["loc"][0]).upper() if issue["loc"] else ""
+    reason = issue["msg"].removeprefix("Value error, ")
+    return f"{name}: {reason}" if name else reason
+
+
+def _stripped(value: str) -> str:
+    value = value.strip().strip("\ufeff\u200b").strip()
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1].strip()
+    return value

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -69,14 +70,19 @@ def fewshot(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.Mon
     return run
 
 
-async def started(environment: dict[str, str], folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    """The command as a process of its own."""
+async def started(
+    environment: dict[str, str],
+    folder: Path,
+    *arguments: str | bytes,
+    stdout: IO[bytes] | int = asyncio.subprocess.PIPE,
+) -> asyncio.subprocess.Process:
+    """Start the command as a process."""
     pipe = asyncio.subprocess.PIPE
     kept = {name: value for name, value in os.environ.items() if name.lower() not in OURS}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=pipe,
+        stdout=stdout,
         stderr=pipe,
         env=kept | environment,
         cwd=folder,
@@ -84,11 +90,17 @@ async def started(environment: dict[str, str], folder: Path, *arguments: str) ->
 
 
 async def ended(process: asyncio.subprocess.Process) -> Done:
-    """The process's end; whatever happened, nobody is shown a traceback."""
+    """Wait for the process, which must not show a traceback."""
+    code, out, err = await ended_bytes(process)
+    return Done(code, out.decode(), err.decode())
+
+
+async def ended_bytes(process: asyncio.subprocess.Process) -> tuple[int, bytes, bytes]:
+    """Wait for the process; exit code, output and errors as bytes."""
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert b"Traceback" not in err
     assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    return process.returncode, out, err
 
 
 @pytest.fixture

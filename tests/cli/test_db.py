@@ -60,8 +60,8 @@ async def test_the_doctor_names_what_is_missing_and_what_is_well(fewshot: Run) -
     done = await fewshot("doctor")
     assert (done.code, done.err) == (1, "")
     assert "✗ Discord: DISCORD_TOKEN is not set" in done.out
-    assert "· Model: none is connected" in done.out
-    assert "· Database: not there yet" in done.out
+    assert "· Model: no model is connected" in done.out
+    assert "· Database: does not exist yet" in done.out
     assert "✓ Templates: " in done.out
     assert " styles, 5 adventures" in done.out
     assert "✓ Data: " in done.out
@@ -85,7 +85,7 @@ async def test_the_doctor_looks_at_database_and_corpora(
     done = await fewshot("doctor")
     assert "✓ Database: version" in done.out
     assert "✓ Corpora: tales: 1 texts" in done.out
-    assert "✗ Corpora: lost: nowhere holds no" in done.out
+    assert "✗ Corpora: lost: nowhere contains no" in done.out
 
 
 async def test_the_doctor_lives_through_broken_things(fewshot: Run, environment: dict[str, str]) -> None:
@@ -127,7 +127,7 @@ async def test_status_and_copy_work_beside_a_writer(fewshot: Run, environment: d
     path = Path(environment["DATA_DIR"]) / "fewshot.sqlite3"
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        writer.execute("INSERT INTO marks VALUES ('open', '1')")
+        writer.execute("INSERT INTO key_values VALUES ('open', '1')")
         status, copied = await asyncio.gather(fewshot("db", "status"), fewshot("db", "backup", "copy.sqlite3"))
         writer.execute("ROLLBACK")
     assert (status.code, copied.code) == (0, 0)

@@ -135,3 +135,112 @@ def test_limits_have_defaults_that_are_not_zero() -> None:
     limits = (settings.daily_tokens_per_user, settings.daily_tokens_per_guild, settings.daily_tokens)
     assert 0 < limits[0] <= limits[1] <= limits[2]
     assert settings.monthly_usd > 0
+
+
+# A value for every setting, as `.env` would have it.
+VALUES = {
+    "DISCORD_TOKEN": SECRET,
+    "GUILD_IDS": "1,2",
+    "OPERATOR_IDS": "3",
+    "OPERATOR_GUILD_IDS": "4",
+    "OPENAI_API_KEY": SECRET,
+    "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1",
+    "CHAT_MODEL": "m",
+    "CHAT_CONCURRENCY": "8",
+    "TUNING_PROVIDER": "custom",
+    "TUNING_BASE_URL": "http://127.0.0.1:1/v1",
+    "TUNING_API_KEY": SECRET,
+    "TUNING_MODEL": "base",
+    "DATABASE_URL": "sqlite+aiosqlite:///kept.sqlite3",
+    "DATA_DIR": "/srv/kept",
+    "CORPORA": "league=/srv/texts",
+    "TEMPLATES_DIR": "/srv/templates",
+    "MESSAGE_CONTENT": "true",
+    "USER_INSTALL": "on",
+    "MODERATION_MODEL": "omni",
+    "HEALTH_PORT": "8081",
+    "LOG_LEVEL": "debug",
+    "LOG_FORMAT": "json",
+}
+# What shells, editors, spreadsheets and `docker --env-file` leave around a value.
+AROUND = ["{}\r", "{}\r\n", " {} ", "\t{}\t", "{}\u00a0", "\ufeff{}", "\u3000{}\u2028", '"{}"', "'{}'", ' "{} "\r']
+
+
+def values() -> dict[str, str]:
+    """A value for every setting; the numbers that are not in the table are their defaults."""
+    numbers = {name.upper(): str(field.default) for name, field in Settings.model_fields.items()}
+    return {name: VALUES.get(name, numbers[name]) for name in numbers}
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_white_space_and_quotation_marks_around_any_value_are_dropped(
+    monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    for name, value in values().items():
+        monkeypatch.setenv(name, value)
+    plain = load()
+    for name, value in values().items():
+        monkeypatch.setenv(name, around.format(value))
+    assert load() == plain
+    assert plain.chat_model == "m"
+
+
+def test_a_file_with_windows_line_ends_and_a_byte_order_mark_is_read() -> None:
+    lines = [f"{name}={value}" for name, value in values().items()]
+    Path(".env").write_bytes("\n".join(lines).encode())
+    plain = load()
+    Path(".env").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n")
+    assert load() == plain
+    assert plain.guild_ids == {1, 2}
+
+
+def test_every_folder_knows_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    Path(".env").write_text(
+        "DATA_DIR=~/kept\nCORPORA=a=~/texts, b=~\nDATABASE_URL=sqlite+aiosqlite:///~/db.sqlite3\n", encoding="utf-8"
+    )
+    settings = load()
+    assert settings.data_dir == tmp_path / "kept"
+    assert settings.corpora == {"a": tmp_path / "texts", "b": tmp_path}
+    assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/db.sqlite3"
+    folders = [name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)]
+    for name in folders:
+        if name != "corpora":
+            assert getattr(load(**{name: "~/x"}), name) == tmp_path / "x", name
+
+
+@pytest.mark.parametrize("value", ["~nobody-of-that-name/x", "~nobody-of-that-name"])
+def test_a_home_folder_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DATA_DIR", value)
+    with pytest.raises(ConfigError, match="DATA_DIR: the home folder that its ~ stands for does not exist"):
+        load()
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "TUNING_BASE_URL"])
+@pytest.mark.parametrize("user", ["user:hunter2@", "hunter2@", ":hunter2@", "us%40er:hunter2@"])
+def test_a_password_in_an_address_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, user: str
+) -> None:
+    monkeypatch.setenv(name, f"http://{user}127.0.0.1:11434/v1")
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert f"{name}: it must not contain a user name or password" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["http://a\r\nb/v1", "http://a/v1\tx", "http://a/v 1", "http://a/\x00v1"])
+def test_an_address_with_white_space_inside_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_BASE_URL: it is not an address"):
+        load(openai_base_url=value)
+
+
+def test_bytes_that_are_not_utf_8_name_their_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_MODEL", "caf\udce9")
+    with pytest.raises(ConfigError, match="CHAT_MODEL: it is not in UTF-8"):
+        load()
+
+
+def test_settings_that_need_each_other_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"cannot be used\. MODERATION_MODEL also needs OPENAI_API_KEY"):
+        load(moderation_model="omni")

@@ -1,4 +1,4 @@
-"""`fewshot complete`: one template, filled and sent, without Discord."""
+"""`fewshot complete`: fill one template, send it and print the answer."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bot.app import TEMPLATES, open_model
-from bot.cli.setup import folder_of, start
+from bot.cli.running import can_print, load_settings, make_data_dir
 from bot.core.errors import InputError, NoModelError
 from bot.llm.completion import Answer, ask
 from bot.llm.request import Request
@@ -18,7 +18,7 @@ from bot.llm.template_registry import TemplateRegistry, open_template_registry
 
 async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: bool, as_json: bool) -> None:
     """Print the answer, or with `prompt_only` the messages that would be sent. Raises `FewshotError`."""
-    settings = start()
+    settings = load_settings()
     library = open_template_registry(TEMPLATES)
     template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
     filled = _with_sample(library, values) if "sample" in template.placeholders else values
@@ -27,7 +27,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
         click.echo(_prompt(request, as_json=as_json))
         return
     if not settings.has_model:
-        folder_of(settings)  # where the engine of the stand-in will live
+        make_data_dir(settings)  # for the local engine
     async with open_model(settings) as client:
         try:
             answer = await ask(client, request)
@@ -36,11 +36,11 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
                 "No language model is connected: set OPENAI_API_KEY or OPENAI_BASE_URL. "
                 "With --prompt you see what would be sent."
             ) from None
-    click.echo(json.dumps(_data(answer), ensure_ascii=False, indent=2) if as_json else answer.text)
+    click.echo(_json(_data(answer)) if as_json else answer.text)
 
 
 def _with_sample(library: TemplateRegistry, values: Mapping[str, str]) -> Mapping[str, str]:
-    """`values` with the sample of their style; raises `InputError` where they neither name one of ours nor give one."""
+    """`values` with the sample of their style. Raises `InputError` without a sample and without a known style."""
     filled = library.with_sample(values)
     if filled.get("sample"):
         return filled
@@ -53,14 +53,20 @@ def _with_sample(library: TemplateRegistry, values: Mapping[str, str]) -> Mappin
 
 
 def _prompt(request: Request, *, as_json: bool) -> str:
-    """The request for a person, or as the body of a call."""
+    """The request as readable text, or as the JSON body of the API call."""
     if as_json:
-        return json.dumps({**request.parameters, "messages": list(request.messages)}, ensure_ascii=False, indent=2)
+        return _json({**request.parameters, "messages": list(request.messages)})
     return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in request.messages)
 
 
+def _json(data: Mapping[str, Any]) -> str:
+    """`data` as JSON. Characters that the console does not have are escaped, so that nothing is lost."""
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    return text if can_print(text) else json.dumps(data, indent=2)
+
+
 def _data(answer: Answer) -> dict[str, Any]:
-    """The answer for scripts."""
+    """The answer as JSON for scripts."""
     return {
         "text": answer.text,
         "model": answer.model,

@@ -1,4 +1,4 @@
-"""`fewshot run`, `demo` and `engine`: the commands that serve until they are stopped."""
+"""`fewshot run`, `demo` and `engine`: the commands that run until they are stopped."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import click
 
 from bot.app import open_services, run, stop_on_signals
 from bot.bot import PERMISSIONS, FewshotBot
-from bot.cli.setup import folder_of, start
+from bot.cli.running import load_settings, make_data_dir
 from bot.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 async def run_bot() -> None:
-    """Serve Discord. Raises `ConfigError` where a setting stands in the way."""
-    settings = start()
+    """Run the bot. Raises `ConfigError` for a missing or wrong setting."""
+    settings = load_settings()
     if settings.discord_token is None:
         raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
     async with open_services(settings) as services:
@@ -25,7 +25,7 @@ async def run_bot() -> None:
 
 
 async def _announce(bot: FewshotBot) -> None:
-    """Say who the bot is, where it is, what it uses, and how to invite it."""
+    """Print the bot's name, servers, commands, model and invite link."""
     assert bot.user is not None, "the gateway is ready"
     click.echo(f"Logged in as {bot.user} in {_servers(bot)}")
     click.echo(f"Commands: {', '.join(bot.command_names)} ({len(bot.command_names)} synced)")
@@ -34,13 +34,13 @@ async def _announce(bot: FewshotBot) -> None:
 
 
 def _servers(bot: FewshotBot) -> str:
-    """How many servers the bot is in, and the names of the first ten."""
+    """The number of servers that the bot is in, and the names of the first ten."""
     names = ", ".join(guild.name for guild in bot.guilds[:10])
     return f"{len(bot.guilds)} server{'s' * (len(bot.guilds) != 1)}{f': {names}' if names else ''}"
 
 
 def invite(application_id: int) -> str:
-    """The link that invites the bot with exactly the permissions that it needs."""
+    """The link that invites the bot with the permissions that it needs."""
     import discord
 
     return discord.utils.oauth_url(application_id, permissions=PERMISSIONS, scopes=("bot", "applications.commands"))
@@ -50,20 +50,22 @@ async def run_demo(port: int, *, browser: bool) -> None:
     """Serve the demo page on loopback."""
     from bot.demo import serve_demo
 
-    settings = start(discord_token=None)
+    settings = load_settings(discord_token=None)
     await serve_demo(settings, port, browser=browser)
 
 
 async def run_engine(host: str, port: int, *, with_token: bool) -> None:
-    """Serve the local engine in the foreground. Raises `EngineError`."""
+    """Run the local engine in the foreground. Raises `EngineError`."""
     from bot.engine.server import serve
 
-    settings = start()
-    await serve(host, port, folder_of(settings), with_token=with_token, on_ready=_explain, stop=stop_on_signals())
+    settings = load_settings()
+    await serve(
+        host, port, make_data_dir(settings), with_token=with_token, on_ready=_print_example, stop=stop_on_signals()
+    )
 
 
-def _explain(address: "Address") -> None:
-    """Address, token and an example for the stock client."""
+def _print_example(address: "Address") -> None:
+    """Print address, token and an example for the `openai` client."""
     token = address.token or "none"
     click.echo(f"The local engine is at {address.url}")
     click.echo(f"Token: {token}")
