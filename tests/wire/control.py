@@ -151,9 +151,32 @@ async def say(state: State, body: Json) -> Json:
     reply_to = message_of(state, body["reply_to"]) if body["reply_to"] else None
     channel = state.world.channel(reply_to.channel_id) if reply_to else channel_of(state, body)
     message = people.say(
-        state, user_of(body), channel, body["text"], reply_to=reply_to, ping=body["ping"], files=body["files"]
+        state,
+        user_of(body),
+        channel,
+        body["text"],
+        reply_to=reply_to,
+        ping=body["ping"],
+        files=body["files"],
+        more=body.get("more", {}),
     )
     return shown(state, message)
+
+
+@action
+async def forward(state: State, body: Json) -> Json:
+    """A person forwards a message."""
+    message = people.forward(state, user_of(body), message_of(state, body["message"]), channel_of(state, body))
+    return shown(state, message)
+
+
+@action
+async def set_thread(state: State, body: Json) -> Json:
+    """A moderator archives or locks a thread, or opens it again."""
+    thread = state.world.channel(int(body["channel"]))
+    thread.archived, thread.locked = body["archived"], body["locked"]
+    state.gateway.dispatch("THREAD_UPDATE", payloads.channel(state.world, thread), INTENT_GUILDS)
+    return {}
 
 
 @action

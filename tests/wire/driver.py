@@ -1,7 +1,7 @@
 """The client that tests use: `async with Wire.start() as wire` runs the server, and `wire` acts as people do.
 
 People are named `admin` (owns the server), `member`, `friend` and `operator` (owns the application); channels
-`general`, `adventures` and `dm`, or by id. The default is the member in #general.
+`general`, `adventures` and `dm`, or by id. `other_bot` is another application's bot. The default: member, #general.
 """
 
 import asyncio
@@ -19,123 +19,37 @@ from tests.wire.exchange import PATIENCE, Exchange, Json, Message, Modal
 from tests.wire.process import POLL_SECONDS, Process
 from tests.wire.server import serve_in_process, serve_in_subprocess
 
+BOT = "bot.__main__:main"
+# Seconds that a bot may take until it is connected and its commands are registered.
+START_SECONDS = 30.0
+# Seconds between two checks of that.
+LOOK_SECONDS = 0.1
+
 
 class WireError(Exception):
     """A person cannot do that, or the bot did not start; the text says why."""
 
 
-class Observer:
-    """Asks the server's control half what there is and what happened."""
-
-    def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
-        self._session = session
-        self.address = address
-
-    async def call(self, action: str, **body: Any) -> Any:
-        """Asks the server's control half for something; the methods below are its callers."""
-        async with self._session.post(f"{self.address}/control/{action}", json=body) as response:
-            answer = await response.json(content_type=None) if response.status in (200, 409) else {}
-            if response.status != 200:
-                raise WireError(answer.get("error", f"The control half failed at {action!r}: {response.status}"))
-            return answer
-
-    async def messages(self, channel: str = "general", *, as_user: str = "member") -> list[Message]:
-        """A channel's messages as a person sees them, oldest first."""
-        found = await self.call("messages", channel=channel, user=as_user, after=-1, timeout=0)
-        return [Message(raw) for raw in found["messages"]]
-
-    async def until(
-        self,
-        where: Callable[[Message], bool],
-        channel: str = "general",
-        *,
-        as_user: str = "member",
-        timeout: float = PATIENCE,
-    ) -> Message:
-        """The newest message for which `where` holds, as soon as there is one; `AssertionError` when none comes."""
-        ends, version = time.monotonic() + timeout, -1
-        seen: list[Message] = []
-        while (left := ends - time.monotonic()) > 0:
-            body = await self.call("messages", channel=channel, user=as_user, after=version, timeout=left)
-            version = body["version"]
-            seen = [Message(raw) for raw in body["messages"]]
-            fitting = [message for message in seen if where(message)]
-            if fitting:
-                return fitting[-1]
-        raise AssertionError(f"No such message came within {timeout} s; there are {seen}")
-
-    async def download(self, attachment: Json) -> bytes:
-        """A file's bytes."""
-        async with self._session.get(attachment["url"]) as response:
-            return await response.read()
-
-    async def commands(self) -> dict[str, list[Json]]:
-        """The registered commands by server id; the global ones under "0"."""
-        found: dict[str, list[Json]] = await self.call("registered")
-        return found
-
-    async def channels(self) -> list[Json]:
-        """All channels and threads, each with the times at which the bot showed that it was typing."""
-        found: list[Json] = await self.call("channels")
-        return found
-
-    async def status(self) -> Json:
-        """Sessions, numbers of commands, of requests, and of requests that count towards a ban."""
-        found: Json = await self.call("status")
-        return found
-
-    async def requests(self, method: str | None = None, path: str = "") -> list[Json]:
-        """The journal: `at`, `method`, `path`, `body`, `status`, `seconds`; those whose path holds `path`."""
-        found: list[Json] = await self.call("requests")
-        return [one for one in found if path in one["path"] and method in (None, one["method"])]
-
-    async def answered(self, method: str, path: str, *, times: int = 1, timeout: float = PATIENCE) -> list[Json]:
-        """The requests that fit, as soon as so many of them have got their answer."""
-        ends = time.monotonic() + timeout
-        while time.monotonic() < ends:
-            found = [one for one in await self.requests(method, path) if one["status"] is not None]
-            if len(found) >= times:
-                return found
-            await asyncio.sleep(POLL_SECONDS)
-        raise AssertionError(f"{method} {path} was not answered {times} times within {timeout} s")
-
-    async def timelines(self, after: int = 0) -> list[Json]:
-        """All interactions since that id: `dispatched` and `events`, in monotonic seconds."""
-        found: list[Json] = await self.call("timelines", after=str(after))
-        return found
-
-    async def gateway_log(self) -> list[Json]:
-        """connect, identify, resume, heartbeat, disconnect: what happened on the gateway, and when."""
-        found: list[Json] = await self.call("gateway_log")
-        return found
-
-
-BOT = "bot.__main__:main"
-# How long a bot may take until it is connected and its commands are registered, in seconds.
-START_SECONDS = 30.0
-# Between two looks whether it is; each costs both processes more than the wait does.
-LOOK_SECONDS = 0.1
-
-
-class Wire(Observer):
-    """One loopback Discord. Made by `Wire.start`."""
+class Wire:
+    """A loopback Discord. Created by `Wire.start`."""
 
     def __init__(self, session: aiohttp.ClientSession, about: Json, folder: Path) -> None:
-        super().__init__(session, str(about["address"]))
+        self._session = session
+        self.address = str(about["address"])
         self.token = str(about["token"])
         self.people: dict[str, int] = about["people"]
         self.channel_ids: dict[str, int] = about["channels"]
         self.guild_id = int(about["guild"])
         self.folder = folder
-        # Decides for this test when an answer is finished; None: when it has been quiet for a moment.
+        # Whether an answer is finished; None: when nothing happened for a moment.
         self.finished: Callable[[Message], bool] | None = None
-        # The bot that was started last.
+        # The bot process that was started last.
         self.process: Process | None = None
 
     @classmethod
     @asynccontextmanager
     async def start(cls, *, alone: bool = False, **settings: Any) -> AsyncIterator[Self]:
-        """Runs the server, `alone` in a process of its own; settings as for `configure`. It ends with the block."""
+        """Run the server, with `alone` in a process of its own; settings as for `configure`."""
         async with serve_in_subprocess() if alone else serve_in_process() as about:
             with tempfile.TemporaryDirectory(prefix="wire-") as folder:
                 connector = aiohttp.TCPConnector(limit=0)
@@ -145,14 +59,14 @@ class Wire(Observer):
                     yield wire
 
     async def configure(self, **settings: Any) -> None:
-        """Changes the server: `response_deadline`, `token_life`, `upload_limit`, `old_edit_limit`,
+        """Change settings: `response_deadline`, `token_life`, `upload_limit`, `old_edit_limit`,
         `message_content`, `guild_members`, `user_install`, `rate_limits`, `rate_scale`, `clock_shift`,
         `heartbeat_interval`, `acknowledge`.
         """
         await self.call("configure", **settings)
 
     def env(self) -> dict[str, str]:
-        """What a bot process needs in its environment to find this Discord."""
+        """The environment that a bot process needs to find this Discord."""
         return {"WIRE_ADDRESS": self.address, "DISCORD_TOKEN": self.token}
 
     @asynccontextmanager
@@ -165,9 +79,9 @@ class Wire(Observer):
         ready: str | None = None,
         commands: bool = True,
     ) -> AsyncIterator[Process]:
-        """Runs a bot, and hands it over once it is connected and has registered commands.
+        """Run a bot; it is connected and has registered its commands when the block starts.
 
-        `ready` is a text that it must have written as well. It ends with the block.
+        `ready`: a text that it must have written, too.
         """
         known = len(await self.call("gateway_log"))
         process = await Process.start(entry, list(arguments), self.env() | (env or {}), cwd or self.folder)
@@ -252,13 +166,25 @@ class Wire(Observer):
         reply_to: Message | None = None,
         ping: bool = True,
         files: list[Json] | None = None,
+        **more: Any,
     ) -> Message:
-        """Writes a message, or a reply that pings its author unless told not to."""
+        """Writes a message, or a reply that pings its author unless `ping` is False.
+
+        `more`: `embeds` and `components`, for messages of the user `other_bot`, and `poll` with `question`, `answers`.
+        """
         target = str(reply_to.id) if reply_to else None
         made = await self.call(
-            "say", text=text, user=user, channel=channel, reply_to=target, ping=ping, files=files or []
+            "say", text=text, user=user, channel=channel, reply_to=target, ping=ping, files=files or [], more=more
         )
         return Message(made)
+
+    async def forward(self, message: Message, *, user: str = "member", channel: str = "general") -> Message:
+        """Forwards a message to a channel."""
+        return Message(await self.call("forward", message=str(message.id), user=user, channel=channel))
+
+    async def set_thread(self, thread: str, *, archived: bool, locked: bool) -> None:
+        """Archives or locks a thread, by id, or opens it again. Sending to a locked one fails with 50083."""
+        await self.call("set_thread", channel=thread, archived=archived, locked=locked)
 
     async def react(self, message: Message, emoji: str, *, user: str = "member", present: bool = True) -> None:
         """Adds a reaction, or takes it back."""
@@ -343,3 +269,83 @@ class Wire(Observer):
     async def grant(self, user: str, *allow: str) -> None:
         """Gives a person permissions in the whole server, through a role."""
         await self.call("grant", guild=str(self.guild_id), user=user, allow=allow)
+
+    # What can be read.
+
+    async def call(self, action: str, **body: Any) -> Any:
+        """Asks the server's control half for something; the methods below are its callers."""
+        async with self._session.post(f"{self.address}/control/{action}", json=body) as response:
+            answer = await response.json(content_type=None) if response.status in (200, 409) else {}
+            if response.status != 200:
+                raise WireError(answer.get("error", f"The control half failed at {action!r}: {response.status}"))
+            return answer
+
+    async def messages(self, channel: str = "general", *, as_user: str = "member") -> list[Message]:
+        """A channel's messages as a person sees them, oldest first."""
+        found = await self.call("messages", channel=channel, user=as_user, after=-1, timeout=0)
+        return [Message(raw) for raw in found["messages"]]
+
+    async def until(
+        self,
+        where: Callable[[Message], bool],
+        channel: str = "general",
+        *,
+        as_user: str = "member",
+        timeout: float = PATIENCE,
+    ) -> Message:
+        """The newest message for which `where` holds, as soon as there is one; `AssertionError` when none comes."""
+        ends, version = time.monotonic() + timeout, -1
+        seen: list[Message] = []
+        while (left := ends - time.monotonic()) > 0:
+            body = await self.call("messages", channel=channel, user=as_user, after=version, timeout=left)
+            version = body["version"]
+            seen = [Message(raw) for raw in body["messages"]]
+            fitting = [message for message in seen if where(message)]
+            if fitting:
+                return fitting[-1]
+        raise AssertionError(f"No such message came within {timeout} s; there are {seen}")
+
+    async def download(self, attachment: Json) -> bytes:
+        """A file's bytes."""
+        async with self._session.get(attachment["url"]) as response:
+            return await response.read()
+
+    async def commands(self) -> dict[str, list[Json]]:
+        """The registered commands by server id; the global ones under "0"."""
+        found: dict[str, list[Json]] = await self.call("registered")
+        return found
+
+    async def channels(self) -> list[Json]:
+        """All channels and threads, each with the times at which the bot showed that it was typing."""
+        found: list[Json] = await self.call("channels")
+        return found
+
+    async def status(self) -> Json:
+        """Sessions, numbers of commands, of requests, and of requests that count towards a ban."""
+        found: Json = await self.call("status")
+        return found
+
+    async def requests(self, method: str | None = None, path: str = "") -> list[Json]:
+        """The journal: `at`, `method`, `path`, `body`, `status`, `seconds`; those whose path holds `path`."""
+        found: list[Json] = await self.call("requests")
+        return [one for one in found if path in one["path"] and method in (None, one["method"])]
+
+    async def answered(self, method: str, path: str, *, times: int = 1, timeout: float = PATIENCE) -> list[Json]:
+        """The requests that fit, as soon as so many of them have got their answer."""
+        ends = time.monotonic() + timeout
+        while time.monotonic() < ends:
+            found = [one for one in await self.requests(method, path) if one["status"] is not None]
+            if len(found) >= times:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
+        raise AssertionError(f"{method} {path} was not answered {times} times within {timeout} s")
+
+    async def timelines(self, after: int = 0) -> list[Json]:
+        """All interactions since that id: `dispatched` and `events`, in monotonic seconds."""
+        found: list[Json] = await self.call("timelines", after=str(after))
+        return found
+
+    async def gateway_log(self) -> list[Json]:
+        """connect, identify, resume, heartbeat, disconnect: what happened on the gateway, and when."""
+        found: list[Json] = await self.call("gateway_log")
+        return found

@@ -159,7 +159,10 @@ def _readable(channel: Channel, message: Message) -> bool:
 
 
 def _blind(payload: Json) -> Json:
-    hidden = payload | {"content": "", "embeds": [], "attachments": [], "components": []}
+    empty: Json = {"content": "", "embeds": [], "attachments": [], "components": []}
+    hidden = {key: value for key, value in payload.items() if key != "poll"} | empty
+    if "message_snapshots" in hidden:
+        hidden["message_snapshots"] = [{"message": one["message"] | empty} for one in payload["message_snapshots"]]
     referenced = hidden.get("referenced_message")
     if referenced and referenced["author"]["id"] != str(seeds.APPLICATION):
         hidden["referenced_message"] = referenced | {"content": "", "embeds": [], "attachments": []}
@@ -199,6 +202,7 @@ def _fill(state: State, message: Message, draft: MessageBody) -> None:
     if "embeds" in payload:
         message.embeds = [{"type": "rich"} | embed for embed in payload["embeds"] or []]
         for embed in message.embeds:
+            embed["fields"] = [{"inline": False} | field for field in embed.get("fields") or []]
             for slot in ("image", "thumbnail"):
                 _resolve(embed.get(slot), urls)
     if "components" in payload:

@@ -206,10 +206,47 @@ def message(world: World, item: Message, *, nested: bool = False) -> Json:
         payload |= _interaction_fields(item.interaction)
     if item.thread_id in world.channels:
         payload["thread"] = channel(world, world.channels[item.thread_id])
-    if item.reference and not nested:
+    if item.poll:
+        payload["poll"] = item.poll
+    if item.snapshots:
+        payload["message_snapshots"] = item.snapshots
+        payload["message_reference"] = item.reference
+    elif item.reference and not nested:
         payload["message_reference"] = item.reference
         payload["referenced_message"] = _referenced(world, item.reference)
     return payload
+
+
+def snapshot(item: Message) -> Json:
+    """A forwarded message inside `message_snapshots`: without ids and author."""
+    return {
+        "message": {
+            "type": item.kind,
+            "content": item.content,
+            "mentions": [],
+            "mention_roles": [],
+            "attachments": item.attachments,
+            "embeds": item.embeds,
+            "timestamp": iso(snowflake_time(item.id)),
+            "edited_timestamp": iso(item.edited) if item.edited else None,
+            "flags": item.flags,
+            "components": item.components,
+        }
+    }
+
+
+def poll(question: str, answers: list[str], created: float) -> Json:
+    """A poll object that runs for 24 hours and has no votes."""
+    return {
+        "question": {"text": question},
+        "answers": [
+            {"answer_id": number, "poll_media": {"text": text}} for number, text in enumerate(answers, start=1)
+        ],
+        "expiry": iso(created + 86_400),
+        "allow_multiselect": False,
+        "layout_type": 1,
+        "results": {"answer_counts": [], "is_finalized": False},
+    }
 
 
 def _reaction(emoji: str, people: list[int]) -> Json:

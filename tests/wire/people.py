@@ -10,7 +10,7 @@ from tests.wire.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBM
 from tests.wire.limits import BUTTON, LINK_STYLES, MENUS, TEXT_INPUT, TEXT_MENU, check_commands, walk
 from tests.wire.messages import MessageBody, Upload, create_message, media_type, store_file
 from tests.wire.state import State
-from tests.wire.world import DM, Channel, Message
+from tests.wire.world import DM, HAS_SNAPSHOT, Channel, Message
 
 GLOBAL = 0
 SLASH, USER_MENU, MESSAGE_MENU = 1, 2, 3
@@ -350,9 +350,20 @@ def _text(field: Json, given: str | None) -> str:
 
 
 def say(
-    state: State, user_id: int, channel: Channel, text: str, *, reply_to: Message | None, ping: bool, files: list[Json]
+    state: State,
+    user_id: int,
+    channel: Channel,
+    text: str,
+    *,
+    reply_to: Message | None,
+    ping: bool,
+    files: list[Json],
+    more: Json,
 ) -> Message:
-    """Writes a message in a channel, a thread or a direct conversation."""
+    """Write a message in a channel, a thread or direct messages.
+
+    `more` may have `embeds` and `components` (as bots send them) and `poll`: `{"question": …, "answers": […]}`.
+    """
     word = "send_messages_in_threads" if channel.is_thread else "send_messages"
     if not has_permissions(state, channel, word, user_id=user_id):
         raise ImpossibleError("This person may not write there.")
@@ -366,10 +377,24 @@ def say(
         }
     fields["attachments"] = [upload_attachment(state, channel.id, file) for file in files]
     allowed = {"parse": ["users", "roles", "everyone"], "replied_user": ping}
-    payload = {"content": text, "allowed_mentions": allowed}
-    if not text and files:
+    poll = more.pop("poll", None)
+    payload: Json = {"content": text, "allowed_mentions": allowed} | more
+    if not text and (files or poll):
         payload["sticker_ids"] = ["0"]
+    if poll:
+        fields["poll"] = payloads.poll(poll["question"], poll["answers"], state.world.now())
     return create_message(state, channel, user_id, MessageBody(payload), **fields)
+
+
+def forward(state: State, user_id: int, message: Message, channel: Channel) -> Message:
+    """Forward a message to a channel: an empty message with the original in `message_snapshots`."""
+    _must_see(message, user_id)
+    reference = {"type": 1, "channel_id": str(message.channel_id), "message_id": str(message.id)}
+    guild_id = state.world.channel(message.channel_id).guild_id
+    fields: Json = {"reference": reference | ({"guild_id": str(guild_id)} if guild_id else {})}
+    fields |= {"snapshots": message.snapshots or [payloads.snapshot(message)], "flags": HAS_SNAPSHOT}
+    body = MessageBody({"content": "", "sticker_ids": ["0"]})
+    return create_message(state, channel, user_id, body, **fields)
 
 
 def open_channel(state: State, user_id: int, ref: str) -> Channel:

@@ -32,7 +32,8 @@ async def gateway_bot(request: web.Request) -> web.Response:
 async def me(request: web.Request) -> web.Response:
     """The bot's own user."""
     state = request.app[STATE]
-    return json_response(payloads.user(state.world.users[seeds.APPLICATION]))
+    private = {"mfa_enabled": True, "verified": True, "locale": "en-US", "email": None}
+    return json_response(payloads.user(state.world.users[seeds.APPLICATION]) | private)
 
 
 @routes.get(API + "/users/@me/guilds")
@@ -336,6 +337,9 @@ async def edit_message(request: web.Request) -> web.Response:
     message = visible_message(state, channel_id, message_id)
     if message.author_id != seeds.APPLICATION:
         raise api_error("not_the_author")
+    channel = state.world.channel(channel_id)
+    if channel.is_thread and channel.archived:
+        raise api_error("archived")
     edit_message_of(state, message, draft)
     return json_response(payloads.message(state.world, message))
 

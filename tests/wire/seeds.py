@@ -1,4 +1,4 @@
-"""The first server and its people. Their ids are constants, so that a bot's database finds them again."""
+"""The first server and its people. Their ids are constants, so that a bot finds them again after a restart."""
 
 import base64
 
@@ -15,25 +15,33 @@ PEOPLE = {
     "admin": 1_100_000_000_000_000_011,
     "member": 1_100_000_000_000_000_012,
     "friend": 1_100_000_000_000_000_013,
+    "other_bot": 1_100_000_000_000_000_014,
 }
 CHANNELS = {"general": 1_100_000_000_000_000_201, "adventures": 1_100_000_000_000_000_202}
 
-# Made up, in the shape of a real one: the application's id, a time and a signature.
+# Fake, in the form of a real token: application id, time, signature.
 TOKEN = base64.urlsafe_b64encode(str(APPLICATION).encode()).decode().rstrip("=") + ".Wirewi." + "w" * 38
 
 
 def seed() -> World:
-    """A world with one server, owned by the admin, with two members and the operator in it."""
+    """A world with one server that all people are members of, owned by the admin."""
     world = World()
-    displays = {"bot": "Bot", "operator": "Olga", "admin": "Ada", "member": "Max", "friend": "Frieda"}
+    displays = {
+        "bot": "Bot",
+        "operator": "Olga",
+        "admin": "Ada",
+        "member": "Max",
+        "friend": "Frieda",
+        "other_bot": "Bot 2",
+    }
     for name, user_id in PEOPLE.items():
-        world.users[user_id] = User(user_id, name, displays[name], bot=name == "bot")
+        world.users[user_id] = User(user_id, name, displays[name], bot=name in ("bot", "other_bot"))
     add_guild(world, GUILD, "Pod racers", list(PEOPLE.values()), CHANNELS)
     return world
 
 
 def add_guild(world: World, guild_id: int, name: str, people: list[int], channels: dict[str, int]) -> Guild:
-    """Adds a server, owned by the admin, in which the bot has a role of its own."""
+    """Add a server, owned by the admin, in which the bot has its managed role."""
     everyone = Role(guild_id, "@everyone", permission_bits(*EVERYONE))
     managed = Role(guild_id + 1, "Bot", 0)
     members = {user_id: Member(user_id) for user_id in people}
@@ -47,7 +55,7 @@ def add_guild(world: World, guild_id: int, name: str, people: list[int], channel
 
 
 def dm_channel(world: World, user_id: int) -> Channel:
-    """The bot's direct conversation with a person, opened at the first use."""
+    """The bot's direct messages with a person; created when first used."""
     for channel in world.channels.values():
         if channel.kind == DM and channel.recipients == [user_id]:
             return channel

@@ -126,3 +126,33 @@ async def test_a_second_guild_has_the_same_commands(tiny_wire: Wire) -> None:
     made = await tiny_wire.create_guild("Another", "lobby")
     answer = await (await tiny_wire.slash("echo", text="there", channel=made["channels"]["lobby"]))
     assert answer.channel_id == int(made["channels"]["lobby"])
+
+
+async def test_a_forward_has_the_original_in_its_snapshots(tiny_wire: Wire) -> None:
+    said = await tiny_wire.say("Guten Tag zusammen", user="friend")
+    forwarded = await tiny_wire.forward(said)
+    assert forwarded.content == ""
+    assert (await (await tiny_wire.menu("Parts", forwarded))).content == "snapshot Guten Tag zusammen"
+    again = await tiny_wire.forward(forwarded, user="admin")
+    assert (await (await tiny_wire.menu("Parts", again))).content == "snapshot Guten Tag zusammen"
+
+
+async def test_embeds_components_and_polls_of_others_reach_the_bot(tiny_wire: Wire) -> None:
+    button = {"type": 1, "components": [{"type": 2, "style": 5, "label": "Go", "url": "https://example.com"}]}
+    said = await tiny_wire.say("", user="other_bot", embeds=[{"title": "News"}], components=[button])
+    asked = await tiny_wire.say("", poll={"question": "Which pod?", "answers": ["Red", "Blue"]})
+    assert (await (await tiny_wire.menu("Parts", said))).content == "embed News; component action_row"
+    assert (await (await tiny_wire.menu("Parts", asked))).content == "poll Which pod?: Red, Blue"
+
+
+async def test_a_locked_thread_refuses_messages_and_edits(tiny_wire: Wire) -> None:
+    said = await tiny_wire.say(f"thread please <@{tiny_wire.people['bot']}>")
+    thread = str(said.id)
+    await tiny_wire.until(lambda found: found.content == "here", channel=thread)
+    await tiny_wire.slash("thread_edit", place=thread)
+    edited = await tiny_wire.until(lambda found: found.content == "0", channel=thread)
+    assert (await (await tiny_wire.menu("Parts", edited))).content == "file x.png A dot"
+    await tiny_wire.set_thread(thread, archived=True, locked=True)
+    assert tiny_wire.process is not None
+    await tiny_wire.process.wrote("refused 400 50083 Thread is archived")
+    await tiny_wire.set_thread(thread, archived=False, locked=False)

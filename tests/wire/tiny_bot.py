@@ -153,6 +153,30 @@ async def length_menu(interaction: discord.Interaction, message: discord.Message
     await interaction.response.send_message(f"{len(message.content)} characters", ephemeral=True)
 
 
+@app_commands.context_menu(name="Parts")
+async def parts_menu(interaction: discord.Interaction, message: discord.Message) -> None:
+    """Lists what discord.py reads in a message beside its content."""
+    parts = [f"snapshot {one.content}" for one in message.message_snapshots]
+    parts += [f"embed {embed.title}" for embed in message.embeds]
+    parts += [f"poll {message.poll.question}: {', '.join(map(str, message.poll.answers))}"] if message.poll else []
+    parts += [f"component {item.type.name}" for item in message.components]
+    parts += [f"file {item.filename} {item.description}" for item in message.attachments]
+    await interaction.response.send_message("; ".join(parts), ephemeral=True)
+
+
+@app_commands.command(description="Sends a file with a description, then edits a message in a thread")
+async def thread_edit(interaction: discord.Interaction, place: discord.Thread) -> None:
+    """Sends to a thread and edits the message every tenth of a second until Discord refuses it."""
+    await interaction.response.send_message("working")
+    message = await place.send(file=discord.File(io.BytesIO(b"x"), "x.png", description="A dot"))
+    try:
+        for number in range(100):
+            await message.edit(content=str(number))
+            await asyncio.sleep(0.1)
+    except discord.HTTPException as error:
+        print(f"refused {error.status} {error.code} {error.text}", flush=True)
+
+
 group = app_commands.Group(name="group", description="A group")
 
 
@@ -173,6 +197,8 @@ COMMANDS: tuple[app_commands.Command | app_commands.ContextMenu | app_commands.G
     late,
     shout,
     length_menu,
+    parts_menu,
+    thread_edit,
     group,
 )
 

@@ -13,6 +13,7 @@ DISCORD_EPOCH_MS = 1_420_070_400_000
 
 TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 11, 12
 EPHEMERAL, LOADING, COMPONENTS_V2 = 1 << 6, 1 << 7, 1 << 15
+HAS_SNAPSHOT = 1 << 14
 
 
 @dataclass(slots=True)
@@ -114,6 +115,8 @@ class Message:
     thread_id: int | None = None
     nonce: str | int | None = None
     reactions: dict[str, list[int]] = field(default_factory=dict)
+    poll: Json | None = None
+    snapshots: list[Json] = field(default_factory=list)
 
 
 class World:
