@@ -26,7 +26,7 @@ from bot.play.scenarios import open_scenarios
 from bot.server.guilds import open_guild_settings
 from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
-from bot.server.model_gateway import ModelGateway
+from bot.server.model_gateway import CallQueue, ModelGateway
 from bot.server.moderation import Moderation
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
@@ -65,7 +65,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         prompts = Prompts(database, settings.retention_days)
         model = settings.moderation_model
-        gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None)
+        queue = CallQueue(settings.calls_per_person)
+        gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None, queue)
         privacy = Privacy(database, prompts, guilds)
         sweeping = asyncio.create_task(_delete_expired(privacy), name="delete expired data")
         stack.callback(sweeping.cancel)

@@ -6,14 +6,11 @@ import discord
 
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar
-from bot.core.errors import NoModelError
 from bot.core.i18n import N_, _, pgettext
 from bot.server.evaluation import Course, Measured, measure
 from bot.services import Services
-from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.pictures import Picture, curve_picture
-from bot.ui.reply import AnswerDeletedError, Reply
 
 # How a line of the card begins, by the number of examples.
 SHOWN = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
@@ -30,31 +27,23 @@ async def show_curve(
     private: bool,
 ) -> None:
     """Measure `course` and answer with its curve; `measures` says what the scores are."""
-    with services.inflight.track(interaction):
-        async with Reply(interaction, private=private) as reply:
-            calls = len(course.cases) * len(course.rungs)
+    async with services.answers.open(interaction, private=private) as answering:
+        testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_numbers(course))
 
-            def progress(done: int, total: int) -> None:
-                testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_rungs(course))
-                reply.show(f"{testing}\n{bar(done, total)}", writing=False)
+        def progress(done: int, total: int) -> None:
+            answering.reply.show(f"{testing}\n{bar(done, total)}", writing=False)
 
-            progress(0, calls)
-            try:
-                measured = await measure(services.gateway, caller_of(interaction), course, progress)
-            except AnswerDeletedError:
-                return
-            except NoModelError as error:
-                await services.answers.show_prompt_instead(reply, interaction, error)
-                return
-            picture = await curve_picture(
-                "curve.png",
-                [str(point.examples) for point in measured.points],
-                [point.score for point in measured.points],
-                f"{name}: % {measures}",
-                _("examples in the prompt"),
-            )
-            card = _card(name, course, measured, measures, author(services.gateway.model), picture)
-            await reply.finish_card(card.layout(), [picture])
+        progress(0, len(course.cases) * len(course.rungs))
+        measured = await measure(services.gateway, answering.caller, course, progress)
+        picture = await curve_picture(
+            "curve.png",
+            [str(point.examples) for point in measured.points],
+            [point.score for point in measured.points],
+            f"{name}: % {measures}",
+            _("examples in the prompt"),
+        )
+        card = _card(name, course, measured, measures, author(services.gateway.model), picture)
+        await answering.finish_card(card.layout(), [picture])
 
 
 def _card(name: str, course: Course, measured: Measured, measures: str, model: str, picture: Picture) -> Card:
@@ -86,7 +75,7 @@ def _card(name: str, course: Course, measured: Measured, measures: str, model: s
     return card.text(_("-# {model} · {tokens:,} tokens in all", model=model, tokens=tokens))
 
 
-def _rungs(course: Course) -> str:
+def _numbers(course: Course) -> str:
     """The numbers of examples in a row: no, one, three and 20."""
     words = {
         0: pgettext("number of examples", "no"),

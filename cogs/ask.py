@@ -9,8 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.rendering import page_of
-from bot.answers.service import footer
-from bot.core.errors import InputError, NoModelError, NotFoundError, ReplyError
+from bot.core.errors import InputError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
 from bot.llm.completion import Answer
@@ -19,8 +18,7 @@ from bot.llm.template import ChatTemplate
 from bot.server.trick import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
-from bot.ui.caller import caller_of
-from bot.ui.reply import Page, Reply
+from bot.ui.reply import Page
 
 LONGEST = 6_000
 MENU = "choose"
@@ -37,8 +35,8 @@ class Tricks:
     own: Mapping[str, Trick]
 
     @property
-    def faces(self) -> dict[str, ChatTemplate]:
-        """What the model is told of each: of a server's trick its purpose and its one input."""
+    def views(self) -> dict[str, ChatTemplate]:
+        """What the model reads of each: of a server's trick its purpose and its one input."""
         return {**self.shipped, **{name: trick.selector_view() for name, trick in self.own.items()}}
 
     def template(self, name: str, inputs: Mapping[str, str]) -> ChatTemplate:
@@ -72,82 +70,61 @@ class Ask(commands.Cog):
         await self._run(interaction, request)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
-        """Run another trick on the same request, as a new answer."""
+        """Run another trick on the same request, as a new answer, for the one who asked."""
         selection = await self._services.prompts.find(prompt_id)
         if selection is None:
             raise NotFoundError("I do not keep that request any more; ask again.")
+        if selection.caller.user_id != interaction.user.id:
+            raise NotAllowedError("Only the one who asked can choose another trick; type /ask for one of your own.")
         await self._run(interaction, selection.messages[-1]["content"], chosen)
 
     async def _run(
         self, interaction: discord.Interaction[Any], request: str, chosen: Collection[str] | None = None
     ) -> None:
         """Select a trick, of those `chosen` or of all, and run it; a selection that fails leaves the menu."""
-        answers = self._services.answers
-        with self._services.inflight.track(interaction):
-            hidden = self._services.guilds.private(interaction.guild_id, "ask")
-            async with Reply(interaction, private=hidden) as reply:
-                tricks = await self._tricks(interaction.guild_id)
-                among = {
-                    name: selector_view
-                    for name, selector_view in tricks.faces.items()
-                    if chosen is None or name in chosen
-                }
-                if not among:
-                    raise NotFoundError("I do not know that trick any more; ask again.")
-                try:
-                    selection = await self._select(interaction, request, among)
-                except NoModelError as error:
-                    await answers.show_prompt_instead(reply, interaction, error)
-                    return
-                except ReplyError as error:
-                    raise ReplyError(UNREADABLE) from error
-                try:
-                    choice = parse_choice(_object(selection), among)
-                except ReplyError as error:
-                    await self._none_fits(reply, selection, tricks, str(error))
-                    return
-                inputs = dict(choice.inputs)
-                if choice.template in tricks.shipped:
-                    inputs = self._services.templates.with_sample(inputs)
+        private = self._services.guilds.private(interaction.guild_id, "ask")
+        async with self._services.answers.open(interaction, private=private) as answering:
+            tricks = Tricks(self._services.templates.tricks, await self._services.tricks.all(interaction.guild_id))
+            among = {name: view for name, view in tricks.views.items() if chosen is None or name in chosen}
+            if not among:
+                raise NotFoundError("I do not know that trick any more; ask again.")
+            selecting = self._services.templates.get("select").fill(
+                {"tricks": describe_templates(among), "request": request}
+            )
+            try:
+                selection = await answering.ask(selecting)
+            except ReplyError as error:
+                unreadable = ReplyError(UNREADABLE)
+                unreadable.answer = error.answer
+                raise unreadable from error
+            try:
+                choice = parse_choice(_object(selection), among)
+            except ReplyError as error:
+                await answering.finish(selection, _none_fits(selection, tricks, str(error)))
+                return
+            inputs = dict(choice.inputs)
+            if choice.template in tricks.shipped:
+                inputs = self._services.templates.with_sample(inputs)
+            answer = await answering.ask(tricks.template(choice.template, inputs).fill(inputs))
+            page = page_of(answer)
+            text = f"-# **{choice.template}** · {shorten(choice.why, 200)}\n{page.text}"
+            page = replace(page, text=text, items=(_menu(selection, tricks, choice.template),))
+            await answering.finish(answer, page, selection)
 
-                def render(answer: Answer) -> Page:
-                    head = f"**{choice.template}** · {shorten(choice.why, 200)}"
-                    page = page_of(answer)
-                    menu = _menu(selection, tricks, choice.template)
-                    return replace(page, text=f"-# {head}\n{page.text}", items=(menu,))
 
-                template = tricks.template(choice.template, inputs)
-                earlier = [selection]
-                await answers.give_in(reply, interaction, template, inputs, render=render, earlier=earlier)
-
-    async def _select(
-        self, interaction: discord.Interaction[Any], request: str, tricks: Mapping[str, ChatTemplate]
-    ) -> Answer:
-        """Ask the model which of `tricks` fits; the menu finds the request in the prompt of this."""
-        template = self._services.templates.get("select")
-        return await self._services.gateway.ask(
-            caller_of(interaction), template.fill({"tricks": describe_templates(tricks), "request": request})
-        )
-
-    async def _none_fits(self, reply: Reply, selection: Answer, tricks: Tricks, why: str) -> None:
-        """Say what went wrong and let the person choose."""
-        note = _object(selection).get("why", "") if _object(selection).get("template") == "none" else ""
-        text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
-        text += "\n" + _("You can choose one yourself.")
-        page = Page(text, footer(selection), (_menu(selection, tricks),))
-        message = await reply.finish(page)
-        await self._services.answers.keep(message, selection, private=reply.private)
-
-    async def _tricks(self, guild_id: int | None) -> Tricks:
-        """The templates that people use, and the server's own."""
-        return Tricks(self._services.templates.tricks, await self._services.tricks.all(guild_id))
+def _none_fits(selection: Answer, tricks: Tricks, why: str) -> Page:
+    """What went wrong, and the menu of all tricks."""
+    choice = _object(selection)
+    note = choice.get("why", "") if choice.get("template") == "none" else ""
+    text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
+    return Page(f"{text}\n{_('You can choose one yourself.')}", items=(_menu(selection, tricks),))
 
 
 def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionSelect:
     """The tricks to choose from, less the one that was chosen."""
     options = [
         discord.SelectOption(label=name, description=shorten(_about(name, template, tricks), 100), value=name)
-        for name, template in tricks.faces.items()
+        for name, template in tricks.views.items()
         if name != chosen
     ]
     return ActionSelect(MENU, selection.id, options, _("Choose another trick"))

@@ -11,7 +11,8 @@ from discord.ext import commands
 
 from bot.answers.prompt_view import author, figures
 from bot.answers.rendering import page_of
-from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError
+from bot.answers.service import Answering
+from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
 from bot.core.text import close_markup
@@ -21,9 +22,7 @@ from bot.llm.template import ChatTemplate
 from bot.server.evaluation import Shipped, labelled
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
-from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.reply import Reply
 from cogs._curve import show_curve
 
 LONGEST = 6_000
@@ -36,8 +35,11 @@ STYLE = "noir"
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """One of the prompts that are compared, and what came of it: an answer, or the error why there is none."""
+class Way:
+    """One of the prompts that are compared, and its answer, or the error that kept it from one.
+
+    An answer in another form than asked for has both.
+    """
 
     name: str
     template: ChatTemplate
@@ -46,7 +48,7 @@ class Rung:
 
 
 class Compare(commands.Cog):
-    """The same input on every rung at once."""
+    """The same input with several numbers of examples at once."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -70,26 +72,19 @@ class Compare(commands.Cog):
         """Run `trick` on `text` with none, one and all examples, and tuned where there is such a model."""
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
-        with self._services.inflight.track(interaction):
-            private = self._services.guilds.private(interaction.guild_id, "compare")
-            async with Reply(interaction, private=private) as reply:
-                template, values = await self._template(interaction, trick, text)
-                rungs = self._rungs(template)
-                ways = ", ".join(rung.name for rung in rungs)
-                asking = ngettext(
-                    "Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(rungs), ways=ways
-                )
-                reply.show(asking, writing=False)
-                try:
-                    done = await asyncio.gather(*(self._run(interaction, rung, values) for rung in rungs))
-                except NoModelError as error:
-                    await self._services.answers.show_prompt_instead(reply, interaction, error)
-                    return
-                if not any(rung.answer for rung in done) and done[0].problem is not None:
-                    raise done[0].problem
-                message = await reply.finish_card(self._card(template, done).layout())
-                prompts = (rung.answer for rung in done if rung.answer)
-                await self._services.answers.keep(message, *prompts, private=private)
+        private = self._services.guilds.private(interaction.guild_id, "compare")
+        async with self._services.answers.open(interaction, private=private) as answering:
+            template, values = await self._template(interaction, trick, text)
+            ways = self._ways(template)
+            names = ", ".join(way.name for way in ways)
+            asking = ngettext("Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(ways), ways=names)
+            answering.reply.show(asking, writing=False)
+            answering.start_notices()
+            done = await asyncio.gather(*(self._run(answering, way, values) for way in ways))
+            if not any(way.answer for way in done) and done[0].problem is not None:
+                raise done[0].problem
+            answers = [way.answer for way in done if way.answer]
+            await answering.finish_card(self._card(template, done).layout(), answers=answers)
 
     @compare.autocomplete("trick")
     async def tricks(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
@@ -128,12 +123,12 @@ class Compare(commands.Cog):
         main = wanted[-1]
         return template, {key: others.get(key, text) if key != main else text for key in template.placeholders}
 
-    def _rungs(self, template: ChatTemplate) -> list[Rung]:
-        """None, one and all, as far as they differ; and tuned."""
+    def _ways(self, template: ChatTemplate) -> list[Way]:
+        """With none, one and all examples, as far as they differ; and by the tuned model, where there is one."""
         most = len(template.examples)
         names = {0: _("no example"), 1: _("one example")}
-        rungs = [
-            Rung(
+        ways = [
+            Way(
                 names.get(count) or ngettext("all {n} example", "all {n} examples", count),
                 template.with_examples(count),
             )
@@ -142,33 +137,35 @@ class Compare(commands.Cog):
         tuned = self._services.gateway.tuned.get(template.name)
         if tuned:
             bare = template.with_examples(0)
-            rungs.append(Rung(_("the tuned model"), replace(bare, parameters={**bare.parameters, "model": tuned})))
-        return rungs
+            ways.append(Way(_("the tuned model"), replace(bare, parameters={**bare.parameters, "model": tuned})))
+        return ways
 
-    async def _run(self, interaction: discord.Interaction[Any], rung: Rung, values: Mapping[str, str]) -> Rung:
-        """`rung` with what came of it."""
+    async def _run(self, answering: Answering, way: Way, values: Mapping[str, str]) -> Way:
+        """`way` with its answer, or with the error that kept it from one."""
         try:
-            answer = await self._services.gateway.ask(caller_of(interaction), rung.template.fill(values))
-            return replace(rung, answer=answer)
+            return replace(way, answer=await answering.ask(way.template.fill(values), show=False))
         except NoModelError:
             raise
         except FewshotError as error:
-            return replace(rung, problem=error)
+            unparsed = error.answer if isinstance(error, ReplyError) else None
+            return replace(way, answer=unparsed if isinstance(unparsed, Answer) else None, problem=error)
 
-    def _card(self, template: ChatTemplate, rungs: Sequence[Rung]) -> Card:
-        """A block for each rung: how, what it took, what it said; then a button for each prompt."""
+    def _card(self, template: ChatTemplate, ways: Sequence[Way]) -> Card:
+        """A block for each way: its name, the answer, and what it took; then a button for each prompt."""
         card = Card(_("{trick}, compared", trick=template.name))
-        share = 3_000 // len(rungs)
+        share = 3_000 // len(ways)
         prompts: list[discord.ui.Item[Any]] = []
-        for rung in rungs:
-            head = f"**{rung.name}** · {_(technique(len(rung.template.examples)))}"
-            if rung.answer is None:
-                card.text(f"{head}\n{rung.problem or ''}").line()
+        for way in ways:
+            head = f"**{way.name}** · {_(technique(len(way.template.examples)))}"
+            if way.problem is not None:
+                head += f"\n{way.problem}"
+            if way.answer is None:
+                card.text(head).line()
                 continue
-            text = page_of(rung.answer).text
+            text = page_of(way.answer).text
             shown = text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
-            card.text(f"{head}\n{shown}\n-# {' · '.join(figures(rung.answer)[1:])}").line()
-            prompts.append(ActionButton("prompt", rung.answer.id, label=_("Prompt: {way}", way=rung.name), emoji="🔍"))
+            card.text(f"{head}\n{shown}\n-# {' · '.join(figures(way.answer)[1:])}").line()
+            prompts.append(ActionButton("prompt", way.answer.id, label=_("Prompt: {way}", way=way.name), emoji="🔍"))
         card.text(f"-# {author(self._services.gateway.model)}")
         if len(template.examples) == 0:
             card.text(_("-# This trick has no examples, so there is one way to ask it."))

@@ -29,8 +29,7 @@ class FactsCog(commands.Cog, name="Facts"):
             raise InputError("Facts about what? Name a person, a place or a thing.")
         await self._services.answers.give(
             interaction,
-            self._services.templates.get("facts"),
-            {"about": about.strip()},
+            self._services.templates.get("facts").fill({"about": about.strip()}),
             private=self._services.guilds.private(interaction.guild_id, "facts"),
             render=rendering.raw if raw else rendering.page_of,
         )

@@ -1,4 +1,4 @@
-"""The Prompt and Share buttons under every answer, and on the prompt's card the ladder and Export."""
+"""The Prompt and Share buttons under every answer, and on the prompt's card the shot selector and Export."""
 
 import json
 import re
@@ -9,14 +9,13 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.prompt_view import card_of
+from bot.answers.prompt_view import prompt_card
 from bot.answers.rendering import page_of
-from bot.answers.service import buttons_of
-from bot.core.errors import NoModelError, NotAllowedError, NotFoundError
+from bot.answers.service import buttons
+from bot.core.errors import NoModelError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import MESSAGE_LIMIT, code_block, escape_markdown, split_message
 from bot.llm.completion import Answer
-from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import dry_run
 from bot.services import Services, services_of
@@ -26,7 +25,7 @@ from bot.ui.reply import to_files
 from bot.ui.views import View
 
 GONE = N_("The prompt behind this answer is not kept any more.")
-RUNGS = {
+SHOTS = {
     "0": N_("Running the same input with no example …"),
     "1": N_("Running the same input with one example …"),
     "3": N_("Running the same input with three examples …"),
@@ -49,7 +48,14 @@ class PromptCog(commands.Cog, name="Prompt"):
         self._services = services
         # Messages that were shared, or are about to be: enough to tell a second press from a first.
         self._shared: deque[int] = deque(maxlen=1_000)
-        self._handlers = {"prompt": self.show, "share": self.share, "rung": self.climb, "export": self.export}
+        self._handlers = {
+            "prompt": self.show,
+            "share": self.share,
+            "shots": self.rerun,
+            # What the buttons of the shot selector were called in earlier versions.
+            "rung": self.rerun,
+            "export": self.export,
+        }
 
     async def cog_load(self) -> None:
         """Serve the buttons."""
@@ -65,7 +71,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
-        card, files = card_of(prompt, tuned=prompt.request.name in self._services.gateway.tuned)
+        card, files = prompt_card(prompt, tuned=self._services.answers.has_tuned(prompt))
         await interaction.edit_original_response(view=card, attachments=to_files(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
             # A private answer's prompt is kept from the moment that its asker wants to see it.
@@ -74,76 +80,86 @@ class PromptCog(commands.Cog, name="Prompt"):
     async def share(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Post a private answer for all to see, once; its text is taken from the message itself where it fits."""
         message = interaction.message
-        assert message is not None, "buttons stand under messages"
+        assert message is not None, "every button belongs to a message"
+        prompt = await self._services.prompts.find(prompt_id)
+        asked_by = message.interaction_metadata.user.id if message.interaction_metadata else interaction.user.id
+        if (prompt.caller.user_id if prompt is not None else asked_by) != interaction.user.id:
+            raise NotAllowedError("Only the one who asked can share this answer.")
         # Presses that were on their way when the button went find this instead.
         if message.id in self._shared:
             raise NotFoundError("This answer is shared already.")
         self._shared.append(message.id)
         done = False
         try:
-            await interaction.response.edit_message(view=View(*buttons_of(prompt_id)))
+            await interaction.response.edit_message(view=View(*buttons(prompt_id)))
             with guild_locale():
-                await self._post(interaction, message, prompt_id)
+                await self._post(interaction, message, prompt)
             done = True
         finally:
             if not done:  # It can be tried again.
                 self._shared.remove(message.id)
-                await interaction.edit_original_response(view=View(*buttons_of(prompt_id, share=True)))
+                await interaction.edit_original_response(view=View(*buttons(prompt_id, share=True)))
 
-    async def _post(self, interaction: discord.Interaction[Any], message: discord.Message, prompt_id: str) -> None:
+    async def _post(
+        self, interaction: discord.Interaction[Any], message: discord.Message, prompt: Answer | None
+    ) -> None:
         """The answer in `message`, for all to see."""
-        prompt = await self._services.prompts.find(prompt_id)
         files = [await attachment.to_file() for attachment in message.attachments]
         texts = _whole(message, prompt)
         name = escape_markdown(interaction.user.display_name)
         texts[-1] += "\n" + _("-# shared by {name}", name=name)
         for number, text in enumerate(texts):
             last = number == len(texts) - 1
-            extra: dict[str, Any] = {"view": View(*buttons_of(prompt_id))} if last and prompt is not None else {}
+            extra: dict[str, Any] = {"view": View(*buttons(prompt.id))} if last and prompt is not None else {}
             sent = await interaction.followup.send(
                 text[:MESSAGE_LIMIT], files=files if last else [], wait=True, **extra
             )
             if last and prompt is not None:
                 await self._services.prompts.persist(replace(prompt, message_id=sent.id), new=False)
 
-    async def climb(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def rerun(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Run the same input again with another number of examples, in place of the card."""
-        prompt_id, _colon, rung = argument.partition(":")
+        prompt_id, _colon, shots = argument.partition(":")
         base = await self._found(interaction, prompt_id)
-        template = self._on_rung(base, rung)
-        tuned = base.request.name in self._services.gateway.tuned
-        running = Card(_(RUNGS[rung]))
+        template = self._with_shots(base, shots)
+        tuned = self._services.answers.has_tuned(base)
+        running = Card(_(SHOTS[shots]))
         await interaction.response.edit_message(view=running.layout(), attachments=[])
-        shown = card_of(base, tuned=tuned)
+        shown = prompt_card(base, tuned=tuned)
         try:
-            prompt, answer = await self._run(interaction, template, base)
-            shown = card_of(prompt, base=base, rung=rung, answer=answer, tuned=tuned)
-        finally:  # Whatever failed, the ladder is there again.
+            answer, text = await self._run(interaction, template, base)
+            shown = prompt_card(answer, base=base, shots=shots, text=text, tuned=tuned)
+        finally:  # The shot selector is shown again, also after a failure.
             card, files = shown
             await interaction.edit_original_response(view=card, attachments=to_files(files))
 
     async def _run(
         self, interaction: discord.Interaction[Any], template: ChatTemplate, base: Answer
     ) -> tuple[Answer, str]:
-        """The prompt of a rung and its answer; no answer where no model is connected."""
+        """The answer, and its text to show; no text where no model is connected."""
         caller = caller_of(interaction, base.caller.source)
+        request = template.fill(base.values)
         try:
             gateway = await self._services.workshop.desk_for(template, self._services.gateway)
-            answer = await gateway.ask(caller, template.fill(base.values))
+            answer = await gateway.ask(caller, request)
         except NoModelError as error:
-            if not isinstance(error.request, Request):
+            if error.request is None:
                 raise
-            return dry_run(caller, error.request), ""
+            return dry_run(caller, request), ""
+        except ReplyError as error:
+            if not isinstance(error.answer, Answer):
+                raise
+            return error.answer, f"{error}\n\n{error.answer.text}"
         return answer, page_of(answer).text
 
-    def _on_rung(self, base: Answer, rung: str) -> ChatTemplate:
-        """The template of `base` as a rung has it; raises `NotFoundError` where there is no such rung any more."""
-        if base.template is None or rung not in RUNGS:
+    def _with_shots(self, base: Answer, shots: str) -> ChatTemplate:
+        """The template of `base` with the chosen examples; raises `NotFoundError` for a choice that is gone."""
+        if base.template is None or shots not in SHOTS:
             raise NotFoundError(GONE)
-        if rung == "all":
+        if shots == "all":
             return base.template
-        if rung != "tuned":
-            return base.template.with_examples(int(rung))
+        if shots != "tuned":
+            return base.template.with_examples(int(shots))
         model = self._services.gateway.tuned.get(base.request.name)
         if model is None:
             raise NotFoundError("No model is tuned for this any more.")

@@ -119,7 +119,7 @@ class Rewrite(commands.Cog):
             raise InputError("There is nothing to rewrite: the text is empty.")
         values = {"text": text, "style": style, "sample": sample}
         template = self._services.templates.get("rewrite")
-        await self._services.answers.give(interaction, template, values, private=private, source=quoted)
+        await self._services.answers.give(interaction, template.fill(values), private=private, source=quoted)
 
 
 class RewriteModal(Modal):

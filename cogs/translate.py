@@ -72,7 +72,7 @@ class Translate(commands.Cog):
             raise InputError("There is nothing to translate: the text is empty.")
         values = {"text": text, "to": (to or "").strip() or language(str(interaction.locale))}
         template = self._services.templates.get("translate")
-        await self._services.answers.give(interaction, template, values, private=private, source=quoted)
+        await self._services.answers.give(interaction, template.fill(values), private=private, source=quoted)
 
 
 async def setup(bot: commands.Bot) -> None:

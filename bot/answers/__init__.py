@@ -1,7 +1,6 @@
 """The path from an interaction to an answer.
 
-`service`      `Answers`: defer, call the model, stream, render, add footer and buttons, store the prompt
-`rendering`    a reply as text: stars, lists, fenced JSON
-`prompt_view`  a prompt as a card with its figures and the shot selector
-`prompt_card`  the layout of that card
+`service`      `Answers`: defer, ask the model, stream, render, add footer and buttons, store the prompt
+`rendering`    replies as text: stars, lists, fenced JSON
+`prompt_view`  the card of a prompt, with its figures and the shot selector
 """

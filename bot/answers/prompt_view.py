@@ -1,58 +1,122 @@
-"""How a prompt is shown: its messages, what they took, the ladder, and Export."""
+"""The card of a prompt: the messages as sent, what they took, the shot selector, and Export."""
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
 
-from bot.answers.prompt_card import Files, ladder, prompt_card
 from bot.answers.rendering import dollars
-from bot.core.i18n import N_, _, pgettext
+from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.settings import STAND_IN
-from bot.core.text import escape_markdown
+from bot.core.text import close_markup, code_block, escape_markdown
 from bot.llm.completion import Answer
 from bot.server.model_gateway import UNASKED
 from bot.ui.actions import ActionButton
+from bot.ui.cards import Card
+from bot.ui.reply import OutgoingFile
 from bot.ui.views import LayoutView
 
+# Characters that the messages share on a card. Longer ones are shortened; the file beside the card has all of them.
+MESSAGES_SHARE, LEAST_SHARE = 3_200, 120
+# Characters of an answer above its prompt; its own message has the whole answer.
+ANSWER_SHARE = 1_000
+# Characters of a parameter's value.
+PARAMETER_SHARE = 60
+# Messages on a card: a card takes 40 components, and its buttons need a dozen of them.
+MOST_MESSAGES = 20
+PROMPT = N_("Prompt")
 NO_MODEL = N_("No model connected. This is exactly what I would send")
-# Tokens of a call, by whether they are our own estimate and whether some came from a cache.
+# Tokens of a call, by whether they are an estimate and whether some came from a cache.
 TOKENS = {
     (False, False): N_("{read:,} tokens in, {written:,} out"),
     (False, True): N_("{read:,} tokens in ({cached:,} cached), {written:,} out"),
     (True, False): N_("about {read:,} tokens in, {written:,} out"),
     (True, True): N_("about {read:,} tokens in ({cached:,} cached), {written:,} out"),
 }
+Items = list[discord.ui.Item[Any]]
+Files = Sequence[OutgoingFile]
 
 
-def card_of(
-    prompt: Answer, *, base: Answer | None = None, rung: str = "", answer: str = "", tuned: bool = False
+def prompt_card(
+    answer: Answer, *, base: Answer | None = None, shots: str = "", text: str = "", note: str = "", tuned: bool = False
 ) -> tuple[LayoutView, Files]:
-    """The card of `prompt`, and the whole prompt as a file where the card had to shorten it.
+    """The card of the prompt of `answer`, and the whole prompt as a file where the card had to shorten it.
 
-    On the ladder `prompt` is what the `rung` sent, with its `answer`, and `base` the prompt that is run again.
+    After a rerun, `base` is the answer whose input was run again, `shots` the choice in the shot selector, and `text`
+    the new answer. A `note` replaces the figures. `tuned` adds the tuned model to the choices.
     """
-    base = base or prompt
-    rows: list[list[discord.ui.Item[Any]]] = []
+    base = base or answer
+    unasked = answer.finish == UNASKED and not note
+    card = Card(f"{_(NO_MODEL) if unasked else _(PROMPT)} · {_(answer.request.technique)}")
+    if text:
+        card.text(close_markup(text[:ANSWER_SHARE]) + (" …" if len(text) > ANSWER_SHARE else "")).line()
+    files: Files = ()
+    if _add_messages(card, answer, MESSAGES_SHARE - min(len(text), ANSWER_SHARE)):
+        whole = {**answer.parameters, "messages": [dict(message) for message in answer.messages]}
+        files = [("prompt.json", json.dumps(whole, ensure_ascii=False, indent=2).encode())]
+        card.file("prompt.json")
+    parameters = [
+        f"{name} {json.dumps(value, ensure_ascii=False)[:PARAMETER_SHARE]}"
+        for name, value in sorted(answer.parameters.items())
+    ]
+    took = [note] if note else [author(answer.model)] if unasked else figures(answer)
+    card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:
-        rows.append(ladder(base.id, len(base.template.examples), rung, tuned=tuned))
-        rows.append([ActionButton("export", base.id, label=_("Export"), emoji="📦")])
-    title, shown = "", figures(prompt)
-    if prompt.finish == UNASKED:
-        title, shown = _(NO_MODEL), [author(prompt.model)]
-        rows = [
-            *rows[:1],
-            [ActionButton("connect", label=_("Connect a model"), emoji="🔌"), *(rows[1] if rows else [])],
-        ]
-    return prompt_card(
-        prompt.request.technique,
-        prompt.messages,
-        shown,
-        parameters=prompt.parameters,
-        examples=prompt.request.examples,
-        title=title,
-        answer=answer,
-        rows=rows,
-    )
+        card.row(*shot_selector(base.id, len(base.template.examples), shots, tuned=tuned))
+    below: Items = [ActionButton("connect", label=_("Connect a model"), emoji="🔌")] if unasked else []
+    if base.template is not None:
+        below.append(ActionButton("export", base.id, label=_("Export"), emoji="📦"))
+    return card.row(*below).layout(), files
+
+
+def _add_messages(card: Card, answer: Answer, share: int) -> bool:
+    """Add the messages, in `share` characters or a little more; whether something was left out."""
+    messages = answer.messages
+    most = max(share // max(len(messages), 1), LEAST_SHARE)
+    shortened = False
+    for number, message in enumerate(messages):
+        content = message["content"]
+        shown = content if len(content) <= most else content[:most].rstrip() + " …"
+        block = f"**{_label(messages, number, answer.request.examples)}**\n{code_block(shown)}"
+        if card.remaining < len(block) + 40 or number == MOST_MESSAGES:
+            left = len(messages) - number
+            card.text(ngettext("*… and {n} more message*", "*… and {n} more messages*", left))
+            return True
+        shortened |= shown != content
+        card.text(block)
+    return shortened
+
+
+def shot_selector(prompt_id: str, examples: int, chosen: str = "", *, tuned: bool) -> Items:
+    """`0 · 1 · 3 · All · Tuned`: buttons that run a prompt with so many `examples` again; the `chosen` one is marked.
+
+    What the template has too few examples for is disabled. Without a tuned model there is no Tuned.
+    """
+    choices = [("0", "0", True), ("1", "1", examples >= 1), ("3", "3", examples >= 3)]
+    choices.append(("all", pgettext("examples", "All"), examples >= 1))
+    if tuned:
+        choices.append(("tuned", pgettext("model", "Tuned"), True))
+    return [
+        ActionButton(
+            "shots",
+            f"{prompt_id}:{name}",
+            label=label,
+            disabled=not possible,
+            style=discord.ButtonStyle.primary if name == chosen else discord.ButtonStyle.secondary,
+        )
+        for name, label, possible in choices
+    ]
+
+
+def _label(messages: Sequence[Mapping[str, str]], number: int, examples: int) -> str:
+    """A message's role, with the number of its example where it belongs to one of the first `examples` pairs."""
+    role = messages[number]["role"]
+    last = len(messages) - 1
+    if role in ("system", "developer") or (number == last and role == "user"):
+        return role
+    earlier = sum(1 for message in messages[: number + 1] if message["role"] == "user")
+    return role if earlier > examples else _("{role} · example {n}", role=role, n=earlier)
 
 
 def figures(answer: Answer) -> list[str]:
@@ -72,7 +136,5 @@ def price(answer: Answer) -> str:
 
 
 def author(model: str) -> str:
-    """How a model is named to people; the stand-in says that it is none."""
-    if model == STAND_IN:
-        return _("Stand-in · no model connected")
-    return escape_markdown(model)
+    """The name of a model as people read it. The stand-in says that it is no model."""
+    return _("Stand-in · no model connected") if model == STAND_IN else escape_markdown(model)

@@ -1,4 +1,4 @@
-"""How each kind of reply is shown as text."""
+"""Replies as text: stars, lists, fenced JSON; prices and progress bars."""
 
 from decimal import Decimal
 

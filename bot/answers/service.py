@@ -1,125 +1,198 @@
-"""The life of a command that asks a model: defer, serve, stream, footer and buttons, keep the prompt.
+"""The one path from an interaction to an answer: defer, ask, stream, add footer and buttons, store the prompt."""
 
-Every cog that asks a model comes through here, so that all answers look and fail alike.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import discord
 
-from bot.answers.prompt_view import author, card_of
+from bot.answers.prompt_view import author, prompt_card
 from bot.answers.rendering import page_of
 from bot.core.caller import SourceMessage
-from bot.core.errors import NoModelError
-from bot.core.i18n import _
+from bot.core.errors import NoModelError, ReplyError
+from bot.core.i18n import N_, _
 from bot.llm.completion import Answer
 from bot.llm.request import Request
-from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.inflight import InflightTasks
-from bot.ui.reply import AnswerDeletedError, Page, Reply
+from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
 
-# How an answer is shown: text, and whatever its cog adds.
+# How an answer is shown: its text, and what its command adds to it.
 Render = Callable[[Answer], Page]
+# Seconds without a first word until the person is told that the bot waits for the model, and between two notices.
+FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
+# What the footer says of an answer that did not end by itself, by `Answer.finish`.
+UNFINISHED = {
+    "length": N_("cut off at the limit of its length"),
+    "broken": N_("the connection broke off here; ask again for the rest"),
+    "content_filter": N_("cut short by the provider's filter"),
+}
+
+
+class Answering:
+    """One interaction that is being answered: `ask` as often as needed, then one of the `finish` methods once."""
+
+    def __init__(self, answers: "Answers", reply: Reply, source: SourceMessage | None) -> None:
+        self.reply, self._answers = reply, answers
+        self.caller = caller_of(reply.interaction, source)
+        self._notice: asyncio.TimerHandle | None = None
+        self._began = 0.0
+
+    def ask(
+        self, request: Request, *, gateway: ModelGateway | None = None, show: bool = True, cache: bool = True
+    ) -> Coroutine[Any, Any, Answer]:
+        """Answer `request`, by the chat model unless a `gateway` is given.
+
+        With `show` the person sees the text as it comes, and that the bot is waiting while there is none. Raises what
+        `ModelGateway.ask` raises.
+        """
+        gateway = gateway or self._answers.gateway
+        if not show:
+            return gateway.ask(self.caller, request, cache=cache)
+        self.start_notices()
+        return gateway.ask(self.caller, request, self._show, self._queued, cache=cache)
+
+    async def finish(self, answer: Answer, page: Page | None = None, *earlier: Answer, by: str = "") -> None:
+        """Show `answer` as `page` (default: `page_of` it) with footer and buttons, and store its prompt.
+
+        `by` names the model in the footer, in place of its own name. `earlier` answers led to this one: their prompts
+        are deleted together with the message.
+        """
+        page = page or page_of(answer)
+        items = (*buttons(answer.id, share=self.reply.private), *page.items)
+        self.stop_notices()
+        message = await self.reply.finish(replace(page, footer=footer(answer, page.footer, by=by), items=items))
+        await self._store(message, (*earlier, answer))
+
+    async def finish_page(self, page: Page) -> None:
+        """Show `page` as it is."""
+        self.stop_notices()
+        await self.reply.finish(page)
+
+    async def finish_card(
+        self, card: discord.ui.LayoutView, files: Sequence[OutgoingFile] = (), answers: Sequence[Answer] = ()
+    ) -> None:
+        """Show `card` in place of a text, and store the prompts of the `answers` on it."""
+        self.stop_notices()
+        await self._store(await self.reply.finish_card(card, files), answers)
+
+    async def show_unsent(self, request: Request) -> None:
+        """Show the card of the prompt that would have been sent if a model were connected."""
+        unsent = dry_run(self.caller, request)
+        self._answers.prompts.cache(unsent)
+        await self.finish_card(*prompt_card(unsent, tuned=self._answers.has_tuned(unsent)), [unsent])
+
+    async def show_unparsed(self, error: ReplyError, answer: Answer) -> None:
+        """Show the sentence of `error`, and under it the model's own words, which have another form than asked for."""
+        await self.finish(answer, Page(f"{error}\n\n{answer.text}"))
+
+    def start_notices(self) -> None:
+        """Tell the person from `FIRST_NOTICE` seconds on that the bot waits for the model, and for how long."""
+        self._began = asyncio.get_running_loop().time()
+        self._schedule(FIRST_NOTICE)
+
+    def stop_notices(self) -> None:
+        """Show no notice of waiting any more."""
+        if self._notice is not None:
+            self._notice.cancel()
+            self._notice = None
+
+    def _show(self, text: str) -> None:
+        self.stop_notices()
+        self.reply.show(text)
+
+    def _queued(self, place: int) -> None:
+        """Say which place the request has among those of the person that wait; 0 when its turn has come."""
+        if place:
+            self.stop_notices()
+            waiting = _("Your earlier requests come first. This one has place {n} in your queue.", n=place)
+            self.reply.show(waiting, writing=False)
+        else:
+            self.start_notices()
+
+    def _schedule(self, seconds: float) -> None:
+        self.stop_notices()
+        self._notice = asyncio.get_running_loop().call_later(seconds, self._say_waiting)
+
+    def _say_waiting(self) -> None:
+        seconds = asyncio.get_running_loop().time() - self._began
+        with suppress(AnswerDeletedError):
+            self.reply.show(_("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds), writing=False)
+            self._schedule(NEXT_NOTICE)
+
+    async def _store(self, message: discord.Message | None, answers: Sequence[Answer]) -> None:
+        """Note that `answers` are shown in `message`; those that all can see are stored."""
+        if message is not None:
+            for answer in answers:
+                await self._answers.store(replace(answer, message_id=message.id), private=self.reply.private)
 
 
 class Answers:
-    """Gives answers to interactions. One for the process."""
+    """Answers interactions with the output of models. One for the process."""
 
     def __init__(self, gateway: ModelGateway, prompts: Prompts, inflight: InflightTasks) -> None:
-        self._gateway, self._prompts, self._inflight = gateway, prompts, inflight
+        self.gateway, self.prompts, self._inflight = gateway, prompts, inflight
 
     async def give(
         self,
         interaction: discord.Interaction[Any],
-        template: ChatTemplate,
-        values: Mapping[str, str],
+        request: Request,
         *,
         private: bool,
         render: Render = page_of,
         source: SourceMessage | None = None,
-    ) -> Answer | None:
-        """Answer `interaction` with `template` filled with `values`; None where nobody could be answered.
-
-        `source` is the message that the values were taken from. Raises what the gateway raises: the caller's error
-        handler tells the person.
-        """
-        with self._inflight.track(interaction):
-            async with Reply(interaction, private=private) as reply:
-                return await self.give_in(reply, interaction, template, values, render=render, source=source)
-
-    async def give_in(
-        self,
-        reply: Reply,
-        interaction: discord.Interaction[Any],
-        template: ChatTemplate,
-        values: Mapping[str, str],
-        *,
-        render: Render = page_of,
-        source: SourceMessage | None = None,
-        earlier: Sequence[Answer] = (),
-    ) -> Answer | None:
-        """The same in a `reply` that is open already; the `earlier` answers that led here are kept with this one."""
-        with suppress(AnswerDeletedError):
-            try:
-                answer = await self._gateway.ask(caller_of(interaction, source), template.fill(values), reply.show)
-            except NoModelError as error:
-                await self.show_prompt_instead(reply, interaction, error, source)
-                return None
-            page = render(answer)
-            message = await reply.finish(
-                replace(
-                    page,
-                    footer=footer(answer, page.footer),
-                    items=(*buttons(answer, private=reply.private), *page.items),
-                )
-            )
-            await self.keep(message, *earlier, answer, private=reply.private)
-            return answer
-        return None
-
-    async def keep(self, message: discord.Message | None, *answers: Answer, private: bool) -> None:
-        """Note that `answers` are shown in `message`; public ones are stored, and go when it is deleted."""
-        if message is None:
-            return
-        for answer in answers:
-            placed = replace(answer, message_id=message.id)
-            self._prompts.cache(placed)
-            if not private:
-                await self._prompts.persist(placed, soon=self._inflight.has_single_task)
-
-    async def show_prompt_instead(
-        self,
-        reply: Reply,
-        interaction: discord.Interaction[Any],
-        error: NoModelError,
-        source: SourceMessage | None = None,
     ) -> None:
-        """Where no model is connected: show the card of the prompt that would have been sent.
+        """Answer `interaction` with what the chat model answers to `request`.
 
-        Raises `error` itself where it does not know the request.
+        `source` is the message whose text is in the request. What cannot be asked is raised as a `FewshotError`.
         """
-        if not isinstance(error.request, Request):
-            raise error
-        unsent = dry_run(caller_of(interaction, source), error.request)
-        self._prompts.cache(unsent)
-        message = await reply.finish_card(*card_of(unsent, tuned=unsent.request.name in self._gateway.tuned))
-        await self.keep(message, unsent, private=reply.private)
+        async with self.open(interaction, private=private, source=source) as answering:
+            answer = await answering.ask(request)
+            await answering.finish(answer, render(answer))
+
+    @asynccontextmanager
+    async def open(
+        self, interaction: discord.Interaction[Any], *, private: bool, source: SourceMessage | None = None
+    ) -> AsyncIterator[Answering]:
+        """Defer `interaction` and give what answers it.
+
+        The block ends early, without an error, where no model is connected (the prompt is shown), where a reply has
+        another form than its template asks for (it is shown as it is), and where the person deleted the answer.
+        """
+        with self._inflight.track(interaction), suppress(AnswerDeletedError):
+            async with Reply(interaction, private=private) as reply:
+                answering = Answering(self, reply, source)
+                try:
+                    yield answering
+                except NoModelError as error:
+                    if not isinstance(error.request, Request):
+                        raise
+                    await answering.show_unsent(error.request)
+                except ReplyError as error:
+                    if not isinstance(error.answer, Answer):
+                        raise
+                    await answering.show_unparsed(error, error.answer)
+                finally:
+                    answering.stop_notices()
+
+    async def store(self, answer: Answer, *, private: bool) -> None:
+        """Keep `answer`, which is shown, for its Prompt button; in the database if all can see it."""
+        self.prompts.cache(answer)
+        if not private:
+            await self.prompts.persist(answer, soon=self._inflight.has_single_task)
+
+    def has_tuned(self, answer: Answer) -> bool:
+        """Whether a model was tuned for the template of `answer`."""
+        return answer.request.name in self.gateway.tuned
 
 
-def buttons(answer: Answer, *, private: bool) -> Sequence[discord.ui.Item[Any]]:
-    """The buttons under every answer; a private one can be shared."""
-    return buttons_of(answer.id, share=private)
-
-
-def buttons_of(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:
-    """The same by the prompt's id; an answer that no prompt stands behind has none but Share."""
+def buttons(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:
+    """The buttons under an answer: Share for a private one, then Prompt and more if there is a prompt."""
     shown: list[discord.ui.Item[Any]] = []
     if share:
         shown.append(ActionButton("share", prompt_id, label=_("Share"), emoji="📣"))
@@ -129,15 +202,11 @@ def buttons_of(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[A
     return shown
 
 
-def footer(answer: Answer, note: str = "") -> str:
-    """The small line under an answer: who wrote it, by which technique, and what is odd about it."""
-    parts = [author(answer.model), _(answer.request.technique)]
-    if answer.finish == "length":
-        parts.append(_("cut off at the limit of its length"))
-    elif answer.finish == "broken":
-        parts.append(_("the connection broke off here; ask again for the rest"))
-    elif answer.finish == "content_filter":
-        parts.append(_("cut short by the provider's filter"))
+def footer(answer: Answer, note: str = "", *, by: str = "") -> str:
+    """The small line under an answer: model and technique (or `by`), how it ended, and the `note` of its command."""
+    parts = [by] if by else [author(answer.model), _(answer.request.technique)]
+    if answer.finish in UNFINISHED:
+        parts.append(_(UNFINISHED[answer.finish]))
     if answer.repaired:
         parts.append(_("asked twice for the right form"))
     return "-# " + " · ".join([*parts, *([note] if note else [])])

@@ -56,7 +56,12 @@ class NoModelError(ModelError):
 
 
 class ReplyError(ModelError):
-    """The model's answer does not have the format that the template asks for."""
+    """The model's answer does not have the format that the template asks for.
+
+    `answer` is that answer (`bot.llm.completion.Answer`), where that is known.
+    """
+
+    answer: object | None = None
 
 
 class ConfigError(FewshotError):

@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     daily_tokens: int = Field(5_000_000, ge=1, description="Tokens the whole bot may use in a UTC day.")
     monthly_usd: float = Field(20.0, gt=0, description="US dollars the whole bot may spend in a UTC month.")
 
+    calls_per_person: int = Field(
+        3, ge=1, le=100, description="Answers that one person may wait for at a time; further requests queue."
+    )
+
     moderation_model: str | None = Field(
         None, description="Moderation model of the same server that input and output must pass; off when unset."
     )

@@ -4,10 +4,12 @@ from typing import Any
 
 import discord
 
-from bot.answers.prompt_card import prompt_card
+from bot.answers.prompt_view import prompt_card
 from bot.core.i18n import _
+from bot.server.model_gateway import dry_run
 from bot.services import Services
 from bot.ui.actions import ActionButton
+from bot.ui.caller import caller_of
 from bot.ui.cards import notice
 from bot.ui.reply import to_files
 from bot.ui.views import LayoutView
@@ -51,10 +53,7 @@ def register(services: Services) -> None:
 async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
     """The prompt of /translate, filled, for the one who pressed."""
     request = services.templates.get("translate").fill(SAMPLE_PROMPT)
-    card, files = prompt_card(
-        request.technique,
-        request.messages,
-        [_("The prompt of /translate, filled in and not sent")],
-        parameters=request.parameters,
-    )
+    unsent = dry_run(caller_of(interaction), request)
+    services.prompts.cache(unsent)
+    card, files = prompt_card(unsent, note=_("The prompt of /translate, filled in and not sent"))
     await interaction.response.send_message(view=card, files=to_files(files), ephemeral=True)

@@ -4,7 +4,7 @@ This is a pure conversation with one client: who pays and what is kept is `bot.s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -137,12 +137,14 @@ def parsed(text: str, template: ChatTemplate | None) -> Reply:
 
 
 def _parsed(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
-    """The turn as an answer; raises `ReplyError` when it does not have the form that the template asks for."""
-    reply = parsed(turn.text, request.template)
+    """The turn as an answer.
+
+    Raises `ReplyError` when it does not have the form that the template asks for, with the answer unless it is empty.
+    """
     usage = turn.usage + earlier.usage if earlier else turn.usage
-    return Answer(
+    answer = Answer(
         text=turn.text.strip(),
-        reply=reply,
+        reply=turn.text.strip(),
         model=turn.model,
         request=request,
         parameters={k: v for k, v in turn.sent.items() if k not in ("messages", "model", "stream", "stream_options")},
@@ -152,3 +154,8 @@ def _parsed(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answ
         repaired=earlier is not None,
         price=cost(turn.sent["model"], usage),
     )
+    try:
+        return replace(answer, reply=parsed(turn.text, request.template))
+    except ReplyError as error:
+        error.answer = answer if answer.text else None
+        raise

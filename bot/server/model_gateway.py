@@ -1,10 +1,13 @@
-"""The one way in which the bot asks a model: check, reserve, ask, settle."""
+"""The one way in which the bot asks a model: wait for a place, check, reserve, ask, settle."""
 
+import asyncio
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from time import time
 
-from bot.core.caller import Caller
+from bot.core.caller import SERVER, Caller
+from bot.core.errors import ReplyError
 from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask
@@ -16,23 +19,103 @@ from bot.server.prompts import Prompts, new_id
 
 # Tokens reserved for an answer whose template sets no limit of its own.
 ANSWER_TOKENS = 1_000
+# Calls of one person at a time, where no setting says otherwise.
+CALLS_PER_PERSON = 3
 # How the record of a request ends that was not sent, because no model is connected.
 UNASKED = "unasked"
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A call that waits for a place; `changed` is set when its place in the queue changes."""
+
+    admitted: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class CallQueue:
+    """Lets each person have `most` calls at a time. Further calls of the person wait in order of arrival.
+
+    Nobody waits for another person's calls here.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._running: Counter[int] = Counter()
+        self._waiting: dict[int, deque[_Waiting]] = {}
+
+    async def enter(self, user_id: int, told: Callable[[int], None] | None = None) -> None:
+        """Return when the person may make a call, which `leave` ends.
+
+        `told` gets the place in the person's queue, from 1, whenever it changes, and 0 after a wait. What it raises
+        takes the call out of the queue.
+        """
+        if self._running[user_id] < self._most:
+            self._running[user_id] += 1
+            return
+        queue, me = self._waiting.setdefault(user_id, deque()), _Waiting()
+        queue.append(me)
+        try:
+            while not me.admitted:
+                if told is not None:
+                    told(queue.index(me) + 1)
+                await me.changed.wait()
+                me.changed.clear()
+            if told is not None:
+                told(0)
+        except BaseException:
+            if me.admitted:
+                self.leave(user_id)
+            else:
+                queue.remove(me)
+                self._changed(user_id)
+            raise
+
+    def leave(self, user_id: int) -> None:
+        """End a call: the next one in the person's queue gets its place."""
+        queue = self._waiting.get(user_id)
+        if queue:
+            first = queue.popleft()
+            first.admitted = True
+            first.changed.set()
+            self._changed(user_id)
+        else:
+            self._running[user_id] -= 1
+            if not self._running[user_id]:
+                del self._running[user_id]
+
+    def _changed(self, user_id: int) -> None:
+        for waiting in self._waiting[user_id]:
+            waiting.changed.set()
+        if not self._waiting[user_id]:
+            del self._waiting[user_id]
 
 
 class ModelGateway:
     """Asks one server of models within all limits. One for each server that is asked.
 
     With a `moderation`, the request is checked before the model gets it, and the answer before anyone sees it:
-    nothing is streamed then. It raises `BlockedError`.
+    nothing is streamed then. It raises `BlockedError`. `queue` bounds the calls that a person makes at a time.
     """
 
     def __init__(
-        self, client: ChatClient, ledger: Ledger, prompts: Prompts, moderation: Moderation | None = None
+        self,
+        client: ChatClient,
+        ledger: Ledger,
+        prompts: Prompts,
+        moderation: Moderation | None = None,
+        queue: CallQueue | None = None,
     ) -> None:
         self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
+        self._queue = queue or CallQueue(CALLS_PER_PERSON)
         # Models that were tuned for a template, by the template's name; promotion fills it.
         self.tuned: dict[str, str] = {}
+
+    def with_client(self, client: ChatClient) -> "ModelGateway":
+        """A gateway to another server that shares limits, moderation and queue with this one."""
+        gateway = ModelGateway(client, self._ledger, self._prompts, self.moderation, self._queue)
+        gateway.tuned = self.tuned
+        return gateway
 
     @property
     def model(self) -> str:
@@ -49,34 +132,60 @@ class ModelGateway:
         return self._client.host
 
     async def ask(
-        self, caller: Caller, request: Request, show: Callable[[str], None] | None = None, *, cache: bool = True
+        self,
+        caller: Caller,
+        request: Request,
+        show: Callable[[str], None] | None = None,
+        queued: Callable[[int], None] | None = None,
+        *,
+        cache: bool = True,
+        background: bool = False,
     ) -> Answer:
-        """Answer `request` at the expense of `caller`; `show` gets the text so far as it comes.
+        """Answer `request` at the expense of `caller`.
 
-        The answer is kept in memory for its Prompt button, unless `cache` is False. Raises `LimitError`,
-        `BlockedError` or `ModelError`, each with a sentence for the person; `NoModelError` carries the request.
-        Cancelling stops the call, which is settled at what it used.
+        `show` gets the text so far as it comes, `queued` the place in the caller's queue (see `CallQueue.enter`).
+        `background` calls do not wait for the caller's other calls. The answer is kept in memory for its Prompt button,
+        unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a sentence for the
+        person; `NoModelError` carries the request, `ReplyError` the answer. Cancelling stops the call, which is
+        settled at what it used.
         """
+        queues = not background and caller.user_id != SERVER
+        if queues:
+            await self._queue.enter(caller.user_id, queued)
         began = time()
-        if self.moderation is None:
-            answer = await self._paid(caller, request, show)
-        else:
-            await self.moderation.check(request.written, caller)
-            answer = await self._paid(caller, request, None)
+        try:
+            if self.moderation is not None:
+                show = None
+                await self.moderation.check(request.written, caller)
+            model = request.parameters.get("model", self._client.model)
+            call = await self._ledger.reserve(caller, request.name, model, self._estimate(model, request))
+            spent = Spent()
+            try:
+                answer = await ask(self._client, request, show, spent)
+            finally:
+                self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage))
+            await self._check(answer, caller)
+        except ReplyError as error:
+            if isinstance(error.answer, Answer):
+                await self._check(error.answer, caller)
+                error.answer = self._record(error.answer, caller, began, cache=cache)
+            raise
+        finally:
+            if queues:
+                self._queue.leave(caller.user_id)
+        return self._record(answer, caller, began, cache=cache)
+
+    async def _check(self, answer: Answer, caller: Caller) -> None:
+        """Raise `BlockedError` where the moderation objects to what the model wrote."""
+        if self.moderation is not None:
             await self.moderation.check(answer.text, caller, said=True)
+
+    def _record(self, answer: Answer, caller: Caller, began: float, *, cache: bool) -> Answer:
+        """`answer` with its id, its caller and when it was asked."""
         answer = replace(answer, id=new_id(), caller=caller, at=began)
         if cache:
             self._prompts.cache(answer)
         return answer
-
-    async def _paid(self, caller: Caller, request: Request, show: Callable[[str], None] | None) -> Answer:
-        model = request.parameters.get("model", self._client.model)
-        call = await self._ledger.reserve(caller, request.name, model, self._estimate(model, request))
-        spent = Spent()
-        try:
-            return await ask(self._client, request, show, spent)
-        finally:
-            self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage))
 
     def _estimate(self, model: str, request: Request) -> int:
         """Tokens to reserve: the prompt's estimate and the longest answer that the request allows."""

@@ -87,7 +87,7 @@ class DeskPurse:
     ) -> Answer:
         """Ask at the expense of the person `user_id`."""
         gateway = self._desk if chat is None else self._desk_of(chat)
-        return await gateway.ask(Caller(user_id), template.fill(values), cache=False)
+        return await gateway.ask(Caller(user_id), template.fill(values), cache=False, background=True)
 
     def paid(self, bill: Bill) -> None:
         """Let the ledger count what was paid."""
@@ -127,7 +127,7 @@ async def open_workshop(
         desks: dict[int, ModelGateway] = {}
 
         def desk_of(chat: ChatClient) -> ModelGateway:
-            return desks.setdefault(id(chat), ModelGateway(chat, ledger, prompts, gateway.moderation))
+            return desks.setdefault(id(chat), gateway.with_client(chat))
 
         providers = Providers(settings, stack)
         tuning = Tuning(

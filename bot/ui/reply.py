@@ -51,14 +51,14 @@ class Reply:
     """`async with Reply(interaction, private=True) as reply:` defers; then `show` growing text, and `finish` once."""
 
     def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
-        self._interaction, self.private = interaction, private
+        self.interaction, self.private = interaction, private
         self._editor = StreamEditor(self._send_edit)
         self._deleted = False
         # Public answers use the server's locale.
         self._locale = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
-        if not self._interaction.response.is_done():
+        if not self.interaction.response.is_done():
             try:
                 await self._defer()
             except discord.HTTPException as error:
@@ -71,9 +71,9 @@ class Reply:
     async def _defer(self) -> None:
         """Defer the interaction, with a second attempt after a lost connection."""
         try:
-            await self._interaction.response.defer(ephemeral=self.private, thinking=True)
+            await self.interaction.response.defer(ephemeral=self.private, thinking=True)
         except CONNECTION_ERRORS:
-            await self._interaction.response.defer(ephemeral=self.private, thinking=True)
+            await self.interaction.response.defer(ephemeral=self.private, thinking=True)
 
     async def __aexit__(self, *exc: object) -> None:
         self._locale.close()
@@ -107,7 +107,7 @@ class Reply:
 
     async def _send_edit(self, text: str) -> bool:
         try:
-            await self._interaction.edit_original_response(content=text)
+            await self.interaction.edit_original_response(content=text)
         except discord.NotFound as error:
             self._deleted = error.code == UNKNOWN_MESSAGE
         except DELIVERY_ERRORS as error:
@@ -132,11 +132,11 @@ class Reply:
         return message
 
     async def _edit(self, **fields: Any) -> discord.Message | None:
-        return await self._send_with_retries(self._interaction.edit_original_response, "attachments", fields)
+        return await self._send_with_retries(self.interaction.edit_original_response, "attachments", fields)
 
     async def _send(self, **fields: Any) -> discord.Message | None:
         fields |= {"ephemeral": self.private, "wait": True}
-        return await self._send_with_retries(self._interaction.followup.send, "files", fields)
+        return await self._send_with_retries(self.interaction.followup.send, "files", fields)
 
     async def _send_with_retries(
         self, send: Callable[..., Awaitable[discord.Message]], files: str, fields: dict[str, Any]
@@ -166,8 +166,8 @@ class Reply:
 
     async def _send_without_token(self, **fields: Any) -> discord.Message | None:
         """After the token has expired: a normal message in the channel, or to the user if the answer is private."""
-        channel = self._interaction.channel
-        target = self._interaction.user if self.private else channel
+        channel = self.interaction.channel
+        target = self.interaction.user if self.private else channel
         if not isinstance(target, discord.abc.Messageable):
             return None
         try:

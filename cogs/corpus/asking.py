@@ -1,21 +1,17 @@
 """A question to the promoted model: rendered as it was trained, answered in one line, with where it may be from."""
 
-from contextlib import suppress
 from typing import Any
 
 import discord
 
-from bot.answers.service import buttons
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import _
 from bot.core.text import escape_markdown
-from bot.llm.completion import Answer
 from bot.services import Services
-from bot.tuning.asking import NotTrainedError, Question, Similar
+from bot.tuning.asking import NotTrainedError, Similar
 from bot.ui.actions import ActionButton
-from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.reply import AnswerDeletedError, Page, Reply
+from bot.ui.reply import Page, Reply
 from cogs._access import is_operator
 from cogs.corpus.naming import Names
 
@@ -36,14 +32,20 @@ class Asking:
         """Answer `text` by the model of `corpus`; where there is none, say so, and who can train one."""
         if not text.strip():
             raise InputError("There is nothing to answer: the question is empty.")
-        with self._services.inflight.track(interaction), suppress(AnswerDeletedError):
-            async with Reply(interaction, private=private) as reply:
-                try:
-                    question = await self._services.tuning.question(corpus, text)
-                except NotTrainedError as error:
-                    await self.say_untrained(reply, interaction, corpus, error)
-                    return
-                await self._answer(reply, interaction, question)
+        async with self._services.answers.open(interaction, private=private) as answering:
+            try:
+                question = await self._services.tuning.question(corpus, text)
+            except NotTrainedError as error:
+                await self.say_untrained(answering.reply, interaction, corpus, error)
+                return
+            gateway = await self._services.workshop.gateway(question.model.provider)
+            try:
+                answer = await answering.ask(question.template.fill(question.values), gateway=gateway)
+            except ModelError as error:
+                raise await self._services.tuning.explained(question, error) from error
+            where = ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭")
+            page = Page(escape_markdown(answer.text), items=[where])
+            await answering.finish(answer, page, by=await self.names.of(question.model))
 
     async def say_untrained(
         self, reply: Reply, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError
@@ -53,28 +55,6 @@ class Asking:
         if interaction.guild_id is not None and is_operator(interaction, self._services.settings):
             card.row(ActionButton("train", corpus, label=_("Train it now"), emoji="🏋️"))
         await reply.finish_card(card.layout())
-
-    async def _answer(self, reply: Reply, interaction: discord.Interaction[Any], question: Question) -> None:
-        answer = await self.answer(interaction, question, reply)
-        items = [
-            *buttons(answer, private=reply.private),
-            ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭"),
-        ]
-        text = escape_markdown(answer.text) or _("*The model gave no answer.*")
-        message = await reply.finish(Page(text, f"-# {await self.names.of(question.model)}", items))
-        await self._services.answers.keep(message, answer, private=reply.private)
-
-    async def answer(
-        self, interaction: discord.Interaction[Any], question: Question, reply: Reply | None = None
-    ) -> Answer:
-        """The answer to `question`; raises `ModelError`, which says so where the provider has deleted the model."""
-        gateway = await self._services.workshop.gateway(question.model.provider)
-        try:
-            return await gateway.ask(
-                caller_of(interaction), question.template.fill(question.values), reply.show if reply else None
-            )
-        except ModelError as error:
-            raise await self._services.tuning.explained(question, error) from error
 
     async def where(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The training rows that are most like the question of an answer, for the one who pressed."""

@@ -19,7 +19,6 @@ from bot.tuning.records import Bill
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.reply import Reply
 from cogs.corpus.asking import Asking
 from cogs.corpus.naming import ENGINE, POCKET_NAME
 
@@ -68,18 +67,17 @@ class Comparing:
         """A card with a block for each way, and when training has paid for itself."""
         if not text.strip():
             raise InputError("There is nothing to answer: the question is empty.")
-        with self._services.inflight.track(interaction):
-            private = self._services.guilds.private(interaction.guild_id, "compare")
-            async with Reply(interaction, private=private) as reply:
-                try:
-                    question = await self._services.tuning.question(corpus, text)
-                except NotTrainedError as error:
-                    await self._asking.say_untrained(reply, interaction, corpus, error)
-                    return
-                purse = PromptPurse(self._services, interaction, question)
-                compared = await self._services.tuning.compare(corpus, text, interaction.user.id, purse)
-                message = await reply.finish_card(_card(question, compared).layout())
-                await self._services.answers.keep(message, *purse.answers, private=private)
+        private = self._services.guilds.private(interaction.guild_id, "compare")
+        async with self._services.answers.open(interaction, private=private) as answering:
+            try:
+                question = await self._services.tuning.question(corpus, text)
+            except NotTrainedError as error:
+                await self._asking.say_untrained(answering.reply, interaction, corpus, error)
+                return
+            answering.start_notices()
+            purse = PromptPurse(self._services, interaction, question)
+            compared = await self._services.tuning.compare(corpus, text, interaction.user.id, purse)
+            await answering.finish_card(_card(question, compared).layout(), answers=purse.answers)
 
 
 def _card(question: Question, compared: Comparison) -> Card:

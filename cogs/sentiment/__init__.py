@@ -42,7 +42,7 @@ class Sentiment(commands.Cog):
         elif file is not None:
             raise InputError("Give either a review or a file, not both.")
         else:
-            await self._services.answers.give(interaction, template, {"review": review}, private=hidden)
+            await self._services.answers.give(interaction, template.fill({"review": review}), private=hidden)
 
 
 async def setup(bot: commands.Bot) -> None:

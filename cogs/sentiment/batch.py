@@ -11,6 +11,7 @@ import discord
 
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar, stars
+from bot.answers.service import Answering
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.llm.errors import is_permanent
@@ -19,9 +20,8 @@ from bot.llm.template import ChatTemplate
 from bot.server.moderation import BlockedError
 from bot.services import Services
 from bot.ui.actions import ActionButton
-from bot.ui.caller import caller_of
 from bot.ui.pictures import histogram_picture
-from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
+from bot.ui.reply import OutgoingFile, Page
 from bot.ui.uploads import csv_cell, read_entries
 
 MOST_REVIEWS = 500
@@ -54,17 +54,10 @@ class Batch:
 
     async def run(self, interaction: discord.Interaction[Any], file: discord.Attachment, *, private: bool) -> None:
         """Read `file`, rate its reviews, answer with a picture and a CSV."""
-        with self._services.inflight.track(interaction):
-            async with Reply(interaction, private=private) as reply:
-                rows = await self._read(file)
-                try:
-                    await self._rate_all(reply, interaction, rows)
-                except AnswerDeletedError:
-                    return
-                except NoModelError as error:
-                    await self._services.answers.show_prompt_instead(reply, interaction, error)
-                    return
-                await reply.finish(await self._page(rows, private=private))
+        async with self._services.answers.open(interaction, private=private) as answering:
+            rows = await self._read(file)
+            await self._rate_all(answering, rows)
+            await answering.finish_page(await self._page(rows, private=private))
 
     async def _read(self, file: discord.Attachment) -> list[Row]:
         reviews = await read_entries(file, most=LARGEST, column="review", longest=LONGEST)
@@ -76,19 +69,19 @@ class Batch:
             )
         return [Row(review) for review in reviews]
 
-    async def _rate_all(self, reply: Reply, interaction: discord.Interaction[Any], rows: list[Row]) -> None:
+    async def _rate_all(self, answering: Answering, rows: list[Row]) -> None:
         """Rate `rows` in place. What would refuse every other review as well stops the rest; what was rated stays."""
         waiting = iter(rows)
-        reply.show(_("Rating reviews\n{bar}", bar=bar(0, len(rows))), writing=False)
+        self._show_progress(answering, rows)
 
         async def worker() -> None:
             for row in waiting:
                 if self._stop is not None:
                     row.problem = self._stop
                     continue
-                await self._rate(interaction, row)
+                await self._rate(answering, row)
                 self._done += 1
-                reply.show(_("Rating reviews\n{bar}", bar=bar(self._done, len(rows))), writing=False)
+                self._show_progress(answering, rows)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -97,10 +90,12 @@ class Batch:
         except* FewshotError as errors:
             raise _first(errors) from None
 
-    async def _rate(self, interaction: discord.Interaction[Any], row: Row) -> None:
+    def _show_progress(self, answering: Answering, rows: list[Row]) -> None:
+        answering.reply.show(_("Rating reviews\n{bar}", bar=bar(self._done, len(rows))), writing=False)
+
+    async def _rate(self, answering: Answering, row: Row) -> None:
         try:
-            request = self._template.fill({"review": row.review})
-            answer = await self._services.gateway.ask(caller_of(interaction), request, cache=False)
+            answer = await answering.ask(self._template.fill({"review": row.review}), show=False, cache=False)
         except NoModelError:
             raise
         except (LimitError, ModelError, BlockedError) as error:

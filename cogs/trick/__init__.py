@@ -10,7 +10,6 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.rendering import page_of
-from bot.answers.service import Answers
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
 from bot.llm.completion import Answer
@@ -72,8 +71,8 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         def render(answer: Answer) -> Page:
             return replace(page_of(answer), footer=_note(trick))
 
-        answers: Answers = self._services.answers
-        await answers.give(interaction, trick.for_text(text), {trick.input: text}, private=private, render=render)
+        request = trick.for_text(text).fill({trick.input: text})
+        await self._services.answers.give(interaction, request, private=private, render=render)
 
     @app_commands.command(description="Teach me a trick: say what it should do, and show one example")
     @app_commands.describe(name="What to call it")

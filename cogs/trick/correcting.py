@@ -5,8 +5,8 @@ from typing import Any
 import discord
 
 from bot.answers.rendering import page_of
-from bot.answers.service import buttons_of, footer
-from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
+from bot.answers.service import buttons
+from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.text import close_markup
 from bot.llm.completion import Answer
@@ -14,9 +14,8 @@ from bot.server.trick import corrected, main_input
 from bot.server.tricks import LONGEST_EXAMPLE
 from bot.services import Services
 from bot.ui.actions import ActionButton, Handler
-from bot.ui.caller import caller_of
 from bot.ui.cards import notice
-from bot.ui.reply import Page, Reply
+from bot.ui.reply import Page
 from bot.ui.views import View
 from cogs.trick.modals import CorrectModal
 from cogs.trick.reviewing import announce
@@ -35,7 +34,7 @@ class Correcting:
 
     async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """What can be done with an answer beside looking at its prompt: the asker may correct it, anyone report it."""
-        lines, buttons = [], []
+        lines, below = [], []
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is not None and prompt.template is not None and prompt.caller.user_id == interaction.user.id:
             lines.append(
@@ -44,16 +43,16 @@ class Correcting:
                     "example."
                 )
             )
-            buttons.append(ActionButton("correct", prompt_id, label=_("Not like that…"), emoji="✏️"))
+            below.append(ActionButton("correct", prompt_id, label=_("Not like that…"), emoji="✏️"))
         if interaction.guild_id is not None:
             message = interaction.message
             public = message is not None and not message.flags.ephemeral
             answer = f"{message.id if message is not None and public else 0}:{prompt_id}"
             lines.append(_("**Report** The moderators of this server get to see this answer, and who reports it."))
-            buttons.append(ActionButton("report", answer, label=_("Report"), emoji="🚩"))
-        if not buttons:
+            below.append(ActionButton("report", answer, label=_("Report"), emoji="🚩"))
+        if not below:
             await self._own(interaction, prompt_id)
-        await interaction.response.send_message(view=notice(_("This answer"), lines, *buttons), ephemeral=True)
+        await interaction.response.send_message(view=notice(_("This answer"), lines, *below), ephemeral=True)
 
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The window with the input and the answer, to be mended."""
@@ -79,31 +78,23 @@ class Correcting:
             raise InputError("That is the answer as it was; change it to what you would rather have.")
         assert prompt.template is not None, "checked before the window opened"
         template = corrected(prompt.template, prompt.values, text.strip(), wanted.strip())
-        with self._services.inflight.track(interaction):
-            async with Reply(interaction, private=True) as reply:
-                reply.show(_("Trying again with your correction as an example …"), writing=False)
-                try:
-                    caller = caller_of(interaction, prompt.caller.source)
-                    answer = await self._services.gateway.ask(caller, template.fill(prompt.values))
-                except NoModelError as error:
-                    await self._services.answers.show_prompt_instead(reply, interaction, error)
-                    return
-                items: list[discord.ui.Item[Any]] = buttons_of(answer.id, share=True)
-                quoted = prompt.caller.source
-                # A text that somebody else wrote is not the asker's to give away.
-                if interaction.guild_id is not None and (quoted is None or quoted.author_id == interaction.user.id):
-                    label = _("Suggest to the server")
-                    items.append(ActionButton("suggest", answer.id, label=label, emoji="📥"))
-                given = page_of(prompt).text
-                before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
-                after = page_of(answer).text
-                shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=after)
-                await reply.finish(Page(shown, footer(answer, _("with your correction")), items))
+        async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
+            answering.reply.show(_("Trying again with your correction as an example …"), writing=False)
+            answer = await answering.ask(template.fill(prompt.values))
+            items: list[discord.ui.Item[Any]] = []
+            source = prompt.caller.source
+            # A text that somebody else wrote is not the asker's to give away.
+            if interaction.guild_id is not None and (source is None or source.author_id == interaction.user.id):
+                items.append(ActionButton("suggest", answer.id, label=_("Suggest to the server"), emoji="📥"))
+            given = page_of(prompt).text
+            before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
+            shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=page_of(answer).text)
+            await answering.finish(answer, Page(shown, _("with your correction"), items))
 
     async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Hand the correction to the managers of the server, once."""
         prompt = await self._own(interaction, prompt_id)
-        await interaction.response.edit_message(view=View(*buttons_of(prompt.id, share=True)))
+        await interaction.response.edit_message(view=View(*buttons(prompt.id, share=True)))
         suggestion = await self._services.tricks.suggest(prompt, interaction.user.id)
         told = await announce(self._services, interaction, suggestion)
         sentence = (

@@ -95,6 +95,18 @@ async def test_a_bot_that_waits_for_the_model_takes_other_commands(harness: BotH
     await waiting.answer(is_final)
 
 
+async def unparsed(harness: BotHarness, words: str, command: str, **options: str) -> str:
+    """What is said of an answer in another form, above the model's own `words`, with the prompt that led to them."""
+    told = await harness.answer(command, **options)
+    sentence, _, rest = told.content.partition("\n\n")
+    assert rest.startswith(f"{words}\n-# fake-model · ")
+    assert "asked twice for the right form" in rest
+    assert {"Prompt", "⋯"} <= set(told.buttons)
+    assert len(harness.model.calls) == 2
+    assert words in (await harness.press(told, "Prompt")).text
+    return sentence
+
+
 BAD_XML = {
     "entities": '<!DOCTYPE FACTS [<!ENTITY a "aaaa">]><FACTS entity="x"><FACT>&a;</FACT></FACTS>',
     "half an element": '<FACTS entity="x"><FACT>She won.</FACT><FACT>She',
@@ -108,14 +120,13 @@ BAD_XML = {
 @pytest.mark.parametrize("xml", BAD_XML.values(), ids=BAD_XML.keys())
 async def test_facts_that_stay_in_another_form_are_a_visible_failure(harness: BotHarness, xml: str) -> None:
     harness.model.says(xml)
-    told = only_a_sentence(await harness.notice("facts", about="Kava"))
+    told = await unparsed(harness, xml, "facts", about="Kava")
     assert "element" in told or "XML" in told
-    assert len(harness.model.calls) == 2
 
 
 async def test_a_rating_in_another_form_is_a_visible_failure(harness: BotHarness) -> None:
     harness.model.says("Rather good, six stars.")
-    assert "N: reason" in only_a_sentence(await harness.notice("sentiment", review="Good."))
+    assert "N: reason" in await unparsed(harness, "Rather good, six stars.", "sentiment", review="Good.")
 
 
 BAD_CHOICES = {
@@ -140,8 +151,7 @@ async def test_a_choice_that_fits_nothing_leaves_the_choice_to_the_person(
 
 async def test_a_choice_that_is_no_json_is_told_after_one_repair(harness: BotHarness) -> None:
     harness.model.says("I would translate it.")
-    assert "could not be read" in only_a_sentence(await harness.notice("ask", request="Say hi in Greek"))
-    assert len(harness.model.calls) == 2
+    assert "could not be read" in await unparsed(harness, "I would translate it.", "ask", request="Say hi in Greek")
 
 
 def no_model_card(message: Message) -> bool:

@@ -20,5 +20,5 @@ async def test_a_stop_tells_who_pressed_a_button_and_leaves_the_message_under_it
         process.terminate()
         assert await process.wait() == 0
         assert RESTARTED in [message.text for message in await climbing.messages()]
-        (ladder,) = [found for found in await fresh.wire.messages() if found.id == card.id]
-        assert ladder.buttons[:5] == ["0", "1", "3", "All", "Tuned"]
+        (card_after,) = [found for found in await fresh.wire.messages() if found.id == card.id]
+        assert card_after.buttons[:5] == ["0", "1", "3", "All", "Export"]

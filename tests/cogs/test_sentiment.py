@@ -39,6 +39,8 @@ async def test_a_review_that_the_model_refuses_is_marked_and_the_others_are_rate
     assert [row[1] for row in rows].count("4") == 11
 
 
+# The simulator's clock does not advance while requests wait for the retries of others.
+@pytest.mark.settings(calls_per_person=8)
 @pytest.mark.parametrize(
     ("status", "code", "sentence"),
     [

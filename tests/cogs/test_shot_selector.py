@@ -1,4 +1,4 @@
-"""The ladder and Export on a prompt's card, as the asker meets them."""
+"""The shot selector and Export on a prompt's card, as the asker meets them."""
 
 import asyncio
 import os
@@ -27,11 +27,11 @@ def examples_sent(sim: Simulated) -> int:
     return sum(message["role"] == "assistant" for message in sim.model.requests[-1]["messages"])
 
 
-async def test_each_rung_runs_the_same_input_in_place_with_that_many_examples(sim: Simulated) -> None:
+async def test_each_choice_runs_the_same_input_in_place_with_that_many_examples(sim: Simulated) -> None:
     message = await card(sim)
-    for rung, examples, technique in (("0", 0, "zero"), ("1", 1, "one"), ("3", 3, "few"), ("All", 3, "few")):
+    for choice, examples, technique in (("0", 0, "zero"), ("1", 1, "one"), ("3", 3, "few"), ("All", 3, "few")):
         sim.model.says(f"2: said with {examples}")
-        await sim.member.click(message, label=rung)
+        await sim.member.click(message, label=choice)
         assert examples_sent(sim) == examples
         assert sim.model.requests[-1]["messages"][-1]["content"] == REVIEW
         text = sim.text(message)
@@ -40,14 +40,16 @@ async def test_each_rung_runs_the_same_input_in_place_with_that_many_examples(si
     assert not sim.errors
 
 
-async def test_rungs_that_a_template_has_not_are_disabled(sim: Simulated) -> None:
+async def test_choices_that_need_more_examples_are_disabled_and_tuned_needs_a_model(
+    sim: Simulated,
+) -> None:
     answered = await sim.member.slash(sim.general, "translate", text="Good morning")
     shown = await sim.member.click(answered.response, label="Prompt")
     assert shown.response is not None
     off = {
         part["label"]: part.get("disabled", False) for part in parts_of(shown.response.components) if "label" in part
     }
-    assert off == {"0": False, "1": True, "3": True, "All": True, "Tuned": True, "Export": False}
+    assert off == {"0": False, "1": True, "3": True, "All": True, "Export": False}
 
 
 async def test_tuned_asks_the_model_that_was_tuned_for_the_template(sim: Simulated) -> None:
@@ -57,15 +59,15 @@ async def test_tuned_asks_the_model_that_was_tuned_for_the_template(sim: Simulat
     assert examples_sent(sim) == 0
 
 
-async def test_a_rung_that_fails_tells_why_and_leaves_the_ladder(sim: Simulated) -> None:
+async def test_a_rerun_that_fails_says_why_and_leaves_the_shot_selector(sim: Simulated) -> None:
     message = await card(sim)
     sim.model.fails(401)
     failed = await sim.member.click(message, label="0")
     assert "credentials" in failed.followups[0].content
-    assert sim.buttons(message)[:5] == ["0", "1", "3", "All", "Tuned"]
+    assert sim.buttons(message)[:5] == ["0", "1", "3", "All", "Export"]
 
 
-async def test_the_ladder_works_after_a_restart(tmp_path: Path) -> None:
+async def test_the_shot_selector_works_after_a_restart(tmp_path: Path) -> None:
     """Of a private answer from the moment that its asker has opened the prompt."""
     async with simulated(tmp_path) as sim:
         sim.model.says("4: fine")
@@ -82,7 +84,7 @@ async def test_the_ladder_works_after_a_restart(tmp_path: Path) -> None:
         assert found.template.with_examples(1).fill(found.values).messages[-1]["content"] == REVIEW
 
 
-async def test_only_the_asker_and_managers_may_climb(sim: Simulated) -> None:
+async def test_only_the_asker_and_managers_may_see_and_rerun_a_prompt(sim: Simulated) -> None:
     sim.model.says("4: fine")
     answered = await sim.member.slash(sim.general, "sentiment", review=REVIEW, private=False)
     assert answered.response is not None
@@ -93,7 +95,7 @@ async def test_only_the_asker_and_managers_may_climb(sim: Simulated) -> None:
 
 
 @pytest.mark.settings(openai_base_url=None, openai_api_key=None, chat_model=None)
-async def test_without_a_model_the_ladder_shows_what_each_rung_would_send(sim: Simulated) -> None:
+async def test_without_a_model_the_shot_selector_shows_what_each_choice_would_send(sim: Simulated) -> None:
     answered = await sim.member.slash(sim.general, "sentiment", review=REVIEW)
     message = answered.response
     assert message is not None

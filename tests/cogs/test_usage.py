@@ -34,7 +34,7 @@ async def test_of_200_calls_at_once_exactly_as_many_pass_as_fit(sim: Simulated) 
     one = int(needed[1].replace(",", ""))
     await sim.services.guilds.change(guild, user_tokens=50 * one + one // 2, guild_tokens=None)
     sim.model.holds()
-    calls = [asyncio.create_task(gateway.ask(caller, template.fill(values))) for _ in range(200)]
+    calls = [asyncio.create_task(gateway.ask(caller, template.fill(values), background=True)) for _ in range(200)]
     for refused_call in islice(asyncio.as_completed(calls), 150):
         with pytest.raises(LimitError, match="frees up <t:"):
             await refused_call

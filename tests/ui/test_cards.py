@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answers.prompt_card import prompt_card
+from bot.answers.prompt_view import prompt_card
 from bot.core.text import code_block
+from bot.llm.completion import Answer
+from bot.llm.request import Request
 from bot.ui.cards import BYTES, CHARACTERS, COMPONENTS, Card, notice
 
 TEXTS = st.lists(
@@ -55,8 +57,13 @@ def test_a_fence_that_is_cut_is_closed(size: int) -> None:
         assert text.count("```") % 2 == 0
 
 
+def answer(messages: list[dict[str, str]], examples: int = 0) -> Answer:
+    request = Request(tuple(messages), {"temperature": 0}, examples=examples)
+    return Answer("Fine.", "Fine.", "a-model", request, request.parameters)
+
+
 def test_a_prompt_of_backticks_alone_is_whole_in_its_file() -> None:
-    _, files = prompt_card("zero-shot", [{"role": "user", "content": "`" * 3_000}], ["m"], parameters={})
+    _, files = prompt_card(answer([{"role": "user", "content": "`" * 3_000}]))
     assert files
 
 
@@ -69,7 +76,7 @@ def test_a_notice_has_its_lines_and_buttons() -> None:
 @given(st.lists(st.text(min_size=1) | st.sampled_from(["```\nx\n```", "z" * 6_000]), min_size=1, max_size=40))
 def test_a_prompt_that_a_card_shortens_is_whole_in_its_file(contents: list[str]) -> None:
     messages = [{"role": "user", "content": content} for content in contents]
-    layout, files = prompt_card("zero-shot", messages, ["a-model"], parameters={"temperature": 0})
+    layout, files = prompt_card(answer(messages))
     shown = "\n".join(texts_of(layout))
     assert len(shown) <= CHARACTERS + COMPONENTS
     assert "zero-shot" in shown
@@ -83,7 +90,7 @@ def test_a_prompt_that_a_card_shortens_is_whole_in_its_file(contents: list[str])
 
 def test_only_the_examples_of_a_prompt_are_called_examples() -> None:
     said = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user", "assistant", "user")]
-    layout, _ = prompt_card("one-shot", said, ["m"], parameters={}, examples=1)
+    layout, _ = prompt_card(answer(said, examples=1))
     shown = str(layout.to_components())
     assert "user · example 1" in shown
     assert "assistant · example 1" in shown
