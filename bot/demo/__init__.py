@@ -1,7 +1,9 @@
-"""`fewshot demo`: the same bot in a page on this machine, no account needed.
+"""`fewshot demo`: the same bot on a local web page, without a Discord account.
 
-The way in is `serve_demo`. `simulator` holds all that touches SimCord's private parts, `page` what our page adds
-to its, `world` the people and channels, `tour` the first message.
+`serve_demo`  the entry point
+`serving`     starts bot, server and page; the channels and people of the demo
+`simulator`   the simulated Discord and its page; the only user of SimCord's private parts
+`tour`        the first message
 """
 
 import logging
@@ -10,10 +12,10 @@ from bot.core.settings import Settings
 
 
 async def serve_demo(settings: Settings, port: int, *, browser: bool) -> None:
-    """Serve the page until Ctrl-C. Raises `ConfigError` where the port or the data folder is taken."""
+    """Serve the page until Ctrl-C. Raises `ConfigError` if the port or DATA_DIR is in use."""
     from bot.core.errors import ConfigError
 
-    # The simulator tries discord.py out as it is imported, with a client that asks for no events at all.
+    # At import, the simulator creates a client without intents, about which discord.py warns.
     logging.getLogger("discord.state").setLevel(logging.ERROR)
     try:
         from bot.demo.serving import serve

@@ -1,17 +1,21 @@
-"""The simulated Discord: the one file that touches private parts of SimCord, which is pinned for that reason.
+"""The simulated Discord. Only this file uses private parts of SimCord, whose version is pinned for that reason.
 
-`Env` is for tests: a virtual clock, and an action that is over when all is quiet. `LiveEnv` is for people: the
-real clock, an action that is over when Discord would say so, and `Preview`, whose tabs each have a channel and a
-person of their own and follow what happens there.
+`Env` is for tests: it has a virtual clock, and an action ends when nothing happens any more. `LiveEnv` is for people:
+it has the real clock, and an action ends when Discord would acknowledge it. `LivePreview` is its web page, in which
+each tab shows one channel to one person and follows what happens there.
 """
 
 import asyncio
 import contextvars
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import simcord
 from aiohttp import web
@@ -26,22 +30,53 @@ from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
 
 from bot.core.errors import ConfigError
-from bot.demo import page as html
 
-# Seconds within which Discord wants the first response to an interaction.
-ACKNOWLEDGED = 3.0
-# Seconds between two looks at whether an interaction is answered, and for what comes right behind the answer.
-LOOK, BEHIND = 0.01, 0.08
-# Seconds between two looks at whether a tab's messages changed.
-FOLLOW = 0.2
-# What ends the rest between two reads of an answer that streams.
-REST = "resume_reading"
-# The kinds of channel that the page lists: text, and the two of public threads.
-LISTED = (0, 10, 11)
+# Seconds within which Discord expects the first response to an interaction.
+ACKNOWLEDGE_TIMEOUT = 3.0
+# Seconds between two checks for the response, and seconds to wait for what follows it at once.
+POLL_INTERVAL, SETTLE_DELAY = 0.01, 0.08
+# Seconds between two checks for changed messages in a tab.
+REFRESH_INTERVAL = 0.2
+# The callback that ends aiohttp's pause between two reads of a streamed response.
+RESUME_READING = "resume_reading"
+# The channel types that the page lists: text channels and public threads.
+LISTED_TYPES = (0, 10, 11)
+
+
+_STATIC = Path(__file__).with_name("static")
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
+# By path: content type, and a function that reads the file.
+_FILES: dict[str, tuple[str, Callable[[], str]]] = {
+    "/fewshot.css": ("text/css", partial(_read, "fewshot.css")),
+    "/fewshot.js": ("application/javascript", partial(_read, "fewshot.js")),
+}
+
+# Replacements in SimCord's page.
+_CHANGES = (
+    ("<title>SimCord Preview</title>", "<title>Fewshot</title>"),
+    (
+        '<link rel="stylesheet" href="/preview.css">',
+        '<link rel="stylesheet" href="/preview.css">\n    <link rel="stylesheet" href="/fewshot.css">',
+    ),
+    (
+        '<div class="preview-workspace" id="preview-workspace">',
+        '<div class="preview-workspace" id="preview-workspace">\n'
+        '        <nav id="places" aria-label="Channels and people"></nav>',
+    ),
+    (
+        '<script type="module" src="/app.js"></script>',
+        '<script type="module" src="/fewshot.js"></script>\n    <script type="module" src="/app.js"></script>',
+    ),
+)
 
 
 class Env(simcord.Env):
-    """An environment in which an action is over when its answer is whole."""
+    """An environment in which an action ends when its answer is complete."""
 
     def _schedule_timer(
         self,
@@ -50,10 +85,10 @@ class Env(simcord.Env):
         args: tuple[Any, ...],
         schedule_context: contextvars.Context | None,
     ) -> None:
-        """Let a connection that a command opened and left idle keep nobody waiting, for all of its five seconds; and
-        let one rest in real time, because the clock stands still for as long as a command reads from it.
+        """Do not wait for the timer that closes idle connections. Run aiohttp's read pauses in real time, because the
+        virtual clock does not advance while a command reads.
         """
-        if getattr(callback, "__name__", "") == REST:
+        if getattr(callback, "__name__", "") == RESUME_READING:
             assert self._runtime is not None, "a command runs"
             self._runtime.call_at(real_monotonic() + record.when - self._virtual_time, callback, *args)
         elif callback is not tidy_idle_connections:
@@ -61,13 +96,13 @@ class Env(simcord.Env):
 
 
 class LiveClock(Clock):
-    """The real time. It cannot be advanced."""
+    """The real time, which cannot be advanced."""
 
     def __init__(self) -> None:
         self._started = monotonic()
 
     @property
-    def elapsed(self) -> float:  # type: ignore[override]  # an attribute there, counted by hand
+    def elapsed(self) -> float:  # type: ignore[override]  # an attribute in the base class
         """Seconds since this clock was made."""
         return monotonic() - self._started
 
@@ -76,11 +111,11 @@ class LiveClock(Clock):
         return datetime.now(UTC)
 
     def advance(self, seconds: float) -> None:
-        """Time passes by itself."""
+        """Do nothing: real time advances by itself."""
 
 
 class LiveEnv(simcord.Env):
-    """An environment for people. What is seeded before `start` has the same ids in every process."""
+    """An environment for people. Objects created before `start` have the same ids in every process."""
 
     def __init__(self, bot: Any) -> None:
         super().__init__(bot, check_errors=False)
@@ -89,11 +124,11 @@ class LiveEnv(simcord.Env):
         self._register_dispatch_observer(self._await_answer)
 
     def name_bot(self, name: str) -> None:
-        """Call the bot `name`; before `start`."""
+        """Set the bot's name, before `start`."""
         self.backend.bot_user.name = name
 
     async def start(self) -> None:
-        """Bring the bot up on the simulator's clock, then let loop and clocks run as they do."""
+        """Start the bot on the simulator's clock, then switch to the real one."""
         await super().start()
         _restore_loop(self)
         release_clocks(self)
@@ -101,27 +136,27 @@ class LiveEnv(simcord.Env):
         self._live = True
 
     def errors_since(self, cursor: int) -> tuple[BaseException, ...]:
-        """None: people are told of errors by the bot, and one of them is no reason to distrust the page."""
+        """Return no errors: the bot reports them to people, and the page keeps working."""
         return ()
 
     def _await_answer(self, interaction: Any) -> None:
         self._awaited = interaction
 
     async def _settle_internal(self, **options: Any) -> None:
-        """Wait as Discord does: until the interaction is acknowledged. What comes later comes as an edit."""
+        """Wait until the interaction is acknowledged, as Discord does. Later changes arrive as edits."""
         if not self._live:
             await super()._settle_internal(**options)
             return
         interaction, self._awaited = self._awaited, None
-        for _ in range(int(ACKNOWLEDGED / LOOK)):
+        for _ in range(int(ACKNOWLEDGE_TIMEOUT / POLL_INTERVAL)):
             if interaction is None or interaction.responded:
                 break
-            await asyncio.sleep(LOOK)
-        await asyncio.sleep(BEHIND)
+            await asyncio.sleep(POLL_INTERVAL)
+        await asyncio.sleep(SETTLE_DELAY)
 
 
 class LivePreview(Preview):
-    """The page. Each tab shows one channel to one person; the two stand in the address behind the secret."""
+    """The page. Each tab shows one channel to one person; both are in its address, after the secret."""
 
     def __init__(
         self, env: LiveEnv, home: simcord.ChannelHandle, people: tuple[simcord.MemberActor, ...], port: int
@@ -135,7 +170,7 @@ class LivePreview(Preview):
             width=960,
             height=720,
             locale="en-US",
-            timezone=html.timezone(),
+            timezone=_timezone(),
             presentation_time=None,
             assets=None,
             port=port,
@@ -145,13 +180,13 @@ class LivePreview(Preview):
         self._seen: dict[str, str] = {}
 
     async def __aenter__(self) -> "LivePreview":
-        """Serve. Raises `ConfigError` where the port is taken."""
+        """Start serving. Raises `ConfigError` if the port is in use."""
         try:
             await super().__aenter__()
         except SetupError as error:
             if isinstance(error.__cause__, OSError):
                 raise ConfigError(
-                    f"Port {self._server._requested_port} is in use: stop what listens there, or give another --port."
+                    f"Port {self._server._requested_port} is in use: stop that program, or choose another --port."
                 ) from None
             raise
         self._following = asyncio.create_task(self._follow(), name="follow the demo's channels")
@@ -162,18 +197,18 @@ class LivePreview(Preview):
         await super().__aexit__(*exc)
 
     def open_tab(self, channel_id: str, viewer_id: str) -> _Page:
-        """A tab on a channel as a person; on the first of each where there is none of that id."""
+        """Open a tab on a channel as a person; unknown ids stand for the first channel and person."""
         viewers = {str(viewer.id): viewer for viewer in self.viewers}
         viewer = viewers.get(viewer_id, self.viewers[0])
         listed = {str(channel.id): channel for channel in self._listed(viewer)}
         self.channel = self._handle(listed[channel_id].id) if channel_id in listed else self._home
         page = self._open_page(viewer.id)
-        page.target_id = page.window_end_id = None  # The newest messages, whatever comes.
+        page.target_id = page.window_end_id = None  # Always show the newest messages.
         self._publish(page, reason="navigation")
         return page
 
     def places(self, viewer_id: str) -> dict[str, Any]:
-        """The channels and threads that a person sees, and who one can be."""
+        """The channels and threads that a person sees, and all people."""
         viewer = next((viewer for viewer in self.viewers if str(viewer.id) == viewer_id), self.viewers[0])
         users = [self.env.backend.get_user(person.id) for person in self.viewers]
         return {
@@ -189,14 +224,14 @@ class LivePreview(Preview):
         return [
             channel
             for channel in channels
-            if int(channel.type) in LISTED and can_access_channel(self.env, channel.id, viewer, history=True)
+            if int(channel.type) in LISTED_TYPES and can_access_channel(self.env, channel.id, viewer, history=True)
         ]
 
     def _handle(self, channel_id: int) -> simcord.ChannelHandle:
         return simcord.ChannelHandle(self.env, self._home.guild, self.env.backend.get_channel(channel_id))
 
     async def _action(self, context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Act in the tab's channel, on what is there now: a stream may have moved it on since the tab last looked."""
+        """Act on the current messages of the tab's channel, which may have changed since the tab was published."""
         page = self._get_page(context_id)
         self.channel = self._handle(page.channel_id)
         if isinstance(body, dict) and "published_revision" in body:
@@ -204,7 +239,7 @@ class LivePreview(Preview):
         return await super()._action(context_id, body)
 
     async def _follow(self) -> None:
-        """Publish a tab whenever a message in its channel came, changed or went."""
+        """Publish a tab whenever the messages of its channel have changed."""
         while True:
             for page in list(self._pages.values()):
                 now = repr(list(self.env.backend.messages.get(page.channel_id, {}).values())[-60:])
@@ -213,17 +248,17 @@ class LivePreview(Preview):
                     self._advance_presentation_time()
                     self._publish(page, reason="refresh")
             self._seen = {identity: seen for identity, seen in self._seen.items() if identity in self._pages}
-            await asyncio.sleep(FOLLOW)
+            await asyncio.sleep(REFRESH_INTERVAL)
 
 
 class _Site(PreviewServer):
-    """Serves the page under the bot's name, with a list of channels and people."""
+    """Serves the page with the bot's name and a list of channels and people."""
 
-    _STATIC_FILES: ClassVar[dict[str, str]] = PreviewServer._STATIC_FILES | dict.fromkeys((*html.FILES, "/places"), "")
+    _STATIC_FILES: ClassVar[dict[str, str]] = PreviewServer._STATIC_FILES | dict.fromkeys((*_FILES, "/places"), "")
     preview: LivePreview
 
     def _authorized(self, request: Any, *, context: str | None = None) -> bool:
-        """The secret is the first part of the address behind the `#`; only this page's own scripts may send it."""
+        """Check the secret, which is the first part of the address after `#`, and the origin."""
         secret = request.headers.get("X-Simcord-Capability", "").partition(".")[0]
         origin = request.headers.get("Origin", "").removeprefix("http://")
         return (
@@ -234,7 +269,7 @@ class _Site(PreviewServer):
         )
 
     def _place(self, request: Any) -> tuple[str, str]:
-        """Ids of the channel and the person in the address; empty where it names none."""
+        """The ids of the channel and the person in the address, or empty strings."""
         parts = request.headers.get("X-Simcord-Capability", "").split(".")
         return parts[1] if len(parts) > 1 else "", parts[2] if len(parts) > 2 else ""
 
@@ -249,14 +284,35 @@ class _Site(PreviewServer):
             if not self._authorized(request):
                 raise web.HTTPUnauthorized
             return web.json_response(self.preview.places(self._place(request)[1]), headers=self._SECURITY_HEADERS)
-        if request.path in html.FILES:
-            kind, body = html.FILES[request.path]
+        if request.path in _FILES:
+            kind, body = _FILES[request.path]
             return web.Response(text=body(), content_type=kind, headers=self._SECURITY_HEADERS)
         response = await super()._static(request)
         if request.path == "/":
-            response.text = html.branded(response.text)
+            response.text = _branded(response.text)
         elif request.path.startswith("/fonts/"):
-            # Thirty megabytes that never change need not come again with every channel that is opened.
+            # The fonts have 30 MB and never change.
             del response.headers["Pragma"]
             response.headers["Cache-Control"] = "private, max-age=86400"
         return response
+
+
+def _branded(page: str) -> str:
+    """SimCord's page with the bot's name and styles. Raises `ValueError` if the page has an unknown version."""
+    for theirs, ours in _CHANGES:
+        if page.count(theirs) != 1:
+            raise ValueError(f"SimCord's page has changed: it does not contain {theirs!r}")
+        page = page.replace(theirs, ours)
+    return page.replace("SimCord preview", "Fewshot").replace("SimCord", "Fewshot")
+
+
+def _timezone() -> str:
+    """The name of this machine's time zone; UTC if it is unknown."""
+    link = Path("/etc/localtime")
+    for name in (os.environ.get("TZ", ""), str(link.resolve()).partition("zoneinfo/")[2]):
+        try:
+            if name:
+                return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError):
+            continue  # Not a name of the time zone database.
+    return "UTC"

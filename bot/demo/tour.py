@@ -1,4 +1,4 @@
-"""The tour: the bot's first message in the demo, with three buttons that show what it is about."""
+"""The bot's first message in the demo, with three buttons."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from bot.ui.cards import notice
 from bot.ui.reply import to_files
 from bot.ui.views import LayoutView
 
-# The sample that the first button fills in: a text in one language and the name of another.
+# The values of the first button's prompt.
 SAMPLE_PROMPT = {"text": "The pods are on the grid and the desert is quiet.", "to": "French"}
-# The argument of the training button: which corpus.
+# The corpus of the training button.
 CORPUS = "racing"
 
 
 def first_message() -> LayoutView:
-    """What a newcomer reads first."""
+    """The first message."""
     return notice(
         _("I am Fewshot, a bot that shows its prompts and trains its own model"),
         [
@@ -42,7 +42,7 @@ def first_message() -> LayoutView:
 
 
 def register(services: Services) -> None:
-    """Serve the first button; what the others do is their cogs'."""
+    """Register the first button's action; cogs register the others."""
 
     async def show(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         await show_prompt(services, interaction)
@@ -51,7 +51,7 @@ def register(services: Services) -> None:
 
 
 async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
-    """The prompt of /translate, filled, for the one who pressed."""
+    """Show the filled prompt of /translate to the user."""
     request = services.templates.get("translate").fill(SAMPLE_PROMPT)
     unsent = dry_run(caller_of(interaction), request)
     services.prompts.cache(unsent)
