@@ -18,6 +18,7 @@ from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.settings import STAND_IN, Settings
 from bot.engine.launch import connected
+from bot.engine.llama.store import ModelStore
 from bot.llm.client import ChatClient, client_options
 from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
@@ -105,7 +106,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 @asynccontextmanager
 async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
-    """The client for the configured model; without one, for the stand-in of the local engine."""
+    """The client for the configured model; without one, for the local model in use, else for the stand-in."""
     async with AsyncExitStack() as stack:
         if settings.has_model:
             client = await stack.enter_async_context(ChatClient(**client_options(settings)))
@@ -113,11 +114,13 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
                 client.model = await _first_listed(client)
         else:
             engine = await stack.enter_async_context(connected(settings.data_dir))
+            local = ModelStore(settings.data_dir).in_use()
             client = await stack.enter_async_context(
                 ChatClient(
                     base_url=engine.url,
                     api_key=engine.token,
-                    model=STAND_IN,
+                    model=local or STAND_IN,
+                    # The engine queues what a local model cannot answer at a time, and says how many wait.
                     concurrency=settings.chat_concurrency,
                 )
             )

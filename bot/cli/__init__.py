@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bot.cli.db import db
+from bot.cli.model import model
 from bot.cli.running import prepare_console, run_async
 from bot.cli.tuning import dataset, lesson, tune
 from bot.core.errors import FewshotError
@@ -95,7 +96,7 @@ def doctor() -> None:
         sys.exit(1)
 
 
-for _command in (db, dataset, tune, lesson):
+for _command in (db, dataset, tune, lesson, model):
     cli.add_command(_command)
 
 

@@ -60,7 +60,13 @@ async def run_engine(host: str, port: int, *, with_token: bool) -> None:
 
     settings = load_settings()
     await serve(
-        host, port, make_data_dir(settings), with_token=with_token, on_ready=_print_example, stop=stop_on_signals()
+        host,
+        port,
+        make_data_dir(settings),
+        with_token=with_token,
+        model_idle_minutes=settings.model_idle_minutes,
+        on_ready=_print_example,
+        stop=stop_on_signals(),
     )
 
 

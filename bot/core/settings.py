@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     )
     chat_concurrency: int = Field(64, ge=1, le=1000, description="Calls to the model at one time.")
 
+    model_idle_minutes: float = Field(
+        15, gt=0, description="Minutes without a question after which a local model leaves the memory."
+    )
+
     tuning_provider: Literal["engine", "openai", "nebius", "custom"] = Field(
         "engine", description="Where models are tuned: engine (the local one), openai, nebius or custom."
     )

@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+from bot.core.settings import load
 from bot.engine.launch import ALREADY_RUNNING, EngineError
 from bot.engine.server import AlreadyRunningError, serve
 
@@ -37,7 +38,8 @@ async def _run(data_dir: Path) -> None:
     threading.Thread(target=_watch_parent, args=(loop, stop), daemon=True).start()
     with contextlib.suppress(NotImplementedError):  # Windows: there the parent closes standard input
         loop.add_signal_handler(signal.SIGTERM, stop.set)
-    await serve("127.0.0.1", 0, data_dir, on_ready=lambda _: None, stop=stop)
+    idle = load().model_idle_minutes
+    await serve("127.0.0.1", 0, data_dir, model_idle_minutes=idle, on_ready=lambda _: None, stop=stop)
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -100,7 +100,8 @@ class Delta:
 
     `tokens` is its size in the model's tokens. `logprob` is OpenAI's object for the token (`token`, `logprob`,
     `bytes`, `top_logprobs`), if the model has one. With `refusal` the text is a refusal instead of content.
-    `finish_reason` is set on the last part if the model did not simply stop.
+    `finish_reason` is set on the last part if the model did not simply stop. A part with a `queue_place` has no text:
+    it says how many requests are answered before this one.
     """
 
     text: str
@@ -108,6 +109,7 @@ class Delta:
     logprob: dict[str, Any] | None = None
     refusal: bool = False
     finish_reason: FinishReason | None = None
+    queue_place: int | None = None
 
 
 class ChatModel:
@@ -198,6 +200,9 @@ class Completion:
                 break
             self._tokens += delta.tokens
             self._finish_reason = delta.finish_reason or self._finish_reason
+            if delta.queue_place is not None:
+                yield delta
+                continue
             text = stops.feed(delta.text)
             if text or (self.request.logprobs and delta.logprob and not stops.stopped):
                 yield replace(delta, text=text)
@@ -241,8 +246,12 @@ class Completion:
         try:
             await response.write(self._chunk({"role": "assistant", "content": "", "refusal": None}))
             while delta is not None:
-                key = "refusal" if delta.refusal else "content"
-                await response.write(self._chunk({key: delta.text}, logprob=delta.logprob))
+                if delta.queue_place is not None:
+                    # A comment of server-sent events, which clients ignore unless they look for it.
+                    await response.write(f": queue {delta.queue_place}\n\n".encode())
+                else:
+                    key = "refusal" if delta.refusal else "content"
+                    await response.write(self._chunk({key: delta.text}, logprob=delta.logprob))
                 delta = await anext(deltas, None)
             await response.write(self._chunk({}, finish_reason=self._finish_reason))
             if self.request.stream_options.include_usage:

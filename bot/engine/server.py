@@ -23,12 +23,16 @@ from bot.engine.fine_tuning.jobs import JobStore
 from bot.engine.fine_tuning.models import EngineModels
 from bot.engine.fine_tuning.runner import JobRunner
 from bot.engine.launch import LOCK, Address, EngineError, read_address, write_address
+from bot.engine.llama.models import InstalledModels
+from bot.engine.llama.store import ModelStore
 from bot.engine.rule_based.model import StandIn
 
 # A chat of 128,000 tokens is about half a megabyte; files are read as streams and have their own bound.
 MAX_BODY = 4 * 1024 * 1024
 # The queue of connections that are not accepted yet. A burst beyond it would wait a second for the next attempt.
 BACKLOG = 1024
+# Minutes without a question after which a local model leaves the memory.
+MODEL_IDLE_MINUTES = 15.0
 
 
 class AlreadyRunningError(EngineError):
@@ -41,6 +45,7 @@ async def serve(
     data_dir: Path,
     *,
     with_token: bool = True,
+    model_idle_minutes: float = MODEL_IDLE_MINUTES,
     on_ready: Callable[[Address], None],
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -63,7 +68,8 @@ async def serve(
     with lock:
         last = read_address(data_dir)
         token = (last.token if last else None) or secrets.token_urlsafe(32)
-        app, runner = _build(data_dir / "engine", token if with_token else None)
+        installed = InstalledModels(ModelStore(data_dir), model_idle_minutes)
+        app, runner = _build(data_dir / "engine", installed, token if with_token else None)
         last_port = urlsplit(last.url).port if last else None
         for candidate in [last_port, 0] if port == 0 and last_port else [port]:
             try:
@@ -71,36 +77,40 @@ async def serve(
                     address = Address(_url(host, bound), token if with_token else None, os.getpid())
                     write_address(data_dir, address)
                     on_ready(address)
-                    await _run_jobs(runner, stop or asyncio.Event())
+                    await _run(runner, installed, stop or asyncio.Event())
                 return
             except OSError as error:
                 reason = error.strerror or "the address cannot be used"
         raise EngineError(f"The engine cannot listen on {host}, port {port}: {reason}.")
 
 
-def _build(folder: Path, token: str | None) -> tuple[web.Application, JobRunner]:
+def _build(folder: Path, installed: InstalledModels, token: str | None) -> tuple[web.Application, JobRunner]:
     """The application over everything in the engine's folder, and the queue that trains its jobs."""
     disk.make_folder(folder)
     file_store = files.FileStore(folder / "files")
     jobs = JobStore(folder / "jobs")
-    models = EngineModels(jobs, [StandIn()])
+    models = EngineModels(jobs, [StandIn()], installed)
     app = create_app(models, token=token)
     files.add_routes(app, file_store)
     job_routes.add_routes(app, jobs, models)
     return app, JobRunner(jobs, file_store, models)
 
 
-async def _run_jobs(runner: JobRunner, stop: asyncio.Event) -> None:
-    """Trains until `stop` is set. If the queue fails, the engine ends too, and the next one starts the queue again."""
+async def _run(runner: JobRunner, installed: InstalledModels, stop: asyncio.Event) -> None:
+    """Trains, and unloads idle models, until `stop` is set. If the queue fails, the engine ends too, and the next one
+    starts the queue again.
+    """
     training, stopping = asyncio.create_task(runner.run()), asyncio.create_task(stop.wait())
+    unloading = asyncio.create_task(installed.run(), name="unload idle models")
     try:
         await asyncio.wait({training, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if training.done():
             training.result()
     finally:
-        training.cancel()
-        stopping.cancel()
-        await asyncio.gather(training, stopping, return_exceptions=True)
+        tasks = (training, unloading, stopping)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from bot.engine.chat import ChatModel, ChatRequest, Delta
 from bot.engine.errors import APIError, unknown_model
 from bot.engine.fine_tuning.jobs import BASE_MODEL, Job, JobStore
 from bot.engine.fine_tuning.worker import RUN
+from bot.engine.llama.models import InstalledModels
 
 if TYPE_CHECKING:
     from bot.engine.pocket.generate import GeneratedToken, PocketGPT
@@ -100,20 +101,21 @@ def _load(folder: Path) -> "PocketGPT":
 
 
 class EngineModels:
-    """The engine's registry: the models that ship with it, and those that its jobs have made."""
+    """The engine's registry: the shipped models, the installed ones, and those that its jobs have made."""
 
-    def __init__(self, jobs: JobStore, shipped: Sequence[ChatModel]) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: JobStore, shipped: Sequence[ChatModel], installed: InstalledModels) -> None:
+        self._jobs, self._installed = jobs, installed
         self._shipped = {model.id: model for model in (*shipped, UntunedModel())}
         self._loader = ModelLoader()
 
     def all(self) -> list[ChatModel]:
         """Every model but the checkpoints, which are listed with their job."""
-        return [*self._shipped.values(), *(self._tuned(job) for job in self._jobs.all() if job.has_model)]
+        tuned = (self._tuned(job) for job in self._jobs.all() if job.has_model)
+        return [*self._shipped.values(), *self._installed.all(), *tuned]
 
     def get(self, model_id: str) -> ChatModel:
         """The model or checkpoint of that name, or an `APIError` 404."""
-        shipped = self._shipped.get(model_id)
+        shipped = self._shipped.get(model_id) or self._installed.find(model_id)
         if shipped is not None:
             return shipped
         for job in self._jobs.all():

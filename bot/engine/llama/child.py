@@ -1,0 +1,56 @@
+"""`python -m bot.engine.llama.child`: one llama.cpp server, as the child of the engine.
+
+The first line of standard input is the configuration as JSON (see `bot.engine.llama.process`). The first line of
+standard output is `{"url": …}` once the model is loaded, or `{"error": …}`. The process ends when its standard input
+does, so it never outlives the engine. A native crash ends only this process.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+
+def main() -> int:
+    """Load the model, serve until standard input ends, and return the exit code."""
+    import xllamacpp
+
+    config = json.loads(sys.stdin.buffer.readline())
+    # llama.cpp logs to standard output as well; the answer goes out on a copy, and the log to standard error.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), config))
+        url = server.listening_address
+    except (RuntimeError, ValueError) as error:
+        answer.write(json.dumps({"error": str(error)[:500]}) + "\n")
+        answer.flush()
+        return 1
+    answer.write(json.dumps({"url": url}) + "\n")
+    answer.flush()
+    while os.read(0, 1024):
+        pass
+    # The server's own threads do not let the interpreter end while an answer is under way.
+    os._exit(0)
+
+
+def _parameters(params: Any, config: dict[str, Any]) -> Any:
+    """The library's parameters, filled in."""
+    params.model.path = config["model"]
+    params.hostnames, params.port = ["127.0.0.1"], 0
+    # The defaults are no key, and every web page as a client.
+    params.api_keys, params.cors_origins = [config["key"]], ""
+    params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = params.ui = False
+    params.n_parallel = config["slots"]
+    params.n_ctx = config["context"] * config["slots"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
+    # Without it Gemma's prompts are never cached.
+    params.swa_full = True
+    # A model that thinks first makes a person at a slow machine wait for minutes.
+    params.enable_reasoning = 0
+    params.verbosity = 0
+    return params
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,251 @@
+"""One llama.cpp server as a child process: started at the first request, restarted when it died, stopped when idle."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.engine.errors import APIError
+
+_log = logging.getLogger(__name__)
+# Seconds until a model is loaded: 4 GB from a slow disk take about a minute.
+LOAD_TIMEOUT = 180.0
+STOP_TIMEOUT = 5.0
+# Seconds until the system reports the end of a process whose connections are gone.
+REAP_TIMEOUT = 2.0
+# Seconds between two looks at the queue while a request waits in it.
+QUEUE_INTERVAL = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a server is started with: the file, the tokens of context for each answer, answers at a time, threads."""
+
+    path: Path
+    context: int
+    slots: int
+    threads: int
+
+
+def unavailable(message: str, code: str) -> APIError:
+    """503 that a client should not repeat by itself."""
+    return APIError(message, status=503, kind="server_error", code=code, headers={"x-should-retry": "false"})
+
+
+class LlamaServer:
+    """The child process for one model, and the queue for its slots."""
+
+    def __init__(self, name: str, config: Config) -> None:
+        self.name, self.config = name, config
+        self._process: Process | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._url, self._key = "", ""
+        self._starting = asyncio.Lock()
+        self._slots = asyncio.Semaphore(config.slots)
+        self._waiting = 0
+        self.running = 0
+        self.used_at = time.monotonic()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the process lives and has the model in memory."""
+        return self._process is not None and self._process.returncode is None and self._url != ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is being answered, and nobody waits."""
+        return not self.running and not self._waiting
+
+    async def answer(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | int]:
+        """The chunks of a streamed chat completion; before them, while the slots are taken, the place in the queue.
+
+        First come, first served. Raises `APIError`: before the first chunk for what the server refuses, in the
+        middle where its process died.
+        """
+        async for place in self._slot():
+            yield place
+        try:
+            async for chunk in self._chunks(body):
+                yield chunk
+        finally:
+            self.running -= 1
+            self.used_at = time.monotonic()
+            self._slots.release()
+
+    async def _slot(self) -> AsyncIterator[int]:
+        """Wait for a slot, and say every two seconds how many are before this request."""
+        acquiring = asyncio.ensure_future(self._slots.acquire())
+        ahead, self._waiting = self._waiting, self._waiting + 1
+        try:
+            while not (await asyncio.wait({acquiring}, timeout=QUEUE_INTERVAL))[0]:
+                ahead = min(ahead, self._waiting - 1)
+                yield ahead + 1
+            self.running += 1
+        except BaseException:
+            if not acquiring.cancel():
+                self._slots.release()
+            raise
+        finally:
+            self._waiting -= 1
+
+    async def _chunks(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        response = await self._post(body)
+        begun = False
+        try:
+            async for chunk in _events(response):
+                begun = True
+                yield chunk
+        except (aiohttp.ClientError, OSError):
+            if begun or self.loaded:
+                raise unavailable(
+                    "The model's process ended in the middle of the answer. Ask again.", "model_died"
+                ) from None
+            raise unavailable(self._epitaph(), "model_died") from None
+        finally:
+            response.close()
+
+    async def _post(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
+        """The response to `body`; a process that died since the last request is started anew, once."""
+        for attempt in (1, 2):
+            await self.start()
+            assert self._session is not None
+            try:
+                response = await self._session.post(
+                    f"{self._url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {self._key}"}
+                )
+            except (aiohttp.ClientError, OSError):
+                if attempt == 2 or not await self._has_ended():
+                    raise unavailable(self._epitaph(), "model_died") from None
+                continue
+            if response.status != 200:
+                raise _refused(response.status, await response.read())
+            return response
+        raise AssertionError("the second attempt returns or raises")
+
+    async def start(self) -> None:
+        """Load the model unless it is loaded. Raises `APIError` where that fails."""
+        async with self._starting:
+            if self.loaded:
+                return
+            self._url, self._key = "", secrets.token_urlsafe(24)
+            began = time.monotonic()
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bot.engine.llama.child"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                self._url = await asyncio.wait_for(self._greeting(self._process), LOAD_TIMEOUT)
+            except TimeoutError:
+                await self.stop()
+                raise unavailable(
+                    f"{self.name} was not loaded within {LOAD_TIMEOUT:.0f} seconds.", "load_failed"
+                ) from None
+            if self._session is None:
+                # An answer may take as long as it takes: whoever asked bounds it.
+                self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=5))
+            self.used_at = time.monotonic()
+            _log.info("loaded %s in %.1f s", self.name, time.monotonic() - began)
+
+    async def _greeting(self, process: Process) -> str:
+        """Send the configuration; the address once the model is loaded."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        config = {"model": str(self.config.path), "key": self._key, "context": self.config.context}
+        config |= {"slots": self.config.slots, "threads": self.config.threads}
+        with contextlib.suppress(ConnectionError):  # it died already: its exit code says why
+            process.stdin.write(json.dumps(config).encode() + b"\n")
+            await process.stdin.drain()
+        line = await process.stdout.readline()
+        said = json.loads(line) if line else {}
+        if "url" in said:
+            return str(said["url"])
+        await process.wait()
+        reason = said.get("error") or _exit_reason(process.returncode)
+        raise unavailable(f"{self.name} cannot be loaded: {reason}", "load_failed")
+
+    async def _has_ended(self) -> bool:
+        """Whether the process that dropped a connection has died; the system tells so a moment later."""
+        assert self._process is not None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), REAP_TIMEOUT)
+        return self._process.returncode is not None
+
+    def _epitaph(self) -> str:
+        code = self._process.returncode if self._process else None
+        return f"{self.name} stopped answering: {_exit_reason(code)}"
+
+    async def stop(self) -> None:
+        """End the process, and free its memory."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+        finally:  # also where the caller is cancelled: no process is left behind
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def close(self) -> None:
+        """Stop, and close the connections."""
+        await self.stop()
+        if self._session is not None:
+            await self._session.close()
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """The JSON objects of llama.cpp's stream. Raises `APIError` for an error inside it."""
+    async for line in response.content:
+        data = line.removeprefix(b"data:").strip() if line.startswith((b"data:", b"error:")) else b""
+        if not data or data == b"[DONE]":
+            continue
+        event = json.loads(data.removeprefix(b"error:"))
+        if "error" in event:
+            raise _refused(500, data)
+        yield event
+
+
+def _refused(status: int, body: bytes) -> APIError:
+    """What llama.cpp refused, in the engine's words where they are known."""
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        error = {}
+    prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
+    if error.get("type") == "exceed_context_size_error" and prompt and context:
+        return APIError(
+            f"The prompt has {prompt:,} tokens, and the model's context holds {context:,}. Send a shorter text.",
+            code="context_length_exceeded",
+            param="messages",
+        )
+    message = str(error.get("message", "")).strip()[:300] or "llama.cpp refused the request."
+    return APIError(message, status=400 if status < 500 else 500, kind=str(error.get("type", "server_error")))
+
+
+def _exit_reason(code: int | None) -> str:
+    """Why a process ended, for a person."""
+    if code == -signal.SIGKILL:
+        return "it was killed; the machine may be out of memory."
+    if code == -signal.SIGILL:
+        return "llama.cpp met an instruction that this processor lacks (AVX2 is needed)."
+    if code is not None and code < 0:
+        return f"llama.cpp crashed (signal {-code}). The file may be damaged, or of a kind it does not know."
+    return f"its process ended with code {code}." if code is not None else "its connection broke off."
