@@ -14,11 +14,12 @@ from bot.engine.server import serve
 
 
 @asynccontextmanager
-async def engine_in(data_dir: Path) -> AsyncIterator[Address]:
+async def engine_in(data_dir: Path, *, with_token: bool = True) -> AsyncIterator[Address]:
     """Serve a data folder while the block runs; training jobs run in child processes as usual."""
     ready: asyncio.Queue[Address] = asyncio.Queue()
     stop = asyncio.Event()
-    running = asyncio.create_task(serve("127.0.0.1", 0, data_dir, on_ready=ready.put_nowait, stop=stop))
+    serving = serve("127.0.0.1", 0, data_dir, with_token=with_token, on_ready=ready.put_nowait, stop=stop)
+    running = asyncio.create_task(serving)
     try:
         yield await ready.get()
     finally:

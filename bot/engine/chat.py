@@ -11,12 +11,14 @@ from aiohttp import web
 from pydantic import Field, field_validator
 
 from bot.core.stop_sequences import StopFilter
-from bot.engine.errors import APIError, missing_parameter, unknown_parameter
+from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter
 from bot.engine.requests import StrictModel, read_json_object, validate
 
 # OpenAI's own limits for these parameters (API reference, 2026-11-22).
 MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
+# The longest name of a tuned model or checkpoint has about 120 characters.
+MAX_MODEL_NAME = 256
 
 FinishReason = Literal["stop", "length", "content_filter"]
 
@@ -173,8 +175,10 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
     """`POST /v1/chat/completions`. Errors before the first token have their HTTP status, later ones are events."""
     body = await read_json_object(request)
     model_id = body.get("model")
-    if not isinstance(model_id, str):
+    if model_id is None:
         raise missing_parameter("model")
+    if not isinstance(model_id, str) or len(model_id) > MAX_MODEL_NAME:
+        raise invalid_value(f"model must be a text of at most {MAX_MODEL_NAME} characters.", "model")
     model = request.app[REGISTRY].get(model_id)
     completion = Completion(model, parse_chat_request(body, model.accepts))
     return await completion.stream(request) if completion.request.stream else await completion.respond()

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import aiohttp
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.engine import disk
 from bot.engine.dataset import MAX_BYTES, parse_training_file
 from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter
-from bot.engine.requests import StrictModel, list_page, page_of
+from bot.engine.requests import StrictModel, list_page, page_of, replace_surrogates
 
 MAX_FILES = 1000
 MAX_TOTAL = 1024**3
@@ -21,6 +22,16 @@ MAX_TOTAL = 1024**3
 FORM_OVERHEAD = 16 * 1024
 MAX_PURPOSE = 100
 CHUNK = 64 * 1024
+
+# What aiohttp raises for a form that is malformed or cut off.
+MALFORMED_FORM = (
+    ValueError,
+    AssertionError,
+    RuntimeError,
+    aiohttp.ClientPayloadError,
+    HttpProcessingError,
+    web.RequestPayloadError,
+)
 
 Purpose = Literal["fine-tune", "fine-tune-results"]
 
@@ -140,11 +151,10 @@ async def _upload(request: web.Request) -> web.Response:
         raise APIError("Upload the file as multipart/form-data.", code="invalid_form")
     try:
         purpose, filename, data = await _read_form(request)
-    except (ValueError, AssertionError, aiohttp.ClientPayloadError):
-        # What aiohttp raises for a form that is malformed or cut off.
+    except MALFORMED_FORM:
         raise APIError("The form is malformed or was cut off.", code="invalid_form") from None
     if purpose != "fine-tune":
-        raise invalid_value("This engine keeps files for fine-tuning alone.", "purpose")
+        raise _wrong_purpose()
     if data is None:
         raise missing_parameter("file")
     file = await asyncio.to_thread(_check_and_store, request.app[FILES], filename, bytes(data))
@@ -161,21 +171,28 @@ async def _read_form(request: web.Request) -> tuple[str | None, str, bytearray |
     purpose, filename, data = None, "", None
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name not in ("purpose", "file"):
-            raise unknown_parameter(getattr(part, "name", None) or "an unnamed part")
+            raise unknown_parameter(replace_surrogates(getattr(part, "name", None) or "an unnamed part"))
         if part.name == "file":
-            filename, data = part.filename or "upload.jsonl", await _read_bounded(part, MAX_BYTES)
+            filename, data = (
+                replace_surrogates(part.filename or "upload.jsonl"),
+                await _read_part(part, MAX_BYTES, _too_large()),
+            )
         else:
-            purpose = (await _read_bounded(part, MAX_PURPOSE)).decode("utf-8", errors="replace")
+            purpose = (await _read_part(part, MAX_PURPOSE, _wrong_purpose())).decode("utf-8", errors="replace")
     return purpose, filename, data
 
 
-async def _read_bounded(part: BodyPartReader, limit: int) -> bytearray:
+async def _read_part(part: BodyPartReader, limit: int, too_long: APIError) -> bytearray:
     data = bytearray()
     while chunk := await part.read_chunk(CHUNK):
         data += chunk
         if len(data) > limit:
-            raise _too_large()
+            raise too_long
     return data
+
+
+def _wrong_purpose() -> APIError:
+    return invalid_value("This engine keeps files for fine-tuning alone.", "purpose")
 
 
 def _too_large() -> APIError:

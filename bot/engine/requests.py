@@ -22,16 +22,25 @@ Body = TypeVar("Body", bound=StrictModel)
 
 async def read_json_object(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body. Raises an `APIError` 400 for anything else; the server bounds its size (413)."""
-    raw = await request.read()
     try:
+        raw = await request.read()
         body = json.loads(raw.decode("utf-8")) if raw else {}
+    except web.RequestPayloadError:
+        raise APIError("The request's body cannot be decompressed, or was cut off.", code="invalid_json") from None
     except UnicodeDecodeError:
         raise APIError("The request's body is not UTF-8.", code="invalid_json") from None
     except (ValueError, RecursionError):
         raise APIError("The request's body is not JSON.", code="invalid_json") from None
     if not isinstance(body, dict):
         raise APIError("The request's body must be a JSON object.", code="invalid_json")
+    if b"\\u" in raw:
+        body = json.loads(replace_surrogates(json.dumps(body, ensure_ascii=False)))
     return body
+
+
+def replace_surrogates(text: str) -> str:
+    """`text` with U+FFFD in the place of each half of a character, which cannot be written as UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def validate(kind: type[Body], fields: Mapping[str, Any]) -> Body:

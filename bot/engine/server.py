@@ -130,7 +130,7 @@ def _url(host: str, port: int) -> str:
 
 def create_app(registry: ModelRegistry, *, token: str | None) -> web.Application:
     """The application for the models of one registry. Without a `token` every local program may ask."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_error_responses, _require_token(token)])
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_error_responses, _authorize(token)])
     app[REGISTRY] = registry
     app.router.add_get("/v1/models", list_models)
     app.router.add_get("/v1/models/{model:.+}", show_model)
@@ -176,20 +176,15 @@ async def _error_responses(request: web.Request, handler: Handler) -> web.Stream
         return APIError(message, status=404, code="unknown_url").response()
 
 
-def _require_token(token: str | None) -> Middleware:
+def _authorize(token: str | None) -> Middleware:
+    """Requires the token. Without one, local programs may ask, and web pages may not."""
     expected = f"Bearer {token}".encode()
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if token is None and "Origin" in request.headers:
-            # Without a token any page in the person's browser could ask; pages always send an Origin.
-            raise APIError(
-                "Requests from web pages are refused while the engine runs without a token.",
-                status=403,
-                code="origin_not_allowed",
-            )
-        given = request.headers.get("Authorization", "").encode()
-        if token is not None and not hmac.compare_digest(given, expected):
+        if token is None:
+            _refuse_web_pages(request)
+        elif not hmac.compare_digest(request.headers.get("Authorization", "").encode("utf-8", "replace"), expected):
             raise APIError(
                 "Incorrect API key provided. The engine's token is in engine.json in its data folder.",
                 status=401,
@@ -199,3 +194,32 @@ def _require_token(token: str | None) -> Middleware:
         return await handler(request)
 
     return check
+
+
+def _refuse_web_pages(request: web.Request) -> None:
+    """Raises an `APIError` 403 for a request that a web page in the person's browser may have caused.
+
+    Pages send an `Origin` with most requests. The others are sent to a name of the page's own (DNS rebinding), and
+    name it in `Host`; a local program names a loopback address.
+    """
+    if "Origin" in request.headers:
+        raise APIError(
+            "Requests from web pages are refused while the engine runs without a token.",
+            status=403,
+            code="origin_not_allowed",
+        )
+    if not all(_is_loopback_host(host) for host in request.headers.getall("Host", [])):
+        raise APIError(
+            "Without a token the engine answers only requests to localhost or a loopback address.",
+            status=403,
+            code="host_not_allowed",
+        )
+
+
+def _is_loopback_host(header: str) -> bool:
+    """Whether a `Host` header names this machine, with or without a port."""
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return False
+    return _is_loopback(name.removesuffix("."))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_
 
 from bot.core.errors import InputError
 from bot.engine import disk
+from bot.engine.chat import MAX_MODEL_NAME
 from bot.engine.errors import NO_RETRY, APIError, invalid_value
 from bot.engine.files import FileStore
 from bot.engine.fine_tuning.worker import RUN, STOP
@@ -173,7 +174,7 @@ class Method(StrictModel):
 class JobRequest(StrictModel):
     """The body of `POST /v1/fine_tuning/jobs`."""
 
-    model: str
+    model: Annotated[str, Field(max_length=MAX_MODEL_NAME)]
     training_file: str
     validation_file: str | None = None
     suffix: Annotated[str, StringConstraints(pattern=SUFFIX)] | None = None

@@ -28,7 +28,6 @@ from bot.engine.fine_tuning.worker import (
     DONE,
     FAILED,
     KEPT_MODELS,
-    LOG,
     METRICS,
     RESULT,
     ROWS,
@@ -150,11 +149,11 @@ class JobRunner:
         ends, last_step = 0, metrics.step
         while job.is_in("running"):
             (folder / STOP).unlink(missing_ok=True)
-            async with training_process(folder) as process:
+            async with training_process(folder) as (process, errors):
                 code = await self._follow(job, process, metrics)
             ends, last_step = (ends + 1 if metrics.step == last_step else 1), metrics.step
             if job.is_in("running") and code != STOPPED:
-                await self._handle_exit(job, code, ends)
+                await self._handle_exit(job, code, errors.result(), ends)
         if job.is_in("pausing"):
             job.status = "paused"
             self._jobs.record(job, f"The job is paused after step {metrics.step}.")
@@ -178,13 +177,13 @@ class JobRunner:
             if code is not None:
                 return code
 
-    async def _handle_exit(self, job: Job, code: int, ends: int) -> None:
+    async def _handle_exit(self, job: Job, code: int, errors: bytes, ends: int) -> None:
         """Ends the job, or records that the process ended unexpectedly and will be started again."""
         if code == DONE:
             await self._succeed(job)
         elif code == FAILED:
-            lines = (self._jobs.folder(job) / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-            self._fail(job, JobError(code="training_failed", message=lines[-1]))
+            message = errors.decode("utf-8", errors="replace").strip().splitlines()[-1]
+            self._fail(job, JobError(code="training_failed", message=message))
         elif ends >= MAX_ENDS_AT_ONE_STEP:
             message = f"The training process ended {ends} times at the same step, the last time with code {code}."
             self._fail(job, JobError(code="training_failed", message=message))
@@ -329,27 +328,29 @@ class MetricsReader:
 
 
 @asynccontextmanager
-async def training_process(folder: Path) -> AsyncIterator[Process]:
-    """Runs the training process of the job in `folder`. At the end of the block it writes a checkpoint and ends."""
-    log_file = disk.open_private(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+async def training_process(folder: Path) -> AsyncIterator[tuple[Process, asyncio.Task[bytes]]]:
+    """Runs the training process of the job in `folder`, and a task that reads its standard error to the end.
+
+    At the end of the block the process writes a checkpoint and ends.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.engine.fine_tuning.worker", str(folder.resolve())),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=os.environ | ONE_THREAD,
+    )
+    assert process.stdin is not None, "opened as a pipe"
+    assert process.stderr is not None, "opened as a pipe"
+    errors = asyncio.create_task(process.stderr.read())
     try:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot.engine.fine_tuning.worker", str(folder.resolve())),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=log_file,
-            env=os.environ | ONE_THREAD,
-        )
+        yield process, errors
     finally:
-        os.close(log_file)
-    try:
-        yield process
-    finally:
-        if process.returncode is None and process.stdin is not None:
+        if process.returncode is None:
             process.stdin.close()
             if await wait(process, STOP_TIMEOUT) is None:
                 process.kill()
-        await process.wait()
+        await asyncio.gather(process.wait(), errors)
 
 
 async def wait(process: Process, timeout: float) -> int | None:

@@ -31,7 +31,7 @@ CONFIG = "config.json"
 BASE = "base"
 # The server makes this file to ask for a checkpoint and an end.
 STOP = "stop"
-# The training process writes these. Its standard error is `LOG`.
+# The training process writes these.
 METRICS = "metrics.jsonl"
 RESULT = "result.json"
 LOG = "train.log"
@@ -73,7 +73,7 @@ def _train(folder: Path, server_ended: threading.Event) -> int:
 
     # Paths inside the folder are relative, so that a job can be resumed after its data folder was moved.
     os.chdir(folder)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(filename=LOG, level=logging.INFO, format="%(asctime)s %(message)s")
     if Path(RESULT).exists():
         return DONE  # the process before finished after its server had ended
     settings = disk.read_json(Path(CONFIG))

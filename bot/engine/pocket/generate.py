@@ -82,7 +82,7 @@ class PocketGPT:
         question = self._question(messages)
         limit = min(self.config.max_answer, self.config.max_answer if max_tokens is None else max_tokens)
         if temperature > 0:
-            rng = np.random.default_rng(seed)
+            rng = np.random.default_rng(None if seed is None else seed % 2**64)  # numpy refuses negative seeds
             return self._tokens(question, lambda logprobs, _: _sample(logprobs, temperature, rng), limit, top_logprobs)
         return self._greedy(question, limit, top_logprobs)
 
