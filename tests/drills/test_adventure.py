@@ -1,4 +1,4 @@
-"""The long game: forty turns by three people, the bot's process killed at twenty random moments."""
+"""Forty turns by three people, while the bot's process is killed at twenty random moments."""
 
 from tests.cogs.adventure_kills import drill
 

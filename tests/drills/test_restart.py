@@ -1,4 +1,4 @@
-"""`kill -9` of the bot at ten random moments, and Discord's long faults: nothing kept is lost, nothing is paid twice.
+"""The bot under kill -9 at ten random moments, and long faults of Discord. No prompt is lost, no call is paid twice.
 
 Run with `make drills`. `DRILL_SEED` repeats a run.
 """
@@ -17,7 +17,7 @@ from tests.wire.exchange import Exchange, Message
 
 KILLS = 10
 SEED = int(os.environ.get("DRILL_SEED", time.time()))
-BARE = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": ""}
+NO_MODEL = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": ""}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def harness() -> AsyncIterator[BotHarness]:
 
 
 async def some_work(harness: BotHarness, number: int) -> list[Exchange]:
-    """Answers of every kind, under way at the same time."""
+    """Start answers of every kind at once."""
     harness.model.says(LONG_ANSWER, **SLOW_STREAM)
     return [
         await harness.slash("translate", text=f"public {number}", to="Greek", private=False),
@@ -38,11 +38,11 @@ async def some_work(harness: BotHarness, number: int) -> list[Exchange]:
 
 
 async def kept(harness: BotHarness) -> set[str]:
-    """The prompts that the database holds for good."""
+    """The ids of the prompts in the database."""
     return {str(row[0]) for row in harness.rows("SELECT id FROM prompts")}
 
 
-async def test_a_bot_that_is_killed_keeps_what_it_kept_and_settles_what_it_owes(harness: BotHarness) -> None:
+async def test_a_killed_bot_keeps_stored_prompts_and_settles_open_calls(harness: BotHarness) -> None:
     chance = random.Random(SEED)
     print(f"\nDRILL_SEED={SEED}")
     public: list[Message] = []
@@ -56,38 +56,38 @@ async def test_a_bot_that_is_killed_keeps_what_it_kept_and_settles_what_it_owes(
                 assert "Prompt · " in (await harness.press(message, "Prompt")).text
             harness.model.says("At once.")
             public.append(await harness.answer("translate", text=f"round {number}", to="Greek", private=False))
-            # What nobody waits for is written within half a second; a kill in between may cost the prompt.
+            # Prompts are written within half a second after the answer; a kill before that may lose the prompt.
             assert await harness.wait_for_count("SELECT count(*) FROM prompts WHERE message_id = ?", public[-1].id) == 1
             await some_work(harness, number)
             await asyncio.sleep(chance.uniform(0, 3))
-            # What a reader of the database sees is durable.
+            # What a reader of the database sees, is durable.
             held |= await kept(harness)
             process.kill()
             await process.wait()
             assert "Traceback" not in process.output
         settled, reserved = harness.rows("SELECT sum(settled), count(*) FROM calls")[0]
         print(f"killed with {reserved - settled} calls open; {len(held)} prompts kept")
-        # No call was made that had not been written down before it; a repair turn goes with the first.
+        # Every call was recorded before it was made; a repair turn belongs to the first call.
         first = [body for body in harness.model.requests if "Answer once more" not in body["messages"][-1]["content"]]
         assert reserved >= len(first)
 
 
-async def test_a_bot_that_is_killed_takes_its_engine_along(harness: BotHarness) -> None:
-    async with harness.bot(**BARE) as process:
+async def test_the_engine_ends_with_a_killed_bot(harness: BotHarness) -> None:
+    async with harness.bot(**NO_MODEL) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
         process.kill()
         await process.wait()
         _, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)
         assert not alive
-    async with harness.bot(**BARE):
+    async with harness.bot(**NO_MODEL):
         assert (await harness.answer("translate", is_sentence, text="x", to="Greek")).text
 
 
-async def test_a_fault_of_discord_that_outlasts_all_retries_of_the_library_does_not_cost_the_final_text(
+async def test_the_final_text_survives_faults_longer_than_discord_pys_retries(
     harness: BotHarness,
 ) -> None:
-    """discord.py gives a request up after five tries and 25 seconds; the seventh gets through."""
+    """discord.py gives up after five attempts in 25 seconds; the seventh attempt succeeds."""
     async with harness.bot():
         harness.model.says(LONG_ANSWER)
         exchange = await harness.slash("translate", text="x", to="Greek")
@@ -96,7 +96,7 @@ async def test_a_fault_of_discord_that_outlasts_all_retries_of_the_library_does_
         assert len(harness.model.calls) == 1
 
 
-async def test_a_stop_waits_ten_seconds_for_answers_under_way(harness: BotHarness) -> None:
+async def test_a_stop_waits_ten_seconds_for_running_answers(harness: BotHarness) -> None:
     async with harness.bot() as process:
         harness.model.says(LONG_ANSWER, pieces=14, delay=0.5)
         exchange = await harness.slash("translate", text="x", to="Greek")

@@ -1,7 +1,7 @@
 """Tuning under kill -9: generating, uploading, just after a job is created, running, scoring, promoting.
 
-The processes that are killed are the command line's; `test_tuning_bot.py` kills the bot. The provider and the chat
-model stand in this process, outlive every kill, and keep the tally.
+Processes of the command line are killed; `test_tuning_bot.py` kills the bot. The provider and the chat model run in
+this process and count all requests.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from tests.tuning.fake_provider import FakeProvider
 SEED = int(os.environ.get("DRILL_SEED", time.time()))
 KILLS = 10
 CHUNKS = 60
-# Questions that a process has in the air at one time; what a kill can cost at the most.
-IN_THE_AIR = 16
+# The maximum number of concurrent questions: what one kill can cause to be asked again.
+CONCURRENT = 16
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def provider() -> AsyncIterator[FakeProvider]:
-    """Every answer comes late, so that a kill falls between what it did and what we know of it."""
+    """Every response is delayed, so that a kill comes between an effect and its response."""
     way = ("validating_files", *("running",) * 12, "succeeded")
     async with FakeProvider(way=way, delay=0.05) as fake:
         yield fake
@@ -80,7 +80,7 @@ async def begun(settings: dict[str, str], folder: Path, *arguments: str) -> asyn
 
 
 async def killed(process: asyncio.subprocess.Process, when: Callable[[], object]) -> bool:
-    """Kill the process as soon as `when`; False where it had ended before."""
+    """Kill the process as soon as `when` is true; False if it had ended before."""
     while process.returncode is None and not when():  # noqa: ASYNC110 - what is waited for is another process's
         await asyncio.sleep(0.002)
     if process.returncode is not None:
@@ -98,7 +98,7 @@ async def finished(settings: dict[str, str], folder: Path, *arguments: str) -> s
 
 
 def stored(settings: dict[str, str], query: str) -> list[tuple[object, ...]]:
-    """What the database holds, read beside whoever has it."""
+    """Rows of the database, which another process may be using."""
     path = Path(settings["DATA_DIR"]) / "fewshot.sqlite3"
     if not path.exists():
         return []
@@ -108,9 +108,7 @@ def stored(settings: dict[str, str], query: str) -> list[tuple[object, ...]]:
         return database.execute(query).fetchall() if made else []
 
 
-async def test_no_chunk_that_is_stored_is_asked_about_again(
-    settings: dict[str, str], folder: Path, model: FakeModel
-) -> None:
+async def test_no_stored_chunk_is_asked_about_again(settings: dict[str, str], folder: Path, model: FakeModel) -> None:
     chance = random.Random(SEED)
     for number in range(CHUNKS):
         (folder / f"text{number:02}.txt").write_text(f"Baker {number} sleeps at noon.", encoding="utf-8")
@@ -140,7 +138,7 @@ async def test_no_chunk_that_is_stored_is_asked_about_again(
     )
     print(f"\n{kills} kills, {sum(first.values())} calls for {len(first)} chunks (DRILL_SEED={SEED})")
     assert len(first) == CHUNKS + 1
-    # What was in the air when a kill fell was never stored, so it is asked about once more; nothing else is.
+    # Only requests that were running at a kill are repeated.
     assert sum(first.values()) - len(first) <= 8 * kills
     states = stored(settings, "SELECT state, count(*) FROM chunks GROUP BY state")
     assert states == [("checked", CHUNKS + 1)]
@@ -148,7 +146,7 @@ async def test_no_chunk_that_is_stored_is_asked_about_again(
 
 
 def moments(provider: FakeProvider) -> dict[str, Callable[[], object]]:
-    """When to kill, in the order in which a job passes them."""
+    """Names and conditions of the moments to kill at, in the order of a job's steps."""
     calls = provider.calls
     chats = provider.asked
     return {
@@ -165,12 +163,12 @@ def moments(provider: FakeProvider) -> dict[str, Callable[[], object]]:
     }
 
 
-async def test_a_job_is_created_once_and_finished_whenever_its_process_is_killed(
+async def test_a_job_is_created_once_and_finished_when_its_process_is_killed_at_any_step(
     settings: dict[str, str], folder: Path, provider: FakeProvider
 ) -> None:
     lines = "".join(json.dumps(item) + "\n" for item in rows())
     (folder / "questions.jsonl").write_text(lines, encoding="utf-8")
-    # The model of the corpus's own dataset: none is generated, so that every call is the job's.
+    # With the stand-in nothing is generated, so that every call belongs to the job.
     settings = {**settings, "CHAT_MODEL": "stand-in"}
     process = await begun(settings, folder, "tune", "start", "bakers", "--yes")
     hit = []
@@ -190,7 +188,7 @@ async def test_a_job_is_created_once_and_finished_whenever_its_process_is_killed
     assert [number for _, number in events] == list(range(1, len(events) + 1))
     assert len({event for event, _ in events}) == len(events)
     twice = sum(count - 1 for count in provider.asked.values())
-    assert twice <= IN_THE_AIR * 3
+    assert twice <= CONCURRENT * 3
     assert stored(settings, "SELECT count(*) FROM tuned_models WHERE scorecard != ''") == [(1,)]
 
     ((model,),) = stored(settings, "SELECT name FROM tuned_models")

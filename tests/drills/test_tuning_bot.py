@@ -1,6 +1,6 @@
 """The bot under kill -9 at every step from texts to an answer, driven by `/finetune` and its buttons.
 
-Discord, the model that writes the questions and the provider outlive every kill, and keep the tally.
+Discord, the model that writes the questions and the provider run in the test's process and count all requests.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from tests.tuning.harness import CORPUS, TuningHarness, Writer, open_tuning_harn
 from tests.wire.exchange import Message
 
 TEXTS, FACTS = 13, 24
-# A question and a second look for each text.
+# A request for questions and one for verification per text.
 CALLS = 2 * TEXTS
 
 
 async def kill_while_generating(tuning_harness: TuningHarness, writer: Writer) -> Message:
-    """Three kills: after some answers, in the second look, and while the dataset is written."""
+    """Three kills: after some replies, during the verification, and while the dataset is written."""
     kept = "SELECT total((state != 'waiting') + (state = 'checked')) FROM chunks"
     for stops in (5, 17):
         writer.goes_on(stops)
@@ -29,16 +29,16 @@ async def kill_while_generating(tuning_harness: TuningHarness, writer: Writer) -
     assert tuning_harness.harness.rows("SELECT state FROM datasets") == [("generating",)]
     async with tuning_harness.bot():
         prepared = await tuning_harness.prepare()
-    # What was answered was stored, and what was stored was never asked about again.
+    # Every reply was stored, and no stored reply was requested again.
     assert set(writer.answered.values()) == {1}
     assert len(writer.answered) == CALLS
-    print(f"\n{writer.asked.total()} calls for {CALLS} answers: the others were in the air when a kill fell")
+    print(f"\n{writer.asked.total()} calls for {CALLS} answers: the others were running at a kill")
     assert tuning_harness.harness.rows("SELECT count(*), min(state) FROM datasets") == [(1, "ready")]
     return prepared
 
 
 async def kill_while_the_card_is_posted(tuning_harness: TuningHarness) -> None:
-    """Two kills: before Discord has the card, and after it has it and the bot was not told."""
+    """Two kills: before Discord has the card, and after that but before the bot gets the response."""
     posting = ("POST", f"/channels/{await place_of(tuning_harness)}/messages")
     async with tuning_harness.bot() as process:
         confirmation = await tuning_harness.estimate()
@@ -60,12 +60,12 @@ async def kill_while_the_card_is_posted(tuning_harness: TuningHarness) -> None:
 
 
 async def place_of(tuning_harness: TuningHarness) -> str:
-    """The id of the channel in which all happens."""
+    """The id of the channel with the card."""
     return str(tuning_harness.harness.wire.channel_ids[tuning_harness.harness.place])
 
 
 async def kill_while_the_provider_works(tuning_harness: TuningHarness) -> list[str]:
-    """A kill at every step of the job. The provider's word for it stays the same until the kill has fallen."""
+    """A kill at every step of the job. The provider reports the same status until the kill."""
     calls, provider = tuning_harness.provider.calls, tuning_harness.provider
 
     def now(column: str) -> object:
@@ -104,7 +104,7 @@ async def kill_while_promoting(tuning_harness: TuningHarness) -> None:
     assert tuning_harness.harness.rows("SELECT count(*) FROM promotions WHERE undone = 0") == [(1,)]
 
 
-async def test_a_bot_that_is_killed_at_every_step_goes_on_and_does_nothing_twice() -> None:
+async def test_a_bot_killed_at_every_step_continues_and_repeats_nothing() -> None:
     async with open_tuning_harness(texts=TEXTS, facts=FACTS, delay=0.2) as tuning_harness:
         writer = tuning_harness.writer()
         await kill_while_generating(tuning_harness, writer)
@@ -113,10 +113,10 @@ async def test_a_bot_that_is_killed_at_every_step_goes_on_and_does_nothing_twice
         await kill_while_promoting(tuning_harness)
         await tuning_harness.nothing_twice()
         print(f"killed 3 times while generating, 3 while the card was posted, at {', '.join(moments)}, and promoting")
-        # The base model is asked each of its questions twice anyway, with the facts and without.
+        # The base model is asked each question twice on purpose, with and without the facts.
         again = sum(
             count - 1 for question, count in tuning_harness.provider.asked.items() if question.startswith("ft:")
         )
-        print(f"{again} of the tuned model's questions were asked again: a round that a kill met is stored as a whole")
+        print(f"{again} of the tuned model's questions were asked again: a round is stored as a whole")
         assert again <= 16 * 2
         assert tuning_harness.harness.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(0,)]
