@@ -1,6 +1,7 @@
 """`fewshot complete`: fill one template, send it and print the answer."""
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.running import can_print, load_settings, make_data_dir
-from bot.core.errors import InputError, NoModelError
+from bot.core.errors import FewshotError, InputError, NoModelError
 from bot.llm.completion import Answer, ask
 from bot.llm.request import Request
 from bot.llm.routing import without_unfillable_examples
@@ -28,15 +29,44 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
         return
     if not settings.has_model:
         make_data_dir(settings)  # for the local engine
+    terminal = TerminalStream() if sys.stdout.isatty() and not as_json else None
     async with open_model(settings) as client:
         try:
-            answer = await ask(client, request)
+            answer = await ask(client, request, terminal.show if terminal else None)
         except NoModelError:
             raise NoModelError(
                 "No language model is connected: set OPENAI_API_KEY or OPENAI_BASE_URL. "
                 "With --prompt you see what would be sent."
             ) from None
-    click.echo(_json(_data(answer)) if as_json else answer.text)
+        except FewshotError:
+            if terminal and terminal.shown:
+                click.echo()  # the sentence about the error begins on a line of its own
+            raise
+    if terminal:
+        terminal.end(answer.text)
+    else:
+        click.echo(_json(_data(answer)) if as_json else answer.text)
+
+
+class TerminalStream:
+    """Prints an answer while it arrives. `shown` is the text that is printed already."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def show(self, text: str) -> None:
+        """Print what is new in the answer so far. White space at its end is printed once words follow."""
+        text = text.strip()
+        if text.startswith(self.shown):
+            click.echo(text[len(self.shown) :], nl=False)
+            self.shown = text
+
+    def end(self, text: str) -> None:
+        """Print the rest of the whole answer; all of it, if another text than its beginning was shown."""
+        if not text.startswith(self.shown):
+            click.echo()
+            self.shown = ""
+        click.echo(text[len(self.shown) :])
 
 
 def _with_sample(library: TemplateRegistry, values: Mapping[str, str]) -> Mapping[str, str]:

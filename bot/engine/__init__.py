@@ -10,6 +10,7 @@ and keeps its data in files, not in the bot's database.
 `fine_tuning`  jobs, each trained in a process of its own
 `rule_based`   the stand-in: rules for when no language model is connected
 `pocket`       the pocket GPT
+`llama`        chat models on this machine, run by llama.cpp
 `requests`     JSON bodies and pages of lists; `errors` has the error responses
 `disk`         files that are written whole or not at all
 """

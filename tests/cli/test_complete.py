@@ -1,7 +1,9 @@
 """`fewshot complete`: a template filled, sent and printed; or one sentence and an exit code."""
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -9,6 +11,11 @@ import pytest
 
 from tests.cli.conftest import KEY, Run, ended, started
 from tests.fake_model import FakeModel
+
+try:
+    import pty
+except ImportError:
+    pty = None  # type: ignore[assignment]
 
 HELLO = ("translate", "text=Good morning", "to=French")
 
@@ -34,6 +41,68 @@ async def test_the_answer_is_printed(fake: FakeModel, environment: dict[str, str
     done = await ended(await started(environment, tmp_path, "complete", *HELLO))
     assert (done.code, done.out, done.err) == (0, "Bonjour 🥐\n", "")
     assert fake.requests[0]["model"] == "fake-model"
+
+
+async def on_terminal(
+    environment: dict[str, str], folder: Path, *arguments: str
+) -> tuple[asyncio.subprocess.Process, int]:
+    """The command with a terminal as standard output, and the terminal's other end."""
+    ours, terminal = pty.openpty()
+    try:
+        process = await started(environment, folder, "complete", *HELLO, *arguments, stdout=terminal)
+    finally:
+        os.close(terminal)
+    return process, ours
+
+
+def read_until(terminal: int, end: bytes) -> bytes:
+    """What a terminal shows up to `end`, or to the end of the process."""
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the process has closed the terminal
+        while end not in shown and (data := os.read(terminal, 1024)):
+            shown += data
+    return shown.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
+async def test_an_answer_is_shown_on_a_terminal_while_it_is_written(
+    fake: FakeModel, environment: dict[str, str], tmp_path: Path
+) -> None:
+    fake.hangs(after=2, text="one two three four", pieces=4)
+    process, terminal = await on_terminal(environment, tmp_path)
+    shown = await asyncio.wait_for(asyncio.to_thread(read_until, terminal, b"two"), 60)
+    assert shown.startswith(b"one two")
+    assert process.returncode is None
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.wait(), 60)
+    os.close(terminal)
+
+
+@pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize(
+    "text",
+    ["Bonjour  \n\n tout le monde", "  \n Bonjour \n ", "B", "x" * 5000],
+    ids=["gap", "margins", "letter", "long"],
+)
+async def test_a_streamed_answer_is_printed_once_and_whole(
+    fake: FakeModel, environment: dict[str, str], tmp_path: Path, text: str
+) -> None:
+    fake.says(text, pieces=9, delay=0.01)
+    process, terminal = await on_terminal(environment, tmp_path)
+    shown = await asyncio.wait_for(asyncio.to_thread(read_until, terminal, b"\0"), 60)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert shown.decode() == text.strip() + "\n"
+    os.close(terminal)
+
+
+@pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
+async def test_json_on_a_terminal_is_json_alone(fake: FakeModel, environment: dict[str, str], tmp_path: Path) -> None:
+    fake.says("Bonjour tout le monde", pieces=4)
+    process, terminal = await on_terminal(environment, tmp_path, "--json")
+    shown = await asyncio.wait_for(asyncio.to_thread(read_until, terminal, b"\0"), 60)
+    assert json.loads(shown)["text"] == "Bonjour tout le monde"
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    os.close(terminal)
 
 
 async def test_json_tells_model_technique_usage_and_price(
