@@ -18,6 +18,7 @@ from bot.ui.actions import ActionButton
 from bot.ui.cards import Card, notice
 from bot.ui.reply import to_files
 from bot.ui.views import LayoutView
+from cogs._store_first import edit_pressed, store_first
 
 FORGET = "forget-me"
 # Bytes of an upload that the message around the file may take.
@@ -99,8 +100,7 @@ class PrivacyCog(
         """Forget the one who pressed."""
         if user_id != str(interaction.user.id):
             raise NotAllowedError("Everyone can have only themselves forgotten.")
-        await interaction.response.defer()
-        count = await self._privacy.erase(interaction.user.id)
+        count = await store_first(interaction, self._privacy.erase(interaction.user.id))
         done = _("There was nothing to forget.")
         if count:
             done = ngettext(
@@ -108,7 +108,7 @@ class PrivacyCog(
                 "You were in {n:,} entries, and are in none any more.",
                 count,
             )
-        await interaction.edit_original_response(view=notice(_("Forgotten"), [done]))
+        await edit_pressed(interaction, notice(_("Forgotten"), [done]))
 
     def _about(self) -> LayoutView:
         settings = self._services.settings

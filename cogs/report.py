@@ -1,24 +1,34 @@
-"""Report, in the ⋯ of an answer: it goes to the channel that the server's moderators have chosen."""
+"""**Report** behind ⋯ under an answer: it goes to the channel that the server's admins have set for reports."""
 
-from collections import deque
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import discord
 from discord.ext import commands
 
 from bot.answers.rendering import page_of
-from bot.core.errors import InputError, NotFoundError
+from bot.core.errors import InputError, LimitError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import close_markup, escape_markdown
 from bot.llm.completion import Answer
 from bot.services import Services, services_of
+from bot.ui.actions import ID
 from bot.ui.cards import Card
-from bot.ui.views import LayoutView, Modal
+from bot.ui.views import LayoutView, PersistentModal
+from cogs._store_first import answer_privately, store_first
 
 REPORT = "report"
 LONGEST = 500
-# Characters of the answer in a report; the message itself may be gone by the time that somebody reads it.
+# Characters of the answer in a report; its message may be deleted before a moderator reads the report.
 EXCERPT = 1_200
+# Reports of one person in so many seconds, in all servers.
+MOST_REPORTS, PERIOD = 5, 3_600
+# Reports that are remembered, for the limit and so that nobody reports an answer twice.
+REMEMBERED = 1_000
+# A button's argument: the id of the answer's message (0 for a private one), and the id of its prompt.
+ARGUMENT = rf"{ID}:[\w-]{{1,32}}"
 NO_CHANNEL = N_("No channel takes reports here yet; a server admin can choose one with /settings channels.")
 GONE = N_(
     "The channel for reports is gone, or closed to me; a server admin can choose another with /settings channels."
@@ -26,44 +36,58 @@ GONE = N_(
 
 
 class Report(commands.Cog):
-    """Nothing of a report is kept but the message in that channel."""
+    """A report is stored nowhere but in that channel's message."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        # Who has reported which answer, so that one answer fills no channel.
-        self._reported: deque[tuple[int, str]] = deque(maxlen=1_000)
+    def __init__(self, services: Services, now: Callable[[], float] = monotonic) -> None:
+        self._services, self._now = services, now
+        # When each report was sent, by user and answer, oldest first.
+        self._sent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     async def cog_load(self) -> None:
-        """Serve the button."""
-        self._services.actions.register(REPORT, self.open)
+        """Register the button and its window."""
+        self._services.actions.register(REPORT, self.open, argument=ARGUMENT)
+        self._services.actions.register_modal(REPORT, self.send, argument=ARGUMENT)
 
     async def cog_unload(self) -> None:
-        """Serve it no longer."""
+        """Unregister them."""
         self._services.actions.unregister(REPORT)
 
     async def open(self, interaction: discord.Interaction[Any], answer: str, _chosen: list[str]) -> None:
-        """Ask what is wrong with the `answer`: its message (0 for a private one) and its prompt, by id."""
+        """Ask what is wrong with the answer."""
         self._channel(interaction)
-        self._refuse_if_known(interaction, answer)
-        await interaction.response.send_modal(ReportModal(self, answer))
+        self._check_limits(interaction, answer)
+        modal = PersistentModal(REPORT, answer, title=_("Report this answer"))
+        modal.add_text(
+            "why",
+            _("What is wrong with it?"),
+            max_length=LONGEST,
+            required=False,
+            placeholder=_("The moderators of this server read it, with your name and the answer"),
+        )
+        await interaction.response.send_modal(modal)
 
-    async def send(self, interaction: discord.Interaction[Any], answer: str, why: str) -> None:
-        """Put the report in front of the moderators."""
-        self._refuse_if_known(interaction, answer)
+    async def send(self, interaction: discord.Interaction[Any], answer: str, typed: Mapping[str, str]) -> None:
+        """Send the report to the moderators' channel, then thank the user."""
+        self._check_limits(interaction, answer)
         channel = interaction.client.get_partial_messageable(self._channel(interaction), guild_id=interaction.guild_id)
         message_id, _colon, prompt_id = answer.partition(":")
         prompt = await self._services.prompts.find(prompt_id)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        with guild_locale():
+            card = _card(interaction, int(message_id), prompt, typed.get("why", "").strip())
+        # Counted before it is sent, so that reports at the same time do not pass the limit together.
+        key = interaction.user.id, answer
+        self._sent[key] = self._now()
         try:
-            with guild_locale():
-                await channel.send(view=_card(interaction, int(message_id), prompt, why))
-        except (discord.NotFound, discord.Forbidden) as error:
-            raise NotFoundError(GONE) from error
-        self._reported.append((interaction.user.id, answer))
-        await interaction.edit_original_response(content=_("Thank you. The moderators have it in front of them."))
+            await store_first(interaction, channel.send(view=card))
+        except BaseException as error:
+            del self._sent[key]
+            if isinstance(error, discord.NotFound | discord.Forbidden):
+                raise NotFoundError(GONE) from error
+            raise
+        await answer_privately(interaction, content=_("Thank you. The moderators have it in front of them."))
 
     def _channel(self, interaction: discord.Interaction[Any]) -> int:
-        """Where reports go; raises `NotFoundError` where nobody takes any."""
+        """The id of the channel for reports; raises `NotFoundError` where there is none."""
         if interaction.guild_id is None:
             raise NotFoundError("Reports go to the moderators of a server, and this is none.")
         channel = self._services.guilds.of(interaction.guild_id).report_channel
@@ -71,34 +95,19 @@ class Report(commands.Cog):
             raise NotFoundError(NO_CHANNEL)
         return channel
 
-    def _refuse_if_known(self, interaction: discord.Interaction[Any], answer: str) -> None:
-        if (interaction.user.id, answer) in self._reported:
+    def _check_limits(self, interaction: discord.Interaction[Any], answer: str) -> None:
+        """Raises `InputError` for a second report of an answer, `LimitError` for too many reports of one person."""
+        while len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)
+        user, since = interaction.user.id, self._now() - PERIOD
+        if (user, answer) in self._sent:
             raise InputError("You have reported this answer already, and the moderators have it.")
-
-
-class ReportModal(Modal):
-    """What is wrong with it."""
-
-    def __init__(self, cog: Report, answer: str) -> None:
-        super().__init__(title=_("Report this answer"))
-        self._cog, self._answer = cog, answer
-        self.why: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label=_("What is wrong with it?"),
-            custom_id="why",
-            style=discord.TextStyle.long,
-            required=False,
-            max_length=LONGEST,
-            placeholder=_("The moderators of this server read it, with your name and the answer"),
-        )
-        self.add_item(self.why)
-
-    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Send it."""
-        await self._cog.send(interaction, self._answer, self.why.value.strip())
+        if sum(1 for (sender, _answer), at in self._sent.items() if sender == user and at > since) >= MOST_REPORTS:
+            raise LimitError("You have sent {n} reports within an hour; try again later.", n=MOST_REPORTS)
 
 
 def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer | None, why: str) -> LayoutView:
-    """Who reports what, where, and why."""
+    """The report: sender, place, reason, and the answer."""
     card = Card(_("A report"), colour=discord.Colour.red())
     sender = _("**From** {user}", user=interaction.user.mention)
     where = _("**Where** in {channel}", channel=f"<#{interaction.channel_id}>")
@@ -118,5 +127,5 @@ def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer
 
 
 async def setup(bot: commands.Bot) -> None:
-    """Serve the button."""
+    """Add the cog."""
     await bot.add_cog(Report(services_of(bot)))

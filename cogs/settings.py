@@ -19,6 +19,7 @@ from bot.services import Services, services_of
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
+from cogs._store_first import answer_privately, store_first
 
 SERVERS_OWN = "server"
 # A call reserves about so many tokens; below, no call is possible.
@@ -160,8 +161,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         given: dict[str, Any] | None = None,
         **values: Any,
     ) -> None:
-        """Acknowledge, then store what changes. `given` are the options of `/settings` + `command` by name."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        """Store what changes. `given` are the options of `/settings` + `command` by name."""
 
         def apply(settings: GuildSettings) -> GuildSettings:
             changed = dict(values)
@@ -171,13 +171,10 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
                     changed[name] = _value(setting, value, getattr(settings, name))
             return replace(update(settings) if update else settings, **changed)
 
-        await self._services.guilds.change(guild, apply)
+        await store_first(interaction, self._services.guilds.change(guild, apply))
 
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
-        if interaction.response.is_done():
-            await interaction.edit_original_response(view=self._card(guild))
-        else:
-            await interaction.response.send_message(view=self._card(guild), ephemeral=True)
+        await answer_privately(interaction, view=self._card(guild))
 
     def _commands(self, name: str) -> list[str]:
         """The commands that a switch is about."""

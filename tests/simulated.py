@@ -63,6 +63,10 @@ class Simulated:
         assert message is not None, "nothing was answered"
         return "\n".join([message.content, *texts_of(message.components)]).strip()
 
+    def said(self, result: simcord.InteractionResult) -> str:
+        """The text of the last follow-up, or of the response where there is none."""
+        return self.text(result.followups[-1] if result.followups else result.response)
+
     def buttons(self, message: simcord.ResponseMessage | None) -> list[str]:
         """The labels of a message's buttons, from top to bottom."""
         assert message is not None, "nothing was answered"

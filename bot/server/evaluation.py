@@ -14,7 +14,7 @@ from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.server.similarity import likeness
-from bot.server.trick import Trick
+from bot.server.tricks import Trick
 
 LABELLED = Path(__file__).resolve().parents[2] / "templates" / "labelled"
 RUNGS = (0, 1, 3)
@@ -82,7 +82,7 @@ class Taught:
 
     def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
         """The trick without the example that is the case."""
-        framed = self.trick.framed(case.text)
+        framed = self.trick.user_message(case.text)
         others = tuple(example for example in self.trick.examples if example.given != framed)
         template = replace(self.trick, examples=others).for_text(case.text)
         return template.with_examples(examples), {self.trick.input: case.text}

@@ -20,7 +20,7 @@ from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import GuildSettingsStore
 from bot.server.prompts import DAY, Prompts
-from bot.server.trick import trick_of
+from bot.server.tricks import to_trick
 from bot.storage import erasure
 from bot.storage.database import Database
 from bot.storage.erasure import Traces
@@ -149,7 +149,7 @@ def _quoting(found: Traces) -> Callable[[Answer], bool]:
 def _without_words(body: str) -> str:
     """A trick's JSON with a neutral instruction in place of the person's."""
     template = ChatTemplate.from_dict(json.loads(body), name="trick")
-    trick = replace(trick_of(template), about=ABOUT_PROMPT, system=({"role": "system", "content": INSTRUCTION_PROMPT},))
+    trick = replace(to_trick(template), about=ABOUT_PROMPT, system=({"role": "system", "content": INSTRUCTION_PROMPT},))
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 
 

@@ -1,33 +1,133 @@
-"""The tricks that servers teach by example: used in prompts only, and never as training data."""
+"""Tricks: the templates that servers teach by example. They are used in prompts only, never as training data.
+
+A template replaces `{{name}}` wherever it stands. A trick's instruction and examples are people's words, and only the
+last message has a place for the input. So a text that contains `{{…}}` itself becomes the default of an input of its
+own, which is filled in once. An export has this form too: it can be imported and run by `ChatTemplate` unchanged.
+"""
 
 import json
+import logging
+import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import time
+from typing import Any
 
-from bot.core.errors import InputError, NotFoundError
-from bot.core.text import shorten
+from bot.core.errors import FewshotError, InputError, NotFoundError
+from bot.core.text import shorten, without_surrogates
 from bot.llm.completion import Answer
-from bot.llm.template import ChatTemplate
-from bot.server.trick import Example, Trick, settled, trick_of
+from bot.llm.request import Message
+from bot.llm.template import PLACEHOLDER, ChatTemplate, Input, ReplyKind, fill, placeholders_in
+from bot.server.similarity import nearest
 from bot.storage import tricks as rows
 from bot.storage.database import Database
 
+_log = logging.getLogger(__name__)
 MOST_TRICKS, MOST_EXAMPLES = 50, 20
-# Corrections that may wait for a server's managers, so that nobody can bury them.
-MOST_SUGGESTIONS = 100
-# Characters of an example's input and of its answer: a message of Discord's. Eight of both fit into any prompt.
+# Suggestions that may wait in a server, and those of one member among them.
+MOST_SUGGESTIONS, MOST_SUGGESTIONS_OF_ONE = 100, 10
+# Characters of an example's input and of its answer: a Discord message. Eight of both fit into any prompt.
 LONGEST_EXAMPLE = 2_000
 LONGEST_INSTRUCTION, LONGEST_ABOUT, LONGEST_NAME = 4_000, 100, 32
 NAME = re.compile(r"[^\W_]+(-[^\W_]+)*")
+# Examples in one prompt; where a trick has more, the most similar to the input.
+SHOWN = 8
+LONGEST_INPUT = 6_000
+# What an export and the routing prompt say about the inputs of a trick.
+INPUT_PROMPT = "the input"
+TEXT_PROMPT = "the text it is about"
+WORDS_PROMPT = "someone's words, as they stand"
+# The parameters that a server may set, with the range of the numbers: how the model words its answer, not which model
+# it is nor what it costs. `stop` and `seed` have types of their own.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+PARAMETERS = frozenset({*RANGES, "stop", "seed"})
+MOST_STOPS, LONGEST_STOP = 4, 100
+# Bounds of an imported file's structure, checked before its contents are read: 20 examples are 40 messages.
+MOST_MESSAGES, MOST_KEYS, LONGEST_KEY = 64, 64, 64
+# The JSON Schema keywords that a server's trick may use. Every one of them is checked in time linear in the reply:
+# there are no regular expressions, no references and no combinations of schemas.
+TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+BOUNDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})
+KEYWORDS = frozenset(
+    {"type", "properties", "required", "enum", "items", "additionalProperties", "title", "description", *BOUNDS}
+)
+SCHEMA_DEPTH, SCHEMA_NODES, SCHEMA_VALUES, LONGEST_SCHEMA = 6, 100, 50, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The user message of an example, and the answer to it."""
+
+    given: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trick:
+    """Literal `system` messages, examples, and the last message: `before`, the input, `after`."""
+
+    name: str
+    about: str
+    system: tuple[Message, ...]
+    before: str = ""
+    after: str = ""
+    input: str = "input"
+    longest: int = LONGEST_INPUT
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    reply: ReplyKind = "text"
+    schema: Mapping[str, Any] | None = None
+    examples: tuple[Example, ...] = ()
+
+    def template(self, examples: Sequence[Example] | None = None) -> ChatTemplate:
+        """The template with `examples`, or with all."""
+        inputs = {self.input: Input(about=INPUT_PROMPT, max=self.longest)}
+        literal = _Literals(inputs)
+        messages = [{**message, "content": literal(message["content"])} for message in self.system]
+        for example in self.examples if examples is None else examples:
+            messages.append({"role": "user", "content": literal(example.given)})
+            messages.append({"role": "assistant", "content": literal(example.wanted)})
+        last = f"{literal(self.before)}{{{{{self.input}}}}}{literal(self.after)}"
+        messages.append({"role": "user", "content": last})
+        return ChatTemplate(self.name, tuple(messages), self.parameters, self.about, inputs, self.reply, self.schema)
+
+    def for_text(self, text: str) -> ChatTemplate:
+        """The template for this input: with all examples, or with the `SHOWN` most similar ones."""
+        if len(self.examples) <= SHOWN:
+            return self.template()
+        places = nearest(self.before + text + self.after, [example.given for example in self.examples], SHOWN)
+        return self.template([self.examples[place] for place in places])
+
+    def selector_view(self) -> ChatTemplate:
+        """The trick in the routing prompt: its purpose and its one input."""
+        inputs = {self.input: Input(about=TEXT_PROMPT, max=self.longest)}
+        message = {"role": "user", "content": f"{{{{{self.input}}}}}"}
+        return ChatTemplate(self.name, (message,), about=self.about, inputs=inputs)
+
+    def user_message(self, text: str) -> str:
+        """The user message for an input."""
+        return self.before + text + self.after
+
+    def input_of(self, example: Example) -> str | None:
+        """The input in an example's user message; None where it does not have the form of the last message."""
+        given = example.given
+        if len(given) < len(self.before) + len(self.after):
+            return None
+        if not (given.startswith(self.before) and given.endswith(self.after)):
+            return None
+        return given[len(self.before) : len(given) - len(self.after)]
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A correction of an answer, and the trick that gave the answer, as it was then."""
+    """A correction of an answer, and the trick as it was when it gave the answer."""
 
     id: str
     user_id: int
@@ -47,21 +147,37 @@ class Tricks:
         return await rows.names(self._database, guild_id) if guild_id is not None else []
 
     async def all(self, guild_id: int | None) -> dict[str, Trick]:
-        """A server's tricks by name."""
+        """A server's tricks by name, without those that cannot be used."""
         found = await rows.all_of(self._database, guild_id) if guild_id is not None else []
-        return {trick.name: _trick(trick, examples) for trick, examples in found}
+        tricks: dict[str, Trick] = {}
+        for row, examples in found:
+            try:
+                tricks[row.name] = _trick(row, examples)
+            except FewshotError as error:  # Stored by an earlier version, which allowed more.
+                _log.warning("the trick %s of the server %s cannot be used: %s", row.id, guild_id, error)
+        return tricks
 
     async def get(self, guild_id: int, name: str) -> Trick:
-        """The trick called `name`; raises `NotFoundError`."""
+        """The trick called `name`.
+
+        Raises `NotFoundError`, or `InputError` for one that an earlier version stored and that is not allowed today.
+        """
         found = await rows.find(self._database, guild_id, _folded(name))
         if found is None:
             raise NotFoundError(
                 "This server has no trick called {name}; /trick list shows those it has.", name=shorten(name, 40)
             )
-        return _trick(*found)
+        try:
+            return _trick(*found)
+        except FewshotError as error:
+            raise InputError(
+                "The trick {name} cannot be used: {problem} A manager can remove it with /trick remove.",
+                name=found[0].name,
+                problem=str(error),
+            ) from error
 
     async def teach(self, guild_id: int, user_id: int, name: str, instruction: str, example: Example) -> Trick:
-        """Add a trick told by an instruction and one example.
+        """Add a trick from an instruction and one example.
 
         Raises `InputError` for a name that cannot be used or is taken, empty texts, and a server that is full.
         """
@@ -74,19 +190,19 @@ class Tricks:
             self.name(name),
             shorten(instruction, LONGEST_ABOUT),
             ({"role": "system", "content": instruction},),
-            examples=(checked(example),),
+            examples=(check_example(example),),
         )
         return await self.add(guild_id, user_id, trick)
 
     async def add(self, guild_id: int, user_id: int, trick: Trick, *, suggestion: str = "") -> Trick:
-        """Add `trick` as it is; the `suggestion` that it came from goes with that. Raises `InputError`."""
+        """Store `trick` and remove the `suggestion` that it came from. Raises `InputError` or `NotFoundError`."""
         if len(trick.examples) > MOST_EXAMPLES:
             raise InputError(
                 "A trick has up to {most} examples; this one has {n}.", most=MOST_EXAMPLES, n=len(trick.examples)
             )
         body = json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
         row = rows.TrickRow(_id(), guild_id, trick.name, user_id, time(), body)
-        # A thousandth of a second apart, so that they keep their order.
+        # Times a millisecond apart keep their order.
         examples = [_row(example, user_id, row.at + place / 1000) for place, example in enumerate(trick.examples)]
         outcome = await rows.add(self._database, row, examples, most=MOST_TRICKS, suggestion=suggestion)
         if outcome == "taken":
@@ -100,10 +216,10 @@ class Tricks:
     async def add_example(
         self, guild_id: int, user_id: int, name: str, text: str, wanted: str, *, suggestion: str = ""
     ) -> Trick:
-        """Add an input and its answer to a trick; the trick after it. Raises `InputError` or `NotFoundError`."""
+        """Add an input and its answer to a trick; returns the trick. Raises `InputError` or `NotFoundError`."""
         trick = await self.get(guild_id, name)
-        checked(Example(text, wanted))
-        example = Example(trick.framed(text.strip()), wanted.strip())
+        check_example(Example(text, wanted))
+        example = Example(trick.user_message(text.strip()), wanted.strip())
         outcome = await rows.add_example(
             self._database,
             guild_id,
@@ -120,68 +236,85 @@ class Tricks:
             raise NotFoundError("Somebody has removed it in the meantime.")
         return await self.get(guild_id, name)
 
-    async def bring(self, guild_id: int, user_id: int, name: str, text: str) -> Trick:
-        """Add a trick from the `text` of a template's file.
+    async def import_file(self, guild_id: int, user_id: int, name: str, text: str) -> Trick:
+        """Add a trick from the `text` of a template file.
 
         Raises `InputError` or `TemplateError` that says what is wrong with it.
         """
         try:
-            data = json.loads(text)
+            # A half of a surrogate pair can be read from JSON, but no database stores it.
+            data = json.loads(without_surrogates(json.dumps(json.loads(text), ensure_ascii=False)))
         except (ValueError, RecursionError):
             raise InputError("The file is not JSON; export a trick to see the form.") from None
+        _check_size(data)
         name = self.name(name)
-        template = ChatTemplate.from_dict(data, name=name)
-        trick = trick_of(template)
+        trick = to_trick(ChatTemplate.from_dict(data, name=name))
         for example in trick.examples:
-            checked(example)
-        if sum(len(message["content"]) for message in trick.system) > LONGEST_INSTRUCTION:
+            check_example(example)
+        fixed = sum(len(message["content"]) for message in trick.system)
+        if max(fixed, len(trick.before) + len(trick.after)) > LONGEST_INSTRUCTION:
             raise InputError("The instruction is too long: up to {n:,} characters.", n=LONGEST_INSTRUCTION)
-        if not trick.about:
+        if not trick.about.strip():
             raise InputError('The file must say in "about" what the trick is for.')
+        trick = replace(trick, about=shorten(trick.about, LONGEST_ABOUT))
         return await self.add(guild_id, user_id, trick)
 
-    async def remove(self, guild_id: int, name: str) -> None:
-        """Remove a trick with its examples; raises `NotFoundError`."""
-        if not await rows.remove(self._database, guild_id, _folded(name)):
+    async def remove(self, guild_id: int, name: str) -> int:
+        """Delete a trick with its examples; returns their number. Raises `NotFoundError`."""
+        examples = await rows.remove(self._database, guild_id, _folded(name))
+        if examples is None:
             raise NotFoundError("This server has no trick called {name}.", name=shorten(name, 40))
+        return examples
 
     async def suggest(self, answer: Answer, user_id: int) -> Suggestion:
         """Store the last example of `answer`'s template, a correction, for the managers of its server.
 
-        Raises `InputError` where it cannot become a trick's example, or too many wait already.
+        Raises `InputError` where it cannot become a trick's example, or too many suggestions wait.
         """
         if answer.template is None or answer.caller.guild_id is None or not answer.template.examples:
             raise InputError("Only a correction made in a server can be suggested to it.")
         if answer.caller.source is not None and answer.caller.source.author_id != user_id:
             raise InputError("That text is somebody else's, so it cannot become an example; suggest one of your own.")
-        trick = trick_of(settled(answer.template, answer.values))
-        example = checked(trick.examples[-1])
+        trick = to_trick(with_defaults(answer.template, answer.values))
+        example = check_example(trick.examples[-1])
         body = json.dumps(trick.template(trick.examples[:-1]).to_dict(), ensure_ascii=False)
         row = rows.SuggestionRow(
             _id(), answer.caller.guild_id, user_id, time(), answer.request.name, body, example.given, example.wanted
         )
-        if await rows.suggest(self._database, row, most=MOST_SUGGESTIONS) == "full":
+        outcome = await rows.suggest(self._database, row, most=MOST_SUGGESTIONS, most_of_one=MOST_SUGGESTIONS_OF_ONE)
+        if outcome == "mine":
+            raise InputError(
+                "{n} of your suggestions wait for the managers of this server; suggest more when they have decided.",
+                n=MOST_SUGGESTIONS_OF_ONE,
+            )
+        if outcome == "full":
             raise InputError("Many suggestions wait for the managers of this server already; try again another day.")
         return _suggestion(row)
 
     async def suggestions(self, guild_id: int) -> list[Suggestion]:
-        """What waits for the managers, the oldest first."""
-        return [_suggestion(row) for row in await rows.suggestions(self._database, guild_id)]
+        """What waits for the managers, the oldest first, without what cannot be used."""
+        found = []
+        for row in await rows.suggestions(self._database, guild_id):
+            try:
+                found.append(_suggestion(row))
+            except FewshotError as error:  # Stored by an earlier version, which allowed more.
+                _log.warning("the suggestion %s of the server %s cannot be used: %s", row.id, guild_id, error)
+        return found
 
     async def suggestion(self, guild_id: int, suggestion_id: str) -> Suggestion:
-        """One that waits; raises `NotFoundError`."""
+        """A suggestion that waits; raises `NotFoundError`."""
         for suggestion in await self.suggestions(guild_id):
             if suggestion.id == suggestion_id:
                 return suggestion
         raise NotFoundError("Somebody has dealt with this suggestion already.")
 
-    async def drop(self, guild_id: int, suggestion_id: str) -> None:
-        """Forget a suggestion; raises `NotFoundError`."""
+    async def drop_suggestion(self, guild_id: int, suggestion_id: str) -> None:
+        """Delete a suggestion; raises `NotFoundError`."""
         if not await rows.drop_suggestion(self._database, guild_id, suggestion_id):
             raise NotFoundError("Somebody has dealt with this suggestion already.")
 
     def name(self, name: str) -> str:
-        """`name` as a trick may be called: letters, digits and hyphens; raises `InputError`."""
+        """`name` in the form that is stored: letters, digits and hyphens. Raises `InputError` for another form."""
         name = _folded(name)
         if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
             raise InputError(
@@ -193,8 +326,8 @@ class Tricks:
         return name
 
 
-def checked(example: Example) -> Example:
-    """`example`, stripped; raises `InputError` where a side of it is empty or too long."""
+def check_example(example: Example) -> Example:
+    """`example`, stripped. Raises `InputError` where a side is empty or too long."""
     given, wanted = example.given.strip(), example.wanted.strip()
     if not given or not wanted:
         raise InputError("An example needs both: an input and the answer to it.")
@@ -203,13 +336,213 @@ def checked(example: Example) -> Example:
     return Example(given, wanted)
 
 
+def to_trick(template: ChatTemplate) -> Trick:
+    """The parts of `template`; raises `InputError` where it is not a trick.
+
+    A trick has one input without a default, in its last message and nowhere else. It sets only the parameters and
+    uses only the JSON Schema keywords that a server may use.
+    """
+    refused = sorted(set(template.parameters) - PARAMETERS)
+    if refused:
+        raise InputError(
+            "A server's trick may not set {refused}; it may set {allowed}.",
+            refused=", ".join(refused),
+            allowed=", ".join(sorted(PARAMETERS)),
+        )
+    _check_parameters(template.parameters)
+    if template.schema is not None:
+        check_schema(template.schema)
+    if not template.messages or template.messages[-1]["role"] != "user":
+        raise InputError("The last message of a trick must be the user's, with the input in it.")
+    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
+    *earlier, last = (message["content"] for message in template.messages)
+    wanted = [name for name in placeholders_in([last]) if name not in defaults]
+    if len(wanted) != 1 or any(name not in defaults for name in placeholders_in(earlier)):
+        raise InputError("A trick has one input, such as {{input}}, in its last message and in no other.")
+    parts = PLACEHOLDER.split(last)
+    if parts[1::2].count(wanted[0]) != 1:
+        raise InputError("The last message of a trick has its input once.")
+    pairs = template.examples
+    system = template.messages[: len(template.messages) - 1 - 2 * len(pairs)]
+    if any(message["role"] not in ("system", "developer") for message in system):
+        raise InputError("Between the instruction and the last message stand pairs of input and answer, nothing else.")
+    at = parts[1::2].index(wanted[0])
+    before, after = parts[: 2 * at + 1], parts[2 * at + 2 :]
+    item = template.inputs.get(wanted[0], Input())
+    return Trick(
+        name=template.name,
+        about=template.about,
+        system=tuple({**message, "content": fill(message["content"], defaults)} for message in system),
+        before=_joined(before, defaults),
+        after=_joined(after, defaults),
+        input=wanted[0],
+        longest=min(item.max or LONGEST_INPUT, LONGEST_INPUT),
+        parameters=template.parameters,
+        reply=template.reply,
+        schema=template.schema,
+        examples=tuple(Example(fill(u["content"], defaults), fill(a["content"], defaults)) for u, a in pairs),
+    )
+
+
+def main_input(template: ChatTemplate, values: Mapping[str, str]) -> str:
+    """The name of the input in the last message; raises `InputError` where there is not exactly one."""
+    names = [name for name in placeholders_in([template.messages[-1]["content"]]) if name in values]
+    if len(names) != 1:
+        raise InputError("This answer did not come of one text, so I cannot take it for an example.")
+    return names[0]
+
+
+def with_defaults(template: ChatTemplate, values: Mapping[str, str]) -> ChatTemplate:
+    """`template` as a server may store it: all `values` but the main input's become defaults.
+
+    Parameters that a server may not set are left out. Raises `InputError` where there is no main input.
+    """
+    main = main_input(template, values)
+    others = {name: Input(default=value) for name, value in values.items() if name != main}
+    parameters = {name: value for name, value in template.parameters.items() if name in PARAMETERS}
+    return replace(template, inputs={**template.inputs, **others}, parameters=parameters)
+
+
+def with_correction(template: ChatTemplate, values: Mapping[str, str], given: str, wanted: str) -> ChatTemplate:
+    """`template` with one more example at the end: the answer `wanted` for the input `given`."""
+    main = main_input(template, values)
+    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
+    question = fill(template.messages[-1]["content"], {**defaults, **values, main: given})
+    inputs = dict(template.inputs)
+    literal = _Literals(inputs)
+    pair = {"role": "user", "content": literal(question)}, {"role": "assistant", "content": literal(wanted)}
+    return replace(template.with_pairs([*template.examples, pair]), inputs=inputs)
+
+
+def check_schema(schema: Any) -> None:
+    """Raises `InputError` for a schema with keywords or sizes that a server may not use (see `KEYWORDS`)."""
+    if len(json.dumps(schema)) > LONGEST_SCHEMA:
+        raise InputError("The schema of a trick is too long: up to {n:,} characters.", n=LONGEST_SCHEMA)
+    nodes = 0
+
+    def check(node: Any, depth: int) -> None:
+        nonlocal nodes
+        nodes += 1
+        if not isinstance(node, Mapping):
+            raise _bad_schema()
+        if depth > SCHEMA_DEPTH or nodes > SCHEMA_NODES:
+            raise InputError(
+                "The schema of a trick is too large: up to {nodes} parts, {depth} levels deep.",
+                nodes=SCHEMA_NODES,
+                depth=SCHEMA_DEPTH,
+            )
+        unknown = sorted(set(node) - KEYWORDS)
+        if unknown:
+            raise InputError(
+                "The schema of a server's trick may not use {refused}; it may use {allowed}.",
+                refused=", ".join(shorten(str(name), LONGEST_KEY) for name in unknown[:5]),
+                allowed=", ".join(sorted(KEYWORDS)),
+            )
+        if not all(_is_schema_value(name, value) for name, value in node.items()):
+            raise _bad_schema()
+        for part in node.get("properties", {}).values():
+            check(part, depth + 1)
+        if "items" in node:
+            check(node["items"], depth + 1)
+
+    check(schema, 1)
+
+
+def _is_schema_value(keyword: str, value: Any) -> bool:
+    """Whether `value` has the type of a keyword of JSON Schema."""
+    if keyword == "type":
+        names = value if isinstance(value, list) else [value]
+        return 0 < len(names) <= len(TYPES) and all(isinstance(name, str) and name in TYPES for name in names)
+    if keyword == "required":
+        return _is_list(value) and all(isinstance(name, str) for name in value)
+    if keyword == "enum":
+        return _is_list(value) and all(item is None or isinstance(item, str | int | float) for item in value)
+    if keyword == "properties":
+        return isinstance(value, Mapping) and len(value) <= SCHEMA_VALUES
+    if keyword in BOUNDS:
+        whole = keyword not in ("minimum", "maximum")
+        return _is_number(value) and (not whole or (value == int(value) and value >= 0))
+    if keyword == "additionalProperties":
+        return isinstance(value, bool)
+    return keyword == "items" or isinstance(value, str)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= SCHEMA_VALUES
+
+
+def _is_number(value: Any) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole or (isinstance(value, float) and math.isfinite(value))
+
+
+def _bad_schema() -> InputError:
+    return InputError("The schema of the trick is not a JSON Schema; export a trick to see the form.")
+
+
+def _check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raises `InputError` for a parameter of another type or outside of its range."""
+    for name, value in parameters.items():
+        if name in RANGES:
+            low, high = RANGES[name]
+            if not _is_number(value) or not low <= value <= high:
+                raise InputError(
+                    "{name} must be a number from {low} to {high}.", name=name, low=str(low), high=str(high)
+                )
+        elif name == "seed" and (not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63):
+            raise InputError("seed must be a whole number.")
+        elif name == "stop":
+            stops = value if isinstance(value, list) else [value]
+            texts = all(isinstance(stop, str) and 0 < len(stop) <= LONGEST_STOP for stop in stops)
+            if not texts or not 0 < len(stops) <= MOST_STOPS:
+                raise InputError(
+                    "stop must be a text, or up to {n} texts, of up to {longest} characters.",
+                    n=MOST_STOPS,
+                    longest=LONGEST_STOP,
+                )
+
+
+def _check_size(data: Any) -> None:
+    """Raises `InputError` for a file with more parts than a trick can have, before anything looks at each of them."""
+    if not isinstance(data, dict):
+        return
+    lists = [part for name in ("messages", "inputs") if isinstance(part := data.get(name), list | dict)]
+    if len(data) > MOST_KEYS or any(len(part) > MOST_MESSAGES for part in lists):
+        raise InputError("The file has more in it than a trick can have: up to {n} messages.", n=MOST_MESSAGES)
+    names = [*data, *(name for part in lists if isinstance(part, dict) for name in part)]
+    names += [name for part in lists for each in part if isinstance(each, dict) for name in each]
+    if len(names) > MOST_KEYS * MOST_MESSAGES or any(len(name) > LONGEST_KEY for name in names):
+        raise InputError("The file has names in it that are longer than a trick's can be.")
+
+
+class _Literals:
+    """Makes a text safe for a template: one that contains a placeholder becomes the default of an input."""
+
+    def __init__(self, inputs: dict[str, Input]) -> None:
+        self._inputs = inputs
+
+    def __call__(self, text: str) -> str:
+        if not PLACEHOLDER.search(text):
+            return text
+        name = f"words_{len(self._inputs)}"
+        while name in self._inputs:
+            name += "_"
+        self._inputs[name] = Input(about=WORDS_PROMPT, default=text)
+        return f"{{{{{name}}}}}"
+
+
+def _joined(parts: Sequence[str], defaults: Mapping[str, str]) -> str:
+    """`parts`, which are texts and names of placeholders in turn, as one literal text."""
+    return "".join(part if place % 2 == 0 else defaults[part] for place, part in enumerate(parts))
+
+
 def _trick(row: rows.TrickRow, examples: list[rows.ExampleRow]) -> Trick:
     return _parsed(row.name, row.body, tuple(Example(example.given, example.wanted) for example in examples))
 
 
 def _parsed(name: str, body: str, examples: tuple[Example, ...] = ()) -> Trick:
     data: Mapping[str, object] = json.loads(body)
-    trick = trick_of(ChatTemplate.from_dict(data, name=name))
+    trick = to_trick(ChatTemplate.from_dict(data, name=name))
     return replace(trick, examples=(*trick.examples, *examples))
 
 
@@ -222,7 +555,7 @@ def _row(example: Example, user_id: int, at: float) -> rows.ExampleRow:
 
 
 def _folded(name: str) -> str:
-    """A name as it is kept: in lower case, with hyphens for spaces."""
+    """A name in the stored form: in lower case, with hyphens for spaces."""
     return unicodedata.normalize("NFC", "-".join(name.casefold().split()))
 
 

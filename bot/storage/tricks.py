@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.database import Database
 from bot.storage.tables import TRICK_EXAMPLES, TRICK_SUGGESTIONS, TRICKS
 
-# Whether something was added, its name was taken, there are too many already, or what it belongs to is gone.
-Outcome = Literal["added", "taken", "full", "gone"]
+# `taken`: the name exists. `full`: the limit is reached. `mine`: the person's own limit is reached. `gone`: the trick
+# or the suggestion does not exist any more.
+Outcome = Literal["added", "taken", "full", "mine", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrickRow:
-    """A server's template under a name that the server has once; `body` is its JSON without the examples."""
+    """A server's template. The name is unique in the server; `body` is the template's JSON without the examples."""
 
     id: str
     guild_id: int
@@ -28,7 +29,7 @@ class TrickRow:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """One example of a trick, and who typed it."""
+    """One example of a trick, and its author."""
 
     id: str
     user_id: int
@@ -39,7 +40,7 @@ class ExampleRow:
 
 @dataclass(frozen=True, slots=True)
 class SuggestionRow:
-    """An example that a member suggests; `body` is the JSON of the template called `template`, with its examples."""
+    """An example that a member suggests. `body` is the JSON of the template called `template`, with its examples."""
 
     id: str
     guild_id: int
@@ -57,7 +58,7 @@ _SUGGESTION = [TRICK_SUGGESTIONS.c[name] for name in SuggestionRow.__slots__]
 
 
 async def all_of(database: Database, guild_id: int) -> list[tuple[TrickRow, list[ExampleRow]]]:
-    """A server's tricks by name, each with its examples in the order in which they came."""
+    """A server's tricks by name, each with its examples, oldest first."""
     query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id).order_by(TRICKS.c.name)
     join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
     examples = select(TRICK_EXAMPLES.c.trick_id, *_EXAMPLE).select_from(join).where(TRICKS.c.guild_id == guild_id)
@@ -92,7 +93,7 @@ async def names(database: Database, guild_id: int) -> list[str]:
 async def add(
     database: Database, trick: TrickRow, examples: Sequence[ExampleRow], *, most: int, suggestion: str = ""
 ) -> Outcome:
-    """Add a trick with its examples, `most` to a server; the `suggestion` that it came from goes with that."""
+    """Store a trick with its examples and remove the `suggestion` that it came from. A server has up to `most`."""
 
     async def work(connection: AsyncConnection) -> Outcome:
         taken = select(TRICKS.c.name).where(TRICKS.c.guild_id == trick.guild_id)
@@ -101,7 +102,7 @@ async def add(
             return "taken"
         if len(there) >= most:
             return "full"
-        if suggestion and not await _forget(connection, trick.guild_id, suggestion):
+        if suggestion and not await _delete_suggestion(connection, trick.guild_id, suggestion):
             return "gone"
         await connection.execute(TRICKS.insert(), _values(trick))
         for example in examples:
@@ -114,7 +115,7 @@ async def add(
 async def add_example(
     database: Database, guild_id: int, name: str, example: ExampleRow, *, most: int, suggestion: str = ""
 ) -> Outcome:
-    """Add an example to a trick, which holds `most`; the `suggestion` that it came from goes with that."""
+    """Store an example and remove the `suggestion` that it came from. A trick has up to `most` examples."""
 
     async def work(connection: AsyncConnection) -> Outcome:
         query = select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
@@ -124,7 +125,7 @@ async def add_example(
         counted = select(func.count()).select_from(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.trick_id == trick)
         if (await connection.execute(counted)).scalar_one() >= most:
             return "full"
-        if suggestion and not await _forget(connection, guild_id, suggestion):
+        if suggestion and not await _delete_suggestion(connection, guild_id, suggestion):
             return "gone"
         await connection.execute(TRICK_EXAMPLES.insert(), {**_values(example), "trick_id": trick})
         return "added"
@@ -132,21 +133,31 @@ async def add_example(
     return await database.transact(work)
 
 
-async def remove(database: Database, guild_id: int, name: str) -> bool:
-    """Remove a trick with its examples; whether there was one."""
-    query = delete(TRICKS).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
-    result = await database.transact(lambda connection: connection.execute(query))
-    return int(result.rowcount) > 0
+async def remove(database: Database, guild_id: int, name: str) -> int | None:
+    """Delete a trick with its examples; returns their number, None where there is no such trick."""
+    mine = (TRICKS.c.guild_id == guild_id) & (TRICKS.c.name == name)
+
+    async def work(connection: AsyncConnection) -> int | None:
+        join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
+        examples = (await connection.execute(select(func.count()).select_from(join).where(mine))).scalar_one()
+        gone = await connection.execute(delete(TRICKS).where(mine))
+        return int(examples) if gone.rowcount else None
+
+    return await database.transact(work)
 
 
-async def suggest(database: Database, row: SuggestionRow, *, most: int) -> Outcome:
-    """Store a suggestion, `most` to a server."""
+async def suggest(database: Database, row: SuggestionRow, *, most: int, most_of_one: int) -> Outcome:
+    """Store a suggestion. A server has up to `most`, and each of its members up to `most_of_one`."""
 
     async def work(connection: AsyncConnection) -> Outcome:
-        waiting = select(func.count()).select_from(TRICK_SUGGESTIONS)
-        waiting = waiting.where(TRICK_SUGGESTIONS.c.guild_id == row.guild_id)
-        if (await connection.execute(waiting)).scalar_one() >= most:
-            return "full"
+        here = TRICK_SUGGESTIONS.c.guild_id == row.guild_id
+        for where, limit, refusal in (
+            (here & (TRICK_SUGGESTIONS.c.user_id == row.user_id), most_of_one, "mine"),
+            (here, most, "full"),
+        ):
+            waiting = select(func.count()).select_from(TRICK_SUGGESTIONS).where(where)
+            if (await connection.execute(waiting)).scalar_one() >= limit:
+                return cast(Outcome, refusal)
         await connection.execute(TRICK_SUGGESTIONS.insert(), _values(row))
         return "added"
 
@@ -154,7 +165,7 @@ async def suggest(database: Database, row: SuggestionRow, *, most: int) -> Outco
 
 
 async def suggestions(database: Database, guild_id: int) -> list[SuggestionRow]:
-    """What waits for a server's managers, the oldest first."""
+    """A server's suggestions, oldest first."""
     query = select(*_SUGGESTION).where(TRICK_SUGGESTIONS.c.guild_id == guild_id)
     async with database.read() as connection:
         rows = await connection.execute(query.order_by(TRICK_SUGGESTIONS.c.at))
@@ -162,11 +173,11 @@ async def suggestions(database: Database, guild_id: int) -> list[SuggestionRow]:
 
 
 async def drop_suggestion(database: Database, guild_id: int, suggestion: str) -> bool:
-    """Forget a suggestion; whether it was still there."""
-    return await database.transact(lambda connection: _forget(connection, guild_id, suggestion))
+    """Delete a suggestion; returns whether it was still there."""
+    return await database.transact(lambda connection: _delete_suggestion(connection, guild_id, suggestion))
 
 
-async def _forget(connection: AsyncConnection, guild_id: int, suggestion: str) -> bool:
+async def _delete_suggestion(connection: AsyncConnection, guild_id: int, suggestion: str) -> bool:
     query = delete(TRICK_SUGGESTIONS).where(
         TRICK_SUGGESTIONS.c.guild_id == guild_id, TRICK_SUGGESTIONS.c.id == suggestion
     )

@@ -107,7 +107,7 @@ class ActionRegistry:
 
         async def handle() -> None:
             if match is None or handler is None or argument is None or not argument.fullmatch(match["argument"]):
-                await _return_typed(interaction, fields)
+                await return_typed(interaction, fields)
             else:
                 await handler(interaction, match["argument"], fields)
 
@@ -139,7 +139,7 @@ def modal_fields(interaction: discord.Interaction[Any]) -> dict[str, str]:
     return dict(fields(data.get("components")))
 
 
-async def _return_typed(interaction: discord.Interaction[Any], fields: Mapping[str, str]) -> None:
+async def return_typed(interaction: discord.Interaction[Any], fields: Mapping[str, str]) -> None:
     """Answer a modal that nothing handles with what the user typed."""
     text = "\n\n".join(value for value in fields.values() if value.strip())
     sentence = _("I was restarted after you opened this window, so I could not use it. Please open it again.")

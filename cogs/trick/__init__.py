@@ -1,7 +1,8 @@
-"""`/trick`: what a server teaches me by example: used, taught, shown, tested, taken along and brought in."""
+"""`/trick`: what a server teaches me by example: used, taught, shown, tested, exported and imported."""
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,25 +13,105 @@ from discord.ext import commands
 from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
+from bot.core.text import code_block, escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.server.evaluation import Taught
-from bot.server.trick import SHOWN, Trick
+from bot.server.tricks import (
+    LONGEST_EXAMPLE,
+    LONGEST_INSTRUCTION,
+    LONGEST_NAME,
+    MOST_EXAMPLES,
+    MOST_TRICKS,
+    SHOWN,
+    Example,
+    Trick,
+)
 from bot.services import Services, services_of
+from bot.ui.actions import ActionButton
+from bot.ui.cards import Card
 from bot.ui.reply import Page, to_files
 from bot.ui.uploads import read_text
+from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import managed_guild
 from cogs._curve import show_curve
-from cogs.trick.cards import list_card, new_trick_card, trick_card
-from cogs.trick.correcting import Correcting
-from cogs.trick.modals import ExampleModal, TeachModal
-from cogs.trick.reviewing import Reviewing
+from cogs._store_first import answer_privately, store_first
+from cogs.trick.corrections import Corrections, Reviews
 
+TEACH, EXAMPLE = "teach-trick", "add-example"
 LONGEST = 6_000
 CHOICES = 25
-# Bytes of a trick's file: 20 examples of 2,000 characters on both sides take 80,000, and may be written in any script.
+# Bytes of a trick's file: 20 examples of 2,000 characters on both sides are 80,000 characters, of up to 4 bytes each.
 LARGEST = 400_000
-# Examples that a test needs at the least: it asks for each and shows the others.
+# A test asks for each example and shows the others, so it needs two.
 LEAST = 2
+# Characters shown of each side of an example: twenty examples fit into one card.
+SIDE = 70
+
+
+def new_trick_card(trick: Trick) -> LayoutView:
+    """`trick_card` for a trick that was just added."""
+    return trick_card(trick, _("This server has a new trick: {name}", name=trick.name))
+
+
+def trick_card(trick: Trick, title: str = "") -> LayoutView:
+    """The instruction and every example, shortened."""
+    card = Card(title or trick.name)
+    for message in trick.system:
+        card.text(_("**What it should do**\n{instruction}", instruction=code_block(message["content"][:1_000])))
+    if trick.before or trick.after:
+        card.text(_("**How it is asked**\n{frame}", frame=code_block(trick.user_message("…")[:300])))
+    lines = [
+        f"{number}. {_plain(example.given)} → {_plain(example.wanted)}"
+        for number, example in enumerate(trick.examples, 1)
+    ]
+    heading = _("**Examples, {n} of {most}**", n=len(lines), most=MOST_EXAMPLES)
+    card.text("\n".join([heading, *lines]))
+    card.text(
+        _(
+            "-# /trick use name:{name} · /trick example name:{name} adds one · /trick test measures it",
+            name=trick.name,
+        )
+    )
+    return card.layout()
+
+
+def list_card(tricks: Mapping[str, Trick], waiting: int) -> LayoutView:
+    """The tricks with their purpose, and a button to review `waiting` suggestions."""
+    card = Card(_("Tricks of this server, {n} of {most}", n=len(tricks), most=MOST_TRICKS))
+    if not tricks:
+        card.text(_("None yet. A manager can teach me one with `/trick teach`."))
+    lines = [
+        f"**{name}** · {_plain(trick.about)} · " + ngettext("{n} example", "{n} examples", len(trick.examples))
+        for name, trick in tricks.items()
+    ]
+    card.text("\n".join(lines))
+    if waiting:
+        label = ngettext("Review {n} suggestion", "Review {n} suggestions", waiting)
+        card.row(ActionButton("review", label=label, emoji="📥", style=discord.ButtonStyle.primary))
+    return card.layout()
+
+
+def _plain(text: str) -> str:
+    return escape_markdown(shorten(text, SIDE))
+
+
+def teach_modal(name: str) -> PersistentModal:
+    """The window for the instruction and the first example of a new trick."""
+    # Translators: a window's title and the labels in it have at most 45 characters.
+    modal = PersistentModal(TEACH, name, title=_("Teach me a trick"))
+    hint = _("Turn what I say into a polite refusal.")
+    modal.add_text("instruction", _("What should it do?"), max_length=LONGEST_INSTRUCTION, placeholder=hint)
+    hint = _("Can you work on Sunday?")
+    modal.add_text("given", _("An example: what comes in"), max_length=LONGEST_EXAMPLE, placeholder=hint)
+    hint = _("How kind of you to think of me! Sadly, …")
+    return modal.add_text("wanted", _("And the answer to it"), max_length=LONGEST_EXAMPLE, placeholder=hint)
+
+
+def example_modal(name: str) -> PersistentModal:
+    """The window for another example of a trick."""
+    modal = PersistentModal(EXAMPLE, name, title=_("Another example"))
+    modal.add_text("given", _("What comes in"), max_length=LONGEST_EXAMPLE)
+    return modal.add_text("wanted", _("The answer to it"), max_length=LONGEST_EXAMPLE)
 
 
 @app_commands.guild_only()
@@ -40,20 +121,27 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     def __init__(self, services: Services) -> None:
         self._services = services
         self._tricks = services.tricks
-        self._parts = (Correcting(services), Reviewing(services))
+        self._parts = (Corrections(services), Reviews(services))
         super().__init__()
 
     async def cog_load(self) -> None:
-        """Serve the buttons of corrections and suggestions."""
+        """Register the windows, and the buttons of corrections and suggestions."""
+        actions = self._services.actions
+        actions.register_modal(TEACH, self.taught)
+        actions.register_modal(EXAMPLE, self.example_given)
         for part in self._parts:
             for action, handler in part.handlers.items():
-                self._services.actions.register(action, handler)
+                actions.register(action, handler)
+            for action, modal_handler in part.modal_handlers.items():
+                actions.register_modal(action, modal_handler)
 
     async def cog_unload(self) -> None:
-        """Serve them no longer."""
+        """Unregister them."""
+        names = [TEACH, EXAMPLE]
         for part in self._parts:
-            for action in part.handlers:
-                self._services.actions.unregister(action)
+            names += [*part.handlers, *part.modal_handlers]
+        for name in names:
+            self._services.actions.unregister(name)
 
     @app_commands.command(description="Use one of this server's tricks")
     @app_commands.describe(name="The trick", text="What to use it on")
@@ -79,14 +167,31 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     async def teach(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Open the window for the instruction and the first example."""
         managed_guild(interaction)
-        await interaction.response.send_modal(TeachModal(self._tricks, self._tricks.name(name)))
+        await interaction.response.send_modal(teach_modal(self._tricks.name(name)))
+
+    async def taught(self, interaction: discord.Interaction[Any], name: str, typed: Mapping[str, str]) -> None:
+        """Store the new trick and show it."""
+        guild = managed_guild(interaction)
+        example = Example(typed.get("given", ""), typed.get("wanted", ""))
+        instruction = typed.get("instruction", "")
+        adding = self._tricks.teach(guild, interaction.user.id, name, instruction, example)
+        trick = await store_first(interaction, adding)
+        await answer_privately(interaction, view=new_trick_card(trick))
 
     @app_commands.command(description="Show me one more example of a trick")
     @app_commands.describe(name="The trick")
     async def example(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Open the window for another example."""
         trick = await self._tricks.get(managed_guild(interaction), name)
-        await interaction.response.send_modal(ExampleModal(self._tricks, trick.name))
+        await interaction.response.send_modal(example_modal(trick.name))
+
+    async def example_given(self, interaction: discord.Interaction[Any], name: str, typed: Mapping[str, str]) -> None:
+        """Store the example and show the trick."""
+        guild = managed_guild(interaction)
+        given, wanted = typed.get("given", ""), typed.get("wanted", "")
+        adding = self._tricks.add_example(guild, interaction.user.id, name, given, wanted)
+        trick = await store_first(interaction, adding)
+        await answer_privately(interaction, view=trick_card(trick, _("One example more: {name}", name=trick.name)))
 
     @app_commands.command(description="What a trick consists of")
     @app_commands.describe(name="The trick")
@@ -146,27 +251,27 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     async def import_(self, interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
         """Add the trick in `file`, under the file's name."""
         guild = managed_guild(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        text = await read_text(file, most=LARGEST)
         name = file.filename.rpartition(".")[0] or file.filename
-        trick = await self._tricks.bring(guild, interaction.user.id, name.replace("_", "-"), text)
-        await interaction.edit_original_response(view=new_trick_card(trick))
+
+        async def store() -> Trick:
+            text = await read_text(file, most=LARGEST)
+            return await self._tricks.import_file(guild, interaction.user.id, name.replace("_", "-"), text)
+
+        trick = await store_first(interaction, store())
+        await answer_privately(interaction, view=new_trick_card(trick))
 
     @app_commands.command(description="Forget a trick, with all its examples")
     @app_commands.describe(name="The trick")
     async def remove(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Remove the trick."""
-        guild = managed_guild(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        trick = await self._tricks.get(guild, name)
-        await self._tricks.remove(guild, name)
+        examples = await store_first(interaction, self._tricks.remove(managed_guild(interaction), name))
         said = ngettext(
             "**{name}** and its example are gone.",
             "**{name}** and its {n} examples are gone.",
-            len(trick.examples),
-            name=trick.name,
+            examples,
+            name=escape_markdown(shorten(name, LONGEST_NAME)),
         )
-        await interaction.edit_original_response(content=said)
+        await answer_privately(interaction, content=said)
 
     @use.autocomplete("name")
     @example.autocomplete("name")
@@ -188,7 +293,7 @@ def _guild(interaction: discord.Interaction[Any]) -> int:
 
 
 def _note(trick: Trick) -> str:
-    """For the small line under an answer: which trick, and which of its examples."""
+    """The start of an answer's footer: the trick, and how many of its examples were used."""
     many = len(trick.examples)
     if many <= SHOWN:
         return trick.name

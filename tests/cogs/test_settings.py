@@ -38,7 +38,7 @@ async def test_a_removed_channel_serves_nothing_any_more(sim: Simulated) -> None
 )
 async def test_a_limit_that_cannot_hold_is_refused_in_a_sentence(sim: Simulated, limit: int, said: str) -> None:
     result = await sim.admin.slash(sim.general, "settings limits", person=limit)
-    assert said in sim.text(result.followups[-1])
+    assert said in sim.said(result)
     assert sim.services.guilds.of(sim.guild.id).user_tokens is None
 
 
@@ -46,9 +46,8 @@ async def test_a_low_limit_stops_a_member_and_says_when_it_frees_up(sim: Simulat
     shown = await sim.admin.slash(sim.general, "settings limits", person=10)
     assert "nobody can ask anything" in sim.text(shown.response)
     result = await sim.member.slash(sim.general, "translate", text="Good morning")
-    told = result.followups[0] if result.followups else result.response
-    assert "In this server you have used up today's tokens" in sim.text(told)
-    assert "frees up <t:" in sim.text(told)
+    assert "In this server you have used up today's tokens" in sim.said(result)
+    assert "frees up <t:" in sim.said(result)
     await sim.admin.slash(sim.general, "settings limits", reset=True)
     again = await sim.member.slash(sim.general, "translate", text="Good morning")
     assert sim.text(again.response).startswith("ok")

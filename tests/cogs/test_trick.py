@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+from time import perf_counter
 from typing import Any
 
 import pytest
 import simcord
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.errors import InputError
+from bot.core.errors import FewshotError, InputError
 from bot.llm.template import ChatTemplate
-from bot.server.trick import Example
+from bot.server.tricks import Example
+from bot.storage.tables import TRICKS
 from tests.simulated import Simulated
 
 INSTRUCTION = "Turn what you are told into a polite refusal."
@@ -96,7 +100,7 @@ async def test_a_name_is_given_once_also_where_two_windows_are_open(sim: Simulat
     example = {"instruction": INSTRUCTION, "given": "a", "wanted": "b"}
     first, second = [await sim.admin.submit_modal(window, example) for window in opened]
     assert "This server has a new trick: refuse-politely" in sim.text(first.response)
-    assert "has a trick called refuse-politely already" in sim.text(second.followups[-1])
+    assert "has a trick called refuse-politely already" in sim.said(second)
     assert await sim.services.tricks.names(sim.guild.id) == ["refuse-politely"]
 
 
@@ -145,8 +149,166 @@ GOOD = {"about": "x", "messages": [{"role": "user", "content": "{{text}}"}]}
 async def test_an_import_that_cannot_be_used_says_why(sim: Simulated, data: str | bytes, said: str) -> None:
     body = data.encode() if isinstance(data, str) else data
     result = await sim.admin.slash(sim.general, "trick import", file=("mine.json", body))
-    assert said in sim.text(result.followups[0])
+    assert said in sim.said(result)
     assert await sim.services.tricks.names(sim.guild.id) == []
+
+
+def with_schema(**schema: Any) -> str:
+    return json.dumps({**GOOD, "reply": "json", "schema": schema})
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"type": "array", "items": nested(depth - 1)} if depth else {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "pattern": "^(a+)+$"},
+        {"type": "object", "patternProperties": {"^(a+)+$": {}}},
+        {"type": "object", "properties": {"a": {"$ref": "#"}}},
+        {"allOf": [{"allOf": [{"type": "object"}]}]},
+        {"anyOf": [{}, {}]},
+        {"type": "array", "uniqueItems": True},
+        {"type": "object", "properties": {"a": {"items": {"pattern": "(x|x)*y"}}}},
+        {"$defs": {"a": {}}, "type": "object"},
+        {"type": "object", "dependentSchemas": {}},
+        {"not": {}},
+        {"format": "regex"},
+        {"if": {}, "then": {}},
+    ],
+)
+async def test_a_schema_that_may_take_long_is_refused(sim: Simulated, schema: dict[str, Any]) -> None:
+    result = await sim.admin.slash(sim.general, "trick import", file=("mine.json", with_schema(**schema).encode()))
+    assert "The schema of a server's trick may not use" in sim.said(result)
+    assert await sim.services.tricks.names(sim.guild.id) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (nested(6), "up to 100 parts, 6 levels deep"),
+        (
+            {"type": "object", "properties": {str(n): {"properties": {"a": {}, "b": {}}} for n in range(40)}},
+            "100 parts",
+        ),
+        ({"type": "object", "title": "x" * 20_000}, "too long"),
+        ({"type": "thing"}, "not a JSON Schema"),
+        ({"type": []}, "not a JSON Schema"),
+        ({"properties": [1]}, "not a JSON Schema"),
+        ({"properties": {"a": 1}}, "not a JSON Schema"),
+        ({"items": True}, "not a JSON Schema"),
+        ({"enum": [{"a": 1}]}, "not a JSON Schema"),
+        ({"enum": list(range(1_000))}, "not a JSON Schema"),
+        ({"maxLength": "ten"}, "not a JSON Schema"),
+        ({"maxLength": -1}, "not a JSON Schema"),
+        ({"minimum": True}, "not a JSON Schema"),
+        ({"required": "a"}, "not a JSON Schema"),
+    ],
+)
+async def test_a_schema_that_is_too_large_or_none_is_refused(sim: Simulated, schema: dict[str, Any], said: str) -> None:
+    result = await sim.admin.slash(sim.general, "trick import", file=("mine.json", with_schema(**schema).encode()))
+    assert said in sim.said(result)
+
+
+async def test_a_plain_schema_is_imported_and_checked(sim: Simulated) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "mood": {"enum": ["good", "bad"]},
+            "words": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 40}, "maxItems": 5},
+            "score": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        },
+        "required": ["mood"],
+        "additionalProperties": False,
+    }
+    await sim.admin.slash(sim.general, "trick import", file=("mood.json", with_schema(**schema).encode()))
+    sim.model.says('{"mood": "good", "words": ["sun"], "score": 0.5}')
+    used = await sim.member.slash(sim.general, "trick use", name="mood", text="Sun!")
+    assert "good" in sim.text(used.response)
+    sim.model.says('{"mood": "so so"}')
+    refused = await sim.member.slash(sim.general, "trick use", name="mood", text="Rain.")
+    assert "does not fit: mood breaks its rule 'enum'" in sim.said(refused)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ({"temperature": "hot"}, "temperature must be a number from 0 to 2"),
+        ({"temperature": 2.5}, "temperature must be a number from 0 to 2"),
+        ({"temperature": None}, "temperature must be a number"),
+        ({"temperature": True}, "temperature must be a number"),
+        ({"top_p": -0.1}, "top_p must be a number from 0 to 1"),
+        ({"presence_penalty": [1]}, "presence_penalty must be a number from -2 to 2"),
+        ({"frequency_penalty": {"a": 1}}, "frequency_penalty must be a number"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"seed": 10**40}, "seed must be a whole number"),
+        ({"stop": ["a"] * 5}, "stop must be a text, or up to 4 texts"),
+        ({"stop": [1]}, "stop must be a text"),
+        ({"stop": ""}, "stop must be a text"),
+    ],
+)
+async def test_a_parameter_of_another_type_or_range_is_refused(
+    sim: Simulated, parameter: dict[str, Any], said: str
+) -> None:
+    result = await sim.admin.slash(
+        sim.general, "trick import", file=("mine.json", json.dumps({**GOOD, **parameter}).encode())
+    )
+    assert said in sim.said(result)
+    assert not sim.model.requests
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({**GOOD, "messages": [1] * 100_000}, "more in it than a trick can have"),
+        ({**GOOD, "messages": GOOD["messages"] * 65}, "more in it than a trick can have"),
+        ({**GOOD, "inputs": {str(n): {} for n in range(9_000)}}, "more in it than a trick can have"),
+        ({**GOOD, **{str(n): 1 for n in range(9_000)}}, "more in it than a trick can have"),
+        ({**GOOD, "x" * 90_000: 1}, "names in it that are longer"),
+        ({**GOOD, "messages": [{"role": "user", "content": "a" * 90_000 + "{{text}}"}]}, "instruction is too long"),
+    ],
+)
+async def test_a_file_with_more_than_a_trick_can_have_is_refused_at_once(
+    sim: Simulated, data: dict[str, Any], said: str
+) -> None:
+    began = perf_counter()
+    with pytest.raises(FewshotError, match=said):
+        await sim.services.tricks.import_file(sim.guild.id, 1, "mine", json.dumps(data))
+    print(f"refused in {perf_counter() - began:.3f} s")
+
+
+async def test_half_an_emoji_in_a_file_is_replaced(sim: Simulated) -> None:
+    body = '{"about": "x \\ud83d", "messages": [{"role": "user", "content": "\\udc00 {{text}} \\ud83d\\ude00"}]}'
+    result = await sim.admin.slash(sim.general, "trick import", file=("half.json", body.encode()))
+    assert "This server has a new trick: half" in sim.text(result.response)
+    await sim.member.slash(sim.general, "trick use", name="half", text="Hello")
+    assert sent(sim)[-1] == ("user", "\ufffd Hello 😀")
+
+
+async def test_a_trick_that_an_earlier_version_stored_and_that_is_not_allowed_today_harms_nothing(
+    sim: Simulated,
+) -> None:
+    """It is named to the one who uses it, can be removed, and the other tricks work."""
+    await taught(sim)
+    await sim.admin.slash(sim.general, "trick import", file=("mine.json", with_schema(type="object").encode()))
+
+    async def spoil(connection: AsyncConnection) -> None:
+        bad = with_schema(type="object", properties={"a": {"pattern": "^(a+)+$"}})
+        await connection.execute(update(TRICKS).where(TRICKS.c.name == "mine").values(body=bad))
+
+    await sim.services.database.transact(spoil)
+    sim.model.says('{"a": "' + "a" * 60 + '!"}')
+    used = await sim.member.slash(sim.general, "trick use", name="mine", text="Hello")
+    assert "The trick mine cannot be used: The schema of a server's trick may not use pattern" in sim.said(used)
+    assert not sim.model.requests
+    listed = await sim.member.slash(sim.general, "trick list")
+    assert "refuse" in sim.text(listed.response)
+    await sim.member.slash(sim.general, "trick use", name="refuse", text="Hello")
+    assert len(sim.model.requests) == 1
+    removed = await sim.admin.slash(sim.general, "trick remove", name="mine")
+    assert "are gone" in sim.text(removed.response)
+    assert await sim.services.tricks.names(sim.guild.id) == ["refuse"]
 
 
 async def test_a_trick_has_twenty_examples_and_no_more(sim: Simulated) -> None:
@@ -154,18 +316,18 @@ async def test_a_trick_has_twenty_examples_and_no_more(sim: Simulated) -> None:
     full = {**GOOD, "messages": [*pairs, *GOOD["messages"]]}  # type: ignore[misc]
     await sim.admin.slash(sim.general, "trick import", file=("full.json", json.dumps(full).encode()))
     result = await more(sim, "one", "more", name="full")
-    assert "as many as a trick may have" in sim.text(result.followups[-1])
+    assert "as many as a trick may have" in sim.said(result)
     more_than_full = {**full, "messages": [*pairs[:2], *full["messages"]]}
     file = ("fuller.json", json.dumps(more_than_full).encode())
     result = await sim.admin.slash(sim.general, "trick import", file=file)
-    assert "up to 20 examples" in sim.text(result.followups[0])
+    assert "up to 20 examples" in sim.said(result)
 
 
 async def test_a_server_has_fifty_tricks_and_no_more(sim: Simulated) -> None:
     tricks, guild, user = sim.services.tricks, sim.guild.id, sim.admin.id
-    await asyncio.gather(*(tricks.bring(guild, user, f"trick-{n}", json.dumps(GOOD)) for n in range(50)))
+    await asyncio.gather(*(tricks.import_file(guild, user, f"trick-{n}", json.dumps(GOOD)) for n in range(50)))
     result = await taught(sim)
-    assert "up to 50 tricks" in sim.text(result.followups[-1])
+    assert "up to 50 tricks" in sim.said(result)
     listed = await sim.member.slash(sim.general, "trick list")
     assert "50 of 50" in sim.text(listed.response)
 
@@ -205,4 +367,4 @@ async def test_only_managers_teach(sim: Simulated) -> None:
 
 async def test_a_trick_that_is_not_there_is_a_sentence(sim: Simulated) -> None:
     result = await sim.member.slash(sim.general, "trick show", name="nothing")
-    assert sim.text(result.followups[-1]) == "This server has no trick called nothing; /trick list shows those it has."
+    assert sim.said(result) == "This server has no trick called nothing; /trick list shows those it has."

@@ -9,8 +9,7 @@ from bot.core.errors import NotFoundError
 from bot.server.guilds import open_guild_settings
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
-from bot.server.trick import Example
-from bot.server.tricks import Tricks
+from bot.server.tricks import Example, Tricks
 from bot.storage import stories
 from bot.storage.database import Database
 from bot.storage.stories import Branch, NewTurn, Story, Turn, branches_of, put_branch

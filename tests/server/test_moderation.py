@@ -105,7 +105,7 @@ def test_a_moderation_without_a_server_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigError, match="MODERATION_MODEL needs"):
+    with pytest.raises(ConfigError, match="MODERATION_MODEL also needs"):
         load(moderation_model=MODEL)
 
 

@@ -11,7 +11,7 @@ from bot.core.errors import InputError
 from bot.llm.template import ChatTemplate
 from bot.llm.template_registry import open_template_registry
 from bot.server.similarity import likeness, nearest
-from bot.server.trick import Example, Trick, corrected, settled, trick_of
+from bot.server.tricks import Example, Trick, to_trick, with_correction, with_defaults
 
 # What people type, placeholders of every kind among it.
 WORDS = st.lists(
@@ -31,26 +31,29 @@ def tricks() -> st.SearchStrategy[Trick]:
 @given(tricks())
 def test_a_trick_outlives_its_template_and_its_file(trick: Trick) -> None:
     data = json.loads(json.dumps(trick.template().to_dict()))
-    assert trick_of(ChatTemplate.from_dict(data, name="a")) == trick
+    assert to_trick(ChatTemplate.from_dict(data, name="a")) == trick
 
 
 @given(tricks(), WORDS)
 def test_only_the_input_is_filled_in_and_all_else_stands_as_it_was_typed(trick: Trick, text: str) -> None:
     sent = trick.template().fill({"input": text}).messages
     examples = [words for example in trick.examples for words in (example.given, example.wanted)]
-    assert [message["content"] for message in sent] == [trick.system[0]["content"], *examples, trick.framed(text)]
+    assert [message["content"] for message in sent] == [trick.system[0]["content"], *examples, trick.user_message(text)]
 
 
 @given(tricks(), WORDS, WORDS)
 def test_a_correction_is_the_last_example_as_it_was_typed(trick: Trick, text: str, wanted: str) -> None:
     values = {"input": text}
-    mended = corrected(trick.template(), values, text, wanted)
+    mended = with_correction(trick.template(), values, text, wanted)
     assert [message["content"] for message in mended.fill(values).messages[-3:]] == [
-        trick.framed(text),
+        trick.user_message(text),
         wanted,
-        trick.framed(text),
+        trick.user_message(text),
     ]
-    assert trick_of(settled(mended, values)).examples == (*trick.examples, Example(trick.framed(text), wanted))
+    assert to_trick(with_defaults(mended, values)).examples == (
+        *trick.examples,
+        Example(trick.user_message(text), wanted),
+    )
 
 
 @pytest.mark.parametrize("name", ["sentiment", "facts", "translate", "rewrite"])
@@ -58,7 +61,7 @@ def test_every_shipped_trick_can_become_a_servers_own(name: str) -> None:
     """On the same input both send the same messages."""
     template = open_template_registry(TEMPLATES).get(name)
     values = {key: f"some {key}" for key in template.placeholders}
-    trick = trick_of(settled(template, values))
+    trick = to_trick(with_defaults(template, values))
     (text,) = [values[key] for key in template.placeholders if key == trick.input]
     assert trick.template().fill({trick.input: text}).messages == template.fill(values).messages
 
@@ -66,7 +69,7 @@ def test_every_shipped_trick_can_become_a_servers_own(name: str) -> None:
 def test_a_prompt_without_one_input_is_no_trick() -> None:
     template = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "Tell me a joke."}]})
     with pytest.raises(InputError, match="did not come of one text"):
-        settled(template, {})
+        with_defaults(template, {})
 
 
 def test_the_nearest_share_words_or_their_stems_and_keep_their_order() -> None:

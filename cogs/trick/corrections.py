@@ -1,0 +1,249 @@
+"""Corrections: **Not like that…** under an answer, suggestions to the server, and their review by its managers."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.answers.rendering import page_of
+from bot.answers.service import buttons
+from bot.core.errors import InputError, NotAllowedError, NotFoundError
+from bot.core.i18n import N_, _, guild_locale, ngettext
+from bot.core.text import close_markup, code_block
+from bot.llm.completion import Answer
+from bot.server.tricks import (
+    LONGEST_EXAMPLE,
+    LONGEST_NAME,
+    Suggestion,
+    main_input,
+    with_correction,
+)
+from bot.services import Services
+from bot.ui.actions import ActionButton, Handler, ModalHandler, return_typed
+from bot.ui.cards import Card, notice
+from bot.ui.reply import Page
+from bot.ui.views import LayoutView, PersistentModal, View
+from cogs._access import managed_guild
+from cogs._store_first import edit_pressed, store_first
+
+CORRECT, NAME_TRICK = "correct-answer", "name-trick"
+GONE = N_("I do not keep what stands behind this answer any more; ask again.")
+# Characters of the earlier answer, so that both fit into one message.
+BEFORE = 700
+# Characters of a suggestion's texts: two of them and the instruction fit into one card.
+LONG_SIDE = 1_200
+# Characters of the typed correction in the first response.
+SHOWN_CORRECTION = 1_700
+
+
+def suggestion_card(suggestion: Suggestion, waiting: int) -> LayoutView:
+    """A suggested correction, with the buttons to decide. `waiting` is the number of suggestions after it."""
+    card = Card(_("A correction is suggested"))
+    card.text(_("From {member}, for **{name}**", member=f"<@{suggestion.user_id}>", name=suggestion.trick.name))
+    card.text(_("**Input**\n{text}", text=code_block(suggestion.example.given[:LONG_SIDE])))
+    card.text(_("**The answer it should get**\n{text}", text=code_block(suggestion.example.wanted[:LONG_SIDE])))
+    card.row(
+        ActionButton("suggestion-take", suggestion.id, label=_("Accept"), style=discord.ButtonStyle.success),
+        ActionButton("suggestion-drop", suggestion.id, label=_("Drop"), style=discord.ButtonStyle.danger),
+    )
+    if waiting:
+        card.text(_("-# {n} more after this one", n=waiting))
+    return card.layout()
+
+
+class Corrections:
+    """The handlers of ⋯ under an answer, of **Not like that…** and of **Suggest to the server**."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.handlers: dict[str, Handler] = {"more": self.more, "correct": self.open, "suggest": self.suggest}
+        self.modal_handlers: dict[str, ModalHandler] = {CORRECT: self.correct}
+
+    async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+        """Offer a correction to the asker, and a report to everyone."""
+        lines, below = [], []
+        prompt = await self._services.prompts.find(prompt_id)
+        if prompt is not None and prompt.template is not None and prompt.caller.user_id == interaction.user.id:
+            lines.append(
+                _(
+                    "**Not like that…** You say how the answer should have been, and I try again with that as an "
+                    "example."
+                )
+            )
+            below.append(ActionButton("correct", prompt_id, label=_("Not like that…"), emoji="✏️"))
+        if interaction.guild_id is not None:
+            message = interaction.message
+            public = message is not None and not message.flags.ephemeral
+            answer = f"{message.id if message is not None and public else 0}:{prompt_id}"
+            lines.append(_("**Report** The moderators of this server get to see this answer, and who reports it."))
+            below.append(ActionButton("report", answer, label=_("Report"), emoji="🚩"))
+        if not below:
+            await self._own(interaction, prompt_id)
+        await interaction.response.send_message(view=notice(_("This answer"), lines, *below), ephemeral=True)
+
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+        """Open the window with the input and the answer, to be corrected."""
+        prompt = await self._own(interaction, prompt_id)
+        assert prompt.template is not None, "checked above"
+        name = main_input(prompt.template, prompt.values)
+        given = prompt.values[name]
+        if len(given) > LONGEST_EXAMPLE:
+            raise InputError(
+                "An example has up to {most:,} characters; this input has {n:,}.", most=LONGEST_EXAMPLE, n=len(given)
+            )
+
+        modal = PersistentModal(CORRECT, prompt_id, title=_("Not like that…"))
+        modal.add_text("given", _("What came in"), max_length=LONGEST_EXAMPLE, default=given)
+        modal.add_text("wanted", _("What the answer should be"), max_length=LONGEST_EXAMPLE, default=prompt.text)
+        await interaction.response.send_modal(modal)
+
+    async def correct(self, interaction: discord.Interaction[Any], prompt_id: str, typed: Mapping[str, str]) -> None:
+        """Ask again with the correction as one more example; show before and after to the asker alone."""
+        text, wanted = typed.get("given", "").strip(), typed.get("wanted", "").strip()
+        prompt = await self._services.prompts.find(prompt_id)
+        if prompt is None or prompt.template is None:  # Held in memory before a restart, or deleted meanwhile.
+            await return_typed(interaction, typed)
+            return
+        self._check_asker(interaction, prompt)
+        if not text or not wanted:
+            raise InputError("A correction needs both: what came in, and what the answer should be.")
+        if wanted == prompt.text.strip():
+            raise InputError("That is the answer as it was; change it to what you would rather have.")
+        template = with_correction(prompt.template, prompt.values, text, wanted)
+        # The response shows what was typed: it is still there if the bot is killed before it has an answer.
+        trying = _("Trying again with your correction as an example …")
+        await interaction.response.send_message(f"{trying}\n{code_block(wanted[:SHOWN_CORRECTION])}", ephemeral=True)
+        async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
+            answer = await answering.ask(template.fill(prompt.values))
+            items: list[discord.ui.Item[Any]] = []
+            source = prompt.caller.source
+            # A text that somebody else wrote is not the asker's to give away.
+            if interaction.guild_id is not None and (source is None or source.author_id == interaction.user.id):
+                items.append(ActionButton("suggest", answer.id, label=_("Suggest to the server"), emoji="📥"))
+            given = page_of(prompt).text
+            before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
+            shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=page_of(answer).text)
+            await answering.finish(answer, Page(shown, _("with your correction"), items))
+
+    async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+        """Store the correction for the managers of the server, and remove the button."""
+        prompt = await self._own(interaction, prompt_id)
+        suggestion = await store_first(interaction, self._services.tricks.suggest(prompt, interaction.user.id))
+        await edit_pressed(interaction, View(*buttons(prompt.id, share=True)))
+        told = await announce(self._services, interaction, suggestion)
+        sentence = (
+            N_("Your correction is with the managers of this server. They have it in front of them.")
+            if told
+            else N_("Your correction is with the managers of this server. It waits for them in /trick list.")
+        )
+        await interaction.followup.send(_(sentence), ephemeral=True)
+
+    async def _own(self, interaction: discord.Interaction[Any], prompt_id: str) -> Answer:
+        """The prompt of the user's own answer. Raises `NotFoundError` or `NotAllowedError`."""
+        prompt = await self._services.prompts.find(prompt_id)
+        if prompt is None or prompt.template is None:
+            raise NotFoundError(GONE)
+        self._check_asker(interaction, prompt)
+        return prompt
+
+    def _check_asker(self, interaction: discord.Interaction[Any], prompt: Answer) -> None:
+        if prompt.caller.user_id != interaction.user.id:
+            raise NotAllowedError("Only the one who asked can correct this answer.")
+
+
+class Reviews:
+    """The handlers of the cards of suggestions. Each checks that the user manages the server."""
+
+    def __init__(self, services: Services) -> None:
+        self._services, self._tricks = services, services.tricks
+        self.handlers: dict[str, Handler] = {
+            "review": self.review,
+            "suggestion-take": self.take,
+            "suggestion-drop": self.drop,
+        }
+        self.modal_handlers: dict[str, ModalHandler] = {NAME_TRICK: self.name_trick}
+
+    async def review(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+        """Show the oldest suggestion."""
+        waiting = await self._tricks.suggestions(managed_guild(interaction))
+        view = suggestion_card(waiting[0], len(waiting) - 1) if waiting else notice(_("Nothing waits for review"), [])
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    async def take(self, interaction: discord.Interaction[Any], suggestion_id: str, _chosen: list[str]) -> None:
+        """Add the example to the server's trick. For a shipped template, ask for the name of a new trick."""
+        guild = managed_guild(interaction)
+        suggestion = await self._tricks.suggestion(guild, suggestion_id)
+        if suggestion.trick.name not in await self._tricks.names(guild):
+            modal = PersistentModal(NAME_TRICK, suggestion.id, title=_("A new trick"))
+            name = f"our-{suggestion.trick.name}"
+            modal.add_text("name", _("What to call it"), max_length=LONGEST_NAME, multiline=False, default=name)
+            await interaction.response.send_modal(modal)
+            return
+        text = suggestion.trick.input_of(suggestion.example)
+        adding = self._tricks.add_example(
+            guild,
+            suggestion.user_id,
+            suggestion.trick.name,
+            suggestion.example.given if text is None else text,
+            suggestion.example.wanted,
+            suggestion=suggestion.id,
+        )
+        trick = await store_first(interaction, adding)
+        with _on_card(interaction):
+            said = ngettext(
+                "Accepted: {name} has {n} example now.",
+                "Accepted: {name} has {n} examples now.",
+                len(trick.examples),
+                name=trick.name,
+            )
+            await _done(interaction, said)
+
+    async def name_trick(
+        self, interaction: discord.Interaction[Any], suggestion_id: str, typed: Mapping[str, str]
+    ) -> None:
+        """Store a new trick: the corrected template, its examples and the correction."""
+        guild = managed_guild(interaction)
+        suggestion = await self._tricks.suggestion(guild, suggestion_id)
+        old = suggestion.trick
+        name = self._tricks.name(typed.get("name", ""))
+        trick = replace(old, name=name, examples=(*old.examples, suggestion.example))
+        adding = self._tricks.add(guild, suggestion.user_id, trick, suggestion=suggestion.id)
+        await store_first(interaction, adding)
+        with _on_card(interaction):
+            said = _("Accepted: this server has a new trick, /trick use name:{name}.", name=trick.name)
+            await _done(interaction, said)
+
+    async def drop(self, interaction: discord.Interaction[Any], suggestion_id: str, _chosen: list[str]) -> None:
+        """Delete the suggestion."""
+        await store_first(interaction, self._tricks.drop_suggestion(managed_guild(interaction), suggestion_id))
+        with _on_card(interaction):
+            await _done(interaction, _("Dropped."))
+
+
+def _on_card(interaction: discord.Interaction[Any]) -> AbstractContextManager[None]:
+    """The locale of the pressed card: the reviewer's for a private one, else the server's."""
+    message = interaction.message
+    return nullcontext() if message is None or message.flags.ephemeral else guild_locale()
+
+
+async def _done(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Replace the card by the decision and who made it."""
+    who = _("-# decided by {member}", member=f"<@{interaction.user.id}>")
+    await edit_pressed(interaction, notice(_("A suggestion"), [sentence, who]))
+
+
+async def announce(services: Services, interaction: discord.Interaction[Any], suggestion: Suggestion) -> bool:
+    """Send the suggestion to the server's report channel; returns whether that worked."""
+    channel_id = services.guilds.of(interaction.guild_id).report_channel
+    if channel_id is None:
+        return False
+    channel = interaction.client.get_partial_messageable(channel_id, guild_id=interaction.guild_id)
+    try:
+        with guild_locale():
+            card = suggestion_card(suggestion, 0)
+        await channel.send(view=card)
+    except (discord.NotFound, discord.Forbidden):  # The channel is deleted or closed; /trick list has the suggestion.
+        return False
+    return True
