@@ -56,6 +56,16 @@ def test_constraints_pin_versions_and_contain_no_address() -> None:
     assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
 
 
+def test_the_lock_file_has_the_versions_of_the_constraints_with_hashes() -> None:
+    """`make lock` writes it."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    entries = re.findall(
+        r"^([a-z0-9-]+==\S+(?: ; [^\\]+)?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M
+    )
+    assert sorted(pin.strip() for pin, _ in entries) == sorted(PINS), "run: make lock"
+    assert "://" not in text
+
+
 def test_every_installed_package_is_pinned() -> None:
     assert sorted(set(needed()) - PINNED) == []
 
