@@ -18,6 +18,7 @@ from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.settings import STAND_IN, Settings
 from bot.engine.launch import connected
+from bot.engine.llama.service import LocalModels
 from bot.engine.llama.store import ModelStore
 from bot.llm.client import ChatClient, client_options
 from bot.llm.template_registry import open_template_registry
@@ -99,6 +100,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tuning=workshop.tuning,
             workshop=workshop,
             privacy=privacy,
+            local_models=LocalModels(settings.data_dir, wanted=not settings.has_model),
             health=await stack.enter_async_context(open_health(database, client.models, settings.health_port)),
             database=database,
         )

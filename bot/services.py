@@ -5,6 +5,7 @@ from typing import Protocol, cast
 
 from bot.answers.service import Answers
 from bot.core.settings import Settings
+from bot.engine.llama.service import LocalModels
 from bot.llm.template_registry import TemplateRegistry
 from bot.play.adventures import Adventures
 from bot.play.history import History
@@ -42,6 +43,7 @@ class Services:
     workshop: Workshop
     privacy: Privacy
     health: Health
+    local_models: LocalModels
     database: Database
 
 

@@ -8,7 +8,7 @@ import discord
 
 from bot.answers.rendering import dollars
 from bot.core.i18n import N_, _, ngettext, pgettext
-from bot.core.settings import STAND_IN
+from bot.core.settings import LOCAL_SUFFIX, STAND_IN
 from bot.core.text import close_markup, code_block, escape_markdown
 from bot.llm.completion import Answer
 from bot.server.model_gateway import UNASKED
@@ -64,7 +64,10 @@ def prompt_card(
     card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:
         card.row(*shot_selector(base.id, len(base.template.examples), shots, tuned=tuned))
-    below: Items = [ActionButton("connect", label=_("Connect a model"), emoji="🔌")] if unasked else []
+    below: Items = []
+    if unasked:
+        below.append(ActionButton("connect", label=_("Connect a model"), emoji="🔌"))
+        below.append(ActionButton("local-models", base.id, label=_("Get a model"), emoji="💾"))
     if base.template is not None:
         below.append(ActionButton("export", base.id, label=_("Export"), emoji="📦"))
     return card.row(*below).layout(), files
@@ -136,5 +139,9 @@ def price(answer: Answer) -> str:
 
 
 def author(model: str) -> str:
-    """The name of a model as people read it. The stand-in says that it is no model."""
-    return _("Stand-in · no model connected") if model == STAND_IN else escape_markdown(model)
+    """The name of a model as people read it. The stand-in says that it is no model, a local one where it runs."""
+    if model == STAND_IN:
+        return _("Stand-in · no model connected")
+    if model.endswith(LOCAL_SUFFIX):
+        return _("{model} · on this machine", model=escape_markdown(model.removesuffix(LOCAL_SUFFIX)))
+    return escape_markdown(model)

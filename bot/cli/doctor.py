@@ -15,6 +15,8 @@ from bot.bot import proxy_to_discord
 from bot.cli.running import can_print, load_settings
 from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
+from bot.engine.llama.catalog import machine, recommended
+from bot.engine.llama.store import ModelStore
 from bot.llm.template_registry import open_template_registry
 from bot.play.scenarios import open_scenarios
 from bot.storage import migrations as migrating
@@ -127,9 +129,7 @@ def _texts(folder: Path) -> int:
 async def _model(settings: Settings) -> AsyncIterator[Finding]:
     """Check that the configured model is listed. Without one, find model servers on this machine."""
     if not settings.has_model:
-        yield Finding(
-            "note", "Model", "no model is connected, so the stand-in answers. Set OPENAI_API_KEY or OPENAI_BASE_URL."
-        )
+        yield _local_model(settings)
         async for finding in _servers():
             yield finding
         return
@@ -145,6 +145,23 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("bad", "Model", f"the server did not answer within {SECONDS:.0f} seconds.")
     except FewshotError as error:
         yield Finding("bad", "Model", str(error))
+
+
+def _local_model(settings: Settings) -> Finding:
+    """The local model in use; without one, the largest recommended model that fits into this machine."""
+    store = ModelStore(settings.data_dir)
+    if (name := store.in_use()) is not None:
+        return Finding("ok", "Model", f"{name}, on this machine")
+    here = machine(store.folder)
+    fitting = [row.name for row in recommended().values() if not here.fits(row)]
+    advice = (
+        f"Or run one here: fewshot model get {fitting[-1]}." if fitting else "No recommended local model fits here."
+    )
+    return Finding(
+        "note",
+        "Model",
+        f"no model is connected, so the stand-in answers. Set OPENAI_API_KEY or OPENAI_BASE_URL. {advice}",
+    )
 
 
 async def _servers() -> AsyncIterator[Finding]:

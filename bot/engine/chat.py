@@ -122,6 +122,8 @@ class ChatModel:
     created: int = 0
     """Unix seconds; 0 for models that ship with the engine."""
     owned_by: str = "fewshot"
+    label: str = ""
+    """The name that its answers state in `model`, where it is not the one that was asked for."""
 
     def accepts(self, parameter: str) -> bool:
         """Whether the model takes a parameter that the engine itself does not know."""
@@ -232,7 +234,7 @@ class Completion:
                 "id": self._id,
                 "object": "chat.completion",
                 "created": self._created,
-                "model": self.request.model,
+                "model": self._model.label or self.request.model,
                 "choices": [choice],
                 "usage": self._model.usage(self.request, self._tokens),
             }
@@ -283,7 +285,7 @@ class Completion:
             "id": self._id,
             "object": "chat.completion.chunk",
             "created": self._created,
-            "model": self.request.model,
+            "model": self._model.label or self.request.model,
             "choices": choices,
         }
         if self.request.stream_options.include_usage:

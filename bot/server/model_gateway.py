@@ -122,6 +122,10 @@ class ModelGateway:
         """The chat model in use."""
         return self._client.model
 
+    def use_model(self, name: str) -> None:
+        """Ask the model called `name` from the next request on."""
+        self._client.model = name
+
     async def warm(self) -> None:
         """Make the model's client ready, so that the first person need not wait for it."""
         await self._client.warm()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bot.core.i18n import N_
+
 # Tokens of context that a model is started with: the longest prompt that a command sends, and its answer.
 CONTEXT = 8_192
 # Memory that llama.cpp needs beside weights and keys (measured with SmolLM2-135M, 2026-11-27: 396 MB in all, of which
@@ -58,10 +60,10 @@ class Machine:
     def fits(self, model: Recommended) -> str:
         """Why `model` does not fit, as a phrase for a table; empty where it fits."""
         if model.memory > self.memory:
-            return "needs more memory"
+            return N_("needs more memory")
         if model.size > self.free_disk:
-            return "needs more disk"
-        return "" if model.memory <= self.free_memory else "memory is in use"
+            return N_("needs more disk")
+        return "" if model.memory <= self.free_memory else N_("too much memory is in use")
 
 
 @cache

@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot.core.errors import ConfigError, InputError, StorageError
+from bot.core.i18n import N_
 from bot.engine import disk
 from bot.engine.llama.catalog import recommended
 from bot.engine.llama.gguf import Header, ModelFileError, read_header
@@ -34,7 +35,7 @@ SPARE = 256 * 1024 * 1024
 PIECE = 4 * 1024 * 1024
 # Seconds between two calls of `progress`.
 PROGRESS_INTERVAL = 0.1
-NEEDS_EXTRA = "Fetching from the hub needs huggingface_hub: pip install 'fewshot[local]'."
+NEEDS_EXTRA = N_("Fetching from the hub needs huggingface_hub: pip install 'fewshot[local]'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +210,13 @@ def _hub_errors(source: Source) -> Iterator[None]:
     from huggingface_hub import errors
 
     logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
-    by_hand = "Or fetch the file elsewhere, copy it here, and run: fewshot model get FILE."
     try:
         yield
     except errors.GatedRepoError:
         raise ConfigError(
-            "{repo} asks for an account that has accepted its licence: set HF_TOKEN. " + by_hand, repo=source.repo
+            "{repo} asks for an account that has accepted its licence: set HF_TOKEN. Or fetch the file elsewhere, copy "
+            "it here, and run: fewshot model get FILE.",
+            repo=source.repo,
         ) from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError):
         raise ConfigError("The hub has no {address}.", address=source.address) from None
@@ -228,7 +230,8 @@ def _hub_errors(source: Source) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise ConfigError(
-            "The hub cannot be reached or broke off ({kind}). Try again: it goes on where it was. " + by_hand,
+            "The hub cannot be reached or broke off ({kind}). Try again: it goes on where it was. Or fetch the file "
+            "elsewhere, copy it here, and run: fewshot model get FILE.",
             kind=type(error).__name__,
         ) from None
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from bot.core.settings import LOCAL_SUFFIX
 from bot.engine.chat import ChatModel, ChatRequest, Delta
 from bot.engine.llama.catalog import CONTEXT, GIB, OVERHEAD, machine
 from bot.engine.llama.process import Config, LlamaServer, unavailable
@@ -29,7 +30,7 @@ class LocalModel(ChatModel):
     owned_by = "local"
 
     def __init__(self, model: Installed, servers: "InstalledModels") -> None:
-        self.id = model.name
+        self.id, self.label = model.name, f"{model.label}{LOCAL_SUFFIX}"
         self._model, self._servers = model, servers
         self._usage: dict[str, Any] = {}
 
