@@ -14,6 +14,7 @@ import discord
 from filelock import FileLock, Timeout
 
 from bot.answers.service import Answers
+from bot.answers.techniques import Techniques
 from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.settings import STAND_IN, Settings
@@ -72,7 +73,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         privacy = Privacy(database, prompts, guilds)
         sweeping = asyncio.create_task(_delete_expired(privacy), name="delete expired data")
         stack.callback(sweeping.cancel)
-        templates = await asyncio.to_thread(open_template_registry, TEMPLATES)
+        templates = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
         for problem in (*templates.problems.values(), *scenarios.problems.values()):
             _log.error("%s", problem)
@@ -84,12 +85,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         following = asyncio.create_task(workshop.tuning.follower.run(), name="follow tuning jobs")
         stack.callback(following.cancel)
         inflight = InflightTasks()
+        answers = Answers(gateway, prompts, inflight)
         yield Services(
             settings=settings,
             templates=templates,
             gateway=gateway,
             prompts=prompts,
-            answers=Answers(gateway, prompts, inflight),
+            answers=answers,
+            techniques=Techniques(templates, answers, guilds),
             inflight=inflight,
             actions=ActionRegistry(inflight),
             ledger=ledger,

@@ -234,11 +234,15 @@ def _object(place: int | None) -> discord.Object | None:
 
 
 def cog_names() -> list[str]:
-    """The extension name of every module and package in `cogs`; names with an underscore are helpers."""
+    """The extension name of every module and package in `cogs`; names with an underscore are helpers.
+
+    `cogs.techniques` comes last, because it registers what other cogs extend.
+    """
     from importlib import import_module
 
     package = import_module("cogs")
-    return sorted(f"cogs.{module.name}" for module in iter_modules(package.__path__) if module.name[0] != "_")
+    names = [f"cogs.{module.name}" for module in iter_modules(package.__path__) if module.name[0] != "_"]
+    return sorted(names, key=lambda name: (name == "cogs.techniques", name))
 
 
 def _intents(settings: Settings) -> discord.Intents:

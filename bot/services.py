@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from bot.answers.service import Answers
+from bot.answers.techniques import Techniques
 from bot.core.settings import Settings
 from bot.engine.llama.service import LocalModels
 from bot.llm.template_registry import TemplateRegistry
@@ -32,6 +33,7 @@ class Services:
     gateway: ModelGateway
     prompts: Prompts
     answers: Answers
+    techniques: Techniques
     inflight: InflightTasks
     actions: ActionRegistry
     ledger: Ledger

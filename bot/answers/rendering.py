@@ -29,9 +29,11 @@ def _text(reply: Reply, text: str) -> str:
     return reply
 
 
-def raw(answer: Answer) -> Page:
-    """The XML of a facts answer as it came, after the same checks; other kinds as `page_of` shows them."""
-    return Page(code_block(answer.reply.xml, "xml")) if isinstance(answer.reply, Facts) else page_of(answer)
+def raw_page_of(answer: Answer) -> Page:
+    """The XML of facts, or any other reply that is parsed, as the model wrote it."""
+    if isinstance(answer.reply, Facts):
+        return Page(code_block(answer.reply.xml, "xml"))
+    return page_of(answer) if isinstance(answer.reply, str) else Page(code_block(answer.text))
 
 
 def stars(count: int) -> str:

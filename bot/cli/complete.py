@@ -20,7 +20,7 @@ from bot.llm.template_registry import TemplateRegistry, open_template_registry
 async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: bool, as_json: bool) -> None:
     """Print the answer, or with `prompt_only` the messages that would be sent. Raises `FewshotError`."""
     settings = load_settings()
-    library = open_template_registry(TEMPLATES)
+    library = open_template_registry(TEMPLATES, settings.templates_dir)
     template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
     filled = _with_sample(library, values) if "sample" in template.placeholders else values
     request = without_unfillable_examples(template, filled).fill(filled)

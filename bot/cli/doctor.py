@@ -97,7 +97,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _templates(settings: Settings) -> AsyncIterator[Finding]:
-    library = await asyncio.to_thread(open_template_registry, TEMPLATES)
+    library = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)
     problems, adventures = [*library.problems.values()], 0
     try:
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")

@@ -85,6 +85,10 @@ class Settings(BaseSettings):
         default_factory=dict, description="Folders of texts to train on, `name=folder,…`; racing is built in."
     )
 
+    templates_dir: Folder | None = Field(
+        None, description="Folder of your own templates; those with a `command` section become slash commands."
+    )
+
     message_content: bool = Field(False, description="Read plain messages in adventures; needs the privileged intent.")
     user_install: bool = Field(
         False, description="Let people install the bot for themselves; must be switched on in the portal too."

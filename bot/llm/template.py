@@ -1,8 +1,8 @@
 """`ChatTemplate`: a prompt with placeholders, as strict data.
 
 The smallest template is `{"messages": [...]}`. Any parameter of chat completions may be given beside the messages. A
-parameter that is not given is not sent, so that the model's default applies. `about`, `inputs`, `reply` and `schema`
-are Fewshot's own keys and never sent.
+parameter that is not given is not sent, so that the model's default applies. `about`, `inputs`, `reply`, `schema` and
+`command` are Fewshot's own keys and never sent.
 
 The examples of a template are its user/assistant pairs between the leading system messages and the last user message.
 So every template can be run with none, one, several or all of them.
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bot.core.errors import TemplateError
 from bot.core.i18n import _
 from bot.llm.client import ChatClient, shared_client
+from bot.llm.command import PRIVATE, RAW, Command, CommandOption
 from bot.llm.request import Message, Request
 from bot.llm.streaming import AnswerStream
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_-]*)\s*\}\}")
 ReplyKind = Literal["text", "rating", "facts", "json"]
-OWN_KEYS = frozenset({"about", "inputs", "reply", "schema", "messages"})
+OWN_KEYS = frozenset({"about", "inputs", "reply", "schema", "command", "messages"})
 # The client sets these. A template that set them would change the form of the answer.
 CLIENT_PARAMETERS = frozenset({"stream", "stream_options", "n", "background"})
 # Parameters that are known without the client's types, which take a third of a second to import.
@@ -72,6 +73,7 @@ class _TemplateData(BaseModel):
     inputs: dict[str, Input] = Field(default_factory=dict)
     reply: ReplyKind = "text"
     json_schema: dict[str, Any] | None = Field(None, alias="schema")
+    command: Command | None = None
     messages: list[_Message] = Field(min_length=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
 
@@ -80,6 +82,35 @@ class _TemplateData(BaseModel):
         if (self.reply == "json") != (self.json_schema is not None):
             raise ValueError('a "schema" belongs to "reply": "json", and the other way round')
         return self
+
+    @model_validator(mode="after")
+    def _command_fills_the_template(self) -> Self:
+        if self.command is not None:
+            self._check_command(self.command)
+        return self
+
+    def _check_command(self, command: Command) -> None:
+        """Raise `ValueError` where the command cannot fill the template."""
+        wanted = placeholders_in(message.content for message in self.messages)
+        unknown = [name for name in command.options if name not in wanted and name not in self.inputs]
+        taken = [name for name in command.options if name in (RAW, PRIVATE)]
+        given = {name for name, item in self.inputs.items() if item.default is not None} | command.options.keys()
+        missing = [name for name in wanted if name not in given]
+        problems = [_('"command" has the option {name}, which is no input', name=name) for name in unknown]
+        problems += [_('"command" cannot have an option called {name}', name=name) for name in taken]
+        problems += [_('"command" has no option for the input {name}', name=name) for name in missing]
+        if command.raw and self.reply == "text":
+            problems.append(_('"raw" belongs to replies that are not text'))
+        if command.menu is not None:
+            asked = [name for name in command.options if self._must_be_given(name, command.options[name])]
+            if asked != [command.menu.input]:
+                problems.append(_('"menu" needs an option that it fills; every other one needs a default'))
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    def _must_be_given(self, name: str, option: CommandOption) -> bool:
+        item = self.inputs.get(name)
+        return (item is None or item.default is None) and option.autocomplete != "languages"
 
 
 @cache
@@ -127,6 +158,7 @@ class ChatTemplate:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     reply: ReplyKind = "text"
     schema: Mapping[str, Any] | None = None
+    command: Command | None = None
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -171,6 +203,7 @@ class ChatTemplate:
             inputs=valid.inputs,
             reply=valid.reply,
             schema=valid.json_schema,
+            command=valid.command,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -184,6 +217,8 @@ class ChatTemplate:
             data["reply"] = self.reply
         if self.schema is not None:
             data["schema"] = dict(self.schema)
+        if self.command is not None:
+            data["command"] = self.command.model_dump(exclude_defaults=True, mode="json")
         return {**data, **self.parameters, "messages": [dict(message) for message in self.messages]}
 
     @property

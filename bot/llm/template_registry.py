@@ -1,15 +1,17 @@
-"""The shipped templates, read once at start. A file that is broken is named; the others still serve."""
+"""The templates that ship and those of the operator, read at start. A broken file is named; the others work."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.core.errors import NotFoundError, TemplateError
-from bot.core.i18n import _
-from bot.llm.template import ChatTemplate
+from bot.core.i18n import N_, _
+from bot.llm.template import ChatTemplate, Input
 
 STYLES = "styles.json"
+SAME_NAME = N_("The templates {first} and {second} have the same name; rename one of them.")
+SAME_COMMAND = N_("The templates {first} and {second} both have the command /{command}; rename one of them.")
 # Templates that serve the bot itself: nobody chooses among them, or compares them.
 NOT_TRICKS = frozenset({"select", "questions", "support", "tuned", "with_facts"})
 
@@ -24,11 +26,12 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class TemplateRegistry:
-    """Templates and styles by name; `problems` are the sentences about files that could not be used."""
+    """Templates, styles and files by name; `problems` are sentences about files that cannot be used."""
 
     templates: Mapping[str, ChatTemplate]
     styles: Mapping[str, Style]
     problems: Mapping[str, str]
+    files: Mapping[str, Path]
 
     @property
     def tricks(self) -> dict[str, ChatTemplate]:
@@ -53,29 +56,52 @@ class TemplateRegistry:
         return {**inputs, "sample": style.sample} if style and not inputs.get("sample") else dict(inputs)
 
 
-def open_template_registry(folder: Path) -> TemplateRegistry:
-    """All `*.json` in `folder`. Shipped templates must describe every placeholder as an input.
+def open_template_registry(folder: Path, own: Path | None = None) -> TemplateRegistry:
+    """All `*.json` in `folder` (the shipped ones) and in `own` (the operator's).
 
-    Reads files, so call it off the event loop or before it matters.
+    A template must describe itself and its inputs. Files of the same name, and commands of the same name, are refused:
+    the first file is used. Reads files, so call it in a thread.
     """
-    templates: dict[str, ChatTemplate] = {}
-    problems: dict[str, str] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name == STYLES:
+    templates, problems, files = dict[str, ChatTemplate](), dict[str, str](), dict[str, Path]()
+    commands: dict[str, Path] = {}
+    if own is not None and not own.is_dir():
+        problems["TEMPLATES_DIR"] = _("TEMPLATES_DIR {folder} is not a folder.", folder=own)
+    for path in [*sorted(folder.glob("*.json")), *(sorted(own.glob("*.json")) if own is not None else ())]:
+        if path == folder / STYLES:
             continue
+        name = path.stem
         try:
-            templates[path.stem] = _described(ChatTemplate.from_file(path), path.name)
+            if name in files:
+                raise TemplateError(SAME_NAME, first=_shown(files[name]), second=_shown(path))
+            template = _described(ChatTemplate.from_file(path), path.name)
+            command = template.command and (template.command.name or name)
+            if command in commands:
+                raise TemplateError(SAME_COMMAND, command=command, first=_shown(commands[command]), second=_shown(path))
         except TemplateError as error:
-            problems[path.stem] = str(error)
+            problems[name if name not in files else str(path)] = str(error)
+            continue
+        templates[name], files[name] = template, path
+        if command:
+            commands[command] = path
     try:
         styles = _styles(folder / STYLES)
     except TemplateError as error:
         styles, problems["styles"] = {}, str(error)
-    return TemplateRegistry(templates, styles, problems)
+    return TemplateRegistry(templates, styles, problems, files)
+
+
+def _shown(path: Path) -> str:
+    """A file with its folder, as messages name it."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _described(template: ChatTemplate, file: str) -> ChatTemplate:
-    """`template`, if it says what it is and what its inputs are, as people meet it by them."""
+    """`template`, if it describes itself and its inputs; the descriptions of its command count."""
+    if template.command is not None:
+        options = template.command.options.items()
+        described = {name: Input(about=option.description) for name, option in options if name not in template.inputs}
+        about = template.about or template.command.description
+        template = replace(template, about=about, inputs={**template.inputs, **described})
     missing = [name for name in template.placeholders if name not in template.inputs]
     if not template.about:
         # Translators: one of the things that "The template … does not describe …" names.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -77,13 +78,25 @@ def all_messages() -> Catalog:
 
 
 def template_descriptions() -> Iterator[tuple[str, str]]:
-    """File and `about` text of every shipped template, style and scenario."""
+    """File and sentences of every shipped template, style and scenario: `about`, and `empty` in `command`."""
     for path in sorted((ROOT / "templates").rglob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         # A file holds one template, or several by name.
         for template in [content] if "messages" in content else content.values():
             if isinstance(template, dict) and "about" in template:
                 yield str(path.relative_to(ROOT)), template["about"]
+                for sentence in _empty_sentences(template.get("command", {})):
+                    yield str(path.relative_to(ROOT)), sentence
+
+
+def _empty_sentences(command: dict[str, Any]) -> Iterator[str]:
+    """What a command of a template answers to blank values, and its lists of suggestions."""
+    parts = [*command.get("options", {}).values(), command.get("menu", {})]
+    for part in parts:
+        if "empty" in part:
+            yield part["empty"]
+        if isinstance(part.get("autocomplete"), list):
+            yield from part["autocomplete"]
 
 
 def sources() -> Iterator[Path]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.app import TEMPLATES
 from tests.bot.harness import BotHarness, is_final, is_sentence
 from tests.cogs.adventure_story import FULL, Game
 from tests.cogs.operating import CORPUS, PATIENCE
@@ -118,12 +119,31 @@ async def answers(session: Session) -> None:
     assert asked.content.startswith("-# **translate** · It asks for Greek.\nSaid: Hi\n")
     assert "show it a few times" in (await session.answer("help", page="few-shot")).text
     said = await harness.wire.say("Guten Morgen", user="admin", channel=harness.place)
-    session.used |= {"Translate", "Rewrite…"}
+    session.used.add("Rewrite…")
     answer = await (await harness.wire.menu("Translate", said)).answer(is_final)
     assert "Said: Guten Morgen" in answer.content
     window = await (await harness.wire.menu("Rewrite…", said)).modal()
     answer = await (await harness.wire.submit(window, {"Style": "haiku"})).answer(is_final)
     assert "Guten Morgen" in answer.content
+
+
+async def techniques(session: Session) -> None:
+    """The command and the menu of every template that has them, whichever templates there are."""
+    said = await session.harness.wire.say("It works.", user="admin", channel=session.harness.place)
+    for path in sorted(TEMPLATES.glob("*.json")):
+        command = json.loads(path.read_text(encoding="utf-8")).get("command")
+        if command is None:
+            continue
+        name, options = command.get("name", path.stem), dict.fromkeys(command["options"], "It works.")
+        for option, about in command["options"].items():
+            if "autocomplete" in about:
+                options[option] = await session.offered(name, option, "", **options)
+        answer = await session.answer(name, is_final, **options)
+        assert "Prompt" in answer.buttons, name
+        if "menu" in command:
+            session.used.add(command["menu"]["name"])
+            answer = await (await session.harness.wire.menu(command["menu"]["name"], said)).answer(is_final)
+            assert answer.ephemeral
 
 
 async def comparisons(session: Session) -> None:

@@ -16,7 +16,7 @@ from tests.wire.seeds import GUILD, PEOPLE
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 SUBCOMMAND = 1
-BEFORE = (session.answers, session.comparisons, session.tricks)
+BEFORE = (session.answers, session.techniques, session.comparisons, session.tricks)
 AFTER = (session.adventures, session.tuning, session.season, session.server)
 
 

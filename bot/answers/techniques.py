@@ -1,0 +1,218 @@
+"""Slash commands and message menus made from templates with a `command` section (see `bot.llm.command`)."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.answers.rendering import page_of, raw_page_of
+from bot.answers.service import Answers
+from bot.core.errors import InputError, TemplateError
+from bot.core.i18n import N_, _
+from bot.core.languages import language, suggestions
+from bot.llm.command import MOST_CHARACTERS, PRIVATE, RAW, Command, CommandOption
+from bot.llm.template import ChatTemplate
+from bot.llm.template_registry import TemplateRegistry
+from bot.server.guilds import GuildSettingsStore
+from bot.ui.caller import source_message_of
+from bot.ui.message_text import readable_text
+
+MOST_CHOICES = 25
+# Discord's limit on the text of a choice.
+LONGEST_CHOICE = 100
+EMPTY = N_("The option {name} is empty; say something in it.")
+EMPTY_MESSAGE = N_("This message has no text that I can read.")
+TAKEN = N_("The template {file} cannot have the command /{command}: the bot already has one of that name.")
+TAKEN_MENU = N_("The template {file} cannot have the menu {menu}: the bot already has one of that name.")
+TOO_MANY = N_("The template {file} cannot have a command: Discord allows no more of them.")
+UNKNOWN_SOURCE = N_("The template {file} cannot be used: there are no suggestions called {source}.")
+
+Options = Mapping[str, Any]
+# Gives the values of a technique's inputs for the options of its command; None when it has answered already.
+Prepare = Callable[[discord.Interaction[Any], Options, bool], Awaitable[Mapping[str, str] | None]]
+# Gives suggestions for what was typed.
+Source = Callable[[discord.Interaction[Any], str], Awaitable[Sequence[app_commands.Choice[str]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What a cog adds to the command of a template.
+
+    `options` are further options: name to type and description. `prepare` gets all options, and whether the answer is
+    private.
+    """
+
+    prepare: Prepare
+    options: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+
+
+class Techniques:
+    """Registers a command for every template that has one. One for the process."""
+
+    def __init__(self, templates: TemplateRegistry, answers: Answers, guilds: GuildSettingsStore) -> None:
+        self.templates, self.answers, self.guilds = templates, answers, guilds
+        self._extensions: dict[str, Extension] = {}
+        self._sources: dict[str, Source] = {"languages": _languages}
+
+    def extend(self, name: str, extension: Extension) -> None:
+        """Let a cog add to the command of the template `name`, before `register`."""
+        self._extensions[name] = extension
+
+    def add_source(self, name: str, source: Source) -> None:
+        """Let templates use the suggestions of `source`, before `register`."""
+        self._sources[name] = source
+
+    def register(self, tree: app_commands.CommandTree[Any]) -> list[str]:
+        """Add all commands and menus to `tree`; sentences about those that could not be added."""
+        problems = []
+        for name, template in self.templates.templates.items():
+            if template.command is not None:
+                try:
+                    self._add(tree, name, template, template.command)
+                except TemplateError as error:
+                    problems.append(str(error))
+        return problems
+
+    def _add(self, tree: app_commands.CommandTree[Any], name: str, template: ChatTemplate, command: Command) -> None:
+        file = str(self.templates.files[name].name)
+        technique = Technique(self, template, command, self._extensions.get(name))
+        if tree.get_command(technique.name) is not None:
+            raise TemplateError(TAKEN, file=file, command=technique.name)
+        menu = technique.menu()
+        if menu is not None and tree.get_command(menu.name, type=discord.AppCommandType.message) is not None:
+            raise TemplateError(TAKEN_MENU, file=file, menu=menu.name)
+        for option in command.options.values():
+            if isinstance(option.autocomplete, str) and option.autocomplete not in self._sources:
+                raise TemplateError(UNKNOWN_SOURCE, file=file, source=option.autocomplete)
+        try:
+            tree.add_command(technique.slash(self._sources))
+            if menu is not None:
+                tree.add_command(menu)
+        except app_commands.CommandLimitReached:
+            raise TemplateError(TOO_MANY, file=file) from None
+        self.guilds.private_by_default.setdefault(technique.name, command.private.default)
+
+
+class Technique:
+    """One template as a command."""
+
+    def __init__(
+        self, techniques: Techniques, template: ChatTemplate, command: Command, extension: Extension | None
+    ) -> None:
+        self._answers, self._guilds = techniques.answers, techniques.guilds
+        self._template, self._command, self._extension = template, command, extension
+        self.name = command.name or template.name
+        self._installs = app_commands.AppInstallationType(guild=True, user=command.user_install)
+
+    def slash(self, sources: Mapping[str, Source]) -> app_commands.Command[Any, ..., None]:
+        """The slash command."""
+        extension, answers, template = self._extension, self._answers, self._template
+
+        async def run(interaction: discord.Interaction[Any], **options: Any) -> None:
+            private = self._guilds.private(interaction.guild_id, self.name, options.get(PRIVATE))
+            given = await extension.prepare(interaction, options, private) if extension is not None else options
+            if given is None:
+                return
+            request = template.fill(self._values(interaction, given))
+            render = raw_page_of if options.get(RAW) else page_of
+            await answers.give(interaction, request, private=private, render=render)
+
+        descriptions, parameters = self._parameters()
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by discord.py
+            [inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD), *parameters]
+        )
+        callback: Any = app_commands.describe(**descriptions)(run)
+        slash: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name=self.name,
+            description=self._command.description,
+            callback=callback,
+            allowed_installs=self._installs,
+        )
+        for name, option in self._command.options.items():
+            if option.autocomplete is not None:
+                slash.autocomplete(name)(_autocomplete(option.autocomplete, sources))
+        return slash
+
+    def menu(self) -> app_commands.ContextMenu | None:
+        """The message menu, which answers the reader alone; None where the template has none."""
+        menu = self._command.menu
+        if menu is None:
+            return None
+
+        async def run(interaction: discord.Interaction[Any], message: discord.Message) -> None:
+            text = readable_text(message)
+            if not text:
+                raise InputError(menu.empty or EMPTY_MESSAGE)
+            self._guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
+            values = self._values(interaction, {menu.input: text[: self._longest(menu.input)]})
+            source = source_message_of(message)
+            await self._answers.give(interaction, self._template.fill(values), private=True, source=source)
+
+        return app_commands.ContextMenu(name=menu.name, callback=run, allowed_installs=self._installs)
+
+    def _parameters(self) -> tuple[dict[str, str], list[inspect.Parameter]]:
+        """The descriptions of the options, and the options as discord.py reads them."""
+        options: dict[str, tuple[Any, str, bool]] = {
+            name: (app_commands.Range[str, 1, self._longest(name)], option.description, self._is_required(name, option))
+            for name, option in self._command.options.items()
+        }
+        for name, (kind, description) in (self._extension.options if self._extension else {}).items():
+            options[name] = kind, description, False
+        if self._command.raw:
+            options[RAW] = bool, self._command.raw, False
+        if self._command.private.description:
+            options[PRIVATE] = bool, self._command.private.description, False
+        parameters = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if required else None,
+                annotation=kind if required else kind | None,
+            )
+            for name, (kind, _description, required) in options.items()
+        ]
+        return {name: description for name, (_kind, description, _required) in options.items()}, parameters
+
+    def _values(self, interaction: discord.Interaction[Any], options: Options) -> dict[str, str]:
+        """The values of the inputs; raises `InputError` for one that is missing or blank."""
+        values = {}
+        for name, option in self._command.options.items():
+            given = (options.get(name) or "").strip()
+            item = self._template.inputs.get(name)
+            if given:
+                values[name] = given
+            elif option.autocomplete == "languages":
+                values[name] = language(str(interaction.locale))
+            elif item is None or item.default is None:
+                raise InputError(option.empty or EMPTY, name=name)
+        return values
+
+    def _longest(self, name: str) -> int:
+        item = self._template.inputs.get(name)
+        return min((item.max if item else None) or MOST_CHARACTERS, MOST_CHARACTERS)
+
+    def _is_required(self, name: str, option: CommandOption) -> bool:
+        if option.required is not None:
+            return option.required
+        item = self._template.inputs.get(name)
+        return (item is None or item.default is None) and option.autocomplete != "languages"
+
+
+def _autocomplete(wanted: str | tuple[str, ...], sources: Mapping[str, Source]) -> Any:
+    async def complete(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        if isinstance(wanted, str):
+            return list(await sources[wanted](interaction, typed))[:MOST_CHOICES]
+        found = [text for text in wanted if typed.strip().casefold() in f"{text}\n{_(text)}".casefold()]
+        return [app_commands.Choice(name=_(text)[:LONGEST_CHOICE], value=text) for text in found[:MOST_CHOICES]]
+
+    return complete
+
+
+async def _languages(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+    """Languages by any of their names."""
+    names = await asyncio.to_thread(suggestions, typed, str(interaction.locale))
+    return [app_commands.Choice(name=name, value=name) for name in names]
