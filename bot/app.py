@@ -104,7 +104,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             workshop=workshop,
             privacy=privacy,
             local_models=LocalModels(settings.data_dir, wanted=not settings.has_model),
-            health=await stack.enter_async_context(open_health(database, client.models, settings.health_port)),
+            health=await stack.enter_async_context(
+                open_health(database, client.models, settings.health_port, settings.health_host)
+            ),
             database=database,
         )
 

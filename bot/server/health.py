@@ -57,7 +57,7 @@ async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:
 
 @asynccontextmanager
 async def open_health(
-    database: Database, models: Callable[[], Awaitable[object]], port: int | None
+    database: Database, models: Callable[[], Awaitable[object]], port: int | None, host: str = LOOPBACK
 ) -> AsyncIterator[Health]:
     """The health of these parts, served on loopback at `port`, or nowhere. Raises `ConfigError` for a port in use."""
     health = Health(database, models)
@@ -69,7 +69,7 @@ async def open_health(
     runner = web.AppRunner(_application(health), access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, LOOPBACK, port).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
         reason = error.strerror or str(error)

@@ -1,0 +1,135 @@
+"""The container files agree with the bot and follow the rules for images; no container is built here."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.core.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {name.upper() for name in Settings.model_fields}
+PORT = 8811
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+OBJECTS: dict[str, Any] = {
+    each["kind"]: each
+    for each in yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "fewshot.yaml").read_text(encoding="utf-8"))
+}
+# Fields that the API server of Kubernetes requires of each kind (API reference 1.34, 2026-11).
+REQUIRED = {
+    "ConfigMap": ("v1", ["data"]),
+    "Service": ("v1", ["spec.ports", "spec.selector"]),
+    "StatefulSet": ("apps/v1", ["spec.serviceName", "spec.selector.matchLabels", "spec.template.metadata.labels"]),
+    "PodDisruptionBudget": ("policy/v1", ["spec.selector", "spec.maxUnavailable"]),
+}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the Dockerfile with their arguments."""
+    joined = re.sub(r"\\\n\s*", " ", DOCKERFILE)
+    lines = [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
+
+
+def stage(number: int) -> list[tuple[str, str]]:
+    """The instructions of one stage."""
+    starts = [at for at, (name, _) in enumerate(instructions()) if name == "FROM"] + [None]
+    return instructions()[starts[number] : starts[number + 1]]
+
+
+def test_the_image_is_pinned_slim_and_not_root() -> None:
+    bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
+    assert all(re.fullmatch(r"python:3\.\d+-slim", base) for base in bases)
+    users = [rest for name, rest in stage(1) if name == "USER"]
+    assert users == ["10001"]
+    assert [name for name, _ in stage(1)].index("USER") < [name for name, _ in stage(1)].index("ENTRYPOINT")
+
+
+def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    for name, rest in instructions():
+        if name == "COPY" and not rest.startswith("--from"):
+            for source in rest.split()[:-1]:
+                assert (ROOT / source).exists(), source
+                assert f"!{source}\n" in kept, source
+
+
+def test_every_folder_that_the_bot_reads_is_in_the_image() -> None:
+    copied = {source for name, rest in instructions() if name == "COPY" for source in rest.split()}
+    assert {"bot", "cogs", "templates", "racing", "migrations"} <= copied
+
+
+def test_the_image_holds_no_secret_and_stops_by_signal() -> None:
+    for name, rest in instructions():
+        if name in ("ENV", "ARG"):
+            assert not re.search(r"TOKEN|KEY|PASSWORD", rest)
+    ended = dict(stage(1))
+    assert ended["ENTRYPOINT"] == '["fewshot"]', "the exec form makes the bot process 1, so that it gets SIGTERM"
+    assert ended["VOLUME"] == "/data"
+    assert "/livez" in ended["HEALTHCHECK"]
+    assert str(PORT) in ended["HEALTHCHECK"]
+    set_here = dict(re.findall(r"(\w+)=(\S+)", ended["ENV"]))
+    assert set_here["DATA_DIR"] == "/data"
+    assert set_here["HEALTH_PORT"] == str(PORT)
+
+
+def test_the_compose_file_sets_only_what_exists() -> None:
+    bot = COMPOSE["services"]["bot"]
+    assert set(bot["environment"]) <= SETTINGS
+    assert [mount.split(":")[1] for mount in bot["volumes"]] == ["/data"]
+    assert all(mount.split(":")[0] in COMPOSE["volumes"] for mount in bot["volumes"])
+    assert (ROOT / "deploy" / bot["build"]["context"] / "Dockerfile").exists()
+    assert "profiles" not in bot
+    for name, service in COMPOSE["services"].items():
+        if name != "bot":
+            assert service["profiles"], f"{name} starts only when its profile is asked for"
+            assert ":" in service["image"].rpartition("/")[2], "a pinned version"
+            assert not service["image"].endswith(":latest")
+
+
+@pytest.mark.parametrize("kind", sorted(REQUIRED))
+def test_the_kubernetes_objects_have_what_their_kind_requires(kind: str) -> None:
+    version, fields = REQUIRED[kind]
+    found = OBJECTS[kind]
+    assert found["apiVersion"] == version
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", found["metadata"]["name"])
+    for field in fields:
+        value: Any = found
+        for part in field.split("."):
+            value = value[part]
+
+
+def test_the_kubernetes_objects_fit_together() -> None:
+    spec = OBJECTS["StatefulSet"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    for selector in (
+        spec["selector"]["matchLabels"],
+        OBJECTS["Service"]["spec"]["selector"],
+        OBJECTS["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector == labels
+    assert spec["serviceName"] == OBJECTS["Service"]["metadata"]["name"]
+    assert spec["replicas"] == 1
+    assert set(OBJECTS["ConfigMap"]["data"]) <= SETTINGS
+    assert all(isinstance(value, str) for value in OBJECTS["ConfigMap"]["data"].values())
+    (container,) = spec["template"]["spec"]["containers"]
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    volumes = {each["name"] for each in spec["template"]["spec"]["volumes"]}
+    claims = {each["metadata"]["name"] for each in spec["volumeClaimTemplates"]}
+    assert mounts == volumes | claims
+    assert [port["containerPort"] for port in container["ports"]] == [PORT]
+    for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+        assert container[probe]["httpGet"] == {"path": path, "port": "health"}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_the_workflows_and_dependabot_are_whole() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert any(step.get("run") == ".ci/run" for step in steps)
+    assert all("@" in step["uses"] for step in steps if "uses" in step)
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    assert {each["package-ecosystem"] for each in updates} == {"pip", "github-actions", "docker"}
