@@ -72,7 +72,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None, queue)
         privacy = Privacy(database, prompts, guilds)
         sweeping = asyncio.create_task(_delete_expired(privacy), name="delete expired data")
-        stack.callback(sweeping.cancel)
+        stack.push_async_callback(_cancel, sweeping)
         templates = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
         for problem in (*templates.problems.values(), *scenarios.problems.values()):
@@ -83,7 +83,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             open_workshop(settings, database, gateway, ledger, prompts, templates.templates)
         )
         following = asyncio.create_task(workshop.tuning.follower.run(), name="follow tuning jobs")
-        stack.callback(following.cancel)
+        stack.push_async_callback(_cancel, following)
         inflight = InflightTasks()
         answers = Answers(gateway, prompts, inflight)
         yield Services(
@@ -109,6 +109,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             database=database,
         )
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """Cancel a background task and wait for its end, so that it does not use the database while that closes."""
+    task.cancel()
+    await asyncio.wait([task])
 
 
 @asynccontextmanager

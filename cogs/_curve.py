@@ -1,4 +1,4 @@
-"""The learning curve of a trick: measured with progress, shown as a card with a picture."""
+"""The learning curve of a template: evaluated with progress, shown as a card with a picture."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import discord
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar
 from bot.core.i18n import N_, _, pgettext
-from bot.server.evaluation import Course, Measured, measure
+from bot.server.evaluation import LearningCurve, TestSet, evaluate
 from bot.services import Services
 from bot.ui.cards import Card
 from bot.ui.pictures import Picture, curve_picture
 
-# How a line of the card begins, by the number of examples.
+# The start of a card's line, by the number of examples.
 SHOWN = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
 MANY_SHOWN = N_("**{n}** examples")
 
@@ -21,34 +21,34 @@ async def show_curve(
     services: Services,
     interaction: discord.Interaction[Any],
     name: str,
-    course: Course,
+    test_set: TestSet,
     measures: str,
     *,
     private: bool,
 ) -> None:
-    """Measure `course` and answer with its curve; `measures` says what the scores are."""
+    """Evaluate `test_set` and answer with its curve; `measures` says what the scores are."""
     async with services.answers.open(interaction, private=private) as answering:
-        testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_numbers(course))
+        testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_numbers(test_set))
 
         def progress(done: int, total: int) -> None:
             answering.reply.show(f"{testing}\n{bar(done, total)}", writing=False)
 
-        progress(0, len(course.cases) * len(course.rungs))
-        measured = await measure(services.gateway, answering.caller, course, progress)
+        progress(0, len(test_set.cases) * len(test_set.shot_counts))
+        curve = await evaluate(services.gateway, answering.caller, test_set, progress)
         picture = await curve_picture(
             "curve.png",
-            [str(point.examples) for point in measured.points],
-            [point.score for point in measured.points],
+            [str(point.examples) for point in curve.points],
+            [point.score for point in curve.points],
             f"{name}: % {measures}",
             _("examples in the prompt"),
         )
-        card = _card(name, course, measured, measures, author(services.gateway.model), picture)
+        card = _card(name, test_set, curve, measures, author(services.gateway.model), picture)
         await answering.finish_card(card.layout(), [picture])
 
 
-def _card(name: str, course: Course, measured: Measured, measures: str, model: str, picture: Picture) -> Card:
-    """A line for each rung, the picture, and what it all took."""
-    card = Card(_("{name}, tested on {n} inputs", name=name, n=len(course.cases)))
+def _card(name: str, test_set: TestSet, curve: LearningCurve, measures: str, model: str, picture: Picture) -> Card:
+    """One line per number of examples, the picture, and the tokens used."""
+    card = Card(_("{name}, tested on {n} inputs", name=name, n=len(test_set.cases)))
     lines = [
         # Translators: {measures} is "right" or "like the answers wanted".
         _(
@@ -58,29 +58,29 @@ def _card(name: str, course: Course, measured: Measured, measures: str, model: s
             measures=measures,
             tokens=point.tokens // max(len(point.scores), 1),
         )
-        for point in measured.points
+        for point in curve.points
     ]
     card.text("\n".join(lines)).picture(picture)
-    if measured.problem:
-        tried = min(len(point.scores) for point in measured.points)
+    if curve.problem:
+        tried = min(len(point.scores) for point in curve.points)
         card.text(
             _(
                 "⚠️ Only {tried} of {n} inputs were tried with every number: {problem}",
                 tried=tried,
-                n=len(course.cases),
-                problem=measured.problem,
+                n=len(test_set.cases),
+                problem=curve.problem,
             )
         )
-    tokens = sum(point.tokens for point in measured.points)
+    tokens = sum(point.tokens for point in curve.points)
     return card.text(_("-# {model} · {tokens:,} tokens in all", model=model, tokens=tokens))
 
 
-def _numbers(course: Course) -> str:
+def _numbers(test_set: TestSet) -> str:
     """The numbers of examples in a row: no, one, three and 20."""
     words = {
         0: pgettext("number of examples", "no"),
         1: pgettext("number of examples", "one"),
         3: pgettext("number of examples", "three"),
     }
-    *first, last = (words.get(rung, str(rung)) for rung in course.rungs)
+    *first, last = (words.get(shots, str(shots)) for shots in test_set.shot_counts)
     return _("{numbers} and {last}", numbers=", ".join(first), last=last) if first else last

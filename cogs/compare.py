@@ -19,7 +19,7 @@ from bot.core.text import close_markup
 from bot.llm.completion import Answer
 from bot.llm.request import technique
 from bot.llm.template import ChatTemplate
-from bot.server.evaluation import Shipped, labelled
+from bot.server.evaluation import LabelledTestSet, labelled
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -100,8 +100,8 @@ class Compare(commands.Cog):
         cases = await asyncio.to_thread(labelled, name)
         if template is None or not cases:
             raise NotFoundError("There are no labelled inputs for this any more.")
-        course = Shipped(template, cases)
-        await show_curve(self._services, interaction, name, course, _("right"), private=True)
+        test_set = LabelledTestSet(template, cases)
+        await show_curve(self._services, interaction, name, test_set, _("right"), private=True)
 
     async def _template(
         self, interaction: discord.Interaction[Any], name: str, text: str
@@ -172,7 +172,7 @@ class Compare(commands.Cog):
         card.row(*prompts)
         if template.name in WITH_LABELS:
             test = ActionButton(TEST, template.name, label=_("Test on 50"), emoji="📈")
-            calls = 50 * len(Shipped(template, ()).rungs)
+            calls = 50 * len(LabelledTestSet(template, ()).shot_counts)
             card.row(test).text(_("-# The test asks {n} times, and counts against your tokens of today.", n=calls))
         return card
 

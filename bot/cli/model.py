@@ -187,7 +187,7 @@ async def _score(
             stars = answer.reply.stars if isinstance(answer.reply, Rating) else None
         except ReplyError:
             stars = None
-        off.append(None if stars is None else abs(stars - int(case.wanted)))
+        off.append(None if stars is None else abs(stars - int(case.expected)))
         done()
     exact = sum(each == 0 for each in off) / len(off)
     return Score(shots, exact, sum(each is not None and each <= 1 for each in off) / len(off))

@@ -1,4 +1,4 @@
-"""How well a trick does with none, one, three and all of its examples, on inputs whose answers are known."""
+"""Evaluate a template with no, one, three and all examples on inputs with known answers."""
 
 import asyncio
 import json
@@ -17,71 +17,71 @@ from bot.server.similarity import likeness
 from bot.server.tricks import Trick
 
 LABELLED = Path(__file__).resolve().parents[2] / "templates" / "labelled"
-RUNGS = (0, 1, 3)
-# Calls at one time, so that one test leaves most of the model's places to everyone else.
-SIDE_BY_SIDE = 8
+SHOT_COUNTS = (0, 1, 3)
+# Concurrent calls of one evaluation. The rest of CHAT_CONCURRENCY stays free for other commands.
+CONCURRENT_CALLS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An input and the answer that is wanted: for ratings the number of stars, else a text."""
+    """An input and its expected answer: for ratings the number of stars, otherwise a text."""
 
     text: str
-    wanted: str
+    expected: str
 
 
-class Course(Protocol):
-    """What is measured: the cases, how many examples to try, and the prompt for each."""
+class TestSet(Protocol):
+    """The cases, the numbers of examples to compare, and the prompt for each."""
 
     @property
     def cases(self) -> Sequence[Case]:
         """The inputs with their answers."""
 
     @property
-    def rungs(self) -> Sequence[int]:
-        """Numbers of examples, from few to many."""
+    def shot_counts(self) -> Sequence[int]:
+        """The numbers of examples to compare, ascending."""
 
     def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
-        """A template with so many examples, and what to fill it with."""
+        """A template with that many examples, and its values."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shipped:
-    """A template of ours on the labelled inputs that come with it."""
+class LabelledTestSet:
+    """A shipped template on the labelled inputs that ship with it."""
 
     template: ChatTemplate
     cases: Sequence[Case]
 
     @property
-    def rungs(self) -> Sequence[int]:
-        """None, one, three and all."""
-        return _rungs(len(self.template.examples))
+    def shot_counts(self) -> Sequence[int]:
+        """No, one, three and all examples."""
+        return _shot_counts(len(self.template.examples))
 
     def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
-        """The template on the case's text."""
+        """The template filled with the case's text."""
         template = self.template.with_examples(examples)
         return template, {template.placeholders[-1]: case.text}
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """A server's trick on each of its own examples, shown the others: never the one that is asked for."""
+class LeaveOneOutTestSet:
+    """A server's trick on each of its own examples, with only the other examples in the prompt."""
 
     trick: Trick
 
     @property
     def cases(self) -> Sequence[Case]:
-        """The examples whose input can be told."""
+        """The examples whose input text can be extracted."""
         inputs = ((self.trick.input_of(example), example) for example in self.trick.examples)
         return [Case(text, example.wanted) for text, example in inputs if text is not None]
 
     @property
-    def rungs(self) -> Sequence[int]:
-        """None, one, three and all of the others."""
-        return _rungs(len(self.trick.examples) - 1)
+    def shot_counts(self) -> Sequence[int]:
+        """No, one, three and all of the other examples."""
+        return _shot_counts(len(self.trick.examples) - 1)
 
     def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
-        """The trick without the example that is the case."""
+        """The trick without the example of this case."""
         framed = self.trick.user_message(case.text)
         others = tuple(example for example in self.trick.examples if example.given != framed)
         template = replace(self.trick, examples=others).for_text(case.text)
@@ -90,7 +90,7 @@ class Taught:
 
 @dataclass(slots=True)
 class Point:
-    """What came of so many examples: the mean score from 0 to 1, over `asked` cases, and what they took."""
+    """The results with one number of examples: scores from 0 to 1, and the tokens used."""
 
     examples: int
     scores: list[float] = field(default_factory=list)
@@ -103,46 +103,46 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The points of a curve; `problem` says why some of the cases were not tried."""
+class LearningCurve:
+    """The results for each number of examples; `problem` says why some cases were not tried."""
 
     points: Sequence[Point]
     problem: str = ""
 
 
-async def measure(
-    gateway: ModelGateway, caller: Caller, course: Course, progress: Callable[[int, int], None]
-) -> Measured:
-    """Ask all cases of `course` on every rung; `progress` gets the calls done and all of them.
+async def evaluate(
+    gateway: ModelGateway, caller: Caller, test_set: TestSet, progress: Callable[[int, int], None]
+) -> LearningCurve:
+    """Ask every case with every number of examples; `progress` gets the finished and the total calls.
 
-    An answer in a wrong form scores 0. A limit, or a model that fails, ends it: what was tried counts, and where
-    nothing was, the error is raised, as is `NoModelError`.
+    A reply that cannot be parsed scores 0. A reached limit or a failing model ends the evaluation: the results so far
+    are returned, or the error is raised if there are none. Raises `NoModelError` at once.
     """
-    points = {rung: Point(rung) for rung in course.rungs}
-    total = len(course.cases) * len(points)
-    waiting, stop = _calls(course), list[FewshotError]()
+    points = {shots: Point(shots) for shots in test_set.shot_counts}
+    total = len(test_set.cases) * len(points)
+    waiting, stop = _calls(test_set), list[FewshotError]()
 
     async def worker() -> None:
-        for case, rung in waiting:
+        for case, shots in waiting:
             if stop:
                 return
-            template, values = course.prompt(case, rung)
+            template, values = test_set.prompt(case, shots)
             try:
                 answer = await gateway.ask(caller, template.fill(values), cache=False)
             except ReplyError:
-                points[rung].scores.append(0.0)
+                points[shots].scores.append(0.0)
             except NoModelError:
                 raise
             except FewshotError as error:
                 stop.append(error)
                 return
             else:
-                points[rung].scores.append(_score(answer, case))
-                points[rung].tokens += answer.usage.total
+                points[shots].scores.append(_score(answer, case))
+                points[shots].tokens += answer.usage.total
             progress(sum(len(point.scores) for point in points.values()), total)
 
     # Gathered, and not as a group of tasks: an error of a worker comes out as it is.
-    workers = [asyncio.create_task(worker(), name="measuring") for _ in range(min(SIDE_BY_SIDE, total))]
+    workers = [asyncio.create_task(worker(), name="measuring") for _ in range(min(CONCURRENT_CALLS, total))]
     try:
         await asyncio.gather(*workers)
     finally:
@@ -150,11 +150,11 @@ async def measure(
             task.cancel()
     if stop and not any(point.scores for point in points.values()):
         raise stop[0]
-    return Measured(list(points.values()), str(stop[0]) if stop else "")
+    return LearningCurve(list(points.values()), str(stop[0]) if stop else "")
 
 
 def labelled(name: str, folder: Path = LABELLED) -> list[Case]:
-    """The labelled inputs for the shipped template `name`; none where none come with it. Reads a file."""
+    """The labelled inputs of the shipped template `name`, or an empty list. Reads a file."""
     path = folder / f"{name}.jsonl"
     if not path.is_file():
         return []
@@ -162,18 +162,18 @@ def labelled(name: str, folder: Path = LABELLED) -> list[Case]:
     return [Case(line["input"], str(line["wanted"])) for line in lines]
 
 
-def _calls(course: Course) -> Iterator[tuple[Case, int]]:
-    """Case by case, so that a test that ends early has tried the same cases on every rung."""
-    return ((case, rung) for case in course.cases for rung in course.rungs)
+def _calls(test_set: TestSet) -> Iterator[tuple[Case, int]]:
+    """All calls, case by case, so that an evaluation that ends early has the same cases for each number of examples."""
+    return ((case, shots) for case in test_set.cases for shots in test_set.shot_counts)
 
 
-def _rungs(most: int) -> Sequence[int]:
-    return sorted({rung for rung in RUNGS if rung < most} | {max(most, 0)})
+def _shot_counts(most: int) -> Sequence[int]:
+    return sorted({shots for shots in SHOT_COUNTS if shots < most} | {max(most, 0)})
 
 
 def _score(answer: Answer, case: Case) -> float:
     """1 for the same number of stars; for texts how much they share."""
     reply = answer.reply
     if isinstance(reply, Rating):
-        return float(str(reply.stars) == case.wanted.partition(":")[0].strip())
-    return likeness(answer.text, case.wanted)
+        return float(str(reply.stars) == case.expected.partition(":")[0].strip())
+    return likeness(answer.text, case.expected)

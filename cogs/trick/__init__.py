@@ -15,7 +15,7 @@ from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.llm.completion import Answer
-from bot.server.evaluation import Taught
+from bot.server.evaluation import LeaveOneOutTestSet
 from bot.server.tricks import (
     LONGEST_EXAMPLE,
     LONGEST_INSTRUCTION,
@@ -218,8 +218,8 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         guild = managed_guild(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.get(guild, name)
-        course = Taught(trick)
-        if len(course.cases) < LEAST:
+        test_set = LeaveOneOutTestSet(trick)
+        if len(test_set.cases) < LEAST:
             raise InputError(
                 "A test asks for each example and shows the others: {name} needs {least} at least.",
                 name=trick.name,
@@ -227,7 +227,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             )
         # Translators: what so many per cent of the answers are; it comes after their number.
         measures = _("right") if trick.reply == "rating" else _("like the answers wanted")
-        await show_curve(self._services, interaction, trick.name, course, measures, private=True)
+        await show_curve(self._services, interaction, trick.name, test_set, measures, private=True)
 
     @app_commands.command(description="A trick as a file, to keep or to take to another server")
     @app_commands.describe(name="The trick")

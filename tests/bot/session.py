@@ -150,8 +150,8 @@ async def comparisons(session: Session) -> None:
     """The same text with no, one and all examples, and the learning curve."""
     trick = await session.offered("compare", "trick", "sent", "sentiment", text="x")
     card = await session.answer("compare", is_final, trick=trick, text="It works.")
-    for rung in ("**no example**", "**one example**", "**all 3 examples**"):
-        assert f"{rung} · " in card.text
+    for shots in ("**no example**", "**one example**", "**all 3 examples**"):
+        assert f"{shots} · " in card.text
     assert card.text.count("★★★★☆ **4/5**") == 3
     tested = await (await session.harness.wire.press(card, "Test on 50")).answer(lambda found: bool(found.attachments))
     assert "sentiment, tested on 50 inputs" in tested.text

@@ -59,7 +59,7 @@ async def test_an_unknown_trick_is_named_with_those_there_are(sim: Simulated) ->
 
 async def test_the_curve_counts_what_each_number_of_examples_gets_right(sim: Simulated) -> None:
     """A model that knows the labels with three examples, a half of them with one, and none with none."""
-    stars = {case.text: case.wanted for case in labelled("sentiment")}
+    stars = {case.text: case.expected for case in labelled("sentiment")}
     assert len(stars) == 50
 
     def answer(body: dict[str, Any]) -> str:
