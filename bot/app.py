@@ -124,7 +124,7 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
         if settings.has_model:
             client = await stack.enter_async_context(ChatClient(**client_options(settings)))
             if settings.chat_model is None and settings.openai_base_url is not None:
-                client.model = await _first_listed(client)
+                client.model = await client.first_chat_model()
         else:
             engine = await stack.enter_async_context(connected(settings.data_dir))
             local = ModelStore(settings.data_dir).in_use()
@@ -229,11 +229,3 @@ async def _delete_expired(privacy: Privacy) -> None:
         except StorageError as error:  # One locked database must not end this task.
             _log.error("expired data could not be deleted: %s", error)
         await asyncio.sleep(SWEEP_INTERVAL)
-
-
-async def _first_listed(client: ChatClient) -> str:
-    """The first model that the server lists. Raises `ConfigError` for an empty list."""
-    listed = await client.models()
-    if not listed:
-        raise ConfigError("The server at OPENAI_BASE_URL lists no models: set CHAT_MODEL.")
-    return listed[0]

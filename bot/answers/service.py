@@ -29,6 +29,7 @@ FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
 # What the footer says of an answer that did not end by itself, by `Answer.finish`.
 UNFINISHED = {
     "length": N_("cut off at the limit of its length"),
+    "timeout": N_("cut off at the limit of its time"),
     "broken": N_("the connection broke off here; ask again for the rest"),
     "content_filter": N_("cut short by the provider's filter"),
 }

@@ -10,7 +10,7 @@ import click
 from bot.app import TEMPLATES, open_model
 from bot.cli.running import can_print, load_settings, make_data_dir
 from bot.core.errors import FewshotError, InputError, NoModelError
-from bot.llm.completion import Answer, ask
+from bot.llm.completion import Answer, ask, limited
 from bot.llm.request import Request
 from bot.llm.routing import without_unfillable_examples
 from bot.llm.template import ChatTemplate
@@ -32,7 +32,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     terminal = TerminalStream() if sys.stdout.isatty() and not as_json else None
     async with open_model(settings) as client:
         try:
-            answer = await ask(client, request, terminal.show if terminal else None)
+            answer = await ask(client, limited(client, request), terminal.show if terminal else None)
         except NoModelError:
             raise NoModelError(
                 "No language model is connected: set OPENAI_API_KEY or OPENAI_BASE_URL. "

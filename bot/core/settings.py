@@ -63,6 +63,12 @@ class Settings(BaseSettings):
         None, description="Chat model; default: gpt-6-luna with OpenAI, else the first that the server lists."
     )
     chat_concurrency: int = Field(64, ge=1, le=1000, description="Calls to the model at one time.")
+    model_timeout: float | None = Field(
+        None,
+        gt=0,
+        le=600,
+        description="Seconds to wait for the first word of an answer; default: 60, for a server on this machine 300.",
+    )
 
     model_idle_minutes: float = Field(
         15, gt=0, description="Minutes without a question after which a local model leaves the memory."

@@ -1,19 +1,19 @@
-"""The templating client: a prompt as data, filled in one pass, sent to any server of OpenAI's chat wire.
+"""Prompts as data, sent to any server with OpenAI's chat completions API.
 
-`template`   `ChatTemplate`: strict data from JSON, its examples, `completion` and `stream`
-`request`    a filled template, which is what a client sends
-`filling`    placeholders, replaced once and never expanded again
-`client`     `ChatClient`: one client for the process, retries, limits; `refusals` the parameters that a model refuses
-`transport`  the stock client's way to a server, read at our own pace
-`streaming`  an answer as it comes, read from raw server-sent lines
-`errors`     what the client raises, as sentences for people
-`replies`    text parsed into ratings, facts and JSON
-`asking`     a filled template to a parsed reply, with one repair turn
-`selecting`  the model chooses among templates
-`library`    the shipped templates; a broken one is named and the others serve
-`prices`     what a call costs; `tokens` what it will take
+`template`           `ChatTemplate`: strict data from JSON, placeholders, examples, `completion` and `stream`
+`template_registry`  the templates of a folder; a broken one is named and the others can be used
+`request`            what is sent; the parameters that a model does not support
+`client`             `ChatClient`: one for each server, with retries, limits and time-outs
+`transport`          the HTTP transport of the `openai` client, on aiohttp
+`streaming`          an answer while it arrives: server-sent events, whole answers, errors inside an answer
+`thinking`           takes a model's thinking out of its answer
+`output_parsers`     text parsed into ratings, facts and JSON
+`completion`         from a request to a parsed reply, with one repair turn
+`routing`            the model chooses among templates
+`errors`             the errors of a server, as sentences for people
+`usage`              tokens and prices
 
-Imports discord nowhere and speaks no SQL.
+Imports neither discord nor SQL.
 """
 
 from bot.llm.client import ChatClient

@@ -1,48 +1,73 @@
-"""`ChatClient`: the one client of the process, on `AsyncOpenAI` with a transport of our own.
+"""`ChatClient`: the process's client for one model server, on `AsyncOpenAI` with a transport of its own.
 
-A parameter is sent only where the template sets it; `bot.llm.request` drops what a model refuses by name.
-Importing `openai` takes a third of a second of CPU time, more than all the rest of a start. So it is done at the first
-call, or by `ChatClient.warm` before it, and off the loop.
+A parameter of a template is sent only where the template sets it; `bot.llm.request` drops what a model does not
+support. Importing `openai` takes a third of a second of CPU time, more than the rest of a start together. So it is
+imported in a thread, at the first call or by `ChatClient.warm` before it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+import re
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urlsplit
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
-from bot.core.errors import ModelError, NoModelError
+from bot.core.errors import ConfigError, ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
-from bot.core.stop_sequences import truncate_at_stop
-from bot.llm.errors import MALFORMED_RESPONSE, NO_CERTIFICATES, UNCLEAR, provider_errors, to_user_error
-from bot.llm.request import Request, UnsupportedParams
-from bot.llm.streaming import AnswerStream, Chunks
-from bot.llm.usage import TokenEstimator, Usage
+from bot.core.text import without_surrogates
+from bot.llm.errors import (
+    BROKE_OFF,
+    MALFORMED_RESPONSE,
+    NO_CERTIFICATES,
+    NO_SUCH_MODEL,
+    UNCLEAR,
+    WRONG_ADDRESS,
+    ServerError,
+    error_in,
+    provider_errors,
+    to_user_error,
+)
+from bot.llm.request import Request, UnsupportedParams, token_limit
+from bot.llm.streaming import CHARACTERS_PER_TOKEN, MAX_CHARACTERS, AnswerStream, EventReader, OpenResponse
+from bot.llm.usage import TokenEstimator, Usage, is_plausible
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.types.chat import ChatCompletion
 
-T = TypeVar("T")
-# One way to make a call with a body, through the stock client.
-Create = Callable[["AsyncOpenAI", dict[str, Any]], Awaitable[T]]
-# Longest wait for a connection, and for the next word of an answer, in seconds: a person gives up sooner.
-CONNECT, SILENCE = 5.0, 60.0
-# The client waits as the server's retry-after says, up to two minutes, else half a second and doubling.
+# Seconds to wait for a connection.
+CONNECT = 5.0
+# Seconds to the first word, retries included: of a server somewhere else, and of one on this machine, which may have
+# to load a model and read a long prompt on a CPU. MODEL_TIMEOUT sets both.
+HOSTED_TIMEOUT, LOCAL_TIMEOUT = 60.0, 300.0
+# The longest silence between two words, in seconds.
+SILENCE = 30.0
+# Seconds for the rest of an answer after the time for its first word. With 300 for the first word it ends before
+# Discord's token for the interaction does, after 15 minutes.
+ANSWER_TIME = 300.0
+# The client waits as the server's retry-after says, else half a second and doubling. A time-out is not retried.
 RETRIES = 2
-# Seconds until a call, its retries included, must have begun to answer.
-PATIENCE = 120.0
-# In place of a category, where a moderation objects and names none.
+# In place of a category, where a moderation model objects and names none.
 NO_CATEGORY = N_("no category named")
+# Parts of the names of models that do something else than chat.
+NOT_CHAT = re.compile(
+    r"(?:^|[^a-z])(?:text-)?(?:embed(?:ding)?s?|rerank(?:er|ing)?|moderation|whisper|tts|stt|asr|transcribe|speech|"
+    r"realtime|dall-e|images?|diffusion|sdxl|flux|sora|clip|siglip|bge|gte|e5|minilm|colbert|guard|shieldgemma|"
+    r"davinci|babbage|kokoro|piper|parakeet)(?![a-z])",
+    re.IGNORECASE,
+)
+NO_MODEL_LIST = N_("The server at OPENAI_BASE_URL gives no list of chat models: set CHAT_MODEL.")
 
 
 class ChatClient:
-    """Asks one server. At most `concurrency` calls run at a time; cancelling a task stops its call; one that says
-    nothing for `silence` seconds (default: `SILENCE`) is given up.
+    """Calls one model server, with at most `concurrency` calls at a time. Cancelling a task stops its call.
 
-    All calls raise `ModelError` with a sentence for people.
+    `timeout` is the time to the first word in seconds, `answer_time` the time for the rest of the answer. All calls
+    raise `ModelError` with a sentence for people.
     """
 
     def __init__(
@@ -52,17 +77,20 @@ class ChatClient:
         api_key: str,
         model: str,
         concurrency: int = 64,
-        silence: float | None = None,
+        timeout: float | None = None,
+        answer_time: float = ANSWER_TIME,
     ) -> None:
         self.model = model
         self.tokens = TokenEstimator()
-        self._places = asyncio.Semaphore(concurrency)
-        self._refusals = UnsupportedParams()
-        # Pinned to the address: an OPENAI_BASE_URL in the environment must not move a call of ours.
-        self._url, self._key = base_url or OPENAI_URL, api_key
-        self._silence = SILENCE if silence is None else silence
+        self._semaphore = asyncio.Semaphore(concurrency)
+        self._unsupported = UnsupportedParams()
+        # Set explicitly, so that an OPENAI_BASE_URL in the environment does not redirect a call.
+        self._url, self._credentials = _split_credentials(base_url or OPENAI_URL)
+        self._key = api_key
+        self.timeout = timeout or (LOCAL_TIMEOUT if _is_loopback(self.host) else HOSTED_TIMEOUT)
+        self._answer_time = answer_time
         self._client: AsyncOpenAI | None = None
-        self._making = asyncio.Lock()
+        self._opening = asyncio.Lock()
 
     @property
     def host(self) -> str:
@@ -77,62 +105,84 @@ class ChatClient:
             await self._client.close()
 
     async def warm(self) -> None:
-        """Make the stock client ready, so that the first call need not."""
-        await self._stock()
+        """Create the `openai` client, so that the first call need not."""
+        await self._opened()
 
-    async def _stock(self) -> "AsyncOpenAI":
-        """The stock client, made at first need."""
+    async def _opened(self) -> "AsyncOpenAI":
         if self._client is None:
-            async with self._making:
+            async with self._opening:
                 if self._client is None:
-                    self._client = await asyncio.to_thread(self._made)
+                    self._client = await asyncio.to_thread(self._create_client)
         return self._client
 
-    def _made(self) -> "AsyncOpenAI":
+    def _create_client(self) -> "AsyncOpenAI":
         import httpx2
         from openai import AsyncOpenAI
 
         from bot.llm.transport import http_client
 
         try:
-            carrier = http_client(httpx2.Timeout(self._silence, connect=CONNECT))
+            # Only connecting has a time limit here: what times out in the client is retried.
+            http = http_client(httpx2.Timeout(None, connect=min(CONNECT, self.timeout)))
         except OSError as error:
             raise ModelError(NO_CERTIFICATES) from error
         return AsyncOpenAI(
             base_url=self._url,
             api_key=self._key,
-            timeout=carrier.timeout,
+            timeout=http.timeout,
             max_retries=RETRIES,
-            http_client=carrier,
+            http_client=http,
+            default_headers={"Authorization": self._credentials} if self._credentials else None,
         )
 
     async def models(self) -> list[str]:
         """The ids of the models that the server lists."""
         try:
-            return [model.id async for model in await (await self._stock()).models.list()]
+            async with asyncio.timeout(self.timeout):
+                listed = [model.id async for model in await (await self._opened()).models.list()]
         except provider_errors() as error:
             raise to_user_error(error) from error
         except MALFORMED_RESPONSE as error:
             raise ModelError(UNCLEAR) from error
+        return [without_surrogates(name) for name in listed if isinstance(name, str)]
+
+    async def first_chat_model(self) -> str:
+        """The first model in the server's list whose name is not that of another kind of model.
+
+        Raises `ConfigError` where the server gives no list of chat models.
+        """
+        try:
+            listed = await self.models()
+        except ModelError as error:
+            if error.sentence in (UNCLEAR, NO_SUCH_MODEL, WRONG_ADDRESS):
+                raise ConfigError(NO_MODEL_LIST) from error
+            raise
+        found = next((name for name in listed if not NOT_CHAT.search(name)), None)
+        if found is None:
+            raise ConfigError(NO_MODEL_LIST)
+        return found
 
     async def complete(self, request: Request) -> "ChatCompletion":
-        """The client's own response object, whole."""
-        try:
-            async with self._places, asyncio.timeout(PATIENCE):
-                completion, body, stop = await self._asking(request, self._create, {})
-        except provider_errors() as error:
-            raise to_user_error(error) from error
-        if stop and completion.choices[0].message.content:
-            completion.choices[0].message.content = truncate_at_stop(completion.choices[0].message.content, stop)
-        if completion.usage is not None:
-            self.tokens.learn(body["model"], request.messages, completion.usage.prompt_tokens)
-        return completion
+        """The whole answer, as an object of `openai`."""
+        stream = AnswerStream(lambda stream, stack: self._open(stream, stack, request, {}))
+        async with stream:
+            async for _piece in stream:
+                pass
+        if stream.finish == "broken":
+            raise ModelError(BROKE_OFF)
+        self.usage(request, stream)
+        return stream.completion()
 
-    async def flagged(self, model: str, text: str) -> frozenset[str]:
-        """The categories under which the moderation `model` of the same server objects to `text`; empty for none."""
+    def stream(self, request: Request) -> AnswerStream:
+        """The answer while it arrives."""
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
+        return AnswerStream(lambda stream, stack: self._open(stream, stack, request, streamed))
+
+    async def moderate(self, model: str, text: str) -> frozenset[str]:
+        """The categories under which the moderation `model` of this server objects to `text`; empty for none."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                verdict = await (await self._stock()).moderations.create(model=model, input=text)
+            async with asyncio.timeout(self.timeout):
+                verdict = await (await self._opened()).moderations.create(model=model, input=text)
             (result,) = verdict.results
             categories = result.categories.to_dict()
         except provider_errors() as error:
@@ -142,83 +192,126 @@ class ChatClient:
         found = frozenset(name for name, flag in categories.items() if flag)
         return found or frozenset({NO_CATEGORY} if result.flagged else ())
 
-    def stream(self, request: Request) -> AnswerStream:
-        """The same as it comes."""
-
-        async def opener(stack: AsyncExitStack) -> Chunks:
-            await stack.enter_async_context(self._places)
-            streamed = {"stream": True, "stream_options": {"include_usage": True}}
-
-            async def create(client: "AsyncOpenAI", body: dict[str, Any]) -> AsyncIterator[bytes]:
-                raw = client.chat.completions.with_streaming_response.create(**_unwalked(body))
-                chunks: AsyncIterator[bytes] = (await stack.enter_async_context(raw)).iter_bytes()
-                return chunks
-
-            async with asyncio.timeout(PATIENCE):
-                return Chunks(*await self._asking(request, create, streamed), self._silence)
-
-        return AnswerStream(opener)
-
-    async def _create(self, client: "AsyncOpenAI", body: dict[str, Any]) -> "ChatCompletion":
-        """One plain call. A page of HTML would come back as a text, and a list as a list."""
-        from openai.types.chat import ChatCompletion
-
-        try:
-            completion: object = await client.chat.completions.create(**_unwalked(body))
-        except MALFORMED_RESPONSE as error:
-            raise ModelError(UNCLEAR) from error
-        if not isinstance(completion, ChatCompletion) or not completion.choices:
-            raise ModelError(UNCLEAR)
-        return completion
-
     def usage(self, request: Request, stream: AnswerStream) -> Usage:
-        """What a stream used: as reported, else estimated; a report also corrects the estimates to come."""
+        """The usage of a stream: as the server reported it where that is plausible, else estimated.
+
+        A report also corrects the estimates of later calls.
+        """
         model = stream.sent.get("model", self.model)
-        if stream.usage is not None:
+        limit = token_limit(stream.sent)
+        if stream.usage is not None and is_plausible(stream.usage, stream.characters, limit):
             self.tokens.learn(model, request.messages, stream.usage.prompt)
             return stream.usage
         prompt = self.tokens.estimate(model, request.messages)
-        return Usage(prompt, 0, self.tokens.estimate_text(model, stream.text), estimated=True)
+        completion = self.tokens.estimate_characters(model, stream.characters) if stream.characters else 0
+        return Usage(prompt, 0, min(completion, limit or completion), estimated=True)
 
-    async def _asking(
-        self, request: Request, create: "Create[T]", extra: Mapping[str, Any]
-    ) -> tuple[T, dict[str, Any], tuple[str, ...]]:
-        """What `create` gives, the body that it was given in the end, and the stops to apply here."""
-        client = await self._stock()
-        from openai import BadRequestError
+    async def _open(
+        self, stream: AnswerStream, stack: AsyncExitStack, request: Request, extra: Mapping[str, Any]
+    ) -> OpenResponse:
+        """The response to `request`, once its first objects have arrived. `stack` closes it.
 
-        while True:
-            body = self._refusals.body(request, self.model, extra)
-            try:
-                return await create(client, body), body, self._refusals.local_stop(request, body)
-            except BadRequestError as error:
-                if not self._refusals.learned(error, body):
+        A parameter that the server refuses is left out of the next try, and of later calls.
+        """
+        client = await self._opened()
+        from openai import APIError
+
+        await stack.enter_async_context(self._semaphore)
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout_at(began + self.timeout):
+            while True:
+                stream.sent = body = self._unsupported.body(request, self.model, extra)
+                attempt = AsyncExitStack()
+                try:
+                    first, rest, reader = await self._first_objects(attempt, client, body)
+                    break
+                except (APIError, ServerError) as error:
+                    await attempt.aclose()
+                    stream.sent = {}  # The server has not worked on it, so nothing is charged.
+                    if not self._unsupported.learn(error, request, body):
+                        raise
+                except BaseException:
+                    await attempt.aclose()
                     raise
+        stack.push_async_exit(attempt)
+        limit = token_limit({**request.optional, **request.parameters})
+        return OpenResponse(
+            first,
+            rest,
+            reader,
+            self._unsupported.local_stop(request, body),
+            deadline=began + self.timeout,
+            end=began + self.timeout + self._answer_time,
+            silence=min(SILENCE, self.timeout),
+            max_characters=limit * CHARACTERS_PER_TOKEN if limit else MAX_CHARACTERS,
+        )
+
+    async def _first_objects(
+        self, stack: AsyncExitStack, client: "AsyncOpenAI", body: dict[str, Any]
+    ) -> tuple[list[Any], Any, EventReader]:
+        """The first objects of the response to `body`, an iterator over the others, and the reader of both."""
+        raw = client.chat.completions.with_streaming_response.create(**_without_walk(body))
+        reader = EventReader((await stack.enter_async_context(raw)).iter_bytes())
+        rest = aiter(reader)
+        first: list[Any] = []
+        try:
+            while not first and not reader.done:
+                first = await anext(rest)
+        except StopAsyncIteration:
+            pass
+        except MALFORMED_RESPONSE as error:
+            raise ModelError(UNCLEAR) from error
+        if first and isinstance(first[0], dict) and (error_sent := error_in(first[0])):
+            raise error_sent
+        return first, rest, reader
 
 
-def _unwalked(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` for the client's `create`, beside the arguments that it checks one by one.
+def _without_walk(body: dict[str, Any]) -> dict[str, Any]:
+    """`body` as the arguments of the client's `create` that skip its conversion of types.
 
-    It walks through all that it is given for types that ours does not have, which took two thirds of our own time for
-    the prompt of a long adventure: 18 ms of 27 for 40 messages (measured 2026-11-22). What is sent is the same.
+    The client walks through all its arguments for types that are not used here. Skipping that keeps a command at 0.80
+    times the CPU time of a bare bot instead of 0.90, at 50 at once (2026-11-28), and saves 18 of 27 ms for the 40
+    messages of a long adventure. The request that is sent is the same.
     """
     return {"model": body["model"], "messages": (), "extra_body": body}
 
 
+def _split_credentials(url: str) -> tuple[str, str | None]:
+    """`url` without `user:password@`, and the `Authorization` header that they stand for.
+
+    They are used in place of the API key, as a request has one such header.
+    """
+    parts = urlsplit(url)
+    user, at, address = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    encoded = b64encode(unquote(user).encode()).decode()
+    return urlunsplit(parts._replace(netloc=address)), f"Basic {encoded}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def client_options(settings: Settings) -> dict[str, Any]:
-    """How to reach the configured model; servers on a laptop want no key, but the client wants one to send."""
+    """The arguments of `ChatClient` for the configured model. A server on a laptop needs no key; the client does."""
     key = settings.openai_api_key
     return {
         "base_url": settings.openai_base_url,
         "api_key": key.get_secret_value() if key else "none",
         "model": settings.chat_model or DEFAULT_OPENAI_MODEL,
         "concurrency": settings.chat_concurrency,
+        "timeout": settings.model_timeout,
     }
 
 
 def shared_client() -> ChatClient:
-    """The client for scripts that bring none, from the environment and `.env`: one for each event loop, made at
-    first need inside it, and closed when `asyncio.run` ends the loop.
+    """The client for scripts that bring none, from the environment and `.env`.
+
+    One for each event loop, created at first need and closed when `asyncio.run` ends the loop.
     """
     loop = asyncio.get_running_loop()
     if loop not in _shared:
@@ -228,20 +321,20 @@ def shared_client() -> ChatClient:
                 "No language model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for another server."
             )
         client = ChatClient(**client_options(settings))
-        closing = _closed_with_its_loop(client)
+        closing = _close_with_loop(client)
         _shared[loop] = client, closing, loop.create_task(anext(closing))
     return _shared[loop][0]
 
 
-async def _closed_with_its_loop(client: ChatClient) -> AsyncGenerator[None, None]:
-    """Begun inside a loop and left at its `yield`; ending the loop closes every generator, and this one the client."""
+async def _close_with_loop(client: ChatClient) -> AsyncGenerator[None, None]:
+    """Close `client` when the loop ends, which closes every asynchronous generator that has begun."""
     try:
         yield
     finally:
         await client.__aexit__()
 
 
-# The generator and its first step are held, so that neither is collected before its time.
+# Holds the generator and its first step, so that neither is collected early.
 _shared: WeakKeyDictionary[
     asyncio.AbstractEventLoop, tuple[ChatClient, AsyncGenerator[None, None], "asyncio.Task[None]"]
 ] = WeakKeyDictionary()

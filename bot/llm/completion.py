@@ -1,8 +1,10 @@
-"""From a filled template to a parsed reply, with one repair turn: the whole of what a command asks a model.
+"""From a request to a parsed reply, with one repair turn where the reply has another form.
 
-This is a pure conversation with one client: who pays and what is kept is `bot.server.model_gateway`'s.
+Limits, moderation and storage are handled by `bot.server.model_gateway`.
 """
 
+import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -10,14 +12,25 @@ from typing import Any
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import NoModelError, ReplyError
-from bot.core.i18n import ENGLISH, use_locale
+from bot.core.i18n import ENGLISH, N_, use_locale
 from bot.llm.client import ChatClient
-from bot.llm.output_parsers import Reply, parse
-from bot.llm.request import Message, Request
-from bot.llm.template import ChatTemplate, ReplyKind
+from bot.llm.output_parsers import Rating, Reply, parse, response_format
+from bot.llm.request import ANSWER_TOKENS, Message, Request
+from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage, cost
 
 REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
+# Words in a row of the repair prompt that no reply repeats by chance: one that does has parroted it.
+PARROTED = 6
+PARROT = N_("The answer repeats the question instead of answering it.")
+ONLY_THINKING = N_(
+    "The model used all its tokens for thinking, and none were left for the answer. Ask for less at once; the bot's "
+    "operator can raise max_completion_tokens in the template, or lower reasoning_effort."
+)
+# Characters that are parsed on the event loop; longer replies, and JSON, are parsed in a thread.
+PARSED_HERE = 4_000
+# Parameters that do not belong to the answer's record: the messages and model have their own place in it.
+NOT_RECORDED = frozenset({"messages", "model", "stream", "stream_options"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +38,8 @@ class Answer:
     """A model's answer, how it was made, and whose it is: the one record of it, from the model to the database.
 
     `request` is what was sent in the end; `parameters` are those that the server accepted. `usage` adds up all
-    turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`, `length` or
-    `broken` for half an answer, `unasked` where no model is connected. `at` is when it was asked, in seconds since
+    turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`; `length`, `timeout`
+    or `broken` for half an answer; `unasked` where no model is connected. `at` is when it was asked, in seconds since
     1970. `id` and `caller` are set by `bot.server.model_gateway`, `message_id` once the answer is shown.
     """
 
@@ -63,10 +76,19 @@ class Answer:
 
 @dataclass(slots=True)
 class Spent:
-    """What calls have used so far; readable also when a call fails half-way."""
+    """What the calls for one answer have used so far. It can be read when a call fails, too."""
 
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+
+
+def limited(client: ChatClient, request: Request) -> Request:
+    """`request` with a limit on the tokens of its answer, where it has none.
+
+    The answer to a long text, such as its translation, may be long: twice the tokens of what people wrote.
+    """
+    model = request.parameters.get("model", client.model)
+    return request.with_limit(max(ANSWER_TOKENS, 2 * client.tokens.estimate_characters(model, len(request.written))))
 
 
 async def ask(
@@ -75,25 +97,29 @@ async def ask(
     show: Callable[[str], None] | None = None,
     spent: Spent | None = None,
 ) -> Answer:
-    """Send `request` and parse the reply as its template says; a reply in another form gets one repair turn.
+    """Send `request` and parse the reply as its template says. A reply in another form gets one repair turn.
 
-    `show` is called with the text so far as it comes, for replies of text only. `spent` is added to at each
-    turn. Raises `ModelError`; `NoModelError` carries the request that would have been sent.
+    `show` is called with the text so far while it arrives, for replies of text only. Each turn adds to `spent`.
+    Raises `ModelError`. A `NoModelError` carries the request that would have been sent, a `ReplyError` the answer.
     """
     spent = spent if spent is not None else Spent()
-    first = await _turn(client, request, spent, show if _kind(request) == "text" else None)
+    template = request.template
+    is_text = template is None or template.reply == "text"
+    if template is not None:
+        format_ = response_format(template.reply, template.schema)
+        request = replace(request, optional={**format_, **request.optional})
+    first = await _turn(client, request, spent, show if is_text else None)
     try:
-        return _parsed(first, request)
+        return await _answer(first, request)
     except ReplyError as problem:
-        if _kind(request) == "text":
+        if is_text or problem.sentence == ONLY_THINKING:
             raise
-        with use_locale(ENGLISH):  # The model is told in the language of its template.
-            told = REPAIR_PROMPT.format(problem=problem)
-        repair = request.followed_by(
-            {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": told}
-        )
-    second = await _turn(client, repair, spent, None)
-    return _parsed(second, repair, earlier=first)
+        with use_locale(ENGLISH):  # The model gets the prompt in the language of its template.
+            prompt = REPAIR_PROMPT.format(problem=problem)
+    repair = request.followed_by(
+        {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": prompt}
+    )
+    return await _answer(await _turn(client, repair, spent, None), repair, earlier=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +130,11 @@ class _Turn:
     usage: Usage
     seconds: float
     finish: str
+    thought: bool
 
 
 async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callable[[str], None] | None) -> _Turn:
-    """One call, streamed; its text may be empty. A refusal of the model counts as its text."""
+    """One streamed call. The text may be empty. A refusal of the model counts as its text."""
     stream = client.stream(request)
     try:
         async with stream:
@@ -118,44 +145,56 @@ async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callab
         error.request = request
         raise
     finally:
-        # A call that was made is paid for, also when its answer broke off or the person went away.
+        # A call that was made is paid for, also where its answer broke off or the task was cancelled.
         if stream.sent:
-            spent.usage += client.usage(request, stream)
+            usage = client.usage(request, stream)
+            spent.usage += usage
             spent.model = stream.sent["model"]
-    usage = client.usage(request, stream)
-    model = stream.model or stream.sent["model"]
-    return _Turn(stream.text or stream.refusal, model, stream.sent, usage, stream.seconds, stream.finish or "stop")
-
-
-def _kind(request: Request) -> ReplyKind:
-    return request.template.reply if request.template else "text"
+    text, model = stream.text or stream.refusal, stream.model or stream.sent["model"]
+    return _Turn(text, model, stream.sent, usage, stream.seconds, stream.finish or "stop", stream.thought)
 
 
 def parsed(text: str, template: ChatTemplate | None) -> Reply:
-    """`text` as the reply that `template` asks for; raises `ReplyError` when it has another form."""
+    """`text` as the reply that `template` asks for. Raises `ReplyError` where it has another form."""
     return parse(text, template.reply, template.schema) if template else parse(text, "text")
 
 
-def _parsed(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
-    """The turn as an answer.
+async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
+    """The answer of a turn.
 
-    Raises `ReplyError` when it does not have the form that the template asks for, with the answer unless it is empty.
+    Raises `ReplyError` where it does not have the form that the template asks for, with the answer unless it is empty.
     """
+    if turn.thought and turn.finish == "length" and not turn.text.strip():
+        raise ReplyError(ONLY_THINKING)
     usage = turn.usage + earlier.usage if earlier else turn.usage
     answer = Answer(
         text=turn.text.strip(),
         reply=turn.text.strip(),
         model=turn.model,
         request=request,
-        parameters={k: v for k, v in turn.sent.items() if k not in ("messages", "model", "stream", "stream_options")},
+        parameters={name: value for name, value in turn.sent.items() if name not in NOT_RECORDED},
         usage=usage,
         seconds=turn.seconds + (earlier.seconds if earlier else 0),
         finish=turn.finish,
         repaired=earlier is not None,
         price=cost(turn.sent["model"], usage),
     )
+    template = request.template
+    in_thread = len(turn.text) > PARSED_HERE or (template is not None and template.reply == "json")
     try:
-        return replace(answer, reply=parsed(turn.text, request.template))
+        if earlier is not None and _is_parroted(turn.text, request.messages[-1]["content"]):
+            raise ReplyError(PARROT)
+        reply = await asyncio.to_thread(parsed, turn.text, template) if in_thread else parsed(turn.text, template)
     except ReplyError as error:
         error.answer = answer if answer.text else None
         raise
+    # A rating that came as JSON, because `response_format` asked for it, is recorded in the form of the prompt.
+    as_json = isinstance(reply, Rating) and answer.text.startswith("{")
+    return replace(answer, reply=reply, text=str(reply) if as_json else answer.text)
+
+
+def _is_parroted(text: str, prompt: str) -> bool:
+    """Whether `text` repeats several words in a row of the repair prompt."""
+    said, words = (re.findall(r"\w+", part.casefold()) for part in (text[:4_000], prompt))
+    runs = {tuple(words[at : at + PARROTED]) for at in range(len(words) - PARROTED + 1)}
+    return any(tuple(said[at : at + PARROTED]) in runs for at in range(len(said) - PARROTED + 1))

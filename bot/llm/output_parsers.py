@@ -1,37 +1,80 @@
 """What a model wrote, as the type that its template asks for.
 
-Each parser takes the text as it came and raises `ReplyError` with a sentence that says what is wrong with it:
-the same sentence asks the model to repair its answer and, failing that, tells the person.
+Each parser takes the text as it came and raises `ReplyError` with a sentence that says what is wrong with it. The same
+sentence asks the model to correct its answer and, failing that, tells the person.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, ParseError
 
 from bot.core.errors import ReplyError, TemplateError
+from bot.core.i18n import N_
+from bot.core.text import without_surrogates
 
-FENCE = re.compile(r"\A\s*```[\w-]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+# Marks that may surround a number: Markdown, brackets, quotes, the rest of a keycap emoji.
+_MARKS = r"(?:[*_~`\"'“”’»)\]\ufe0f\u20e3]|</[a-z]{1,8}>)*"
+# Words that may come before a bare number, with a colon or "is" behind them: "Rating:", "My rating (1-5) is".
+_LABEL = (
+    r"(?:[^\W\d](?:[^\d\n:：=]|\(1\s*(?:-|–|—|to)\s*5\)){0,60}?(?:[:：=]|\b(?:is|ist|est)\b)[^\w★⭐-]*(?:an?\s+)?)?"
+)
+_OUT_OF = r"(?:\s*(?:/|out\s+of|von|sur)\s*[5５])?"
+_UNIT = r"(?:\s*(?:stars?|points?|sterne?n?|étoiles?))?(?:\s*\([^()\d]{1,30}\))?"
 # "4.5: …" and "3-4: …" are no ratings, so no digit may follow a dot or a dash.
 RATING = re.compile(
-    r"\A\W*([1-5])(?:\s*/\s*5)?\s*(?:stars?)?\s*(?::|[.–—-](?!\s*\d))\s*(\S.*)\Z", re.DOTALL | re.IGNORECASE
+    rf"\A[^\w★⭐-]*(?:[-–—•]\s+)?{_LABEL}(?:<[a-z]{{1,8}}>)?([1-5１-５]){_MARKS}{_OUT_OF}{_UNIT}{_MARKS}[^\S\n]*"
+    rf"(?:[:：]|[.)–—-](?!\s*\d)|\n|(?=\b(?:because|weil|parce\s))){_MARKS}\s*(?:(?:reason|grund|raison)\s*[:：]{_MARKS}\s*)?(\S.*)\Z",
+    re.DOTALL | re.IGNORECASE,
 )
-XML = re.compile(r"<FACTS\b.*</FACTS\s*>", re.DOTALL)
+STARS = re.compile(r"\A[^\w★⭐🌟]*((?:[★⭐🌟]\ufe0f?){1,5})([☆✩✰]{0,4})\s*[:：.–—-]?\s*([^\W_].*)\Z", re.DOTALL)
+NO_RATING = N_('The answer is not in the form "N: reason" with N from 1 to 5.')
+MALFORMED_JSON = N_("The answer's JSON is malformed or incomplete.")
+# Characters of malformed JSON that are read leniently: `json-repair` takes a second for a hundred thousand.
+MAX_REPAIR = 60_000
+# Characters of a rating in JSON: a number and a sentence or two.
+MAX_RATING = 4_000
+# Objects that are tried in a text that holds several.
+MAX_OBJECTS = 20
+# Keywords of JSON Schema that take unbounded time, fetch, or run a regular expression. A schema may come from a server.
+UNBOUNDED = frozenset(
+    {"$ref", "$dynamicRef", "$recursiveRef", "pattern", "patternProperties", "uniqueItems"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
+)
+# Members and items of the largest schema: with no references, the time of a check is this times the size of the data.
+MAX_SCHEMA = 2_000
+# TeX commands whose first letter with a backslash is an escape of JSON for a tab or a line break.
+_TEX = (
+    r"tan|tanh|tau|tbinom|text|textbf|textit|textrm|textsf|textstyle|texttt|tfrac|theta|"
+    r"thickapprox|tilde|times|to|top|triangle|nabla|natural|ncong|nearrow|neg|neq|newline|"
+    r"nexists|nleq|nmid|notin|nparallel|nsubseteq|nu|nwarrow"
+)
+ESCAPE = re.compile(rf"\\(?:[\"'\\/]|u[0-9a-fA-F]{{4}}|(?P<tex>[bf]|r(?=[^\W\d_])|(?:{_TEX})(?![a-zA-Z]))|[nrt]|)")
+
+# An object has a key behind its brace, or a comment; a brace in running text, such as `{facts, unanswerable}`, has not.
+OBJECT_START = re.compile(r"\{\s*(?:(?://|#)[^\n]*\n\s*|/\*.{0,500}?\*/\s*){0,5}(?:[\"'“‘}]|\w+\s*:)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One to five stars, and why."""
+    """One to five stars and the reason for them."""
 
     stars: int
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.stars}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a model says of `entity`, a fact an item, and the XML that it stood in."""
+    """What a model says about `entity`, one fact an item, and the XML that it wrote."""
 
     entity: str
     facts: tuple[str, ...]
@@ -40,41 +83,99 @@ class Facts:
 
 Reply = str | Rating | Facts | dict[str, Any]
 
+RATING_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"stars": {"type": "integer", "enum": [1, 2, 3, 4, 5]}, "reason": {"type": "string"}},
+    "required": ["stars", "reason"],
+    "additionalProperties": False,
+}
+
+
+def response_format(kind: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The `response_format` for a reply of this `kind`, as a parameter; empty where it has none.
+
+    Facts have none: their form is XML, which the template's example teaches and which no JSON schema can describe.
+    """
+    wanted = {"rating": RATING_SCHEMA, "json": schema}.get(kind)
+    if wanted is None:
+        return {}
+    # Not strict: OpenAI's strict mode refuses schemas with optional members.
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "reply", "schema": dict(wanted)}}}
+
+
+def parse(text: str, kind: str, schema: Mapping[str, Any] | None = None) -> Reply:
+    """`text` as the reply that a template of this `kind` asks for. Raises `ReplyError`, for an empty text, too."""
+    if not text.strip():
+        raise ReplyError("The model answered nothing. Try again, or put it in other words.")
+    if kind == "rating":
+        return parse_rating(text)
+    if kind == "facts":
+        return parse_facts(text)
+    return parse_json(text, schema or {}) if kind == "json" else text.strip()
+
 
 def strip_code_fence(text: str) -> str:
-    """`text` without the one code fence that wraps all of it, if there is one."""
-    match = FENCE.match(text)
-    return (match[1] if match else text).strip()
+    """`text` without the one code fence around all of it, if there is one."""
+    text = text.strip()
+    first, newline, rest = text.partition("\n")
+    if not newline or not rest.endswith("```") or not re.fullmatch(r"```[\w-]*\s*", first):
+        return text
+    return rest[:-3].strip()
 
 
 def parse_rating(text: str) -> Rating:
-    """`4: reason`; a little around it is forgiven (`4/5 stars - reason`)."""
-    match = RATING.match(strip_code_fence(text))
-    if not match:
-        raise ReplyError('The answer is not in the form "N: reason" with N from 1 to 5.')
-    return Rating(int(match[1]), match[2].strip())
+    """`4: reason`, with marks and words around it, or a JSON object with the members `stars` and `reason`."""
+    text = strip_code_fence(text)
+    if text.startswith("{") and len(text) <= MAX_RATING:
+        return _rating_of(text)
+    if match := RATING.match(text):
+        return Rating(int(match[1]), match[2].strip())
+    if (match := STARS.match(text)) and len(match[1].replace("\ufe0f", "")) + len(match[2]) <= 5:
+        return Rating(len(match[1].replace("\ufe0f", "")), match[3].strip())
+    raise ReplyError(NO_RATING)
+
+
+def _rating_of(text: str) -> Rating:
+    """The rating in a JSON object."""
+    data = parse_json(text, {"type": "object"})
+    stars = next((data[name] for name in ("stars", "rating", "score") if name in data), None)
+    reason = next((data[name] for name in ("reason", "why", "explanation", "comment") if name in data), None)
+    if isinstance(stars, str) and re.fullmatch(r"[1-5]", stars):
+        stars = int(stars)
+    if type(stars) is not int or not 1 <= stars <= 5 or not isinstance(reason, str) or not reason.strip():
+        raise ReplyError(NO_RATING)
+    return Rating(stars, reason.strip())
 
 
 def parse_facts(text: str) -> Facts:
-    """`<FACTS entity="…"><FACT>…</FACT>…</FACTS>`, alone or inside other text; entities and DTDs are refused."""
-    # Imported here: only this form of reply needs an XML parser.
+    """`<FACTS entity="…"><FACT>…</FACT>…</FACTS>`, alone or inside other text. Entities and DTDs are refused."""
+    # Imported here: only this kind of reply needs an XML parser.
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    found = XML.search(strip_code_fence(text))
-    if not found or "<!" in text:
+    xml = _facts_element(strip_code_fence(text))
+    if xml is None or "<!" in text:
         raise ReplyError("The answer holds no complete <FACTS> element.")
     try:
-        root = fromstring(found[0], forbid_dtd=True)
+        root = fromstring(xml, forbid_dtd=True)
     except DefusedXmlException:
         raise ReplyError("The answer's XML declares entities, which are refused.") from None
     except (ParseError, ValueError):
         raise ReplyError("The answer's XML is not well formed.") from None
-    return _checked(root, found[0])
+    return _facts_of(root, xml)
 
 
-def _checked(root: Element, xml: str) -> Facts:
-    """The facts under `root`, if it has the form and nothing else."""
+def _facts_element(text: str) -> str | None:
+    """The text from the first `<FACTS` to the last `</FACTS>`, in linear time."""
+    opening, end = re.search(r"<FACTS(?=[\s>])", text), text.rfind("</FACTS")
+    close = text.find(">", end)
+    if not opening or end < opening.start() or close < 0 or text[end + len("</FACTS") : close].strip():
+        return None
+    return text[opening.start() : close + 1]
+
+
+def _facts_of(root: Element, xml: str) -> Facts:
+    """The facts below `root`. Raises `ReplyError` where it has another form."""
     entity = (root.get("entity") or "").strip()
     items = tuple(" ".join("".join(item.itertext()).split()) for item in root)
     if not entity:
@@ -85,48 +186,143 @@ def _checked(root: Element, xml: str) -> Facts:
 
 
 def parse_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object in `text` that `schema` (a JSON schema) accepts; what stands around it is passed over."""
+    """The JSON object in `text` that `schema` (a JSON schema) accepts. Other text around it is left out.
 
+    Read strictly first. Where that fails, what is plainly meant is read: commas before brackets, single quotes,
+    comments, line breaks in texts, single backslashes. An object that is cut off is refused.
+    """
     text = strip_code_fence(text)
-    start = text.find("{")
-    if start < 0:
+    problem: ReplyError | None = None
+    if "{" not in text:
         raise ReplyError("The answer holds no JSON object.")
+    for data in _objects_in(text):
+        try:
+            _validate(data, schema)
+        except ReplyError as error:
+            problem = problem or error
+        else:
+            return data
+    raise problem or ReplyError(MALFORMED_JSON)
+
+
+def _objects_in(text: str) -> Iterator[dict[str, Any]]:
+    """The outermost JSON objects in `text`, in order."""
+    decoder = json.JSONDecoder(strict=False)  # a line break in a text is meant as one
+    for _attempt in range(MAX_OBJECTS):
+        start = text.find("{")
+        if start < 0:
+            return
+        text = text[start:]
+        fixed = _fix_backslashes(text)
+        try:
+            data, end = decoder.raw_decode(fixed)
+            text = fixed[end:]
+        except (ValueError, RecursionError):
+            if not OBJECT_START.match(fixed):
+                text = text[1:]
+                continue
+            whole, text = _balanced(fixed)
+            data = _repaired(whole)
+        if isinstance(data, dict):
+            yield _writable(data)
+
+
+def _fix_backslashes(text: str) -> str:
+    r"""`text` with the backslashes doubled that are meant as such: `\sigma`, and `\frac`, for JSON a form feed."""
+    if "\\" not in text:
+        return text
+
+    def fixed(match: re.Match[str]) -> str:
+        return "\\" + match[0] if match["tex"] or len(match[0]) == 1 else match[0]
+
+    return ESCAPE.sub(fixed, text)
+
+
+def _balanced(text: str) -> tuple[str, str]:
+    """The object at the start of `text` up to its last bracket, and the rest. Empty where it is cut off."""
+    depth, quoted, skip = 0, False, False
+    for place, char in enumerate(text):
+        if skip or char == "\\":
+            skip = not skip
+        elif char == '"':
+            quoted = not quoted
+        elif not quoted and char in "{[":
+            depth += 1
+        elif not quoted and char in "}]":
+            depth -= 1
+            if depth == 0:
+                return text[: place + 1], text[place + 1 :]
+    # Single quotes and comments may have misled the search: then all brackets must pair up.
+    end = max(text.rfind("}"), 0) + 1
+    opened = sum(map(text[:end].count, "{["))
+    return (text[:end], text[end:]) if end > 1 and opened == sum(map(text[:end].count, "}]")) else ("", "")
+
+
+def _repaired(text: str) -> dict[str, Any] | None:
+    """The object that malformed JSON plainly means, or None. Its brackets pair up, or `text` is empty."""
+    if not text or len(text) > MAX_REPAIR:
+        return None
+    from json_repair import repair_json
+
     try:
-        data, _ = json.JSONDecoder().raw_decode(text, start)
-    except (json.JSONDecodeError, RecursionError):
-        raise ReplyError("The answer's JSON is malformed or incomplete.") from None
-    problem = _first_problem(data, schema)
-    if problem is not None:
-        where, rule = ".".join(str(part) for part in problem.absolute_path), problem.validator
-        if not where:
-            raise ReplyError("The answer's JSON does not fit: the object breaks its rule {rule!r}.", rule=rule)
-        raise ReplyError("The answer's JSON does not fit: {where} breaks its rule {rule!r}.", where=where, rule=rule)
-    return dict(data)
+        data = repair_json(text, return_objects=True, skip_json_loads=True, strict=True)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
-def _first_problem(data: Any, schema: Mapping[str, Any]) -> Any:
-    """The first way in which `data` breaks `schema`, or None; raises `TemplateError` for a schema that is none."""
+def _writable(value: Any) -> Any:
+    """`value` with all its texts such that they can be encoded."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(str(name)): _writable(item) for name, item in value.items()}
+    return value
+
+
+def _validate(data: Any, schema: Mapping[str, Any]) -> None:
+    """Raise `ReplyError` where `data` does not fit `schema`, `TemplateError` where `schema` cannot be used."""
+    try:
+        problem = next(iter(_validator(json.dumps(schema, sort_keys=True)).iter_errors(data)), None)
+    except (ValueError, RecursionError):
+        raise TemplateError("The template's schema cannot be used; it is not JSON Schema of 2020-12.") from None
+    if problem is None:
+        return
+    where, rule = ".".join(str(part) for part in problem.absolute_path), problem.validator
+    if not where:
+        raise ReplyError("The answer's JSON does not fit: the object breaks its rule {rule!r}.", rule=rule)
+    raise ReplyError("The answer's JSON does not fit: {where} breaks its rule {rule!r}.", where=where, rule=rule)
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> "Draft202012Validator":
+    """The validator of a schema, given as JSON. Raises `ValueError` for one that cannot be used."""
     # Imported here: only JSON replies need a validator.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError, UnknownType
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
 
-    # The registry is empty because the validator would otherwise fetch what a schema refers to from the network.
-    registry: Registry[Any] = Registry()
+    data = json.loads(schema)
+    size = 0
+    pending = [data]
+    while pending:
+        part = pending.pop()
+        size += 1
+        if isinstance(part, dict):
+            size += len(part)
+            # A property may have the name of a keyword; then its value is a schema and no text.
+            found = {name for name in UNBOUNDED & part.keys() if not isinstance(part[name], dict)}
+            if found or "patternProperties" in part:
+                raise ValueError(f"unbounded: {sorted(found)}")
+            pending += part.values()
+        elif isinstance(part, list):
+            size += len(part)
+            pending += part
+        if size > MAX_SCHEMA:
+            raise ValueError("too large")
     try:
-        Draft202012Validator.check_schema(schema)
-        return next(iter(Draft202012Validator(schema, registry=registry).iter_errors(data)), None)
-    except (SchemaError, UnknownType, Unresolvable, re.error, RecursionError):
-        raise TemplateError("The template's schema cannot be used; it is not JSON Schema of 2020-12.") from None
-
-
-def parse(text: str, kind: str, schema: Mapping[str, Any] | None = None) -> Reply:
-    """`text` as the reply that a template of this `kind` promises; an empty text raises `ReplyError`, too."""
-    if not text.strip():
-        raise ReplyError("The model answered nothing. Try again, or put it in other words.")
-    if kind == "rating":
-        return parse_rating(text)
-    if kind == "facts":
-        return parse_facts(text)
-    return parse_json(text, schema or {}) if kind == "json" else text.strip()
+        Draft202012Validator.check_schema(data)
+    except (SchemaError, UnknownType, re.error) as error:
+        raise ValueError("no schema") from error
+    return Draft202012Validator(data)

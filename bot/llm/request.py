@@ -1,13 +1,16 @@
 """What is sent to a model: messages, parameters, and which parameters a model does not support."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bot.core.i18n import N_
+from bot.llm.errors import DEPTH, ServerError, texts_in
 
 if TYPE_CHECKING:
-    from openai import BadRequestError
+    from openai import APIError
 
     from bot.llm.template import ChatTemplate
 
@@ -20,6 +23,29 @@ RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_
 # `gpt-6-luna` supports a temperature only at effort "none" (2026-11-22).
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {"gpt-6-luna": {"reasoning_effort": "none"}}
 NEVER_DROPPED = frozenset({"model", "messages", "stream"})
+# Tokens of an answer whose template sets no limit.
+ANSWER_TOKENS = 1_000
+# Statuses of a refused parameter. Some servers have 500 or 501 for what they have not implemented.
+REFUSALS = frozenset({400, 422, 500, 501})
+# What a refusal says of a parameter, in the order in which it is looked for. First: this value is not supported.
+UNSUPPORTED_VALUE = re.compile(r"unsupported[_ ]value|value is (?:not )?supported|supported values", re.IGNORECASE)
+# The parameter is not supported, whatever its value.
+UNSUPPORTED = re.compile(
+    r"extra_forbidden|extra (?:inputs?|fields?|parameters?)|"
+    r"(?:unsupported|unknown|unexpected|unrecogni[sz]ed|additional)[_ ](?:request )?"
+    r"(?:param|argument|field|option|key|name|propert)|"
+    r"cannot find field|not permitted|"
+    r"(?:not|n't|not yet|no longer) (?:be )?(?:supported?|implemented|available|allowed)(?! value)|unsupported|"
+    r"unrecogni[sz]ed|unexpected keyword",
+    re.IGNORECASE,
+)
+# The value is wrong: that says nothing about the parameter.
+BAD_VALUE = re.compile(
+    r"invalid[_ ](?:type|value)|must be|should be|expected|out of range|between|greater than|less than|"
+    r"at (?:least|most)|_parsing|_type\b|literal_error|above_max|below_min|not of type|not a valid|"
+    r"too (?:large|small|long|short|high|low)",
+    re.IGNORECASE,
+)
 
 
 def technique(examples: int) -> str:
@@ -31,6 +57,7 @@ def technique(examples: int) -> str:
 class Request:
     """Messages and parameters, ready to be sent.
 
+    `optional` are parameters that the bot adds to those of the template; they are left out where a model refuses them.
     `name` says what the call is for: the template's name, or another word for requests without a template.
     `examples` counts the example pairs among the messages. `template` and the `values` that filled it are kept, so
     that the same input can be run again with other examples.
@@ -42,6 +69,7 @@ class Request:
     examples: int = 0
     template: "ChatTemplate | None" = None
     values: Mapping[str, str] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def technique(self) -> str:
@@ -57,26 +85,46 @@ class Request:
         """The request with `messages` at its end."""
         return replace(self, messages=(*self.messages, *messages))
 
+    def with_limit(self, tokens: int) -> "Request":
+        """The request with a limit of `tokens` for the answer, unless it has one."""
+        if token_limit({**self.optional, **self.parameters}) is not None:
+            return self
+        return replace(self, optional={**self.optional, "max_completion_tokens": tokens})
+
+
+def token_limit(parameters: Mapping[str, Any]) -> int | None:
+    """The limit on the tokens of an answer in `parameters`, or None."""
+    limits = (parameters.get(name) for name in RENAMED)
+    return next((limit for limit in limits if type(limit) is int and limit > 0), None)
+
 
 class UnsupportedParams:
     """The parameters that each model has refused in this process.
 
     Models of one provider support different parameters, and the differences change faster than a table could. A
-    parameter is sent until a model answers 400 and names it.
+    parameter is sent until a server answers that it is not supported. A refusal of a value is remembered for that value
+    alone, so that a server's trick changes nothing for other servers. What a model refuses may depend on
+    `reasoning_effort`, so it is remembered for each.
     """
 
     def __init__(self) -> None:
-        self._refused: dict[str, set[str]] = {}
+        self._names: dict[tuple[str, str], set[str]] = {}
+        self._values: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
     def body(self, request: Request, model: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of a call: the request's parameters and `extra`, less what the model does not support."""
+        """The body of a call: the request's parameters and `extra`, without what the model does not support."""
         model = request.parameters.get("model", model)
-        refused = self._refused.get(model, set())
-        wanted = {**DEFAULTS.get(model, {}), **request.parameters, **extra}
+        wanted = {**DEFAULTS.get(model, {}), **request.optional, **request.parameters, **extra}
+        scope = model, str(wanted.get("reasoning_effort"))
+        names, values = self._names.get(scope, set()), self._values.get(scope, set())
         for old, new in RENAMED.items():
-            if old in wanted and old in refused and new not in refused:
+            if old in wanted and old in names and new not in names:
                 wanted[new] = wanted.pop(old)
-        kept = {name: value for name, value in wanted.items() if name not in refused}
+        kept = {
+            name: value
+            for name, value in wanted.items()
+            if name not in names and (not values or (name, _as_text(value)) not in values)
+        }
         return {**kept, "model": model, "messages": list(request.messages)}
 
     def local_stop(self, request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -86,10 +134,76 @@ class UnsupportedParams:
             return ()
         return (stop,) if isinstance(stop, str) else tuple(stop)
 
-    def learned(self, error: "BadRequestError", body: Mapping[str, Any]) -> bool:
-        """Whether `error` names a parameter of `body`. It is then remembered, and the call can be made again."""
-        named = (error.param or "").partition(".")[0]
-        if named not in body or named in NEVER_DROPPED:
+    def learn(self, error: "APIError | ServerError", request: Request, body: Mapping[str, Any]) -> bool:
+        """Whether `error` refuses a parameter of `body`. It is then remembered, and the call can be made again.
+
+        A wrong value that a template set is not remembered: the call fails.
+        """
+        status = error.status if isinstance(error, ServerError) else getattr(error, "status_code", 0)
+        if status is not None and status not in REFUSALS:
             return False
-        self._refused.setdefault(body["model"], set()).add(named)
-        return True
+        scope = str(body["model"]), str(body.get("reasoning_effort"))
+        learned = False
+        for name, text in _refused(error, body):
+            value = _as_text(body[name])
+            own = name not in request.parameters
+            if UNSUPPORTED_VALUE.search(text):
+                self._values.setdefault(scope, set()).add((name, value))
+            elif UNSUPPORTED.search(text) and not _names_value(text, body[name]):
+                self._names.setdefault(scope, set()).add(name)
+            elif own or not (BAD_VALUE.search(text) or UNSUPPORTED.search(text)):
+                self._values.setdefault(scope, set()).add((name, value))
+            else:
+                continue
+            learned = True
+        return learned
+
+
+def _refused(error: "APIError | ServerError", body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The parameters of `body` that `error` names, each with what it says about it."""
+    droppable = [name for name in body if name not in NEVER_DROPPED]
+    found: dict[str, str] = {}
+    for names, text in _issues(error.body):
+        text = text.replace("invalid_request_error", "")
+        for name in droppable:
+            if name in names:
+                found.setdefault(name, text)
+            elif UNSUPPORTED.search(text) or UNSUPPORTED_VALUE.search(text):
+                # In a running text a word like `stop` or `user` names a parameter only in quotes or after that noun.
+                word = re.escape(name)
+                quoted = rf"['\"`]{word}['\"`.\[]|(?:param\w*|argument\w*|fields?|option|supplied)[: ]+{word}\b"
+                if re.search(rf"\b{word}\b" if "_" in name else quoted, text):
+                    found.setdefault(name, text)
+    named = (error.param or "").partition(".")[0].partition("[")[0]
+    if named in droppable:
+        found.setdefault(named, " ".join([*texts_in(error.body), str(error.code or "")]))
+    yield from found.items()
+
+
+def _issues(body: object, depth: int = DEPTH) -> Iterator[tuple[frozenset[str], str]]:
+    """The problems in an error's body: the names that each gives apart from its text, and its text."""
+    if isinstance(body, Mapping):
+        location = body.get("loc") or body.get("param")
+        names = [location.partition(".")[0].partition("[")[0]] if isinstance(location, str) else location
+        own = [body.get(name) for name in ("type", "code", "msg", "message")]
+        text = " ".join(part for part in own if isinstance(part, str))
+        yield frozenset(str(name) for name in names) if isinstance(names, list | tuple) else frozenset(), text[:4_000]
+        if depth:
+            for name in ("error", "errors", "detail", "details"):
+                yield from _issues(body.get(name), depth - 1)
+    elif isinstance(body, list | tuple):
+        for item in body[:20] if depth else ():
+            yield from _issues(item, depth - 1)
+    elif isinstance(body, str):
+        yield frozenset(), body[:4_000]
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _names_value(text: str, value: object) -> bool:
+    """Whether `text` quotes the value that was sent, and so may speak of it alone."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return False
+    return bool(re.search(rf"(?<![\w.]){re.escape(str(value))}(?![\w.]*\w)", text))

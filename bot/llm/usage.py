@@ -13,6 +13,10 @@ STEP = 0.2
 TOKENS_PER_MESSAGE = 4
 # The ratio stays within these bounds: a server that reports nonsense must not lift the limits.
 MIN_RATIO, MAX_RATIO = 1.0, 6.0
+# Tokens. The largest context of any model is a million (2026-11); the double is a report that nobody can have used.
+MAX_CONTEXT = 2_000_000
+# Tokens that a report may exceed the limit of an answer by: servers count the marks around a message differently.
+SLACK = 100
 _OPENAI, _LOCAL = "OpenAI's price list", "runs on this machine"
 
 
@@ -40,6 +44,16 @@ class Usage:
             self.completion + other.completion,
             self.estimated or other.estimated,
         )
+
+
+def is_plausible(usage: Usage, characters: int, limit: int | None) -> bool:
+    """Whether a server's report can be true for an answer of `characters`, thinking included, within `limit` tokens.
+
+    A report that is not would block everybody, lift the limits, or be free.
+    """
+    longest = MAX_CONTEXT if limit is None else max(limit, 4 * characters) + SLACK
+    counts = (usage.prompt, usage.cached, usage.completion)
+    return all(count >= 0 for count in counts) and 0 < usage.prompt <= MAX_CONTEXT and usage.completion <= longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +110,11 @@ class TokenEstimator:
     def estimate(self, model: str, messages: Iterable[Mapping[str, str]]) -> int:
         """Tokens of `messages` on `model`, rounded up."""
         texts = [message["content"] for message in messages]
-        return self.estimate_text(model, "".join(texts)) + TOKENS_PER_MESSAGE * len(texts)
+        return self.estimate_characters(model, sum(map(len, texts))) + TOKENS_PER_MESSAGE * len(texts)
 
-    def estimate_text(self, model: str, text: str) -> int:
-        """Tokens of `text` on `model`, rounded up."""
-        return int(len(text) / self._ratios.get(model, INITIAL_RATIO)) + 1
+    def estimate_characters(self, model: str, characters: int) -> int:
+        """Tokens of a text of so many `characters` on `model`, rounded up."""
+        return int(characters / self._ratios.get(model, INITIAL_RATIO)) + 1
 
     def learn(self, model: str, messages: Iterable[Mapping[str, str]], reported: int) -> None:
         """Correct the ratio of `model` by the prompt tokens that a server `reported` for `messages`."""

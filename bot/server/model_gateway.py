@@ -10,15 +10,13 @@ from bot.core.caller import SERVER, Caller
 from bot.core.errors import ReplyError
 from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
-from bot.llm.completion import Answer, Spent, ask
-from bot.llm.request import Request
+from bot.llm.completion import Answer, Spent, ask, limited
+from bot.llm.request import Request, token_limit
 from bot.llm.usage import cost
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompts, new_id
 
-# Tokens reserved for an answer whose template sets no limit of its own.
-ANSWER_TOKENS = 1_000
 # Calls of one person at a time, where no setting says otherwise.
 CALLS_PER_PERSON = 3
 # How the record of a request ends that was not sent, because no model is connected.
@@ -162,6 +160,7 @@ class ModelGateway:
                 show = None
                 await self.moderation.check(request.written, caller)
             model = request.parameters.get("model", self._client.model)
+            request = limited(self._client, request)
             call = await self._ledger.reserve(caller, request.name, model, self._estimate(model, request))
             spent = Spent()
             try:
@@ -193,9 +192,8 @@ class ModelGateway:
 
     def _estimate(self, model: str, request: Request) -> int:
         """Tokens to reserve: the prompt's estimate and the longest answer that the request allows."""
-        limits = (request.parameters.get("max_completion_tokens"), request.parameters.get("max_tokens"))
-        longest = next((int(limit) for limit in limits if limit is not None), ANSWER_TOKENS)
-        return self._client.tokens.estimate(model, request.messages) + longest
+        limit = token_limit({**request.optional, **request.parameters}) or 0
+        return self._client.tokens.estimate(model, request.messages) + limit
 
 
 def dry_run(caller: Caller, request: Request) -> Answer:

@@ -46,7 +46,7 @@ class BlockedError(FewshotError):
 class Judge(Protocol):
     """Says what is harmful in a text; `bot.llm.client.ChatClient` is one."""
 
-    async def flagged(self, model: str, text: str) -> frozenset[str]:
+    async def moderate(self, model: str, text: str) -> frozenset[str]:
         """The categories under which `model` objects to `text`; empty for none. Raises `ModelError`."""
 
 
@@ -66,7 +66,7 @@ class Moderation:
         if not text.strip():
             return
         try:
-            found = await self._judge.flagged(self.model, text)
+            found = await self._judge.moderate(self.model, text)
         except ModelError as error:
             _log.warning("the moderation could not be asked: %s", error)
             raise ModelError(

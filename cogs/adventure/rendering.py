@@ -24,6 +24,7 @@ MAX_WAITING_QUOTE = 80
 TURN_ACTION = "turn"
 FINISH_NOTES = {
     "length": N_("cut off at the limit of its length"),
+    "timeout": N_("cut off at the limit of its time"),
     "broken": N_("the connection broke off here"),
     "content_filter": N_("cut short by the provider's filter"),
 }

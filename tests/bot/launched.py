@@ -1,7 +1,6 @@
-"""Starts the real `fewshot`, with what no setting offers and a test needs: less patience, other templates.
+"""Starts the real `fewshot` with what a test needs and no setting offers: other templates and shorter waits.
 
-Waiting a whole minute for a silent model is right for people and too long for a test; so is waiting two seconds for
-more servers than the one that the loopback Discord tells of at once.
+The loopback Discord announces its one server at once, so waiting two seconds for more servers is too long for a test.
 """
 
 import os
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import bot.app
 import bot.bot
-import bot.llm.client
 import bot.play.turn_queue
 import bot.ui.inflight
 from bot.__main__ import main as fewshot
@@ -18,8 +16,6 @@ from bot.__main__ import main as fewshot
 def main() -> None:
     """Read what the test wants from the environment, and hand over to the command line."""
     bot.bot.QUIET = 0.2
-    if patience := os.environ.get("TEST_PATIENCE"):
-        bot.llm.client.PATIENCE = bot.llm.client.SILENCE = float(patience)
     if seconds := os.environ.get("TEST_LAST_WORDS"):
         bot.ui.inflight.DRAIN_TIMEOUT = bot.play.turn_queue.GRACE = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):

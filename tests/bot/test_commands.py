@@ -175,7 +175,7 @@ async def test_a_long_answer_is_split_with_its_code_whole(harness: BotHarness) -
 
 
 async def test_an_answer_beyond_three_messages_comes_as_a_file(harness: BotHarness) -> None:
-    text = "A lap of the race, and then the next. " * 300
+    text = "A-lap-of-the-race, and-then-the-next. " * 300
     harness.model.says(text)
     answer = await harness.answer("translate", text="all of it", to="Greek")
     assert "as a file" in answer.content

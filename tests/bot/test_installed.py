@@ -38,7 +38,7 @@ async def test_each_command_says_where_it_may_be_used(installed: BotHarness) -> 
 
 
 async def test_a_long_answer_takes_no_more_follow_ups_than_there_are(installed: BotHarness) -> None:
-    installed.model.says("A lap of the race, and then the next. " * 130)
+    installed.model.says("A-lap-of-the-race, and-then-the-next. " * 130)
     exchange = await installed.slash("translate", text="x", to="Greek", private=False, user_install=True)
     messages = await exchange.messages()
     assert len(messages) == 3
@@ -47,7 +47,7 @@ async def test_a_long_answer_takes_no_more_follow_ups_than_there_are(installed: 
 
 
 async def test_a_longer_one_comes_as_a_file(installed: BotHarness) -> None:
-    text = "A lap of the race, and then the next. " * 300
+    text = "A-lap-of-the-race, and-then-the-next. " * 300
     installed.model.once(
         json.dumps({"template": "translate", "inputs": {"text": "x", "to": "Greek"}, "why": "It says so."})
     )

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 BROKEN: list[tuple[str, Callable[[FakeModel], None], str]] = [
     ("a wrong key", lambda model: model.fails(401, message="Incorrect API key: test-token"), "credentials"),
     ("no right", lambda model: model.fails(403), "may not use this model"),
-    ("no such model", lambda model: model.fails(404), "does not exist"),
+    ("no such model", lambda model: model.fails(404, code="model_not_found"), "does not exist"),
+    ("no such address", lambda model: model.fails(404, message="404 page not found"), "OPENAI_BASE_URL"),
     ("no credit", lambda model: model.fails(429, code="insufficient_quota", times=3, retry_after=0), "credit"),
     ("too many", lambda model: model.fails(429, times=3, retry_after=0), "more requests than it takes"),
     ("a fault", lambda model: model.fails(500, times=3, retry_after=0), "has a fault right now"),

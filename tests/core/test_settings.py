@@ -147,6 +147,7 @@ VALUES = {
     "OPENAI_BASE_URL": "http://127.0.0.1:11434/v1",
     "CHAT_MODEL": "m",
     "CHAT_CONCURRENCY": "8",
+    "MODEL_TIMEOUT": "90",
     "TUNING_PROVIDER": "custom",
     "TUNING_BASE_URL": "http://127.0.0.1:1/v1",
     "TUNING_API_KEY": SECRET,

@@ -48,8 +48,8 @@ async def client(fake: FakeModel) -> AsyncIterator[ChatClient]:
 
 @pytest.fixture
 async def hasty(fake: FakeModel) -> AsyncIterator[ChatClient]:
-    """A client that waits a fifth of a second for the next word."""
-    async with ChatClient(base_url=fake.url, api_key=fake.token, model="fake-model", silence=0.2) as opened:
+    """A client that waits a fifth of a second for a word."""
+    async with ChatClient(base_url=fake.url, api_key=fake.token, model="fake-model", timeout=0.2) as opened:
         yield opened
 
 
@@ -58,12 +58,12 @@ def serving() -> Serving:
     """A client of a server whose every path is answered by one handler."""
 
     @asynccontextmanager
-    async def serve(handler: Handler, silence: float = 60.0) -> AsyncIterator[ChatClient]:
+    async def serve(handler: Handler, timeout: float = 60.0) -> AsyncIterator[ChatClient]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", handler)
         async with listening(app, "127.0.0.1", 0) as port:
             url = f"http://127.0.0.1:{port}/v1"
-            async with ChatClient(base_url=url, api_key=KEY, model="fake-model", silence=silence) as opened:
+            async with ChatClient(base_url=url, api_key=KEY, model="fake-model", timeout=timeout) as opened:
                 yield opened
 
     return serve

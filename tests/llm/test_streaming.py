@@ -94,7 +94,7 @@ async def test_a_connection_that_is_only_kept_alive_is_given_up(serving: Serving
             await response.write(b": keep-alive\n\n")
             await asyncio.sleep(0.02)
 
-    async with serving(handler, silence=0.3) as client:
+    async with serving(handler, timeout=0.3) as client:
         if said is not None:
             with pytest.raises(ModelError, match=said):
                 await read(ASK, client)

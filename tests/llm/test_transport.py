@@ -11,8 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.core.errors import ModelError
-from bot.llm import ChatClient, ChatTemplate
-from bot.llm import transport as carrying
+from bot.llm import ChatClient, ChatTemplate, transport
 from tests.fake_model import FakeModel
 from tests.llm.conftest import KEY, Serving, read
 
@@ -34,7 +33,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def said(url: str) -> str | None:
     """What the model at `url` answers."""
-    async with ChatClient(base_url=url, api_key=KEY, model="m", silence=5) as client:
+    async with ChatClient(base_url=url, api_key=KEY, model="m", timeout=5) as client:
         return (await ASK.completion({}, client)).choices[0].message.content
 
 
@@ -215,7 +214,7 @@ async def test_a_redirect_is_followed_with_the_question(serving: Serving, fake: 
 async def test_an_answer_without_end_is_cut_off_and_keeps_its_words(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrying, "LONGEST_BODY", 1_000_000)
+    monkeypatch.setattr(transport, "MAX_BODY", 1_000_000)
 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
