@@ -134,8 +134,12 @@ class Adventures:
         )
 
     async def post(self, turn_view: TurnView, view: MessageView) -> None:
-        """Show a turn in a new message, and store that message as the story's newest."""
-        await self.set_message(turn_view, await view.post(turn_view))
+        """Show a turn in a new message, and store that message as the story's newest.
+
+        Holds the story's lock: a button that is pressed at once finds the message stored.
+        """
+        async with self.queue.state(turn_view.story.id).lock:
+            await self.set_message(turn_view, await view.post(turn_view))
 
     async def set_message(self, turn_view: TurnView, message_id: int) -> None:
         """Store which message shows a turn."""

@@ -267,9 +267,6 @@ class TurnQueue:
         self, story: Story, turn: Turn, view: MessageView, message_id: int | None, opened: "asyncio.Future[None]"
     ) -> TurnMessage | None:
         """Show the turn without a reply; None where that failed. Raises `LockedError`."""
-        if message_id is not None:
-            # Before the edit: after a crash between the two, the turn is looked for in this message.
-            await stories.set_turn_message(self._database, turn.id, message_id)
         try:
             message = await view.open_turn(story, turn, message_id)
         except LockedError:
@@ -282,7 +279,7 @@ class TurnQueue:
             return None
         if not opened.done():
             opened.set_result(None)
-        if message.message_id != message_id:
+        if message.message_id != turn.message_id:
             await stories.set_turn_message(self._database, turn.id, message.message_id)
         return message
 

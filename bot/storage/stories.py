@@ -229,7 +229,10 @@ async def begin_turn(database: Database, story_id: str) -> Turn | None:
 
 
 async def retry_turn(database: Database, turn: Turn) -> Turn | None:
-    """Add an open sibling of `turn` with the same words and move the head to it. None where `turn` is not the head."""
+    """Add an open sibling of `turn` with the same words and move the head to it. None where `turn` is not the head.
+
+    The sibling is shown in the message of `turn`, so it has its id from the beginning.
+    """
 
     async def work(connection: AsyncConnection) -> Turn | None:
         head, _ = await _head(connection, turn.story_id)
@@ -238,7 +241,8 @@ async def retry_turn(database: Database, turn: Turn) -> Turn | None:
         # Read again: the player may have been erased since `turn` was read.
         said = (await connection.execute(select(*_TURN).where(TURNS.c.id == turn.id))).one()
         again = NewTurn(turn.story_id, turn.kind, None, said.player_id, said.player, said.words, said.dice)
-        made = await _insert_turn(connection, again, OPEN, parent_id=turn.parent_id, depth=turn.depth, named=turn.named)
+        place = {"parent_id": said.parent_id, "depth": said.depth, "named": said.named, "message_id": said.message_id}
+        made = await _insert_turn(connection, again, OPEN, **place)
         await connection.execute(update(STORIES).where(STORIES.c.id == turn.story_id).values(head=made, touched=time()))
         row = (await connection.execute(select(*_TURN).where(TURNS.c.id == made))).one()
         return Turn(*row)
@@ -475,8 +479,8 @@ async def _set_player(connection: AsyncConnection, story_id: str, user_id: int, 
 
 async def _insert_turn(connection: AsyncConnection, new: NewTurn, state: str, **place: Any) -> int:
     row = {name: getattr(new, name) for name in NewTurn.__slots__}
-    blank = {"reply": None, "model": "", "finish": "", "prompt_id": "", "message_id": None, "at": time()}
-    result = await connection.execute(TURNS.insert().values(**row, **blank, **place, state=state))
+    row |= {"reply": None, "model": "", "finish": "", "prompt_id": "", "message_id": None, "at": time()} | place
+    result = await connection.execute(TURNS.insert().values(**row, state=state))
     key = result.inserted_primary_key
     assert key is not None, "an insert of one row gives its key"
     return int(key[0])

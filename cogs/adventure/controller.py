@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -12,7 +13,7 @@ from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import code_block, escape_markdown
-from bot.play import ENDED, RUNNING, Story
+from bot.play import ENDED, OPEN, RUNNING, Story
 from bot.play.action_parser import is_exit
 from bot.play.history import BACK, FORWARD, MOVED_ON, SKIP, SWITCH, UNDO, MoveResult
 from bot.play.turn_queue import EnqueueResult, LockedError, TurnView
@@ -258,8 +259,10 @@ class Controller:
         """Show the newest turns whose messages were deleted or have no buttons; returns how many there were."""
         restored = 0
         for story in await self._adventures.recently_played(MAX_RESTORED):
-            if story.guild_id is None or self._adventures.queue.is_busy(story.id):
-                continue  # A person who closed the direct messages should not get a new one.
+            if self._adventures.queue.is_busy(story.id):
+                continue
+            if story.guild_id is None and not await self._adventures.queue.is_stopped(story):
+                continue  # A person who closed the direct messages should not get a new one without a reason.
             try:
                 with self.view.locale_of(story):
                     restored += await self._restore_story(story)
@@ -270,16 +273,23 @@ class Controller:
     async def _restore_story(self, story: Story) -> bool:
         """Show a story's newest turn where its message or the buttons are missing; returns whether they were.
 
-        The bot may have been killed between two steps: the turn has no message, it is hidden behind another turn's
-        text, or its message does not have its buttons.
+        The bot may have been killed between two steps: the turn has no message, its message has another turn's text,
+        or not its own buttons. Turns that wait behind one with a reply get theirs now.
         """
         turn_view = await self._adventures.view_of_head(story)
+        if turn_view.turn is None or turn_view.turn.state != OPEN:
+            turn_view = replace(turn_view, waiting=())
         in_newest = await self._adventures.is_in_newest_message(turn_view)
+        if not in_newest and (message_id := await self.view.find_unrecorded(turn_view)) is not None:
+            await self._adventures.set_message(turn_view, message_id)
+            turn_view = replace(turn_view, story=replace(turn_view.story, message_id=message_id))
+            in_newest = True
         is_shown = await self.view.is_shown(turn_view) if in_newest else None
         if is_shown is None:
             await self._adventures.post(turn_view, self.view)
         elif not is_shown:
             await self.view.render_buttons(turn_view)
+        await self._adventures.resume_waiting(story, self.view)
         return not is_shown
 
     async def on_thread_open(self, thread_id: int) -> None:
@@ -290,7 +300,6 @@ class Controller:
         try:
             with self.view.locale_of(story):
                 await self._restore_story(story)
-                await self._adventures.resume_waiting(story, self.view)
         except FewshotError as error:
             _log.info("a story could not go on in its opened thread: %s", error)
 

@@ -73,13 +73,9 @@ class DiscordMessageView:
         return DiscordTurnMessage(self, story, turn, message)
 
     async def post(self, view: TurnView) -> int:
-        """Show a turn with its buttons in a new message, or in one that was sent just before a crash."""
+        """Show a turn with its buttons in a new message."""
         text, buttons, files = _render(view)
-        unfinished = await self._unrecorded_message(view)
-        if unfinished is None:
-            message = await self._send(view.story, text, view=buttons, files=files)
-        else:
-            message = await self._replace(unfinished, text, buttons, files)
+        message = await self._send(view.story, text, view=buttons, files=files)
         self._set_newest(view.story, message.id)
         return message.id
 
@@ -109,6 +105,26 @@ class DiscordMessageView:
                 return None
             raise _error(error) from error
         return rendering.first_button_id(view) in _custom_ids(message)
+
+    async def find_unrecorded(self, view: TurnView) -> int | None:
+        """A message that shows a turn, but was sent so shortly before a crash that its id was not stored.
+
+        It is newer than the story's stored message, and has the turn's buttons, or its heading and no buttons yet.
+        """
+        story, turn = view.story, view.turn
+        start = rendering.heading(turn) if turn is not None and turn.message_id is None else None
+        after = discord.Object(story.message_id) if story.message_id else None
+        try:
+            newest = self.channel(story).history(limit=RECENT_MESSAGES, after=after, oldest_first=False)
+            async for message in newest:
+                is_unfinished = start is not None and message.content.startswith(start) and not message.components
+                is_own = self._bot.user is not None and message.author.id == self._bot.user.id
+                if is_own and (is_unfinished or rendering.first_button_id(view) in _custom_ids(message)):
+                    self._set_newest(story, message.id)
+                    return message.id
+        except (discord.HTTPException, OSError) as error:
+            _log.debug("the channel's history cannot be read: %s", error)
+        return None
 
     def remove_buttons(self, story: Story, message_id: int | None = None) -> None:
         """Remove the buttons of a message, by default the story's newest, in the background."""
@@ -160,23 +176,6 @@ class DiscordMessageView:
             return await message.edit(content=text, view=buttons, attachments=files)
         except (discord.HTTPException, OSError) as error:
             raise _error(error) from error
-
-    async def _unrecorded_message(self, view: TurnView) -> discord.Message | None:
-        """The message of a turn whose id was not stored, because the bot was killed right after it was sent."""
-        turn, me = view.turn, self._bot.user
-        if turn is None or turn.message_id is not None or me is None:
-            return None
-        after = discord.Object(view.story.message_id) if view.story.message_id else None
-        start = rendering.heading(turn)
-        try:
-            async for message in self.channel(view.story).history(
-                limit=RECENT_MESSAGES, after=after, oldest_first=False
-            ):
-                if message.author.id == me.id and message.content.startswith(start) and not message.components:
-                    return message
-        except (discord.HTTPException, OSError) as error:
-            _log.debug("the channel's history cannot be read: %s", error)
-        return None
 
     async def _edit(self, story: Story, message_id: int, text: str) -> discord.PartialMessage | None:
         """Replace a message by this text without buttons; None where it can no longer be edited."""
