@@ -5,9 +5,10 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import discord
@@ -115,6 +116,17 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     """Cancel a background task and wait for its end, so that it does not use the database while that closes."""
     task.cancel()
     await asyncio.wait([task])
+
+
+def _run_in_background(stack: AsyncExitStack, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+    """Run `coroutine` until `stack` closes, which waits for the cancelled task: it may still use the database."""
+    task = asyncio.create_task(coroutine, name=name)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
 
 
 @asynccontextmanager

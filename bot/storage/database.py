@@ -5,9 +5,10 @@ With SQLAlchemy's defaults 400 concurrent read-then-write increments on SQLite e
 immediate, one at a time, and reads run beside them in autocommit.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -22,6 +23,8 @@ T = TypeVar("T")
 # Milliseconds that a connection waits for another process's lock: `fewshot db backup`, a command line beside us.
 BUSY_MS = 10_000
 READERS = 4
+# Seconds that closing waits for reads under way.
+CLOSE_TIMEOUT = 5.0
 BAD_URL = "DATABASE_URL is no address that can be used; for SQLite write sqlite+aiosqlite:///folder/file."
 # `secure_delete` overwrites what is deleted: somebody who asked to be forgotten is not to be found in the file.
 PRAGMAS = (
@@ -38,6 +41,7 @@ class Database:
 
     def __init__(self, writing: AsyncEngine, reading: AsyncEngine, writer: Writer) -> None:
         self._writing, self._reading, self._writer = writing, reading, writer
+        self._open_reads, self._no_reads = 0, asyncio.Event()
 
     async def write(self, statement: Executable, row: Mapping[str, Any]) -> None:
         """Run `statement` for `row`; returns when it is durable. Equal statements of a group run as one."""
@@ -58,8 +62,26 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read with, beside the writer."""
-        async with self._reading.connect() as connection:
-            yield connection
+        self._open_reads += 1
+        try:
+            async with self._reading.connect() as connection:
+                yield connection
+        finally:
+            self._open_reads -= 1
+            if not self._open_reads:
+                self._no_reads.set()
+
+    async def wait_for_reads(self) -> None:
+        """Return when no read is under way, or after `CLOSE_TIMEOUT` seconds.
+
+        A read that is cancelled gives its connection back a moment later. If the event loop ends before, the driver
+        waits for ever for its own thread (aiosqlite 0.22.1, seen 2026-11-28).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                while self._open_reads:
+                    self._no_reads.clear()
+                    await self._no_reads.wait()
 
     async def scrub(self) -> None:
         """Empty SQLite's log of changes into the file, so that what was deleted stands in neither."""
@@ -87,7 +109,11 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     reading = engine(url, isolation_level="AUTOCOMMIT", pool_size=READERS)
     try:
         async with Writer(writing, rows) as writer:
-            yield Database(writing, reading, writer)
+            database = Database(writing, reading, writer)
+            try:
+                yield database
+            finally:
+                await database.wait_for_reads()
     finally:
         await reading.dispose()
         await writing.dispose()

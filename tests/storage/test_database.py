@@ -15,7 +15,7 @@ from bot.core.errors import FewshotError, StorageError
 from bot.storage import database as database_module
 from bot.storage.database import Database, file_of, open_database
 from bot.storage.key_value import get_value, set_value
-from bot.storage.migrations import backup
+from bot.storage.migrations import backup, upgrade
 from bot.storage.tables import KEY_VALUES
 from tests.migrated import migrated
 
@@ -233,3 +233,23 @@ async def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -
     assert len(acknowledged) >= 300
     assert acknowledged <= kept
     assert rows == len(kept)
+
+
+def test_a_read_that_is_cancelled_at_the_end_does_not_hang_the_process(tmp_path: Path) -> None:
+    """A program may cancel a task that reads and close the database at once. Without waiting, one in 150 runs hung."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'a.sqlite3'}"
+    asyncio.run(upgrade(url))
+
+    async def cancel_while_reading(delay: float) -> None:
+        async with open_database(url) as database:
+
+            async def read_for_ever() -> None:
+                while True:
+                    await database.check()
+
+            reading = asyncio.create_task(read_for_ever())
+            await asyncio.sleep(delay)
+            reading.cancel()
+
+    for number in range(60):
+        asyncio.run(cancel_while_reading(number / 5_000))
