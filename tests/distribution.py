@@ -21,19 +21,24 @@ APART = frozenset(
 # Longest first, measured on two cores; all others follow.
 LONGEST = (
     SHARED,
-    "tests/cogs/test_adventure_wire.py",
-    "tests/tuning/test_discord_jobs.py",
-    "tests/tuning/test_killed_bot.py",
-    "tests/bot/test_whole_session.py",
+    "tests/cli/test_model.py",
     "tests/demo/test_page.py",
-    "tests/tuning/test_command_line.py",
     "tests/tuning/test_jobs.py",
+    "tests/bot/test_whole_session.py",
+    "tests/tuning/test_command_line.py",
+    "tests/cogs/test_adventure_wire.py",
+    "tests/tuning/test_killed_bot.py",
+    "tests/tuning/test_discord_jobs.py",
+    "tests/engine/llama/test_serving.py",
     "tests/cogs/test_adventure_crash.py",
-    "tests/engine/pocket/test_train.py",
     "tests/cogs/test_racing.py",
+    "tests/engine/pocket/test_train.py",
+    "tests/engine/pocket/test_tokenizer.py",
     "tests/wire/test_rules.py",
     "tests/engine/test_fine_tuning.py",
+    "tests/engine/test_launch.py",
     "tests/play/test_memory.py",
+    "tests/llm/test_scripts.py",
 )
 
 

@@ -1,6 +1,7 @@
 """`fewshot model`: what an operator does to have a chat model on this machine."""
 
 import asyncio
+import json
 import shutil
 from collections import namedtuple
 from collections.abc import AsyncIterator
@@ -38,7 +39,17 @@ async def test_the_table_says_what_fits(fewshot: Run) -> None:
     assert "GiB of memory" in done.out
 
 
-async def test_a_file_is_installed_used_asked_and_removed(fewshot: Run, environment: dict[str, str]) -> None:
+def short_template(folder: Path) -> Path:
+    """A template whose answer is short: this model would use up the limit of 1,000 tokens."""
+    path = folder / "short.json"
+    messages = [{"role": "user", "content": "{{text}}"}]
+    path.write_text(json.dumps({"max_completion_tokens": 8, "messages": messages}), encoding="utf-8")
+    return path
+
+
+async def test_a_file_is_installed_used_asked_and_removed(
+    fewshot: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
     done = await fewshot("model", "get", str(smollm2()), "--yes")
     assert done.code == 0, done.err
     assert f"Installed {NAME}" in done.out
@@ -46,9 +57,9 @@ async def test_a_file_is_installed_used_asked_and_removed(fewshot: Run, environm
     assert "is installed already" in (await fewshot("model", "get", str(smollm2()), "--yes")).out
     assert (await fewshot("model", "use", NAME)).code == 0
     assert f"*  {NAME}" in (await fewshot("model", "list")).out
-    answer = await fewshot("complete", "translate", "text=Good morning", "to=French", "--json")
+    answer = await fewshot("complete", str(short_template(tmp_path)), "text=Good morning", "--json")
     assert answer.code == 0, answer.err
-    assert f'"model": "{NAME}"' in answer.out
+    assert '"model": "SmolLM2-135M-Instruct.Q4_1 (local)"' in answer.out
     refused = await fewshot("model", "remove", NAME, "--yes")
     assert (refused.code, installed(environment)) == (1, [NAME])
     assert "is in use" in refused.err
