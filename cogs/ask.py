@@ -53,11 +53,11 @@ class Ask(commands.Cog):
         self._services = services
 
     async def cog_load(self) -> None:
-        """Serve the menu to choose another trick."""
+        """Register the menu to choose another trick."""
         self._services.actions.register(MENU, self.choose)
 
     async def cog_unload(self) -> None:
-        """Serve it no longer."""
+        """Unregister the actions."""
         self._services.actions.unregister(MENU)
 
     @app_commands.allowed_installs(guilds=True, users=True)

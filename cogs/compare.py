@@ -54,11 +54,11 @@ class Compare(commands.Cog):
         self._services = services
 
     async def cog_load(self) -> None:
-        """Serve the button that tests on labelled inputs."""
+        """Register the button that tests on labelled inputs."""
         self._services.actions.register(TEST, self.test)
 
     async def cog_unload(self) -> None:
-        """Serve it no longer."""
+        """Unregister the actions."""
         self._services.actions.unregister(TEST)
 
     @app_commands.command(name="compare", description="One text, the same trick with no, one and all its examples")

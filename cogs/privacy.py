@@ -37,11 +37,11 @@ class PrivacyCog(
         super().__init__()
 
     async def cog_load(self) -> None:
-        """Serve the button that confirms."""
+        """Register the confirm button."""
         self._services.actions.register(FORGET, self.forget)
 
     async def cog_unload(self) -> None:
-        """Serve it no longer."""
+        """Unregister the actions."""
         self._services.actions.unregister(FORGET)
 
     @app_commands.command(description="What I keep of you and for how long, and where your words are sent")

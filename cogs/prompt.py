@@ -58,12 +58,12 @@ class PromptCog(commands.Cog, name="Prompt"):
         }
 
     async def cog_load(self) -> None:
-        """Serve the buttons."""
+        """Register the buttons."""
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
 
     async def cog_unload(self) -> None:
-        """Serve them no longer."""
+        """Unregister the actions."""
         for action in self._handlers:
             self._services.actions.unregister(action)
 
@@ -218,5 +218,5 @@ def _whole(message: discord.Message, prompt: Answer | None) -> list[str]:
 
 
 async def setup(bot: commands.Bot) -> None:
-    """Serve the buttons."""
+    """Register the buttons."""
     await bot.add_cog(PromptCog(services_of(bot)))

@@ -47,8 +47,8 @@ def prompt_card(
     the new answer. A `note` replaces the figures. `tuned` adds the tuned model to the choices.
     """
     base = base or answer
-    unasked = answer.finish == UNASKED and not note
-    card = Card(f"{_(NO_MODEL) if unasked else _(PROMPT)} · {_(answer.request.technique)}")
+    is_unsent = answer.finish == UNASKED and not note
+    card = Card(f"{_(NO_MODEL) if is_unsent else _(PROMPT)} · {_(answer.request.technique)}")
     if text:
         card.text(close_markup(text[:ANSWER_SHARE]) + (" …" if len(text) > ANSWER_SHARE else "")).line()
     files: Files = ()
@@ -60,12 +60,12 @@ def prompt_card(
         f"{name} {json.dumps(value, ensure_ascii=False)[:PARAMETER_SHARE]}"
         for name, value in sorted(answer.parameters.items())
     ]
-    took = [note] if note else [author(answer.model)] if unasked else figures(answer)
+    took = [note] if note else [author(answer.model)] if is_unsent else figures(answer)
     card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:
         card.row(*shot_selector(base.id, len(base.template.examples), shots, tuned=tuned))
     below: Items = []
-    if unasked:
+    if is_unsent:
         below.append(ActionButton("connect", label=_("Connect a model"), emoji="🔌"))
         below.append(ActionButton("local-models", base.id, label=_("Get a model"), emoji="💾"))
     if base.template is not None:

@@ -202,7 +202,7 @@ def _execution(jobs: list[_Job]) -> tuple[Executable, list[dict[str, Any]]]:
 
 
 def _fail(job: _Job, error: Exception) -> None:
-    """Hand `error` to the one who waits; someone who went away has nobody to hear it, so it is not lost on them."""
+    """Pass `error` to the caller of the job; a caller that was cancelled is ignored."""
     with suppress(asyncio.InvalidStateError):
         if isinstance(error, SQLAlchemyError):
             wrapped = StorageError("The database could not keep this. Try again in a moment.")

@@ -48,14 +48,14 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         super().__init__()
 
     async def cog_load(self) -> None:
-        """Serve the buttons, and tend the cards of jobs, those from before a restart among them."""
+        """Register the buttons and keep the cards of jobs up to date, including jobs from before a restart."""
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
         # In a context of its own, since it belongs to nobody's command and outlives them all.
         self._tending = contextvars.Context().run(asyncio.create_task, self._following.run())
 
     async def cog_unload(self) -> None:
-        """Serve them no longer. Jobs go on without their cards."""
+        """Unregister the actions. Jobs continue without their cards."""
         self._tending.cancel()
         for action in self._handlers:
             self._services.actions.unregister(action)

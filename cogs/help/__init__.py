@@ -36,12 +36,12 @@ class Help(commands.Cog):
         self._services = services
 
     async def cog_load(self) -> None:
-        """Serve the menu of pages, and the button that shows how to connect a model."""
+        """Register the menu of pages and the button that shows how to connect a model."""
         self._services.actions.register(MENU, self.turn)
         self._services.actions.register("connect", self.connect)
 
     async def cog_unload(self) -> None:
-        """Serve them no longer."""
+        """Unregister the actions."""
         self._services.actions.unregister(MENU)
         self._services.actions.unregister("connect")
 
