@@ -177,7 +177,9 @@ def _sentence(error: Exception) -> str:
     if isinstance(code, str) and code in BY_CODE and (code != "server_error" or status is None):
         return BY_CODE[code]
     if status == 404:
-        said = " ".join(texts_in(getattr(error, "body", None)))[:2_000]
+        body = getattr(error, "body", None)
+        is_page = isinstance(body, str) and body.lstrip().startswith("<")
+        said = "" if is_page else " ".join(texts_in(body))[:2_000]
         return NO_SUCH_MODEL if MODEL.search(said) and UNKNOWN.search(said) else WRONG_ADDRESS
     if isinstance(status, int):
         found = BY_STATUS.get(status) or (REDIRECTED if 300 <= status < 400 else FAULT if status >= 500 else None)

@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.errors import ModelError, ReplyError
 from bot.llm import ChatClient, ChatTemplate
-from bot.llm.completion import Spent, ask
+from bot.llm.completion import Answer, Spent, ask
 from bot.llm.output_parsers import Rating
 from bot.llm.usage import Usage
 from tests.fake_model import FakeModel
@@ -106,3 +106,76 @@ async def test_cost_follows_the_price_table_with_cached_tokens(fake: FakeModel, 
 
 async def test_a_model_without_a_known_price_has_none(fake: FakeModel, client: ChatClient) -> None:
     assert (await ask(client, TEXT.fill({"text": "Hi"}))).price is None
+
+
+JSON = ChatTemplate.from_dict(
+    {"reply": "json", "schema": {"type": "object", "required": ["a"]}, "messages": [{"role": "user", "content": "Go"}]}
+)
+FACTS = ChatTemplate.from_dict({"reply": "facts", "messages": [{"role": "user", "content": "The Moon"}]})
+
+
+async def test_a_parsed_reply_is_asked_for_with_its_schema(fake: FakeModel, client: ChatClient) -> None:
+    fake.says('{"a": 1}')
+    await ask(client, JSON.fill({}))
+    fake.says('{"stars": 4, "reason": "Fine."}')
+    answer = await ask(client, STARS.fill({"text": "Hm"}))
+    assert (answer.reply, answer.text) == (Rating(4, "Fine."), "4: Fine.")
+    fake.says('<FACTS entity="x"><FACT>y</FACT></FACTS>')
+    await ask(client, FACTS.fill({}))
+    fake.says("Bonjour")
+    await ask(client, TEXT.fill({"text": "Hi"}))
+    formats = [body.get("response_format") for body in fake.requests]
+    assert formats[0] == {
+        "type": "json_schema",
+        "json_schema": {"name": "reply", "schema": {"type": "object", "required": ["a"]}},
+    }
+    assert formats[1]["json_schema"]["schema"]["required"] == ["stars", "reason"]
+    assert formats[2:] == [None, None]
+
+
+async def test_a_reply_format_that_a_server_does_not_know_is_left_out(fake: FakeModel, client: ChatClient) -> None:
+    fake.refuses("response_format")
+    fake.says("4: Fine.")
+    for _ in range(2):
+        assert (await ask(client, STARS.fill({"text": "Hm"}))).reply == Rating(4, "Fine.")
+    assert ["response_format" in body for body in fake.requests] == [True, False, False]
+
+
+async def test_a_schema_that_a_server_refuses_is_left_out_for_this_template_alone(
+    fake: FakeModel, client: ChatClient
+) -> None:
+    fake.fails(
+        400, param="response_format", message="Invalid schema for response_format 'reply'.", code="invalid_value"
+    )
+    fake.says('{"a": 1}')
+    assert (await ask(client, JSON.fill({}))).reply == {"a": 1}
+    fake.says("4: Fine.")
+    await ask(client, STARS.fill({"text": "Hm"}))
+    assert ["response_format" in body for body in fake.requests] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "parrot",
+    [
+        '1: The answer is not in the form "N: reason" with N from 1 to 5.',
+        "1: answer once more, with exactly the form that was asked for",
+        '{"stars": 1, "reason": "The answer is not in the form N: reason with N from 1 to 5"}',
+        "4: Answer once more with exactly the form, please.",
+    ],
+)
+async def test_a_model_that_parrots_the_repair_prompt_has_not_answered(
+    fake: FakeModel, client: ChatClient, parrot: str
+) -> None:
+    fake.says("I love it!", parrot)
+    with pytest.raises(ReplyError, match="repeats the question") as caught:
+        await ask(client, STARS.fill({"text": "Wow"}))
+    assert isinstance(caught.value.answer, Answer)
+    assert caught.value.answer.text == parrot
+
+
+async def test_a_reply_that_cannot_be_parsed_carries_the_models_words(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("I love it!", "Really!")
+    with pytest.raises(ReplyError) as caught:
+        await ask(client, STARS.fill({"text": "Wow"}))
+    assert isinstance(caught.value.answer, Answer)
+    assert caught.value.answer.text == "Really!"

@@ -34,14 +34,57 @@ NAMED: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "stri
         ("4:", None),
         ("Good, 4: yes", None),
         ("four: good", None),
+        ("**4**: friendly but slow", 4),
+        ("4：friendly but slow", 4),
+        ("Rating: 4: friendly but slow", 4),
+        ("**Rating:** 4/5 – friendly", 4),
+        ("My rating (1-5) is 4: friendly", 4),
+        ("Rating: 4\nReason: friendly", 4),
+        ("Here is my rating:\n\n4: friendly", 4),
+        ("Bewertung: 4 Sterne – nett", 4),
+        ("- 4: friendly", 4),
+        ("[4]: friendly", 4),
+        ("„4“: friendly", 4),
+        ("<b>4</b>: friendly", 4),
+        ("４: friendly", 4),
+        ("4️⃣: friendly", 4),
+        ("★★★★☆ friendly", 4),
+        ("⭐️⭐️⭐️⭐️: friendly", 4),
+        ("4 out of 5: friendly", 4),
+        ("4 stars because it is friendly", 4),
+        ('{"stars": 4, "reason": "friendly"}', 4),
+        ("{'rating': 4, 'why': 'friendly'}", 4),
+        ('{"stars": 4.5, "reason": "in between"}', None),
+        ('{"stars": 6, "reason": "too much"}', None),
+        ('{"stars": true, "reason": "odd"}', None),
+        ('{"stars": 4}', None),
+        ("4,5: in between", None),
+        ("3½: in between", None),
+        ("3 or 4: in between", None),
+        ("4, maybe 5: in between", None),
+        ("between 3 and 4: in between", None),
+        ("4–5: in between", None),
+        ("-4: negative", None),
+        ("4/10: of another scale", None),
+        ("3/4: of another scale", None),
+        ("★★★★★★: too much", None),
+        ("Rating: 4.5: in between", None),
+        ("Is it 5 or 2: hm.", None),
     ],
 )
-def test_a_rating_is_one_to_five_and_a_reason(text: str, stars: int | None) -> None:
+def test_a_rating_is_one_number_from_one_to_five_and_a_reason(text: str, stars: int | None) -> None:
     if stars is None:
         with pytest.raises(ReplyError, match="1 to 5"):
             parse_rating(text)
     else:
         assert parse_rating(text).stars == stars
+
+
+@pytest.mark.parametrize(
+    "text", ["**4**: friendly but slow", "Rating: 4\nReason: friendly but slow", "４：friendly but slow"]
+)
+def test_what_surrounds_the_number_is_not_in_the_reason(text: str) -> None:
+    assert parse_rating(text) == Rating(4, "friendly but slow")
 
 
 @given(st.integers(1, 5), st.text(st.characters(categories=["L"]), min_size=1), st.text())
@@ -96,6 +139,93 @@ def test_json_is_found_alone_fenced_or_inside_text(around: str) -> None:
 def test_json_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ReplyError):
         parse_json(text, NAMED)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('I followed the form {facts, unanswerable} as asked: {"name": "x"}', "x"),
+        ('{"other": 1}\n{"name": "x"}', "x"),
+        ('{"name": "x",}', "x"),
+        ('{"list": ["…?",], "name": "x",}', "x"),
+        ("{'name': 'x'}", "x"),
+        ("{'name': 'it\\'s', 'ok': True, 'none': None}", "it's"),
+        ('{"name": "it\\\'s"}', "it's"),
+        (r'{"name": "It is \sigma"}', r"It is \sigma"),
+        (r'{"name": "$v = \frac{d}{t}$"}', r"$v = \frac{d}{t}$"),
+        (r'{"name": "\beta \times \theta \nu \rho \upsilon"}', r"\beta \times \theta \nu \rho \upsilon"),
+        (r'{"name": "C:\\new\\table"}', r"C:\new\table"),
+        (r'{"name": "a\tb\nnext \u00e4 \"q\" \/"}', 'a\tb\nnext ä "q" /'),
+        ('{"name": "one\ntwo"}', "one\ntwo"),
+        ('{"name": "x", // the name\n "more": 1}', "x"),
+        ('{ /* here */ "name": "x" }', "x"),
+        ('{name: "x"}', "x"),
+        ("{“name”: “x”}", "x"),
+        ('{"name": "say "hi" now"}', 'say "hi" now'),
+        ('{"name": "x" "more": 2}', "x"),
+    ],
+)
+def test_what_json_plainly_means_is_read(text: str, name: str) -> None:
+    assert parse_json(text, NAMED)["name"] == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "x", "list": [1, 2',
+        '{"name": "x"',
+        '{"list": [{"name": "x"}, {"name": "y"}',
+        "{'list': [{'name': 'x'}, {'name': 'y'",
+        '{"more": {"name": "x"}, "name": "cut o',
+        '{"name": "x", "empty": }',
+    ],
+)
+def test_json_that_is_cut_off_is_refused(text: str) -> None:
+    for schema in (NAMED, {"type": "object"}):
+        with pytest.raises(ReplyError):
+            parse_json(text, schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<FACTS " * 15_000,
+        "<FACTS>" * 10_000 + "</FACTS>" * 10_000,
+        "{" * 100_000,
+        "{a} " * 20_000,
+        '{"a":' + "[" * 50_000,
+        '{"a": "' + "\\" * 100_001,
+        "[" * 60_000,
+        "```\n" + "\n" * 100_000,
+        "*" * 100_000,
+        "Rating: " * 15_000,
+    ],
+)
+@pytest.mark.parametrize("kind", ["rating", "facts", "json"])
+def test_a_long_text_of_no_form_is_refused_soon(text: str, kind: str) -> None:
+    with pytest.raises(ReplyError):
+        parse(text, kind, NAMED)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"name": {"pattern": "^(a+)+$"}}},
+        {"patternProperties": {"^(a+)+$": {}}},
+        {"properties": {"name": {"items": [{"uniqueItems": True}]}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"type": "object"}]}}},
+        {"unevaluatedProperties": False},
+        {"properties": {f"p{number}": {"type": "string"} for number in range(1_500)}},
+    ],
+)
+def test_a_schema_that_could_take_long_is_not_run(schema: dict[str, Any]) -> None:
+    with pytest.raises(TemplateError, match="schema"):
+        parse_json('{"name": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"}', schema)
+
+
+def test_a_property_may_have_the_name_of_a_keyword() -> None:
+    schema = {"type": "object", "properties": {"pattern": {"type": "string"}}, "required": ["pattern"]}
+    assert parse_json('{"pattern": "x"}', schema) == {"pattern": "x"}
 
 
 @pytest.mark.parametrize(
