@@ -6,6 +6,7 @@ The loopback Discord announces its one server at once, so waiting two seconds fo
 import os
 from pathlib import Path
 
+import bot.answers.service
 import bot.app
 import bot.bot
 import bot.play.turn_queue
@@ -18,6 +19,8 @@ def main() -> None:
     bot.bot.QUIET = 0.2
     if seconds := os.environ.get("TEST_LAST_WORDS"):
         bot.ui.inflight.DRAIN_TIMEOUT = bot.play.turn_queue.GRACE = float(seconds)
+    if seconds := os.environ.get("TEST_FIRST_NOTICE"):
+        bot.answers.service.FIRST_NOTICE = bot.answers.service.NEXT_NOTICE = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):
         bot.app.TEMPLATES = Path(templates)
     fewshot()

@@ -1,6 +1,8 @@
 """`/translate` as a person meets it."""
 
-from tests.simulated import Simulated
+from dataclasses import replace
+
+from tests.simulated import Simulated, parts_of
 
 
 async def test_a_translation_is_private_and_says_who_made_it(sim: Simulated) -> None:
@@ -31,6 +33,26 @@ async def test_share_posts_the_answer_for_all_and_only_once(sim: Simulated) -> N
     posted = sim.general.history(viewer=sim.other)
     assert [message.content for message in posted] == ["Bonjour\n-# fake-model · zero-shot\n-# shared by ben"]
     assert sim.buttons(result.response) == ["Prompt", "⋯"]
+
+
+async def test_share_refuses_the_prompt_of_another_person(sim: Simulated) -> None:
+    """A custom id can name any prompt: a modified client sends what it likes."""
+    sim.model.says("Bonjour")
+    result = await sim.member.slash(sim.general, "translate", text="Good morning", to="French")
+    assert result.response is not None
+    (prompt_id,) = [
+        part["custom_id"].removeprefix("do:share:")
+        for part in parts_of(result.response.components)
+        if part.get("custom_id", "").startswith("do:share:")
+    ]
+    answer = await sim.services.prompts.find(prompt_id)
+    assert answer is not None
+    sim.services.prompts.cache(replace(answer, caller=replace(answer.caller, user_id=sim.other.id)))
+    refused = await sim.member.click(result.response, label="Share")
+    assert sim.text(refused.followups[0] if refused.followups else refused.response) == (
+        "Only the one who asked can share this answer."
+    )
+    assert sim.general.history(viewer=sim.other) == []
 
 
 async def test_what_looks_like_a_placeholder_or_a_ping_is_plain_text(sim: Simulated) -> None:
