@@ -210,9 +210,12 @@ class JobRunner:
 
     def _fail(self, job: Job, error: JobError) -> None:
         job.end("failed", error)
-        # On a full disk the record cannot be written. The job in memory has the error until it can be.
-        with contextlib.suppress(OSError):
+        try:
             self._jobs.record(job, f"The job failed: {error.message}", "error")
+        except OSError:  # a full disk: what the job does not need any more makes room for the record
+            remove_training_files(job, self._jobs.folder(job))
+            with contextlib.suppress(OSError):
+                self._jobs.save(job)
 
 
 def _checkpoint(line: dict[str, Any]) -> Checkpoint:
