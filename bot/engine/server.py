@@ -53,35 +53,41 @@ async def serve(
 
     `port=0` takes the port of the folder's last engine, so that its clients find this one, or a free port. `on_ready`
     is called once, when requests are answered. Raises `EngineError` if another engine serves the folder, the address
-    is taken, or an engine without a token would listen beyond loopback.
+    is taken, the folder cannot be written, or an engine without a token would listen beyond loopback.
     """
     if not with_token and not _is_loopback(host):
         raise EngineError("Without a token the engine listens on loopback alone; name no other host.")
-    data_dir.mkdir(parents=True, exist_ok=True)
-    # Set before anything imports numpy: with more threads the small matrices take four times as long.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        # Held for the life of the process. The system releases it even after kill -9.
-        lock = FileLock(data_dir / LOCK).acquire(timeout=0)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        # Set before anything imports numpy: with more threads the small matrices take four times as long.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        async with contextlib.AsyncExitStack() as stack:
+            # The lock is held for the life of the process. The system releases it even after kill -9.
+            stack.enter_context(FileLock(data_dir / LOCK).acquire(timeout=0))
+            last = read_address(data_dir)
+            token = (last.token if last else None) or secrets.token_urlsafe(32)
+            installed = InstalledModels(ModelStore(data_dir), model_idle_minutes)
+            app, runner = _build(data_dir / "engine", installed, token if with_token else None)
+            last_port = urlsplit(last.url).port if last else None
+            bound = await _listen(stack, app, host, [last_port, 0] if port == 0 and last_port else [port])
+            address = Address(_url(host, bound), token if with_token else None, os.getpid())
+            write_address(data_dir, address)
+            on_ready(address)
+            await _run(runner, installed, stop or asyncio.Event())
     except Timeout:
         raise AlreadyRunningError(f"An engine already serves {data_dir}.") from None
-    with lock:
-        last = read_address(data_dir)
-        token = (last.token if last else None) or secrets.token_urlsafe(32)
-        installed = InstalledModels(ModelStore(data_dir), model_idle_minutes)
-        app, runner = _build(data_dir / "engine", installed, token if with_token else None)
-        last_port = urlsplit(last.url).port if last else None
-        for candidate in [last_port, 0] if port == 0 and last_port else [port]:
-            try:
-                async with listening(app, host, candidate) as bound:
-                    address = Address(_url(host, bound), token if with_token else None, os.getpid())
-                    write_address(data_dir, address)
-                    on_ready(address)
-                    await _run(runner, installed, stop or asyncio.Event())
-                return
-            except OSError as error:
-                reason = error.strerror or "the address cannot be used"
-        raise EngineError(f"The engine cannot listen on {host}, port {port}: {reason}.")
+    except OSError as error:
+        raise EngineError(str(errors.disk_failed(error))) from error
+
+
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, ports: list[int]) -> int:
+    """Listens on the first free one of `ports` and returns it."""
+    for port in ports:
+        try:
+            return await stack.enter_async_context(listening(app, host, port))
+        except OSError as error:
+            reason = error.strerror or "the address cannot be used"
+    raise EngineError(f"The engine cannot listen on {host}, port {ports[0]}: {reason}.")
 
 
 def _build(folder: Path, installed: InstalledModels, token: str | None) -> tuple[web.Application, JobRunner]:

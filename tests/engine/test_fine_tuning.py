@@ -1,5 +1,7 @@
 """A job from its creation to the model that it makes."""
 
+import asyncio
+import contextlib
 import csv
 import io
 from pathlib import Path
@@ -102,6 +104,42 @@ async def test_logprobs_belong_to_the_words_of_the_answer(local: openai.AsyncOpe
     tokens = answer.choices[0].logprobs.content or []
     assert "".join(token.token for token in tokens) == answer.choices[0].message.content
     assert all(len(token.top_logprobs) == 2 and token.logprob <= 0 for token in tokens)
+
+
+async def test_usage_counts_the_words_read_and_written(local: openai.AsyncOpenAI) -> None:
+    model = str((await until(local, (await start(local)).id)).fine_tuned_model)
+    cases: list[dict[str, Any]] = [{}, {"max_completion_tokens": 2}, {"max_tokens": 1}, {"logprobs": True}]
+    for case in cases:
+        answer = await local.chat.completions.create(model=model, messages=ASKED, **case)
+        words = len((answer.choices[0].message.content or "").split())
+        assert answer.usage is not None
+        assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (7, words)
+        assert answer.usage.total_tokens == 7 + words
+        stream = await local.chat.completions.create(
+            model=model, messages=ASKED, stream=True, stream_options={"include_usage": True}, **case
+        )
+        assert [chunk.usage async for chunk in stream if chunk.usage] == [answer.usage]
+        assert words == case.get("max_completion_tokens", case.get("max_tokens", words))
+
+
+async def test_a_stop_sequence_ends_a_tuned_models_answer(local: openai.AsyncOpenAI) -> None:
+    model = str((await until(local, (await start(local)).id)).fine_tuned_model)
+    whole = (await local.chat.completions.create(model=model, messages=ASKED)).choices[0].message.content or ""
+    for stop in (whole[3:8], whole[-2:], " "):
+        answer = await local.chat.completions.create(model=model, messages=ASKED, stop=[stop, "never"], logprobs=True)
+        assert answer.choices[0].message.content == whole.split(stop)[0]
+        assert answer.choices[0].finish_reason == "stop"
+
+
+async def test_twenty_answers_whose_clients_disconnect_do_not_delay_the_next(local: openai.AsyncOpenAI) -> None:
+    model = str((await until(local, (await start(local)).id)).fine_tuned_model)
+
+    async def leave() -> None:
+        with contextlib.suppress(openai.APITimeoutError):
+            await local.chat.completions.create(model=model, messages=ASKED, timeout=0.001)
+
+    await asyncio.gather(*(leave() for _ in range(20)))
+    assert (await local.chat.completions.create(model=model, messages=ASKED)).choices[0].message.content
 
 
 async def test_answers_with_a_temperature_differ_by_seed(local: openai.AsyncOpenAI) -> None:

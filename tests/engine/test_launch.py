@@ -1,6 +1,7 @@
 """One engine per data folder, started by the first process that needs it."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import aiohttp
 import openai
 import pytest
 
+from bot.engine import disk
 from bot.engine.launch import ADDRESS_FILE, Address, Engine, EngineError, connected, read_address, write_address
 from bot.engine.server import AlreadyRunningError, serve
 
@@ -155,3 +157,18 @@ async def test_the_stand_in_refuses_what_no_rule_covers(tmp_path: Path) -> None:
             )
     assert caught.value.code == "no_model_connected"
     assert unknown.value.param == "reasoning_effort"
+
+
+async def test_a_data_folder_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.os, "fsync", full)
+        with pytest.raises(EngineError, match="Free some space"):
+            await serve("127.0.0.1", 0, tmp_path, on_ready=lambda _: None)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(EngineError, match="could not be used"):
+        await serve("127.0.0.1", 0, tmp_path / "file", on_ready=lambda _: None)
