@@ -183,7 +183,8 @@ class Adventures:
         async with self.queue.state(story.id).lock:
             story = await self.require_running(story.id)
             await self.check_player(story, caller)
-            return await self.queue.enqueue(story, new, view)
+            result = await self.queue.enqueue(story, new)
+            return self.queue.start(story, None, view) if result.is_next else result
 
     async def resume_waiting(self, story: Story, view: MessageView) -> None:
         """Reply to the turns that wait, unless the newest turn is open: that one has to be retried by a player."""

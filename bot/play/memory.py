@@ -31,6 +31,8 @@ PINNED_PROMPT = "Notes that the players pinned:"
 ACKNOWLEDGED_PROMPT = "I keep that in mind. The story goes on."
 # The summary's place in its own prompt while there is none.
 NOTHING_YET_PROMPT = "Nothing yet."
+# Stop sequences that OpenAI's API takes.
+MAX_STOPS = 4
 # Turns that leave the prompt together.
 BLOCK = 8
 # UTF-8 bytes per token: overestimates English, about right for scripts of three bytes per character. Fixed, because
@@ -75,7 +77,11 @@ def build_prompt(frame: Frame, summary: str, pinned: Sequence[str], path: Sequen
         ]
     newest = newest_within(path, budget - count_tokens(start))
     messages = [message for turn in newest for message in messages_of(turn)]
-    return Request((*start, *messages), frame.parameters, "adventure", frame.examples)
+    # A model that goes on with another player's turn stops there.
+    names = dict.fromkeys(turn.player for turn in reversed(newest) if turn.named)
+    stop = [f"\n{name}:" for name in names][:MAX_STOPS]
+    parameters = {**frame.parameters, "stop": stop} if stop and "stop" not in frame.parameters else frame.parameters
+    return Request((*start, *messages), parameters, "adventure", frame.examples)
 
 
 def newest_within(path: Sequence[Turn], budget: int) -> Sequence[Turn]:

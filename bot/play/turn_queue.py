@@ -113,6 +113,11 @@ class EnqueueResult:
     known: bool = False
     opened: "asyncio.Future[None] | None" = None
 
+    @property
+    def is_next(self) -> bool:
+        """Whether the turn is stored and nothing is before it."""
+        return not (self.ahead or self.stopped or self.known)
+
 
 @dataclass(slots=True)
 class StoryState:
@@ -173,8 +178,8 @@ class TurnQueue:
             state.stopped = is_open or bool(await stories.waiting_turns(self._database, story.id))
         return state.stopped and state.worker is None
 
-    async def enqueue(self, story: Story, new: NewTurn, view: MessageView) -> EnqueueResult:
-        """Store `new`, and ask the model for its reply when it is next. The caller holds the story's lock.
+    async def enqueue(self, story: Story, new: NewTurn) -> EnqueueResult:
+        """Store `new`. The caller holds the story's lock, and starts the task if the turn is next.
 
         Raises `FullError`, whose sentence contains the words so that their author can copy them.
         """
@@ -190,11 +195,8 @@ class TurnQueue:
                 n=MAX_WAITING,
                 words=new.words[:1500],
             )
-        if stopped:
-            return EnqueueResult(ahead=ahead + 1, stopped=True)
-        if state.worker is not None:
-            return EnqueueResult(ahead=ahead + 1)
-        return self.start(story, None, view)
+        is_next = not stopped and state.worker is None
+        return EnqueueResult(ahead=0 if is_next else ahead + 1, stopped=stopped)
 
     def start(
         self, story: Story, turn: Turn | None, view: MessageView, *, payer: int = 0, message_id: int | None = None
