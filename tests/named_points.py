@@ -35,6 +35,8 @@ class Point:
 
 
 ACKNOWLEDGEMENT = Point("acknowledgement", "POST", CALLBACK)
+MESSAGE = Point("message", "POST", "/channels/{place}/messages$")
+LAST_EDIT = Point("last edit", "PATCH", "/channels/{place}/messages/(?!{newest})")
 
 
 class Flow(ABC):
@@ -107,11 +109,7 @@ async def run(flow: Flow, point: Point, *, after: bool) -> None:
 class TurnFlow(Flow):
     """A turn in a story. Checks that it is shown once, with buttons that work, and that other turns are unchanged."""
 
-    points = (
-        ACKNOWLEDGEMENT,
-        Point("message", "POST", "/channels/{place}/messages$"),
-        Point("last edit", "PATCH", "/channels/{place}/messages/(?!{newest})"),
-    )
+    points = (ACKNOWLEDGEMENT, MESSAGE, LAST_EDIT)
     game: Game
     newest: Message
     number = 0
@@ -241,7 +239,7 @@ class ContinueTurn(TurnFlow):
 class UndoTurn(TurnFlow):
     """The button Undo: the turn before is shown, and the head is moved once."""
 
-    points = (ACKNOWLEDGEMENT, Point("message", "POST", "/channels/{place}/messages$"))
+    points = (ACKNOWLEDGEMENT, MESSAGE)
 
     async def prepare(self) -> None:
         await super().prepare()

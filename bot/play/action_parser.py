@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from bot.core.errors import InputError
+from bot.core.text import without_surrogates
 from bot.storage.stories import Turn
 
 # Characters that a field of Discord's modals takes; a longer slash option is refused with a sentence.
@@ -37,7 +38,7 @@ def parse_action(text: str, rng: random.Random) -> Action:
 
     Raises `InputError` for an empty text, more than 4,000 characters, or dice beyond the limits.
     """
-    text = text.replace("\0", "").strip()
+    text = without_surrogates(text).replace("\0", "").strip()
     if not text:
         raise InputError("There is nothing to do: say what you do, or put what you say in quotation marks.")
     if len(text) > MAX_ACTION:
@@ -55,7 +56,7 @@ def is_exit(text: str) -> bool:
 
 def player_name(display_name: str) -> str:
     """A name for the prompt and the message: one line, no colon, at most 40 characters, never empty."""
-    plain = " ".join(display_name.replace(":", " ").replace("\0", "").split())
+    plain = " ".join(without_surrogates(display_name).replace(":", " ").replace("\0", "").split())
     return plain[:MAX_NAME].strip() or "Somebody"
 
 

@@ -9,7 +9,7 @@ from time import time
 from bot.core.caller import Caller
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_
-from bot.core.text import shorten
+from bot.core.text import shorten, without_surrogates
 from bot.llm.completion import Answer
 from bot.play.action_parser import CONTINUE, Action, parse_action, player_name
 from bot.play.memory import Memory, count_tokens, messages_of
@@ -227,7 +227,7 @@ class Adventures:
     async def name_branch(self, story: Story, caller: Caller, name: str) -> Branch:
         """Give the newest turn a name that one can switch to."""
         await self.check_player(story, caller, must_have_played=True)
-        name = shorten(name.replace("`", "'"), MAX_BRANCH)
+        name = shorten(without_surrogates(name).replace("`", "'"), MAX_BRANCH)
         if not name:
             raise InputError("Give the branch a name.")
         branch = Branch(name, (await self.require_running(story.id)).head, caller.user_id)
@@ -240,7 +240,7 @@ class Adventures:
     async def pin(self, story: Story, caller: Caller, text: str) -> None:
         """Pin a note, which every later prompt contains."""
         await self.check_player(story, caller, must_have_played=True)
-        text = " ".join(text.split())
+        text = " ".join(without_surrogates(text).split())
         if not text or len(text) > MAX_NOTE:
             raise InputError("A note has 1 to {most} characters.", most=MAX_NOTE)
         if not await stories.add_note(self._database, story.id, caller.user_id, text, MAX_NOTES):

@@ -2,13 +2,15 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
 
 from bot.engine.errors import APIError
 from bot.ui.actions import ActionButton
-from bot.ui.views import View
+from bot.ui.views import PersistentModal, View
+from cogs.adventure.menu import MODAL_ACTION
 from tests.cogs.adventure_simulated import act, heard, labels, last, said, table
 from tests.cogs.test_adventure import UNDER
 from tests.simulated import Simulated, simulated
@@ -217,3 +219,86 @@ async def test_without_a_model_a_long_story_remembers_what_was_done_at_its_begin
     assert "eat the sandwich" in summary
     assert len(path) < 24
     assert "Your pockets are empty." in (await act(sim, "inventory")).content
+
+
+async def test_half_an_emoji_in_a_reply_ends_the_turn_and_the_next_one_is_told(sim: Simulated) -> None:
+    await table(sim)
+    for number, reply in enumerate(("You see \ud83d", "\ude00 it grins", "a \ud83dx b")):
+        shown = await act(sim, f"look {number}", reply)
+        assert labels(shown) == UNDER
+        assert "\ufffd" in shown.content
+    assert "Walls." in (await act(sim, "look again", "Walls.")).content
+    assert not sim.errors
+
+
+async def test_half_an_emoji_in_a_players_words_is_replaced(sim: Simulated) -> None:
+    await table(sim)
+    shown = await act(sim, "wave \ud83d", "Nobody waves back.")
+    assert labels(shown) == UNDER
+    assert said(sim)[-1]["content"] == "wave \ufffd"
+
+
+@pytest.mark.parametrize("reply", ["<think>Walls, then.</think>\n\nWalls.", "[THINK]Hm.[/THINK]Walls."])
+async def test_the_models_thinking_is_no_part_of_a_turn(sim: Simulated, reply: str) -> None:
+    await table(sim)
+    assert "\nWalls.\n" in (await act(sim, "look", reply)).content
+    await act(sim, "listen", "Silence.")
+    assert {"role": "assistant", "content": "Walls."} in said(sim)
+
+
+async def test_a_reply_has_a_token_limit_and_stops_where_another_player_would_speak(sim: Simulated) -> None:
+    await table(sim)
+    await act(sim, "look", "Walls.")
+    assert "stop" not in sim.model.requests[-1]
+    assert sim.model.requests[-1]["max_completion_tokens"] == 400
+    await act(sim, "knock", "Knock.", who=sim.other)
+    await act(sim, "listen", "Silence.")
+    assert sim.model.requests[-1]["stop"] == ["\nben:", "\ncleo:"]
+
+
+async def test_malformed_buttons_and_menus_are_answered_with_a_sentence(sim: Simulated) -> None:
+    await table(sim)
+    await act(sim, "look", "Walls.")
+    story = await sim.services.adventures.active_in(sim.adventures.id)
+    assert story is not None
+    ids = (
+        *("x", "", f"{story.id}:1", f"{story.id}:x:undo", f"{story.id}:-1:undo", f"{story.id}:1:undo:undo"),
+        *(f"{story.id}:{10**30}:undo", f"{story.id}:1:\u0661", "../..:1:undo"),
+    )
+    for argument in ids:
+        message = await sim.bot.get_partial_messageable(sim.adventures.id).send(
+            "x", view=View(ActionButton("turn", argument, label="Press"))
+        )
+        told = heard(sim, await sim.member.click(message, label="Press"))
+        assert "from an older version of me" in told, argument
+    for verb in ("fly", "place"):
+        message = await sim.bot.get_partial_messageable(sim.adventures.id).send(
+            "x", view=View(ActionButton("turn", f"{story.id}:{story.head}:{verb}", label="Press"))
+        )
+        assert "fault" not in heard(sim, await sim.member.click(message, label="Press")), verb
+    assert not sim.errors
+
+
+async def test_a_modal_of_a_story_in_another_channel_does_nothing(sim: Simulated) -> None:
+    """Its custom id can be forged, in another channel, another server or direct messages."""
+    await table(sim)
+    await act(sim, "look", "Walls.")
+    story = await sim.services.adventures.active_in(sim.adventures.id)
+    assert story is not None
+
+    async def forge(interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        modal = PersistentModal(MODAL_ACTION, argument, title="Forged").add_text("text", "Text", max_length=100)
+        await interaction.response.send_modal(modal)
+
+    sim.services.actions.register("forge", forge)
+    for kind in ("act", "branch", "note"):
+        message = await sim.bot.get_partial_messageable(sim.general.id).send(
+            "x", view=View(ActionButton("forge", f"{kind}:{story.id}", label="Press"))
+        )
+        modal = await sim.admin.click(message, label="Press")
+        told = heard(sim, await sim.admin.submit_modal(modal, {"text": "forged"}))
+        assert "belongs to a story in another channel" in told
+    assert len(sim.model.requests) == 1
+    status = await sim.services.adventures.status(story)
+    assert not status.notes
+    assert (await sim.services.adventures.tree(story))[1] == []
