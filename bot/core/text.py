@@ -1,20 +1,38 @@
-"""Text for Discord's messages: split at paragraphs with code fences whole, shortened, made harmless.
+"""Text for Discord's messages: split, shortened and escaped.
 
-Lengths are characters as Discord counts them: 2,000 in a message.
+Lengths are characters as Discord counts them: 2,000 in a message. All functions take time linear in the length of
+their text.
 """
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 MESSAGE_LIMIT = 2_000
-# Fences as people and models write them; a longer "language" is text, not a fence.
-FENCE = re.compile(r"^(`{3,8})([^`\n]{0,20})$", re.MULTILINE)
-NO_WIDTH = "\u200b"
-# Room for closing a fence at the end of a piece.
-CLOSING = 9
-# Where a text may be cut, best first; a cut in the middle of a word is the last resort.
+ZERO_WIDTH_SPACE = "\u200b"
+# Where a text may be cut, best first. Without any of these, a word is cut.
 BREAKS = ("\n\n", "\n", ". ", "! ", "? ", "; ", ", ", " ")
-# A piece that ends this early for the sake of a better place to cut would waste a message.
-LEAST = 0.4
+# A piece has at least this share of the limit, so that a good place to cut does not waste a message.
+MIN_SHARE = 0.4
+# Marks that Discord formats text with, beside backticks. A longer run of asterisks or underscores is plain text.
+MARKS = ("||", "***", "**", "*", "___", "__", "_", "~~")
+_TOKEN = re.compile(r"\\[\s\S]|\|\||\*+|_+|~~")
+_BACKTICKS = re.compile(r"`+")
+# The name of a code block's language, as Discord accepts it.
+_LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,30}(?=\n)")
+_QUOTE_BLOCK = re.compile(r"^(?:[ \t]{0,40}>(?: [^\n]*)?(?:\n|\Z))+", re.MULTILINE)
+_QUOTE_TO_END = re.compile(r"^>>> ", re.MULTILINE)
+# What may stand before the text of a line: indentation, quote, list item, heading, small text.
+_PREFIX = re.compile(r"[ \t]{0,40}(?:> )?[ \t]{0,40}(?:[-*+] |\d{1,9}\. )?(?:#{1,3} |-# )?")
+# What a line that is cut in the middle repeats.
+_REPEATED_PREFIX = re.compile(r"[ \t]{0,40}> |-# ")
+# Links, mentions, emoji and timestamps, which a cut would break.
+_ATOMIC = re.compile(
+    r"\[[^\[\]\n]{1,200}\]\(<?https?://[^\s()<>]{1,800}>?\)"
+    r"|<(?:[@#:]|a:|t:|/)[^<>\n]{1,80}>|https?://[^\s<>]{1,800}"
+)
+_ATOMIC_LENGTH = 1_100
 
 
 # What Discord reads as Markdown: marks inside a line, the middle of a masked link, and the signs of headings, quotes
@@ -28,31 +46,37 @@ MARKDOWN = re.compile(
 
 
 def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[str] | None:
-    """`text` in at most `most` pieces of at most `limit` characters; None where it does not fit.
+    """Split `text` into at most `most` pieces of at most `limit` characters; None if it does not fit.
 
-    A code fence that a cut goes through is closed in one piece and opened again, in its language, in the
-    next, so every piece renders on its own. Nothing but the blank space at a cut is lost.
+    Formatting that a cut goes through (code, spoilers, bold and so on, also nested, in lists and in quotes) is closed
+    in one piece and opened again in the next, so that every piece looks as in the whole text. Only white space at a
+    cut is lost.
     """
+    text = text.strip()
+    spans = _spans(text, unclosed=False)
     pieces: list[str] = []
-    rest, opening = text.strip(), ""
-    while rest:
+    start, opening = 0, ""
+    while start < len(text):
         if len(pieces) == most:
             return None
-        whole = opening + rest
-        if len(whole) <= limit:
-            pieces.append(whole)
+        if len(opening) + len(text) - start <= limit:
+            pieces.append(opening + text[start:])
             break
-        piece = whole[: _cut(whole, limit - CLOSING, len(opening))]
-        rest = whole[len(piece) :].lstrip("\n") if _open_fence(piece) else whole[len(piece) :].strip()
-        fence = _open_fence(piece)
-        opening = f"{fence}\n" if fence else ""
-        pieces.append(_closed(piece.rstrip()))
+        cut = _cut(text, spans, start, limit - len(opening))
+        pieces.append(opening + text[start : cut.end].rstrip() + cut.closing)
+        start, opening = cut.next_start, cut.opening
     return pieces
 
 
 def close_markup(text: str) -> str:
-    """`text` with a code fence that is still open closed, for showing a text that has not ended yet."""
-    return _closed(text)
+    """`text`, which has not ended yet or was cut off, with its open code, spoilers and other formatting closed."""
+    open_spans = [span for span in _spans(text, unclosed=True) if span.end == len(text) == span.after]
+    return text + "".join(span.closer for span in reversed(open_spans))
+
+
+def has_spoiler(text: str) -> bool:
+    """Whether Discord would hide a part of `text`."""
+    return any(span.closer == "||" for span in _spans(text, unclosed=False))
 
 
 def shorten(text: str, limit: int) -> str:
@@ -67,7 +91,7 @@ def code_block(text: str, language: str = "") -> str:
     Discord ends a code block at the next three backticks, however many began it, so longer runs inside are
     parted by spaces of no width.
     """
-    inside = re.sub(r"`{3,}", lambda run: NO_WIDTH.join(run[0]), text)
+    inside = re.sub(r"`{3,}", lambda run: ZERO_WIDTH_SPACE.join(run[0]), text)
     return f"```{language}\n{inside}\n```"
 
 
@@ -87,44 +111,218 @@ def _escaped(match: re.Match[str]) -> str:
     return f"{match['indent']}\\-"
 
 
-def _cut(text: str, limit: int, least: int) -> int:
-    """Where to cut `text` so that the piece has at most `limit` characters and more than `least`."""
-    floor = max(int(limit * LEAST), least + 1)
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Formatted text: `opener` is at `start`, the content is from `inner` to `end`, the closer ends at `after`."""
+
+    start: int
+    inner: int
+    end: int
+    after: int
+    opener: str
+    closer: str
+    # Indentation and quote marks before a code block; None for other marks.
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A piece ends at `end` with `closing`; the next one begins with `opening` and the text from `next_start`."""
+
+    end: int
+    closing: str
+    next_start: int
+    opening: str
+
+
+def _cut(text: str, spans: list[_Span], start: int, room: int) -> _Cut:
+    """The cut that ends the piece which begins at `start` and has at most `room` characters."""
+    budget = room
+    while True:
+        cut = _cut_at(text, spans, start, _break(text, start, start + max(budget, 1)))
+        excess = len(text[start : cut.end].rstrip()) + len(cut.closing) - room
+        if excess <= 0 or budget <= 1:
+            return cut
+        budget -= excess
+
+
+def _break(text: str, start: int, limit: int) -> int:
+    """The best place for a cut after `start` and at most at `limit`."""
+    floor = start + max(int((limit - start) * MIN_SHARE), 1)
     for mark in BREAKS:
         at = text.rfind(mark, floor, limit)
         if at >= 0:
-            return at + len(mark)
-    return _whole_character(text, limit)
+            return _outside_links(text, start, at + len(mark))
+    return _whole_character(text, start, _outside_links(text, start, limit))
 
 
-def _whole_character(text: str, at: int) -> int:
-    """`at`, or a little before it where it would part an emoji from what is joined to it."""
+def _outside_links(text: str, start: int, at: int) -> int:
+    """`at`, or the start of the link, mention or emoji that it would cut."""
+    for match in _ATOMIC.finditer(text, max(start, at - _ATOMIC_LENGTH), at + _ATOMIC_LENGTH):
+        if match.start() >= at:
+            break
+        if match.end() > at and match.start() > start:
+            return match.start()
+    return at
+
+
+def _whole_character(text: str, start: int, at: int) -> int:
+    """`at`, or a little before it where it would separate an emoji from its modifiers, or a backslash from its mark."""
     joiners = "\u200d\ufe0f\u20e3"
-    start = at
-    while at > start - 16 and at > 1 and (text[at] in joiners or text[at - 1] == "\u200d" or _modifier(text[at])):
+    last = at
+    while (
+        start + 1 < at < len(text)
+        and at > last - 16
+        and (text[at] in joiners or text[at - 1] in "\u200d\\" or _is_modifier(text[at]))
+    ):
         at -= 1
     return at
 
 
-def _modifier(char: str) -> bool:
-    """A skin tone, or a combining mark of the common block."""
+def _is_modifier(char: str) -> bool:
+    """Whether it is a skin tone, or a combining mark of the common block."""
     return "\U0001f3fb" <= char <= "\U0001f3ff" or "\u0300" <= char <= "\u036f"
 
 
-def _open_fence(text: str) -> str:
-    """The line that opened the fence in which `text` ends; empty outside a fence."""
-    opened = ""
-    for marks, language in FENCE.findall(text):
-        if not opened:
-            opened = marks + language
-        elif not language.strip():
-            opened = ""
-    return opened
+def _cut_at(text: str, spans: list[_Span], start: int, at: int) -> _Cut:
+    """The cut at `at`, moved to before a mark that it would separate from all of its text."""
+    cut_spans = [span for span in spans if span.start < at < span.after]
+    for span in cut_spans:
+        if span.start > start and _skip_space(text, span.inner) >= at:
+            return _cut_at(text, spans, start, span.start)
+    at = min([at, *(span.end for span in cut_spans)])
+    next_start = _next_line(text, at)
+    reopened: list[_Span] = []
+    for span in reversed(cut_spans):
+        if not reopened and _skip_space(text, next_start) >= span.end:
+            # Nothing but white space is left of it: its own closer ends it.
+            next_start = _next_line(text, span.after)
+        else:
+            reopened.append(span)
+    closing = "".join(span.closer for span in reversed(cut_spans))
+    return _Cut(at, closing, *_opening(text, next_start, reopened[::-1]))
 
 
-def _closed(text: str) -> str:
-    fence = _open_fence(text)
-    return f"{text}\n{fence[: len(fence) - len(fence.lstrip('`'))]}" if fence else text
+def _opening(text: str, at: int, spans: list[_Span]) -> tuple[int, str]:
+    """Where the next piece continues, and what it begins with to open `spans` again."""
+    line = text.rfind("\n", 0, at) + 1
+    quote = _QUOTE_TO_END.search(text, 0, at)
+    marks = "".join(span.opener for span in spans)
+    code = spans[-1].prefix if spans else None
+    if code is not None:
+        return at, code + marks + (code if at > line else "")
+    if at > line:
+        repeated = _REPEATED_PREFIX.match(text, line, at)
+        return at, (">>> " if quote else repeated[0] if repeated else "") + marks
+    prefix = ">>> " if quote else ""
+    if not marks:
+        return at, prefix
+    found = _PREFIX.match(text, at)
+    return (found.end(), prefix + found[0] + marks) if found else (at, prefix + marks)
+
+
+def _next_line(text: str, at: int) -> int:
+    """The next text after `at`: behind white space, but with the indentation of its line."""
+    first = _skip_space(text, at)
+    line = text.rfind("\n", at - 1 if at else 0, first) + 1
+    return max(line, at) if line else first
+
+
+def _skip_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _spans(text: str, *, unclosed: bool) -> list[_Span]:
+    """The formatted parts of `text`, outer ones first; with `unclosed`, also those that the text's end leaves open.
+
+    As in Discord, a mark ends at the next mark of its kind, and what is inside is formatted by itself. A code block
+    that is never closed lasts to the end of the text.
+    """
+    runs = [(match.start(), len(match[0])) for match in _BACKTICKS.finditer(text)]
+    tokens = sorted([*((at, "`" * length) for at, length in runs), *_marks(text)])
+    closers: dict[str, list[int]] = {mark: [] for mark in MARKS}
+    for at, mark in tokens:
+        if mark in closers and _can_close(text, at, mark):
+            closers[mark].append(at)
+    backticks: dict[int, list[int]] = {1: [], 2: [], 3: []}
+    for at, length in runs:
+        backticks[min(length, 3)].append(at)
+    quotes = [match.span() for match in _QUOTE_BLOCK.finditer(text)]
+    quote_starts = [first for first, _last in quotes]
+    lines = [0, *(match.end() for match in re.finditer("\n", text))]
+    escaped = {match.start() + 1 for match in _TOKEN.finditer(text) if match[0][0] == "\\"}
+
+    spans: list[_Span] = []
+    stack: list[_Span] = []
+    code_end = 0
+    for at, mark in tokens:
+        while stack and at >= stack[-1].after:
+            stack.pop()
+        if at < code_end or at in escaped or any(at >= span.end or span.closer == mark for span in stack):
+            continue
+        limit = stack[-1].end if stack else len(text)
+        block = bisect_right(quote_starts, at) - 1
+        if block >= 0 and at < quotes[block][1]:
+            limit = min(limit, quotes[block][1])
+        inner = at + len(mark)
+        is_code = mark[0] == "`"
+        if not is_code and not _can_open(text, at, mark):
+            continue
+        candidates = backticks[min(len(mark), 3)] if is_code else closers[mark]
+        found = bisect_right(candidates, inner)
+        end = candidates[found] if found < len(candidates) else len(text)
+        if end >= limit:
+            if limit < len(text) or not (unclosed or (is_code and len(mark) >= 3)):
+                continue
+            end = after = len(text)
+        else:
+            after = end + (len(_BACKTICKS.match(text, end)[0]) if is_code else len(mark))  # type: ignore[index]
+        if is_code and len(mark) >= 3:
+            span = _code_block(text, lines[bisect_right(lines, at) - 1], at, inner, end, after)
+        else:
+            span = _Span(at, inner, end, after, mark, mark)
+        spans.append(span)
+        if is_code:
+            code_end = after
+        else:
+            stack.append(span)
+    return spans
+
+
+def _code_block(text: str, line: int, at: int, inner: int, end: int, after: int) -> _Span:
+    """The span of a code block whose opener is at `at`, in the line that begins at `line`."""
+    found = _LANGUAGE.match(text, inner, end)
+    language = found[0] if found else ""
+    before = text[line : min(at, line + 40)]
+    found = _PREFIX.match(before)
+    prefix = found[0] if found else ""
+    # List items and headings become indentation, so that they are not repeated.
+    prefix = "".join(char if char in "> \t" else " " for char in prefix)
+    if prefix.strip() == "" and len(prefix) < len(before):
+        prefix = ""
+    return _Span(at, inner + len(language), end, after, f"```{language}\n", f"\n{prefix}```", prefix)
+
+
+def _marks(text: str) -> Iterator[tuple[int, str]]:
+    """The marks of `text` that no backslash escapes, with their positions."""
+    for match in _TOKEN.finditer(text):
+        if match[0] in MARKS:
+            yield match.start(), match[0]
+
+
+def _can_open(text: str, at: int, mark: str) -> bool:
+    following = text[at + len(mark) : at + len(mark) + 1]
+    if mark in ("*", "_", "***", "___") and (not following or following.isspace()):
+        return False
+    return bool(following) and not (mark[0] == "_" and at > 0 and text[at - 1].isalnum())
+
+
+def _can_close(text: str, at: int, mark: str) -> bool:
+    if mark in ("*", "_", "***", "___") and (at == 0 or text[at - 1].isspace()):
+        return False
+    return not (mark[0] == "_" and text[at + len(mark) : at + len(mark) + 1].isalnum())
 
 
 def without_surrogates(text: str) -> str:

@@ -10,12 +10,15 @@ from typing import Any
 import discord
 
 from bot.core.i18n import N_, _
+from bot.core.text import close_markup
 from bot.ui.pictures import Picture
 from bot.ui.views import LayoutView
 
 CHARACTERS = 4_000
 BYTES = 10_000
 COMPONENTS = 40
+# Characters that may be needed to close the formatting of a shortened text.
+MAX_CLOSERS = 70
 BRAND = discord.Colour.from_rgb(88, 101, 242)
 CUT = N_("… (shortened)")
 
@@ -86,11 +89,11 @@ class Card:
         if len(text) <= characters and len(text.encode()) <= size:
             return text
         cut = _(CUT)
-        if min(characters, size) <= len(cut.encode()) + 20:
+        if min(characters, size) <= len(cut.encode()) + MAX_CLOSERS + 20:
             return ""
-        kept = text[: characters - len(cut)].encode()[: size - len(cut.encode())].decode(errors="ignore")
-        # An open code fence would format the rest of the card as code.
-        return kept[: -len("\n```")].rstrip("`") + f"\n```{cut}" if kept.count("```") % 2 else kept + cut
+        kept = text[: characters - len(cut) - MAX_CLOSERS]
+        kept = kept.encode()[: size - len(cut.encode()) - MAX_CLOSERS].decode(errors="ignore")
+        return close_markup(kept) + cut
 
 
 def notice(title: str, lines: Sequence[str], *buttons: discord.ui.Item[Any]) -> LayoutView:

@@ -17,7 +17,7 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, guild_locale
-from bot.core.text import MESSAGE_LIMIT, split_message
+from bot.core.text import MESSAGE_LIMIT, has_spoiler, split_message
 from bot.ui.errors import ACKNOWLEDGED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor
 from bot.ui.views import View
@@ -93,7 +93,9 @@ class Reply:
         await self._editor.stop()
         pieces, files = _pieces(page), list(page.files)
         if pieces is None:
-            files.insert(0, ("answer.md", page.text.encode()))
+            # Discord hides files with this prefix, as it hides spoilers.
+            name = "SPOILER_answer.md" if has_spoiler(page.text) else "answer.md"
+            files.insert(0, (name, page.text.encode(errors="replace")))
             note = _("The answer is longer than three messages, so here it is as a file.")
             pieces = [_with_footer(note, page.footer)]
         return await self._deliver(pieces, files, View(*page.items) if page.items else None)
