@@ -196,7 +196,8 @@ async def _result(serving: "asyncio.Task[None]") -> None:
         raise ConfigError("Discord refused DISCORD_TOKEN: copy it again from the developer portal.") from None
     except discord.PrivilegedIntentsRequired:
         raise ConfigError(
-            "MESSAGE_CONTENT is on, but the portal has not granted that intent: switch it on there, or here off."
+            "MESSAGE_CONTENT is on, but the developer portal has not granted that intent: turn it on there, "
+            "or turn MESSAGE_CONTENT off."
         ) from None
     except discord.ConnectionClosed as error:
         raise ConfigError(

@@ -20,7 +20,7 @@ PICTURE = "scores.png"
 NAMES = {
     TRAINED: N_("rows it was trained on"),
     HELD: N_("held-out wordings"),
-    NOISY: N_("the same, typed in haste"),
+    NOISY: N_("the same with typing errors"),
     REFUSED_HELD: N_("refusals, held-out wordings"),
     REFUSED_UNSEEN: N_("refusals, topics never seen"),
     BASE: N_("base model"),

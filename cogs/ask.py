@@ -66,14 +66,14 @@ class Ask(commands.Cog):
     async def ask(self, interaction: discord.Interaction[Any], request: app_commands.Range[str, 1, LONGEST]) -> None:
         """Choose a trick for `request` and run it."""
         if not request.strip():
-            raise InputError("Ask for something, say: “Translate into Greek: where is the station?”")
+            raise InputError("Ask for something, for example: “Translate into Greek: where is the station?”")
         await self._run(interaction, request)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Run another trick on the same request, as a new answer, for the one who asked."""
         selection = await self._services.prompts.find(prompt_id)
         if selection is None:
-            raise NotFoundError("I do not keep that request any more; ask again.")
+            raise NotFoundError("That request is no longer stored; ask again.")
         if selection.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can choose another trick; type /ask for one of your own.")
         await self._run(interaction, selection.messages[-1]["content"], chosen)
@@ -87,7 +87,7 @@ class Ask(commands.Cog):
             tricks = Tricks(self._services.templates.tricks, await self._services.tricks.all(interaction.guild_id))
             among = {name: view for name, view in tricks.views.items() if chosen is None or name in chosen}
             if not among:
-                raise NotFoundError("I do not know that trick any more; ask again.")
+                raise NotFoundError("That trick no longer exists; ask again.")
             selecting = self._services.templates.get("select").fill(
                 {"tricks": describe_templates(among), "request": request}
             )

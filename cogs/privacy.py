@@ -28,7 +28,7 @@ FILES = 5
 
 
 class PrivacyCog(
-    commands.GroupCog, name="privacy", description="What I keep of you, and how to take it or be rid of it"
+    commands.GroupCog, name="privacy", description="What I store about you, and how to export or delete it"
 ):
     """Reads the settings for what it claims."""
 
@@ -44,12 +44,12 @@ class PrivacyCog(
         """Unregister the actions."""
         self._services.actions.unregister(FORGET)
 
-    @app_commands.command(description="What I keep of you and for how long, and where your words are sent")
+    @app_commands.command(description="What I store about you and for how long, and where your text is sent")
     async def about(self, interaction: discord.Interaction[Any]) -> None:
         """Say what is kept."""
         await interaction.response.send_message(view=self._about(), ephemeral=True)
 
-    @app_commands.command(description="Everything that I keep of you, as files of JSON in a ZIP")
+    @app_commands.command(description="Everything that I store about you, as JSON files in a ZIP")
     async def export(self, interaction: discord.Interaction[Any]) -> None:
         """Hand it to them alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -57,9 +57,9 @@ class PrivacyCog(
         made = await self._privacy.export(interaction.user.id, most=most)
         # The entries' names are those of the files in the ZIP.
         counts = " · ".join(f"`{name}` {format_number(count)}" for name, count in made.counts.items())
-        said = _("I keep nothing of you, and the file says so.")
+        said = _("I have stored nothing about you; the file says so.")
         if counts:
-            said = _("This is all that I keep of you: {entries}.", entries=counts)
+            said = _("This is all that I have stored about you: {entries}.", entries=counts)
         names = [f"fewshot-{place}.zip" if len(made.files) > 1 else "fewshot.zip" for place in range(1, FILES + 2)]
         files = list(zip(names, made.files, strict=False))
         if len(made.files) > len(files):
@@ -73,49 +73,50 @@ class PrivacyCog(
         for file in files[1:]:
             await interaction.followup.send(files=to_files([file]), ephemeral=True)
 
-    @app_commands.command(description="Be forgotten: your name, your words, and what I counted")
+    @app_commands.command(description="Delete your data: your name, your words and your usage")
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
         """Say what will happen, and ask."""
         lines = [
             _(
-                "Your id and your name become “a player”. What you typed goes: from stories, notes, names of branches, "
-                "prompts, tricks and suggestions. Prompts of others that quote you go too."
+                "Your id and your name become “a player”. What you typed is deleted from stories, notes, names "
+                "of branches, prompts, tricks and suggestions. Other people's prompts that quote you are "
+                "deleted too."
             ),
             _(
-                "The stories go on, and what others said stays. A trick that you taught stays where others gave it "
+                "Stories continue, and what others wrote stays. A trick that you taught stays if others gave it "
                 "examples, without your words."
             ),
             _(
-                "Messages in Discord are not mine to delete: yours stay until you delete them. How many tokens you "
-                "used today stays counted until midnight (UTC) at most, without your words."
+                "I cannot delete your messages in Discord; they stay until you delete them. The number of "
+                "tokens that you used today is kept until midnight (UTC) at most, without your words."
             ),
             _("**This cannot be undone.** /privacy export gives you everything first."),
         ]
         button = ActionButton(
-            FORGET, str(interaction.user.id), label=_("Forget me"), emoji="🗑️", style=discord.ButtonStyle.danger
+            FORGET, str(interaction.user.id), label=_("Delete my data"), emoji="🗑️", style=discord.ButtonStyle.danger
         )
-        await interaction.response.send_message(view=notice(_("Shall I forget you?"), lines, button), ephemeral=True)
+        await interaction.response.send_message(view=notice(_("Delete your data?"), lines, button), ephemeral=True)
 
     async def forget(self, interaction: discord.Interaction[Any], user_id: str, _chosen: list[str]) -> None:
         """Forget the one who pressed."""
         if user_id != str(interaction.user.id):
-            raise NotAllowedError("Everyone can have only themselves forgotten.")
+            raise NotAllowedError("You can delete only your own data.")
         count = await store_first(interaction, self._privacy.erase(interaction.user.id))
-        done = _("There was nothing to forget.")
+        done = _("There was nothing to delete.")
         if count:
             done = ngettext(
-                "You were in one entry, and are in none any more.",
-                "You were in {n:,} entries, and are in none any more.",
+                "One entry about you was deleted or no longer names you.",
+                "{n:,} entries about you were deleted or no longer name you.",
                 count,
             )
-        await edit_pressed(interaction, notice(_("Forgotten"), [done]))
+        await edit_pressed(interaction, notice(_("Deleted"), [done]))
 
     def _about(self) -> LayoutView:
         settings = self._services.settings
-        card = Card(_("What I keep, and where words go"))
+        card = Card(_("What I store, and where text is sent"))
         for text in (*_ways(settings, self._services.gateway.host, self._services.gateway.model), *_kept(settings)):
             card.text(text)
-        card.text(_("-# /privacy export hands you all of it · /privacy delete makes me forget you"))
+        card.text(_("-# /privacy export sends you all of it · /privacy delete deletes it"))
         return card.layout()
 
 
@@ -141,8 +142,8 @@ def _ways(settings: Settings, host: str, model: str) -> list[str]:
     read = _("**Read** I read the messages in channels where an adventure is played.")
     if not settings.message_content:
         read = _(
-            "**Read** I read no messages but replies to mine, mentions, direct messages, and those that a menu is "
-            "used on."
+            "**Read** I read only replies to my messages, mentions, direct messages, and messages on which "
+            "someone uses a menu."
         )
     never = _("Nothing that anybody writes in Discord is ever used to train a model.")
     return [" ".join(to), f"{read} {never}"]
@@ -153,25 +154,27 @@ def _kept(settings: Settings) -> list[str]:
     days = settings.retention_days
     if days:
         prompts = ngettext(
-            "**Kept** The prompt behind a public answer, with the answer: 1 day, or until I see that message, or the "
-            "one that it was made from, deleted. That of a private answer: only once you press Prompt or share it; "
-            "until then the newest {held:,} are in memory, as long at most.",
-            "**Kept** The prompt behind a public answer, with the answer: {n} days, or until I see that message, or "
-            "the one that it was made from, deleted. That of a private answer: only once you press Prompt or share "
-            "it; until then the newest {held:,} are in memory, as long at most.",
+            "**Kept** The prompt of a public answer, with the answer: 1 day, or until I see that its "
+            "message, or the message that it was made from, is deleted. The prompt of a private answer is "
+            "stored only when you press Prompt or share the answer; until then, the newest {held:,} are in "
+            "memory, for as long at most.",
+            "**Kept** The prompt of a public answer, with the answer: {n} days, or until I see that its "
+            "message, or the message that it was made from, is deleted. The prompt of a private answer is "
+            "stored only when you press Prompt or share the answer; until then, the newest {held:,} are in "
+            "memory, for as long at most.",
             days,
             held=HELD,
         )
     else:
         prompts = _(
-            "**Kept** The prompt behind an answer: in memory alone, the newest {held:,}, two hours at most.", held=HELD
+            "**Kept** The prompt of an answer: only in memory, the newest {held:,}, for two hours at most.", held=HELD
         )
     return [
         prompts,
         _("Who asked for how many tokens, when and with which trick, without the words: {n} days.", n=CALLS_DAYS),
         _(
-            "Adventures, with the names of the players, their words, notes and names of branches: as long as they are "
-            "played; {n} days after their end.",
+            "Adventures, with the names of the players, their words, notes and names of branches: while "
+            "they are played, and {n} days after their end.",
             n=OLD_DAYS,
         ),
         _(
@@ -179,7 +182,7 @@ def _kept(settings: Settings) -> list[str]:
             n=OLD_DAYS,
         ),
         _("Who started and promoted tuning jobs: as long as the operator keeps the jobs."),
-        _("When I leave a server, all that I keep of it goes after {n} days.", n=GRACE_DAYS),
+        _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
     ]
 
 

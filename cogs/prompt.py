@@ -24,7 +24,7 @@ from bot.ui.cards import Card
 from bot.ui.reply import to_files
 from bot.ui.views import View
 
-GONE = N_("The prompt behind this answer is not kept any more.")
+GONE = N_("The prompt of this answer is no longer stored.")
 SHOTS = {
     "0": N_("Running the same input with no example …"),
     "1": N_("Running the same input with one example …"),
@@ -162,7 +162,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             return base.template.with_examples(int(shots))
         model = self._services.gateway.tuned.get(base.request.name)
         if model is None:
-            raise NotFoundError("No model is tuned for this any more.")
+            raise NotFoundError("The tuned model for this no longer exists.")
         bare = base.template.with_examples(0)
         return replace(bare, parameters={**bare.parameters, "model": model})
 

@@ -84,12 +84,12 @@ class Report(commands.Cog):
             if isinstance(error, discord.NotFound | discord.Forbidden):
                 raise NotFoundError(GONE) from error
             raise
-        await answer_privately(interaction, content=_("Thank you. The moderators have it in front of them."))
+        await answer_privately(interaction, content=_("Thank you. The moderators can see your report."))
 
     def _channel(self, interaction: discord.Interaction[Any]) -> int:
         """The id of the channel for reports; raises `NotFoundError` where there is none."""
         if interaction.guild_id is None:
-            raise NotFoundError("Reports go to the moderators of a server, and this is none.")
+            raise NotFoundError("Reports go to the moderators of a server, and this is not a server.")
         channel = self._services.guilds.of(interaction.guild_id).report_channel
         if channel is None:
             raise NotFoundError(NO_CHANNEL)

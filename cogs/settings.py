@@ -80,7 +80,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         await self._show(interaction, guild)
 
     @app_commands.command(description="Which channels are for adventures, and which takes reports")
-    @app_commands.describe(remove="A channel that shall be neither of the two any more")
+    @app_commands.describe(remove="A channel that is no longer for adventures or reports")
     @_with_settings("channels")
     async def channels(
         self, interaction: discord.Interaction[Any], *, remove: discord.TextChannel | None = None, **given: Any
@@ -112,7 +112,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             await self._change(interaction, guild, None, "limits", given)
         await self._show(interaction, guild)
 
-    @app_commands.command(description="Whose answers all can see, and whose messages may be sent to a model")
+    @app_commands.command(description="Which answers are private, and whether messages may be sent to a model")
     @app_commands.describe(
         command="The command whose answers it is about",
         private="Show its answers to the asker alone, unless they choose otherwise",
@@ -211,7 +211,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
         if command == "limits" and low:
             lines.append(
-                _("⚠️ One answer sets aside about {n:,} tokens; below that, nobody can ask anything.", n=ONE_CALL)
+                _("⚠️ One answer reserves about {n:,} tokens; with a lower limit, nobody can ask anything.", n=ONE_CALL)
             )
         return lines
 

@@ -381,7 +381,7 @@ class PrivacyDelete(RowFlow):
         self.card = await self.harness.notice("privacy delete")
 
     async def step(self) -> None:
-        await self.harness.wire.press(self.card, "Forget me")
+        await self.harness.wire.press(self.card, "Delete my data")
 
     def rows(self) -> int:
         return int(self.count("SELECT count(*) FROM prompts WHERE user_id != 0") == 0)

@@ -28,8 +28,8 @@ Render = Callable[[Answer], Page]
 FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
 # What the footer says of an answer that did not end by itself, by `Answer.finish`.
 UNFINISHED = {
-    "length": N_("cut off at the limit of its length"),
-    "timeout": N_("cut off at the limit of its time"),
+    "length": N_("cut off at the length limit"),
+    "timeout": N_("cut off at the time limit"),
     "broken": N_("the connection broke off here; ask again for the rest"),
     "content_filter": N_("cut short by the provider's filter"),
 }
@@ -209,5 +209,5 @@ def footer(answer: Answer, note: str = "", *, by: str = "") -> str:
     if answer.finish in UNFINISHED:
         parts.append(_(UNFINISHED[answer.finish]))
     if answer.repaired:
-        parts.append(_("asked twice for the right form"))
+        parts.append(_("asked twice for the right format"))
     return "-# " + " · ".join([*parts, *([note] if note else [])])

@@ -26,12 +26,12 @@ def first_message() -> LayoutView:
         _("I am Fewshot, a bot that shows its prompts and trains its own model"),
         [
             _(
-                "I teach a language model new tricks in front of you: by telling, by one example, by several, by "
-                "choosing among templates, and by tuning a model on this server's own texts."
+                "I teach a language model new tricks in front of you: with an instruction, with one example, "
+                "with several, by choosing among templates, and by tuning a model on this server's own texts."
             ),
             _(
-                "Every answer has a **Prompt** button: behind it is exactly what was sent to the model. Type `/` to "
-                "see my commands; `/help` explains each technique."
+                "Every answer has a **Prompt** button that shows exactly what was sent to the model. Type `/` "
+                "to see my commands; `/help` explains each technique."
             ),
             _("-# Nothing leaves this machine, unless you have connected a model."),
         ],

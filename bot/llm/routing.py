@@ -47,7 +47,7 @@ def parse_choice(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]
     if missing:
         left_out = ", ".join(missing)
         raise ReplyError(
-            "For {name} the model left out {missing}; say it in your request.", name=name, missing=left_out
+            "The model found no {missing} for {name}; add it to your request.", name=name, missing=left_out
         )
     return Choice(name, given, str(reply.get("why") or ""))
 

@@ -127,7 +127,7 @@ class History:
         at = siblings.index(turn.id)
         if verb == BACK:
             if at == 0:
-                raise InputError("This is the first telling of this turn.")
+                raise InputError("This is the first version of this turn.")
             return await self._set_head(story, siblings[at - 1], turn, view)
         if verb == FORWARD and at + 1 < len(siblings):
             return await self._set_head(story, siblings[at + 1], turn, view)

@@ -26,7 +26,7 @@ def check_leader(caller: Caller, story: Story) -> None:
 def check_player(caller: Caller, story: Story, players: Sequence[Player]) -> None:
     """Raises `NotAllowedError` for a player who was removed, and for all but the leaders of a locked story."""
     if any(player.removed for player in players if player.user_id == caller.user_id):
-        raise NotAllowedError("You were taken out of this story by its moderators.")
+        raise NotAllowedError("The moderators have removed you from this story.")
     if story.locked and not is_leader(caller, story):
         raise NotAllowedError("This story is locked: only the one who started it, and moderators, play on.")
 

@@ -167,7 +167,7 @@ class TurnQueue:
         if worker is not None:
             await asyncio.wait({worker}, timeout=MOMENT)
         if self.is_busy(story_id):
-            raise BusyError("A turn is being told; wait for its end.")
+            raise BusyError("A turn is being written; wait until it ends.")
 
     async def is_stopped(self, story: Story) -> bool:
         """Whether the story has to be resumed: its newest turn is open, or turns wait, and no task is running."""

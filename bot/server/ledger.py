@@ -28,20 +28,20 @@ NANO = 1_000_000_000
 FULL: Mapping[str, str] = MappingProxyType(
     {
         "user": N_(
-            "You have used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
-            "The limit frees up <t:{at}:R>."
+            "You have used up today's tokens: this would take about {wanted:,}, and {left:,} are left. The "
+            "limit resets <t:{at}:R>."
         ),
         "member": N_(
-            "In this server you have used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
-            "The limit frees up <t:{at}:R>."
+            "In this server you have used up today's tokens: this would take about {wanted:,}, and {left:,} "
+            "are left. The limit resets <t:{at}:R>."
         ),
         "guild": N_(
-            "This server has used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
-            "The limit frees up <t:{at}:R>."
+            "This server has used up today's tokens: this would take about {wanted:,}, and {left:,} are "
+            "left. The limit resets <t:{at}:R>."
         ),
         "bot": N_(
             "The bot has used up today's tokens: this would take about {wanted:,}, and {left:,} are left. "
-            "The limit frees up <t:{at}:R>."
+            "The limit resets <t:{at}:R>."
         ),
     }
 )
@@ -135,7 +135,7 @@ class Ledger:
                 raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
         if self._spent >= self._limits.monthly_usd * NANO:
             at = self._next_month()
-            raise LimitError("The bot's budget for this month is spent; it frees up <t:{at}:R>.", at=at)
+            raise LimitError("The bot's budget for this month is spent; it resets <t:{at}:R>.", at=at)
 
     def today(self, caller: Caller) -> dict[str, tuple[int, int]]:
         """What was used today, reservations included, and the limit: for the `user`, the `member` in a server that

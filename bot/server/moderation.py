@@ -70,7 +70,7 @@ class Moderation:
         except ModelError as error:
             _log.warning("the moderation could not be asked: %s", error)
             raise ModelError(
-                "The moderation cannot be asked right now, so I do not answer. Try again later."
+                "The moderation model cannot be reached right now, so I do not answer. Try again later."
             ) from error
         blocked = found - (ADULT if self._for_adults(caller) else frozenset())
         if blocked:

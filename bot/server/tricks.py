@@ -210,7 +210,7 @@ class Tricks:
         if outcome == "full":
             raise InputError("A server has up to {n} tricks; remove one first.", n=MOST_TRICKS)
         if outcome == "gone":
-            raise NotFoundError("Somebody has dealt with this suggestion already.")
+            raise NotFoundError("Someone has already decided on this suggestion.")
         return trick
 
     async def add_example(
@@ -306,12 +306,12 @@ class Tricks:
         for suggestion in await self.suggestions(guild_id):
             if suggestion.id == suggestion_id:
                 return suggestion
-        raise NotFoundError("Somebody has dealt with this suggestion already.")
+        raise NotFoundError("Someone has already decided on this suggestion.")
 
     async def drop_suggestion(self, guild_id: int, suggestion_id: str) -> None:
         """Delete a suggestion; raises `NotFoundError`."""
         if not await rows.drop_suggestion(self._database, guild_id, suggestion_id):
-            raise NotFoundError("Somebody has dealt with this suggestion already.")
+            raise NotFoundError("Someone has already decided on this suggestion.")
 
     def name(self, name: str) -> str:
         """`name` in the form that is stored: letters, digits and hyphens. Raises `InputError` for another form."""
@@ -361,11 +361,11 @@ def to_trick(template: ChatTemplate) -> Trick:
         raise InputError("A trick has one input, such as {{input}}, in its last message and in no other.")
     parts = PLACEHOLDER.split(last)
     if parts[1::2].count(wanted[0]) != 1:
-        raise InputError("The last message of a trick has its input once.")
+        raise InputError("The last message of a trick must contain its input exactly once.")
     pairs = template.examples
     system = template.messages[: len(template.messages) - 1 - 2 * len(pairs)]
     if any(message["role"] not in ("system", "developer") for message in system):
-        raise InputError("Between the instruction and the last message stand pairs of input and answer, nothing else.")
+        raise InputError("Between the instruction and the last message there may only be pairs of input and answer.")
     at = parts[1::2].index(wanted[0])
     before, after = parts[: 2 * at + 1], parts[2 * at + 2 :]
     item = template.inputs.get(wanted[0], Input())
@@ -388,7 +388,7 @@ def main_input(template: ChatTemplate, values: Mapping[str, str]) -> str:
     """The name of the input in the last message; raises `InputError` where there is not exactly one."""
     names = [name for name in placeholders_in([template.messages[-1]["content"]]) if name in values]
     if len(names) != 1:
-        raise InputError("This answer did not come of one text, so I cannot take it for an example.")
+        raise InputError("This answer was not made from one text, so it cannot become an example.")
     return names[0]
 
 
@@ -508,11 +508,11 @@ def _check_size(data: Any) -> None:
         return
     lists = [part for name in ("messages", "inputs") if isinstance(part := data.get(name), list | dict)]
     if len(data) > MOST_KEYS or any(len(part) > MOST_MESSAGES for part in lists):
-        raise InputError("The file has more in it than a trick can have: up to {n} messages.", n=MOST_MESSAGES)
+        raise InputError("The file has too many messages for a trick: up to {n} are allowed.", n=MOST_MESSAGES)
     names = [*data, *(name for part in lists if isinstance(part, dict) for name in part)]
     names += [name for part in lists for each in part if isinstance(each, dict) for name in each]
     if len(names) > MOST_KEYS * MOST_MESSAGES or any(len(name) > LONGEST_KEY for name in names):
-        raise InputError("The file has names in it that are longer than a trick's can be.")
+        raise InputError("The file has names that are too long for a trick.")
 
 
 class _Literals:

@@ -55,7 +55,7 @@ async def backup(url: str, target: Path) -> int:
     """
     path = file_of(url)
     if path is None:
-        raise StorageError("Only a SQLite database can be copied; use your server's own tool for another.")
+        raise StorageError("Only an SQLite database can be copied; for another database, use its own tool.")
     if not Path(path).exists():
         raise StorageError("There is no database yet; there is nothing to copy.")
     if target.exists():

@@ -92,9 +92,9 @@ async def compare(with_: Comparing, question: str, user_id: int) -> Comparison:
 def paid_for_itself(trained_for: int | None, told: Answer | None, tuned: Answer | None) -> str:
     """After how many questions like this one training has cost less than putting the facts into every prompt."""
     if told is None or tuned is None:
-        return _("There is nothing to hold the tuned model's price against.")
+        return _("There is no other price to compare the tuned model's price with.")
     if trained_for is None or told.price is None or tuned.price is None:
-        return _("Whether training pays is not known: a price is missing.")
+        return _("It is not known whether training pays off: a price is missing.")
     saved = told.price - tuned.price
     if not trained_for and saved >= 0:
         return _("Training cost nothing, so it has paid for itself with the first question.")

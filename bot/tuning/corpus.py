@@ -104,7 +104,8 @@ class Corpora:
         for name in folders:
             if not NAME.fullmatch(name):
                 raise ConfigError(
-                    "CORPORA: {name!r} is no name; use small letters, digits and hyphens, up to 32.", name=name
+                    "CORPORA: {name!r} is not a valid name; use lower-case letters, digits and hyphens, up to 32.",
+                    name=name,
                 )
             if name in TAKEN or name == "racing":
                 raise ConfigError("CORPORA: {name} is the name of something else here; choose another.", name=name)

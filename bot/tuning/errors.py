@@ -30,8 +30,9 @@ class AgainError(TuningError):
 
 
 WAYS_OUT = N_(
-    "Ways out: TUNING_PROVIDER=engine trains a small model on this machine, TUNING_PROVIDER=nebius is open to anyone, "
-    "and custom takes any server of the same wire."
+    "Alternatives: TUNING_PROVIDER=engine trains a small model on this machine, "
+    "TUNING_PROVIDER=nebius is open to anyone, and TUNING_PROVIDER=custom uses any server with the "
+    "same API."
 )
 # What is raised over an answer that is not of the wire's form: by the stock client, and by us where a key is missing.
 NONSENSE: tuple[type[Exception], ...] = (*MALFORMED_RESPONSE, KeyError)
@@ -61,7 +62,7 @@ def to_user_error(error: Exception, provider: str) -> TuningError:
         return VanishedError("{provider} does not know this any more.", provider=provider)
     if isinstance(error, (openai.RateLimitError, openai.ConflictError, openai.InternalServerError)):
         return AgainError(
-            "{provider} is busy or has a fault ({status}); this goes on by itself.",
+            "{provider} is busy or has a fault ({status}); the bot tries again.",
             provider=provider,
             status=error.status_code,
         )
@@ -69,9 +70,9 @@ def to_user_error(error: Exception, provider: str) -> TuningError:
         return _not_accepted(error, provider)
     if isinstance(error, NONSENSE):
         return AgainError(
-            "{provider} gave an answer that cannot be understood; this goes on by itself.", provider=provider
+            "{provider} gave an answer that cannot be understood; the bot tries again.", provider=provider
         )
-    return AgainError("{provider} cannot be reached; this goes on by itself.", provider=provider)
+    return AgainError("{provider} cannot be reached; the bot tries again.", provider=provider)
 
 
 def _not_accepted(error: "APIStatusError", provider: str) -> TuningError:

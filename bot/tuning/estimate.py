@@ -83,8 +83,8 @@ def _short_life(days: int, shutdown: str) -> str:
     if days <= 0:
         return _("Its base shuts down on {day}: it is shut down already.", day=shutdown)
     return ngettext(
-        "Its base shuts down on {day}: a tuned model would live {n:,} day.",
-        "Its base shuts down on {day}: a tuned model would live {n:,} days.",
+        "Its base shuts down on {day}: a tuned model could be used for {n:,} day.",
+        "Its base shuts down on {day}: a tuned model could be used for {n:,} days.",
         days,
         day=shutdown,
     )

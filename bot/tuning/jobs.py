@@ -163,7 +163,7 @@ def _progress(events: list[EventRow]) -> tuple[int, int]:
 async def _ended(bench: Bench, job: JobRow, wire: Wire, remote: Remote) -> bool:
     """The provider is done with the job: record the model and the real cost, or the reason."""
     if remote.status == SUCCEEDED and not remote.model and not wire.profile.deploys:
-        raise AgainError("The job has succeeded and names no model yet; this goes on by itself.")
+        raise AgainError("The job has succeeded and names no model yet; the bot asks again.")
     usd = real_cost(job, remote.trained_tokens)
     nanodollars = None if usd is None else int(usd * NANO)
     end: dict[str, Any] = {"trained_tokens": remote.trained_tokens, "nanodollars": nanodollars}

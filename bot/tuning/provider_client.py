@@ -169,7 +169,7 @@ class Wire:
             found = await self._call(lambda: self._client.post(f"{root}/v0/models", body=body, cast_to=object))
         if not isinstance(found, dict):
             raise AgainError(
-                "{provider} gave an answer that cannot be understood; this goes on by itself.",
+                "{provider} gave an answer that cannot be understood; the bot tries again.",
                 provider=_(self.profile.title),
             )
         return str(found.get("status", "active")), str(found.get("name") or name)
@@ -201,7 +201,7 @@ def _remote(job: Any) -> Remote:
     from openai.types.fine_tuning import FineTuningJob
 
     if not isinstance(job, FineTuningJob) or not job.id:
-        raise AgainError("The provider gave an answer that cannot be understood; this goes on by itself.")
+        raise AgainError("The provider gave an answer that cannot be understood; the bot tries again.")
     failure = job.error.message if job.error and job.error.message else ""
     return Remote(job.id, str(job.status), job.fine_tuned_model or "", failure, job.trained_tokens)
 

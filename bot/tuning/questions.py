@@ -189,8 +189,8 @@ def _refused(chunk: ChunkRow) -> dict[int, str]:
     for verdict in json.loads(chunk.verdicts or "{}").get("verdicts", []):
         if not verdict["supported"]:
             why = str(verdict.get("why") or "")[:200]
-            doubt = kept(N_("A second look says that the source does not support it: {reason}"), reason=why)
+            doubt = kept(N_("A second check found that the source does not support it: {reason}"), reason=why)
             said[verdict["number"]] = (
-                doubt if why else kept(N_("A second look says that the source does not support it."))
+                doubt if why else kept(N_("A second check found that the source does not support it."))
             )
     return said

@@ -31,7 +31,7 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
         app_commands.BotMissingPermissions,
         N_("I am missing permissions in this channel; a server admin can grant them."),
     ),
-    (app_commands.CommandOnCooldown, N_("That was quick. Wait a few seconds and try again.")),
+    (app_commands.CommandOnCooldown, N_("You are too fast. Wait a few seconds and try again.")),
     (app_commands.CheckFailure, N_("You may not use this command here.")),
     (app_commands.CommandNotFound, N_("This command has changed. Restart your Discord app and try again.")),
     (app_commands.CommandSignatureMismatch, N_("This command has changed. Restart your Discord app and try again.")),
@@ -41,7 +41,7 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
     ),
     (discord.Forbidden, N_("I may not do that in this channel; a server admin can grant me the permission.")),
     (discord.NotFound, N_("What this belongs to was deleted.")),
-    (discord.DiscordServerError, N_("Discord has a fault right now. Try again in a minute.")),
+    (discord.DiscordServerError, N_("Discord has a problem right now. Try again in a minute.")),
     (discord.RateLimited, N_("Discord asks me to slow down. Try again in a minute.")),
     (aiohttp.ClientError, N_("The connection to Discord broke off. Try again in a moment.")),
 )
@@ -59,7 +59,8 @@ def user_message(error: BaseException) -> str:
     fault = secrets.token_hex(3)
     _log.error("fault %s", fault, exc_info=error)
     return _(
-        "Something went wrong on my side (fault {fault}). Try again; if it stays, give the operator that number.",
+        "Something went wrong on my side (fault {fault}). Try again; if it happens again, give the "
+        "operator that number.",
         fault=fault,
     )
 

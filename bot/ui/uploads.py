@@ -27,7 +27,7 @@ async def read_text(file: discord.Attachment, *, most: int) -> str:
         raise InputError("The file {name} is not a text; send a .txt or .csv file.", name=_name(file))
     text = await asyncio.to_thread(tables.decode, data, _name(file))
     if not text.strip():
-        raise InputError("The file {name} holds nothing but blank space.", name=_name(file))
+        raise InputError("The file {name} contains only white space.", name=_name(file))
     return text
 
 

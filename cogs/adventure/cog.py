@@ -78,7 +78,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         return [app_commands.Choice(name=shorten(f"{one.title}: {_(one.about)}", 100), value=one.name) for one in found]
 
     @app_commands.command(description="Say what you do, or put what you say in quotation marks")
-    @app_commands.describe(text="What you do; “roll 2d6+1” in it is rolled by me. “exit” ends the story")
+    @app_commands.describe(text="What you do; I roll the dice for “roll 2d6+1”. “exit” ends the story")
     async def act(self, interaction: discord.Interaction[Any], text: app_commands.Range[str, 1, MAX_ACTION]) -> None:
         """Add a turn."""
         with self._services.inflight.track(interaction):
@@ -110,7 +110,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
                     recap = await self._adventures.recap(story, caller_of(interaction))
                 except NoModelError:
                     path = await self._adventures.path(story)
-                    note = _("-# No model is connected to tell it, so here are the last turns.")
+                    note = _("-# No model is connected that could summarize it, so here are the last turns.")
                     await reply.finish(Page("\n".join(map(_short, path[-RECAP_WITHOUT_MODEL:])), note))
                     return
                 note = _("-# {model} · recap of {title}", model=author(recap.model), title=story.title)
@@ -128,7 +128,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
             attachments=to_files([(f"{story.scenario}.md", transcript(story, path).encode())]),
         )
 
-    @app_commands.command(description="Let the story rest")
+    @app_commands.command(description="Pause the story")
     async def pause(self, interaction: discord.Interaction[Any]) -> None:
         """Accept no turns until it is resumed."""
         story = await self._adventures.require_active(interaction.channel_id or 0)
@@ -231,8 +231,8 @@ def _tree_text(turns: int, branches: list[str]) -> str:
     """How many turns a story has, and the names of its branches."""
     if not branches:
         return ngettext(
-            "{n} turn. Branches: none yet; ⋯ under the newest turn gives one.",
-            "{n} turns. Branches: none yet; ⋯ under the newest turn gives one.",
+            "{n} turn. Branches: none yet; ⋯ under the newest turn creates one.",
+            "{n} turns. Branches: none yet; ⋯ under the newest turn creates one.",
             turns,
         )
     names = ", ".join(f"`{name}`" for name in branches)

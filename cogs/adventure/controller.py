@@ -28,16 +28,14 @@ _log = logging.getLogger(__name__)
 # Stories that are looked at when the bot starts; each is one request to Discord.
 MAX_RESTORED = 20
 VOTES = {
-    UNDO: N_("-# {name} votes to take the turn back: {have} of {needed}. Press it too if you agree."),
+    UNDO: N_("-# {name} votes to undo the turn: {have} of {needed}. Press it too if you agree."),
     SKIP: N_("-# {name} votes to leave it out: {have} of {needed}. Press it too if you agree."),
     SWITCH: N_("-# {name} votes to go there: {have} of {needed}. Press it too if you agree."),
-    BACK: N_("-# {name} votes to go back a telling: {have} of {needed}. Press it too if you agree."),
-    FORWARD: N_("-# {name} votes to tell it another way: {have} of {needed}. Press it too if you agree."),
+    BACK: N_("-# {name} votes for the previous version of the turn: {have} of {needed}. Press it too if you agree."),
+    FORWARD: N_("-# {name} votes for another version of the turn: {have} of {needed}. Press it too if you agree."),
 }
 ELSEWHERE = N_("This button belongs to a story in another channel.")
-THE_END = N_(
-    "**The end** of “{title}”. `/adventure transcript` gives it to read, `/adventure resume` takes it up again."
-)
+THE_END = N_("**The end** of “{title}”. `/adventure transcript` sends it as a file, `/adventure resume` continues it.")
 # Seconds until an interaction is acknowledged although it is not stored yet; Discord waits three.
 ACKNOWLEDGE_AFTER = 2.0
 # Characters of what was typed that fit into a message beside a sentence.
@@ -358,10 +356,10 @@ def _waiting_sentence(result: EnqueueResult) -> str:
     if result.known or not result.ahead:
         return ""
     if result.stopped:
-        return _("The story has come to a stop before your turn. Yours is kept and waits; press Retry or Go on.")
+        return _("The story has stopped before your turn. Your turn is stored and waits; press Retry or Go on.")
     return ngettext(
-        "Another turn is before yours, which then comes by itself.",
-        "{n} turns are before yours, which then comes by itself.",
+        "Another turn is before yours. Yours follows automatically.",
+        "{n} turns are before yours. Yours follows automatically.",
         result.ahead,
     )
 
@@ -372,5 +370,5 @@ def _vote_text(caller: Caller, verb: str, result: MoveResult) -> str:
     have, needed = result.votes
     with guild_locale():
         text = _(VOTES[verb], name=escape_markdown(caller.name), have=have, needed=needed)
-        reset = _("I was restarted since this turn, so votes from before do not count any more.")
+        reset = _("I was restarted after this turn, so earlier votes no longer count.")
     return f"{text} {reset}" if result.votes_reset else text

@@ -131,7 +131,7 @@ class Menu:
         return _modal("branch", story, _("Name this place"), _("The branch's name"), most=MAX_BRANCH)
 
     def _note_modal(self, story: Story, _verb: str) -> PersistentModal:
-        return _modal("note", story, _("Pin a note"), _("What must never be forgotten"), most=MAX_NOTE)
+        return _modal("note", story, _("Pin a note"), _("What every turn's prompt should contain"), most=MAX_NOTE)
 
     async def _card(self, interaction: discord.Interaction[Any], story: Story) -> LayoutView:
         """The story's status, with the menus that the caller may use."""
@@ -175,7 +175,7 @@ def _add_moderation(card: Card, status: Status, prefix: str) -> None:
     options = [
         discord.SelectOption(
             label=shorten(
-                _("Let in {name}", name=player.name) if player.removed else _("Take out {name}", name=player.name), 100
+                _("Readmit {name}", name=player.name) if player.removed else _("Remove {name}", name=player.name), 100
             ),
             value=f"{player.user_id}:{'in' if player.removed else 'out'}",
         )

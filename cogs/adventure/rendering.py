@@ -23,8 +23,8 @@ MAX_WAITING_QUOTE = 80
 # The action of every button under a turn. Its argument is STORY:TURN:VERB, with 0 for the opening.
 TURN_ACTION = "turn"
 FINISH_NOTES = {
-    "length": N_("cut off at the limit of its length"),
-    "timeout": N_("cut off at the limit of its time"),
+    "length": N_("cut off at the length limit"),
+    "timeout": N_("cut off at the time limit"),
     "broken": N_("the connection broke off here"),
     "content_filter": N_("cut short by the provider's filter"),
 }
@@ -121,5 +121,5 @@ def transcript(story: Story, path: Sequence[Turn]) -> str:
         parts.append("\n".join(f"> {line}" for line in f"**{turn.player}**: {display_words(turn)}".splitlines()))
         if turn.dice:
             parts.append(_("*Dice, rolled by the bot: {rolls}*", rolls=turn.dice.partition(": ")[2]))
-        parts.append(turn.reply if turn.reply is not None else _("*(not told)*"))
+        parts.append(turn.reply if turn.reply is not None else _("*(not written)*"))
     return "\n\n".join(parts) + "\n"

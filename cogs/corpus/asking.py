@@ -61,7 +61,7 @@ class Asking:
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None or prompt.template is None:
-            raise NotFoundError("The question behind this answer is not kept any more; ask it again.")
+            raise NotFoundError("The question of this answer is no longer stored; ask it again.")
         model = str(prompt.template.parameters.get("model", ""))
         asked = prompt.values.get("question", "")
         rows = await self._services.tuning.similar(model, asked)
@@ -74,7 +74,7 @@ def _similar(asked: str, rows: list[Similar]) -> Card:
     card = Card(_("Similar rows")).text(_("to “{question}”", question=_shown(asked))).line()
     for row in rows:
         pair = row.pair
-        alike = _("{answer} · {share:.0%} alike", answer=_shown(pair.answer), share=row.likeness)
+        alike = _("{answer} · {share:.0%} similar", answer=_shown(pair.answer), share=row.likeness)
         lines = [f"**{_shown(pair.question)}**", alike]
         if pair.quote:
             lines.append(f"> {_shown(pair.quote)}")
@@ -86,8 +86,8 @@ def _similar(asked: str, rows: list[Similar]) -> Card:
         card.text(_("No row of the dataset shares a word with it."))
     return card.text(
         _(
-            "-# The rows that the model was trained on whose questions share the rarest words with this one. They are "
-            "similar; nobody can say that they are the cause of the answer."
+            "-# Training rows whose questions share the rarest words with this one. They are similar; that "
+            "does not mean that the answer comes from them."
         )
     )
 

@@ -77,7 +77,7 @@ class Datasets:
                 files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
                 if passed := await self._services.tuning.passed_over(corpus):
                     names = escape_markdown(", ".join(passed[:SHOWN]) + ("…" if passed[SHOWN:] else ""))
-                    card.text(_("⚠️ Passed over, since it is no text in UTF-8: {files}", files=names))
+                    card.text(_("⚠️ Skipped, because it is not text in UTF-8: {files}", files=names))
                 for problem in prepared.problems[:SHOWN]:
                     card.text(f"⚠️ {escape_markdown(problem)}")
                 if prepared.problems:

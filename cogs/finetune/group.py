@@ -73,7 +73,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         """The dataset that ships, or one that the model writes; its report is a file."""
         await self._datasets.prepare(interaction, corpus, n)
 
-    @app_commands.command(description="Look at the pairs that the checker doubts, one at a time")
+    @app_commands.command(description="Review the flagged pairs, one at a time")
     @app_commands.describe(dataset="The dataset")
     async def review(self, interaction: discord.Interaction[Any], dataset: Id) -> None:
         """Claim, source and quote; Keep, Edit or Drop."""
@@ -102,7 +102,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
             head = f"**{job.corpus}** · {_(STEPS[job.state])} · <t:{int(job.at)}:R>"
             card.text("\n".join([head, f"`{job.model}`" if job.model else what, _("-# job {job}", job=job.id)]))
         if not found:
-            card.text(_("There is none yet: /finetune start begins one."))
+            card.text(_("There is none yet: /finetune start starts one."))
         await interaction.edit_original_response(view=card.layout())
 
     @app_commands.command(description="How a job stands")
@@ -143,7 +143,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         """Refused where the model scores worse than the one that answers, unless forced with a reason."""
         await self._models.promote(interaction, model, force)
 
-    @app_commands.command(description="Let the model before the one that answers answer again")
+    @app_commands.command(description="Let the previous model answer again")
     @app_commands.describe(corpus="The corpus")
     async def rollback(self, interaction: discord.Interaction[Any], corpus: Id) -> None:
         """Undo the last promotion."""

@@ -72,7 +72,7 @@ class Cards:
             refused = True
             await self._tuning.cancel(job.id)
             await cards.close(self._tuning.database, job.id)
-            raise FewshotError("The job's card cannot stand here. {reason}", reason=user_message(error)) from error
+            raise FewshotError("The job's card cannot be shown here. {reason}", reason=user_message(error)) from error
         except CONNECTION_ERRORS as error:
             _log.warning("the card of job %s waits: %s", job.id, error)
         finally:  # Whatever else went wrong, the job is there and goes on.

@@ -48,8 +48,8 @@ class Models:
         elif len(rows) > SHOWN:
             card.text(
                 ngettext(
-                    "-# and {n:,} older one; `fewshot tune list` has them all",
-                    "-# and {n:,} older ones; `fewshot tune list` has them all",
+                    "-# and {n:,} older one; `fewshot tune list` shows them all",
+                    "-# and {n:,} older ones; `fewshot tune list` shows them all",
                     len(rows) - SHOWN,
                 )
             )
@@ -125,7 +125,7 @@ def _promoted(promotion: Promotion, corpus: str, force: str) -> Card:
     card = Card(_("Promoted · {corpus}", corpus=corpus))
     card.text(_("`{model}` answers **/{corpus} ask** from now on.", model=promotion.model, corpus=corpus))
     if promotion.before and promotion.before != promotion.model:
-        card.text(_("-# Before it, `{model}` did; /finetune rollback goes back.", model=promotion.before))
+        card.text(_("-# Before, `{model}` answered; /finetune rollback goes back to it.", model=promotion.before))
     if force.strip():
         card.text(_("-# Forced: {reason}", reason=escape_markdown(force.strip())))
     return card.row(ActionButton("corpus-model", corpus, label=_("About this model"), emoji="🧬"))

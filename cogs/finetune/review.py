@@ -159,8 +159,8 @@ def _done(dataset: DatasetRow, flagged: list[PairRow]) -> LayoutView:
     said = ", ".join(_(VERBS[verb], n=count) for verb, count in counts.items() if count)
     card = Card(_("Review of {dataset} · done", dataset=name_of(dataset)))
     decided = ngettext(
-        "The one flagged pair is decided on: {decisions}.",
-        "All {n:,} flagged pairs are decided on: {decisions}.",
+        "The flagged pair is reviewed: {decisions}.",
+        "All {n:,} flagged pairs are reviewed: {decisions}.",
         len(flagged),
         decisions=said,
     )

@@ -54,7 +54,7 @@ class Starting:
         quotes = await self._services.tuning.estimate(dataset.id)
         if quotes[0].usd == 0:
             await self._begin(interaction, dataset.id, "", user_id)
-            await interaction.edit_original_response(content=_("It has begun: the card below tells how it goes."))
+            await interaction.edit_original_response(content=_("It has started; the card below shows the progress."))
         else:
             await interaction.edit_original_response(view=_estimate(dataset, quotes, "", start=True))
 
@@ -76,7 +76,7 @@ class Starting:
             if not begun:
                 self._pressed.remove(interaction.message.id)
         await interaction.edit_original_response(
-            view=Card(_("Started")).text(_("The card below tells how it goes.")).layout()
+            view=Card(_("Started")).text(_("The card below shows the progress.")).layout()
         )
 
     async def _begin(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> None:
@@ -134,7 +134,7 @@ def _block(quote: Quote) -> str:
         then = _("then ${read} in and ${written} out for a million tokens", read=model.prompt, written=model.completion)
         figures.append(then)
     if quote.lives is not None:
-        figures.append(_("lives until {day}", day=model.shutdown))
+        figures.append(_("usable until {day}", day=model.shutdown))
     return f"{'➜ ' if quote.chosen else ''}{head}\n{' · '.join(figures)}"
 
 

@@ -37,26 +37,27 @@ PAGES: dict[str, HelpPage] = {
     "zero-shot": HelpPage(
         N_("Zero-shot: just say it"),
         N_(
-            "The model is told what to do and shown no example.\n\n"
+            "The model gets an instruction and no example.\n\n"
             "**Use it** when the task has a name that everyone knows: translate, summarise, explain.\n"
-            "**Leave it** when the answer must have a certain form or tone that is hard to put into words.\n\n"
-            "**Try** `/translate text:Where is the station? to:Italian`, then **Prompt**: one instruction, your text."
+            "**Do not use it** when the answer must have a certain form or tone that is hard to describe.\n\n"
+            "**Try** `/translate text:Where is the station? to:Italian`, then **Prompt**: one instruction, "
+            "your text."
         ),
     ),
     "one-shot": HelpPage(
         N_("One-shot: show it once"),
         N_(
-            "One example stands before your input. What takes a page to describe, one sample shows.\n\n"
-            "**Use it** for a style (`/rewrite`), or for a form such as XML (`/facts`).\n"
-            "**Watch out:** with a single example the model may copy its subject and not only its form.\n\n"
+            "One example comes before your input. It shows what would take a page to describe.\n\n"
+            "**Use it** for a style (`/rewrite`), or for a format such as XML (`/facts`).\n"
+            "**Watch out:** with a single example, the model may copy its subject and not only its format.\n\n"
             "**Try** `/rewrite text:The meeting is moved to Monday. style:noir`"
         ),
     ),
     "few-shot": HelpPage(
         N_("Few-shot: show it a few times"),
         N_(
-            "Several examples show where the lines run: what earns two stars, and what five.\n\n"
-            "**Use it** when the task calls for judgement, or when one example was not enough.\n"
+            "Several examples show the differences: what gets two stars, and what gets five.\n\n"
+            "**Use it** when the task needs judgement, or when one example was not enough.\n"
             "**The price:** every example is sent, and paid for, with every question.\n\n"
             "**Try** `/sentiment review:The food was cold but the waiter made my day.`"
         ),
@@ -64,13 +65,15 @@ PAGES: dict[str, HelpPage] = {
     "teaching": HelpPage(
         N_("Teach me by example"),
         N_(
-            "A trick is an instruction and up to 20 examples. With more than eight, the nearest to your input are "
-            "shown to the model. Nothing of it ever becomes training data.\n\n"
-            "**Managers** type `/trick teach`, then `/trick example` for more; `/trick test` measures what the "
-            "examples are worth, and `/trick export` takes a trick to another server.\n"
-            "**Everyone** may mend an answer of their own: press **⋯**, then **Not like that…**, say how it should "
-            "have been, and see before and after. **Suggest to the server** hands your correction to the managers.\n"
-            "**On every prompt** the ladder `0 · 1 · 3 · All` runs your input again with that many examples."
+            "A trick is an instruction and up to 20 examples. With more than eight, the model gets those "
+            "most similar to your input. They never become training data.\n\n"
+            "**Managers** type `/trick teach`, then `/trick example` for more; `/trick test` measures what "
+            "the examples are worth, and `/trick export` takes a trick to another server.\n"
+            "**Everyone** can correct their own answers: press **⋯**, then **Not like that…**, write the "
+            "answer that you wanted, and compare before and after. **Suggest to the server** sends your "
+            "correction to the managers.\n"
+            "**On every prompt**, the buttons `0 · 1 · 3 · All` run your input again with that many "
+            "examples."
         ),
     ),
     "selection": HelpPage(
@@ -86,10 +89,11 @@ PAGES: dict[str, HelpPage] = {
     "fine-tuning": HelpPage(
         N_("Fine-tuning: train it"),
         N_(
-            "Examples by the hundred are not sent with each question but trained into a model of your own.\n\n"
-            "**Use it** when the prompt would grow too long, or when every answer must follow the same pattern.\n"
-            "**Leave it** when the facts change every week: a tuned model knows what it was trained on. Putting the "
-            "facts into the prompt is often better, and always easier to mend."
+            "A model is trained on hundreds of examples, instead of getting them with each question.\n\n"
+            "**Use it** when the prompt would become too long, or when every answer must follow the same "
+            "pattern.\n"
+            "**Do not use it** when the facts change every week: a tuned model knows what it was trained "
+            "on. Putting the facts into the prompt is often better, and always easier to correct."
         ),
     ),
     CONNECT: HelpPage(

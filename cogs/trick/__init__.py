@@ -211,7 +211,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         waiting = len(await self._tricks.suggestions(guild)) if interaction.permissions.manage_guild else 0
         await interaction.edit_original_response(view=list_card(tricks, waiting))
 
-    @app_commands.command(description="Run a trick beside itself with fewer examples, on its own examples")
+    @app_commands.command(description="Test a trick on its own examples, with fewer and with all examples")
     @app_commands.describe(name="The trick")
     async def test(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Ask for each example, with none, one, three and all of the others shown."""
@@ -246,7 +246,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         file = (f"{re.sub('[^a-z0-9-]', '', trick.name) or 'trick'}.json", data.encode())
         await interaction.edit_original_response(content=said, attachments=to_files([file]))
 
-    @app_commands.command(name="import", description="Bring in a trick from a file")
+    @app_commands.command(name="import", description="Import a trick from a file")
     @app_commands.describe(file="A template as JSON, such as /trick export gives")
     async def import_(self, interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
         """Add the trick in `file`, under the file's name."""
@@ -260,7 +260,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         trick = await store_first(interaction, store())
         await answer_privately(interaction, view=new_trick_card(trick))
 
-    @app_commands.command(description="Forget a trick, with all its examples")
+    @app_commands.command(description="Delete a trick with all its examples")
     @app_commands.describe(name="The trick")
     async def remove(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Remove the trick."""

@@ -29,7 +29,7 @@ from cogs._access import managed_guild
 from cogs._store_first import edit_pressed, store_first
 
 CORRECT, NAME_TRICK = "correct-answer", "name-trick"
-GONE = N_("I do not keep what stands behind this answer any more; ask again.")
+GONE = N_("The prompt of this answer is no longer stored; ask again.")
 # Characters of the earlier answer, so that both fit into one message.
 BEFORE = 700
 # Characters of a suggestion's texts: two of them and the instruction fit into one card.
@@ -67,17 +67,14 @@ class Corrections:
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is not None and prompt.template is not None and prompt.caller.user_id == interaction.user.id:
             lines.append(
-                _(
-                    "**Not like that…** You say how the answer should have been, and I try again with that as an "
-                    "example."
-                )
+                _("**Not like that…** You write the answer that you wanted, and I try again with it as an example.")
             )
             below.append(ActionButton("correct", prompt_id, label=_("Not like that…"), emoji="✏️"))
         if interaction.guild_id is not None:
             message = interaction.message
             public = message is not None and not message.flags.ephemeral
             answer = f"{message.id if message is not None and public else 0}:{prompt_id}"
-            lines.append(_("**Report** The moderators of this server get to see this answer, and who reports it."))
+            lines.append(_("**Report** The moderators of this server see this answer, and who reports it."))
             below.append(ActionButton("report", answer, label=_("Report"), emoji="🚩"))
         if not below:
             await self._own(interaction, prompt_id)
@@ -134,9 +131,9 @@ class Corrections:
         await edit_pressed(interaction, View(*buttons(prompt.id, share=True)))
         told = await announce(self._services, interaction, suggestion)
         sentence = (
-            N_("Your correction is with the managers of this server. They have it in front of them.")
+            N_("Your correction was sent to the managers of this server.")
             if told
-            else N_("Your correction is with the managers of this server. It waits for them in /trick list.")
+            else N_("Your correction was sent to the managers of this server. It waits in /trick list.")
         )
         await interaction.followup.send(_(sentence), ephemeral=True)
 

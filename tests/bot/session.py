@@ -178,7 +178,7 @@ async def tricks(session: Session) -> None:
     window = await (await harness.wire.press(more, "Not like that…")).modal()
     corrected = await (await harness.wire.submit(window, {"wanted": "My feet refuse."})).answer(is_final)
     suggested = await (await harness.wire.press(corrected, "Suggest to the server")).messages()
-    assert "Your correction is with the managers" in suggested[-1].text
+    assert "Your correction was sent to the managers" in suggested[-1].text
     listed = await session.answer("trick list", user="admin")
     assert "**refuse** · Refuse politely. · 2 examples" in listed.text
     suggestion = await harness.press(listed, "Review 1 suggestion", user="admin")
@@ -301,14 +301,14 @@ async def server(session: Session) -> None:
     more = await harness.press(answer, "⋯")
     window = await (await harness.wire.press(more, "Report")).modal()
     thanks = await (await harness.wire.submit(window, {"why": "It is wrong."})).answer(is_sentence)
-    assert thanks.text == "Thank you. The moderators have it in front of them."
+    assert thanks.text == "Thank you. The moderators can see your report."
     report = await harness.wire.until(lambda found: "A report" in found.text, as_user="admin")
     assert "**Why** It is wrong." in report.text
     assert "of 250,000 tokens" in (await session.answer("usage", lambda found: bool(found.attachments))).text
     assert "**Sent** What you ask goes to `127.0.0.1" in (await session.answer("privacy about")).text
     exported = await session.answer("privacy export", lambda found: bool(found.attachments))
-    assert "This is all that I keep of you: " in exported.content
+    assert "This is all that I have stored about you: " in exported.content
     asked = await session.answer("privacy delete")
-    await harness.wire.press(asked, "Forget me")
-    forgotten = await harness.wire.until(lambda found: "are in none any more" in found.text, harness.place)
+    await harness.wire.press(asked, "Delete my data")
+    forgotten = await harness.wire.until(lambda found: "no longer name you" in found.text, harness.place)
     assert forgotten.text.startswith("### Forgotten\nYou were in ")

@@ -83,7 +83,7 @@ FILES: list[tuple[str, bytes, str]] = [
         "The table has no column \u201creview\u201d, and several that could",
     ),
     ("empty.txt", b"", "The file empty.txt is empty."),
-    ("blank.csv", b" \n\n ", "The file blank.csv holds nothing but blank space."),
+    ("blank.csv", b" \n\n ", "The file blank.csv contains only white space."),
     ("heads.csv", b"review,stars\n", "The file holds no review."),
     ("@everyone_`a`.png", PNG, "is not a text; send a .txt or .csv file."),
     ("quotes.csv", b'review\n"never closed', ""),

@@ -105,7 +105,7 @@ async def test_raw_facts_are_the_xml_as_it_came(harness: BotHarness) -> None:
 async def test_facts_in_another_form_are_asked_for_once_more(harness: BotHarness) -> None:
     harness.model.says("She won the cup.", XML)
     answer = await harness.answer("facts", about="Senn Kava")
-    assert "asked twice for the right form" in answer.content
+    assert "asked twice for the right format" in answer.content
     assert len(harness.model.calls) == 2
 
 

@@ -39,7 +39,7 @@ async def test_what_goes_wrong_is_told_in_the_language_of_who_asked(abroad: BotH
 async def test_a_public_answer_is_in_the_language_of_the_place(abroad: BotHarness) -> None:
     abroad.model.says("She won the cup.", XML)
     answer = await abroad.answer("facts", about="Senn Kava")
-    assert "asked twice for the right form" in answer.content
+    assert "asked twice for the right format" in answer.content
     shown = await abroad.press(answer, "Prompt")
     assert "Exportieren" in shown.buttons, "the prompt is shown to the one who pressed alone"
 
@@ -86,5 +86,5 @@ async def test_an_admin_chooses_the_language_of_the_place(harness: BotHarness) -
     harness.model.says("She won the cup.", XML)
     answer = await harness.answer("facts", about="Senn Kava")
     back = await harness.notice("settings language", user="admin", language="server")
-    assert "demandé deux fois pour la bonne forme" in answer.content
+    assert "demandé deux fois pour le bon format" in answer.content
     assert "the server’s own" in back.text

@@ -59,7 +59,7 @@ async def test_a_model_that_refuses_is_quoted(harness: BotHarness) -> None:
 
 async def test_an_answer_at_the_limit_of_its_length_says_so(harness: BotHarness) -> None:
     harness.model.once("one two", finish="length")
-    assert "cut off at the limit of its length" in (await harness.answer("translate", text="x", to="Greek")).content
+    assert "cut off at the length limit" in (await harness.answer("translate", text="x", to="Greek")).content
 
 
 async def test_a_silent_model_is_given_up_and_a_slow_one_waited_for(harness: BotHarness) -> None:
@@ -101,7 +101,7 @@ async def unparsed(harness: BotHarness, words: str, command: str, **options: str
     told = await harness.answer(command, **options)
     sentence, _, rest = told.content.partition("\n\n")
     assert rest.startswith(f"{words}\n-# fake-model · ")
-    assert "asked twice for the right form" in rest
+    assert "asked twice for the right format" in rest
     assert {"Prompt", "⋯"} <= set(told.buttons)
     assert len(harness.model.calls) == 2
     assert words in (await harness.press(told, "Prompt")).text

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 NOTED = "SELECT name FROM key_values WHERE name LIKE 'left:%'"
 FROM = "SELECT source_id, author_id FROM prompts WHERE source_id = ?"
-GONE = "The prompt behind this answer is not kept any more."
+GONE = "The prompt of this answer is no longer stored."
 
 
 async def until(found: Callable[[], bool]) -> None:

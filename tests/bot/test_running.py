@@ -53,7 +53,7 @@ IMPOSSIBLE = {
     "DISCORD_TOKEN is not set": {"DISCORD_TOKEN": ""},
     "Discord refused DISCORD_TOKEN": {"DISCORD_TOKEN": "MTEw.wrong.token"},
     "USER_INSTALL is on, but the portal": {"USER_INSTALL": "on"},
-    "MESSAGE_CONTENT is on, but the portal": {"MESSAGE_CONTENT": "on"},
+    "MESSAGE_CONTENT is on, but the developer portal": {"MESSAGE_CONTENT": "on"},
 }
 
 

@@ -142,7 +142,7 @@ async def _turned_back(drill: Drill, shown: Message) -> Message:
     wire = drill.harness.wire
     for _ in range(10):
         pressed = await wire.press(shown, "◀", user="member")
-        if "A turn is being told" not in " ".join(found.text for found in await pressed.messages()):
+        if "A turn is being written" not in " ".join(found.text for found in await pressed.messages()):
             break
     return await wire.until(lambda found: "1/2" in found.buttons, drill.game.place)
 

@@ -52,7 +52,7 @@ async def test_votes_and_what_was_taken_back_are_for_all_and_the_card_is_for_one
     await act(sim, "wait", "Nothing.", who=sim.other)
     shown = await act(sim, "eat the door", "You bite.", who=sim.admin)
     voted = await sim.other.click(shown, label="[Undo]")
-    assert "[-# cleo votes to take the turn back: 1 of 2" in heard(sim, voted)
+    assert "[-# cleo votes to undo the turn: 1 of 2" in heard(sim, voted)
     card = await sim.member.click(shown, label="⋯")
     assert "[" not in sim.text(card.response)
     assert "Branch here…" in sim.buttons(card.response)
@@ -77,5 +77,5 @@ async def test_a_turn_that_fails_says_why_to_all(sim: Simulated) -> None:
     assert "-# ⚠ [" in shown.content
     assert labels(shown)[:2] == ["[Retry]", "[Leave it out]"]
     waits = await sim.other.slash(sim.adventures, "adventure act", text="sing")
-    assert heard(sim, waits).startswith("The story has come to a stop before your turn.")
+    assert heard(sim, waits).startswith("The story has stopped before your turn.")
     assert "[-# waiting: cleo: sing]" in last(sim).content

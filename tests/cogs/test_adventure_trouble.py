@@ -106,7 +106,7 @@ async def test_who_speaks_while_a_turn_is_open_waits_and_goes_on_after_it(sim: S
     sim.model.says("never", error=FAULT)
     await act(sim, "open the door")
     result = await sim.other.slash(sim.adventures, "adventure act", text="sing")
-    assert "Yours is kept and waits" in heard(sim, result)
+    assert "Your turn is stored and waits" in heard(sim, result)
     assert "waiting: cleo: sing" in last(sim).content
     sim.model.says("Done.")
     await sim.other.click(last(sim), label="Retry")
@@ -192,7 +192,7 @@ async def test_after_a_restart_the_newest_turn_is_posted_anew_and_played_on(tmp_
 
 
 async def test_a_vote_that_a_restart_has_lost_says_that_it_begins_anew(tmp_path: Path) -> None:
-    lost = "votes from before do not count any more"
+    lost = "earlier votes no longer count"
     async with simulated(tmp_path) as sim:
         await table(sim)
         await act(sim, "wait", "Nothing.", who=sim.other)
@@ -201,7 +201,7 @@ async def test_a_vote_that_a_restart_has_lost_says_that_it_begins_anew(tmp_path:
     async with simulated(tmp_path) as sim:
         again = last(sim)
         first = heard(sim, await sim.other.click(again, label="Undo"))
-        assert "cleo votes to take the turn back: 1 of 2" in first
+        assert "cleo votes to undo the turn: 1 of 2" in first
         assert lost in first
         assert lost not in heard(sim, await sim.other.click(again, label="Undo"))
 

@@ -125,7 +125,7 @@ async def test_a_permission_that_goes_between_two_turns_leaves_the_turn_kept(gam
     await exchange.answer(lambda found: found.text.startswith("I may not do that in this channel"))
     assert game.turns() == [("look", "done"), ("open the door", "open")]
     await game.harness.wire.clear_faults()
-    assert "Yours is kept and waits" in await game.told("knock", user="friend")
+    assert "Your turn is stored and waits" in await game.told("knock", user="friend")
     offer = await game.waiting("Frieda: knock")
     await game.harness.wire.press(offer, "Retry", user="friend")
     await game.shown("knock")
@@ -182,7 +182,7 @@ async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
             await process.wait()
         harness.model.release()
         async with harness.bot():
-            assert "Yours is kept and waits" in await game.told("knock", user="admin")
+            assert "Your turn is stored and waits" in await game.told("knock", user="admin")
             offer = await game.waiting("Ada: knock")
             assert "I was stopped in the middle of this turn." in offer.content
             assert "waiting: Frieda: hum" in offer.content

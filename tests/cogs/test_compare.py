@@ -87,7 +87,7 @@ async def test_a_test_that_meets_the_limit_shows_what_it_has_and_when_it_frees_u
     await sim.admin.slash(sim.general, "settings limits", person=8_000)
     tested = await sim.member.click(compared.response, label="Test on 50")
     assert "of 50 inputs were tried" in sim.text(tested.response)
-    assert "frees up <t:" in sim.text(tested.response)
+    assert "resets <t:" in sim.text(tested.response)
 
 
 @pytest.mark.settings(openai_base_url=None, openai_api_key=None, chat_model=None)

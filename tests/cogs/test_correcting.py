@@ -39,7 +39,7 @@ async def test_an_accepted_correction_of_a_shipped_trick_becomes_a_trick_of_the_
     sim.model.says("5: Quick replacement.")
     result = await corrected(sim)
     told = await sim.member.click(result.response, label="Suggest to the server")
-    assert "It waits for them in /trick list" in sim.text(told.followups[0])
+    assert "It waits in /trick list" in sim.text(told.followups[0])
     listed = await sim.admin.slash(sim.general, "trick list")
     review = await sim.admin.click(listed.response, label="Review 1 suggestion")
     assert REVIEW in sim.text(review.response)
@@ -69,7 +69,7 @@ async def test_an_accepted_correction_of_a_servers_trick_is_its_next_example(sim
     sim.model.says("5")
     result = await corrected(sim, "trick use", name="rate", text=REVIEW)
     told = await sim.member.click(result.response, label="Suggest to the server")
-    assert "in front of them" in sim.text(told.followups[0])
+    assert "sent to the managers of this server" in sim.text(told.followups[0])
     (card,) = sim.adventures.history()
     refused = await sim.member.click(card, label="Accept")
     assert "Only those who may manage this server" in sim.text(refused.response)
@@ -86,7 +86,7 @@ async def test_a_dropped_suggestion_is_gone_and_decided_once(sim: Simulated) -> 
     first, second = [await sim.admin.click(listed.response, label="Review 1 suggestion") for _ in range(2)]
     await sim.admin.click(first.response, label="Drop")
     late = await sim.admin.click(second.response, label="Accept")
-    assert "Somebody has dealt with this suggestion already." in sim.text(late.response)
+    assert "Someone has already decided on this suggestion." in sim.text(late.response)
     assert await sim.services.tricks.names(sim.guild.id) == []
 
 

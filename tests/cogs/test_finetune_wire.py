@@ -118,5 +118,5 @@ async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarnes
         )
         await harness.wire.permissions(harness.place, deny=("send_messages",))
         told = await harness.press(untrained, "Train it now", user="operator")
-        assert "The job's card cannot stand here." in told.text
+        assert "The job's card cannot be shown here." in told.text
         assert harness.rows("SELECT state, training_file, channel_id FROM tuning_jobs") == [("cancelled", "", None)]

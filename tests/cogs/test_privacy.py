@@ -26,7 +26,7 @@ async def exported(sim: Simulated, who: simcord.MemberActor) -> dict[str, Any]:
 async def forgotten(sim: Simulated, who: simcord.MemberActor) -> str:
     asked = await who.slash(sim.general, "privacy delete")
     assert asked.response is not None
-    await who.click(asked.response, label="Forget me")
+    await who.click(asked.response, label="Delete my data")
     return sim.text(asked.response)
 
 
@@ -45,7 +45,7 @@ async def test_export_delete_export_again_and_the_others_play_on(sim: Simulated)
     assert [turn["words"] for turn in first["turns"]] == ["open the secret drawer"]
     assert {"calls", "players", "prompts"} <= first.keys()
     assert "take the lamp" not in json.dumps(first["turns"])
-    assert "and are in none any more" in await forgotten(sim, sim.member)
+    assert "or no longer name you" in await forgotten(sim, sim.member)
     assert await exported(sim, sim.member) == NOTHING
     sim.model.says("You hold the lamp up.")
     await sim.other.slash(sim.adventures, "adventure act", text="hold it up")
@@ -85,7 +85,7 @@ async def test_somebody_forgotten_while_their_turn_waits_for_the_model_stays_for
 
 async def test_somebody_who_never_came_gets_a_file_and_can_be_forgotten(sim: Simulated) -> None:
     assert await exported(sim, sim.other) == NOTHING
-    assert "There was nothing to forget." in await forgotten(sim, sim.other)
+    assert "There was nothing to delete." in await forgotten(sim, sim.other)
 
 
 async def test_delete_asks_before_it_forgets(sim: Simulated) -> None:
@@ -99,14 +99,14 @@ async def test_about_names_the_host_the_model_and_the_days_of_the_settings(sim: 
     text = sim.text((await sim.member.slash(sim.general, "privacy about")).response)
     assert "goes to `127.0.0.1`, for the model `fake-model`" in text
     assert "7 days, or until I see that message" in text
-    assert "I read no messages but replies to mine" in text
+    assert "I read only replies to my messages" in text
     assert "moderation" not in text
 
 
 @pytest.mark.settings(retention_days=0, message_content=True, moderation_model="omni-moderation-latest")
 async def test_about_claims_what_the_settings_say(sim: Simulated) -> None:
     text = sim.text((await sim.member.slash(sim.general, "privacy about")).response)
-    assert "in memory alone" in text
+    assert "only in memory" in text
     assert "I read the messages in channels where an adventure is played" in text
     assert "pass the moderation `omni-moderation-latest`" in text
 

@@ -56,7 +56,7 @@ async def test_where_from_shows_similar_rows_with_quote_file_and_line(tmp_path: 
         assert "Similar rows" in rows
         assert "> Senn Kava finished the season first in The Thunderbolt and won the cup." in rows
         assert "league.txt, line 5" in rows
-        assert "nobody can say that they are the cause" in rows
+        assert "that does not mean that the answer comes from them" in rows
         assert pressed.response is not None
         assert pressed.response.ephemeral
 
@@ -104,7 +104,7 @@ async def test_comparing_shows_three_ways_with_tokens_prices_and_prompts(tmp_pat
         assert "2 · Base model with the facts in its prompt**\nThe Thunderbolt\n-# fake-model · " in card
         assert "3 · Tuned model**\nThe Thunderbolt\n-# Pocket GPT · " in card
         assert card.count(" tokens in") == 3
-        assert "Whether training pays is not known: a price is missing." in card
+        assert "It is not known whether training pays off: a price is missing." in card
         assert sim.buttons(result.response) == ["Prompt 1", "Prompt 2", "Prompt 3"]
         pressed = await sim.member.click(result.response, label="Prompt 2")
         assert "Senn Kava finished the season first in The Thunderbolt" in sim.text(pressed.response)

@@ -47,7 +47,7 @@ async def test_a_low_limit_stops_a_member_and_says_when_it_frees_up(sim: Simulat
     assert "nobody can ask anything" in sim.text(shown.response)
     result = await sim.member.slash(sim.general, "translate", text="Good morning")
     assert "In this server you have used up today's tokens" in sim.said(result)
-    assert "frees up <t:" in sim.said(result)
+    assert "resets <t:" in sim.said(result)
     await sim.admin.slash(sim.general, "settings limits", reset=True)
     again = await sim.member.slash(sim.general, "translate", text="Good morning")
     assert sim.text(again.response).startswith("ok")

@@ -261,11 +261,11 @@ async def test_a_parameter_of_another_type_or_range_is_refused(
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({**GOOD, "messages": [1] * 100_000}, "more in it than a trick can have"),
-        ({**GOOD, "messages": GOOD["messages"] * 65}, "more in it than a trick can have"),
-        ({**GOOD, "inputs": {str(n): {} for n in range(9_000)}}, "more in it than a trick can have"),
-        ({**GOOD, **{str(n): 1 for n in range(9_000)}}, "more in it than a trick can have"),
-        ({**GOOD, "x" * 90_000: 1}, "names in it that are longer"),
+        ({**GOOD, "messages": [1] * 100_000}, "too many messages for a trick"),
+        ({**GOOD, "messages": GOOD["messages"] * 65}, "too many messages for a trick"),
+        ({**GOOD, "inputs": {str(n): {} for n in range(9_000)}}, "too many messages for a trick"),
+        ({**GOOD, **{str(n): 1 for n in range(9_000)}}, "too many messages for a trick"),
+        ({**GOOD, "x" * 90_000: 1}, "names that are too long"),
         ({**GOOD, "messages": [{"role": "user", "content": "a" * 90_000 + "{{text}}"}]}, "instruction is too long"),
     ],
 )

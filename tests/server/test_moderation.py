@@ -73,7 +73,7 @@ async def test_an_answer_that_is_objected_to_is_paid_for_and_not_given(fake: Fak
 
 async def test_where_the_moderation_cannot_be_asked_nothing_passes(fake: FakeModel, gateway: ModelGateway) -> None:
     fake.moderator.down = True
-    with pytest.raises(ModelError, match="moderation cannot be asked right now"):
+    with pytest.raises(ModelError, match="moderation model cannot be reached right now"):
         await gateway.ask(ANN, TEXT.fill({"text": "Good morning"}))
     assert fake.requests == []
 

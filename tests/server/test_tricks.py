@@ -68,7 +68,7 @@ def test_every_shipped_trick_can_become_a_servers_own(name: str) -> None:
 
 def test_a_prompt_without_one_input_is_no_trick() -> None:
     template = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "Tell me a joke."}]})
-    with pytest.raises(InputError, match="did not come of one text"):
+    with pytest.raises(InputError, match="was not made from one text"):
         with_defaults(template, {})
 
 

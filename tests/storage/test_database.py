@@ -202,7 +202,7 @@ async def test_a_copy_never_replaces_a_file_and_a_failed_one_leaves_none(url: st
 
 
 async def test_only_sqlite_can_be_copied(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="Only a SQLite"):
+    with pytest.raises(StorageError, match="Only an SQLite"):
         await backup("postgresql+asyncpg://user@host/x", tmp_path / "copy")
 
 

@@ -65,7 +65,7 @@ async def test_folders_without_texts_and_files_that_are_none_are_named(
         assert "There is no corpus ../mixed; there are: racing, empty, mixed." in await prepared(sim, "../mixed")
         text = await prepared(sim, "mixed")
         assert "Prepared · mixed" in text
-        assert "⚠️ Passed over, since it is no text in UTF-8: scan.pdf, latin.txt" in text
+        assert "⚠️ Skipped, because it is not text in UTF-8: scan.pdf, latin.txt" in text
 
 
 async def test_a_model_that_writes_prose_or_nothing_or_the_same_for_ever_is_told_of(

@@ -53,9 +53,9 @@ def test_a_held_out_question_that_is_trained_is_named_by_where_it_stands() -> No
     one = lines([row("Who bakes?", "Baker 3", "who")])
     pairs = read_rows(one).pairs
     leaks = [found.sentence for found in check_file(one, held_out=pairs).findings if found.kind == between.LEAK]
-    assert leaks == ["Line 1 trains a held-out question: line 1 of the file that holds those."]
+    assert leaks == ["Line 1 has a held-out question: line 1 of the held-out file."]
     (leak,) = between.check(pairs, [replace(pairs[0], line=7)])
-    assert leak.sentence == "Line 1 trains the held-out question of line 7."
+    assert leak.sentence == "Line 1 has the held-out question of line 7."
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ async def test_a_text_is_read_in_the_encodings_that_programs_write(encoding: str
     ("data", "said"),
     [
         (b"", "is empty"),
-        (b" \n\t\n", "blank space"),
+        (b" \n\t\n", "white space"),
         ("素晴らしい".encode("shift_jis"), "UTF-8"),
         (b"Gr\x00\x01e", "not a text"),
         (b"\x89PNG\r\n\x1a\n" + b"x" * 100, "not a text"),

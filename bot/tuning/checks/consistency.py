@@ -27,8 +27,8 @@ def check(pairs: Sequence[PairRow], held_out: Sequence[PairRow] = (), *, apart: 
             yield Finding(DUPLICATE, lines, text, fixable=True)
     yield from _facts(pairs)
     trained = {bag_key(pair.question): pair.line for pair in pairs}
-    here = N_("Line {line} trains the held-out question of line {other}.")
-    there = N_("Line {line} trains a held-out question: line {other} of the file that holds those.")
+    here = N_("Line {line} has the held-out question of line {other}.")
+    there = N_("Line {line} has a held-out question: line {other} of the held-out file.")
     for pair in held_out:
         line = trained.get(bag_key(pair.question))
         if line is not None:

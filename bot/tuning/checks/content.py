@@ -40,7 +40,7 @@ def check(pairs: Sequence[PairRow]) -> Iterator[Finding]:
             yield Finding(TOO_LONG, (line,), text)
         if _SECRETS.search(both):
             yield Finding(
-                SECRET, (line,), kept(N_("Line {line} holds what looks like a key or a password."), line=line)
+                SECRET, (line,), kept(N_("Line {line} contains what looks like a key or a password."), line=line)
             )
         if _MENTIONS.search(both):
             text = kept(N_("Line {line} mentions people, channels or servers of Discord."), line=line)

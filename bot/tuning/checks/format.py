@@ -65,7 +65,7 @@ def _take(read: Read, line: int, value: Any) -> None:
 def _problem(value: Any, line: int) -> str:
     """What is wrong with a row's shape, as it is kept; empty where nothing is."""
     if not isinstance(value, dict):
-        return kept(N_("Line {line} is no JSON object."), line=line)
+        return kept(N_("Line {line} is not a JSON object."), line=line)
     if "messages" in value:
         return next(_problems_of(value["messages"], line), "")
     if not {"prompt", "completion"} <= value.keys():

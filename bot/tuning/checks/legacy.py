@@ -16,16 +16,16 @@ SEPARATOR = re.compile(r"(?:\s*(?:\n\n###\n\n|\n\n###|###|->|=>))\s*$")
 STOP = re.compile(r"\s*(?:###|\n?\bEND\b|<\|endoftext\|>)\s*$")
 
 SPACES = N_(
-    "Answers that begin with a space: {n:,}. Older tokenizers joined it to the first word; chat models need none, and "
-    "--fix takes it out."
+    "Answers that begin with a space: {n:,}. Older tokenizers joined it to the first word; chat "
+    "models need none, and --fix removes it."
 )
 SEPARATORS = N_(
-    "Questions that end with a separator: {n:,}. It told older models where the question ended; chat models need none, "
-    "and --fix takes it out."
+    "Questions that end with a separator: {n:,}. It told older models where the question ended; "
+    "chat models need none, and --fix removes it."
 )
 STOPS = N_(
-    "Answers that end with a stop string: {n:,}. It told older models where to stop; chat models need none, and --fix "
-    "takes it out."
+    "Answers that end with a stop string: {n:,}. It told older models where to stop; chat models "
+    "need none, and --fix removes it."
 )
 
 

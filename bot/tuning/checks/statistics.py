@@ -38,7 +38,7 @@ def check(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     openings = Counter(tuple(words(pair.question)[:2]) for pair in pairs)
     for opening, count in openings.most_common(1):
         if len(pairs) >= ENOUGH_TO_TELL and count > ALIKE * len(pairs):
-            message = N_("{n:,} of {total:,} questions begin with “{words}”; people vary.")
+            message = N_("{n:,} of {total:,} questions begin with “{words}”; people's questions vary more.")
             text = kept(message, n=count, total=len(pairs), words=" ".join(opening))
             yield Finding(OPENING, (), text)
 
@@ -65,10 +65,12 @@ def _refusals(pairs: Sequence[PairRow]) -> Iterator[Finding]:
         return
     share = refused_share(pairs)
     if share < LOWEST:
-        message = N_("{share:.0%} of the rows refuse; below {least:.0%} a model makes up answers to everything.")
+        message = N_(
+            "{share:.0%} of the rows are refusals; below {least:.0%}, a model invents an answer to everything."
+        )
         yield Finding(REFUSALS, (), kept(message, share=share, least=LOWEST))
     elif share > HIGHEST:
-        message = N_("{share:.0%} of the rows refuse; above {most:.0%} a model refuses what it knows.")
+        message = N_("{share:.0%} of the rows are refusals; above {most:.0%}, a model also refuses what it knows.")
         yield Finding(REFUSALS, (), kept(message, share=share, most=HIGHEST))
 
 
