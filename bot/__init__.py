@@ -1,15 +1,19 @@
 """Fewshot: a Discord bot that shows its prompts and trains its own model.
 
-The way in is always the same: Discord, a cog, a service in one of the rooms below, the model or the
-database, and back through one reply path (`bot.ui`). This package itself is the frame: the composition
-root, the Discord client, the command line and the demo. It knows no feature by name.
+Every command takes the same path: Discord, a cog, a service in one of these packages, the model or the database, and
+back through `bot.answers` and `bot.ui`. This top level opens everything (`app`), connects to Discord (`bot`) and holds
+the command line, the demo and the translations. It contains no feature.
 
-`core`     a leaf: settings, errors, languages, text, logs
-`storage`  the only room that speaks SQL
-`llm`      templates, filling, the model client, replies, prices
-`play`     the adventure: stories as trees, taking turns, memory, dice
-`tuning`   from texts to a tuned model: questions, checks, jobs, scores
-`server`   what a community needs: the ledger, kept prompts, tricks, settings, privacy, moderation, health
-`ui`       the one reply path, cards, safe views and modals, pictures
-`engine`   the local engine: OpenAI's wire on a laptop
+`core`     settings, errors and their messages, translation, text, logs
+`storage`  all SQL
+`llm`      templates, the model client, output parsers, routing, prices
+`server`   limits, stored prompts, tricks, settings of servers, privacy, moderation, health
+`answers`  the path from an interaction to an answer
+`play`     adventures: the story tree, the turn queue, memory, dice
+`tuning`   from texts to a tuned model: questions, checks, jobs, scorecards
+`ui`       replies and streaming edits, cards, views, modals, pictures
+`engine`   the local model server with OpenAI's API
+`cli`      the command line
+`demo`     the bot on a local web page
+`locales`  translations and the tool that collects them
 """

@@ -1,13 +1,16 @@
-"""The leaf that every room may import.
+"""What every package may import.
 
-`settings`   the environment and `.env` as one typed object
-`errors`     the classes of what can go wrong; each carries the sentence that its reader may see
-`speech`     in which language a sentence is said, and how that writes numbers
-`languages`  languages by name, as people type them
-`text`       split, shortened and fenced for Discord
-`tables`     texts and CSV files in the encodings and dialects that spreadsheets write
-`logs`       as text or JSON, without keys
-`proxies`    which proxy the environment names for an address
+`settings`        the environment and `.env` as one typed object
+`errors`          the error classes; each carries the sentence that its reader may see
+`caller`          who asks, where and in which language
+`i18n`            translation, and how numbers are written
+`languages`       languages by name, as people type them
+`text`            text split, shortened and escaped for Discord
+`tables`          texts and CSV files in the encodings and dialects that spreadsheets write
+`words`           the word pattern of scores and of the pocket GPT
+`stop_sequences`  cuts an answer at its stop sequences
+`logs`            logs as text or JSON, without keys
+`proxies`         the proxy that the environment names for an address
 
-Nothing here imports another room, discord, or a model client.
+Imports no other package of the project, and neither discord nor a model client.
 """

@@ -1,15 +1,14 @@
-"""What a community needs: who may use how many tokens, what is kept of an answer, and what a server decides.
+"""What a Discord server needs: limits, stored prompts, tricks, settings, privacy.
 
-`ledger`     limits of a day and a month, reserved before a call and settled after it
-`prompts`    the prompt behind an answer: in memory at first, in the database where it is kept
-`desk`       the one way a command asks a model: reserve, ask, settle, keep
-`guilds`     what admins set: language, channels, limits, privacy
-`trick`      a server's own template, told apart so that nobody's words become a placeholder
-`tricks`     teaching, correcting, suggesting; `nearest` chooses among many examples
-`privacy`    what is kept of a person and of a server: handed out, and forgotten
-`moderation` whether a text may go to the model, and its answer to people
-`health`     whether the bot is alive and ready, for those who watch over it
-`measuring`  a trick with none, one, three and all its examples, on inputs whose answers are known
+`model_gateway`  the one way to ask a model: queue, moderate, reserve, ask, settle
+`ledger`         limits of a day and a month, reserved before a call and settled after it
+`prompts`        the prompt of an answer: in memory first, in the database when it is kept
+`guilds`         settings of servers: language, channels, limits, privacy
+`tricks`         templates that a server teaches by example; `similarity` chooses among many examples
+`evaluation`     a template with no, one, three and all examples, on inputs with known answers
+`privacy`        export and erasure of what is stored about a person or a server
+`moderation`     checks input and output with a moderation model
+`health`         liveness and readiness for monitoring
 
-Imports discord nowhere: people, servers and channels are ids here.
+Does not import discord: people, servers and channels are ids here.
 """

@@ -1,12 +1,11 @@
-"""One task that writes: whatever has been queued meanwhile becomes one transaction.
+"""Group commit: one task writes everything that is queued as one transaction.
 
-A commit waits for the disk. A command that commits twice on its own costs 2.2 times a bare bot's CPU time; one
-commit for a group of commands costs 1.1 times (measured 2026-11-22, 50 commands at once). Nobody is told that
-a write is done before the transaction that holds it is durable.
+A commit waits for the disk. With two commits per command the bot needs 2.2 times the CPU time of a bare bot, with one
+commit for a group of commands 1.1 times (measured 2026-11-22, 50 commands at once). A write returns when its
+transaction is durable.
 
-Rows for a file of SQLite, which is nearly all that is written, go there by a synchronous connection in a thread of
-its own: one change of threads for a transaction instead of one for each of its steps, which for a command alone
-were a quarter of its CPU time (measured 2026-11-22).
+Most writes are rows for a SQLite file. They use a synchronous connection in a thread of its own: one thread switch per
+transaction instead of one per step, which saves a quarter of the CPU time of a single command (measured 2026-11-22).
 """
 
 import asyncio
@@ -29,10 +28,10 @@ from bot.core.errors import StorageError
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-# Seconds that a write for which nobody waits may wait for company.
-LINGER = 0.5
-# Jobs of one transaction at the most, so that the first of them is not kept waiting for the last.
-GROUP = 500
+# Seconds that a deferred write (`later`) may wait, so that it shares a transaction.
+DEFER_SECONDS = 0.5
+# The maximum number of jobs in a transaction, so that the first does not wait long for the last.
+GROUP_SIZE = 500
 CLOSING = "The database is closing; nothing more is written."
 
 
@@ -47,9 +46,9 @@ class _Job:
 
 
 class Writer:
-    """Queues jobs and commits them in groups, in the order in which they came.
+    """Queues jobs and commits them in groups, in order of arrival.
 
-    `rows` is an engine for the same file, where there is one, for groups of nothing but rows.
+    `rows` is an optional synchronous engine for the same SQLite file, used for groups that contain rows only.
     """
 
     def __init__(self, engine: AsyncEngine, rows: Engine | None = None) -> None:
@@ -57,14 +56,14 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, "database rows")
         self._direct: Connection | None = None
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
-        self._lingering: list[_Job] = []
+        self._deferred: list[_Job] = []
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        # Connected here and not in the task, where nobody would hear of a failure and every write would wait for ever.
-        # One connection for good: borrowing it anew would cost each group a rollback and two thread changes.
+        # Connect here, not in the task, so that a failure is raised to the caller. Keep the connection: taking one from
+        # the pool would cost each group a rollback and two thread switches.
         connection = self._engine.connect()
         try:
             if self._rows is not None:
@@ -91,27 +90,27 @@ class Writer:
         await self._queued(_Job(self._future(), statement=statement, row=row))
 
     def later(self, statement: Executable, row: Mapping[str, Any]) -> None:
-        """The same within `LINGER` seconds, with all that comes meanwhile; nobody waits, a failure is logged."""
+        """Run `statement` for `row` within `DEFER_SECONDS` seconds, without waiting for it. A failure is logged."""
         job = _Job(self._future(), statement=statement, row=row)
         job.done.add_done_callback(_log_failure)
         if self._closed:
             _fail(job, StorageError(CLOSING))
             return
-        self._lingering.append(job)
+        self._deferred.append(job)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LINGER, self.hurry)
+            self._timer = asyncio.get_running_loop().call_later(DEFER_SECONDS, self.hurry)
 
     def hurry(self) -> None:
-        """Queue what has lingered, in order: for whoever knows that no company is on its way."""
+        """Queue the deferred writes now, in order."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for job in self._lingering:
+        for job in self._deferred:
             self._jobs.put_nowait(job)
-        self._lingering.clear()
+        self._deferred.clear()
 
     async def work(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run `work` in the transaction, after all that lingers; its own failure undoes it alone."""
+        """Run `work` in a transaction after the deferred writes. Its failure rolls back only itself."""
         self.hurry()
         result: T = await self._queued(_Job(self._future(), work=work))
         return result
@@ -129,11 +128,11 @@ class Writer:
         return await job.done
 
     async def _run(self, connection: AsyncConnection) -> None:
-        """Until closed: take all that is queued, write it, tell everyone."""
+        """Write all queued jobs as one transaction and set their results, until closed."""
         try:
             while (first := await self._jobs.get()) is not None:
                 group = [first]
-                while len(group) < GROUP and not self._jobs.empty():
+                while len(group) < GROUP_SIZE and not self._jobs.empty():
                     if (job := self._jobs.get_nowait()) is None:
                         self._jobs.put_nowait(None)
                         break
@@ -143,14 +142,14 @@ class Writer:
             await connection.close()
 
     async def _write(self, connection: AsyncConnection, group: list[_Job]) -> None:
-        """The group as one transaction; if it fails, each job alone, so that only the culprit hears of it."""
+        """Write a group as one transaction; if it fails, each job on its own, so that only the faulty job fails."""
         try:
             if self._direct is not None and all(job.work is None for job in group):
-                results = await self._threaded(partial(_rows_alone, self._direct, group))
+                results = await self._threaded(partial(_write_rows, self._direct, group))
             else:
                 results = await _transaction(connection, group)
-        except Exception as error:  # noqa: BLE001 - whatever a job raises belongs to its caller, and the writer lives on
-            # A lock that another program holds is no job's fault, and to wait for it once is enough.
+        except Exception as error:  # noqa: BLE001 - an exception of a job goes to its caller, and the writer continues
+            # If another program holds the lock, repeating each job would only wait again.
             if len(group) == 1 or _is_busy(error):
                 for job in group:
                     _fail(job, error)
@@ -163,10 +162,10 @@ class Writer:
                 job.done.set_result(result)
 
 
-def _rows_alone(connection: Connection, group: list[_Job]) -> list[Any]:
-    """The group, which is nothing but rows, as one transaction."""
+def _write_rows(connection: Connection, group: list[_Job]) -> list[Any]:
+    """Write a group that contains rows only, as one transaction."""
     with connection.begin():
-        for jobs in _together(group):
+        for jobs in _by_statement(group):
             connection.execute(*_execution(jobs))
     return [None] * len(group)
 
@@ -176,10 +175,10 @@ async def _transaction(connection: AsyncConnection, group: list[_Job]) -> list[A
     results: list[Any] = []
     async with connection.begin():
         if any(job.work is not None for job in group) and connection.dialect.name == "sqlite":
-            # Work may read before it writes, and must not read what another process is about to change. Rows
-            # alone need no word of ours: the driver begins immediate by itself as the first is written.
+            # `work` may read before it writes, so it needs the write lock from the start. For rows, the driver takes
+            # it with the first write.
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        for jobs in _together(group):
+        for jobs in _by_statement(group):
             if (work := jobs[0].work) is not None:
                 results.append(await work(connection))
             else:
@@ -188,14 +187,14 @@ async def _transaction(connection: AsyncConnection, group: list[_Job]) -> list[A
     return results
 
 
-def _together(group: list[_Job]) -> Iterator[list[_Job]]:
-    """The group in order, with neighbours of one statement together; work stands by itself."""
+def _by_statement(group: list[_Job]) -> Iterator[list[_Job]]:
+    """The group in order; adjacent rows of the same statement are together, each `work` is separate."""
     for _, jobs in groupby(group, key=lambda job: id(job if job.statement is None else job.statement)):
         yield list(jobs)
 
 
 def _execution(jobs: list[_Job]) -> tuple[Executable, list[dict[str, Any]]]:
-    """Jobs of one statement as that statement, and all their rows."""
+    """The statement of `jobs`, which share it, and their rows."""
     statement = jobs[0].statement
     assert statement is not None, "rows have a statement"
     return statement, [dict(job.row or {}) for job in jobs]
@@ -219,6 +218,6 @@ def _is_busy(error: Exception) -> bool:
 
 
 def _log_failure(done: "asyncio.Future[Any]") -> None:
-    """A write that nobody waits for has failed."""
+    """Log the failure of a deferred write."""
     if not done.cancelled() and (error := done.exception()):
-        _log.error("a write was lost", exc_info=error)
+        _log.error("a deferred write failed", exc_info=error)
