@@ -163,3 +163,31 @@ async def test_the_shipped_commands_are_those_of_their_templates(harness: BotHar
             found = registered[section.get("name", path.stem)]
             assert found["description"] == section["description"]
             assert section["options"].keys() <= {option["name"] for option in found["options"]}
+
+
+async def test_a_window_for_rewriting_that_was_opened_before_a_restart_is_answered(fresh: BotHarness) -> None:
+    async with fresh.bot():
+        said = await fresh.wire.say("Guten Tag zusammen", user="admin", channel=fresh.place)
+        by_menu = await (await fresh.wire.menu("Rewrite…", said)).modal()
+        again = await (await fresh.wire.menu("Rewrite…", said)).modal()
+        by_command = await (await fresh.slash("rewrite", style="noir", private=False)).modal()
+        assert by_command.fields["style"]["value"] == "noir"
+    fresh.model.says("Rewritten.")
+    async with fresh.bot():
+        answer = await (await fresh.wire.submit(by_command, {"text": "Line 1\nLine 2"})).answer(is_final)
+        assert answer.content.startswith("Rewritten.\n")
+        assert not answer.ephemeral
+        assert "Line 1\nLine 2" in fresh.model.requests[-1]["messages"][-1]["content"]
+        answer = await (await fresh.wire.submit(by_menu, {"style": "haiku"})).answer(is_final)
+        assert answer.ephemeral
+        assert "Guten Tag zusammen" in fresh.model.requests[-1]["messages"][-1]["content"]
+        await fresh.wire.grant("admin", "administrator")
+        await fresh.answer("settings privacy", is_sentence, menus=False, user="admin")
+        asked = len(fresh.model.requests)
+        told = await (await fresh.wire.submit(again, {"style": "haiku"})).answer(is_sentence)
+        assert "does not let me send other people's messages" in only_a_sentence(told)
+        assert len(fresh.model.requests) == asked
+        # The prompt goes with the message that it was made from, also after a restart.
+        await fresh.wire.remove_message(said)
+        told = await (await fresh.wire.press(answer, "Prompt")).answer(is_sentence)
+        assert only_a_sentence(told) == "The prompt behind this answer is not kept any more."
