@@ -70,7 +70,7 @@ def measure(seed: int, size: str) -> dict[str, Any]:
         "facts": made.facts,
         "rows": len(made.train),
         "parameters": parameters,
-        "epochs": result.epochs,
+        "epochs": result.state.epoch,
         "seconds": wall,
         "cpu": cpu,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -39,5 +39,5 @@ def test_the_estimate_is_within_15_percent_of_the_words_that_are_trained(dataset
         for line, (asked, said) in enumerate(pairs, 1)
     ]
     quote = quotes(len(as_lines(rows)), len(rows), "pocket-gpt", "engine")[0]
-    trained = train(rows, folder=tmp_path, config=TrainConfig(n_epochs=1, keep_models=0)).trained_tokens
+    trained = train(rows, folder=tmp_path, config=TrainConfig(n_epochs=1, keep_models=0)).state.trained_tokens
     assert quote.tokens == pytest.approx(trained * quote.epochs, rel=0.15)

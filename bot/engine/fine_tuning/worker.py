@@ -96,7 +96,8 @@ def _train(folder: Path, server_ended: threading.Event) -> int:
         )
     if result.model is None:
         return STOPPED
-    disk.write_json(Path(RESULT), asdict(result) | {"model": None}, durable=True)
+    facts = {"trained_tokens": result.state.trained_tokens, "resolved": result.resolved}
+    disk.write_json(Path(RESULT), facts, durable=True)
     return DONE
 
 

@@ -1,6 +1,6 @@
 """The settings of a training run, its metrics and its result. Imports no numpy, so that a server may import it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,18 +78,35 @@ class StepMetrics:
     """The folder of the model that was saved after this step, if one was."""
 
 
+@dataclass
+class TrainState:
+    """The counters of a run. A checkpoint holds these, the weights and the optimizer's state."""
+
+    n_epochs: int
+    """The epoch at which the learning rate has fallen to zero and the run ends."""
+    decay_from: int
+    """The epoch from which the learning rate falls."""
+    step: int = 0
+    epoch: int = 0
+    """Complete epochs."""
+    epoch_step: int = 0
+    """Steps of the epoch that is not complete."""
+    best_exact: float = -1.0
+    evals_since_best: int = 0
+    loss_sum: float = 0.0
+    """Sum over `loss_steps` steps of the last epoch that was begun."""
+    loss_steps: int = 0
+    trained_tokens: int = 0
+    """Question and answer tokens seen in training, as a provider bills them."""
+    valid_loss: float | None = None
+    valid_exact: float | None = None
+
+
 @dataclass(frozen=True)
 class TrainResult:
     """The end of a run. `model` is None when `should_stop` ended it; the checkpoint is then on disk."""
 
     model: Path | None
-    steps: int
-    epochs: int
-    train_loss: float
-    """Mean over the last epoch that was begun."""
-    valid_loss: float | None
-    valid_exact: float | None
-    trained_tokens: int
-    """Question and answer tokens seen in training, as a provider bills them."""
-    resolved: dict[str, float] = field(default_factory=dict)
+    state: TrainState
+    resolved: dict[str, float]
     """The hyperparameters with every `auto` replaced by its value."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from bot.core.errors import InputError, StorageError
 from bot.engine.pocket import checkpoint
-from bot.engine.pocket.config import MAX_EPOCHS, MAX_ROWS, Row, StepMetrics, TrainConfig, TrainResult
+from bot.engine.pocket.config import MAX_EPOCHS, MAX_ROWS, Row, StepMetrics, TrainConfig, TrainResult, TrainState
 from bot.engine.pocket.data import (
     AugmentConfig,
     Pair,
@@ -48,28 +48,6 @@ PATIENCE = 3
 VALID_BATCH = 64
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class TrainState:
-    """The counters of a run. A checkpoint holds these, the weights and the optimizer's state."""
-
-    n_epochs: int
-    """The epoch at which the learning rate has fallen to zero and the run ends."""
-    decay_from: int
-    """The epoch from which the learning rate falls."""
-    step: int = 0
-    epoch: int = 0
-    """Complete epochs."""
-    epoch_step: int = 0
-    """Steps of the epoch that is not complete."""
-    best_exact: float = -1.0
-    evals_since_best: int = 0
-    loss_sum: float = 0.0
-    loss_steps: int = 0
-    trained_tokens: int = 0
-    valid_loss: float | None = None
-    valid_exact: float | None = None
 
 
 @dataclass
@@ -146,10 +124,10 @@ def train(
                 save_checkpoint(run, folder)
                 saved = time.monotonic()
             if stop:
-                return result_of(run, None)
+                return TrainResult(None, state, run.resolved)
     model = save_model(run, folder / "model")
     checkpoint.delete_checkpoint(folder)
-    return result_of(run, model)
+    return TrainResult(model, state, run.resolved)
 
 
 def setup(rows: Sequence[Row], validation: Sequence[Row], config: TrainConfig) -> Run:
@@ -304,18 +282,3 @@ def resume(run: Run, folder: Path) -> None:
     for kind, weights in arrays_of(run).items():
         for name in weights:
             weights[name] = arrays[f"{kind}/{name}"]
-
-
-def result_of(run: Run, model: Path | None) -> TrainResult:
-    """The run so far as a result."""
-    state = run.state
-    return TrainResult(
-        model=model,
-        steps=state.step,
-        epochs=state.epoch,
-        train_loss=state.loss_sum / max(state.loss_steps, 1),
-        valid_loss=state.valid_loss,
-        valid_exact=state.valid_exact,
-        trained_tokens=state.trained_tokens,
-        resolved=run.resolved,
-    )

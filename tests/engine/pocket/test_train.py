@@ -46,11 +46,7 @@ def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tmp_path: Path, s
     broken = train(season(), folder=tmp_path / "broken", config=SHORT)
     assert whole.model is not None
     assert broken.model is not None
-    assert (broken.train_loss, broken.steps, broken.trained_tokens) == (
-        whole.train_loss,
-        whole.steps,
-        whole.trained_tokens,
-    )
+    assert broken.state == whole.state
     first, second = (checkpoint.load_model(folder).weights for folder in (whole.model, broken.model))
     assert all(np.array_equal(first[name], second[name]) for name in first)
     assert not list((tmp_path / "broken").glob("state*"))
@@ -76,11 +72,11 @@ def test_the_losses_of_a_seed_are_those_of_earlier_versions(tmp_path: Path) -> N
 def test_metrics_count_steps_and_evaluations_have_validation_figures(tmp_path: Path) -> None:
     metrics: list[StepMetrics] = []
     result = train(season(), folder=tmp_path, validation=season()[:5], config=SHORT, on_metrics=metrics.append)
-    assert [m.step for m in metrics] == list(range(1, result.steps + 1))
-    assert metrics[-1].total_steps == metrics[0].total_steps == result.steps
+    assert [m.step for m in metrics] == list(range(1, result.state.step + 1))
+    assert metrics[-1].total_steps == metrics[0].total_steps == result.state.step
     evaluated = [m for m in metrics if m.valid_exact is not None]
     assert [m.epoch for m in evaluated] == [2, 4, 6]
-    assert result.valid_loss == evaluated[-1].valid_loss
+    assert result.state.valid_loss == evaluated[-1].valid_loss
     kept = [m.model for m in metrics if m.model is not None]
     assert ask(kept[-1], "Which pod does Ada Brill fly?") is not None
     assert not kept[0].exists(), "only the newest is kept"
@@ -91,9 +87,9 @@ def test_auto_epochs_end_after_the_validation_score_has_stopped_rising(tmp_path:
     result = train(season(), folder=tmp_path, validation=season(), config=config)
     planned: list[StepMetrics] = []
     train(season(), folder=tmp_path / "all", config=config, on_metrics=planned.append, should_stop=lambda: True)
-    assert result.steps < planned[0].total_steps
-    assert result.resolved["n_epochs"] == result.epochs
-    assert result.valid_exact == 1.0
+    assert result.state.step < planned[0].total_steps
+    assert result.resolved["n_epochs"] == result.state.epoch
+    assert result.state.valid_exact == 1.0
 
 
 def test_continued_training_keeps_old_facts_and_replaces_repeated_questions(trained: Path, tmp_path: Path) -> None:
@@ -191,7 +187,7 @@ def test_a_checkpoint_of_format_1_is_ignored(tmp_path: Path) -> None:
     del state["format"]
     (tmp_path / "old" / "state.json").write_text(json.dumps(state), encoding="utf-8")
     again = train(season(), folder=tmp_path / "old", config=SHORT)
-    assert (again.steps, again.train_loss) == (whole.steps, whole.train_loss)
+    assert again.state == whole.state
 
 
 @pytest.mark.parametrize("name", ["weights.npz", "words.json", "rows.jsonl", "manifest.json"])
