@@ -107,7 +107,8 @@ class Ask(commands.Cog):
                 inputs = self._services.templates.with_sample(inputs)
             answer = await answering.ask(tricks.template(choice.template, inputs).fill(inputs))
             page = page_of(answer)
-            text = f"-# **{choice.template}** · {shorten(choice.why, 200)}\n{page.text}"
+            heading = " · ".join(filter(None, (f"**{choice.template}**", shorten(choice.why, 200))))
+            text = f"-# {heading}\n{page.text}"
             page = replace(page, text=text, items=(_menu(selection, tricks, choice.template),))
             await answering.finish(answer, page, selection)
 

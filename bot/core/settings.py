@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     monthly_usd: float = Field(20.0, gt=0, description="US dollars the whole bot may spend in a UTC month.")
 
     calls_per_person: int = Field(
-        3, ge=1, le=100, description="Answers that one person may wait for at a time; further requests queue."
+        3, ge=1, le=1000, description="Answers that one person may wait for at a time; further requests queue."
     )
 
     moderation_model: str | None = Field(

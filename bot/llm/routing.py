@@ -1,4 +1,4 @@
-"""Prompt selection: the model reads what the templates are for and names the one that fits, with its inputs."""
+"""Routing: the model gets a description of every template and chooses the one that fits a request, with its inputs."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ OPTIONAL_PROMPT = "{about} (may be left out)"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The template that the model chose, the inputs that it took from the request, and why."""
+    """The template that the model chose, the inputs that it took from the request, and its reason or an empty text."""
 
     template: str
     inputs: Mapping[str, str]
@@ -21,12 +21,12 @@ class Choice:
 
 
 def describe_templates(templates: Mapping[str, ChatTemplate]) -> str:
-    """What the selection prompt says of `templates`: a JSON object a line, with name, purpose and inputs."""
+    """The description of `templates` for the routing prompt: a JSON object a line, with name, purpose and inputs."""
     lines = (
         {
             "template": name,
             "about": template.about,
-            "inputs": {key: _described(template, key) for key in template.placeholders},
+            "inputs": {key: _describe_input(template, key) for key in template.placeholders},
         }
         for name, template in sorted(templates.items())
     )
@@ -34,14 +34,18 @@ def describe_templates(templates: Mapping[str, ChatTemplate]) -> str:
 
 
 def parse_choice(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> Choice:
-    """The choice in a parsed `reply`; raises `ReplyError` when it names no template of ours or lacks inputs.
+    """The choice in a parsed `reply`. Raises `ReplyError` where it names no template of `templates` or lacks inputs.
 
-    What only the examples need may be missing: `fitting` leaves them out then.
+    A reply without a reason is a choice. Inputs that only the examples need may be missing:
+    `without_unfillable_examples` leaves those examples out.
     """
-    name, inputs = str(reply["template"]), reply.get("inputs") or {}
+    name = str(reply["template"]).strip()
+    name = name if name in templates else name.casefold()
     template = templates.get(name)
     if template is None:
         raise ReplyError("The model chose “{name}”, which is not one of my tricks.", name=name[:50])
+    inputs = reply.get("inputs")
+    inputs = inputs if isinstance(inputs, Mapping) else {}
     given = {str(key): str(value) for key, value in inputs.items() if value and key in template.placeholders}
     missing = [key for key in template.with_examples(0).placeholders if key not in given and _needed(template, key)]
     if missing:
@@ -63,7 +67,7 @@ def _needed(template: ChatTemplate, key: str) -> bool:
     return item is None or item.default is None
 
 
-def _described(template: ChatTemplate, key: str) -> str:
+def _describe_input(template: ChatTemplate, key: str) -> str:
     """An input in a few words, with its default where it has one."""
     item = template.inputs.get(key)
     if item is None:

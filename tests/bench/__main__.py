@@ -67,6 +67,7 @@ def started(entry: str, wire: Wire, model: ModelProcess) -> AbstractAsyncContext
     env = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "fake-model"}
     env |= {"DATA_DIR": str(wire.folder / "data")}
     env |= {"DAILY_TOKENS_PER_USER": NO_LIMIT, "DAILY_TOKENS_PER_GUILD": NO_LIMIT, "DAILY_TOKENS": NO_LIMIT}
+    env |= {"CALLS_PER_PERSON": "1000"}  # one person types all commands here
     return wire.bot(*(["run"] if entry == OURS else []), entry=entry, env=env)
 
 

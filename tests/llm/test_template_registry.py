@@ -18,10 +18,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_shipped_template_loads_and_describes_itself() -> None:
-    library = open_template_registry(SHIPPED)
-    assert library.problems == {}
-    assert {"translate", "rewrite", "facts", "sentiment", "select"} <= set(library.templates)
-    for template in library.templates.values():
+    registry = open_template_registry(SHIPPED)
+    assert registry.problems == {}
+    assert {"translate", "rewrite", "facts", "sentiment", "select"} <= set(registry.templates)
+    for template in registry.templates.values():
         assert template.about
         assert all(template.inputs[name].about for name in template.placeholders)
 
@@ -38,11 +38,11 @@ def test_each_technique_of_the_chapter_has_its_template(shipped: str, technique:
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b'{"messages": []}', b""])
 def test_a_broken_file_is_named_and_the_others_serve(folder: Path, content: bytes) -> None:
     (folder / "facts.json").write_bytes(content)
-    library = open_template_registry(folder)
-    assert list(library.problems) == ["facts"]
-    assert library.get("translate").about
+    registry = open_template_registry(folder)
+    assert list(registry.problems) == ["facts"]
+    assert registry.get("translate").about
     with pytest.raises(TemplateError, match=r"facts\.json"):
-        library.get("facts")
+        registry.get("facts")
 
 
 def test_a_template_that_does_not_describe_its_inputs_is_not_shipped(folder: Path) -> None:
@@ -59,14 +59,14 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(folder: Path) 
 @pytest.mark.parametrize("content", ["{", "[]", '{"haiku": "x"}', '{"haiku": {"about": "x"}}', "[" * 100_000])
 def test_broken_styles_are_named_and_the_templates_serve(folder: Path, content: str) -> None:
     (folder / "styles.json").write_text(content, encoding="utf-8")
-    library = open_template_registry(folder)
-    assert "styles.json" in library.problems["styles"]
-    assert library.get("rewrite").about
+    registry = open_template_registry(folder)
+    assert "styles.json" in registry.problems["styles"]
+    assert registry.get("rewrite").about
 
 
 def test_a_known_style_brings_its_sample_and_a_given_sample_stays() -> None:
-    library = open_template_registry(SHIPPED)
-    style = next(iter(library.styles))
-    assert library.with_sample({"style": f" {style.upper()} "})["sample"] == library.styles[style].sample
-    assert library.with_sample({"style": style, "sample": "mine"})["sample"] == "mine"
-    assert "sample" not in library.with_sample({"style": "unheard of"})
+    registry = open_template_registry(SHIPPED)
+    style = next(iter(registry.styles))
+    assert registry.with_sample({"style": f" {style.upper()} "})["sample"] == registry.styles[style].sample
+    assert registry.with_sample({"style": style, "sample": "mine"})["sample"] == "mine"
+    assert "sample" not in registry.with_sample({"style": "unheard of"})
