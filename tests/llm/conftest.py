@@ -1,4 +1,4 @@
-"""The fake model server, the real client on it, and servers that answer whatever a test likes."""
+"""Fixtures: the fake model server, the real client connected to it, and servers with a handler of the test's own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""A server that hangs, never ends, or sends too much is told in time, charged once, and holds up nobody else."""
+"""A server that hangs, never ends, or sends too much: one error in time, one charge, and no blocked event loop."""
 
 import asyncio
 import gzip

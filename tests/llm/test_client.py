@@ -1,4 +1,4 @@
-"""`completion` is the openai client's own answer; parameters go out where they were set, and nowhere else."""
+"""`completion` returns the openai client's own object; only parameters that are set are sent."""
 
 import asyncio
 from typing import Any
@@ -73,7 +73,7 @@ async def test_several_refused_parameters_are_all_dropped(fake: FakeModel, clien
     assert set(fake.requests[-1]) == {"model", "messages", "stream", "presence_penalty"}
 
 
-async def test_what_one_model_refuses_another_still_gets(fake: FakeModel, client: ChatClient) -> None:
+async def test_a_parameter_that_one_model_refuses_is_still_sent_to_others(fake: FakeModel, client: ChatClient) -> None:
     fake.refuses("temperature")
     await text_of(template(temperature=0), client)
     fake.refused.clear()
@@ -140,7 +140,7 @@ async def test_the_models_of_a_server_are_listed(fake: FakeModel, client: ChatCl
     assert await client.models() == ["one", "two"]
 
 
-async def test_an_address_in_the_environment_moves_no_call(fake: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_address_in_the_environment_is_ignored(fake: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", fake.url)
     async with ChatClient(base_url=None, api_key="none", model="m") as client:
         assert client.host == "api.openai.com"

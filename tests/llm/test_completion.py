@@ -1,4 +1,4 @@
-"""From a template to a parsed reply: one repair turn at the most, and every turn counted."""
+"""From a template to a parsed reply: at most one repair turn, and the usage of every turn is added up."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ TEXT = ChatTemplate.from_dict({"temperature": 0, "messages": [{"role": "user", "
 STARS = ChatTemplate.from_dict({"reply": "rating", "messages": [{"role": "user", "content": "{{text}}"}]})
 
 
-async def test_an_answer_tells_how_it_came_about(fake: FakeModel, client: ChatClient) -> None:
+async def test_an_answer_records_text_messages_parameters_and_usage(fake: FakeModel, client: ChatClient) -> None:
     fake.says("Bonjour ")
     fake.usage = {"prompt_tokens": 5, "completion_tokens": 1}
     seen: list[str] = []
@@ -27,7 +27,9 @@ async def test_an_answer_tells_how_it_came_about(fake: FakeModel, client: ChatCl
     assert not answer.repaired
 
 
-async def test_the_prompt_says_what_was_really_sent(fake: FakeModel, client: ChatClient) -> None:
+async def test_the_parameters_of_an_answer_are_those_that_the_server_accepted(
+    fake: FakeModel, client: ChatClient
+) -> None:
     fake.refuses("temperature")
     assert (await ask(client, TEXT.fill({"text": "Hi"}))).parameters == {}
 
@@ -73,7 +75,7 @@ async def test_a_models_refusal_is_shown_as_its_answer(fake: FakeModel, client: 
     assert (await ask(client, TEXT.fill({"text": "Hi"}))).text == "I will not translate that."
 
 
-async def test_half_an_answer_says_that_it_is_half(fake: FakeModel, client: ChatClient) -> None:
+async def test_a_broken_answer_is_marked_as_broken(fake: FakeModel, client: ChatClient) -> None:
     fake.breaks_off(after=2)
     answer = await ask(client, TEXT.fill({"text": "Hi"}))
     assert answer.finish == "broken"

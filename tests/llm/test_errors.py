@@ -1,4 +1,4 @@
-"""Whatever a server does instead of answering, the person gets one sentence, without keys or addresses."""
+"""Every failure of a server is one sentence for the person, without keys or addresses."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +13,7 @@ from tests.fake_model import FakeModel
 from tests.llm.conftest import KEY, Serving, read
 
 ASK = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "Hello"}]})
-# OpenAI quotes a piece of the key, and other servers their own address, in the texts of their errors.
+# OpenAI's error messages contain a piece of the key, those of other servers an address.
 LEAK = f"Incorrect API key provided: {KEY}. See http://10.1.2.3:8000/keys."
 
 
@@ -42,7 +42,9 @@ async def sentence(call: Call, client: ChatClient) -> str:
 
 
 @BOTH
-async def test_a_429_is_waited_for_as_the_server_says(fake: FakeModel, client: ChatClient, call: Call) -> None:
+async def test_after_a_429_the_client_waits_as_long_as_the_server_says(
+    fake: FakeModel, client: ChatClient, call: Call
+) -> None:
     fake.fails(429, retry_after=0.3)
     assert await call(client) == "ok"
     assert fake.calls[1].arrived - fake.calls[0].arrived >= 0.3
@@ -158,7 +160,7 @@ async def test_no_model_connected_carries_the_request_that_would_have_been_sent(
     assert caught.value.request == ASK.fill({})
 
 
-async def test_a_failed_call_gives_its_place_back(fake: FakeModel) -> None:
+async def test_a_failed_call_frees_its_slot(fake: FakeModel) -> None:
     async with ChatClient(base_url=fake.url, api_key=KEY, model="m", concurrency=1) as client:
         for call in (plain, streamed):
             fake.fails(400)
@@ -166,7 +168,7 @@ async def test_a_failed_call_gives_its_place_back(fake: FakeModel) -> None:
         assert await plain(client) == "ok"
 
 
-async def test_an_empty_answer_ends_like_any_other(fake: FakeModel, client: ChatClient) -> None:
+async def test_an_empty_answer_is_complete(fake: FakeModel, client: ChatClient) -> None:
     fake.says_nothing()
     stream: AnswerStream = await read(ASK, client)
     assert (stream.text, stream.finish) == ("", "stop")

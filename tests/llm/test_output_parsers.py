@@ -1,4 +1,4 @@
-"""Replies are parsed into the type that a template promises; anything else is a sentence."""
+"""Replies are parsed into the type that a template asks for; anything else is an error with a sentence."""
 
 from contextlib import suppress
 from typing import Any
@@ -239,7 +239,7 @@ def test_a_schema_that_cannot_be_used_is_the_templates_fault(schema: dict[str, A
 
 @pytest.mark.parametrize("kind", ["text", "rating", "facts", "json"])
 @pytest.mark.parametrize("text", ["", " \n\t "])
-def test_nothing_is_no_answer(kind: str, text: str) -> None:
+def test_an_empty_text_is_refused(kind: str, text: str) -> None:
     with pytest.raises(ReplyError, match="answered nothing"):
         parse(text, kind, {})
 

@@ -1,4 +1,4 @@
-"""What servers of language models send in practice: each form is read, each error has a sentence that helps."""
+"""What model servers send in practice: each form of an answer is read, and each error has a sentence that helps."""
 
 import json
 from collections.abc import Sequence
@@ -491,7 +491,7 @@ async def test_a_model_that_does_not_chat_is_not_chosen(
         ('{"data": [{"id": 7}, {}]}', 200),
     ],
 )
-async def test_whatever_is_no_list_of_models_asks_for_the_setting(serving: Serving, body: str, status: int) -> None:
+async def test_a_server_without_a_list_of_models_asks_for_the_setting(serving: Serving, body: str, status: int) -> None:
     kind = "text/html" if "<" in body else "application/json"
     async with serving(sends(body, kind, status)) as client:
         with pytest.raises(ConfigError, match="set CHAT_MODEL"):

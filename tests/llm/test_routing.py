@@ -1,4 +1,4 @@
-"""A selection is JSON that names a template of ours and its inputs; everything else is a sentence."""
+"""A routing reply is JSON that names a known template and its inputs; anything else is an error with a sentence."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ async def chosen(registry: TemplateRegistry, client: ChatClient) -> Choice:
     return parse_choice(answer.reply, registry.templates)
 
 
-def test_the_catalogue_is_a_json_object_a_line_and_names_every_input(registry: TemplateRegistry) -> None:
+def test_the_description_is_a_json_object_a_line_and_names_every_input(registry: TemplateRegistry) -> None:
     lines = [json.loads(line) for line in describe_templates(registry.templates).splitlines()]
     assert [line["template"] for line in lines] == sorted(registry.templates)
     translate = next(line for line in lines if line["template"] == "translate")

@@ -1,4 +1,4 @@
-"""The chapter's three lines, as a script that brings no client of its own."""
+"""The chapter's three lines, as a script without a client of its own."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A stream's pieces are the whole answer; what breaks keeps its words, and leaving stops the model."""
+"""The pieces of a stream are the whole answer. A broken stream keeps its words; leaving a stream stops the model."""
 
 import asyncio
 
@@ -193,7 +193,7 @@ async def test_cancelling_a_plain_call_closes_the_connection(fake: FakeModel, cl
     assert fake.calls[0].cancelled
 
 
-async def test_leaving_a_stream_early_gives_its_place_back(fake: FakeModel) -> None:
+async def test_leaving_a_stream_early_frees_its_slot(fake: FakeModel) -> None:
     fake.says("word " * 100, pieces=100, delay=0.01)
     async with ChatClient(base_url=fake.url, api_key=fake.token, model="m", concurrency=1) as client:
         for _ in range(3):

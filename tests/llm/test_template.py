@@ -37,7 +37,7 @@ def written(folder: Path, content: str | bytes, name: str = "mine.json") -> Path
     return path
 
 
-def test_the_chapters_form_loads_as_it_stands(tmp_path: Path) -> None:
+def test_the_chapters_form_loads_unchanged(tmp_path: Path) -> None:
     template = ChatTemplate.from_file(written(tmp_path, json.dumps(CHAPTER)))
     assert template.name == "mine"
     assert list(template.messages) == CHAPTER["messages"]
@@ -51,7 +51,7 @@ def test_messages_alone_are_a_template() -> None:
     assert template.fill({}).messages == ({"role": "user", "content": "Hello"},)
 
 
-def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     path = written(tmp_path, json.dumps(CHAPTER).encode("utf-8-sig"))
     assert len(ChatTemplate.from_file(path).messages) == 8
 
@@ -108,7 +108,7 @@ def test_loading_does_not_touch_the_callers_dict() -> None:
     assert data == CHAPTER
 
 
-def test_a_template_survives_the_way_out_and_back() -> None:
+def test_from_dict_of_to_dict_is_an_equal_template() -> None:
     data = {
         **CHAPTER,
         "about": "Translate",
@@ -200,7 +200,7 @@ def test_all_missing_unknown_and_overlong_values_are_one_error() -> None:
     assert "long" not in sentence.replace("longer", "")
 
 
-def test_a_default_stands_in_for_what_is_left_out_and_only_for_that() -> None:
+def test_a_default_replaces_only_a_missing_value() -> None:
     data = {"inputs": {"to": {"default": "French"}}, "messages": [{"role": "user", "content": "{{to}}"}]}
     template = ChatTemplate.from_dict(data)
     assert template.fill({}).messages[0]["content"] == "French"

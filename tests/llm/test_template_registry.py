@@ -1,4 +1,4 @@
-"""The shipped templates all load; a broken one is named and the others serve."""
+"""All shipped templates load. A broken one is named, and the others can be used."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def test_every_shipped_template_loads_and_describes_itself() -> None:
     ("shipped", "technique"),
     [("translate", "zero-shot"), ("rewrite", "one-shot"), ("facts", "one-shot"), ("sentiment", "few-shot")],
 )
-def test_each_technique_of_the_chapter_has_its_template(shipped: str, technique: str) -> None:
+def test_each_technique_of_the_chapter_has_a_template(shipped: str, technique: str) -> None:
     template = open_template_registry(SHIPPED).get(shipped)
     assert template.fill(dict.fromkeys(template.placeholders, "x")).technique == technique
 

@@ -1,4 +1,4 @@
-"""The way to a model's server: certificates, proxies, connections that are closed meanwhile, files, and bounds."""
+"""The HTTP transport: certificates, proxies, closed connections, redirects, and bounds."""
 
 import asyncio
 import shutil
@@ -17,7 +17,7 @@ from tests.llm.conftest import KEY, Serving, read
 
 ASK = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "Hello"}]})
 OPENSSL = shutil.which("openssl")
-# What the environment may say of proxies; nothing of what the tests' own process was started with may count.
+# The environment's proxy variables; those of the tests' own process are removed.
 NAMES = [f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")]
 # A host that only a proxy can reach.
 FAR = "model.example"
@@ -39,13 +39,13 @@ async def said(url: str) -> str | None:
 
 @asynccontextmanager
 async def talking(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server on loopback that talks as `talk` does; its port."""
+    """A server on loopback whose connections are handled by `talk`; its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await talk(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # Whoever spoke with it has gone.
+            pass  # The client has closed the connection.
         finally:
             writer.close()
 
@@ -61,7 +61,7 @@ async def piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def proxying(fake: FakeModel, seen: list[bytes]) -> Talk:
-    """A proxy that leads wherever it is asked to go to `fake`, and notes the heads of the requests."""
+    """A proxy that forwards every request to `fake` and records the request headers."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -78,7 +78,7 @@ def proxying(fake: FakeModel, seen: list[bytes]) -> Talk:
 
 @asynccontextmanager
 async def secured(folder: Path, name: str) -> AsyncIterator[tuple[int, Path]]:
-    """A server whose certificate, signed by itself, is for `name`; its port, and where the certificate lies."""
+    """A server with a self-signed certificate for `name`; its port, and the path of the certificate."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     assert OPENSSL is not None
     await (
@@ -146,13 +146,13 @@ async def test_a_model_behind_tls_is_reached_through_a_tunnel(fake: FakeModel, m
     seen: list[bytes] = []
     async with talking(proxying(fake, seen)) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
-        with pytest.raises(ModelError):  # What lies behind the tunnel speaks no TLS.
+        with pytest.raises(ModelError):  # The server behind the tunnel has no TLS.
             await said(f"https://{FAR}/v1")
     assert seen[0].startswith(b"CONNECT model.example:443 ")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_what_runs_on_this_machine_is_asked_without_a_proxy(
+async def test_a_server_on_this_machine_is_called_without_a_proxy(
     fake: FakeModel, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, host: str
 ) -> None:
     for name in NAMES[:3]:
@@ -160,7 +160,7 @@ async def test_what_runs_on_this_machine_is_asked_without_a_proxy(
     assert await said(f"http://{host}:{fake.port}/v1") == "ok"
 
 
-async def test_no_proxy_is_heeded(fake: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_proxy_is_respected(fake: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
     async with talking(proxying(fake, seen)) as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
@@ -189,10 +189,10 @@ async def test_a_proxy_that_refuses_the_tunnel_is_one_sentence(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_a_connection_that_is_closed_as_it_is_used_again_is_nobody_s_trouble(
+async def test_a_request_on_a_connection_that_the_server_closes_is_sent_again(
     fake: FakeModel, client: ChatClient, streamed: bool
 ) -> None:
-    """A server may close a connection that rests at any time, so also while the next request is on its way."""
+    """A server may close an idle connection at any time, also while the next request is on its way."""
     await ASK.completion({}, client)
     fake.breaks_off(after=0)
     if streamed:
@@ -202,12 +202,12 @@ async def test_a_connection_that_is_closed_as_it_is_used_again_is_nobody_s_troub
     assert len(fake.calls) == 3
 
 
-async def test_a_redirect_is_followed_with_the_question(serving: Serving, fake: FakeModel) -> None:
+async def test_a_redirect_to_another_port_is_followed_without_the_key(serving: Serving, fake: FakeModel) -> None:
     async def handler(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(f"{fake.url}/chat/completions")
 
     async with serving(handler) as client:
-        with pytest.raises(ModelError, match="credentials"):  # The key goes to no other host than its own.
+        with pytest.raises(ModelError, match="credentials"):  # The key is not sent to another origin.
             await ASK.completion({}, client)
 
 

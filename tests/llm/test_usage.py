@@ -1,4 +1,4 @@
-"""Prices are data with a date and a source; a name finds its own price and no other."""
+"""Prices are data with a date and a source, and apply to one model and its versions."""
 
 from datetime import date
 from decimal import Decimal
@@ -21,7 +21,7 @@ from bot.llm.usage import PRICES, Usage, cost, price_of
         ("", None),
     ],
 )
-def test_a_name_finds_its_own_price_and_no_other(model: str, known: str | None) -> None:
+def test_a_model_has_the_price_of_its_own_name_and_versions_only(model: str, known: str | None) -> None:
     assert price_of(model) == (PRICES[known] if known else None)
 
 
@@ -31,7 +31,7 @@ def test_every_price_has_a_date_and_a_source() -> None:
         assert price.source
 
 
-def test_what_runs_here_is_free_and_what_is_unknown_has_no_price() -> None:
+def test_local_models_are_free_and_unknown_models_have_no_price() -> None:
     assert cost("stand-in", Usage(1_000, 0, 1_000)) == 0
     assert cost("somebodys-model", Usage(1_000, 0, 1_000)) is None
 
