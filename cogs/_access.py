@@ -1,4 +1,4 @@
-"""Who may do what: checked by id and by permission where it is done, beside Discord's hiding of commands."""
+"""Permission checks by id and by Discord permission. Discord's hiding of commands is not relied on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`/privacy`: what is kept of you, where your words go, all of it to take along, and the way to be forgotten."""
+"""`/privacy`: what is stored about you and where text is sent; export and delete it."""
 
 from typing import Any
 from urllib.parse import urlsplit

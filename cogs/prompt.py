@@ -32,7 +32,7 @@ SHOTS = {
     "all": N_("Running the same input with all examples …"),
     "tuned": N_("Running the same input with the tuned model …"),
 }
-# Runs as it stands beside the template's file, wherever the package is installed and a model is configured.
+# Runs in the folder of the exported template, if the package is installed and a model is configured.
 CODE_PROGRAM = """\
 import asyncio
 from bot.llm import ChatTemplate
@@ -42,11 +42,11 @@ print(completion.choices[0].message.content)
 
 
 class PromptCog(commands.Cog, name="Prompt"):
-    """Shows what stands behind an answer, to its asker and to those who manage the server."""
+    """The buttons under an answer: Prompt, Share, the shot selector and Export, for the asker and managers."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        # Messages that were shared, or are about to be: enough to tell a second press from a first.
+        # Ids of messages that were shared or are being shared, so that a second press does nothing.
         self._shared: deque[int] = deque(maxlen=1_000)
         self._handlers = {
             "prompt": self.show,

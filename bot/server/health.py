@@ -1,7 +1,7 @@
-"""Health: two addresses on loopback that say whether the process lives, and whether it can serve.
+"""Health checks over HTTP: liveness and readiness.
 
-`/livez` answers 200 while the event loop turns. `/readyz` answers 200 when Discord's gateway, the database and the
-model can be reached, else 503, with each of the three in JSON either way.
+`/livez` answers 200 while the event loop runs. `/readyz` answers 200 when Discord's gateway, the database and the
+model can be reached, otherwise 503. The JSON body has the state of each.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 LOOPBACK = "127.0.0.1"
-# Seconds that a part may take to answer, and for which the model's answer holds: probes come every few seconds.
+# Seconds until a check fails, and seconds that the result of the model's check is reused: probes come often.
 PATIENCE, FRESH = 5.0, 30.0
 
 
 class Health:
-    """Knows how the parts are; one for the process. `gateway` is set by whoever is connected to Discord."""
+    """Checks the parts. One for the process. The Discord client sets `gateway`."""
 
     def __init__(
         self, database: Database, models: Callable[[], Awaitable[object]], now: Callable[[], float] = monotonic
@@ -38,7 +38,7 @@ class Health:
         return {"gateway": self.gateway(), "database": database, "model": model}
 
     async def _model_answers(self) -> bool:
-        """Whether the model's server lists its models; asked by one probe at a time, and not at every one."""
+        """Whether the model's server lists its models. One request at a time; reused for `FRESH` s."""
         async with self._asking:
             if self._now() >= self._until:
                 self._model = await _answers(self._models)

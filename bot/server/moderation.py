@@ -1,7 +1,7 @@
-"""Moderation: what people write and what models answer passes an endpoint that says what is harmful in it.
+"""Moderation: input and output are checked by a moderation model. Off unless MODERATION_MODEL is set.
 
-Off unless the operator names a model for it. A text that is objected to goes nowhere: the one who asked reads a
-sentence. What is for adults may stand in age-restricted channels of servers whose admins allow it.
+A flagged text is neither sent nor shown; the person gets a sentence. Adult categories are allowed in age-restricted
+channels of servers whose admins allow them.
 """
 
 import logging
@@ -15,8 +15,8 @@ from bot.core.i18n import N_, _
 from bot.server.guilds import GuildSettingsStore
 
 _log = logging.getLogger(__name__)
-# What adults may read where a server allows it, as OpenAI names its categories (2026-11-22). All others, among them
-# sexual/minors, are blocked everywhere.
+# OpenAI's names (2026-11-22) of the categories that a server can allow in age-restricted channels. All others,
+# sexual/minors among them, are blocked everywhere.
 ADULT = frozenset({"sexual", "violence", "violence/graphic"})
 
 # All of OpenAI's categories (2026-11-22), as people read them.

@@ -1,7 +1,7 @@
-"""The answers that people got, with the prompts behind them: what the Prompt button shows.
+"""Stored prompts and answers, for the Prompt button.
 
-Every answer is held in memory for a while. Public answers are kept in the database as well, for the operator's
-number of days; private ones only when their asker presses Prompt. Nothing is kept where the operator keeps nothing.
+Every answer is held in memory for a while. Public answers are also stored in the database for RETENTION_DAYS; private
+ones only after their asker pressed Prompt or shared them. With RETENTION_DAYS=0 nothing is stored in the database.
 """
 
 import json
@@ -26,16 +26,16 @@ from bot.storage import prompts as rows
 from bot.storage.database import Database
 
 HOUR, DAY = 3_600, 86_400
-# Prompts held in memory: at most 6,000 characters of text each and as much again, so some 24 MB at the worst.
+# Prompts held in memory: at most about 12,000 characters each, so at most some 24 MB.
 HELD = 1_000
-# Seconds after somebody was forgotten in which a request may still go out that was put together before.
+# Seconds after an erasure in which an older request may still be answered.
 SETTLING = 10
-# The newest deleted messages that are remembered, for prompts that are on their way when their message goes.
+# Ids of the newest deleted messages, for answers that arrive after their message was deleted.
 DELETED = 10_000
 
 
 def new_id() -> str:
-    """An id that nobody guesses; short, because it travels in a button."""
+    """A random id that cannot be guessed and is short enough for a button's custom id."""
     return secrets.token_urlsafe(9)
 
 
@@ -48,7 +48,7 @@ class _Erasure:
 
 
 class Prompts:
-    """Holds and keeps prompts; one for the process."""
+    """Prompts in memory and in the database. One for the process."""
 
     def __init__(self, database: Database, retention_days: int, now: Callable[[], float] = time) -> None:
         self._database, self._days, self._now = database, retention_days, now

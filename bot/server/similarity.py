@@ -1,6 +1,6 @@
-"""Which texts are nearest to a text: by the words and the runs of letters that they share, rare ones counting more.
+"""Text similarity: the cosine of word and letter n-gram counts, weighted by inverse document frequency.
 
-No model and no index: a trick has twenty examples at the most, and comparing them takes under a millisecond each.
+It needs no model and no index: a trick has at most twenty examples, and a comparison takes under a millisecond.
 """
 
 import math
@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 WORD = re.compile(r"\w+")
-# Letters in a run: three find “replaced” near “replacement”, and still tell most words apart.
-RUN = 3
+# Length of letter n-grams. With three, “replaced” is similar to “replacement”, and most words stay distinct.
+NGRAM = 3
 
 
 def nearest(text: str, candidates: Sequence[str], count: int) -> list[int]:
-    """The places of the `count` candidates nearest to `text`, in their own order."""
+    """The indices of the `count` candidates most similar to `text`, ascending."""
     likenesses = _likenesses(text, candidates)
     best = sorted(range(len(candidates)), key=lambda place: (-likenesses[place], place))[:count]
     return sorted(best)
@@ -26,7 +26,7 @@ def likeness(one: str, other: str) -> float:
 
 
 def _likenesses(text: str, candidates: Sequence[str]) -> list[float]:
-    """How near each candidate is; what most of them have counts little."""
+    """The similarity of each candidate; features that most candidates share count little."""
     counted = [Counter(_features(candidate)) for candidate in candidates]
     having = Counter(feature for counts in counted for feature in counts)
     weights = {feature: math.log((1 + len(candidates)) / count) for feature, count in having.items()}
@@ -48,4 +48,4 @@ def _features(text: str) -> list[str]:
     """Words, and runs of letters with the ends of words marked."""
     words = WORD.findall(text.casefold())
     marked = [f" {word} " for word in words]
-    return words + [word[at : at + RUN] for word in marked for at in range(len(word) - RUN + 1)]
+    return words + [word[at : at + NGRAM] for word in marked for at in range(len(word) - NGRAM + 1)]

@@ -1,7 +1,6 @@
-"""The schema's version: upgrading at start, telling it, and a copy of the database while it is in use.
+"""The schema version of the database: upgrade it, read it, and copy a database in use.
 
-Alembic is imported only where there is something to upgrade: it takes a quarter of a start's time, and nearly
-every start finds the newest version.
+Alembic is imported only when there is something to upgrade, because importing it takes a quarter of the start-up time.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ PATIENCE = 60
 
 
 async def upgrade(url: str) -> str:
-    """Bring the database at `url` to the newest version, making it where there is none; that version.
+    """Upgrade the database at `url` to the newest version, or create it; returns the version.
 
     Raises `StorageError` when it is newer than this program, locked, or unusable.
     """

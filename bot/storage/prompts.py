@@ -1,4 +1,4 @@
-"""Kept prompts: what stands behind the Prompt button of an answer, until its retention ends."""
+"""Stored prompts and answers, for the Prompt button, until their retention ends."""
 
 from dataclasses import dataclass
 
