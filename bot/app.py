@@ -5,10 +5,9 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import discord
@@ -104,7 +103,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tuning=workshop.tuning,
             workshop=workshop,
             privacy=privacy,
-            local_models=LocalModels(settings.data_dir, wanted=not settings.has_model),
+            local_models=LocalModels(settings.models, wanted=not settings.has_model),
             health=await stack.enter_async_context(
                 open_health(database, client.models, settings.health_port, settings.health_host)
             ),
@@ -118,17 +117,6 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     await asyncio.wait([task])
 
 
-def _run_in_background(stack: AsyncExitStack, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-    """Run `coroutine` until `stack` closes, which waits for the cancelled task: it may still use the database."""
-    task = asyncio.create_task(coroutine, name=name)
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(stop)
-
-
 @asynccontextmanager
 async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
     """The client for the configured model; without one, for the local model in use, else for the stand-in."""
@@ -138,8 +126,8 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
             if settings.chat_model is None and settings.openai_base_url is not None:
                 client.model = await client.first_chat_model()
         else:
-            engine = await stack.enter_async_context(connected(settings.data_dir))
-            local = ModelStore(settings.data_dir).in_use()
+            engine = await stack.enter_async_context(connected(settings.data_dir, settings.models))
+            local = ModelStore(settings.models).in_use()
             client = await stack.enter_async_context(
                 ChatClient(
                     base_url=engine.url,

@@ -149,7 +149,7 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
 
 def _local_model(settings: Settings) -> Finding:
     """The local model in use; without one, the largest recommended model that fits into this machine."""
-    store = ModelStore(settings.data_dir)
+    store = ModelStore(settings.models)
     if (name := store.in_use()) is not None:
         return Finding("ok", "Model", f"{name}, on this machine")
     here = machine(store.folder)

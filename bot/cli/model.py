@@ -94,7 +94,7 @@ def use(name: str) -> None:
     from bot.engine.llama.store import ModelStore
 
     settings = load_settings()
-    store = ModelStore(make_data_dir(settings))
+    store = ModelStore(settings.models)
     store.use(None if name == "none" else name)
     click.echo("No local model is in use." if name == "none" else f"{name} answers from the bot's next start on.")
     if settings.has_model:
@@ -256,7 +256,7 @@ async def _client(name: str | None) -> "AsyncIterator[tuple[ChatClient, Installe
     from bot.llm.client import ChatClient
 
     settings = load_settings(log_level="ERROR")
-    store = ModelStore(make_data_dir(settings))
+    store = ModelStore(settings.models)
     there = store.all()
     chosen = name or store.in_use() or (there[0].name if len(there) == 1 else None)
     if chosen is None:
@@ -265,7 +265,7 @@ async def _client(name: str | None) -> "AsyncIterator[tuple[ChatClient, Installe
         raise NotFoundError("No model is installed. See: fewshot model list")
     model = store.get(chosen)
     async with (
-        connected(settings.data_dir) as engine,
+        connected(settings.data_dir, settings.models) as engine,
         ChatClient(base_url=engine.url, api_key=engine.token, model=model.name, concurrency=1) as client,
     ):
         yield client, model
@@ -274,7 +274,9 @@ async def _client(name: str | None) -> "AsyncIterator[tuple[ChatClient, Installe
 def _store() -> "ModelStore":
     from bot.engine.llama.store import ModelStore
 
-    return ModelStore(make_data_dir(load_settings()))
+    settings = load_settings()
+    make_data_dir(settings)
+    return ModelStore(settings.models)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

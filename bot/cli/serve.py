@@ -64,6 +64,7 @@ async def run_engine(host: str, port: int, *, with_token: bool) -> None:
         port,
         make_data_dir(settings),
         with_token=with_token,
+        models_dir=settings.models,
         model_idle_minutes=settings.model_idle_minutes,
         on_ready=_print_example,
         stop=stop_on_signals(),

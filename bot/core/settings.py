@@ -70,6 +70,7 @@ class Settings(BaseSettings):
         description="Seconds to wait for the first word of an answer; default: 60, for a server on this machine 300.",
     )
 
+    models_dir: Folder | None = Field(None, description="Folder of local chat models; default: models in DATA_DIR.")
     model_idle_minutes: float = Field(
         15, gt=0, description="Minutes without a question after which a local model leaves the memory."
     )
@@ -227,6 +228,11 @@ class Settings(BaseSettings):
     def has_model(self) -> bool:
         """Whether a language model is configured. Without one, the stand-in of the local engine answers."""
         return self.openai_api_key is not None or self.openai_base_url is not None
+
+    @property
+    def models(self) -> Path:
+        """The folder of local chat models."""
+        return self.models_dir or self.data_dir / "models"
 
     @property
     def database(self) -> str:

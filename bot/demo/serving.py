@@ -58,6 +58,7 @@ def demo_settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "data_dir": settings.data_dir / "demo",
+            "models_dir": settings.models,
             "database_url": None,
             "guild_ids": frozenset(),
             "operator_guild_ids": frozenset(),

@@ -22,8 +22,10 @@ def main() -> int:
     """Runs the engine of `--data-dir` on loopback and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bot.engine")
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--models-dir", type=Path)
     try:
-        asyncio.run(_run(parser.parse_args().data_dir))
+        arguments = parser.parse_args()
+        asyncio.run(_run(arguments.data_dir, arguments.models_dir))
     except AlreadyRunningError:
         return ALREADY_RUNNING
     except EngineError as error:
@@ -32,14 +34,22 @@ def main() -> int:
     return 0
 
 
-async def _run(data_dir: Path) -> None:
+async def _run(data_dir: Path, models_dir: Path | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     threading.Thread(target=_watch_parent, args=(loop, stop), daemon=True).start()
     with contextlib.suppress(NotImplementedError):  # Windows: there the parent closes standard input
         loop.add_signal_handler(signal.SIGTERM, stop.set)
     idle = load().model_idle_minutes
-    await serve("127.0.0.1", 0, data_dir, model_idle_minutes=idle, on_ready=lambda _: None, stop=stop)
+    await serve(
+        "127.0.0.1",
+        0,
+        data_dir,
+        models_dir=models_dir,
+        model_idle_minutes=idle,
+        on_ready=lambda _: None,
+        stop=stop,
+    )
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

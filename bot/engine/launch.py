@@ -78,8 +78,8 @@ def read_address(folder: Path) -> Address | None:
 class Engine:
     """The engine of one data folder, as one process sees it."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    def __init__(self, data_dir: Path, models_dir: Path | None = None) -> None:
+        self._data_dir, self._models_dir = data_dir, models_dir
         self._address: Address | None = None
         self._process: Process | None = None
 
@@ -113,7 +113,7 @@ class Engine:
 
     async def _start_if_needed(self) -> None:
         if self._process is None or self._process.returncode == ALREADY_RUNNING:
-            self._process = await _spawn(self._data_dir)
+            self._process = await _spawn(self._data_dir, self._models_dir)
         elif self._process.returncode is not None:
             code, self._process = self._process.returncode, None
             if code > 0:
@@ -154,9 +154,12 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def connected(data_dir: Path) -> AsyncIterator[Engine]:
-    """The folder's engine, kept running while the block runs. Raises `EngineError`."""
-    engine = Engine(data_dir)
+async def connected(data_dir: Path, models_dir: Path | None = None) -> AsyncIterator[Engine]:
+    """The folder's engine, kept running while the block runs. Raises `EngineError`.
+
+    `models_dir` is where it finds local models, if this process starts it; default: `models` in `data_dir`.
+    """
+    engine = Engine(data_dir, models_dir)
     watcher = None
     try:
         await engine.ensure()
@@ -169,10 +172,11 @@ async def connected(data_dir: Path) -> AsyncIterator[Engine]:
         await engine.close()
 
 
-async def _spawn(data_dir: Path) -> Process:
+async def _spawn(data_dir: Path, models_dir: Path | None) -> Process:
+    models = ("--models-dir", str(models_dir)) if models_dir else ()
     # In a session of its own, so that Ctrl-C in a terminal reaches the parent alone, which lets answers finish.
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.engine", "--data-dir", str(data_dir)),
+        *(sys.executable, "-m", "bot.engine", "--data-dir", str(data_dir), *models),
         stdin=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.endswith(SECRETS)},
         start_new_session=True,

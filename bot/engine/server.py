@@ -33,6 +33,8 @@ MAX_BODY = 4 * 1024 * 1024
 BACKLOG = 1024
 # Minutes without a question after which a local model leaves the memory.
 MODEL_IDLE_MINUTES = 15.0
+# The folder of local models inside a data folder, where no other is named.
+MODELS = "models"
 
 
 class AlreadyRunningError(EngineError):
@@ -45,6 +47,7 @@ async def serve(
     data_dir: Path,
     *,
     with_token: bool = True,
+    models_dir: Path | None = None,
     model_idle_minutes: float = MODEL_IDLE_MINUTES,
     on_ready: Callable[[Address], None],
     stop: asyncio.Event | None = None,
@@ -66,7 +69,7 @@ async def serve(
             stack.enter_context(FileLock(data_dir / LOCK).acquire(timeout=0))
             last = read_address(data_dir)
             token = (last.token if last else None) or secrets.token_urlsafe(32)
-            installed = InstalledModels(ModelStore(data_dir), model_idle_minutes)
+            installed = InstalledModels(ModelStore(models_dir or data_dir / MODELS), model_idle_minutes)
             app, runner = _build(data_dir / "engine", installed, token if with_token else None)
             last_port = urlsplit(last.url).port if last else None
             bound = await _listen(stack, app, host, [last_port, 0] if port == 0 and last_port else [port])

@@ -55,7 +55,7 @@ class Providers:
         settings = self._settings
         if name == "engine":
             try:
-                engine = await self._stack.enter_async_context(connected(settings.data_dir))
+                engine = await self._stack.enter_async_context(connected(settings.data_dir, settings.models))
             except EngineError as error:
                 raise AgainError(str(error)) from error
             return engine.url, engine.token

@@ -48,6 +48,8 @@ def _parameters(params: Any, config: dict[str, Any]) -> Any:
     params.swa_full = True
     # A model that thinks first makes a person at a slow machine wait for minutes.
     params.enable_reasoning = 0
+    # At temperature 0 a small model repeats its first line until the limit (SmolLM2-135M, seen 2026-11-28).
+    params.sampling.penalty_repeat = 1.1
     params.verbosity = 0
     return params
 

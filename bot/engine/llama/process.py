@@ -157,7 +157,11 @@ class LlamaServer:
                 ) from None
             if self._session is None:
                 # An answer may take as long as it takes: whoever asked bounds it.
-                self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=5))
+                self._session = aiohttp.ClientSession(
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+                    # llama.cpp closes idle connections without a word; a request on one would be lost.
+                    connector=aiohttp.TCPConnector(force_close=True),
+                )
             self.used_at = time.monotonic()
             _log.info("loaded %s in %.1f s", self.name, time.monotonic() - began)
 

@@ -29,11 +29,11 @@ class Offer:
 
 
 class LocalModels:
-    """The local models of one data folder. One for the process."""
+    """The local models in one folder. One for the process."""
 
-    def __init__(self, data_dir: Path, *, wanted: bool) -> None:
+    def __init__(self, folder: Path, *, wanted: bool) -> None:
         """`wanted` is False where the operator has set a model server, which goes before a local model."""
-        self._store, self._wanted = ModelStore(data_dir), wanted
+        self._store, self._wanted = ModelStore(folder), wanted
         self._fetching: str | None = None
 
     def check(self) -> None:

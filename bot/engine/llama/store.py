@@ -1,7 +1,7 @@
 """The models that are installed in a data folder, and which of them is in use.
 
-A model is a folder `models/NAME` with `model.gguf` and `manifest.json`; the manifest is written last, so a folder
-without one is an unfinished download. `models/in-use` holds the name of the model that chats when no server is set.
+A model is a folder `NAME` with `model.gguf` and `manifest.json`; the manifest is written last, so a folder
+without one is an unfinished download. `in-use` holds the name of the model that chats when no server is set.
 """
 
 import re
@@ -33,10 +33,10 @@ class Installed:
 
 
 class ModelStore:
-    """The `models` folder of a data folder."""
+    """The models in one folder."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.folder = data_dir / "models"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def all(self) -> list[Installed]:
         """The installed models by name. A folder whose manifest cannot be read is passed over."""

@@ -39,7 +39,7 @@ STARS = {
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the model in it."""
     folder = tmp_path_factory.mktemp("models")
-    fetch(ModelStore(folder), source_of(str(smollm2())), lambda done, total: None)
+    fetch(ModelStore(folder / "models"), source_of(str(smollm2())), lambda done, total: None)
     return folder
 
 
@@ -167,9 +167,9 @@ async def test_processes_end_with_the_engine(installed: Path) -> None:
 
 
 async def test_an_idle_model_leaves_the_memory(installed: Path) -> None:
-    servers = models.InstalledModels(ModelStore(installed), idle_minutes=0.01)
+    servers = models.InstalledModels(ModelStore(installed / "models"), idle_minutes=0.01)
     running = asyncio.create_task(servers.run())
-    server = await servers.server(ModelStore(installed).get(NAME))
+    server = await servers.server(ModelStore(installed / "models").get(NAME))
     assert server.loaded
     await once(lambda: not server.loaded)
     running.cancel()
@@ -190,7 +190,7 @@ async def test_a_model_larger_than_the_free_memory_is_refused(
 async def test_a_file_that_llama_cpp_cannot_load_says_so(tmp_path: Path) -> None:
     file = tmp_path / "tiny-instruct.gguf"
     file.write_bytes(gguf(chat_model()))
-    fetch(ModelStore(tmp_path), source_of(str(file)), lambda done, total: None)
+    fetch(ModelStore(tmp_path / "models"), source_of(str(file)), lambda done, total: None)
     async with (
         engine_in(tmp_path) as engine,
         openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=0) as client,
@@ -202,8 +202,8 @@ async def test_a_file_that_llama_cpp_cannot_load_says_so(tmp_path: Path) -> None
 
 
 async def test_a_stopped_server_can_be_closed_twice(installed: Path) -> None:
-    servers = models.InstalledModels(ModelStore(installed), idle_minutes=1)
-    server: LlamaServer = await servers.server(ModelStore(installed).get(NAME))
+    servers = models.InstalledModels(ModelStore(installed / "models"), idle_minutes=1)
+    server: LlamaServer = await servers.server(ModelStore(installed / "models").get(NAME))
     await server.close()
     await server.close()
     assert not server.loaded
