@@ -63,6 +63,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 settings.daily_tokens_per_guild,
                 settings.daily_tokens,
                 settings.monthly_usd,
+                settings.unknown_price,
             ),
             guilds,
         )

@@ -6,14 +6,17 @@ The options and the lines of the card come from the fields of `GuildSettings`.
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.rendering import dollars
 from bot.core.errors import InputError
 from bot.core.i18n import LANGUAGES, _, format_number, pgettext
+from bot.llm.usage import price_of
 from bot.server.guilds import SETTINGS, GuildSettings, Setting
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -191,6 +194,10 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             card.text(_("**Language** the server’s own"))
         for command in ("channels", "limits"):
             card.text("\n".join(self._lines(own, command)))
+        if price_of(self._services.gateway.model) is None:
+            price = dollars(Decimal(str(self._services.ledger.unknown_price)))
+            known = _("**Price** of `{model}` not known", model=self._services.gateway.model)
+            card.text(known + " · " + _("it counts {price} per million tokens", price=price))
         private, public = list[str](), list[str]()
         for name in guilds.private_by_default:
             (private if guilds.private(guild, name) else public).extend(self._commands(name))

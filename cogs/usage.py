@@ -1,4 +1,4 @@
-"""`/usage`: what was used today and in the last thirty days: by oneself, by the server, by the whole bot."""
+"""`/usage`: tokens and dollars of today and of the last 30 days: of the user, of the server, or of the whole bot."""
 
 from datetime import date
 from decimal import Decimal
@@ -22,11 +22,11 @@ from cogs._access import is_operator, managed_guild
 DAYS = 30
 ME, SERVER, BOT = "me", "server", "bot"
 TITLES = {ME: N_("What you used"), SERVER: N_("What this server used"), BOT: N_("What the bot used")}
-# Which of today's limits belong to which view, and how they are said.
+# The limits of today in each view, with their sentences.
 TODAY = N_("**Today** {used:,} of {limit:,} tokens · {left:,} left · new ones {when}")
 TODAY_HERE = N_("**Today** in this server {used:,} of {limit:,} tokens · {left:,} left · new ones {when}")
 LIMITS = {ME: {"user": TODAY, "member": TODAY_HERE}, SERVER: {"guild": TODAY}, BOT: {"bot": TODAY}}
-# As they stand in a picture, where there is little room.
+# Short names of the months for the picture.
 MONTHS = (
     *(N_("Jan"), N_("Feb"), N_("Mar"), N_("Apr"), N_("May"), N_("Jun")),
     *(N_("Jul"), N_("Aug"), N_("Sep"), N_("Oct"), N_("Nov"), N_("Dec")),
@@ -34,7 +34,7 @@ MONTHS = (
 
 
 class Usage(commands.Cog):
-    """Reads the ledger."""
+    """Shows the ledger's sums."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -74,6 +74,14 @@ class Usage(commands.Cog):
         )
         # Calls that used nothing reached no model.
         card.text(used_up if tokens else _("**In {days} days** nothing", days=DAYS))
+        unknown = await ledger.at_unknown_price(DAYS, **who)
+        if unknown:
+            counted = _(
+                "{cost} of it is for models whose price is not known. They count {price} per million tokens.",
+                cost=dollars(unknown),
+                price=dollars(Decimal(str(ledger.unknown_price))),
+            )
+            card.text(f"-# {counted}")
         if of == BOT:
             spent, budget = ledger.month()
             usd = {"spent": dollars(Decimal(spent)), "budget": dollars(Decimal(budget))}
@@ -90,7 +98,7 @@ class Usage(commands.Cog):
         await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture]))
 
     def _allowed(self, interaction: discord.Interaction[Any], of: str) -> dict[str, int]:
-        """Whose calls to count; raises `NotAllowedError`."""
+        """The id whose calls count, as an option of the ledger's methods; raises `NotAllowedError`."""
         if of == SERVER:
             return {"guild_id": managed_guild(interaction)}
         if of == BOT:
@@ -101,7 +109,7 @@ class Usage(commands.Cog):
 
 
 def _short(day: str) -> str:
-    """An ISO date as people write it in a picture."""
+    """An ISO date as the picture shows it."""
     written = date.fromisoformat(day)
     # Translators: a date such as "22 Nov" in a picture.
     return _("{day} {month}", day=written.day, month=_(MONTHS[written.month - 1]))

@@ -24,7 +24,11 @@ async def open_bench() -> AsyncIterator[Workshop]:
     """The workshop on the configured database, beside a bot that may be running on it. Raises `FewshotError`."""
     settings = load_settings(log_level="ERROR")
     limits = Limits(
-        settings.daily_tokens_per_user, settings.daily_tokens_per_guild, settings.daily_tokens, settings.monthly_usd
+        settings.daily_tokens_per_user,
+        settings.daily_tokens_per_guild,
+        settings.daily_tokens,
+        settings.monthly_usd,
+        settings.unknown_price,
     )
     await upgrade(settings.database)
     async with AsyncExitStack() as stack:

@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     daily_tokens: int = Field(5_000_000, ge=1, description="Tokens the whole bot may use in a UTC day.")
     monthly_usd: float = Field(20.0, gt=0, description="US dollars the whole bot may spend in a UTC month.")
 
+    unknown_price: float = Field(
+        1.0, ge=0, description="US dollars that a million tokens of a model without a known price count."
+    )
+
     calls_per_person: int = Field(
         3, ge=1, le=1000, description="Answers that one person may wait for at a time; further requests queue."
     )

@@ -1,15 +1,16 @@
-"""The ledger: tokens reserved before a call, settled to what was used after it.
+"""The ledger: tokens and money reserved before a call, settled at what was used after it.
 
-Today's sums live in memory, since one process serves a data folder, so the check and the reservation are one
-step that nobody can slip into: a hundred calls at the same instant cannot pass a limit together. Every
-reservation is durable before its call is made; those that a crash left open are settled at their estimate at
-the next start. A day is a UTC day, a month a UTC month.
+The sums of the day and the month are in memory, because one process serves a data folder: the check and the
+reservation are one step, so a hundred calls at the same instant cannot pass a limit together. Every reservation is
+durable before its call is made. Reservations that a crash left open are settled at their estimates at the next start.
+A day is a UTC day, a month a UTC month.
 """
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from time import time
@@ -18,13 +19,17 @@ from types import MappingProxyType
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import LimitError
 from bot.core.i18n import N_
-from bot.llm.usage import Usage
+from bot.llm.usage import Usage, cost, price_of
 from bot.server.guilds import UNSET, GuildSettingsStore
 from bot.storage import calls
 from bot.storage.database import Database
 
 NANO = 1_000_000_000
-# The refusals, by whose limit it is; with Discord's own way to write a time, so that everyone reads it in their zone.
+# Days whose sums stay in memory, so that a clock that jumps to another day and back finds them again.
+KEPT_DAYS = 3
+# US dollars for a million tokens of a model whose price is not known, where no setting says otherwise.
+UNKNOWN_PRICE = 1.0
+# The refusals by limit. <t:…> is Discord's form of a time, which every user reads in their own time zone.
 FULL: Mapping[str, str] = MappingProxyType(
     {
         "user": N_(
@@ -49,12 +54,34 @@ FULL: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Tokens a UTC day for a person, a server and the whole bot, and US dollars a UTC month for the bot."""
+    """Tokens a UTC day for a person, a server and the whole bot, and US dollars a UTC month for the bot.
+
+    `unknown_price` is what a million tokens of a model without a known price count.
+    """
 
     user: int
     guild: int
     everyone: int
     monthly_usd: float
+    unknown_price: float = UNKNOWN_PRICE
+
+
+@dataclass(slots=True)
+class _Day:
+    """Tokens of one day, reservations included. The entries of all persons go with the day."""
+
+    users: Counter[int] = field(default_factory=Counter)
+    guilds: Counter[int] = field(default_factory=Counter)
+    # By server and person: for the limit that a server sets for its members.
+    members: Counter[tuple[int, int]] = field(default_factory=Counter)
+    total: int = 0
+
+    def count(self, user_id: int, guild_id: int | None, tokens: int) -> None:
+        self.users[user_id] += tokens
+        self.total += tokens
+        if guild_id is not None:
+            self.guilds[guild_id] += tokens
+            self.members[guild_id, user_id] += tokens
 
 
 class Ledger:
@@ -68,150 +95,184 @@ class Ledger:
         now: Callable[[], float] = time,
     ) -> None:
         self._database, self._limits, self._guild_settings, self._now = database, limits, guilds, now
-        self._day = ""
-        self._month = ""
-        self._users: Counter[int] = Counter()
-        self._guilds: Counter[int] = Counter()
-        # By server and person: what a server's own limit for a person counts.
-        self._members: Counter[tuple[int, int]] = Counter()
-        self._total = 0
-        self._spent = 0
+        self._days: dict[str, _Day] = {}
+        # Billionths of a US dollar by month, reservations included.
+        self._spent: dict[str, int] = {}
         self._open: dict[str, calls.Call] = {}
+        self._loading = asyncio.Lock()
 
     async def load(self) -> int:
-        """Read today's sums, after settling what a crash left open; how many calls that were."""
+        """Settle what a crash left open, and read the sums of the day and the month; returns the number of calls."""
         orphans = await calls.settle_orphans(self._database)
-        self._turn_page()
-        for day in await calls.sums_of_day(self._database, self._day):
-            self._count(day.user_id, day.guild_id, day.tokens)
-        self._spent = await calls.nanodollars_since(self._database, f"{self._month}-01")
+        await self._load()
         return orphans
 
-    async def reserve(self, caller: Caller, purpose: str, model: str, tokens: int) -> str:
-        """Set `tokens` aside for a call and give its id; raises `LimitError` that says when a limit frees up."""
-        self._turn_page()
-        self._refuse_if_full(caller, tokens)
+    async def reserve(self, caller: Caller, purpose: str, model: str, prompt: int, completion: int = 0) -> str:
+        """Reserve a call's estimated tokens and their price; returns the call's id.
+
+        Raises `LimitError`, which says when the limit frees up.
+        """
+        if not self._is_loaded:
+            await self._load()
+        tokens, nanodollars = prompt + completion, self._price(model, Usage(prompt, 0, completion))
+        self._refuse_if_full(caller, tokens, nanodollars)
+        now = self._now()
         call = calls.Call(
-            secrets.token_hex(8), self._day, self._now(), caller.user_id, caller.guild_id, purpose, model, tokens
+            id=secrets.token_hex(8),
+            day=_day_of(now),
+            at=now,
+            user_id=caller.user_id,
+            guild_id=caller.guild_id,
+            purpose=purpose,
+            model=model,
+            reserved=tokens,
+            nanodollars=nanodollars,
         )
-        self._count(caller.user_id, caller.guild_id, tokens)
+        # The day may have begun after the look above.
+        self._days.setdefault(call.day, _Day()).count(caller.user_id, caller.guild_id, tokens)
+        self._spent[call.day[:7]] = self._spent.get(call.day[:7], 0) + nanodollars
         self._open[call.id] = call
         try:
             await calls.reserve(self._database, call)
         except BaseException:
-            # Also when the asker went away: the row may be on its way, and nothing will be spent on it.
-            self.settle(call.id, model, Usage(), None)
+            # Also when the task is cancelled: the row may be written already, and nothing will be spent on it.
+            self.settle(call.id, model, Usage())
             raise
         return call.id
 
-    def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None) -> None:
-        """Replace a reservation by its `usage`; a price that is not known counts as nothing.
+    def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None = None) -> None:
+        """Replace a reservation by its `usage`, which costs `usd` (default: the price of `model`).
 
-        Counts at once and is written with the next group, so that no answer waits for it.
-        A call that never reached a model is settled with no usage, which frees all that was set aside.
+        It counts at once and is written with the next group, so that no answer waits for it. A call that never reached
+        a model is settled with no usage, which frees the whole reservation.
         """
-        call = self._open.get(call_id)
+        call = self._open.pop(call_id, None)
         if call is None:
             return
-        self._turn_page()
-        self._give_back(call, usage.total)
-        nanodollars = int((usd or Decimal(0)) * NANO)
-        self._spent += nanodollars
+        nanodollars = self._price(model or call.model, usage) if usd is None else int(usd * NANO)
+        # The day may have ended, and its sums may be gone.
+        if call.day in self._days:
+            self._days[call.day].count(call.user_id, call.guild_id, usage.total - call.reserved)
+        if call.day[:7] in self._spent:
+            self._spent[call.day[:7]] += nanodollars - call.nanodollars
         calls.settle(
             self._database,
             calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars),
         )
 
     def spent(self, bill: calls.Bill) -> None:
-        """Count a tuning job's price, which is in the database: no tokens, dollars of the month that it is of."""
-        self._turn_page()
-        if bill.day[:7] == self._month:
-            self._spent += bill.nanodollars
-
-    def _refuse_if_full(self, caller: Caller, tokens: int) -> None:
-        at = self.frees_up
-        for who, limit, used in self._counts(caller):
-            if used + tokens > limit:
-                raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
-        if self._spent >= self._limits.monthly_usd * NANO:
-            at = self._next_month()
-            raise LimitError("The bot's budget for this month is spent; it resets <t:{at}:R>.", at=at)
+        """Count the price of a tuning job, which is stored already, in its month."""
+        if bill.day[:7] in self._spent:
+            self._spent[bill.day[:7]] += bill.nanodollars
 
     def today(self, caller: Caller) -> dict[str, tuple[int, int]]:
-        """What was used today, reservations included, and the limit: for the `user`, the `member` in a server that
-        has a limit of its own, the `guild`, and the `bot`.
+        """Tokens used today, reservations included, and the limit.
+
+        For the `user`, for the `member` where the server sets a limit of its own, for the `guild`, and for the `bot`.
         """
-        self._turn_page()
         return {who: (used, limit) for who, limit, used in self._counts(caller)}
 
     @property
     def frees_up(self) -> int:
         """When the day's limits free up, in seconds since 1970."""
-        return int(self._midnight().timestamp())
+        today = datetime.fromtimestamp(self._now(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return int((today + timedelta(days=1)).timestamp())
+
+    @property
+    def unknown_price(self) -> float:
+        """US dollars that a million tokens of a model without a known price count."""
+        return self._limits.unknown_price
 
     def month(self) -> tuple[float, float]:
-        """US dollars spent in this month, and how many may be."""
-        self._turn_page()
-        return self._spent / NANO, self._limits.monthly_usd
+        """US dollars spent or reserved in this month, and the most that may be spent."""
+        return self._spent.get(_day_of(self._now())[:7], 0) / NANO, self._limits.monthly_usd
 
     async def days(
         self, count: int, *, user_id: int | None = None, guild_id: int | None = None
     ) -> list[tuple[str, calls.DayUse]]:
-        """The last `count` days with their use, the newest last: of a person, of a server, or of all."""
-        self._turn_page()
-        today = date.fromisoformat(self._day)
-        names = [(today - timedelta(days=back)).isoformat() for back in range(count - 1, -1, -1)]
+        """The usage of the last `count` days, the newest last: of a person, of a server, or of all."""
+        names = self._last_days(count)
         used = await calls.uses_by_day(self._database, names[0], user_id=user_id, guild_id=guild_id)
         return [(name, used.get(name, calls.DayUse())) for name in names]
 
+    async def at_unknown_price(self, count: int, *, user_id: int | None = None, guild_id: int | None = None) -> Decimal:
+        """US dollars of the last `count` days that were counted by `unknown_price`."""
+        since = self._last_days(count)[0]
+        used = await calls.nanodollars_by_model(self._database, since, user_id=user_id, guild_id=guild_id)
+        return Decimal(sum(spent for model, spent in used.items() if price_of(model) is None)) / NANO
+
+    def _price(self, model: str, usage: Usage) -> int:
+        """Billionths of a US dollar for `usage`, where no price is known by `unknown_price`."""
+        usd = cost(model, usage)
+        if usd is None:
+            usd = Decimal(str(self._limits.unknown_price)) * usage.total / 1_000_000
+        return int(usd * NANO)
+
+    def _last_days(self, count: int) -> list[str]:
+        today = date.fromisoformat(_day_of(self._now()))
+        return [(today - timedelta(days=back)).isoformat() for back in range(count - 1, -1, -1)]
+
+    def _refuse_if_full(self, caller: Caller, tokens: int, nanodollars: int) -> None:
+        at = self.frees_up
+        for who, limit, used in self._counts(caller):
+            if used + tokens > limit:
+                raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
+        budget, spent = int(Decimal(str(self._limits.monthly_usd)) * NANO), self._spent.get(_day_of(self._now())[:7], 0)
+        # A free call is refused as well once the budget is spent: the next one may not be free.
+        if spent >= budget or spent + nanodollars > budget:
+            raise LimitError("The bot's budget for this month is spent; it resets <t:{at}:R>.", at=self._next_month())
+
     def _counts(self, caller: Caller) -> Iterator[tuple[str, int, int]]:
-        """Who is limited, to how many tokens a day, and what they used: the operator's limits and the server's."""
+        """The limits that apply to `caller`: whose, tokens a day, tokens used. The operator's and the server's."""
         limits, user, guild = self._limits, caller.user_id, caller.guild_id
+        day = self._days.get(_day_of(self._now())) or _Day()
         own = self._guild_settings.of(guild) if self._guild_settings else UNSET
         if user != SERVER:
-            yield "user", limits.user, self._users[user]
+            yield "user", limits.user, day.users[user]
             if guild is not None and own.user_tokens is not None:
-                yield "member", own.user_tokens, self._members[guild, user]
+                yield "member", own.user_tokens, day.members[guild, user]
         if guild is not None:
-            yield "guild", min(limits.guild, own.guild_tokens or limits.guild), self._guilds[guild]
-        yield "bot", limits.everyone, self._total
+            yield "guild", min(limits.guild, own.guild_tokens or limits.guild), day.guilds[guild]
+        yield "bot", limits.everyone, day.total
 
     def _next_month(self) -> int:
         """When the next UTC month begins, in seconds since 1970."""
         first = datetime.fromtimestamp(self._now(), UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return int((first + timedelta(days=32)).replace(day=1).timestamp())
 
-    def _midnight(self) -> datetime:
-        today = datetime.fromtimestamp(self._now(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return today + timedelta(days=1)
+    @property
+    def _is_loaded(self) -> bool:
+        """Whether the sums of the current day and month are in memory."""
+        day = _day_of(self._now())
+        return day in self._days and day[:7] in self._spent
 
-    def _turn_page(self) -> None:
-        """Begin a new day, and a new month, when they have begun."""
-        day = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
-        if day != self._day:
-            self._day, self._total = day, 0
-            self._users.clear()
-            self._guilds.clear()
-            self._members.clear()
-        if day[:7] != self._month:
-            self._month, self._spent = day[:7], 0
+    async def _load(self) -> None:
+        """Read the sums of the current day and month, unless they are in memory.
 
-    def _count(self, user_id: int, guild_id: int | None, tokens: int) -> None:
-        self._users[user_id] += tokens
-        self._total += tokens
-        if guild_id is not None:
-            self._guilds[guild_id] += tokens
-            self._members[guild_id, user_id] += tokens
+        They are read at every new day, and not set to zero: the clock may have been wrong when the process started.
+        """
+        async with self._loading:
+            while not self._is_loaded:  # Midnight may pass while the database is read.
+                name = _day_of(self._now())
+                day = _Day()
+                for part in await calls.sums_of_day(self._database, name):
+                    day.count(part.user_id, part.guild_id, part.tokens)
+                spent = await calls.nanodollars_of_month(self._database, name[:7])
+                self._days.setdefault(name, day)
+                self._spent.setdefault(name[:7], spent)
+                while len(self._days) > KEPT_DAYS:
+                    del self._days[next(iter(self._days))]
+                while len(self._spent) > KEPT_DAYS:
+                    del self._spent[next(iter(self._spent))]
 
-    def _give_back(self, call: calls.Call, used: int) -> None:
-        """Close the reservation; what it held of today's sums becomes what was used."""
-        del self._open[call.id]
-        if call.day == self._day:
-            self._count(call.user_id, call.guild_id, used - call.reserved)
+
+def _day_of(at: float) -> str:
+    """The UTC date of a time in seconds since 1970."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
 async def open_ledger(database: Database, limits: Limits, guilds: GuildSettingsStore | None = None) -> Ledger:
-    """A ledger that knows today's sums, and obeys what servers set in `guilds`."""
+    """A ledger with today's sums, which obeys the limits of servers in `guilds`."""
     ledger = Ledger(database, limits, guilds)
     await ledger.load()
     return ledger

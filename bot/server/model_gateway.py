@@ -12,7 +12,6 @@ from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
 from bot.llm.request import Request, token_limit
-from bot.llm.usage import cost
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompts, new_id
@@ -161,12 +160,12 @@ class ModelGateway:
                 await self.moderation.check(request.written, caller)
             model = request.parameters.get("model", self._client.model)
             request = limited(self._client, request)
-            call = await self._ledger.reserve(caller, request.name, model, self._estimate(model, request))
+            call = await self._ledger.reserve(caller, request.name, model, *self._estimate(model, request))
             spent = Spent()
             try:
                 answer = await ask(self._client, request, show, spent)
             finally:
-                self._ledger.settle(call, spent.model, spent.usage, cost(spent.model or model, spent.usage))
+                self._ledger.settle(call, spent.model, spent.usage)
             await self._check(answer, caller)
         except ReplyError as error:
             if isinstance(error.answer, Answer):
@@ -190,10 +189,10 @@ class ModelGateway:
             self._prompts.cache(answer)
         return answer
 
-    def _estimate(self, model: str, request: Request) -> int:
-        """Tokens to reserve: the prompt's estimate and the longest answer that the request allows."""
+    def _estimate(self, model: str, request: Request) -> tuple[int, int]:
+        """Tokens to reserve: the prompt's estimate, and the longest answer that the request allows."""
         limit = token_limit({**request.optional, **request.parameters}) or 0
-        return self._client.tokens.estimate(model, request.messages) + limit
+        return self._client.tokens.estimate(model, request.messages), limit
 
 
 def dry_run(caller: Caller, request: Request) -> Answer:

@@ -1,9 +1,10 @@
-"""The ledger's rows: what was reserved for a call of a model, and what it really used."""
+"""Model calls: what was reserved for each, and what it used."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -12,7 +13,10 @@ from bot.storage.tables import CALLS
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a model by a person; `day` is the UTC date, `at` seconds since 1970."""
+    """One model call. `day` is the UTC date, `at` seconds since 1970.
+
+    `reserved` are tokens, `nanodollars` their price in billionths of a US dollar.
+    """
 
     id: str
     day: str
@@ -22,11 +26,12 @@ class Call:
     purpose: str
     model: str
     reserved: int
+    nanodollars: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What the call `id` used, in tokens and billionths of a US dollar."""
+    """The tokens that the call `id` used, and their price in billionths of a US dollar."""
 
     id: str
     model: str
@@ -38,7 +43,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class DaySum:
-    """Tokens that count against a day's limits, for one person in one server (None: a direct message)."""
+    """Tokens of one person in one server (None: direct messages) on one day."""
 
     user_id: int
     guild_id: int | None
@@ -47,7 +52,7 @@ class DaySum:
 
 @dataclass(frozen=True, slots=True)
 class DayUse:
-    """Settled calls of a day: how many, their tokens, and their price in billionths of a US dollar."""
+    """Settled calls of a day: their number, their tokens, and their price in billionths of a US dollar."""
 
     calls: int = 0
     tokens: int = 0
@@ -56,9 +61,9 @@ class DayUse:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """The price of a tuning job, in billionths of a US dollar; `at` is when it was known, in seconds since 1970.
+    """The price of a tuning job in billionths of a US dollar. `at` is when it became known, in seconds since 1970.
 
-    It is kept under the job's own id, so that a job is never paid twice.
+    It is stored under the job's id, so that a job is never paid twice.
     """
 
     job_id: str
@@ -89,35 +94,35 @@ _SETTLE = (
 
 
 async def reserve(database: Database, call: Call) -> None:
-    """Keep the reservation; durable when this returns."""
+    """Store a reservation; durable on return."""
     row = {name: getattr(call, name) for name in Call.__slots__}
     await database.write(_INSERT, {**row, "settled": False})
 
 
 def settle(database: Database, done: Settlement) -> None:
-    """Replace the reservation by what was used, with the next group of writes.
+    """Replace a reservation by what was used, with the next group of writes.
 
-    A crash before that leaves the reservation open, and the next start settles it at its estimate.
+    After a crash before that, the next start settles the reservation at its estimate.
     """
     row = {"call": done.id, "used_model": done.model, "prompt": done.prompt, "cached": done.cached}
     database.write_later(_SETTLE, {**row, "completion": done.completion, "cost": done.nanodollars})
 
 
 async def pay(connection: AsyncConnection, bill: Bill) -> bool:
-    """Keep a bill, inside the caller's transaction: no tokens of any day's limit. False where it is kept already."""
+    """Store a bill inside the caller's transaction. It counts no tokens. False where it is stored already."""
     known = await connection.execute(select(CALLS.c.id).where(CALLS.c.id == bill.job_id))
     if known.first() is not None:
         return False
-    row = Call(bill.job_id, bill.day, bill.at, bill.user_id, None, "training", bill.model, 0)
+    row = Call(bill.job_id, bill.day, bill.at, bill.user_id, None, "training", bill.model, 0, bill.nanodollars)
     values = {name: getattr(row, name) for name in Call.__slots__}
-    await connection.execute(_INSERT, {**values, "settled": True, "nanodollars": bill.nanodollars})
+    await connection.execute(_INSERT, {**values, "settled": True})
     return True
 
 
 async def settle_orphans(database: Database) -> int:
-    """Settle at their estimate the calls that a crash left open; how many there were.
+    """Settle the calls that a crash left open at their estimates; returns their number.
 
-    The provider may have charged for them, and nobody can tell any more.
+    Whether the provider charged for them is unknown.
     """
     orphans = update(CALLS).where(CALLS.c.settled.is_(False)).values(settled=True, prompt_tokens=CALLS.c.reserved)
     result = await database.transact(lambda connection: connection.execute(orphans))
@@ -125,8 +130,9 @@ async def settle_orphans(database: Database) -> int:
 
 
 async def sums_of_day(database: Database, day: str) -> list[DaySum]:
-    """The settled tokens of a UTC `day`, by person and server."""
-    tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
+    """The tokens of a UTC `day` by person and server; open calls count with their reservations."""
+    used = CALLS.c.prompt_tokens + CALLS.c.completion_tokens
+    tokens = func.sum(case((CALLS.c.settled, used), else_=CALLS.c.reserved))
     query = select(CALLS.c.user_id, CALLS.c.guild_id, tokens).where(CALLS.c.day == day)
     async with database.read() as connection:
         rows = await connection.execute(query.group_by(CALLS.c.user_id, CALLS.c.guild_id))
@@ -136,23 +142,39 @@ async def sums_of_day(database: Database, day: str) -> list[DaySum]:
 async def uses_by_day(
     database: Database, since: str, *, user_id: int | None = None, guild_id: int | None = None
 ) -> dict[str, DayUse]:
-    """What was used on each UTC day from `since` on, by a person, a server, or all; days without use are left out.
+    """The usage of each UTC day from `since` on, of a person, a server, or all; days without calls are left out.
 
-    Read by the writer, behind what it has still to settle: a call of a moment ago counts.
+    The writer reads it after all queued writes, so that the latest calls count.
     """
     tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
     query = select(CALLS.c.day, func.count(), tokens, func.sum(CALLS.c.nanodollars))
     query = query.where(CALLS.c.day >= since, CALLS.c.settled)
-    if user_id is not None:
-        query = query.where(CALLS.c.user_id == user_id)
-    if guild_id is not None:
-        query = query.where(CALLS.c.guild_id == guild_id)
+    query = _of(query, user_id, guild_id)
     rows = await database.transact(lambda connection: connection.execute(query.group_by(CALLS.c.day)))
     return {day: DayUse(int(count), int(total), int(nanodollars)) for day, count, total, nanodollars in rows}
 
 
-async def nanodollars_since(database: Database, day: str) -> int:
-    """What was spent on `day` and after it, in billionths of a US dollar."""
-    query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(CALLS.c.day >= day)
+async def nanodollars_by_model(
+    database: Database, since: str, *, user_id: int | None = None, guild_id: int | None = None
+) -> dict[str, int]:
+    """The price of all settled calls from the UTC day `since` on, by model; tuning is left out."""
+    query = select(CALLS.c.model, func.sum(CALLS.c.nanodollars)).group_by(CALLS.c.model)
+    query = query.where(CALLS.c.day >= since, CALLS.c.settled, CALLS.c.purpose != "training")
+    async with database.read() as connection:
+        rows = await connection.execute(_of(query, user_id, guild_id))
+        return {model: int(nanodollars) for model, nanodollars in rows}
+
+
+async def nanodollars_of_month(database: Database, month: str) -> int:
+    """The price of all calls in a UTC month (`2026-11`), in billionths of a US dollar."""
+    mine = CALLS.c.day.startswith(month)
+    query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(mine)
     async with database.read() as connection:
         return int((await connection.execute(query)).scalar_one())
+
+
+def _of(query: Select[Any], user_id: int | None, guild_id: int | None) -> Select[Any]:
+    """`query` for a person and a server, where given."""
+    if user_id is not None:
+        query = query.where(CALLS.c.user_id == user_id)
+    return query if guild_id is None else query.where(CALLS.c.guild_id == guild_id)

@@ -97,13 +97,13 @@ async def test_a_call_that_fails_half_way_is_counted(fake: FakeModel, client: Ch
 async def test_cost_follows_the_price_table_with_cached_tokens(fake: FakeModel, client: ChatClient) -> None:
     template = ChatTemplate.from_dict({"model": "gpt-6-luna", "messages": [{"role": "user", "content": "Hi"}]})
     fake.usage = {
-        "prompt_tokens": 1_000_000,
-        "completion_tokens": 2_000_000,
-        "prompt_tokens_details": {"cached_tokens": 400_000},
+        "prompt_tokens": 10_000,
+        "completion_tokens": 20_000,
+        "prompt_tokens_details": {"cached_tokens": 4_000},
     }
     answer = await ask(client, template.fill({}))
-    # 0.6 M fresh at 0.10, 0.4 M cached at 0.01, 2 M written at 0.50 dollars a million.
-    assert answer.price == Decimal("1.064")
+    # 6,000 fresh at 0.10, 4,000 cached at 0.01, 20,000 written at 0.50 dollars a million.
+    assert answer.price == Decimal("0.01064")
 
 
 async def test_a_model_without_a_known_price_has_none(fake: FakeModel, client: ChatClient) -> None:

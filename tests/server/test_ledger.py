@@ -182,3 +182,91 @@ async def test_many_tiny_prices_add_up_exactly(database: Database) -> None:
         ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.0001"))
     with pytest.raises(LimitError, match="budget"):
         await reserve(ledger)
+
+
+async def test_a_clock_that_jumps_and_comes_back_forgets_no_limit(database: Database, clock: Clock) -> None:
+    ledger = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
+    await ledger.load()
+    await reserve(ledger)
+    for days in (1, 400, -3, -400):
+        clock.move(days=days)
+        await reserve(ledger)
+        clock.move(days=-days)
+        with pytest.raises(LimitError, match="0 are left"):
+            await reserve(ledger, tokens=1)
+
+
+async def test_a_clock_that_was_wrong_at_the_start_knows_the_calls_of_the_day_that_it_jumps_to(
+    database: Database, clock: Clock
+) -> None:
+    before = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
+    before.settle(await reserve(before), "gpt-6-luna", Usage(100, 0, 0), Decimal("0.9"))
+    clock.move(days=-20_000)
+    after = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
+    await after.load()
+    clock.move(days=20_000)
+    with pytest.raises(LimitError, match="0 are left"):
+        await reserve(after, tokens=1)
+    assert after.month()[0] == pytest.approx(0.9)
+
+
+async def test_calls_of_a_day_in_the_future_count_for_no_other_month(database: Database, clock: Clock) -> None:
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 1.0), now=clock)
+    clock.move(days=400)
+    ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.9"))
+    clock.move(days=-400)
+    again = Ledger(database, Limits(10**9, 10**9, 10**9, 1.0), now=clock)
+    await again.load()
+    assert again.month()[0] == 0
+
+
+@pytest.mark.parametrize(("model", "most"), [("gpt-6-luna", 19), ("a-model-of-unknown-price", 9)])
+async def test_of_200_at_once_no_more_pass_than_the_rest_of_the_budget_covers(
+    database: Database, model: str, most: int
+) -> None:
+    """One cent is left. A call takes 100 + 1,000 tokens: $0.00051, and $0.0011 where the price is not known."""
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 0.51))
+    ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.50"))
+    calls = (ledger.reserve(ANN, "translate", model, 100, 1_000) for _ in range(200))
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [result for result in results if isinstance(result, LimitError)]
+    assert 200 - len(refused) == most
+    assert all("budget for this month" in str(error) for error in refused)
+    for call in results:
+        if isinstance(call, str):
+            ledger.settle(call, model, Usage(10, 0, 10))
+    await ledger.reserve(ANN, "translate", model, 100, 1_000)
+
+
+async def test_a_crash_leaves_the_reserved_price_counted(database: Database) -> None:
+    limits = Limits(10**9, 10**9, 10**9, 0.0015)
+    await Ledger(database, limits).reserve(ANN, "translate", "a-model-of-unknown-price", 0, 1_000)
+    after = Ledger(database, limits)
+    await after.load()
+    with pytest.raises(LimitError, match="budget"):
+        await after.reserve(ANN, "translate", "a-model-of-unknown-price", 0, 1_000)
+
+
+async def test_a_model_without_a_known_price_counts_by_the_setting(database: Database) -> None:
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 9.0, unknown_price=2.0))
+    for model in ("a-model-of-unknown-price", "gpt-6-luna", "stand-in"):
+        ledger.settle(await reserve(ledger), model, Usage(400_000, 0, 100_000))
+    assert ledger.month()[0] == pytest.approx(1.0 + 0.09)
+    await ledger.days(1)
+    assert await ledger.at_unknown_price(1) == 1
+    assert await ledger.at_unknown_price(1, user_id=4711) == 0
+
+
+async def test_five_thousand_people_leave_nothing_open_and_their_sums_go_with_the_day(
+    database: Database, clock: Clock
+) -> None:
+    ledger = Ledger(database, PLENTY, now=clock)
+    calls = await asyncio.gather(*(reserve(ledger, Caller(user, user % 50)) for user in range(1, 5_001)))
+    for call in calls:
+        ledger.settle(call, "gpt-6-luna", Usage(10, 0, 10))
+    assert not ledger._open
+    for _ in range(10):
+        clock.move(days=1)
+        await reserve(ledger)
+    people = [len(day.users) + len(day.members) for day in ledger._days.values()]
+    assert people == [2, 2, 2]

@@ -163,3 +163,33 @@ async def test_a_prompt_is_held_unless_nobody_will_ask_for_it(gateway: ModelGate
     assert await prompts.find(held.id) == held
     assert await prompts.find(unheld.id) is None
     assert held.messages == ({"role": "user", "content": "Hello"},)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**30, "completion_tokens": 5},
+        {"prompt_tokens": -5_000_000, "completion_tokens": 5},
+        {"prompt_tokens": 10, "completion_tokens": 10**30},
+        {"prompt_tokens": 10, "completion_tokens": -1},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": 10, "completion_tokens": 0},
+        {"prompt_tokens": "many", "completion_tokens": [1]},
+        {"prompt_tokens": 1e300, "completion_tokens": True},
+        {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 10**30}},
+        {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": "none"},
+    ],
+)
+async def test_a_usage_that_a_server_cannot_mean_is_estimated(
+    fake: FakeModel, gateway: ModelGateway, database: Database, usage: dict[str, Any]
+) -> None:
+    fake.says("An answer of a few words.")
+    fake.usage = usage
+    answer = await gateway.ask(ANN, TEXT.fill({"text": "Hello, how are you today?"}))
+    assert 5 <= answer.usage.prompt <= 40
+    assert 5 <= answer.usage.completion <= 20
+    assert 0 <= answer.usage.cached <= answer.usage.prompt
+    (row,) = await rows(database)
+    assert (row.prompt_tokens, row.completion_tokens) == (answer.usage.prompt, answer.usage.completion)
+    fake.usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
