@@ -72,6 +72,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         queue = CallQueue(settings.calls_per_person)
         gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None, queue)
         privacy = Privacy(database, prompts, guilds)
+        stack.push_async_callback(privacy.close)
         sweeping = asyncio.create_task(_delete_expired(privacy), name="delete expired data")
         stack.push_async_callback(_cancel, sweeping)
         templates = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)

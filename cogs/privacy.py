@@ -200,12 +200,12 @@ class Comings(commands.Cog, name="Servers"):
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """It is here, perhaps again."""
-        await self._privacy.mark_joined(guild.id)
+        await self._privacy.server_joined(guild.id)
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """It was thrown out, or the server is gone."""
-        await self._privacy.mark_left(guild.id)
+        await self._privacy.server_left(guild.id)
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -200,12 +200,12 @@ class PromptCog(commands.Cog, name="Prompt"):
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """A deleted answer takes its prompt along."""
-        await self._services.prompts.forget_message(event.message_id)
+        await self._services.privacy.messages_deleted(event.message_id)
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         """The same for many at once."""
-        await self._services.prompts.forget_message(*event.message_ids)
+        await self._services.privacy.messages_deleted(*event.message_ids)
 
 
 def _whole(message: discord.Message, prompt: Answer | None) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -199,12 +200,14 @@ class ChatClient:
         """
         model = stream.sent.get("model", self.model)
         limit = token_limit(stream.sent)
+        completion = self.tokens.estimate_characters(model, stream.characters) if stream.characters else 0
+        completion = min(completion, limit or completion)
         if stream.usage is not None and is_plausible(stream.usage, stream.characters, limit):
             self.tokens.learn(model, request.messages, stream.usage.prompt)
+            if completion and not stream.usage.completion:  # A text is not free.
+                return replace(stream.usage, completion=completion, estimated=True)
             return stream.usage
-        prompt = self.tokens.estimate(model, request.messages)
-        completion = self.tokens.estimate_characters(model, stream.characters) if stream.characters else 0
-        return Usage(prompt, 0, min(completion, limit or completion), estimated=True)
+        return Usage(self.tokens.estimate(model, request.messages), 0, completion, estimated=True)
 
     async def _open(
         self, stream: AnswerStream, stack: AsyncExitStack, request: Request, extra: Mapping[str, Any]

@@ -53,7 +53,8 @@ def is_plausible(usage: Usage, characters: int, limit: int | None) -> bool:
     """
     longest = MAX_CONTEXT if limit is None else max(limit, 4 * characters) + SLACK
     counts = (usage.prompt, usage.cached, usage.completion)
-    return all(count >= 0 for count in counts) and 0 < usage.prompt <= MAX_CONTEXT and usage.completion <= longest
+    in_range = 0 < usage.prompt <= MAX_CONTEXT and usage.cached <= usage.prompt and usage.completion <= longest
+    return in_range and all(count >= 0 for count in counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any
 
+from bot.core.errors import StorageError
 from bot.core.i18n import _
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
@@ -32,6 +34,11 @@ CALLS_DAYS = 31
 # Days after which ended stories and undecided suggestions are deleted: Discord's terms allow 30 for data that is not
 # needed (read 2026-11-22).
 OLD_DAYS = 30
+# Seconds between two tries of what a locked database refused, and how many such changes are remembered.
+RETRY_PAUSE, MOST_RETRIES = 15.0, 10_000
+# A clock that is this far beyond the last stored time is not trusted with deletions for as long: it may be wrong.
+CLOCK_DOUBT = DAY
+CLOCK, CLOCK_JUMPED = "clock", "clock:jumped"
 # Days for which a server's data is stored after the bot has left it, in case that was a mistake.
 GRACE_DAYS = 7
 LEFT = "left:"
@@ -59,6 +66,8 @@ class Privacy:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
         # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
         self._servers_known = False
+        self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MOST_RETRIES)
+        self._retrying: asyncio.Task[None] | None = None
 
     async def export(self, user_id: int, *, most: int) -> Export:
         """Everything that is stored about a person, as JSON in ZIP files of up to `most` bytes each."""
@@ -82,6 +91,55 @@ class Privacy:
             with self._prompts.erasing(_quoting(found)):
                 await self._database.scrub()
         return count + held
+
+    async def messages_deleted(self, *message_ids: int) -> None:
+        """Delete the prompts of the answers in deleted messages, and those that were made from them.
+
+        A locked database loses none of it: it is tried again until it works.
+        """
+        await self._surely(lambda: self._prompts.forget_message(*message_ids))
+
+    async def server_left(self, guild_id: int) -> None:
+        """`mark_left`, tried again until it works."""
+        await self._surely(lambda: self.mark_left(guild_id))
+
+    async def server_joined(self, guild_id: int) -> None:
+        """`mark_joined`, tried again until it works."""
+        await self._surely(lambda: self.mark_joined(guild_id))
+
+    async def close(self) -> None:
+        """Stop trying what the database refused, after a last try."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.wait({self._retrying})
+            await self._try_refused()
+
+    async def _surely(self, change: Callable[[], Awaitable[object]]) -> None:
+        """Make a change; where the database refuses it, keep trying in order."""
+        if not self._refused:
+            try:
+                await change()
+            except StorageError as error:
+                _log.warning("a deletion waits for the database: %s", error)
+            else:
+                return
+        self._refused.append(change)
+        if self._retrying is None or self._retrying.done():
+            self._retrying = asyncio.create_task(self._retry())
+
+    async def _retry(self) -> None:
+        while self._refused:
+            await asyncio.sleep(RETRY_PAUSE)
+            await self._try_refused()
+
+    async def _try_refused(self) -> None:
+        while self._refused:
+            try:
+                await self._refused[0]()
+            except StorageError as error:
+                _log.warning("%d deletions wait for the database: %s", len(self._refused), error)
+                return
+            self._refused.popleft()
 
     async def mark_left(self, guild_id: int) -> None:
         """Store when the bot left a server, unless that is stored already."""
@@ -110,6 +168,8 @@ class Privacy:
     async def delete_expired(self) -> None:
         """Delete what is older than its period, and the data of servers that the bot left `GRACE_DAYS` ago."""
         now = self._now()
+        if not await self._is_clock_trusted(now):
+            return
         today = datetime.fromtimestamp(now, UTC).date()
         dropped = {"prompts": await self._prompts.forget_old()}
         dropped |= await erasure.delete_expired(
@@ -122,6 +182,29 @@ class Privacy:
         for name, count in dropped.items():
             if count:
                 _log.info("deleted %d expired rows of %s", count, name)
+
+    async def _is_clock_trusted(self, now: float) -> bool:
+        """Whether the clock is near the last stored time, or has agreed with itself since a jump for `CLOCK_DOUBT`.
+
+        After a longer pause of the bot, deletions start a day later.
+        """
+        stored = await get_value(self._database, CLOCK)
+        last = await erasure.newest_time(self._database) if stored is None else float(stored)
+        if last is not None and now - last > CLOCK_DOUBT:
+            jumped = await get_value(self._database, CLOCK_JUMPED)
+            since = now - float(jumped) if jumped is not None else -1.0
+            if not 0 <= since <= 2 * CLOCK_DOUBT:
+                _log.warning(
+                    "the clock is %.1f days beyond the last stored time: is it right? Nothing is deleted for a day",
+                    (now - last) / DAY,
+                )
+                await set_value(self._database, CLOCK_JUMPED, str(now))
+                return False
+            if since < CLOCK_DOUBT:
+                return False
+            await delete_value(self._database, CLOCK_JUMPED)
+        await set_value(self._database, CLOCK, str(now))
+        return True
 
     async def _erase_server(self, guild_id: int) -> None:
         with self._prompts.erasing(lambda prompt: prompt.caller.guild_id == guild_id):

@@ -210,6 +210,14 @@ async def known_servers(database: Database) -> set[int]:
         return {guild for guild in (await connection.execute(query)).scalars() if guild is not None}
 
 
+async def newest_time(database: Database) -> float | None:
+    """The newest time of a call, prompt, turn or suggestion, in seconds since 1970; None where there is none."""
+    async with database.read() as connection:
+        tables = (CALLS, PROMPTS, TURNS, TRICK_SUGGESTIONS)
+        times = [(await connection.execute(select(func.max(table.c.at)))).scalar_one() for table in tables]
+    return max((time for time in times if time is not None), default=None)
+
+
 async def delete_expired(database: Database, *, day: str, at: float) -> dict[str, int]:
     """Delete calls before the ISO date `day`, and ended stories and suggestions older than `at`; counts by table."""
     old = {

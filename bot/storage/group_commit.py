@@ -5,7 +5,7 @@ commit for a group of commands 1.1 times (measured 2026-11-22, 50 commands at on
 transaction is durable.
 
 Most writes are rows for a SQLite file. They use a synchronous connection in a thread of its own: one thread switch per
-transaction instead of one per step, which saves a quarter of the CPU time of a single command (measured 2026-11-22).
+transaction instead of one per step. `bot.storage.database._row_engine` has the figures.
 """
 
 import asyncio
@@ -17,14 +17,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from time import monotonic
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.base import Executable
 
 from bot.core.errors import StorageError
+from bot.core.i18n import N_
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -33,6 +35,12 @@ DEFER_SECONDS = 0.5
 # The maximum number of jobs in a transaction, so that the first does not wait long for the last.
 GROUP_SIZE = 500
 CLOSING = "The database is closing; nothing more is written."
+FULL = N_(
+    "The disk of the machine that I run on is full, so I could not store this. My operator has to free some space."
+)
+FAILED = N_("The database could not keep this. Try again in a moment.")
+# Seconds between two log lines about failing writes.
+LOG_PAUSE = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +68,9 @@ class Writer:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._logged = -LOG_PAUSE
+        # Whether the newest write failed because of the database or the disk, and not because of its own values.
+        self.failing = False
 
     async def __aenter__(self) -> Self:
         # Connect here, not in the task, so that a failure is raised to the caller. Keep the connection: taking one from
@@ -149,17 +160,30 @@ class Writer:
             else:
                 results = await _transaction(connection, group)
         except Exception as error:  # noqa: BLE001 - an exception of a job goes to its caller, and the writer continues
-            # If another program holds the lock, repeating each job would only wait again.
-            if len(group) == 1 or _is_busy(error):
+            self._note(error)
+            # If another program holds the lock, or the disk is full, repeating each job would only fail again.
+            if len(group) == 1 or sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
                 for job in group:
                     _fail(job, error)
                 return
             for job in group:
                 await self._write(connection, [job])
             return
+        if self.failing:
+            self.failing = False
+            _log.info("the database can be written again")
         for job, result in zip(group, results, strict=True):
             if not job.done.done():
                 job.done.set_result(result)
+
+    def _note(self, error: Exception) -> None:
+        """Log an error of the database or the disk, once a minute, and remember that writing fails."""
+        if not isinstance(error, DatabaseError) or isinstance(error, IntegrityError | DataError):
+            return
+        self.failing = True
+        if monotonic() - self._logged >= LOG_PAUSE:
+            self._logged = monotonic()
+            _log.error("writing to the database fails: %s", error.orig)
 
 
 def _write_rows(connection: Connection, group: list[_Job]) -> list[Any]:
@@ -204,17 +228,17 @@ def _fail(job: _Job, error: Exception) -> None:
     """Pass `error` to the caller of the job; a caller that was cancelled is ignored."""
     with suppress(asyncio.InvalidStateError):
         if isinstance(error, SQLAlchemyError):
-            wrapped = StorageError("The database could not keep this. Try again in a moment.")
+            wrapped = StorageError(FULL if sqlite_code(error) == sqlite3.SQLITE_FULL else FAILED)
             wrapped.__cause__ = error
             job.done.set_exception(wrapped)
         else:
             job.done.set_exception(error)
 
 
-def _is_busy(error: Exception) -> bool:
-    """Whether `error` says that another program holds SQLite's lock."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, DBAPIError) else 0
-    return int(code) & 0xFF == sqlite3.SQLITE_BUSY
+def sqlite_code(error: Exception) -> int:
+    """SQLite's primary result code in `error`; 0 where it has none."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _log_failure(done: "asyncio.Future[Any]") -> None:

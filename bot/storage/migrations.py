@@ -4,8 +4,10 @@ Alembic is imported only when there is something to upgrade, because importing i
 """
 
 import asyncio
+import os
 import sqlite3
-from contextlib import closing
+import stat
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from bot.storage.database import engine, file_of, sentence
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 # Seconds to wait for another process that is upgrading the same database.
 PATIENCE = 60
+# The mode of the database and its copies: for the owner alone.
+PRIVATE = 0o600
 
 
 async def upgrade(url: str) -> str:
@@ -30,7 +34,7 @@ async def upgrade(url: str) -> str:
     if path is None:
         return str(await _locked(url))
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(path))
         async with AsyncFileLock(f"{path}.upgrade.lock", timeout=PATIENCE):
             return str(await _locked(url))
     except Timeout:
@@ -40,7 +44,7 @@ async def upgrade(url: str) -> str:
 
 
 async def version(url: str) -> tuple[str | None, str]:
-    """The database's version, None where there is no schema yet, and the newest that this program knows."""
+    """The database's version (None where there is no schema yet), and the newest that this program knows."""
     path = file_of(url)
     if path is not None and not Path(path).exists():
         return None, _newest()
@@ -48,9 +52,9 @@ async def version(url: str) -> tuple[str | None, str]:
 
 
 async def backup(url: str, target: Path) -> int:
-    """A whole copy of a SQLite database, also while a bot writes to it; its size in bytes.
+    """Copy a SQLite database to `target`, also while a bot writes to it; returns the size in bytes.
 
-    Raises `StorageError` where there is nothing to copy, or `target` already stands.
+    Raises `StorageError` where there is nothing to copy, or where `target` exists.
     """
     path = file_of(url)
     if path is None:
@@ -58,16 +62,37 @@ async def backup(url: str, target: Path) -> int:
     if not Path(path).exists():
         raise StorageError("There is no database yet; there is nothing to copy.")
     if target.exists():
-        raise StorageError(f"{target} already stands; name another file.")
+        raise StorageError(f"{target} exists already; name another file.")
     try:
         await asyncio.to_thread(_copy, path, target)
     except (OSError, sqlite3.Error) as error:
-        target.unlink(missing_ok=True)  # half a copy must not pass for one
+        target.unlink(missing_ok=True)  # A part of a copy must not be taken for a copy.
         raise StorageError(f"The copy failed: {error}.") from None
     return target.stat().st_size
 
 
+def _make_private(path: Path) -> None:
+    """Create the folder and the file of a database, readable only by their owner, or make them so.
+
+    SQLite gives its other files the mode of the database file. A folder that others use too keeps its mode: one of
+    another owner, one with a sticky bit such as `/tmp`, the home folder, and the current one.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+    if os.name == "nt":
+        return
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(FileNotFoundError, PermissionError):
+            file.chmod(PRIVATE)
+    folder = path.parent.resolve()
+    found = folder.stat()
+    is_shared = found.st_uid != os.getuid() or found.st_mode & stat.S_ISVTX or folder in (Path.home(), Path.cwd())
+    if not is_shared:
+        folder.chmod(0o700)
+
+
 def _copy(path: str, target: Path) -> None:
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
 
@@ -77,7 +102,7 @@ async def _locked(url: str) -> str | None:
 
 
 async def _with_connection(url: str, work: Any, begins: str = "BEGIN IMMEDIATE") -> str | None:
-    """`work` with a synchronous connection, on the engine's own thread, in a transaction that SQLite `begins` so."""
+    """Run `work` with a synchronous connection, on the engine's thread, in a transaction begun with `begins`."""
     using = engine(url)
     try:
         async with using.begin() as connection:
@@ -110,7 +135,7 @@ def _upgrade(connection: Connection) -> str | None:
 
 
 def _current(connection: Connection) -> str | None:
-    """What Alembic noted in its one row."""
+    """The version in Alembic's table; None where there is none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
@@ -122,5 +147,5 @@ def _newest() -> str:
 
 
 def _versions() -> list[str]:
-    """The revisions, which are the numbers that the files' names begin with; a test holds them to Alembic's view."""
+    """The revisions: the numbers at the start of the files' names. A test compares them with Alembic's."""
     return [path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py")]

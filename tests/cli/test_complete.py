@@ -110,14 +110,14 @@ async def test_json_tells_model_technique_usage_and_price(
 ) -> None:
     environment["CHAT_MODEL"] = "gpt-6-luna"
     fake.says("Bonjour")
-    fake.usage = {"prompt_tokens": 40_000, "completion_tokens": 2_000}
+    fake.usage = {"prompt_tokens": 40_000, "completion_tokens": 10}
     done = await fewshot("complete", *HELLO, "--json")
     data = json.loads(done.out)
     assert done.code == 0
     assert data["text"] == "Bonjour"
     assert (data["model"], data["technique"], data["finish"]) == ("gpt-6-luna", "zero-shot", "stop")
     assert data["usage"]["prompt_tokens"] == 40_000
-    assert data["usd"] == 0.005
+    assert data["usd"] == 0.004005
 
 
 async def test_a_style_that_nobody_has_a_sample_of_is_refused_with_those_there_are(fewshot: Run) -> None:

@@ -23,7 +23,7 @@ async def test_a_database_is_made_told_and_copied(fewshot: Run, tmp_path: Path) 
         assert copy.execute("SELECT count(*) FROM calls").fetchone() == (0,)
     again = await fewshot("db", "backup", "copy.sqlite3")
     assert again.code == 1
-    assert "already stands" in again.err
+    assert "exists already" in again.err
 
 
 async def test_there_is_nothing_to_copy_before_the_first_start(fewshot: Run, tmp_path: Path) -> None:

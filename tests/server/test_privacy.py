@@ -12,9 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from bot.core.caller import Caller, SourceMessage
+from bot.core.errors import StorageError
+from bot.llm.completion import Answer
+from bot.server import privacy as privacy_module
 from bot.server.guilds import GuildSettingsStore, open_guild_settings
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
 from bot.server.prompts import SETTLING, Prompts
+from bot.storage import prompts as prompts_rows
 from bot.storage.database import Database, open_database
 from bot.storage.erasure import NOT_PERSONAL, PER_SERVER, PERSONAL
 from bot.storage.tables import METADATA
@@ -43,6 +47,13 @@ def prompts(database: Database, clock: Clock) -> Prompts:
 @pytest.fixture
 def privacy(database: Database, prompts: Prompts, guilds: GuildSettingsStore, clock: Clock) -> Privacy:
     return Privacy(database, prompts, guilds, clock)
+
+
+async def live(privacy: Privacy, clock: Clock, days: int) -> None:
+    """Let the bot run for so many days, and delete what is expired twice a day."""
+    for _ in range(2 * days):
+        clock.move(hours=12)
+        await privacy.delete_expired()
 
 
 def unpacked(data: bytes) -> dict[str, Any]:
@@ -194,13 +205,11 @@ async def test_what_is_older_than_its_time_goes_and_the_rest_stays(
     await database.transact(touch)
     names = ("calls", "stories", "turns", "trick_suggestions", "prompts")
     for days, gone in ((7, []), (1, ["prompts"]), (OLD_DAYS - 7, ["stories", "turns", "trick_suggestions"])):
-        clock.move(days=days)
         before = await dump(database)
-        await privacy.delete_expired()
+        await live(privacy, clock, days)
         after = await dump(database)
         assert [name for name in names if before[name] and not after[name]] == sorted(gone, key=names.index)
-    clock.move(days=CALLS_DAYS)
-    await privacy.delete_expired()
+    await live(privacy, clock, CALLS_DAYS)
     assert not (await dump(database))["calls"]
 
 
@@ -229,14 +238,12 @@ async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bo
     await guilds.change(1, menus=False)
     await privacy.reconcile_servers(lambda: [2])
     await privacy.reconcile_servers(lambda: [2])
-    clock.move(days=GRACE_DAYS - 1)
+    await live(privacy, clock, GRACE_DAYS - 1)
     await privacy.reconcile_servers(lambda: [1, 2])
-    clock.move(days=GRACE_DAYS)
-    await privacy.delete_expired()
+    await live(privacy, clock, GRACE_DAYS)
     assert not guilds.of(1).menus
     await privacy.mark_left(1)
-    clock.move(days=GRACE_DAYS)
-    await Privacy(database, Prompts(database, 7, clock), guilds, clock).delete_expired()
+    await live(Privacy(database, Prompts(database, 7, clock), guilds, clock), clock, GRACE_DAYS)
     assert not guilds.of(1).menus, "a process that does not know yet where it is forgets no server"
     await privacy.reconcile_servers(lambda: [2])
     await privacy.delete_expired()
@@ -247,3 +254,102 @@ async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bo
     assert len(after["turns"]) == len(after["tricks"]) == len(after["trick_examples"]) == 1
     assert not any(row["name"].startswith("left:") for row in after["key_values"])
     assert len(after["calls"]) == 2
+
+
+async def test_a_clock_that_jumps_ahead_and_comes_back_deletes_nothing(
+    database: Database, privacy: Privacy, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(database, ANN, "xyzzy", 1)
+
+    async def touch(connection: Any) -> None:
+        for table, column in (("stories", "touched"), ("trick_suggestions", "at"), ("prompts", "at"), ("turns", "at")):
+            await connection.execute(sa.text(f"UPDATE {table} SET {column} = :at"), {"at": clock()})
+        await connection.execute(sa.text("UPDATE stories SET state = 'ended'"))
+
+    await database.transact(touch)
+    await privacy.delete_expired()
+    before = await dump(database)
+    for days in (2, 400, 20_000):
+        clock.move(days=days)
+        for _ in range(5):
+            await privacy.delete_expired()
+            clock.move(hours=1)
+        clock.move(days=-days)
+        await privacy.delete_expired()
+    after = await dump(database)
+    assert {name: rows for name, rows in after.items() if name != "key_values"} == {
+        name: rows for name, rows in before.items() if name != "key_values"
+    }
+    assert "is it right?" in caplog.text
+
+
+async def test_after_a_long_pause_of_the_bot_deletions_start_a_day_later(
+    database: Database, privacy: Privacy, clock: Clock
+) -> None:
+    await privacy.delete_expired()
+    await fill(database, ANN, "xyzzy", 1)
+    clock.move(days=60)
+    again = Privacy(database, Prompts(database, 7, clock), await open_guild_settings(database, 1, 1), clock)
+    await again.delete_expired()
+    assert (await dump(database))["prompts"]
+    await live(again, clock, 1)
+    assert not (await dump(database))["prompts"]
+
+
+async def test_a_deletion_that_a_locked_database_refuses_is_tried_again(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privacy_module, "RETRY_PAUSE", 0.01)
+    answers = [replace(prompt(clock()), caller=Caller(BEN, 10, 100, SourceMessage(message, BEN))) for message in (5, 6)]
+    for one in answers:
+        prompts.cache(one)
+        await prompts.persist(one)
+    assert await kept(database) == 2
+    real, refusals = prompts_rows.drop_of_message, iter([True] * 5)
+
+    async def locked(database: Database, message_ids: list[int]) -> int:
+        if next(refusals, False):
+            raise StorageError("The database could not keep this. Try again in a moment.")
+        return await real(database, message_ids)
+
+    monkeypatch.setattr(prompts_rows, "drop_of_message", locked)
+    await privacy.messages_deleted(5)
+    await privacy.messages_deleted(6)
+    assert await prompts.find(answers[0].id) is not None, "it is still in the database"
+    async with asyncio.timeout(10):
+        while await kept(database):  # noqa: ASYNC110 - the database counts
+            await asyncio.sleep(0.01)
+    await privacy.close()
+
+
+async def test_prompts_of_others_in_the_channel_of_a_story_stay_unless_they_quote_the_person(
+    database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
+) -> None:
+    await fill(database, ANN, "xyzzy and plugh", 1)
+
+    async def touch(connection: Any) -> None:
+        await connection.execute(sa.text("UPDATE turns SET at = :at"), {"at": clock()})
+        await connection.execute(sa.text("UPDATE notes SET at = :at"), {"at": clock()})
+
+    await database.transact(touch)
+
+    def asked(text: str, name: str = "translate", channel: int = 1, later: float = 1.0) -> Answer:
+        made = prompt(clock() + later, name=name)
+        request = replace(made.request, messages=({"role": "user", "content": text},))
+        return replace(made, request=request, caller=Caller(BEN, 1, channel))
+
+    kept_ones = [
+        asked("Guten Tag"),
+        asked("and"),
+        asked("xyzzy and nothing else"),
+        asked("> go north", "adventure", later=-5.0),
+        asked("xyzzy and plugh", channel=2),
+        asked("> go north", "adventure", channel=2),
+    ]
+    quoting = [asked("He said: Xyzzy and plugh!"), asked("> go north", "adventure"), asked("xyzzy and plugh")]
+    for one in (*kept_ones, *quoting):
+        prompts.cache(one)
+        await prompts.persist(one)
+    await privacy.erase(ANN)
+    assert [await prompts.find(one.id) is not None for one in kept_ones] == [True] * 6
+    assert [await prompts.find(one.id) is not None for one in quoting] == [False] * 3

@@ -196,7 +196,7 @@ async def test_a_copy_never_replaces_a_file_and_a_failed_one_leaves_none(url: st
     with pytest.raises(StorageError, match="failed"):
         await backup(url, tmp_path / "nowhere" / "copy.sqlite3")
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(StorageError, match="already stands"):
+    with pytest.raises(StorageError, match="exists already"):
         await backup(url, target)
     assert target.read_text(encoding="utf-8") == "mine"
 
