@@ -5,7 +5,7 @@ their text.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,6 +53,9 @@ def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[
     cut is lost.
     """
     text = text.strip()
+    # Only white space is lost at cuts, so a text of this length does not fit.
+    if len("".join(text.split())) > most * limit:
+        return None
     spans = _spans(text, unclosed=False)
     pieces: list[str] = []
     start, opening = 0, ""
@@ -123,6 +126,8 @@ class _Span:
     closer: str
     # Indentation and quote marks before a code block; None for other marks.
     prefix: str | None = None
+    # The span around it.
+    outer: "_Span | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,7 @@ def _is_modifier(char: str) -> bool:
 
 def _cut_at(text: str, spans: list[_Span], start: int, at: int) -> _Cut:
     """The cut at `at`, moved to before a mark that it would separate from all of its text."""
-    cut_spans = [span for span in spans if span.start < at < span.after]
+    cut_spans = _spans_around(spans, at)
     for span in cut_spans:
         if span.start > start and _skip_space(text, span.inner) >= at:
             return _cut_at(text, spans, start, span.start)
@@ -201,6 +206,18 @@ def _cut_at(text: str, spans: list[_Span], start: int, at: int) -> _Cut:
             reopened.append(span)
     closing = "".join(span.closer for span in reversed(cut_spans))
     return _Cut(at, closing, *_opening(text, next_start, reopened[::-1]))
+
+
+def _spans_around(spans: list[_Span], at: int) -> list[_Span]:
+    """The spans that a cut at `at` goes through, outer ones first."""
+    place = bisect_left(spans, at, key=lambda span: span.start) - 1
+    span = spans[place] if place >= 0 else None
+    found = []
+    while span is not None:
+        if span.start < at < span.after:
+            found.append(span)
+        span = span.outer
+    return found[::-1]
 
 
 def _opening(text: str, at: int, spans: list[_Span]) -> tuple[int, str]:
@@ -279,10 +296,11 @@ def _spans(text: str, *, unclosed: bool) -> list[_Span]:
             end = after = len(text)
         else:
             after = end + (len(_BACKTICKS.match(text, end)[0]) if is_code else len(mark))  # type: ignore[index]
+        outer = stack[-1] if stack else None
         if is_code and len(mark) >= 3:
-            span = _code_block(text, lines[bisect_right(lines, at) - 1], at, inner, end, after)
+            span = _code_block(text, lines[bisect_right(lines, at) - 1], at, inner, end, after, outer)
         else:
-            span = _Span(at, inner, end, after, mark, mark)
+            span = _Span(at, inner, end, after, mark, mark, outer=outer)
         spans.append(span)
         if is_code:
             code_end = after
@@ -291,7 +309,7 @@ def _spans(text: str, *, unclosed: bool) -> list[_Span]:
     return spans
 
 
-def _code_block(text: str, line: int, at: int, inner: int, end: int, after: int) -> _Span:
+def _code_block(text: str, line: int, at: int, inner: int, end: int, after: int, outer: _Span | None) -> _Span:
     """The span of a code block whose opener is at `at`, in the line that begins at `line`."""
     found = _LANGUAGE.match(text, inner, end)
     language = found[0] if found else ""
@@ -302,7 +320,7 @@ def _code_block(text: str, line: int, at: int, inner: int, end: int, after: int)
     prefix = "".join(char if char in "> \t" else " " for char in prefix)
     if prefix.strip() == "" and len(prefix) < len(before):
         prefix = ""
-    return _Span(at, inner + len(language), end, after, f"```{language}\n", f"\n{prefix}```", prefix)
+    return _Span(at, inner + len(language), end, after, f"```{language}\n", f"\n{prefix}```", prefix, outer)
 
 
 def _marks(text: str) -> Iterator[tuple[int, str]]:

@@ -131,22 +131,16 @@ def claims_of(facts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def exact(text: str, quote: str) -> str:
-    """`quote` as it stands in `text`, where only blank space differs; else as it was given."""
+    """The part of `text` that differs from `quote` only in white space; without one, the quote with single spaces."""
     if quote in text:
         return quote
-    parts = quote.split()
-    start = text.find(parts[0]) if parts else -1
-    while start >= 0:
-        at = start
-        for part in parts:
-            here = len(text) - len(text[at:].lstrip())
-            if not text.startswith(part, here):
-                break
-            at = here + len(part)
-        else:
-            return text[start:at]
-        start = text.find(parts[0], start + 1)
-    return squeezed(quote)
+    wanted = "".join(quote.split())
+    # Compare without white space, and map the place found back to `text`: this takes linear time.
+    positions = [position for position, char in enumerate(text) if not char.isspace()]
+    found = "".join(text.split()).find(wanted) if wanted else -1
+    if found < 0:
+        return squeezed(quote)
+    return text[positions[found] : positions[found + len(wanted) - 1] + 1]
 
 
 def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple[list[PairRow], dict[int, list[str]]]:

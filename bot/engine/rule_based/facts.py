@@ -22,9 +22,9 @@ MIN_COVERAGE = 0.55
 PARAGRAPH_WEIGHT = 0.6
 
 _NAMES = "facts|context|sources?|documents?|excerpts?"
-_HEADING = re.compile(rf"^[#*\s]*(?:[\w', ]{{0,40}}\s)?(?:{_NAMES})\b[^\n:]{{0,40}}:[*\s]*$", re.I | re.M)
+_HEADING = re.compile(rf"^[#* \t]*(?:[\w', ]{{0,40}}[ \t])?(?:{_NAMES})\b[^\n:]{{0,40}}:[* \t]*$", re.I | re.M)
 _ELEMENT = re.compile(rf"<({_NAMES})>(.*?)</\1>", re.I | re.S)
-_QUESTION_LINE = re.compile(r"^\W*question\W*:\W*", re.I | re.M)
+_QUESTION_LINE = re.compile(r"^[^\w\n]{0,40}question[^\w\n]{0,40}:[^\w\n]*", re.I | re.M)
 _ASKS = re.compile(r"\?\s*$|^\W*(?:who|what|which|where|when|why|how|did|was|were|is|are|does|do)\b", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“(]?[A-Z0-9])")
 
