@@ -32,6 +32,7 @@ ALREADY_RUNNING = 3
 
 # An engine answers a ping in milliseconds; a machine under load may take a second.
 PING_TIMEOUT = 2.0
+PING_BYTES = 4096
 # Starting takes under a second on a laptop, and several times that while everything else starts too.
 START_TIMEOUT = 20.0
 POLL_SECONDS = 0.05
@@ -189,9 +190,9 @@ async def _answers(address: Address) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{address.url}/models", headers=headers) as response,
+            session.get(f"{address.url}/models", headers=headers, allow_redirects=False) as response,
         ):
-            # Another program may have the port by now; only the engine has the stand-in.
-            return response.status == 200 and b'"stand-in"' in await response.read()
+            # Another program may have the port by now. Only the engine lists the stand-in, as its first model.
+            return response.status == 200 and b'"stand-in"' in await response.content.read(PING_BYTES)
     except (aiohttp.ClientError, TimeoutError):
         return False

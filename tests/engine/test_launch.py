@@ -12,10 +12,11 @@ from pathlib import Path
 import aiohttp
 import openai
 import pytest
+from aiohttp import web
 
 from bot.engine import disk
 from bot.engine.launch import ADDRESS_FILE, Address, Engine, EngineError, connected, read_address, write_address
-from bot.engine.server import AlreadyRunningError, serve
+from bot.engine.server import AlreadyRunningError, listening, serve
 
 CONNECT = """
 import asyncio, sys
@@ -101,6 +102,34 @@ async def test_the_address_of_an_ended_engine_is_replaced(tmp_path: Path) -> Non
     write_address(tmp_path, Address("http://127.0.0.1:9/v1", "old", 1))
     async with connected(tmp_path) as engine:
         assert "stand-in" in await models(engine)
+
+
+@pytest.mark.parametrize("behaviour", ["endless", "redirect", "silent", "closed", "other"])
+async def test_another_program_on_the_engines_port_is_not_taken_for_it(tmp_path: Path, behaviour: str) -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append(request.path)
+        if behaviour == "redirect" and request.path != "/elsewhere":
+            raise web.HTTPTemporaryRedirect("/elsewhere")
+        if behaviour == "silent":
+            await asyncio.sleep(60)
+        if behaviour == "closed" and request.transport is not None:
+            request.transport.abort()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while behaviour == "endless":
+            await response.write(b"x" * 65536)
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with listening(app, "127.0.0.1", 0) as port:
+        write_address(tmp_path, Address(f"http://127.0.0.1:{port}/v1", "token", 1))
+        async with connected(tmp_path) as engine:
+            assert engine.url != f"http://127.0.0.1:{port}/v1"
+            assert "stand-in" in await models(engine)
+    assert set(seen) == {"/v1/models"}
 
 
 async def test_a_broken_address_file_is_replaced(tmp_path: Path) -> None:
