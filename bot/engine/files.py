@@ -11,10 +11,11 @@ import aiohttp
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.core.text import without_surrogates
 from bot.engine import disk
 from bot.engine.dataset import MAX_BYTES, parse_training_file
 from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter
-from bot.engine.requests import StrictModel, list_page, page_of, replace_surrogates
+from bot.engine.requests import StrictModel, list_page, page_of
 
 MAX_FILES = 1000
 MAX_TOTAL = 1024**3
@@ -171,10 +172,10 @@ async def _read_form(request: web.Request) -> tuple[str | None, str, bytearray |
     purpose, filename, data = None, "", None
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name not in ("purpose", "file"):
-            raise unknown_parameter(replace_surrogates(getattr(part, "name", None) or "an unnamed part"))
+            raise unknown_parameter(without_surrogates(getattr(part, "name", None) or "an unnamed part"))
         if part.name == "file":
             filename, data = (
-                replace_surrogates(part.filename or "upload.jsonl"),
+                without_surrogates(part.filename or "upload.jsonl"),
                 await _read_part(part, MAX_BYTES, _too_large()),
             )
         else:

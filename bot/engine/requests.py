@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bot.core.text import without_surrogates
 from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter
 
 
@@ -34,13 +35,8 @@ async def read_json_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise APIError("The request's body must be a JSON object.", code="invalid_json")
     if b"\\u" in raw:
-        body = json.loads(replace_surrogates(json.dumps(body, ensure_ascii=False)))
+        body = json.loads(without_surrogates(json.dumps(body, ensure_ascii=False)))
     return body
-
-
-def replace_surrogates(text: str) -> str:
-    """`text` with U+FFFD in the place of each half of a character, which cannot be written as UTF-8."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def validate(kind: type[Body], fields: Mapping[str, Any]) -> Body:
