@@ -52,6 +52,24 @@ async def test_what_a_model_wrote_before_it_stopped_is_kept_and_said_to_be_half(
         assert HALF in answer.content
 
 
+async def test_thinking_and_half_emoji_are_not_shown(harness: BotHarness) -> None:
+    said = "<think>\nFrench, then.\n</think>\n\nBonjour \ud83d tout le monde"
+    harness.model.once(said, pieces=12, delay=0.15)
+    exchange = await harness.slash("translate", text="x", to="Greek", private=False)
+    shown = set()
+    answer = await exchange.answer(lambda message: shown.add(message.content) or is_final(message))
+    assert answer.content.startswith("Bonjour \ufffd tout le monde\n-# ")
+    assert not any("French" in text or "think" in text for text in shown)
+
+
+async def test_a_rating_with_thinking_and_marks_around_it_takes_one_call(harness: BotHarness) -> None:
+    harness.model.once("<think>\nIs it 5 or 2: hm.\n</think>\n\n**Rating:** 4/5 – friendly but slow")
+    answer = await harness.answer("sentiment", review="Friendly, but the soup took an hour.")
+    assert "★★★★☆" in answer.text
+    assert "friendly but slow" in answer.text
+    assert len(harness.model.calls) == 1
+
+
 async def test_a_model_that_refuses_is_quoted(harness: BotHarness) -> None:
     harness.model.declines("I cannot help with that.")
     assert (await harness.answer("translate", text="x", to="Greek")).content.startswith("I cannot help with that.\n-# ")
@@ -133,7 +151,7 @@ async def test_a_rating_in_another_form_is_a_visible_failure(harness: BotHarness
 BAD_CHOICES = {
     "unknown template": ({"template": "fly", "inputs": {}, "why": "x"}, "chose “fly”, which is not one of my tricks"),
     "no template": ({"template": "none", "inputs": {}, "why": "No trick can fly."}, "None of my tricks fits this: No"),
-    "missing inputs": ({"template": "translate", "inputs": {"to": "Greek"}, "why": "x"}, "left out text"),
+    "missing inputs": ({"template": "translate", "inputs": {"to": "Greek"}, "why": "x"}, "found no text"),
     "the bot's own": ({"template": "select", "inputs": {}, "why": "x"}, "not one of my tricks"),
 }
 

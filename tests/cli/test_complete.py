@@ -210,3 +210,24 @@ async def test_ctrl_c_ends_a_call_quietly(fake: FakeModel, environment: dict[str
     process.send_signal(signal.SIGINT)
     done = await ended(process)
     assert (done.code, done.out) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("said", "printed"),
+    [
+        ("Bonjour \ud83d", "Bonjour \ufffd"),
+        ("\ud83d\ude00 Bonjour", "😀 Bonjour"),
+        ("<think>\nFrench.\n</think>\n\nBonjour", "Bonjour"),
+    ],
+)
+async def test_the_answer_is_printed_without_thinking_and_half_emoji(
+    fewshot: Run, fake: FakeModel, said: str, printed: str
+) -> None:
+    fake.says(said, pieces=len(said))
+    done = await fewshot("complete", *HELLO)
+    assert (done.code, done.out.strip()) == (0, printed)
+
+
+async def test_every_call_of_the_command_line_has_a_token_limit(fewshot: Run, fake: FakeModel) -> None:
+    await fewshot("complete", *HELLO)
+    assert fake.requests[0]["max_completion_tokens"] == 1_000
