@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.bot.harness import BotHarness, is_final, open_harness
-from tests.cogs.adventure_story import Game, begin
+from tests.cogs.adventure_story import StoryDriver, start_story
 from tests.tuning.harness import TuningHarness, open_tuning_harness
 from tests.wire.exchange import Message
 from tests.wire.process import Process
@@ -21,7 +21,7 @@ from tests.wire.process import Process
 PATIENCE, POLL = 20.0, 0.05
 CALLBACK = r"^/interactions/\d+/[^/]+/callback$"
 # The rate limits of `tests/wire/`, shortened.
-QUICK = {"rate_scale": 0.1}
+FAST_RATES = {"rate_scale": 0.1}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Flow(ABC):
     @asynccontextmanager
     async def open(cls) -> AsyncIterator["Flow"]:
         """The flow with a Discord and a model of its own, and no bot yet."""
-        async with open_harness(**QUICK) as harness:
+        async with open_harness(**FAST_RATES) as harness:
             harness.model.says(lambda body: f"Reply to {body['messages'][-1]['content'][-40:]}")
             yield cls(harness)
 
@@ -109,15 +109,15 @@ async def run(flow: Flow, point: Point, *, after: bool) -> None:
 class TurnFlow(Flow):
     """A turn in a story. Checks that it is shown once, with buttons that work, and that other turns are unchanged."""
 
-    points = (ACKNOWLEDGEMENT, MESSAGE, LAST_EDIT)
-    game: Game
+    points: tuple[Point, ...] = (ACKNOWLEDGEMENT, MESSAGE, LAST_EDIT)
+    game: StoryDriver
     newest: Message
     number = 0
     turns_before = 0
 
     async def prepare(self) -> None:
         if self.number == 0:
-            self.game = await begin(self.harness, "general")
+            self.game = await start_story(self.harness, "general")
             await self.game.act("first")
         self.number += 1
         self.newest = await self._playable()
@@ -183,12 +183,12 @@ class TurnFlow(Flow):
         assert len(states) == self.turns_before + 1
 
     async def _each_turn_is_shown_once(self, newest: Message) -> None:
-        shown = [one for one in await self.harness.wire.messages(self.game.place) if "› " in one.content]
-        headings = [one.content.partition("\n")[0] for one in shown]
-        assert len(headings) == len(set(headings)), [(one.id, one.content, one.buttons) for one in shown]
-        for one in shown:
+        messages = [one for one in await self.harness.wire.messages(self.game.place) if "› " in one.content]
+        headings = [one.content.partition("\n")[0] for one in messages]
+        assert len(headings) == len(set(headings)), [(one.id, one.content, one.buttons) for one in messages]
+        for one in messages:
             assert "\nReply to " in one.content, one.content
-        assert [one.id for one in shown if one.buttons] == [newest.id]
+        assert [one.id for one in messages if one.buttons] == [newest.id]
 
 
 class SlashTurn(TurnFlow):
@@ -231,9 +231,9 @@ class ContinueTurn(TurnFlow):
         await self.harness.wire.press(newest, "Continue")
 
     async def _each_turn_is_shown_once(self, newest: Message) -> None:
-        shown = [one for one in await self.harness.wire.messages(self.game.place) if "› " in one.content]
-        assert len(shown) == len(self.game.turns())
-        assert [one.id for one in shown if one.buttons] == [newest.id]
+        messages = [one for one in await self.harness.wire.messages(self.game.place) if "› " in one.content]
+        assert len(messages) == len(self.game.turns())
+        assert [one.id for one in messages if one.buttons] == [newest.id]
 
 
 class UndoTurn(TurnFlow):
@@ -258,8 +258,8 @@ class UndoTurn(TurnFlow):
                 lambda found: found.id > newest.id and "Act…" in found.buttons, self.game.place
             )
         assert not self._is_shown(newest)
-        shown = await self.harness.wire.messages(self.game.place)
-        assert [one.id for one in shown if "› " in one.content and one.buttons] == [newest.id]
+        messages = await self.harness.wire.messages(self.game.place)
+        assert [one.id for one in messages if "› " in one.content and one.buttons] == [newest.id]
 
 
 class RetryTurn(TurnFlow):
@@ -286,8 +286,8 @@ class RetryTurn(TurnFlow):
             newest = await self._playable()
         assert f"{self.siblings + 1}/{self.siblings + 1}" in newest.buttons
         self._each_turn_is_done_once()
-        shown = await self.harness.wire.messages(self.game.place)
-        assert [one.id for one in shown if "› first\n" in one.content] == [newest.id]
+        messages = await self.harness.wire.messages(self.game.place)
+        assert [one.id for one in messages if "› first\n" in one.content] == [newest.id]
 
 
 class RowFlow(Flow):

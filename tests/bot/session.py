@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.app import TEMPLATES
 from tests.bot.harness import BotHarness, is_final, is_sentence
-from tests.cogs.adventure_story import FULL, Game
+from tests.cogs.adventure_story import FULL, StoryDriver
 from tests.cogs.operating import CORPUS, PATIENCE
 from tests.racing.season import Row, answer, question, rows
 from tests.wire.exchange import Message
@@ -206,15 +206,15 @@ async def adventures(session: Session) -> None:
     begun = await session.answer("adventure start", scenario=scenario)
     thread = re.search(r"<#(\d+)>", begun.text)
     assert thread, begun.text
-    game, there = Game(harness, thread[1]), {"channel": thread[1]}
+    game, there = StoryDriver(harness, thread[1]), {"channel": thread[1]}
     session.used |= {"adventure act", "adventure pause", "adventure resume", "adventure end"}
     turn = await game.act("look around")
     assert "Said: look around" in turn.content
     assert turn.buttons == FULL
     await harness.wire.press(turn, "▶")
-    retold = await game.shown("look around", until=lambda found: "2/2" in found.buttons)
+    retold = await game.turn_message("look around", until=lambda found: "2/2" in found.buttons)
     await harness.wire.press(retold, "◀")
-    await game.shown("look around", until=lambda found: "1/2" in found.buttons)
+    await game.turn_message("look around", until=lambda found: "1/2" in found.buttons)
     tree = await session.answer("adventure branches", **there)
     assert tree.content.startswith("2 turns. Branches: none yet")
     assert tree.attachments[0]["filename"] == "branches.png"
@@ -224,7 +224,7 @@ async def adventures(session: Session) -> None:
     assert b"Said: look around" in await harness.wire.download(told.attachments[0])
     await harness.wire.slash("adventure pause", **there)
     await harness.wire.until(lambda found: "The story is paused." in found.content, game.place)
-    assert "paused" in await game.told("look again")
+    assert "paused" in await game.answer_to("look again")
     await harness.wire.slash("adventure resume", **there)
     await harness.wire.until(lambda found: bool(found.buttons) and found.id > retold.id, game.place)
     await harness.wire.slash("adventure end", **there)

@@ -7,7 +7,7 @@ import random
 import time
 
 from tests.bot.harness import BotHarness, open_harness
-from tests.cogs.adventure_story import Game, begin
+from tests.cogs.adventure_story import StoryDriver, start_story
 from tests.wire.driver import WireError
 from tests.wire.exchange import Message, NoAnswerError
 from tests.wire.process import Process
@@ -23,7 +23,7 @@ class Drill:
 
     def __init__(self, harness: BotHarness, chance: random.Random) -> None:
         self.harness, self.chance = harness, chance
-        self.game: Game | None = None
+        self.game: StoryDriver | None = None
         self.alive = asyncio.Event()
 
     async def play(self, turns: int) -> None:
@@ -120,7 +120,7 @@ async def _every_button_works(drill: Drill, turns: int) -> None:
     """After all of it: retry, both arrows, undo, ⋯, continue, under the newest turn."""
     assert drill.game is not None
     game, wire = drill.game, drill.harness.wire
-    newest = await game.shown(f"step {turns - 1}", until=lambda found: "▶" in found.buttons)
+    newest = await game.turn_message(f"step {turns - 1}", until=lambda found: "▶" in found.buttons)
     await wire.press(newest, "▶", user="member")
     again = await wire.until(lambda found: "2/2" in found.buttons, game.place)
     back = await _turned_back(drill, again)
@@ -131,17 +131,17 @@ async def _every_button_works(drill: Drill, turns: int) -> None:
     await wire.press(back, "Undo", user="member")
     undone = await wire.until(lambda found: found.id > back.id and "Undo" in found.buttons, game.place)
     await wire.press(undone, "Continue", user="member")
-    await game.shown("…")
+    await game.turn_message("…")
 
 
-async def _turned_back(drill: Drill, shown: Message) -> Message:
+async def _turned_back(drill: Drill, message: Message) -> Message:
     """The telling before that of `shown`. A press in the moment in which a telling ends is refused; people press
     again.
     """
     assert drill.game is not None
     wire = drill.harness.wire
     for _ in range(10):
-        pressed = await wire.press(shown, "◀", user="member")
+        pressed = await wire.press(message, "◀", user="member")
         if "A turn is being written" not in " ".join(found.text for found in await pressed.messages()):
             break
     return await wire.until(lambda found: "1/2" in found.buttons, drill.game.place)
@@ -159,9 +159,9 @@ async def drill(turns: int, kills: int, *, within: float = 4.0, **discord: float
         )
         game = Drill(harness, chance)
         async with harness.bot():
-            game.game = await begin(harness, "general")
+            game.game = await start_story(harness, "general")
         killed = await _run(game, turns, kills, within)
-        told = [words for words, state in game.game.turns() if state == "done" and words]
+        done = [words for words, state in game.game.turns() if state == "done" and words]
         path = harness.rows(
             "WITH RECURSIVE walk AS (SELECT turns.* FROM turns JOIN stories ON stories.head = turns.id"
             " UNION ALL SELECT turns.* FROM turns JOIN walk ON turns.id = walk.parent_id)"
@@ -169,5 +169,5 @@ async def drill(turns: int, kills: int, *, within: float = 4.0, **discord: float
         )
         steps = [f"step {number}" for number in range(turns)]
         assert [words for (words,) in path] == steps[:-1]
-        assert told == [*steps, steps[-1]]
+        assert done == [*steps, steps[-1]]
         print(f"{turns} turns, {killed} kills: none lost, none twice, every button works")

@@ -8,7 +8,7 @@ import simcord
 from tests.simulated import Simulated
 
 
-async def table(sim: Simulated, scenario: str = "room") -> None:
+async def start_story(sim: Simulated, scenario: str = "room") -> None:
     """A story that ben, the member, has started in #adventures."""
     await sim.admin.slash(sim.general, "settings channels", adventure=sim.adventures)
     await sim.member.slash(sim.adventures, "adventure start", scenario=scenario)
@@ -19,10 +19,10 @@ async def act(sim: Simulated, text: str, reply: str = "", *, who: Any = None) ->
     if reply:
         sim.model.says(reply)
     await (who or sim.member).slash(sim.adventures, "adventure act", text=text)
-    return last(sim)
+    return newest_message(sim)
 
 
-def last(sim: Simulated) -> discord.Message:
+def newest_message(sim: Simulated) -> discord.Message:
     """The newest message of #adventures."""
     return sim.adventures.history()[-1]
 
@@ -33,12 +33,12 @@ def labels(message: discord.Message) -> list[str]:
     return [child.label or "" for row in rows for child in row.children if isinstance(child, discord.Button)]
 
 
-def said(sim: Simulated) -> list[dict[str, str]]:
+def sent_messages(sim: Simulated) -> list[dict[str, str]]:
     """The messages of the newest request to the model."""
     return sim.model.requests[-1]["messages"]
 
 
-def heard(sim: Simulated, result: simcord.InteractionResult) -> str:
+def answer_text(sim: Simulated, result: simcord.InteractionResult) -> str:
     """What the one who acted was told in answer."""
     told = [*([result.response] if result.response else []), *result.followups]
     return "\n".join(sim.text(one) for one in told)

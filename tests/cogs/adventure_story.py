@@ -12,7 +12,7 @@ FULL = ["Act…", "Continue", "Undo", "Prompt", "⋯", "◀", "1/1", "▶"]
 
 
 @dataclass
-class Game:
+class StoryDriver:
     """A story that the member has started; `place` is its channel."""
 
     harness: BotHarness
@@ -21,14 +21,14 @@ class Game:
     async def act(self, text: str, *, user: str = "member") -> Message:
         """A turn by command, once it stands there with its buttons."""
         await self.harness.wire.slash("adventure act", channel=self.place, user=user, text=text)
-        return await self.shown(text)
+        return await self.turn_message(text)
 
-    async def told(self, text: str, *, user: str = "member") -> str:
+    async def answer_to(self, text: str, *, user: str = "member") -> str:
         """What a player is told alone in place of a turn."""
         exchange = await self.harness.wire.slash("adventure act", channel=self.place, user=user, text=text)
         return (await exchange.answer(is_sentence)).text
 
-    async def shown(
+    async def turn_message(
         self, words: str, *, until: Callable[[Message], bool] = lambda found: bool(found.buttons)
     ) -> Message:
         """The newest message with the turn of these words, by default once it has its buttons."""
@@ -50,11 +50,11 @@ class Game:
         )
 
 
-async def begin(harness: BotHarness, place: str, scenario: str = "room", *, user: str = "member") -> Game:
+async def start_story(harness: BotHarness, place: str, scenario: str = "room", *, user: str = "member") -> StoryDriver:
     """Start a story where it gets a thread of its own."""
     exchange = await harness.wire.slash("adventure start", channel=place, user=user, scenario=scenario)
-    told = await exchange.answer(is_sentence)
-    match = re.search(r"<#(\d+)>", told.text)
-    assert match, told.text
+    answer = await exchange.answer(is_sentence)
+    match = re.search(r"<#(\d+)>", answer.text)
+    assert match, answer.text
     await harness.wire.until(lambda found: bool(found.buttons), match[1])
-    return Game(harness, match[1])
+    return StoryDriver(harness, match[1])
