@@ -30,13 +30,13 @@ CHOICES = 25
 # The shipped tricks that come with labelled inputs, 50 each; a server's trick is tested by /trick test.
 WITH_LABELS = frozenset({"sentiment"})
 TEST = "test-on-labelled"
-# The style that stands in where a trick wants one and only a text was given.
+# The style for templates that need one.
 STYLE = "noir"
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One of the prompts that are compared, and its answer, or the error that kept it from one.
+    """One of the prompts that are compared, with its answer or its error.
 
     An answer in another form than asked for has both.
     """
@@ -121,10 +121,12 @@ class Compare(commands.Cog):
         if not wanted:
             raise InputError("The trick {name} takes no text, so there is nothing to compare.", name=name)
         main = wanted[-1]
-        return template, {key: others.get(key, text) if key != main else text for key in template.placeholders}
+        defaults = {key: item.default for key, item in template.inputs.items() if item.default is not None}
+        values = dict.fromkeys(template.placeholders, text) | defaults | others | {main: text}
+        return template, {key: values[key] for key in template.placeholders}
 
     def _ways(self, template: ChatTemplate) -> list[Way]:
-        """With none, one and all examples, as far as they differ; and by the tuned model, where there is one."""
+        """No, one and all examples, as far as they differ; and the tuned model, if there is one."""
         most = len(template.examples)
         names = {0: _("no example"), 1: _("one example")}
         ways = [
@@ -141,7 +143,7 @@ class Compare(commands.Cog):
         return ways
 
     async def _run(self, answering: Answering, way: Way, values: Mapping[str, str]) -> Way:
-        """`way` with its answer, or with the error that kept it from one."""
+        """`way` with its answer, or with the error."""
         try:
             return replace(way, answer=await answering.ask(way.template.fill(values), show=False))
         except NoModelError:

@@ -33,7 +33,7 @@ class _Waiting:
 class CallQueue:
     """Lets each person have `most` calls at a time. Further calls of the person wait in order of arrival.
 
-    Nobody waits for another person's calls here.
+    The calls of different people do not wait for each other here.
     """
 
     def __init__(self, most: int) -> None:
@@ -180,7 +180,7 @@ class ModelGateway:
     async def _check(self, answer: Answer, caller: Caller) -> None:
         """Raise `BlockedError` where the moderation objects to what the model wrote."""
         if self.moderation is not None:
-            await self.moderation.check(answer.text, caller, said=True)
+            await self.moderation.check(answer.text, caller, is_answer=True)
 
     def _record(self, answer: Answer, caller: Caller, began: float, *, cache: bool) -> Answer:
         """`answer` with its id, its caller and when it was asked."""

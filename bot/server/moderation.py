@@ -7,11 +7,11 @@ channels of servers whose admins allow them.
 import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Protocol
 
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, ModelError
 from bot.core.i18n import N_, _
+from bot.llm.client import ChatClient
 from bot.server.guilds import GuildSettingsStore
 
 _log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 # sexual/minors among them, are blocked everywhere.
 ADULT = frozenset({"sexual", "violence", "violence/graphic"})
 
-# All of OpenAI's categories (2026-11-22), as people read them.
+# All of OpenAI's categories (2026-11-22) in words.
 CATEGORIES: Mapping[str, str] = MappingProxyType(
     {
         "harassment": N_("harassment"),
@@ -43,30 +43,23 @@ class BlockedError(FewshotError):
     """The moderation objects to a text."""
 
 
-class Judge(Protocol):
-    """Says what is harmful in a text; `bot.llm.client.ChatClient` is one."""
-
-    async def moderate(self, model: str, text: str) -> frozenset[str]:
-        """The categories under which `model` objects to `text`; empty for none. Raises `ModelError`."""
-
-
 class Moderation:
     """Checks texts with `model`; one for the process."""
 
-    def __init__(self, judge: Judge, model: str, guilds: GuildSettingsStore) -> None:
-        self._judge, self._guilds, self.model = judge, guilds, model
-        # Whether a channel is age-restricted: only the one who is connected to Discord knows.
+    def __init__(self, client: ChatClient, model: str, guilds: GuildSettingsStore) -> None:
+        self._client, self._guilds, self.model = client, guilds, model
+        # Whether a channel is age-restricted. Set by the Discord client.
         self.age_restricted: Callable[[int], bool] = lambda _channel: False
 
-    async def check(self, text: str, caller: Caller, *, said: bool = False) -> None:
-        """Raises `BlockedError` where `text` may not stand where `asker` asks; `said` marks a model's answer.
+    async def check(self, text: str, caller: Caller, *, is_answer: bool = False) -> None:
+        """Raise `BlockedError` if `text` is not allowed in the caller's channel; `is_answer` marks a model's answer.
 
-        Where the endpoint cannot be asked nothing passes: `ModelError`.
+        Raises `ModelError` if the moderation model cannot be asked.
         """
         if not text.strip():
             return
         try:
-            found = await self._judge.moderate(self.model, text)
+            found = await self._client.moderate(self.model, text)
         except ModelError as error:
             _log.warning("the moderation could not be asked: %s", error)
             raise ModelError(
@@ -75,19 +68,19 @@ class Moderation:
         blocked = found - (ADULT if self._for_adults(caller) else frozenset())
         if blocked:
             why = ", ".join(_category(name) for name in sorted(blocked))
-            if said:
+            if is_answer:
                 raise BlockedError("The model's answer was held back by this bot's moderation ({why}).", why=why)
             raise BlockedError(
                 "This bot's moderation does not let me send that to the model ({why}). Put it in other words.", why=why
             )
 
     def _for_adults(self, caller: Caller) -> bool:
-        """Whether the asker's channel is age-restricted, in a server whose admins allow what is for adults there."""
+        """Whether the channel is age-restricted, and the server's admins allow texts for adults in such channels."""
         allowed = self._guilds.of(caller.guild_id).adult
         return allowed and caller.channel_id is not None and self.age_restricted(caller.channel_id)
 
 
 def _category(name: str) -> str:
-    """Why a text was blocked; a category that is not among `CATEGORIES` by the endpoint's own name."""
+    """A category in words; the endpoint's own name for one that is not in `CATEGORIES`."""
     plain = name.replace("/", ": ").replace("-", " ").replace("_", " ")
     return _(CATEGORIES.get(name, plain))

@@ -73,7 +73,7 @@ class Privacy:
         """Everything that is stored about a person, as JSON in ZIP files of up to `most` bytes each."""
         rows = await erasure.export_rows(self._database, user_id)
         kept = {row["id"] for row in rows.get("prompts", ())}
-        held = [prompt for prompt in self._prompts.held_by(user_id) if prompt["id"] not in kept]
+        held = [prompt for prompt in self._prompts.in_memory_of(user_id) if prompt["id"] not in kept]
         if held:
             rows["prompts_in_memory"] = held
         for row in rows.get("prompts", ()):
@@ -85,7 +85,7 @@ class Privacy:
     async def erase(self, user_id: int) -> int:
         """Erase a person; returns the number of changed entries. Answers that are being written store no prompt."""
         before = await erasure.find_traces(self._database, user_id)
-        held = len(self._prompts.held_by(user_id))
+        held = len(self._prompts.in_memory_of(user_id))
         with self._prompts.erasing(_quoting(before)):
             count, found = await erasure.erase_person(self._database, user_id, _without_words)
             with self._prompts.erasing(_quoting(found)):

@@ -41,7 +41,7 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class _Erasure:
-    """Prompts that `match` and were asked before `until` are neither held nor kept."""
+    """Answers that `match` and were asked before `until` are not kept."""
 
     match: Callable[[Answer], bool]
     until: float = inf
@@ -57,7 +57,7 @@ class Prompts:
         self._deleted: OrderedDict[int, None] = OrderedDict()
 
     def cache(self, answer: Answer) -> None:
-        """Keep `answer` in memory; the oldest goes when there are too many."""
+        """Keep `answer` in memory; the oldest is dropped when there are too many."""
         if self._is_erased(answer):
             return
         self._held[answer.id] = answer
@@ -65,10 +65,10 @@ class Prompts:
             self._held.popitem(last=False)
 
     async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
-        """Store `answer` in the database, unless the operator keeps none; `new` says that it never was before.
+        """Store `answer` in the database, unless the operator keeps none; `new` says that it was not stored before.
 
-        A new one joins the next group of writes, which `soon` begins at once: where no other answer is under way,
-        that costs nothing, and leaves a `kill -9` no half second in which the answer could be lost.
+        A new one is written with the next group, at once if `soon`: where no other answer is in progress this costs
+        nothing, and a `kill -9` cannot lose the answer in the half second before the group is written.
         """
         if not self._days or self._is_erased(answer):
             return
@@ -92,7 +92,7 @@ class Prompts:
             await rows.replace(self._database, row)
 
     async def find(self, prompt_id: str) -> Answer | None:
-        """The answer with this id, while it is held or kept."""
+        """The answer with this id; None where it is not kept any more."""
         if prompt_id in self._held:
             return self._held[prompt_id]
         row = await rows.find(self._database, prompt_id) if self._days else None
@@ -103,31 +103,31 @@ class Prompts:
         return replace(_from_body(row.body), id=row.id, at=row.at, caller=caller, message_id=row.message_id)
 
     async def forget_old(self) -> int:
-        """Drop what is older than the operator's number of days; how many were kept so long.
+        """Drop what is older than the operator's number of days, and return how many stored ones there were.
 
-        What is held in memory goes as well, after an hour where the operator keeps nothing.
+        Where the operator keeps nothing, answers are dropped from memory after an hour.
         """
         now = self._now()
         oldest = now - max(self._days * DAY, HOUR)
         self._drop(lambda answer: answer.at < oldest)
-        # Nothing asks for a whole day: what was on its way when something was erased has come to an end by then.
+        # No call takes a day, so no answer that was in progress at the erasure can still arrive.
         self._erasures = [one for one in self._erasures if one.until > now - DAY]
         return await rows.drop_before(self._database, now - self._days * DAY)
 
     async def forget_message(self, *message_ids: int) -> None:
-        """Messages were deleted: drop the prompts of the answers in them, and those that were made from them."""
+        """Messages were deleted: drop the answers that were shown in them or made from them."""
         for message_id in message_ids:
             self._deleted[message_id] = None
         while len(self._deleted) > DELETED:
             self._deleted.popitem(last=False)
-        self._drop(self._stood_in_deleted)
+        self._drop(self._is_of_deleted)
         await rows.drop_of_message(self._database, list(message_ids))
 
     @contextmanager
     def erasing(self, match: Callable[[Answer], bool]) -> Iterator[None]:
-        """Hold none of the prompts that `match`, while the block drops those that are kept.
+        """Drop the answers that `match` from memory, while the block drops those in the database.
 
-        What is being asked meanwhile is held and kept no more when it comes back, however late.
+        Answers that are in progress meanwhile are not kept when they arrive.
         """
         erasure = _Erasure(match)
         self._erasures.append(erasure)
@@ -137,8 +137,8 @@ class Prompts:
         finally:
             erasure.until = self._now() + SETTLING
 
-    def held_by(self, user_id: int) -> list[dict[str, Any]]:
-        """What is held in memory of a person's own prompts, for their export."""
+    def in_memory_of(self, user_id: int) -> list[dict[str, Any]]:
+        """A person's own answers in memory, for their export."""
         mine = [answer for answer in self._held.values() if answer.caller.user_id == user_id]
         return [{"id": answer.id, "at": answer.at, **json.loads(_body(answer))} for answer in mine]
 
@@ -148,11 +148,11 @@ class Prompts:
 
     def _is_erased(self, answer: Answer) -> bool:
         erased = any(answer.at <= one.until and one.match(answer) for one in self._erasures)
-        return erased or self._stood_in_deleted(answer)
+        return erased or self._is_of_deleted(answer)
 
-    def _stood_in_deleted(self, answer: Answer) -> bool:
-        quoted = answer.caller.source
-        return answer.message_id in self._deleted or (quoted is not None and quoted.message_id in self._deleted)
+    def _is_of_deleted(self, answer: Answer) -> bool:
+        source = answer.caller.source
+        return answer.message_id in self._deleted or (source is not None and source.message_id in self._deleted)
 
 
 def _body(answer: Answer) -> str:

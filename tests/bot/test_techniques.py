@@ -82,6 +82,7 @@ async def test_one_file_is_a_command_with_options_suggestions_a_menu_and_a_promp
         assert fresh.model.requests[-1]["messages"][-1]["content"] == "Said by another."
         compared = await fresh.answer("compare", trick="summarize", text="A story.")
         assert "summarize, compared" in compared.text
+        assert "`/summarize` Summarize a text in a few sentences" in (await fresh.answer("help", is_sentence)).text
         await fresh.wire.grant("admin", "administrator")
         shown = await fresh.answer("settings privacy", is_sentence, command="summarize", private=False, user="admin")
         assert "/summarize" in shown.text
@@ -190,4 +191,4 @@ async def test_a_window_for_rewriting_that_was_opened_before_a_restart_is_answer
         # The prompt goes with the message that it was made from, also after a restart.
         await fresh.wire.remove_message(said)
         told = await (await fresh.wire.press(answer, "Prompt")).answer(is_sentence)
-        assert only_a_sentence(told) == "The prompt behind this answer is not kept any more."
+        assert only_a_sentence(told) == "The prompt of this answer is no longer stored."

@@ -1,47 +1,96 @@
-"""A file of reviews: rated side by side, with a progress bar, a histogram and a CSV at the end."""
+"""What `/sentiment` has beside its template: a file of reviews, with progress, a histogram and a CSV."""
 
 import asyncio
 import csv
 import io
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import discord
+from discord.ext import commands
 
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar, stars
 from bot.answers.service import Answering
+from bot.answers.techniques import Extension, Options
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
-from bot.core.i18n import _, ngettext
+from bot.core.i18n import N_, _, ngettext
 from bot.llm.errors import is_permanent
 from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
 from bot.server.moderation import BlockedError
-from bot.services import Services
+from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
 from bot.ui.pictures import histogram_picture
 from bot.ui.reply import OutgoingFile, Page
 from bot.ui.uploads import csv_cell, read_entries
 
+TEMPLATE = "sentiment"
+FILE = N_("A .txt with a review a line, or a .csv with a column “review”; up to 500")
 MOST_REVIEWS = 500
 LONGEST = 6_000
-# Bytes of a file: 500 reviews of 2,000 characters; single reviews may be longer.
+# Bytes of a file: 500 reviews of 2,000 characters on average.
 LARGEST = 1_000_000
-# Reviews at one time, so that one file leaves most of the model's places to everyone else.
+# Reviews that are sent to the gateway at a time. It makes CALLS_PER_PERSON calls of a person at a time.
 SIDE_BY_SIDE = 8
-# Reviews that fail one after the other until the rest is left alone: two rounds, or a server that is down would be
-# asked 500 times, each time as long as the client has patience.
+# Failures in a row after which the rest is not tried. A server that is down would be called 500 times otherwise, each
+# time until the client's timeout.
 MOST_IN_A_ROW = 2 * SIDE_BY_SIDE
 
 
 @dataclass(slots=True)
 class Row:
-    """A review and what became of it: a rating, or the error that says why there is none."""
+    """A review with its rating, or with the error that prevented one."""
 
     review: str
     rating: Rating | None = None
     problem: FewshotError | None = None
+
+
+def _summary(rows: list[Row], ratings: list[int]) -> str:
+    """The mean of the ratings, and the number of reviews without one."""
+    mean = sum(ratings) / len(ratings)
+    said = ngettext(
+        "{stars} **{mean:,.2f}** on average, from {n:,} review",
+        "{stars} **{mean:,.2f}** on average, from {n:,} reviews",
+        len(ratings),
+        stars=stars(round(mean)),
+        mean=mean,
+    )
+    if len(ratings) == len(rows):
+        return said
+    failed = ngettext(
+        "{n:,} could not be rated: {why} It is marked in the table.",
+        "{n:,} could not be rated: {why} They are marked in the table.",
+        len(rows) - len(ratings),
+        why=next(row.problem for row in rows if row.problem),
+    )
+    return f"{said}\n{failed}"
+
+
+def _is_for_all(error: FewshotError) -> bool:
+    """Whether every other review would fail, too: a limit is reached, or the account or model cannot be used."""
+    return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_permanent(error))
+
+
+def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:
+    """The first error of a group of groups."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _table(rows: list[Row]) -> bytes:
+    """The ratings as CSV, with a byte order mark: spreadsheets need it to read UTF-8."""
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(["review", "stars", "reason"])
+    for row in rows:
+        rating = row.rating
+        cells = (str(rating.stars), rating.reason) if rating else ("", _("no rating: {why}", why=row.problem))
+        writer.writerow([csv_cell(row.review), cells[0], csv_cell(cells[1])])
+    return sheet.getvalue().encode("utf-8-sig")
 
 
 class Batch:
@@ -70,7 +119,7 @@ class Batch:
         return [Row(review) for review in reviews]
 
     async def _rate_all(self, answering: Answering, rows: list[Row]) -> None:
-        """Rate `rows` in place. What would refuse every other review as well stops the rest; what was rated stays."""
+        """Rate `rows` in place. An error that every other review would meet as well ends it; earlier ratings stay."""
         waiting = iter(rows)
         self._show_progress(answering, rows)
 
@@ -127,45 +176,26 @@ class Batch:
         return Page(_summary(rows, ratings), f"-# {name} · {technique}", items, files)
 
 
-def _summary(rows: list[Row], ratings: list[int]) -> str:
-    """The mean of the ratings, and how many reviews have none."""
-    mean = sum(ratings) / len(ratings)
-    said = ngettext(
-        "{stars} **{mean:,.2f}** on average, from {n:,} review",
-        "{stars} **{mean:,.2f}** on average, from {n:,} reviews",
-        len(ratings),
-        stars=stars(round(mean)),
-        mean=mean,
-    )
-    if len(ratings) == len(rows):
-        return said
-    failed = ngettext(
-        "{n:,} could not be rated: {why} It is marked in the table.",
-        "{n:,} could not be rated: {why} They are marked in the table.",
-        len(rows) - len(ratings),
-        why=next(row.problem for row in rows if row.problem),
-    )
-    return f"{said}\n{failed}"
+class Sentiment(commands.Cog):
+    """Few-shot: three reviews with their ratings show the model what is wanted."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        services.techniques.extend(TEMPLATE, Extension(self.prepare, {"file": (discord.Attachment, FILE)}))
+
+    async def prepare(
+        self, interaction: discord.Interaction[Any], options: Options, private: bool
+    ) -> Mapping[str, str] | None:
+        """The review; or rate every review in the file."""
+        review, file = options.get("review"), options.get("file")
+        if file is None:
+            return {"review": review or ""}
+        if review is not None:
+            raise InputError("Give either a review or a file, not both.")
+        await Batch(self._services, self._services.templates.get(TEMPLATE)).run(interaction, file, private=private)
+        return None
 
 
-def _is_for_all(error: FewshotError) -> bool:
-    """Whether a limit is reached, or the account or the model cannot be used: no other review would be rated."""
-    return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_permanent(error))
-
-
-def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:
-    """The first error of a group of groups."""
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _table(rows: list[Row]) -> bytes:
-    """The ratings as CSV with a byte order mark, which spreadsheets want for anything but ASCII."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(["review", "stars", "reason"])
-    for row in rows:
-        rating = row.rating
-        cells = (str(rating.stars), rating.reason) if rating else ("", _("no rating: {why}", why=row.problem))
-        writer.writerow([csv_cell(row.review), cells[0], csv_cell(cells[1])])
-    return sheet.getvalue().encode("utf-8-sig")
+async def setup(bot: commands.Bot) -> None:
+    """Extend the template's command."""
+    await bot.add_cog(Sentiment(services_of(bot)))

@@ -1,15 +1,26 @@
-"""The pages of `/help`, in words for people who have never written a prompt."""
+"""`/help`: a page on each technique, what it is and when to use which; and how to connect a model."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from bot.core.i18n import N_
+import discord
+from discord import app_commands
+from discord.ext import commands
 
+from bot.core.errors import NotFoundError
+from bot.core.i18n import N_, _
+from bot.services import Services, services_of
+from bot.ui.actions import ActionSelect
+from bot.ui.cards import Card
+from bot.ui.views import LayoutView
+
+MENU = "help"
 START, CONNECT = "start", "connect"
 
 
 @dataclass(frozen=True, slots=True)
 class HelpPage:
-    """A page: its title, and its text in Discord's Markdown; both in English, to be said with `_`."""
+    """A page: its title, and its text in Markdown."""
 
     title: str
     text: str
@@ -107,3 +118,64 @@ PAGES: dict[str, HelpPage] = {
         ),
     ),
 }
+
+CHOICES = [app_commands.Choice(name=page.title, value=name) for name, page in PAGES.items()]
+
+
+class Help(commands.Cog):
+    """Shows the pages to the person who asks."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def cog_load(self) -> None:
+        """Register the menu of pages and the button that shows how to connect a model."""
+        self._services.actions.register(MENU, self.turn)
+        self._services.actions.register("connect", self.connect)
+
+    async def cog_unload(self) -> None:
+        """Unregister the actions."""
+        self._services.actions.unregister(MENU)
+        self._services.actions.unregister("connect")
+
+    @app_commands.command(name="help", description="What I can do, and which technique to use when")
+    @app_commands.describe(page="The page to open")
+    @app_commands.choices(page=CHOICES)
+    async def help(self, interaction: discord.Interaction[Any], page: str = START) -> None:
+        """Show a page."""
+        await interaction.response.send_message(view=self._card(page), ephemeral=True)
+
+    async def turn(self, interaction: discord.Interaction[Any], _argument: str, chosen: list[str]) -> None:
+        """Show another page in place of this one."""
+        await interaction.response.edit_message(view=self._card(chosen[0] if chosen else START))
+
+    async def connect(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+        """The page on connecting a model."""
+        await interaction.response.send_message(view=self._card(CONNECT), ephemeral=True)
+
+    def _card(self, name: str) -> LayoutView:
+        """The page `name` with the menu of the others; raises `NotFoundError`."""
+        page = PAGES.get(name)
+        if page is None:
+            raise NotFoundError("There is no such page any more; type /help again.")
+        card = Card(_(page.title)).text(_(page.text))
+        if name == START and (further := self._further_commands()):
+            card.text("\n".join(further))
+        options = [
+            discord.SelectOption(label=_(other.title), value=key, default=key == name) for key, other in PAGES.items()
+        ]
+        return card.row(ActionSelect(MENU, "", options, _("More"))).layout()
+
+    def _further_commands(self) -> list[str]:
+        """A line for each template with a command that the first page does not name."""
+        commands_of = {
+            template.command.name or name: template.command.description
+            for name, template in self._services.templates.templates.items()
+            if template.command is not None
+        }
+        return [f"`/{name}` {_(about)}" for name, about in commands_of.items() if f"`/{name}`" not in PAGES[START].text]
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Add the command."""
+    await bot.add_cog(Help(services_of(bot)))
