@@ -133,9 +133,9 @@ class EventReader:
 class OpenResponse:
     """A response whose first objects have arrived.
 
-    `stop` are the stop sequences to apply here. `deadline` is when the first word must have
-    arrived and `end` when the whole answer must, in seconds of the loop's clock; `silence` is the longest time between
-    two words. `max_characters` bounds the answer and its thinking together.
+    `stop` are the stop sequences to apply here. `deadline` is when the first word must have arrived and `end` when the
+    whole answer must, in seconds of the loop's clock; `silence` is the longest time between two words. `max_characters`
+    bounds the answer and its thinking together.
     """
 
     first: list[Any]
@@ -218,16 +218,19 @@ class AnswerStream:
             if thinking.retracted:
                 self._pieces.clear()
                 stop = StopFilter(self._response.stop)
-            excess = self._length - self._response.max_characters
             piece = stop.feed(shown)
-            if piece := piece[: len(piece) - excess] if excess > 0 else piece:
+            if self._excess > 0:
+                piece = piece[: max(len(piece) - self._excess, 0)]
+            if piece:
                 self._pieces.append(piece)
                 yield piece
-            if stop.stopped or excess > 0:
+            if stop.stopped or self._excess > 0:
                 self.finish = "stop" if stop.stopped else "length"
                 break
         else:
-            by_itself = self.finish == "stop" and not self.sent.get("stop")
+            # A model that ended by itself has closed its tags, unless it ended at a stop sequence.
+            complete = self.finish == "stop" or (self.finish is None and self._response.reader.done)
+            by_itself = complete and not self.sent.get("stop")
             rest = stop.feed(thinking.flush("stop" if by_itself else "")) + stop.flush()
             if rest:
                 self._pieces.append(rest)
@@ -241,7 +244,8 @@ class AnswerStream:
         """The new text of each read, to the end of the response or to an error."""
         objects: list[Any] | None = self._response.first
         while objects is not None and self._error is None:
-            if text := self._text_of(objects):
+            text = self._text_of(objects)
+            if text or self._excess > 0:
                 yield text
             try:
                 async with asyncio.timeout_at(min(self._deadline, self._response.end)):
@@ -250,6 +254,11 @@ class AnswerStream:
                 self._error = error
         if self._half:
             yield "\ufffd"
+
+    @property
+    def _excess(self) -> int:
+        """The characters of text and thinking that arrived beyond the limit."""
+        return self._length - self._response.max_characters
 
     def _text_of(self, objects: list[Any]) -> str:
         """The text in `objects`, up to one that is an error or of another form."""
@@ -280,12 +289,13 @@ class AnswerStream:
                 self._message = data
             finish = choice.get("finish_reason")
             self.finish = finish if isinstance(finish, str) and finish else self.finish
-            self.refusal += without_surrogates(text_of(message.get("refusal"))[0])
+            refusal, _none = text_of(message.get("refusal"))
+            self.refusal += without_surrogates(refusal)
             content, thinking = text_of(message.get("content"))
             thinking += sum(len(text_of(message.get(name))[0]) for name in THINKING)
             self.thought = self.thought or thinking > 0
-            self._length += thinking + len(content)
-            if thinking or content or message.get("refusal"):
+            self._length += thinking + len(content) + len(refusal)
+            if thinking or content or refusal:
                 # A word has come: from now on the model may be silent for so long only.
                 self._deadline = asyncio.get_running_loop().time() + self._response.silence
             text += content

@@ -172,6 +172,19 @@ async def test_a_server_that_ignores_the_token_limit_is_cut_off_and_settled_at_i
     assert spent.usage.completion == 100
 
 
+async def test_thinking_beyond_the_token_limit_is_told_and_settled_at_the_limit() -> None:
+    async def think(response: web.StreamResponse) -> None:
+        while True:
+            await response.write(b'data: {"choices":[{"delta":{"reasoning_content":"on and on "}}]}\n\n' * 100)
+
+    server, spent = Server(think), Spent()
+    async with client_of(server, answer_time=60) as client:
+        with pytest.raises(ModelError, match="all its tokens for thinking"):
+            await ask(client, HELLO.with_limit(100), spent=spent)
+    assert server.calls == 1
+    assert spent.usage.completion == 100
+
+
 async def test_a_slow_answer_is_waited_for_as_long_as_words_arrive() -> None:
     data = event("one ") + event("two") + b"data: [DONE]\n\n"
 

@@ -81,8 +81,8 @@ async def test_a_choice_that_is_not_json_is_repaired_once(
         ('{"template": 5, "inputs": {}, "why": ""}', "does not fit"),
         ('{"template": "none", "inputs": {}, "why": "Nothing fits."}', "not one of my tricks"),
         ('{"template": "poem", "inputs": {}, "why": "?"}', "“poem”"),
-        ('{"template": "translate", "inputs": {"to": "Dutch"}, "why": "?"}', "left out text"),
-        ('{"template": "translate", "inputs": {"text": ""}, "why": "?"}', "left out text"),
+        ('{"template": "translate", "inputs": {"to": "Dutch"}, "why": "?"}', "found no text"),
+        ('{"template": "translate", "inputs": {"text": ""}, "why": "?"}', "found no text"),
     ],
 )
 async def test_a_bad_choice_is_one_sentence(
