@@ -37,7 +37,7 @@ from bot.server.tricks import Tricks
 from bot.services import Services
 from bot.storage.database import open_database
 from bot.storage.migrations import upgrade
-from bot.tuning.providers import open_workshop
+from bot.tuning.service import open_tuning
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
 
@@ -81,11 +81,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             _log.error("%s", problem)
         adventures = Adventures(database, gateway, prompts, scenarios, settings.story_tokens)
         stack.push_async_callback(adventures.close)
-        workshop = await stack.enter_async_context(
-            open_workshop(settings, database, gateway, ledger, prompts, templates.templates)
-        )
-        following = asyncio.create_task(workshop.tuning.follower.run(), name="follow tuning jobs")
-        stack.push_async_callback(_cancel, following)
+        tuning = await stack.enter_async_context(open_tuning(settings, database, gateway, ledger, templates.templates))
+        running = asyncio.create_task(tuning.jobs.runner.run(), name="run tuning jobs")
+        stack.push_async_callback(_cancel, running)
         inflight = InflightTasks()
         answers = Answers(gateway, prompts, inflight)
         yield Services(
@@ -102,8 +100,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tricks=Tricks(database, templates.templates),
             adventures=adventures,
             history=History(database, adventures),
-            tuning=workshop.tuning,
-            workshop=workshop,
+            tuning=tuning,
             privacy=privacy,
             local_models=LocalModels(settings.models, wanted=not settings.has_model),
             health=await stack.enter_async_context(

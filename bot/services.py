@@ -18,7 +18,6 @@ from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
-from bot.tuning.providers import Workshop
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
@@ -42,7 +41,6 @@ class Services:
     adventures: Adventures
     history: History
     tuning: Tuning
-    workshop: Workshop
     privacy: Privacy
     health: Health
     local_models: LocalModels

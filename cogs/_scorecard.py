@@ -2,7 +2,7 @@
 
 from bot.core.i18n import N_, _, format_number, ngettext, pgettext
 from bot.core.text import escape_markdown
-from bot.tuning.scorecard import (
+from bot.tuning.scoring import (
     BASE,
     BASE_WITH_FACTS,
     HELD,

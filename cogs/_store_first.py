@@ -12,14 +12,20 @@ T = TypeVar("T")
 PATIENCE = 2.0
 
 
-async def store_first(interaction: discord.Interaction[Any], work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` and return its result; the interaction is deferred only if that takes longer than `PATIENCE`."""
+async def store_first(
+    interaction: discord.Interaction[Any], work: Coroutine[Any, Any, T], *, thinking: bool | None = None
+) -> T:
+    """Run `work` and return its result; the interaction is deferred only if that takes longer than `PATIENCE`.
+
+    With `thinking`, it is deferred by a private placeholder, without it by nothing that is seen; by default a pressed
+    button's message is edited later, and everything else gets a placeholder.
+    """
     task = asyncio.create_task(work)
     try:
         done, _late = await asyncio.wait({task}, timeout=PATIENCE)
         if not done and not interaction.response.is_done():
-            # A pressed button's message is edited later. Everything else gets a private placeholder.
-            thinking = interaction.type is not discord.InteractionType.component
+            if thinking is None:
+                thinking = interaction.type is not discord.InteractionType.component
             await interaction.response.defer(ephemeral=True, thinking=thinking)
         return await task
     finally:

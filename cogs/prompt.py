@@ -140,7 +140,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         caller = caller_of(interaction, base.caller.source)
         request = template.fill(base.values)
         try:
-            gateway = await self._services.workshop.desk_for(template, self._services.gateway)
+            gateway = await self._services.tuning.models.gateway_for(template)
             answer = await gateway.ask(caller, request)
         except NoModelError as error:
             if error.request is None:

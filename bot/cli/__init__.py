@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 failure (one sentence on standard error, no traceback),
 import gc
 import logging
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
@@ -13,7 +14,6 @@ import click
 from bot.cli.db import db
 from bot.cli.model import model
 from bot.cli.running import prepare_console, run_async
-from bot.cli.tuning import dataset, lesson, tune
 from bot.core.errors import FewshotError
 from bot.core.text import without_surrogates
 
@@ -96,8 +96,39 @@ def doctor() -> None:
         sys.exit(1)
 
 
-for _command in (db, dataset, tune, lesson, model):
-    cli.add_command(_command)
+class LazyGroup(click.Group):
+    """A group that `module` defines under this group's name, and that is imported when it is used."""
+
+    def __init__(self, name: str, module: str, about: str) -> None:
+        super().__init__(name, help=about)
+        self._module = module
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the group's commands."""
+        return self._group().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        return self._group().get_command(ctx, cmd_name)
+
+    def _group(self) -> click.Group:
+        found: click.Group = getattr(import_module(self._module), str(self.name))
+        return found
+
+
+cli.add_command(db)
+cli.add_command(model)
+cli.add_command(LazyGroup("dataset", "bot.cli.dataset", "Make datasets from corpora, check them, look at them."))
+cli.add_command(LazyGroup("tune", "bot.cli.tune", "Train models on a corpus, score them, and let them answer."))
+
+
+@cli.command()
+@click.argument("name", default="")
+def lesson(name: str) -> None:
+    """Run one of the chapter's lessons for real, and print both scorecards; without NAME, list them."""
+    from bot.cli.tune import run_lesson
+
+    run_async(run_lesson(name))
 
 
 def main() -> None:

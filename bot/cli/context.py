@@ -1,4 +1,4 @@
-"""What the commands of tuning work with: the same database and services as the bot, without Discord."""
+"""What the commands of tuning work with: the bot's database and services, without Discord."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,15 +13,15 @@ from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database
 from bot.storage.migrations import upgrade
-from bot.tuning.providers import Workshop, open_workshop
+from bot.tuning.service import Tuning, open_tuning
 
-# Nobody of Discord: the command line is the operator's, and no person's limit counts it.
+# The user id of the command line: the operator is no person of Discord, and no person's limit counts the calls.
 OPERATOR = SERVER
 
 
 @asynccontextmanager
-async def open_bench() -> AsyncIterator[Workshop]:
-    """The workshop on the configured database, beside a bot that may be running on it. Raises `FewshotError`."""
+async def open_for_operator() -> AsyncIterator[Tuning]:
+    """Tuning on the configured database, on which a bot may be running too. Raises `FewshotError`."""
     settings = load_settings(log_level="ERROR")
     limits = Limits(
         settings.daily_tokens_per_user,
@@ -38,11 +38,11 @@ async def open_bench() -> AsyncIterator[Workshop]:
         prompts = Prompts(database, 0)
         templates = open_template_registry(TEMPLATES).templates
         gateway = ModelGateway(client, ledger, prompts)
-        yield await stack.enter_async_context(open_workshop(settings, database, gateway, ledger, prompts, templates))
+        yield await stack.enter_async_context(open_tuning(settings, database, gateway, ledger, templates))
 
 
-def moved(bar: Any) -> Callable[[int, int], None]:
-    """A way to move a click progress bar of length 100 to where the work is."""
+def bar_updater(bar: Any) -> Callable[[int, int], None]:
+    """A function that moves a click progress bar of length 100; it takes what is done and the total."""
     at = 0
 
     def show(done: int, total: int) -> None:

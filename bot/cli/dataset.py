@@ -1,70 +1,112 @@
-"""`fewshot dataset`: datasets made, checked and shown without Discord."""
+"""`fewshot dataset`: make datasets, check them, and show them, without Discord."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from bot.cli.context import OPERATOR, moved, open_bench
-from bot.cli.running import load_settings
+from bot.cli.context import OPERATOR, bar_updater, open_for_operator
+from bot.cli.running import load_settings, run_async
 from bot.core.errors import FewshotError, InputError
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
-from bot.tuning.check import check_file, fixed
-from bot.tuning.checks.format import MAX_FILE, read_rows
+from bot.tuning.checks import check_file
 from bot.tuning.corpus import Corpora
+from bot.tuning.rows import MAX_FILE, fixed, read_rows
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+# Mended copies of a file that may lie beside it.
+MOST_COPIES = 1_000
 
 
-async def run_build(corpus: str, size: int, out: Path | None, *, retry: bool) -> None:
-    """Make a dataset, or go on making it, and say what came of it."""
-    async with open_bench() as bench:
-        tuning = bench.tuning
-        for name in await tuning.passed_over(corpus):
+@click.group()
+def dataset() -> None:
+    """Make datasets from corpora, check them, look at them."""
+
+
+@dataset.command("build")
+@click.argument("corpus")
+@click.option("--n", "size", default=20, show_default=True, type=click.IntRange(1, 100), help="Pairs for each chunk.")
+@click.option("--out", type=FILE, help="Write the rows to this file as well, without those that are flagged.")
+@click.option("--retry", is_flag=True, help="Ask again about the chunks whose answers could not be used.")
+def dataset_build(corpus: str, size: int, out: Path | None, retry: bool) -> None:
+    """Make a dataset of CORPUS: the model writes questions, each checked against its source."""
+    run_async(_build(corpus, size, out, retry=retry))
+
+
+@dataset.command("check")
+@click.argument("file", type=FILE)
+@click.option("--fix", is_flag=True, help="Write a mended copy beside it; the file itself is not changed.")
+@click.option("--corpus", default="", help="The corpus whose texts the quotes are from; default: found by the file.")
+@click.option("--heldout", type=FILE, help="Questions that must not be among the rows.")
+def dataset_check(file: Path, fix: bool, corpus: str, heldout: Path | None) -> None:
+    """Check FILE and say what is wrong with it, by kind and line."""
+    if not _check(file, corpus, heldout, fix=fix):
+        sys.exit(1)
+
+
+@dataset.command("show")
+@click.argument("file")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(1), help="Rows to show.")
+def dataset_show(file: str, most: int) -> None:
+    """Show FILE, or the dataset of that id, for people."""
+    run_async(_show(file, most))
+
+
+async def _build(corpus: str, size: int, out: Path | None, *, retry: bool) -> None:
+    """Make a dataset, or continue to make it, and print the result."""
+    async with open_for_operator() as tuning:
+        datasets = tuning.datasets
+        for name in await datasets.passed_over(corpus):
             click.echo(f"Passed over, since it is no UTF-8 text: {name}", err=True)
         with click.progressbar(length=100, label="asking about chunks") as bar:
-            made = await tuning.prepare(corpus, OPERATOR, size, moved(bar), retry=retry)
+            made = await datasets.prepare(corpus, OPERATOR, size, bar_updater(bar), retry=retry)
         for problem in made.problems:
             click.echo(f"A chunk could not be used: {problem}", err=True)
-        pairs = await tuning.pairs(made.dataset.id)
-        flagged = [pair for pair in await tuning.flagged(made.dataset.id) if not pair.decision]
+        pairs = await datasets.pairs(made.dataset.id)
+        usable = await datasets.usable_pairs(made.dataset.id)
         click.echo(f"Dataset {made.dataset.id}: {made.dataset.name}, {len(pairs)} rows")
-        if flagged:
-            click.echo(f"{len(flagged)} rows are left out until a person has looked at them (/finetune review).")
+        if len(usable) < len(pairs):
+            left_out = len(pairs) - len(usable)
+            click.echo(f"{left_out} rows are left out until a person has looked at them (/finetune review).")
         if made.draft is not None:
             click.echo(f"Dataset {made.draft.id}: {made.draft.name}, to be reviewed; nothing trains on it by itself.")
         if out is not None:
-            _write(out, rows.as_lines(rows.as_json(pair) for pair in pairs))
-            click.echo(f"Written to {out}.")
+            _write(out, rows.as_lines(rows.as_json(pair) for pair in usable))
+            click.echo(f"{len(usable)} rows written to {out}.")
 
 
-async def run_check(file: Path, corpus: str, heldout: Path | None, *, fix: bool) -> bool:
-    """Print the report on a file; whether nothing was found."""
+def _check(file: Path, corpus: str, heldout: Path | None, *, fix: bool) -> bool:
+    """Print the report on a file; returns whether nothing was found."""
     data = _read(file)
     held = read_rows(_read(heldout)).pairs if heldout is not None else []
     report = check_file(data, _sources(file, corpus), held, title=file.name)
     click.echo(report.text)
     if fix:
-        target = _free(file)
-        _write(target, fixed(data))
+        mended, target = fixed(data), _free(file)
+        _write(target, mended.text)
         click.echo(f"A mended copy is in {target}; {file.name} is as it was.")
+        if mended.left_out:
+            click.echo(f"Left out of it, as reported above: lines {', '.join(map(str, mended.left_out))}.")
     return not report.findings
 
 
-async def run_show(name: str, most: int) -> None:
-    """Show rows of a file, or of the dataset with that id."""
+async def _show(name: str, most: int) -> None:
+    """Print rows of a file, or of the dataset with that id."""
     if Path(name).is_file():
         read = read_rows(_read(Path(name)))
-        _show(read.pairs, most)
-        if read.findings:
-            click.echo(f"{len(read.findings)} lines are no rows; `fewshot dataset check` says which.")
+        _print_pairs(read.pairs, most)
+        if read.unreadable:
+            click.echo(f"{len(read.unreadable)} lines are no rows; `fewshot dataset check` says which.")
         return
-    async with open_bench() as bench:
-        row = await bench.tuning.dataset(name)
+    async with open_for_operator() as tuning:
+        row = await tuning.datasets.get(name)
         click.echo(f"{row.id}: {row.name}, {row.state}")
-        _show(await bench.tuning.pairs(row.id), most)
+        _print_pairs(await tuning.datasets.pairs(row.id), most)
 
 
-def _show(pairs: list[PairRow], most: int) -> None:
+def _print_pairs(pairs: list[PairRow], most: int) -> None:
     for pair in pairs[:most]:
         click.echo(f"{pair.line:>5}  {pair.question}\n       → {pair.answer}")
         if pair.quote:
@@ -76,7 +118,7 @@ def _show(pairs: list[PairRow], most: int) -> None:
 
 
 def _sources(file: Path, corpus: str) -> Mapping[str, str] | None:
-    """The texts of the named corpus, else of the folder that the file lies in, if it is a corpus's."""
+    """The texts of the named corpus, else of the corpus in whose folder the file lies, else None."""
     corpora = Corpora(load_settings(log_level="ERROR").corpora)
     if corpus:
         return dict(corpora.get(corpus).texts())
@@ -88,8 +130,8 @@ def _sources(file: Path, corpus: str) -> Mapping[str, str] | None:
 
 
 def _free(file: Path) -> Path:
-    """A name beside `file` that is not taken: the original and earlier copies stay."""
-    for number in range(1, 1000):
+    """A name beside `file` that no file has: the original and earlier copies are not overwritten."""
+    for number in range(1, MOST_COPIES):
         target = file.with_name(f"{file.stem}_prepared{'' if number == 1 else f'_{number}'}.jsonl")
         if not target.exists():
             return target
@@ -106,7 +148,11 @@ def _read(file: Path) -> bytes:
 
 
 def _write(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
     try:
-        file.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise FewshotError(f"{file.name} cannot be written: {error.strerror}.") from None

@@ -67,7 +67,7 @@ def list_models() -> None:
 @click.option("--yes", is_flag=True, help="Accept the licence without being asked.")
 def get(source: str, yes: bool) -> None:
     """Fetch a model; an interrupted download goes on where it was."""
-    from bot.cli.context import moved
+    from bot.cli.context import bar_updater
     from bot.engine.llama.catalog import GIB
     from bot.engine.llama.download import fetch, source_of
 
@@ -80,7 +80,7 @@ def get(source: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"{wanted.label} comes from {wanted.address} under {terms}. Do you accept it?", abort=True)
     with click.progressbar(length=100, label=f"fetching {wanted.name}") as bar:
-        made = fetch(store, wanted, moved(bar))
+        made = fetch(store, wanted, bar_updater(bar))
     click.echo(f"Installed {made.name}: {made.size / GIB:.2f} GiB, licence {made.license}, sha256 {made.sha256}.")
     if made.warning:
         click.echo(f"Note: {made.warning}")

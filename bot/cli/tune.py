@@ -1,163 +1,272 @@
-"""`fewshot tune`: the jobs of `/finetune` without Discord, on the same database."""
+"""`fewshot tune` and `fewshot lesson`: the jobs of `/finetune` without Discord, on the same database."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from bot.cli.context import OPERATOR, moved, open_bench
-from bot.core.errors import InputError, ModelError
-from bot.storage.datasets import DatasetRow
-from bot.storage.tuning import JobRow
+from bot.cli.context import OPERATOR, bar_updater, open_for_operator
+from bot.cli.running import run_async
+from bot.core.caller import Caller
+from bot.core.errors import InputError
+from bot.core.i18n import _
+from bot.server.ledger import NANO
 from bot.tuning import estimate
+from bot.tuning.corpus import RACING
+from bot.tuning.datasets import DatasetRow
 from bot.tuning.errors import TuningError
-from bot.tuning.job_messages import STEPS
-from bot.tuning.scorecard import Scorecard, table
+from bot.tuning.jobs import STATE_NAMES, JobRow
+from bot.tuning.lessons import LESSONS
+from bot.tuning.scoring import Scorecard, side_by_side, table
 from bot.tuning.service import Tuning
 
+# Per cent of a job that are training; scoring is the rest.
+TRAINING = 85
+_DATASET = click.option("--dataset", default="", help="A dataset's id or a .jsonl file; default: the corpus's newest.")
+_BASE = click.option("--base", default="", help="The base model, or a tuned one to go on from.")
 
-async def run_estimate(corpus: str, dataset: str, base: str) -> None:
-    """The table of prices for the corpus's dataset."""
-    async with open_bench() as bench:
-        row = await dataset_of(bench.tuning, corpus, dataset)
+
+@click.group()
+def tune() -> None:
+    """Train models on a corpus, score them, and let them answer."""
+
+
+@tune.command("estimate")
+@click.argument("corpus")
+@_DATASET
+@_BASE
+def tune_estimate(corpus: str, dataset: str, base: str) -> None:
+    """What training on CORPUS would cost, for every known model."""
+    run_async(_estimate(corpus, dataset, base))
+
+
+@tune.command("start")
+@click.argument("corpus")
+@_DATASET
+@_BASE
+@click.option("--yes", is_flag=True, help="Do not ask to confirm the price.")
+def tune_start(corpus: str, dataset: str, base: str, yes: bool) -> None:
+    """Train a model on CORPUS and follow the job to its end; Ctrl-C leaves it resumable."""
+    run_async(_start(corpus, dataset, base, yes=yes))
+
+
+@tune.command("follow")
+@click.argument("job", default="")
+def tune_follow(job: str) -> None:
+    """Follow JOB, or the newest one, to its end."""
+    run_async(_follow_existing(job))
+
+
+@tune.command("list")
+def tune_list() -> None:
+    """The jobs, newest first, and the models that answer."""
+    run_async(_list())
+
+
+@tune.command("cancel")
+@click.argument("job")
+def tune_cancel(job: str) -> None:
+    """Cancel JOB, here and at its provider."""
+    run_async(_cancel(job))
+
+
+@tune.command("score")
+@click.argument("model")
+def tune_score(model: str) -> None:
+    """Ask MODEL everything that its scorecard needs, and print it."""
+    run_async(_score(model))
+
+
+@tune.command("promote")
+@click.argument("model")
+@click.option("--force", default="", metavar="REASON", help="Promote it although it is worse, and say why.")
+def tune_promote(model: str, force: str) -> None:
+    """Let MODEL answer for its corpus."""
+    run_async(_promote(model, force))
+
+
+@tune.command("rollback")
+@click.argument("corpus")
+def tune_rollback(corpus: str) -> None:
+    """Let the model before the active one of CORPUS answer again."""
+    run_async(_rollback(corpus))
+
+
+@tune.command("ask")
+@click.argument("corpus")
+@click.argument("question")
+def tune_ask(corpus: str, question: str) -> None:
+    """Ask the promoted model of CORPUS."""
+    run_async(_ask(corpus, question))
+
+
+async def _estimate(corpus: str, dataset: str, base: str) -> None:
+    async with open_for_operator() as tuning:
+        row = await _dataset(tuning, corpus, dataset)
         click.echo(f"Dataset {row.id}: {row.name}")
-        click.echo(estimate.table(await bench.tuning.estimate(row.id, base)))
-        closed = estimate.blocked(bench.tuning.provider)
+        click.echo(estimate.table(await tuning.jobs.estimate(row.id, base)))
+        closed = estimate.blocked(tuning.jobs.profile)
         if closed:
-            click.echo(f"A job would be refused now. {closed}")
+            click.echo(f"A job would be refused now. {_(closed)}")
 
 
-async def run_start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
-    """Start a job and follow it to its end; a price above nothing, or one that is not known, is confirmed first."""
-    async with open_bench() as bench:
-        tuning = bench.tuning
+async def _start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
+    """Start a job and follow it; a price that is not zero, or not known, is confirmed first."""
+    async with open_for_operator() as tuning:
         tuning.corpora.get(corpus)
-        row = await dataset_of(tuning, corpus, dataset)
+        row = await _dataset(tuning, corpus, dataset)
         if row.corpus != corpus:
             raise InputError(f"The dataset {row.id} is of {row.corpus}, not of {corpus}.")
-        quote = (await tuning.estimate(row.id, base))[0]
+        quote = (await tuning.jobs.estimate(row.id, base))[0]
         if quote.usd is None or quote.usd:
             click.echo(f"{quote.model.name}: {quote.tokens:,} tokens, {quote.price}. {quote.warning}")
             if not yes and not click.confirm("Start?"):
                 raise InputError("Nothing was started.")
-        job = await tuning.start(row.id, OPERATOR, base)
+        job = await tuning.jobs.start(row.id, OPERATOR, base)
         click.echo(f"Job {job.id} on {row.name} ({row.id}), base {job.base}")
         await _follow(tuning, job.id)
 
 
-async def dataset_of(tuning: Tuning, corpus: str, wanted: str) -> DatasetRow:
-    """The dataset that is meant: one by its id, a file of rows, or the corpus's newest."""
+async def _dataset(tuning: Tuning, corpus: str, wanted: str) -> DatasetRow:
+    """The dataset of an id, of a file of rows, or the corpus's newest."""
     if wanted.endswith(".jsonl"):
-        return await tuning.imported(corpus, Path(wanted))
-    return await (tuning.dataset(wanted) if wanted else tuning.newest(corpus))
+        return await tuning.datasets.import_file(corpus, Path(wanted))
+    return await (tuning.datasets.get(wanted) if wanted else tuning.datasets.newest(corpus))
 
 
-async def run_follow(job_id: str) -> None:
-    """Follow a job, the newest one where none is named, to its end."""
-    async with open_bench() as bench:
+async def _follow_existing(job_id: str) -> None:
+    async with open_for_operator() as tuning:
         if not job_id:
-            found = await bench.tuning.jobs()
+            found = await tuning.jobs.all()
             if not found:
                 raise InputError("There are no jobs yet.")
             job_id = found[0].id
-        await _follow(bench.tuning, (await bench.tuning.job(job_id)).id)
+        await _follow(tuning, (await tuning.jobs.get(job_id)).id)
 
 
 async def _follow(tuning: Tuning, job_id: str) -> None:
     """Show the job until it is over. Raises `TuningError` with the reason where it ends without a model."""
-    job = await show_job(tuning, job_id)
-    for event in [event for event in await tuning.events(job.id, last=100) if event.kind != "metrics"][-3:]:
+    job = await _show_job(tuning, job_id)
+    for event in [event for event in await tuning.jobs.events(job.id, last=100) if event.kind != "metrics"][-3:]:
         click.echo(f"  {event.message}")
     if job.state != "done":
         raise TuningError(f"The job {job.id} {'was' if job.state == 'cancelled' else 'has'} {job.state}. {job.error}")
     click.echo(f"Model: {job.model}")
     if job.nanodollars:
-        click.echo(f"It cost ${job.nanodollars / 1e9:,.2f} for {job.trained_tokens or 0:,} tokens.")
+        click.echo(f"It cost ${job.nanodollars / NANO:,.2f} for {job.trained_tokens or 0:,} tokens.")
     if job.note:
         click.echo(job.note)
-    model = next((row for row in await tuning.ancestors(job.model)), None)
+    model = await tuning.models.find(job.model)
     if model is not None and model.scorecard:
         click.echo(table(Scorecard.from_json(model.scorecard)))
     click.echo(f"To let it answer: fewshot tune promote {job.model}")
 
 
-async def show_job(tuning: Tuning, job_id: str) -> JobRow:
-    """The job at its end, its steps shown as a bar until then."""
-    job = await tuning.job(job_id)
+async def _show_job(tuning: Tuning, job_id: str) -> JobRow:
+    """The job at its end. Until then a bar shows its steps, and each new note is a line above it."""
+    job = await tuning.jobs.get(job_id)
+    note = ""
     with click.progressbar(length=100, label="  ", show_pos=False, show_eta=False) as bar:
         at = 0
-        async for job in tuning.watch(job_id):
-            bar.label = f"{STEPS[job.state]:<20}"
-            now = percent(job)
+        async for job in tuning.jobs.watch(job_id):
+            if job.note and job.note != note and not job.over:
+                click.echo(f"\n{job.note}", err=True)
+            note = job.note
+            bar.label = f"{STATE_NAMES[job.state]:<20}"
+            now = _percent(job)
             bar.update(max(now - at, 0))
             at = max(at, now)
             bar.render_progress()
     return job
 
 
-def percent(job: JobRow) -> int:
-    """How far a job is, of a hundred: training is most of it, scoring the rest."""
+def _percent(job: JobRow) -> int:
+    """How far a job is, from 0 to 100."""
     if job.state == "done":
         return 100
-    trained = 85 * job.step // job.total_steps if job.total_steps else 0
-    scored = 15 * job.scored // job.to_score if job.to_score else 0
-    return {"scoring": 85 + scored, "deploying": 85}.get(job.state, min(trained, 85))
+    trained = TRAINING * job.step // job.total_steps if job.total_steps else 0
+    scored = (100 - TRAINING) * job.scored // job.to_score if job.to_score else 0
+    return {"scoring": TRAINING + scored, "deploying": TRAINING}.get(job.state, min(trained, TRAINING))
 
 
-async def run_list() -> None:
-    """Jobs and models, newest first, with what is promoted."""
-    async with open_bench() as bench:
-        tuning = bench.tuning
-        active = {row.name for corpus in tuning.corpora.names if (row := await tuning.active(corpus)) is not None}
-        for job in await tuning.jobs():
+async def _list() -> None:
+    async with open_for_operator() as tuning:
+        models = [await tuning.models.active(corpus) for corpus in tuning.corpora.names]
+        active = {model.name for model in models if model is not None}
+        for job in await tuning.jobs.all():
             when = datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M")
             mark = "  (answers now)" if job.model in active else ""
             click.echo(f"{job.id}  {when}  {job.corpus:<10} {job.state:<9} {job.model or job.base}{mark}")
 
 
-async def run_cancel(job_id: str) -> None:
-    """Cancel a job here and at its provider."""
-    async with open_bench() as bench:
-        job = await bench.tuning.cancel(job_id)
+async def _cancel(job_id: str) -> None:
+    async with open_for_operator() as tuning:
+        job = await tuning.jobs.cancel(job_id)
         click.echo(f"The job {job.id} is {job.state}.")
 
 
-async def run_score(model: str) -> None:
-    """Score a model and print the card."""
-    async with open_bench() as bench:
+async def _score(model: str) -> None:
+    async with open_for_operator() as tuning:
         with click.progressbar(length=100, label="scoring") as bar:
-            card = await bench.tuning.score(model, OPERATOR, moved(bar))
+            card = await tuning.models.score(model, OPERATOR, bar_updater(bar))
         click.echo(table(card))
         for wrong in card.wrong[:10]:
             click.echo(f"  wrong: {wrong.question} → {wrong.said} (is: {wrong.wanted})")
 
 
-async def run_promote(model: str, force: str) -> None:
-    """Let a model answer."""
-    async with open_bench() as bench:
-        done = await bench.tuning.promote(model, OPERATOR, force)
+async def _promote(model: str, force: str) -> None:
+    async with open_for_operator() as tuning:
+        done = await tuning.models.promote(model, OPERATOR, force)
         click.echo(f"{done.model} answers now." + (f" Before it: {done.before}." if done.before else ""))
 
 
-async def run_rollback(corpus: str) -> None:
-    """Let the model before answer again."""
-    async with open_bench() as bench:
-        done = await bench.tuning.rollback(corpus)
+async def _rollback(corpus: str) -> None:
+    async with open_for_operator() as tuning:
+        done = await tuning.models.rollback(corpus)
         click.echo(f"{done.model} answers again, in place of {done.before}.")
 
 
-async def run_ask(corpus: str, text: str) -> None:
-    """Ask the promoted model, and show the nearest training rows."""
-    async with open_bench() as bench:
-        tuning = bench.tuning
-        question = await tuning.question(corpus, text)
-        wire = await tuning.wire(question.model.provider)
-        try:
-            answer = await tuning.purse.ask(OPERATOR, question.template, question.values, wire.chat)
-        except ModelError as error:
-            raise await tuning.explained(question, error) from error
+async def _ask(corpus: str, text: str) -> None:
+    """Print the promoted model's answer, and the nearest training rows on standard error."""
+    async with open_for_operator() as tuning:
+        question = await tuning.models.question(corpus, text)
+        answer = await tuning.models.ask(question, Caller(OPERATOR))
         click.echo(answer.text)
         click.echo(f"— {question.model.name}\n\nSimilar training rows:", err=True)
-        for row in await tuning.similar(question.model.name, text):
+        for row in await tuning.models.similar(question.model.name, text):
             where = f" ({row.pair.source}, line {row.file_line})" if row.file_line else ""
             click.echo(f"  {row.likeness:.0%} {row.pair.question} → {row.pair.answer}{where}", err=True)
+
+
+async def run_lesson(name: str) -> None:
+    """Train the good model, if there is none yet, and the lesson's; print both cards and the lesson's sentence."""
+    if not name:
+        for one in LESSONS.values():
+            click.echo(f"{one.name:<14} {one.title}")
+        return
+    if name not in LESSONS:
+        raise InputError(f"There is no lesson {name}; there are: {', '.join(LESSONS)}.")
+    chosen = LESSONS[name]
+    async with open_for_operator() as tuning:
+        good, card = await tuning.models.newest_scored(RACING)
+        if card is None:
+            click.echo("First the good model, with all the rows:")
+            dataset = await tuning.datasets.newest(RACING)
+            good, card = await _trained(tuning, (await tuning.jobs.start(dataset.id, OPERATOR)).id)
+        click.echo(f"Now the lesson, {chosen.title.lower()}:")
+        dataset_id = (await tuning.models.ancestors(good))[0].dataset_id
+        job = await tuning.jobs.start(dataset_id, OPERATOR, good if chosen.forgets else "", chosen.name)
+        _name, other = await _trained(tuning, job.id)
+        click.echo(side_by_side(card, other, ("the good model", chosen.name)))
+        for wrong in other.wrong[:5]:
+            click.echo(f"  wrong: {wrong.question} → {wrong.said} (is: {wrong.wanted})")
+        click.echo(f"\n{chosen.sentence}")
+
+
+async def _trained(tuning: Tuning, job_id: str) -> tuple[str, Scorecard]:
+    """The name and the card of a job's model, once the job is over."""
+    job = await _show_job(tuning, job_id)
+    model = await tuning.models.find(job.model)
+    if job.state != "done" or model is None or not model.scorecard:
+        raise TuningError(f"The job {job.id} ended without a model that is scored. {job.error}{job.note}")
+    return model.name, Scorecard.from_json(model.scorecard)

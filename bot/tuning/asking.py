@@ -1,43 +1,83 @@
-"""Asking the promoted model, and what can be shown beside its answer."""
+"""Asking tuned models: the one rendering that trains and asks, questions, similar rows, and the three-way comparison.
 
+A tuned model answers in the form that it was trained on; another form would be another question. So `training_row` and
+`rendered` fill the same template, and a test compares them.
+"""
+
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
 
-from bot.core.errors import ModelError, NotFoundError
+from bot.core.caller import Caller
+from bot.core.errors import ModelError, NoModelError, NotFoundError
+from bot.core.i18n import _, ngettext
+from bot.llm.completion import Answer
+from bot.llm.request import Message, Request
 from bot.llm.template import ChatTemplate
+from bot.server.ledger import NANO
+from bot.server.model_gateway import ModelGateway
 from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
-from bot.storage.datasets import DatasetRow, PairRow
+from bot.storage.datasets import PairRow
+from bot.storage.tuning import ModelRow
 from bot.tuning.corpus import Corpus
+from bot.tuning.retrieval import Facts
+from bot.tuning.words import squeezed
+
+# The templates of tuned models, and of base models that get the facts in the prompt.
+TUNED, WITH_FACTS = "tuned", "with_facts"
 
 
 class NotTrainedError(NotFoundError):
     """No model is promoted for this corpus; the sentence says who can train one."""
 
 
-class GoneError(ModelError):
-    """The promoted model is not there any more; the sentence says how to go back."""
+class DeletedModelError(ModelError):
+    """The provider has deleted the promoted model; the sentence says how to go back."""
+
+
+# --- rendering
+
+
+def question_values(question: str, corpus: str, refusal: str) -> dict[str, str]:
+    """The values for the template of tuned models, with single spaces in the question."""
+    return {"question": squeezed(question), "corpus": corpus, "refusal": refusal}
+
+
+def rendered(template: ChatTemplate, question: str, corpus: str, refusal: str) -> Request:
+    """`question` as a tuned model is asked it."""
+    return template.fill(question_values(question, corpus, refusal))
+
+
+def training_row(template: ChatTemplate, pair: PairRow, corpus: str, refusal: str) -> dict[str, Any]:
+    """`pair` as a line of the training file: the messages of the question, then the answer."""
+    asked = rendered(template, pair.question, corpus, refusal).messages
+    answer: Message = {"role": "assistant", "content": squeezed(pair.answer)}
+    return {"messages": [*asked, answer]}
+
+
+def for_model(template: ChatTemplate, model: str) -> ChatTemplate:
+    """`template`, to be answered by `model`."""
+    return replace(template, parameters={**template.parameters, "model": model})
+
+
+# --- questions
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the promoted model: a template that names it, filled with `values`."""
+    """A question to the promoted model: a template that names the model, filled with `values`."""
 
-    model: tuning_rows.ModelRow
+    model: ModelRow
     template: ChatTemplate
     values: Mapping[str, str]
 
-
-@dataclass(frozen=True, slots=True)
-class Similar:
-    """A training row that is near a question. Similar, not the cause of an answer.
-
-    `file_line` is the line of the source that the quote stands on, counted from 1; 0 where it cannot be found.
-    """
-
-    pair: PairRow
-    likeness: float
-    file_line: int
+    @property
+    def request(self) -> Request:
+        """What is sent to the model."""
+        return self.template.fill(self.values)
 
 
 def not_trained(corpus: str) -> NotTrainedError:
@@ -49,28 +89,121 @@ def not_trained(corpus: str) -> NotTrainedError:
     )
 
 
-async def explained(database: Database, question: Question, error: ModelError) -> ModelError:
-    """`error` as it should be told: a model that its provider has deleted is named, with the way back."""
+async def explained(database: Database, model: ModelRow, error: ModelError) -> ModelError:
+    """`error` for the person who asked `model`: where the provider has deleted it, a `DeletedModelError`."""
     from openai import NotFoundError as UnknownModelError
 
     if not isinstance(error.__cause__, UnknownModelError):
         return error
-    await tuning_rows.change_model(database, question.model.name, gone=True)
-    gone = GoneError(
+    await tuning_rows.change_model(database, model.name, gone=True)
+    deleted = DeletedModelError(
         "The model that answered for {corpus} is not there any more. The bot's operator can go back to the one "
         "before it with /finetune rollback, or `fewshot tune rollback {corpus}`.",
-        corpus=question.model.corpus,
+        corpus=model.corpus,
     )
-    gone.__cause__ = error
-    return gone
+    deleted.__cause__ = error
+    return deleted
 
 
-def similar(corpus: Corpus, dataset: DatasetRow, found: list[tuple[PairRow, float]]) -> list[Similar]:
-    """Rows with the lines of their quotes. Reads the texts, so it belongs off the event loop."""
+@dataclass(frozen=True, slots=True)
+class SimilarRow:
+    """A training row like a question: similar, not the cause of an answer.
+
+    `likeness` is from 0 to 1. `file_line` is the line of the source with the quote, from 1; 0 where it is not found.
+    """
+
+    pair: PairRow
+    likeness: float
+    file_line: int
+
+
+def similar_rows(corpus: Corpus, found: list[tuple[PairRow, float]]) -> list[SimilarRow]:
+    """Rows with the lines of their quotes. Reads the texts: call it in a thread."""
     texts = dict(corpus.texts()) if any(pair.quote for pair, _ in found) else {}
-    return [Similar(pair, likeness, _line(texts.get(pair.source, ""), pair.quote)) for pair, likeness in found]
+    return [SimilarRow(pair, likeness, _line(texts.get(pair.source, ""), pair.quote)) for pair, likeness in found]
 
 
 def _line(text: str, quote: str) -> int:
     at = text.find(quote) if quote else -1
     return text.count("\n", 0, at) + 1 if at >= 0 else 0
+
+
+# --- the comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One of the three ways; where it could not be asked, `answer` is None and `why` says why."""
+
+    title: str
+    model: str
+    answer: Answer | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The base model, the base model with the facts in its prompt, and the tuned model, in this order.
+
+    `facts` says how the facts were chosen, `break_even` after how many questions training has paid for itself.
+    """
+
+    columns: tuple[Column, ...]
+    facts: str
+    break_even: str
+
+
+async def compare(
+    question: Question,
+    caller: Caller,
+    base: tuple[str, ModelGateway],
+    tuned: ModelGateway,
+    facts: Facts,
+    templates: Mapping[str, ChatTemplate],
+    nanodollars: int | None,
+) -> Comparison:
+    """Ask all three at once. Where one fails, the others are shown; `LimitError` is raised.
+
+    `base` is the base model's name and the gateway that asks it; `nanodollars` what training cost, None where that is
+    not known.
+    """
+    base_name, base_gateway = base
+    refusal = question.values["refusal"]
+    chosen = await asyncio.to_thread(facts.about, question.values["question"])
+    with_facts = {"question": question.values["question"], "facts": chosen, "refusal": refusal}
+
+    async def ask(title: str, name: str, request: Request, gateway: ModelGateway) -> Column:
+        try:
+            return Column(title, name, await gateway.ask(caller, request))
+        except NoModelError:
+            return Column(title, name, None, _("No language model is connected, and the stand-in cannot answer this."))
+        except ModelError as error:
+            return Column(title, name, None, str(error))
+
+    bare_request = for_model(templates[TUNED], base_name).fill(question.values)
+    facts_request = for_model(templates[WITH_FACTS], base_name).fill(with_facts)
+    columns = await asyncio.gather(
+        ask(_("Base model"), base_name, bare_request, base_gateway),
+        ask(_("Base model with the facts in its prompt"), base_name, facts_request, base_gateway),
+        ask(_("Tuned model"), question.model.name, question.request, tuned),
+    )
+    return Comparison(tuple(columns), facts.how, _break_even(nanodollars, columns[1].answer, columns[2].answer))
+
+
+def _break_even(nanodollars: int | None, with_facts: Answer | None, tuned: Answer | None) -> str:
+    """After how many questions like this one training has cost less than putting the facts into every prompt."""
+    if with_facts is None or tuned is None:
+        return _("There is no other price to compare the tuned model's price with.")
+    if nanodollars is None or with_facts.price is None or tuned.price is None:
+        return _("It is not known whether training pays off: a price is missing.")
+    saved = with_facts.price - tuned.price
+    if not nanodollars and saved >= 0:
+        return _("Training cost nothing, so it has paid for itself with the first question.")
+    if saved <= 0:
+        return _("A question to the tuned model costs no less, so training does not pay for itself in money.")
+    questions = int(Decimal(nanodollars) / NANO / saved) + 1
+    return ngettext(
+        "Training has paid for itself after about {n:,} question like this one.",
+        "Training has paid for itself after about {n:,} questions like this one.",
+        questions,
+    )

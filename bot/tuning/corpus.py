@@ -1,4 +1,4 @@
-"""Corpora: folders of texts by name, and their texts in chunks with source and span."""
+"""Corpora: folders of texts by name, and their texts in chunks that know their source and span."""
 
 import hashlib
 import re
@@ -8,15 +8,17 @@ from pathlib import Path
 
 from bot.core.errors import ConfigError, InputError, NotFoundError
 
-RACING = Path(__file__).resolve().parents[2] / "racing"
+# The corpus that is built in, and its folder.
+RACING = "racing"
+RACING_FOLDER = Path(__file__).resolve().parents[2] / "racing"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-# A corpus becomes a command of that name, so it may not take one of ours.
+# A corpus becomes a command of its name, so it may not have the name of another command.
 _OURS = "adventure,ask,compare,facts,finetune,help,privacy,rewrite,sentiment,settings,translate,trick,usage"
 TAKEN = frozenset(_OURS.split(","))
 SUFFIXES = (".txt", ".md")
-# Characters of a chunk: some 1,500 tokens of English, so that question after question finds all of it in sight.
+# Characters of a chunk, about 1,500 tokens of English: small models still use all of it.
 CHUNK = 6_000
-# Bytes of a text that is read whole; a larger one is no text that people wrote.
+# Bytes of a text, and texts of a corpus, that are read.
 MAX_TEXT = 16 * 1024 * 1024
 MAX_TEXTS = 5_000
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)」]*\s*")
@@ -41,7 +43,7 @@ class Corpus:
     folder: Path
 
     def files(self) -> tuple[list[Path], list[str]]:
-        """The texts in order, and the names of what is passed over.
+        """The texts in order, and the names of the files that are passed over.
 
         Raises `InputError` where the folder is not there, or holds no text.
         """
@@ -53,7 +55,7 @@ class Corpus:
         for path in sorted(self.folder.rglob("*")):
             if not path.is_file() or any(part.startswith(".") for part in path.relative_to(self.folder).parts):
                 continue
-            # A link that leads out of the folder leads to what nobody meant to train on.
+            # A link out of the folder may lead to private files.
             fits = path.suffix.lower() in SUFFIXES and path.resolve().is_relative_to(inside)
             if fits and path.stat().st_size <= MAX_TEXT and len(texts) < MAX_TEXTS:
                 texts.append(path)
@@ -64,18 +66,18 @@ class Corpus:
         return texts, passed_over
 
     def source_of(self, path: Path) -> str:
-        """How a text is named in rows: its path below the folder."""
+        """The name of a text in rows: its path below the folder."""
         return path.relative_to(self.folder).as_posix()
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """Each source with its text, read one at a time; what is not UTF-8 is left out."""
+        """Each source with its text, read one at a time; files that are not in UTF-8 are left out."""
         for path in self.files()[0]:
             text = _read(path)
             if text is not None:
                 yield self.source_of(path), text
 
     def unreadable(self) -> list[str]:
-        """The texts that are not UTF-8."""
+        """The names of the texts that are not in UTF-8."""
         return [self.source_of(path) for path in self.files()[0] if _read(path) is None]
 
     def chunks(self) -> Iterator[Chunk]:
@@ -91,7 +93,7 @@ class Corpus:
         return seen.hexdigest()
 
     def shipped(self, name: str) -> Path | None:
-        """The file `name` beside the texts, where there is one: `questions.jsonl`, `heldout.jsonl`, `draft.jsonl`."""
+        """The file `name` beside the texts, if there is one: `questions.jsonl`, `heldout.jsonl` or `draft.jsonl`."""
         path = self.folder / name
         return path if path.is_file() else None
 
@@ -107,9 +109,9 @@ class Corpora:
                     "CORPORA: {name!r} is not a valid name; use lower-case letters, digits and hyphens, up to 32.",
                     name=name,
                 )
-            if name in TAKEN or name == "racing":
+            if name in TAKEN or name == RACING:
                 raise ConfigError("CORPORA: {name} is the name of something else here; choose another.", name=name)
-        self._corpora = {"racing": Corpus("racing", RACING)}
+        self._corpora = {RACING: Corpus(RACING, RACING_FOLDER)}
         self._corpora |= {name: Corpus(name, folder) for name, folder in folders.items()}
 
     @property

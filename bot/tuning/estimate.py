@@ -1,25 +1,22 @@
-"""What a job would cost, for every known model in one table, and whether it would live."""
+"""What a job would cost with every known model, and how long its model would live."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from bot.core.i18n import _, ngettext
-from bot.tuning.profiles import PROFILES, TUNABLES, Tunable, tunable
+from bot.tuning.profiles import PROFILES, Profile, Tunable, tunable, tunables
 
-# Days that a tuned model should live to be worth its price; below it the table warns.
+# Days that a tuned model should live to be worth its price; below that the table warns.
 SHORT_LIFE = 180
-# Times as many tokens as characters; three characters a token errs on the dear side (`bot.llm.usage`).
-PER_TOKEN = 3.0
-# The pocket GPT counts words: those of the questions as it varies them, of the answers, and of the refusals that it
-# trains beside them, never the system message. The files of the racing season and of `tests.bench.season` have 13.5
-# to 14.5 characters for each (measured 2026-11-22); rows without any refusal, which train no negatives, have 30.
-PER_WORD = 14.0
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A model in the table. `tokens` are all that training reads, every round counted; `usd` None is not known."""
+    """A base model and its price. `tokens` are those of all epochs; `usd` is None where the price is not known.
+
+    `lives` is the number of days until the base is shut down, None where no date is known.
+    """
 
     model: Tunable
     chosen: bool
@@ -31,7 +28,7 @@ class Quote:
 
     @property
     def price(self) -> str:
-        """The price as people read it."""
+        """The price for people."""
         if self.usd is None:
             return _("not known")
         # Translators: of a price: it costs nothing.
@@ -39,17 +36,18 @@ class Quote:
 
 
 def quotes(
-    characters: int, rows: int, base: str, provider: str, *, shutdown: str = "", today: date | None = None
+    characters: int, rows: int, base: str, profile: Profile, *, shutdown: str = "", today: date | None = None
 ) -> list[Quote]:
-    """A line for every known tunable model, the chosen one first; `characters` are those of the training file.
+    """A quote for every known base model, the chosen one first.
 
-    `shutdown` is the ISO date on which the provider itself says that the chosen base ends; it wins over ours.
+    `characters` and `rows` are those of the training file; `profile` is the provider that has `base`. `shutdown` is
+    the ISO date on which the provider itself says that the base is shut down; it replaces the one of the profile.
     """
     today = today or datetime.now(UTC).date()
-    known_as = tunable(base, provider)
-    told = _date(shutdown)
-    chosen = known_as if told is None else replace(known_as, shutdown=told)
-    others = [known for known in TUNABLES if known is not known_as]
+    known_as = tunable(base, profile.name)
+    date_told = _date(shutdown)
+    chosen = known_as if date_told is None else replace(known_as, shutdown=date_told)
+    others = [known for known in tunables() if known is not known_as]
     return [_quote(known, known is chosen, characters, rows, today) for known in [chosen, *others]]
 
 
@@ -60,17 +58,16 @@ def _date(text: str) -> date | None:
         return None
 
 
-def blocked(provider: str, today: date | None = None) -> str:
-    """Why creating a job will be refused there by now, where that is known, to be said; else empty."""
-    profile = PROFILES[provider]
+def blocked(profile: Profile, today: date | None = None) -> str:
+    """A message, to be translated, that says why the provider creates no jobs any more; empty where it does."""
     today = today or datetime.now(UTC).date()
     return profile.warning if profile.closes is not None and today > profile.closes else ""
 
 
 def _quote(known: Tunable, chosen: bool, characters: int, rows: int, today: date) -> Quote:
     profile = PROFILES[known.provider]
-    epochs = int(profile.settings(rows).get("n_epochs", 3))
-    tokens = int(characters / (PER_WORD if known.provider == "engine" else PER_TOKEN)) * epochs
+    epochs = int(profile.hyperparameters(rows).get("n_epochs", 3))
+    tokens = int(characters / profile.characters_per_token) * epochs
     usd = None if known.training is None else known.training * tokens / 1_000_000
     lives = None if known.shutdown is None else (known.shutdown - today).days
     warnings = [_(profile.warning)] if profile.warning else []
@@ -91,7 +88,7 @@ def _short_life(days: int, shutdown: str) -> str:
 
 
 def table(lines: list[Quote]) -> str:
-    """The quotes as plain text; the warnings stand below, each once."""
+    """The quotes as a table of plain text, with each warning once below."""
     rows = [f"  {'model':<40} {'where':<7} {'tokens':>12} {'price':>10} {'per 1M asked':>14} {'shutdown':>11}"]
     for quote in lines:
         known = quote.model

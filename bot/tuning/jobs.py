@@ -1,238 +1,235 @@
-"""A job's steps, each of which may be cut off anywhere and taken again without harm.
+"""Tuning jobs, as commands use them: estimate, start, cancel, read, and their cards in channels.
 
-uploading → creating → running → (deploying) → scoring → done; or failed, or cancelled. What a step found out is
-in the database before the next begins. What cannot be repeated is looked for first: an uploaded file by its
-name, a job by the run key in its metadata.
+The channel of a job's card is stored together with the job, before the card is posted, so that a crash in between costs
+neither. Until the card is posted, the job's lease is `CARD_HOLDER`'s, and no process takes its first step.
 """
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from time import time
+from types import MappingProxyType
 from typing import Any
 
-from bot.core.errors import FewshotError, StorageError
-from bot.core.i18n import N_, _
-from bot.llm.template import ChatTemplate
+from bot.core.errors import ConfigError, InputError, NotFoundError
+from bot.core.i18n import N_
+from bot.core.settings import Settings
 from bot.storage import tuning as tuning_rows
-from bot.storage.calls import Bill
-from bot.storage.database import Database
-from bot.storage.datasets import DatasetRow, PairRow
 from bot.storage.tuning import EventRow, JobRow
-from bot.tuning import lineage
-from bot.tuning.billing import Purse
-from bot.tuning.errors import AgainError, RefusedError, TuningError, VanishedError
+from bot.tuning import estimate, lineage
+from bot.tuning.errors import TuningError, VanishedError
+from bot.tuning.estimate import Quote
+from bot.tuning.job_runner import STATUSES, JobRunner, JobTools, training_files, training_pairs
 from bot.tuning.lessons import LESSONS
-from bot.tuning.localized_text import MARK, kept, kept_error
-from bot.tuning.profiles import tunable
-from bot.tuning.provider_client import Remote, Wire
-from bot.tuning.render import TUNED, training_row
-from bot.tuning.rows import as_lines
-from bot.tuning.score import Scorer
+from bot.tuning.localized_text import localize
 
-NANO = 1_000_000_000
-# The provider's words for an end; any other status, an unknown one too, means that the job still goes on.
-SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
-# What a deploy step may say before and instead of being ready.
-ACTIVE, BROKEN = ("active", "ready", "deployed"), ("error", "failed")
-# Seconds after which a job that goes on is said to be unusual.
-LONG = 24 * 3600.0
+__all__ = ["STATE_NAMES", "STATUSES", "EventRow", "JobRow", "Jobs", "Place"]
+
+_log = logging.getLogger(__name__)
+# Jobs of a corpus that may be unfinished at one time: a second one would be a mistake, and is paid for.
+MOST_JOBS = 1
+# Rows that providers want at least (OpenAI's fine-tuning guide, 2026-11-22).
+LEAST_ROWS = 10
+# Who holds the lease of a job whose card is being posted, and for how many seconds: longer than discord.py tries.
+CARD_HOLDER, POSTING = "card", 30.0
+# What people read for a job's states.
+STATE_NAMES = MappingProxyType(
+    {
+        "uploading": N_("uploading the dataset"),
+        "creating": N_("creating the job"),
+        "running": N_("training"),
+        "deploying": N_("deploying the model"),
+        "scoring": N_("scoring the model"),
+        "done": N_("done"),
+        "failed": N_("failed"),
+        "cancelled": N_("cancelled"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What the steps work with."""
+class Place:
+    """The channel of a job's card, and its server."""
 
-    database: Database
-    templates: Mapping[str, ChatTemplate]
-    purse: Purse
-    scorer: Scorer
-    wire: Callable[[str], Awaitable[Wire]]
+    guild_id: int | None
+    channel_id: int
 
 
-async def upload(bench: Bench, job: JobRow) -> bool:
-    """Put the training rows, and the validation rows where there are any, where the provider can read them."""
-    wire = await bench.wire(job.provider)
-    if job.parent == "" and await wire.may_tune(job.base) is False:
-        raise RefusedError(
-            "{provider} does not let this account tune {model}; nothing was uploaded.",
-            provider=_(wire.profile.title),
-            model=job.base,
-        )
-    train, validation = await files_of(bench, job)
-    training_id = await _uploaded(wire, f"{job.id}-train.jsonl", train)
-    validation_id = await _uploaded(wire, f"{job.id}-validation.jsonl", validation) if validation else ""
-    files = {"training_file": training_id, "validation_file": validation_id}
-    moved = await tuning_rows.advance_job(bench.database, job.id, "uploading", state="creating", **files)
-    if not moved and await _cancelled(bench, job):
-        await _delete(wire, training_id, validation_id)
-    return moved
+class Jobs:
+    """The jobs of all corpora; one for the process. `runner` takes their steps."""
 
+    def __init__(self, settings: Settings, tools: JobTools) -> None:
+        self.profile = tools.providers.default
+        self.tools, self.runner = tools, JobRunner(tools)
+        self._database = tools.database
+        self._base, self._monthly_usd = settings.tuning_model, settings.monthly_usd
+        self._starting = asyncio.Lock()
 
-async def _cancelled(bench: Bench, job: JobRow) -> bool:
-    """Whether the job was cancelled here during a step; else another process took the step, and its work counts."""
-    now = await tuning_rows.get_job(bench.database, job.id)
-    return now is None or now.over
+    async def base(self, wanted: str = "") -> tuple[str, str]:
+        """The base model to tune and, where it is a tuned model of ours, its name as the parent."""
+        if wanted:
+            row = await tuning_rows.get_model(self._database, wanted)
+            return wanted, wanted if row is not None else ""
+        base = self._base or self.profile.base
+        if base is None:
+            raise InputError("TUNING_MODEL is not set: a custom provider needs the name of the base model.")
+        return base, ""
 
+    async def estimate(self, dataset_id: str, base: str = "") -> list[Quote]:
+        """What training on a dataset would cost with every known model, the chosen one first."""
+        job = await self._planned(dataset_id, base, 0)
+        train, _ = await training_files(self.tools, job)
+        shutdown = await self._shutdown(job.base)
+        return estimate.quotes(len(train.decode()), train.count(b"\n"), job.base, self.profile, shutdown=shutdown)
 
-async def _uploaded(wire: Wire, name: str, data: bytes) -> str:
-    return await wire.find_file(name) or await wire.upload(name, data)
-
-
-async def _delete(wire: Wire, *files: str) -> None:
-    """Take back what was uploaded for nothing."""
-    for file_id in filter(None, files):
-        await wire.delete_file(file_id)
-
-
-async def files_of(bench: Bench, job: JobRow) -> tuple[bytes, bytes]:
-    """The bytes of the training file and of the validation file; the same whenever they are made."""
-    train, validation, dataset = await pairs_of(bench.database, job)
-    template = bench.templates[TUNED]
-    made = [
-        as_lines(training_row(template, pair, job.corpus, dataset.refusal) for pair in pairs).encode()
-        for pairs in (train, validation)
-    ]
-    return made[0], made[1]
-
-
-async def pairs_of(database: Database, job: JobRow) -> tuple[list[PairRow], list[PairRow], DatasetRow]:
-    """What a job trains on and validates with: its dataset and the replayed ones, changed as its lesson wants."""
-    dataset = await lineage.dataset(database, job.dataset_id)
-    ids = await lineage.dataset_ids(database, job.dataset_id, job.parent)
-    train, validation = await lineage.training_pairs(database, ids)
-    if job.lesson:
-        train = LESSONS[job.lesson].rows(train)
-    return train, validation, dataset
-
-
-async def create(bench: Bench, job: JobRow) -> bool:
-    """Create the job, once. A refusal deletes the files that were uploaded for nothing."""
-    wire = await bench.wire(job.provider)
-    remote = await wire.find_job(job.id)
-    if remote is None:
+    async def _shutdown(self, base: str) -> str:
+        """The date on which the provider shuts a base down; empty where it does not tell, or cannot be asked yet."""
+        if not self.profile.has_limits:
+            return ""
         try:
-            settings = json.loads(job.hyperparameters)
-            remote = await wire.create(job.id, job.base, job.training_file, job.validation_file, settings)
-        except AgainError:
-            raise
-        except TuningError as error:
-            await _delete(wire, job.training_file, job.validation_file)
-            if isinstance(error, VanishedError):
-                raise TuningError(
-                    "{provider} has no model {model} that could be tuned.",
-                    provider=_(wire.profile.title),
-                    model=job.base,
-                ) from error
-            raise
-    moved = await tuning_rows.advance_job(
-        bench.database, job.id, "creating", state="running", remote_id=remote.id, status=remote.status
-    )
-    if not moved and await _cancelled(bench, job):
-        await wire.cancel(remote.id)
-    return moved
+            return await (await self.tools.providers.get(self.profile.name)).shutdown_date(base)
+        except ConfigError as error:
+            _log.info("the base's shutdown date is not known: %s", error)
+            return ""
 
+    async def start(
+        self, dataset_id: str, user_id: int, base: str = "", lesson: str = "", place: Place | None = None
+    ) -> JobRow:
+        """Store a new job; the runner takes it from there. With a `place`, it waits until `set_card` says where.
 
-async def look(bench: Bench, job: JobRow) -> bool:
-    """Read how the job stands and what it told; whether anything was new."""
-    wire = await bench.wire(job.provider)
-    remote = await wire.job(job.remote_id)
-    events = await wire.new_events(job.remote_id, await tuning_rows.known_events(bench.database, job.id))
-    step, total = _progress(events)
-    changed: dict[str, str | int] = {"status": remote.status, "step": step or job.step}
-    changed["total_steps"] = total or job.total_steps
-    changed["note"] = kept(N_("The job has been going on for more than a day.")) if time() - job.at > LONG else ""
-    if events or remote.status != job.status or job.note != changed["note"]:
-        await tuning_rows.add_events(bench.database, job.id, events, **changed)
-    if remote.status in (SUCCEEDED, FAILED, CANCELLED):
-        return await _ended(bench, job, wire, remote)
-    return bool(events)
+        Raises `TuningError` where it would be refused, `InputError` where the dataset has too few rows, or a job of
+        the corpus is unfinished.
+        """
+        closed = estimate.blocked(self.profile)
+        if closed:
+            raise TuningError(closed)
+        job = await self._planned(dataset_id, base, user_id, lesson)
+        await self._check_price(job)
+        if place is not None:
+            held_until = time() + POSTING
+            job = replace(
+                job,
+                guild_id=place.guild_id,
+                channel_id=place.channel_id,
+                holder=CARD_HOLDER,
+                held_until=held_until,
+            )
+        async with self._starting:  # Two presses at one time must not both find that no job is unfinished.
+            if not lesson and await tuning_rows.count_unfinished_jobs(self._database, job.corpus) >= MOST_JOBS:
+                raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
+            await tuning_rows.add_job(self._database, job)
+        return job
 
+    async def _check_price(self, job: JobRow) -> None:
+        """Raises `InputError` for a job that costs more than a month's limit."""
+        train, _ = await training_files(self.tools, job)
+        quote = estimate.quotes(len(train.decode()), train.count(b"\n"), job.base, self.profile)[0]
+        if quote.usd is not None and quote.usd > self._monthly_usd:
+            raise InputError(
+                "Training would cost about {price}, and MONTHLY_USD is ${most:,.2f}.",
+                price=quote.price,
+                most=self._monthly_usd,
+            )
 
-def _progress(events: list[EventRow]) -> tuple[int, int]:
-    """The step that the newest figures are of, and how many there will be; 0 where none tells."""
-    for event in reversed(events):
-        data = json.loads(event.data)
-        if event.kind == "metrics" and isinstance(data.get("step"), int):
-            total = data.get("total_steps")
-            return data["step"], total if isinstance(total, int) else 0
-    return 0, 0
-
-
-async def _ended(bench: Bench, job: JobRow, wire: Wire, remote: Remote) -> bool:
-    """The provider is done with the job: record the model and the real cost, or the reason."""
-    if remote.status == SUCCEEDED and not remote.model and not wire.profile.deploys:
-        raise AgainError("The job has succeeded and names no model yet; the bot asks again.")
-    usd = real_cost(job, remote.trained_tokens)
-    nanodollars = None if usd is None else int(usd * NANO)
-    end: dict[str, Any] = {"trained_tokens": remote.trained_tokens, "nanodollars": nanodollars}
-    if remote.status == CANCELLED:
-        end |= {"state": "cancelled", "ended": time()}
-    elif remote.status == FAILED:
-        why = remote.failure.lstrip(MARK) or kept(N_("The provider gave no reason."))
-        end |= {"state": "failed", "ended": time(), "error": why}
-    else:
-        end |= {"state": "deploying" if wire.profile.deploys else "scoring", "model": remote.model}
-        if not wire.profile.deploys:
-            await tuning_rows.add_model(bench.database, _model(job, remote.model))
-    bill = Bill(job.id, time(), job.user_id, job.base, nanodollars) if nanodollars else None
-    _moved, paid = await tuning_rows.end_training(bench.database, job.id, "running", bill, **end)
-    if bill is not None and paid:
-        bench.purse.paid(bill)
-    return True
-
-
-def real_cost(job: JobRow, trained_tokens: int | None) -> Decimal | None:
-    """What training cost in US dollars, from the tokens that the provider counted; None where a price is not known."""
-    price = tunable(job.base, job.provider).training
-    return None if price is None or trained_tokens is None else price * trained_tokens / 1_000_000
-
-
-def _model(job: JobRow, name: str) -> tuning_rows.ModelRow:
-    return tuning_rows.ModelRow(
-        name, job.corpus, job.provider, job.base, job.parent, job.dataset_id, job.id, job.lesson, time()
-    )
-
-
-async def deploy(bench: Bench, job: JobRow) -> bool:
-    """Where a provider serves a model only once it is deployed: deploy it, and wait until it answers."""
-    wire = await bench.wire(job.provider)
-    wanted = f"fewshot-{job.corpus}-{job.id[:8]}"
-    status, name = await wire.deployed(job.remote_id, job.base, wanted)
-    if status in BROKEN:
-        raise VanishedError(
-            "{provider} could not deploy the model ({status}).", provider=_(wire.profile.title), status=status
+    async def _planned(self, dataset_id: str, base: str, user_id: int, lesson: str = "") -> JobRow:
+        """The record of a job that is not stored yet."""
+        dataset = await lineage.get_dataset(self._database, dataset_id)
+        if dataset.state != "ready":
+            raise InputError("The dataset {dataset} is still being made; let it finish first.", dataset=dataset.id)
+        model, parent = await self.base(base)
+        if lesson:  # A lesson shows a model without the rows of the one that it goes on from.
+            parent = ""
+        job = JobRow(
+            id=secrets.token_hex(8),
+            corpus=dataset.corpus,
+            dataset_id=dataset.id,
+            provider=self.profile.name,
+            base=model,
+            parent=parent,
+            user_id=user_id,
+            at=time(),
         )
-    if status not in ACTIVE:
-        return False
-    await tuning_rows.add_model(bench.database, _model(job, name))
-    return await tuning_rows.advance_job(bench.database, job.id, "deploying", state="scoring", model=name)
+        train, _ = await training_pairs(self._database, job)
+        if len(train) < LEAST_ROWS:
+            raise InputError(
+                "The dataset {dataset} has too few rows to train on: {n:,}. Providers want at least 10.",
+                dataset=dataset.id,
+                n=len(train),
+            )
+        return replace(job, lesson=lesson, hyperparameters=json.dumps(self._hyperparameters(len(train), lesson)))
+
+    def _hyperparameters(self, rows: int, lesson: str) -> dict[str, Any]:
+        forgets = bool(lesson) and LESSONS[lesson].forgets
+        return {**self.profile.hyperparameters(rows), **(self.profile.without_replay if forgets else {})}
+
+    async def get(self, job_id: str) -> JobRow:
+        """The job of that id, of an id that begins so, or with that id at its provider; raises `NotFoundError`."""
+        job = await tuning_rows.get_job(self._database, job_id)
+        if job is None:
+            raise NotFoundError("There is no job {job}.", job=job_id[:40])
+        return _localized(job)
+
+    async def all(self, corpus: str | None = None) -> list[JobRow]:
+        """Jobs, newest first."""
+        return [_localized(job) for job in await tuning_rows.all_jobs(self._database, corpus)]
+
+    async def unfinished(self, corpus: str) -> JobRow | None:
+        """The newest job of a corpus that is not over."""
+        return next((job for job in await self.all(corpus) if not job.over), None)
+
+    async def events(self, job_id: str, last: int = 20) -> list[EventRow]:
+        """The newest events of a job, in order."""
+        return await tuning_rows.job_events(self._database, job_id, last=last)
+
+    async def metrics(self, job_id: str) -> list[EventRow]:
+        """The events of a job that hold its losses, in order."""
+        return await tuning_rows.job_events(self._database, job_id, "metrics")
+
+    async def training_seconds(self, job_id: str) -> float:
+        """Seconds from the first metrics of a job to the last, at least 1; 0 where there are none."""
+        found = await self.metrics(job_id)
+        return max(found[-1].at - found[0].at, 1.0) if found else 0.0
+
+    async def watch(self, job_id: str) -> AsyncIterator[JobRow]:
+        """The job whenever it has changed, until it is over; see `JobRunner.watch`."""
+        async for job in self.runner.watch(job_id):
+            yield _localized(job)
+
+    async def cancel(self, job_id: str) -> JobRow:
+        """Cancel a job, here and at its provider. Raises `InputError` where it is over already."""
+        job = await self.get(job_id)
+        while True:
+            if job.over or job.state == "scoring":
+                raise InputError("The job {job} has nothing left that could be cancelled.", job=job.id)
+            if job.remote_id and job.state == "running":
+                with suppress(VanishedError):  # A job that its provider has deleted is cancelled here all the same.
+                    await (await self.tools.providers.get(job.provider)).cancel(job.remote_id)
+            moved = await tuning_rows.advance_job(self._database, job.id, job.state, state="cancelled", ended=time())
+            job = await self.get(job.id)
+            # The runner may have taken the next step meanwhile, or have read that the job is cancelled.
+            if moved or job.state == "cancelled":
+                return job
+
+    # --- cards in channels
+
+    async def with_cards(self) -> list[JobRow]:
+        """Jobs whose cards do not show their end yet, with jobs that have ended meanwhile."""
+        return [job for job in await tuning_rows.all_jobs(self._database) if job.channel_id is not None]
+
+    async def set_card(self, job: JobRow, message_id: int) -> None:
+        """Store the message of a job's card, and let the runner take the job."""
+        await tuning_rows.change_job(self._database, job.id, message_id=message_id)
+        await tuning_rows.release_lease(self._database, job.id, CARD_HOLDER)
+
+    async def close_card(self, job_id: str) -> None:
+        """Update a job's card no more: it shows the job's end, or its channel is gone."""
+        await tuning_rows.change_job(self._database, job_id, channel_id=None, message_id=None)
 
 
-async def score(bench: Bench, job: JobRow) -> bool:
-    """Score the new model. A model that cannot be scored now is there all the same, and can be scored later."""
-    wire = await bench.wire(job.provider)
-    model = await lineage.model(bench.database, job.model)
-    note = ""
-    try:
-        await bench.scorer.score(
-            model,
-            wire.chat,
-            job.user_id,
-            lambda done, total: tuning_rows.set_scored(bench.database, job.id, done, total),
-        )
-    except StorageError:
-        raise
-    except FewshotError as error:
-        note = kept(N_("The model was not scored: {why}"), why=kept_error(error))
-    return await tuning_rows.advance_job(bench.database, job.id, "scoring", state="done", note=note, ended=time())
-
-
-STEPS: Mapping[str, Callable[[Bench, JobRow], Awaitable[bool]]] = {
-    "uploading": upload,
-    "creating": create,
-    "running": look,
-    "deploying": deploy,
-    "scoring": score,
-}
+def _localized(job: JobRow) -> JobRow:
+    """`job` with its error and its note in the reader's language."""
+    return replace(job, error=localize(job.error), note=localize(job.note))

@@ -1,4 +1,4 @@
-"""The chapter's lessons: what goes wrong when a dataset lacks something. Each changes the rows of a good one."""
+"""The chapter's lessons: what goes wrong when a dataset lacks something. Each changes the rows of a good dataset."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -9,13 +9,13 @@ from bot.tuning.rows import ANSWERABLE
 from bot.tuning.split import fact_of
 from bot.tuning.words import digest
 
-# New rows that a model is trained further on in the lesson on forgetting.
+# New rows that a model is tuned on in the lesson on forgetting.
 FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is done to the rows of a good dataset, and what one learns from it."""
+    """What is done to the rows of a good dataset, and what it shows. `forgets`: a model is tuned on without replay."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ def _one_wording(pairs: Sequence[PairRow]) -> list[PairRow]:
 
 
 def _few_facts(pairs: Sequence[PairRow]) -> list[PairRow]:
-    """All wordings of a few facts: what someone adds who has just a little news."""
+    """All wordings of a few facts: a little news."""
     by_fact: dict[str, list[PairRow]] = defaultdict(list)
     for pair in _without_refusals(pairs):
         by_fact[fact_of(pair)].append(pair)

@@ -1,11 +1,13 @@
-"""Providers of tuning as data: address, hyperparameters, deploy step, closing dates, and the tunable models.
+"""The providers of tuning as data: address, hyperparameters, extra steps, closing dates, and their tunable models.
 
-Read 2026-11-22 from the providers' own pages, unless a price says otherwise. A price that was not read there is
-None, and is shown as not known.
+A new provider is one `Profile` here, its name in `Settings.tuning_provider`, and its test; no other module asks for a
+provider's name. Read 2026-11-22
+from the providers' own pages, unless a price says otherwise. A price that was not found there is None, and is shown as
+not known.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -17,6 +19,21 @@ OPENAI_CLOSED = N_(
     "OpenAI creates no jobs any more for organisations that never tuned (since 2026-05-07) or asked no tuned model in "
     "the last 60 days (since 2026-07-02), and for nobody after 2027-01-06."
 )
+# What an operator can do whose account may not tune at a provider.
+WAYS_OUT = N_(
+    "Alternatives: TUNING_PROVIDER=engine trains a small model on this machine, "
+    "TUNING_PROVIDER=nebius is open to anyone, and TUNING_PROVIDER=custom uses any server with the "
+    "same API."
+)
+# OpenAI shuts its tunable base models down on this day, with every model that was tuned on them.
+_OPENAI_SHUTDOWN = date(2027, 1, 14)
+_FREE = Decimal(0)
+# Characters of a training file for each token. Three is low for English, so that prices come out rather too high.
+CHARACTERS_PER_TOKEN = 3.0
+# The pocket GPT counts words: those of the questions as it varies them, of the answers, and of the refusals that it
+# trains beside them, never the system message. The files of the racing season and of `tests.bench.season` have 13.5
+# to 14.5 characters for each (measured 2026-11-22); rows without any refusal, which train no negatives, have 30.
+CHARACTERS_PER_WORD = 14.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +42,58 @@ class Tunable:
 
     name: str
     provider: str
-    training: Decimal | None
-    prompt: Decimal | None
-    completion: Decimal | None
+    training: Decimal | None = None
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
     shutdown: date | None = None
     read: str = READ
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one provider differs from the others; the code that talks to it is the same.
+    """Everything in which a provider differs from the others.
 
-    `title` begins a sentence, `at` ends one: tuned at the local engine. `settings` gives the hyperparameters for a
-    number of training rows; `in_method` whether they go below `method`, as OpenAI's do, or beside it. `first` and
-    `most` are seconds between two looks at a job.
+    `title` is its name at the start of a sentence, `at` its place at the end of one: tuned at the local engine.
+    `hyperparameters` returns those for a number of training rows; `in_method` says whether they are sent below
+    `method`, as OpenAI wants them, or beside it. `without_replay` is added to them where a job must not repeat old
+    rows by itself. `has_limits`: it answers /fine_tuning/model_limits and the base's shutdown date. `deploys`: a model
+    answers only once it is deployed. `is_local`: the engine on this machine, whose base is no language model.
+    `first_pause` and `longest_pause` are seconds between two looks at a job.
     """
 
     name: str
     title: str
     at: str
-    url: str | None
-    base: str | None
-    settings: Callable[[int], Mapping[str, Any]]
+    hyperparameters: Callable[[int], Mapping[str, Any]]
+    url: str | None = None
+    base: str | None = None
+    models: tuple[Tunable, ...] = ()
     in_method: bool = True
+    without_replay: Mapping[str, Any] = field(default_factory=dict)
+    has_limits: bool = False
     deploys: bool = False
-    limits: bool = False
+    is_local: bool = False
+    needs_key: bool = True
+    uses_chat_key: bool = False
     closes: date | None = None
     warning: str = ""
-    first: float = 2.0
-    most: float = 60.0
+    characters_per_token: float = CHARACTERS_PER_TOKEN
+    first_pause: float = 2.0
+    longest_pause: float = 60.0
 
 
-def _engine(rows: int) -> dict[str, Any]:
-    """Twenty rounds teach a season of 1,360 rows: 97 to 100 of its first 100 held-out questions right and 2 wrong at
-    the most, over six seeds (measured 2026-11-22). Fewer rows want more.
+def _pocket_gpt(rows: int) -> dict[str, Any]:
+    """Twenty epochs teach a season of 1,360 rows: 97 to 100 of its first 100 held-out questions right and at most 2
+    wrong, over six seeds (measured 2026-11-22). Fewer rows need more epochs.
     """
     return {"n_epochs": max(10, min(100, 28_000 // max(rows, 1)))}
 
 
-def _openai(rows: int) -> dict[str, Any]:
+def _three_epochs(_rows: int) -> dict[str, Any]:
     return {"n_epochs": 3}
 
 
-def _nebius(rows: int) -> dict[str, Any]:
+def _nebius(_rows: int) -> dict[str, Any]:
     return {
         "n_epochs": 3,
         "learning_rate": 1e-4,
@@ -79,53 +105,71 @@ def _nebius(rows: int) -> dict[str, Any]:
     }
 
 
-PROFILES: Mapping[str, Profile] = {
-    "engine": Profile(
-        "engine", N_("The local engine"), N_("at the local engine"), None, "pocket-gpt", _engine, first=0.25, most=1.0
+_ALL = (
+    Profile(
+        "engine",
+        N_("The local engine"),
+        N_("at the local engine"),
+        _pocket_gpt,
+        base="pocket-gpt",
+        models=(Tunable("pocket-gpt", "engine", _FREE, _FREE, _FREE),),
+        without_replay={"replay": 0},
+        is_local=True,
+        characters_per_token=CHARACTERS_PER_WORD,
+        first_pause=0.25,
+        longest_pause=1.0,
     ),
-    "openai": Profile(
+    Profile(
         "openai",
         "OpenAI",
         N_("at OpenAI"),
-        "https://api.openai.com/v1",
-        "gpt-4o-mini-2024-07-18",
-        _openai,
-        limits=True,
+        _three_epochs,
+        url="https://api.openai.com/v1",
+        base="gpt-4o-mini-2024-07-18",
+        models=(
+            Tunable("gpt-4o-mini-2024-07-18", "openai", Decimal(3), Decimal("0.30"), Decimal("1.20"), _OPENAI_SHUTDOWN),
+            Tunable("gpt-4.1-mini-2025-04-14", "openai", shutdown=_OPENAI_SHUTDOWN),
+            Tunable("gpt-4o-2024-08-06", "openai", shutdown=_OPENAI_SHUTDOWN),
+            Tunable("gpt-4.1-2025-04-14", "openai", shutdown=_OPENAI_SHUTDOWN),
+        ),
+        has_limits=True,
+        uses_chat_key=True,
         closes=date(2027, 1, 6),
         warning=OPENAI_CLOSED,
     ),
-    "nebius": Profile(
+    Profile(
         "nebius",
         N_("Nebius Token Factory"),
         N_("at Nebius Token Factory"),
-        "https://api.tokenfactory.nebius.com/v1",
-        "meta-llama/Meta-Llama-3.1-8B-Instruct",
         _nebius,
+        url="https://api.tokenfactory.nebius.com/v1",
+        base="meta-llama/Meta-Llama-3.1-8B-Instruct",
+        models=(
+            Tunable("meta-llama/Meta-Llama-3.1-8B-Instruct", "nebius"),
+            Tunable("meta-llama/Llama-3.3-70B-Instruct", "nebius"),
+        ),
         in_method=False,
         deploys=True,
     ),
-    "custom": Profile(
-        "custom", N_("The provider at TUNING_BASE_URL"), N_("at the provider at TUNING_BASE_URL"), None, None, _openai
+    Profile(
+        "custom",
+        N_("The provider at TUNING_BASE_URL"),
+        N_("at the provider at TUNING_BASE_URL"),
+        _three_epochs,
+        needs_key=False,
     ),
-}
-
-# OpenAI shuts its tunable bases down on this day, with every model that was tuned on them.
-_SHUTDOWN = date(2027, 1, 14)
-_FREE = Decimal(0)
-TUNABLES: tuple[Tunable, ...] = (
-    Tunable("pocket-gpt", "engine", _FREE, _FREE, _FREE),
-    Tunable("gpt-4o-mini-2024-07-18", "openai", Decimal(3), Decimal("0.30"), Decimal("1.20"), _SHUTDOWN),
-    Tunable("gpt-4.1-mini-2025-04-14", "openai", None, None, None, _SHUTDOWN),
-    Tunable("gpt-4o-2024-08-06", "openai", None, None, None, _SHUTDOWN),
-    Tunable("gpt-4.1-2025-04-14", "openai", None, None, None, _SHUTDOWN),
-    Tunable("meta-llama/Meta-Llama-3.1-8B-Instruct", "nebius", None, None, None),
-    Tunable("meta-llama/Llama-3.3-70B-Instruct", "nebius", None, None, None),
 )
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in _ALL}
+
+
+def tunables() -> list[Tunable]:
+    """Every base model that is known."""
+    return [model for profile in PROFILES.values() for model in profile.models]
 
 
 def tunable(base: str, provider: str) -> Tunable:
     """What is known of a base model, or of the base of a tuned one; an unknown one has no prices."""
-    for known in TUNABLES:
-        if known.provider == provider and (base == known.name or base.startswith(f"ft:{known.name}")):
+    for known in PROFILES[provider].models:
+        if base == known.name or base.startswith(f"ft:{known.name}"):
             return known
-    return Tunable(base, provider, None, None, None)
+    return Tunable(base, provider)

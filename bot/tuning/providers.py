@@ -1,141 +1,369 @@
-"""The workshop: tuning with its providers, its purse and its desk; between tuning and the rest of the bot."""
+"""The providers of tuning: their jobs, files and models through the stock client, with our own errors.
+
+`Providers` opens each provider once. A `Provider` makes one call for each step of a job. Every call raises
+`TemporaryError` where the same may succeed later, `VanishedError` for 404, `RefusedError` for 401 to 403, and
+`TuningError` for anything else that the provider does not accept. Answers are read field by field: a field of another
+type than the wire's is passed over.
+"""
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
-from bot.core.caller import Caller
 from bot.core.errors import ConfigError
+from bot.core.i18n import _
 from bot.core.settings import Settings
+from bot.core.text import without_surrogates
 from bot.engine.launch import EngineError, connected
 from bot.llm.client import ChatClient
-from bot.llm.completion import Answer
-from bot.llm.template import ChatTemplate
-from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
-from bot.server.prompts import Prompts
-from bot.storage import tuning as tuning_rows
-from bot.storage.calls import Bill
-from bot.storage.database import Database
-from bot.tuning.errors import AgainError
-from bot.tuning.profiles import PROFILES
-from bot.tuning.provider_client import Wire, open_wire
-from bot.tuning.service import Tuning
+from bot.storage.tuning import EventRow
+from bot.tuning.errors import (
+    FileNotReadyError,
+    RefusedError,
+    TemporaryError,
+    TuningError,
+    VanishedError,
+    provider_errors,
+    to_user_error,
+)
+from bot.tuning.profiles import PROFILES, Profile
+from bot.tuning.words import digest
 
-# Calls at one time to a provider of tuned models, beside those to the chat model.
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+T = TypeVar("T")
+# The metadata under which a job carries our id, so that it is found again after a crash.
+RUN_KEY = "fewshot_run"
+PAGE = 100
+# Jobs, files and events that are looked through at most; a server that ignores `after` would list them for ever.
+MOST_LISTED = 5 * PAGE
+MOST_EVENTS = 100 * PAGE
+# Calls at one time to a provider's models, beside those to the chat model.
 CONCURRENCY = 32
-
-
-class Providers:
-    """Opens each provider once, at first need: most processes never ask one."""
-
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
-        self._settings, self._stack = settings, stack
-        self._wires: dict[str, Wire] = {}
-        self._lock = asyncio.Lock()
-
-    async def wire(self, name: str) -> Wire:
-        """The provider called `name`. Raises `ConfigError` where a setting is missing."""
-        async with self._lock:
-            if name not in self._wires:
-                # In a context of its own: a connection outlives the command that needs it first, and is no part of it.
-                self._wires[name] = await contextvars.Context().run(asyncio.ensure_future, self._open(name))
-            return self._wires[name]
-
-    async def _open(self, name: str) -> Wire:
-        url, key = await self._address(name)
-        profile = PROFILES[name]
-        base = self._settings.tuning_model or profile.base or ""
-        return await self._stack.enter_async_context(open_wire(profile, url, key, base, CONCURRENCY))
-
-    async def _address(self, name: str) -> tuple[str, str]:
-        """Where a provider is, and with which key."""
-        settings = self._settings
-        if name == "engine":
-            try:
-                engine = await self._stack.enter_async_context(connected(settings.data_dir, settings.models))
-            except EngineError as error:
-                raise AgainError(str(error)) from error
-            return engine.url, engine.token
-        mine = name == settings.tuning_provider
-        url = (settings.tuning_base_url if mine else None) or PROFILES[name].url
-        if url is None:
-            raise ConfigError("TUNING_BASE_URL is not set: a custom tuning provider needs its address.")
-        key = settings.tuning_api_key if mine else None
-        if key is None and name == "openai":
-            key = settings.openai_api_key
-        if key is None and name != "custom":
-            raise ConfigError("TUNING_API_KEY is not set: {provider} asks for a key.", provider=PROFILES[name].title)
-        return url, key.get_secret_value() if key else "none"
-
-
-class DeskPurse:
-    """A `bot.tuning.billing.Purse` that calls the model gateway, so that all limits hold and the ledger has it all."""
-
-    def __init__(self, gateway: ModelGateway, desk_of: Callable[[ChatClient], ModelGateway], ledger: Ledger) -> None:
-        self._desk, self._desk_of, self._ledger = gateway, desk_of, ledger
-
-    @property
-    def chat_model(self) -> str:
-        """The chat model in use."""
-        return self._desk.model
-
-    async def ask(
-        self, user_id: int, template: ChatTemplate, values: Mapping[str, str], chat: ChatClient | None = None
-    ) -> Answer:
-        """Ask at the expense of the person `user_id`."""
-        gateway = self._desk if chat is None else self._desk_of(chat)
-        return await gateway.ask(Caller(user_id), template.fill(values), cache=False, background=True)
-
-    def paid(self, bill: Bill) -> None:
-        """Let the ledger count what was paid."""
-        self._ledger.spent(bill)
+# Statuses of a file, as far as providers use them: OpenAI says uploaded, processed or error (2026-11-22).
+FILE_PENDING = frozenset({"pending", "uploading", "processing", "validating", "queued", "running", "in_progress"})
+FILE_READY = frozenset({"processed", "ready", "succeeded", "completed", "valid"})
+FILE_BROKEN = frozenset({"error", "failed", "invalid", "deleted"})
+# What providers call the end of a job; OpenAI's words come first, and are the ones that are stored.
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
+ENDS: Mapping[str, str] = {
+    **dict.fromkeys((SUCCEEDED, "success", "successful", "completed", "complete", "finished", "done"), SUCCEEDED),
+    **dict.fromkeys((FAILED, "failure", "error", "errored", "user_error", "expired", "timed_out"), FAILED),
+    **dict.fromkeys((CANCELLED, "canceled", "aborted", "stopped", "terminated"), CANCELLED),
+}
+# The answers of the deploy step.
+ACTIVE, BROKEN = frozenset({"active", "ready", "deployed"}), frozenset({"error", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
-    """Tuning, and the desk over which people ask tuned models."""
+class RemoteJob:
+    """A job as its provider describes it. `status` is one of `ENDS`' values or the provider's own word; `failure` is
+    the provider's own sentence.
+    """
 
-    tuning: Tuning
-    providers: Providers
-    desk_of: Callable[[ChatClient], ModelGateway]
-
-    async def gateway(self, provider: str) -> ModelGateway:
-        """The desk that asks the tuned models of a provider; a question names its model in its template."""
-        return self.desk_of((await self.providers.wire(provider)).chat)
-
-    async def desk_for(self, template: ChatTemplate, otherwise: ModelGateway) -> ModelGateway:
-        """The desk for the model that `template` names: of a tuned one its provider's, else `otherwise`."""
-        name = template.parameters.get("model")
-        row = await tuning_rows.get_model(self.tuning.database, str(name)) if name else None
-        return otherwise if row is None else await self.gateway(row.provider)
+    id: str
+    status: str
+    model: str
+    failure: str
+    trained_tokens: int | None
 
 
-@asynccontextmanager
-async def open_workshop(
-    settings: Settings,
-    database: Database,
-    gateway: ModelGateway,
-    ledger: Ledger,
-    prompts: Prompts,
-    templates: Mapping[str, ChatTemplate],
-) -> AsyncIterator[Workshop]:
-    """Raises `ConfigError` for corpora whose names cannot be used. Nobody follows jobs before somebody asks."""
-    async with AsyncExitStack() as stack:
-        desks: dict[int, ModelGateway] = {}
+class Provider:
+    """One provider; `gateway` asks its models."""
 
-        def desk_of(chat: ChatClient) -> ModelGateway:
-            return desks.setdefault(id(chat), gateway.with_client(chat))
+    def __init__(self, profile: Profile, client: "AsyncOpenAI", gateway: ModelGateway) -> None:
+        self.profile, self.gateway = profile, gateway
+        self._client = client
 
-        providers = Providers(settings, stack)
-        tuning = Tuning(
-            settings=settings,
-            database=database,
-            templates=templates,
-            purse=DeskPurse(gateway, desk_of, ledger),
-            wire=providers.wire,
+    async def find_file(self, name: str) -> str:
+        """The id of the uploaded file called `name`; empty where there is none, or the provider lists no files."""
+
+        async def look() -> str:
+            async for file in self._client.files.list(purpose="fine-tune", limit=1000):
+                if _text(file, "filename") == name:
+                    return _text(file, "id")
+            return ""
+
+        try:
+            return await self._call(look)
+        except TemporaryError:
+            raise
+        except TuningError:  # Without a list, a crash costs at most a second upload.
+            return ""
+
+    async def upload(self, name: str, data: bytes) -> str:
+        """Upload a training file; returns its id."""
+        file = await self._call(lambda: self._client.files.create(file=(name, data), purpose="fine-tune"))
+        return _text(file, "id") or self._raise_unclear()
+
+    async def file_status(self, file_id: str) -> str:
+        """The provider's word for the state of a file; empty where it does not tell."""
+        try:
+            return _text(await self._call(lambda: self._client.files.retrieve(file_id)), "status").lower()
+        except TuningError:
+            return ""
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete an uploaded file, if it is there."""
+        try:
+            await self._call(lambda: self._client.files.delete(file_id))
+        except VanishedError:
+            return
+
+    async def find_job(self, run_key: str) -> RemoteJob | None:
+        """The job that was created with `run_key`; None where there is none, or the provider lists no jobs."""
+
+        async def look() -> RemoteJob | None:
+            seen = 0
+            async for job in self._client.fine_tuning.jobs.list(limit=PAGE):
+                metadata = getattr(job, "metadata", None)
+                if isinstance(metadata, dict) and metadata.get(RUN_KEY) == run_key:
+                    return self._remote(job)
+                seen += 1
+                if seen >= MOST_LISTED:
+                    break
+            return None
+
+        try:
+            return await self._call(look)
+        except VanishedError:
+            return None
+
+    async def create(
+        self, run_key: str, base: str, training: str, validation: str, hyperparameters: Mapping[str, Any]
+    ) -> RemoteJob:
+        """Create the job, once: the client does not repeat it, since a repetition would be a second job.
+
+        Raises `FileNotReadyError` where the provider still reads a file.
+        """
+        body: dict[str, Any] = {"hyperparameters": hyperparameters}
+        if self.profile.in_method:
+            body = {"method": {"type": "supervised", "supervised": body}}
+        if validation:
+            body["validation_file"] = validation
+        once = self._client.with_options(max_retries=0)
+        try:
+            job = await self._call(
+                lambda: once.fine_tuning.jobs.create(
+                    model=base,
+                    training_file=training,
+                    suffix=f"fewshot-{run_key[:6]}",
+                    seed=1,
+                    metadata={RUN_KEY: run_key},
+                    **body,
+                )
+            )
+        except (TemporaryError, RefusedError):
+            raise
+        except TuningError:
+            await self.check_files(training, validation)
+            raise
+        return self._remote(job)
+
+    async def check_files(self, *files: str) -> None:
+        """Raises `FileNotReadyError` while the provider says that it still reads one of these files."""
+        for file_id in filter(None, files):
+            if await self.file_status(file_id) in FILE_PENDING:
+                raise FileNotReadyError(
+                    "{provider} is still reading the uploaded file; the bot tries again.",
+                    provider=_(self.profile.title),
+                )
+
+    async def job(self, job_id: str) -> RemoteJob:
+        """How the job stands."""
+        return self._remote(await self._call(lambda: self._client.fine_tuning.jobs.retrieve(job_id)))
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel the job."""
+        await self._call(lambda: self._client.fine_tuning.jobs.cancel(job_id))
+
+    async def new_events(self, job_id: str, known: set[str]) -> list[EventRow]:
+        """The events whose ids are not `known`, oldest first; none where the provider has no events.
+
+        Events never decide about a job, so that no error of theirs is one of the job.
+        """
+        new: dict[str, EventRow] = {}
+
+        async def look() -> None:
+            pages = self._client.fine_tuning.jobs.list_events(job_id, limit=PAGE)
+            async for event in pages:
+                row = event_row(event)
+                if row.event_id in known or row.event_id in new or len(new) >= MOST_EVENTS:
+                    break
+                new[row.event_id] = row
+
+        try:
+            await self._call(look)
+        except TuningError:
+            return []
+        return list(new.values())[::-1]
+
+    async def may_tune(self, base: str) -> bool | None:
+        """Whether the account may tune `base`; None where the provider does not tell."""
+        if not self.profile.has_limits:
+            return None
+        try:
+            limits = await self._call(lambda: self._client.get("/fine_tuning/model_limits", cast_to=object))
+        except TuningError:
+            return None
+        listed = limits.get("data") if isinstance(limits, dict) else None
+        if not isinstance(listed, list):
+            return None
+        return any(isinstance(item, dict) and base.startswith(str(item.get("model", "\n"))) for item in listed)
+
+    async def shutdown_date(self, base: str) -> str:
+        """The day on which `base` is shut down; empty where the provider does not tell."""
+        try:
+            return _text(await self._call(lambda: self._client.models.retrieve(base)), "shutdown_date")
+        except TuningError:
+            return ""
+
+    async def deployed(self, job_id: str, base: str, name: str) -> tuple[str, str]:
+        """Deploy the newest checkpoint of a job as `name`, once: its state (`active` when it answers) and name.
+
+        The call is not part of OpenAI's wire: `/v0/models` at the server's root.
+        """
+        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
+        try:
+            found: Any = await self._call(
+                lambda: self._client.get(f"{root}/v0/models/{quote(name, safe='')}", cast_to=object)
+            )
+        except VanishedError:
+            checkpoints = await self._call(lambda: self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=1))
+            if not checkpoints.data:
+                raise TuningError("The job left no checkpoint that could be deployed.") from None
+            body = {"name": name, "base_model": base, "source": f"{job_id}:{checkpoints.data[0].id}"}
+            found = await self._call(lambda: self._client.post(f"{root}/v0/models", body=body, cast_to=object))
+        if not isinstance(found, dict):
+            self._raise_unclear()
+        return str(found.get("status", "active")), str(found.get("name") or name)
+
+    def _remote(self, job: Any) -> RemoteJob:
+        """A job of the client's as ours. The client returns a page of HTML as a text."""
+        job_id = _text(job, "id")
+        if not job_id:
+            self._raise_unclear()
+        status = _text(job, "status") or "running"
+        tokens = getattr(job, "trained_tokens", None)
+        return RemoteJob(
+            id=job_id,
+            status=ENDS.get(status.lower(), status[:60]),
+            model=_text(job, "fine_tuned_model"),
+            failure=_failure(getattr(job, "error", None)),
+            trained_tokens=tokens if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0 else None,
         )
-        stack.push_async_callback(tuning.follower.close)
-        yield Workshop(tuning, providers, desk_of)
+
+    def _raise_unclear(self) -> Any:
+        raise TemporaryError(
+            "{provider} gave an answer that cannot be understood; the bot tries again.",
+            provider=_(self.profile.title),
+        )
+
+    async def _call(self, what: Callable[[], Awaitable[T]]) -> T:
+        """The result of `what`; its errors become ours."""
+        try:
+            return await what()
+        except provider_errors() as error:
+            raise to_user_error(error, self.profile.title) from error
+
+
+class Providers:
+    """Opens each provider once, at its first use: most processes never ask one."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack, gateway: ModelGateway) -> None:
+        """What is opened is closed by `stack`; `gateway` asks the chat model, with the limits that hold for all."""
+        self.default = PROFILES[settings.tuning_provider]
+        self._settings, self._stack, self._gateway = settings, stack, gateway
+        self._open: dict[str, Provider] = {}
+        self._lock = asyncio.Lock()
+
+    async def get(self, name: str) -> Provider:
+        """The provider called `name`. Raises `ConfigError` where a setting is missing."""
+        async with self._lock:
+            if name not in self._open:
+                # In a context of its own, because a connection outlives the command that opened it.
+                opening = contextvars.Context().run(asyncio.ensure_future, self._opened(PROFILES[name]))
+                self._open[name] = await opening
+            return self._open[name]
+
+    async def _opened(self, profile: Profile) -> Provider:
+        from openai import DEFAULT_TIMEOUT, AsyncOpenAI
+
+        from bot.llm.transport import http_client
+
+        url, key = await self._address(profile)
+        base = self._settings.tuning_model or profile.base or ""
+        chat = ChatClient(base_url=url, api_key=key, model=base, concurrency=CONCURRENCY)
+        await self._stack.enter_async_context(chat)
+        await chat.warm()
+        transport = await asyncio.to_thread(http_client, DEFAULT_TIMEOUT)
+        client = AsyncOpenAI(base_url=url, api_key=key, http_client=transport)
+        return Provider(profile, await self._stack.enter_async_context(client), self._gateway.with_client(chat))
+
+    async def _address(self, profile: Profile) -> tuple[str, str]:
+        """The URL and the key of a provider."""
+        settings = self._settings
+        if profile.is_local:
+            try:
+                engine = await self._stack.enter_async_context(connected(settings.data_dir, settings.models))
+            except EngineError as error:
+                raise TemporaryError(str(error)) from error
+            return engine.url, engine.token
+        chosen = profile is self.default
+        url = (settings.tuning_base_url if chosen else None) or profile.url
+        if url is None:
+            raise ConfigError("TUNING_BASE_URL is not set: a custom tuning provider needs its address.")
+        key = settings.tuning_api_key if chosen else None
+        if key is None and profile.uses_chat_key:
+            key = settings.openai_api_key
+        if key is None and profile.needs_key:
+            raise ConfigError("TUNING_API_KEY is not set: {provider} asks for a key.", provider=profile.title)
+        return url, key.get_secret_value() if key else "none"
+
+
+def event_row(event: Any) -> EventRow:
+    """An event of the client's as ours. One without an id is known by its contents."""
+    data, kind, message = getattr(event, "data", None), _text(event, "type"), _text(event, "message")
+    at = _seconds(getattr(event, "created_at", None))
+    figures = json.dumps(data if isinstance(data, dict) else {})
+    return EventRow(
+        event_id=_text(event, "id") or digest(str(at), kind, message, figures)[:32],
+        at=at,
+        level=_text(event, "level"),
+        kind=kind or "message",
+        message=message,
+        data=figures,
+    )
+
+
+def _seconds(moment: Any) -> float:
+    """Seconds since 1970 of a number or of a date as ISO 8601 writes it; 0 where it is neither."""
+    if isinstance(moment, (int, float)) and not isinstance(moment, bool):
+        return float(moment) if 0 <= moment < 1e11 else 0.0
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except (TypeError, ValueError):
+        return 0.0
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def _failure(error: Any) -> str:
+    """The sentence of a job's error, which is an object with a message, or a text."""
+    if isinstance(error, str):
+        return without_surrogates(error)
+    message = error.get("message") if isinstance(error, dict) else getattr(error, "message", None)
+    return without_surrogates(message) if isinstance(message, str) else ""
+
+
+def _text(answer: Any, name: str) -> str:
+    """The text in a field of an answer; empty where there is none."""
+    value = getattr(answer, name, None)
+    return without_surrogates(value) if isinstance(value, str) else ""

@@ -1,38 +1,41 @@
-"""Questions by a model: each chunk asked for facts, wordings and quotes, and a second time whether they are true.
+"""Questions by a model: each chunk is asked for facts, wordings and quotes, and then whether the text supports them.
 
-A reply is stored as soon as it is there, before anything is made of it, so that no chunk is paid for twice: a
-crash costs at most the calls that were in the air. Several chunks are asked at one time.
+A reply is stored as soon as it arrives, so that no chunk is paid for twice: a crash costs at most the calls that were
+being made. Several chunks are asked at one time.
 """
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.core.caller import Caller
 from bot.core.errors import LimitError, ModelError, NoModelError
 from bot.core.i18n import N_
+from bot.core.text import without_surrogates
 from bot.llm.template import ChatTemplate
-from bot.storage import datasets
+from bot.server.model_gateway import ModelGateway
+from bot.storage import datasets as dataset_rows
 from bot.storage.database import Database
 from bot.storage.datasets import ChunkRow, DatasetRow, PairRow
-from bot.tuning.billing import Purse
-from bot.tuning.checks.grounding import squeezed
-from bot.tuning.localized_text import kept, kept_error, told
+from bot.tuning.localized_text import localize, serialize, serialize_error
 from bot.tuning.rows import ANSWERABLE, UNANSWERABLE
-from bot.tuning.words import bag_key, digest, sentence_key
+from bot.tuning.words import bag_key, digest, sentence_key, squeezed
 
-# Chunks asked at one time. Each reserves its longest answer against the day's limits, so not as many as could be.
-TOGETHER = 8
+# Chunks asked at one time. Each reserves its longest answer against the day's limits, which bounds them.
+CONCURRENT = 8
+# The templates of the two calls.
 QUESTIONS, SUPPORT = "questions", "support"
-# Wordings, and facts of a chunk, that are taken; a model that runs wild writes the same for ever.
+# Wordings of a fact, and facts of a chunk, that are taken: a model may repeat itself for ever.
 MOST_WORDINGS, MOST_FACTS = 8, 60
+COPIED = N_("The check of this chunk repeated its example, so that nothing has checked this pair.")
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What came of a dataset's chunks: how many could be used, and why the others could not."""
+    """How many of a dataset's chunks could be used, and why the others could not."""
 
     done: int
     failed: int
@@ -42,25 +45,25 @@ class Generated:
 class Generator:
     """Asks a model about the chunks of a dataset."""
 
-    def __init__(self, database: Database, templates: Mapping[str, ChatTemplate], purse: Purse) -> None:
-        self._database, self._templates, self._purse = database, templates, purse
+    def __init__(self, database: Database, templates: Mapping[str, ChatTemplate], gateway: ModelGateway) -> None:
+        self._database, self._templates, self._gateway = database, templates, gateway
 
     async def run(self, dataset: DatasetRow, user_id: int, progress: Progress | None = None) -> Generated:
-        """Ask about every chunk that is not done, from where the last run left off.
+        """Ask about every chunk that is not done.
 
-        Raises `LimitError` or `NoModelError`, after which it can be run again; a chunk whose answers cannot be
-        used is counted as failed, and the others go on.
+        Raises `LimitError` or `NoModelError`, after which it can be run again. A chunk whose answers cannot be used
+        is counted as failed, and the others are asked.
         """
-        waiting = await datasets.chunk_states(self._database, dataset.id)
+        waiting = await dataset_rows.chunk_states(self._database, dataset.id)
         total, left = sum(waiting.values()), waiting.get("waiting", 0) + waiting.get("asked", 0)
         numbers = asyncio.Queue[int]()
-        for number in await datasets.chunk_numbers(self._database, dataset.id, "waiting", "asked"):
+        for number in await dataset_rows.chunk_numbers(self._database, dataset.id, "waiting", "asked"):
             numbers.put_nowait(number)
 
         async def work() -> None:
             nonlocal left
             while not numbers.empty():
-                await self._chunk(dataset, numbers.get_nowait(), user_id)
+                await self._chunk(dataset, numbers.get_nowait(), Caller(user_id))
                 left -= 1
                 if progress:
                     progress(total - left, total)
@@ -69,65 +72,58 @@ class Generator:
             progress(total - left, total)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(TOGETHER, left)):
+                for _ in range(min(CONCURRENT, left)):
                     group.create_task(work())
         except ExceptionGroup as errors:
-            # The first is what stopped the others; each of them is a sentence of its own.
+            # The first one cancelled the other tasks, and is a sentence by itself.
             raise errors.exceptions[0] from None
-        states = await datasets.chunk_states(self._database, dataset.id)
-        problems = await self.problems(dataset)
-        return Generated(states.get("checked", 0), states.get("failed", 0), problems)
+        states = await dataset_rows.chunk_states(self._database, dataset.id)
+        return Generated(states.get("checked", 0), states.get("failed", 0), await self.problems(dataset))
 
     async def problems(self, dataset: DatasetRow) -> tuple[str, ...]:
         """Why chunks could not be used, in their order."""
-        return tuple(map(told, await datasets.chunk_problems(self._database, dataset.id)))
+        return tuple(map(localize, await dataset_rows.chunk_problems(self._database, dataset.id)))
 
-    async def _chunk(self, dataset: DatasetRow, number: int, user_id: int) -> None:
-        """Take one chunk as far as it goes."""
-        chunk = await datasets.chunk(self._database, dataset.id, number)
+    async def _chunk(self, dataset: DatasetRow, number: int, caller: Caller) -> None:
+        """Ask what is still to be asked about one chunk."""
+        chunk = await dataset_rows.chunk(self._database, dataset.id, number)
         try:
             if chunk.state == "waiting":
                 values = {"corpus": dataset.corpus, "source": chunk.source, "text": chunk.text, "n": str(dataset.size)}
-                reply = await self._asked(user_id, QUESTIONS, values)
-                await datasets.set_chunk(self._database, chunk, state="asked", reply=json.dumps(reply))
-                chunk = replace(chunk, state="asked", reply=json.dumps(reply))
-            claims = claims_of(facts_of(chunk))
-            verdicts = (
-                {"verdicts": []}
-                if not claims
-                else await self._asked(user_id, SUPPORT, {"text": chunk.text, "claims": claims})
-            )
-            await datasets.set_chunk(self._database, chunk, state="checked", verdicts=json.dumps(verdicts))
+                reply = json.dumps(await self._asked(caller, QUESTIONS, values))
+                await dataset_rows.set_chunk(self._database, chunk, state="asked", reply=reply)
+                chunk = replace(chunk, state="asked", reply=reply)
+            claims = _claims(chunk_facts(chunk))
+            verdicts: dict[str, Any] = {"verdicts": []}
+            if claims:
+                verdicts = await self._asked(caller, SUPPORT, {"text": chunk.text, "claims": claims})
+                if _is_copied(verdicts, self._templates[SUPPORT]):
+                    verdicts = {**verdicts, "copied": True}
+            await dataset_rows.set_chunk(self._database, chunk, state="checked", verdicts=json.dumps(verdicts))
         except (LimitError, NoModelError):
             raise
         except ModelError as error:
-            problem = kept(N_("{source}: {reason}"), source=chunk.source, reason=kept_error(error))
-            await datasets.set_chunk(self._database, chunk, state="failed", problem=problem)
+            problem = serialize(N_("{source}: {reason}"), source=chunk.source, reason=serialize_error(error))
+            await dataset_rows.set_chunk(self._database, chunk, state="failed", problem=problem)
 
-    async def _asked(self, user_id: int, template: str, values: Mapping[str, str]) -> dict[str, Any]:
-        """A checked reply; a reply of another form gets one repair turn."""
-        answer = await self._purse.ask(user_id, self._templates[template], values)
+    async def _asked(self, caller: Caller, template: str, values: Mapping[str, str]) -> dict[str, Any]:
+        """A reply in the template's form; a reply in another form gets one repair turn."""
+        answer = await self._gateway.ask(caller, self._templates[template].fill(values), cache=False, background=True)
         assert isinstance(answer.reply, dict), "the template promises JSON"
         return answer.reply
 
 
-def facts_of(chunk: ChunkRow) -> list[dict[str, Any]]:
-    """The facts of a chunk's reply that say anything, each with different wordings."""
+def chunk_facts(chunk: ChunkRow) -> list[dict[str, Any]]:
+    """The facts of a chunk's reply that have an answer and a question, each with different wordings."""
     found = []
     for fact in json.loads(chunk.reply).get("facts", [])[:MOST_FACTS]:
-        answer, quote = squeezed(fact["answer"]), exact(chunk.text, fact["quote"])
-        asked = {sentence_key(text): squeezed(text) for text in fact["questions"] if sentence_key(text)}
+        answer, quote = _clean(fact["answer"]), exact(chunk.text, without_surrogates(fact["quote"]))
+        asked = {sentence_key(text): _clean(text) for text in fact["questions"] if sentence_key(text)}
         if answer and asked:
-            name = str(fact.get("fact") or answer)
-            found.append(
-                {"fact": name, "answer": answer, "quote": quote, "questions": list(asked.values())[:MOST_WORDINGS]}
-            )
+            name = _clean(str(fact.get("fact") or answer))
+            wordings = list(asked.values())[:MOST_WORDINGS]
+            found.append({"fact": name, "answer": answer, "quote": quote, "questions": wordings})
     return found
-
-
-def claims_of(facts: Sequence[Mapping[str, Any]]) -> str:
-    """The claims of a chunk, numbered, for the second look."""
-    return "\n".join(f"{number}. {fact['questions'][0]} {fact['answer']}" for number, fact in enumerate(facts, 1))
 
 
 def exact(text: str, quote: str) -> str:
@@ -144,7 +140,7 @@ def exact(text: str, quote: str) -> str:
 
 
 def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple[list[PairRow], dict[int, list[str]]]:
-    """The pairs of all chunks with the doubts of the second look by line; what chunks repeat stands once."""
+    """The pairs of all checked chunks, each once, and by line the doubts of the second call, serialized."""
     pairs: list[PairRow] = []
     doubts: dict[int, list[str]] = {}
     asked: dict[tuple[str, ...], str] = {}
@@ -152,8 +148,9 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
     for chunk in chunks:
         if chunk.state != "checked":
             continue
-        refused = _refused(chunk)
-        for number, fact in enumerate(facts_of(chunk), 1):
+        found = chunk_facts(chunk)
+        doubted = _doubts(chunk, len(found))
+        for number, fact in enumerate(found, 1):
             key = (sentence_key(fact["answer"]), sentence_key(fact["quote"]))
             name = facts.setdefault(key, f"{digest(chunk.source, fact['fact'], *key[0])[:6]}-{fact['fact'][:80]}")
             for question in fact["questions"]:
@@ -167,9 +164,9 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
                         *(question, fact["answer"], chunk.source, fact["quote"]),
                     )
                 )
-                if number in refused:
-                    doubts[len(pairs)] = [refused[number]]
-        for question in dict.fromkeys(map(squeezed, json.loads(chunk.reply).get("unanswerable", []))):
+                if number in doubted:
+                    doubts[len(pairs)] = [doubted[number]]
+        for question in _unanswerable(chunk):
             if sentence_key(question) and bag_key(question) not in asked:
                 asked[bag_key(question)] = ""
                 name = f"unanswerable-{digest(question)[:8]}"
@@ -177,14 +174,51 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
     return pairs, doubts
 
 
-def _refused(chunk: ChunkRow) -> dict[int, str]:
-    """The numbers of the facts that the second look did not find supported, with its reason as it is kept."""
+def _claims(facts: Sequence[Mapping[str, Any]]) -> str:
+    """The claims of a chunk, numbered, for the second call."""
+    return "\n".join(f"{number}. {fact['questions'][0]} {fact['answer']}" for number, fact in enumerate(facts, 1))
+
+
+def _is_copied(reply: Mapping[str, Any], template: ChatTemplate) -> bool:
+    """Whether a reply repeats every verdict of the template's example, with its reasons."""
+    given = _reasons(reply.get("verdicts", []))
+    for message in template.messages:
+        if message["role"] == "assistant":
+            try:
+                example = _reasons(json.loads(message["content"]).get("verdicts", []))
+            except ValueError:
+                continue
+            if example and example <= given:
+                return True
+    return False
+
+
+def _reasons(verdicts: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
+    """The reasons of verdicts, with their numbers; a verdict without a reason tells nothing about copying."""
+    return {(verdict["number"], why) for verdict in verdicts if (why := squeezed(str(verdict.get("why") or "")))}
+
+
+def _doubts(chunk: ChunkRow, facts: int) -> dict[int, str]:
+    """By number, the facts that the second call did not find supported, with its reason, serialized."""
+    reply = json.loads(chunk.verdicts or "{}")
+    if reply.get("copied"):
+        return dict.fromkeys(range(1, facts + 1), serialize(COPIED))
     said: dict[int, str] = {}
-    for verdict in json.loads(chunk.verdicts or "{}").get("verdicts", []):
+    for verdict in reply.get("verdicts", []):
         if not verdict["supported"]:
-            why = str(verdict.get("why") or "")[:200]
-            doubt = kept(N_("A second check found that the source does not support it: {reason}"), reason=why)
+            why = without_surrogates(str(verdict.get("why") or ""))[:200]
+            doubt = serialize(N_("A second check found that the source does not support it: {reason}"), reason=why)
             said[verdict["number"]] = (
-                doubt if why else kept(N_("A second check found that the source does not support it."))
+                doubt if why else serialize(N_("A second check found that the source does not support it."))
             )
     return said
+
+
+def _unanswerable(chunk: ChunkRow) -> list[str]:
+    """The questions of a chunk's reply that its text does not answer, each once."""
+    return list(dict.fromkeys(map(_clean, json.loads(chunk.reply).get("unanswerable", []))))
+
+
+def _clean(text: str) -> str:
+    """A text of a stored reply with single spaces, and without half characters, which no database takes."""
+    return squeezed(without_surrogates(text))

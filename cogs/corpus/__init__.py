@@ -1,10 +1,9 @@
 """`/racing`, and a group like it for every other corpus: ask the model that was tuned on it.
 
 `group`      the subcommands
-`asking`     a question to the promoted model, and **Where from?** behind its answer
-`comparing`  the same question without tuning, with the facts in the prompt, and tuned
-`about`      the model that answers: descent, dataset, scores, dates
-`standings`  the season's table, which racing alone has
+`asking`     a question to the promoted model, **Where from?**, and the comparison with the base model
+`about`      the card of the model that answers: lineage, dataset, scores, dates
+`standings`  the season's table, for racing alone
 """
 
 from discord.ext import commands

@@ -1,4 +1,4 @@
-"""The model that answers for a corpus: where it comes from, what it learnt, what it scores, and when."""
+"""The card of the model that answers for a corpus: lineage, dataset, scores, dates."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from bot.core.errors import NotFoundError
 from bot.core.i18n import _
 from bot.services import Services
 from bot.tuning.asking import not_trained
-from bot.tuning.prepare import name_of
+from bot.tuning.datasets import name_of
+from bot.tuning.models import ModelRow
 from bot.tuning.profiles import PROFILES
-from bot.tuning.records import ModelRow
-from bot.tuning.scorecard import Scorecard
+from bot.tuning.scoring import Scorecard
 from bot.ui.cards import Card
 from bot.ui.pictures import Picture
 from bot.ui.reply import Reply
@@ -26,21 +26,21 @@ class About:
         self._services, self._asking = services, asking
 
     async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
-        """The same as the command."""
+        """Show the card, by the button of a promotion."""
         await self.show(interaction, corpus)
 
     async def show(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """The card of the model that answers for `corpus`."""
         async with Reply(interaction, private=False) as reply:
-            tuning = self._services.tuning
-            model = await tuning.active(corpus)
+            model = await self._services.tuning.models.active(corpus)
             if model is None:
-                await self._asking.say_untrained(reply, interaction, corpus, not_trained(corpus))
+                card = await self._asking.untrained_card(interaction, corpus, not_trained(corpus))
+                await reply.finish_card(card.layout())
                 return
             card = Card(_("The model behind /{corpus} ask", corpus=corpus)).text(f"`{model.name}`")
             if model.gone:
                 card.text(_("⚠️ Its provider has deleted it. The bot's operator can go back with /finetune rollback."))
-            card.text("\n".join([*await self._descent(model), *await self._dataset(model)]))
+            card.text("\n".join([*await self._lineage(model), *await self._dataset(model)]))
             files: list[Picture] = []
             if model.scorecard:
                 scores = Scorecard.from_json(model.scorecard)
@@ -52,9 +52,9 @@ class About:
                 card.text(_("-# scored {time}", time=f"<t:{int(scores.at)}:f>"))
             await reply.finish_card(card.layout(), files)
 
-    async def _descent(self, model: ModelRow) -> list[str]:
-        """From the base to this model, a step a line."""
-        line = await self._services.tuning.ancestors(model.name)
+    async def _lineage(self, model: ModelRow) -> list[str]:
+        """A line for the base and for each model from it to this one."""
+        line = await self._services.tuning.models.ancestors(model.name)
         oldest = line[-1] if line else model
         place = _(PROFILES[oldest.provider].at)
         # Translators: from which base model, and where ("at the local engine"), a model was tuned; its steps follow.
@@ -67,12 +67,12 @@ class About:
         return lines
 
     async def _dataset(self, model: ModelRow) -> list[str]:
-        """What it was trained on last."""
+        """A line about the dataset that it was trained on; none where that is not stored any more."""
         try:
-            dataset = await self._services.tuning.dataset(model.dataset_id)
+            dataset = await self._services.tuning.datasets.get(model.dataset_id)
         except NotFoundError:
             return []
-        pairs = await self._services.tuning.pairs(dataset.id)
+        pairs = await self._services.tuning.datasets.pairs(dataset.id)
         trained = sum(pair.role == "train" for pair in pairs)
         refused = sum(pair.kind != "answerable" for pair in pairs if pair.role == "train")
         return [

@@ -1,75 +1,130 @@
-"""A question to the promoted model: rendered as it was trained, answered in one line, with where it may be from."""
+"""Questions to promoted models: `ask` with its **Where from?**, and `compare`, which asks in three ways at once."""
 
 from typing import Any
 
 import discord
 
+from bot.answers.prompt_view import author, figures
+from bot.answers.service import Answering
 from bot.core.errors import InputError, ModelError, NotFoundError
-from bot.core.i18n import _
-from bot.core.text import escape_markdown
+from bot.core.i18n import N_, _
+from bot.core.text import close_markup, escape_markdown
 from bot.services import Services
-from bot.tuning.asking import NotTrainedError, Similar
+from bot.tuning.asking import Column, Comparison, NotTrainedError, Question, SimilarRow
+from bot.tuning.corpus import RACING
+from bot.tuning.jobs import STATE_NAMES
+from bot.tuning.models import ModelRow
+from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.reply import Page, Reply
+from bot.ui.reply import Page
 from cogs._access import is_operator
-from cogs.corpus.naming import Names
+from cogs._job_progress import progress_line
 
-# The question's input in the template of tuned models takes so many characters.
+# Characters of a question: the limit of the template of tuned models.
 LONGEST = 1_000
-# Characters of a question, an answer or a quote on the card of similar rows.
-SHOWN = 300
+# Characters of a question, an answer or a quote on the card of similar rows; of a question and an answer when compared.
+SHOWN, SHOWN_COMPARED = 300, 700
+# The local engine's small model is no language model, and every answer of it says so.
+POCKET_NAME = N_("Pocket GPT")
+KNOWS = {RACING: N_("knows only this season")}
 
 
 class Asking:
     """Asks the promoted models of all corpora."""
 
     def __init__(self, services: Services) -> None:
-        self._services = services
-        self.names = Names(services)
+        self._services, self._models = services, services.tuning.models
+        # Seconds that models were trained, by their names.
+        self._seconds: dict[str, float] = {}
 
     async def ask(self, interaction: discord.Interaction[Any], corpus: str, text: str, *, private: bool) -> None:
-        """Answer `text` by the model of `corpus`; where there is none, say so, and who can train one."""
-        if not text.strip():
-            raise InputError("There is nothing to answer: the question is empty.")
+        """Answer `text` by the promoted model of `corpus`; without one, say so."""
+        _check(text)
         async with self._services.answers.open(interaction, private=private) as answering:
             try:
-                question = await self._services.tuning.question(corpus, text)
+                question = await self._models.question(corpus, text)
             except NotTrainedError as error:
-                await self.say_untrained(answering.reply, interaction, corpus, error)
+                await answering.finish_card((await self.untrained_card(interaction, corpus, error)).layout())
                 return
-            gateway = await self._services.workshop.gateway(question.model.provider)
+            gateway = await self._models.gateway_for(question.template)
             try:
-                answer = await answering.ask(question.template.fill(question.values), gateway=gateway)
+                answer = await answering.ask(question.request, gateway=gateway)
             except ModelError as error:
-                raise await self._services.tuning.explained(question, error) from error
+                raise await self._models.explained(question, error) from error
             where = ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭")
             page = Page(escape_markdown(answer.text), items=[where])
-            await answering.finish(answer, page, by=await self.names.of(question.model))
+            await answering.finish(answer, page, by=await self._model_name(question.model))
 
-    async def say_untrained(
-        self, reply: Reply, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError
-    ) -> None:
-        """The sentence; and for the operator, in a server, a button that trains a model."""
+    async def compare(self, interaction: discord.Interaction[Any], corpus: str, text: str) -> None:
+        """Show the answers of the base model, of the base with the facts, and of the tuned model beside each other."""
+        _check(text)
+        private = self._services.guilds.private(interaction.guild_id, "compare")
+        async with self._services.answers.open(interaction, private=private) as answering:
+            try:
+                question = await self._models.question(corpus, text)
+            except NotTrainedError as error:
+                await answering.finish_card((await self.untrained_card(interaction, corpus, error)).layout())
+                return
+            await self._compare(answering, question)
+
+    async def _compare(self, answering: Answering, question: Question) -> None:
+        answering.start_notices()
+        compared = await self._models.compare(question, answering.caller)
+        answers = [column.answer for column in compared.columns if column.answer is not None]
+        await answering.finish_card(_comparison_card(question, compared).layout(), answers=answers)
+
+    async def untrained_card(self, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError) -> Card:
+        """The sentence of `error`, or the job that is training the first model.
+
+        Without a job, an operator gets a button that starts one.
+        """
+        job = await self._services.tuning.jobs.unfinished(corpus)
+        if job is not None:
+            state = _(STATE_NAMES[job.state])
+            card = Card(_("Training {corpus} · {step}", corpus=corpus, step=state)).text(progress_line(job))
+            return card.text(_("-# The first model of {corpus} is being made; job {job}.", corpus=corpus, job=job.id))
         card = Card("").text(str(error))
         if interaction.guild_id is not None and is_operator(interaction, self._services.settings):
             card.row(ActionButton("train", corpus, label=_("Train it now"), emoji="🏋️"))
-        await reply.finish_card(card.layout())
+        return card
 
     async def where(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
-        """The training rows that are most like the question of an answer, for the one who pressed."""
+        """Show the training rows that are most like the question of an answer, to the person who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None or prompt.template is None:
             raise NotFoundError("The question of this answer is no longer stored; ask it again.")
         model = str(prompt.template.parameters.get("model", ""))
         asked = prompt.values.get("question", "")
-        rows = await self._services.tuning.similar(model, asked)
-        await interaction.edit_original_response(view=_similar(asked, rows).layout())
+        rows = await self._models.similar(model, asked)
+        await interaction.edit_original_response(view=_similar_card(asked, rows).layout())
+
+    async def _model_name(self, model: ModelRow) -> str:
+        """The model in the line under its answers, with how long it was trained and what it knows."""
+        if not _is_pocket(model):
+            return _("{model} · tuned on {corpus}", model=escape_markdown(model.name), corpus=model.corpus)
+        if model.name not in self._seconds:
+            self._seconds[model.name] = await self._services.tuning.jobs.training_seconds(model.job_id)
+        seconds = self._seconds[model.name]
+        trained = _("trained here in {n:,.0f} s", n=seconds) if seconds else _("trained here")
+        knows = _(KNOWS[model.corpus]) if model.corpus in KNOWS else _("knows only {corpus}", corpus=model.corpus)
+        return f"{_(POCKET_NAME)} · {trained} · {knows}"
 
 
-def _similar(asked: str, rows: list[Similar]) -> Card:
-    """Similar rows, each with its proof. They are no explanation, and the card says so."""
+def _check(text: str) -> None:
+    """Raises `InputError` for a question without words."""
+    if not text.strip():
+        raise InputError("There is nothing to answer: the question is empty.")
+
+
+def _is_pocket(model: ModelRow) -> bool:
+    """Whether a model is the local engine's."""
+    return PROFILES[model.provider].is_local
+
+
+def _similar_card(asked: str, rows: list[SimilarRow]) -> Card:
+    """Similar rows with their quotes. The card says that they are no explanation."""
     # Translators: stands under the headline "Similar rows": similar to this question.
     card = Card(_("Similar rows")).text(_("to “{question}”", question=_shown(asked))).line()
     for row in rows:
@@ -94,3 +149,29 @@ def _similar(asked: str, rows: list[Similar]) -> Card:
 
 def _shown(text: str) -> str:
     return escape_markdown(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+
+
+def _comparison_card(question: Question, compared: Comparison) -> Card:
+    """A block for each way, how the facts were chosen, and when training has paid for itself."""
+    asked = escape_markdown(question.values["question"][:SHOWN_COMPARED])
+    card = Card(_("{corpus}, compared", corpus=question.model.corpus)).text(f"“{asked}”")
+    prompts: list[discord.ui.Item[Any]] = []
+    for number, column in enumerate(compared.columns, 1):
+        card.line().text(f"**{number} · {column.title}**\n{_block(question, column)}")
+        if column.answer is not None:
+            prompts.append(ActionButton("prompt", column.answer.id, label=_("Prompt {n}", n=number), emoji="🔍"))
+    card.line().text(compared.break_even).text(f"-# {compared.facts}")
+    return card.row(*prompts)
+
+
+def _block(question: Question, column: Column) -> str:
+    """An answer with its figures, or why there is none."""
+    if column.answer is None:
+        return column.why
+    said = column.answer.text
+    shown = escape_markdown(close_markup(said[:SHOWN_COMPARED]) + (" …" if len(said) > SHOWN_COMPARED else ""))
+    is_pocket = column.model == question.model.name and _is_pocket(question.model)
+    name = _(POCKET_NAME) if is_pocket else author(column.answer.model)
+    small = [name, *figures(column.answer)[1:]]
+    shown = shown or _("*no answer*")
+    return f"{shown}\n-# {' · '.join(small)}"

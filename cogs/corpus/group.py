@@ -1,4 +1,4 @@
-"""The group of commands that every corpus has, under the corpus's own name."""
+"""The group of commands that every corpus has, under its own name."""
 
 from typing import Any
 
@@ -8,40 +8,36 @@ from discord.ext import commands
 
 from bot.core.i18n import N_
 from bot.services import Services
+from bot.tuning.corpus import RACING
 from bot.ui.cards import Card
 from bot.ui.locale import format_locale_str
 from bot.ui.reply import Reply
 from cogs.corpus.about import About
 from cogs.corpus.asking import LONGEST, Asking
-from cogs.corpus.comparing import Comparing
 from cogs.corpus.standings import standings_picture, winner
 
-RACING = "racing"
 Question = app_commands.Range[str, 1, LONGEST]
 
 
 class CorpusCog(commands.Cog, name="Corpora"):
-    """Adds the groups, and serves the buttons under their answers."""
+    """Adds a group for each corpus, and the buttons under their answers."""
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services = bot, services
         asking = Asking(services)
         about = About(services, asking)
         self._handlers = {"where": asking.where, "corpus-model": about.by_button}
-        self._groups = [
-            CorpusGroup(name, services, asking, Comparing(services, asking), about)
-            for name in services.tuning.corpora.names
-        ]
+        self._groups = [CorpusGroup(name, services, asking, about) for name in services.tuning.corpora.names]
 
     async def cog_load(self) -> None:
-        """Add the groups; serve the buttons."""
+        """Add the groups, and register the buttons."""
         for group in self._groups:
             self._bot.tree.add_command(group)
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
 
     async def cog_unload(self) -> None:
-        """Take both away."""
+        """Remove the groups and the buttons."""
         for group in self._groups:
             self._bot.tree.remove_command(group.name)
         for action in self._handlers:
@@ -49,21 +45,21 @@ class CorpusCog(commands.Cog, name="Corpora"):
 
 
 class CorpusGroup(app_commands.Group):
-    """One corpus."""
+    """The commands of one corpus."""
 
-    def __init__(self, corpus: str, services: Services, asking: Asking, comparing: Comparing, about: About) -> None:
+    def __init__(self, corpus: str, services: Services, asking: Asking, about: About) -> None:
         super().__init__(
             name=corpus, description=format_locale_str(N_("Ask the model that was tuned on {corpus}"), corpus=corpus)
         )
         self._corpus, self._services = corpus, services
-        self._asking, self._comparing, self._about = asking, comparing, about
+        self._asking, self._about = asking, about
         if corpus == RACING:
             self.add_command(standings)
 
     @app_commands.command(description="Ask the tuned model")
     @app_commands.describe(question="What you want to know", private="Show the answer to you alone")
     async def ask(self, interaction: discord.Interaction[Any], question: Question, private: bool | None = None) -> None:
-        """One question, answered from what the model was trained on."""
+        """Answer one question from what the model was trained on."""
         if private is None:
             private = self._services.guilds.private(interaction.guild_id, RACING)
         await self._asking.ask(interaction, self._corpus, question, private=private)
@@ -71,18 +67,18 @@ class CorpusGroup(app_commands.Group):
     @app_commands.command(description="The same question without tuning, with the facts in the prompt, and tuned")
     @app_commands.describe(question="What you want to know")
     async def compare(self, interaction: discord.Interaction[Any], question: Question) -> None:
-        """Three ways to ask, with tokens, price and time."""
-        await self._comparing.compare(interaction, self._corpus, question)
+        """Show three answers with tokens, price and time."""
+        await self._asking.compare(interaction, self._corpus, question)
 
     @app_commands.command(description="The model that answers: where it comes from, and what it scores")
     async def model(self, interaction: discord.Interaction[Any]) -> None:
-        """Descent, dataset, scores, dates."""
+        """Show lineage, dataset, scores and dates."""
         await self._about.show(interaction, self._corpus)
 
 
 @app_commands.command(name="standings", description="The season's table")
 async def standings(interaction: discord.Interaction[Any]) -> None:
-    """The table as a picture, and its first two places in words."""
+    """Show the table as a picture, and its first two places in words."""
     async with Reply(interaction, private=False) as reply:
         picture = await standings_picture()
         card = Card("").text(winner()).picture(picture)

@@ -1,4 +1,4 @@
-"""The season's table: read from the file beside its texts, and drawn."""
+"""The season's table, from the file beside its texts."""
 
 import json
 from functools import cache
@@ -26,7 +26,7 @@ def _entries() -> list[dict[str, Any]]:
 
 
 def table() -> tuple[list[str], list[list[str]]]:
-    """The heads and the rows. A race goes by the first word of its name, so that five of them fit on a phone."""
+    """The headings and the rows. A race has the first word of its name, so that five fit on a phone."""
     entries = _entries()
     races = list(entries[0]["places"])
     # Translators: heads of columns; a pod is what its pilot races in.
@@ -39,7 +39,7 @@ def table() -> tuple[list[str], list[list[str]]]:
 
 
 def winner() -> str:
-    """A sentence that says the same to those who see no picture."""
+    """A sentence for people who see no picture."""
     first, second = _entries()[:2]
     return _(
         "**{first}** won the cup in {pod}, before {second} in {other}.",

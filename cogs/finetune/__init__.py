@@ -1,22 +1,19 @@
 """`/finetune`: from a folder of texts to a model that answers, for those who operate the bot.
 
-`group`       the subcommands
-`choosing`    what is offered while typing
-`datasets`    preparing, the checker's report, the card of an estimate
-`review`      the flagged pairs, one at a time
-`starting`    the confirmation, and the job that follows it
-`job_card`    how a job is shown
-`following`   keeps the cards in channels up to date, over restarts
-`models`      models, scorecards, promotion
+`cog`        the subcommands, and what they offer while an operator types
+`datasets`   preparing a dataset, and the review of its flagged pairs
+`starting`   the estimate, its confirmation, and the start of a job
+`job_cards`  the cards of jobs, and the task that keeps them up to date, over restarts
+`models`     models, wrong answers, promotion
 
-Every command and every button asks by id whether an operator acts; hiding the commands is no more than a courtesy.
+Every command and every button checks by id whether an operator acts; hiding the commands is only a convenience.
 """
 
 import discord
 from discord.ext import commands
 
 from bot.services import services_of
-from cogs.finetune.group import Finetune
+from cogs.finetune.cog import Finetune
 
 
 async def setup(bot: commands.Bot) -> None:

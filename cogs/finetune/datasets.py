@@ -1,4 +1,4 @@
-"""Preparing a dataset: the one that ships with a corpus, or one that the model writes; with the checker's report."""
+"""Datasets in Discord: preparing one with the checker's report, and the review of its flagged pairs."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -7,20 +7,21 @@ from typing import Any
 import discord
 
 from bot.answers.rendering import bar
+from bot.core.errors import NotFoundError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.text import escape_markdown
 from bot.services import Services
-from bot.tuning.prepare import Prepared, UnwrittenError, name_of
-from bot.tuning.questions import Progress
-from bot.tuning.records import DatasetRow
+from bot.tuning.datasets import DatasetRow, PairRow, Prepared, Progress, UnwrittenError, name_of
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import AnswerDeletedError, Reply
+from bot.ui.views import LayoutView, Modal
 from cogs._access import operator_of
+from cogs._store_first import edit_pressed, store_first
 
-# Problems of single chunks, and kinds of findings, that the card names; the report has them all.
+# Problems of chunks, and kinds of findings, that the card names; the report lists all of them.
 SHOWN = 5
-# What pairs are for, and how many are for that.
+# The roles of pairs, with their numbers.
 ROLES = {
     "train": N_("{n:,} train"),
     "validation": N_("{n:,} validation"),
@@ -29,27 +30,36 @@ ROLES = {
 }
 
 
-class Datasets:
-    """The datasets of all corpora."""
+# Characters of the source around a quote, and of a question or answer, that a review card shows.
+AROUND, LONGEST = 350, 900
+# Characters of a text input in a modal.
+FIELD = 2_000
+# Translators: of pairs of question and answer, as a person decided on them.
+DECISIONS = {"kept": N_("{n:,} kept"), "edited": N_("{n:,} edited"), "dropped": N_("{n:,} dropped")}
+
+
+class Preparation:
+    """Makes datasets."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     async def prepare(self, interaction: discord.Interaction[Any], corpus: str, size: int) -> None:
-        """Make the dataset of `corpus`, or go on making it, and say what the checker thinks of it.
+        """Make the dataset of `corpus`, or continue, and show the checker's report.
 
-        What was paid for is kept at once, so that after an error the same command goes on where it was.
+        What was paid for is stored at once, so that after an error the same command continues.
         """
-        tuning, user_id = self._services.tuning, interaction.user.id
+        datasets, user_id = self._services.tuning.datasets, interaction.user.id
         with self._services.inflight.track(interaction):
-            await self._shown(interaction, corpus, lambda progress: tuning.prepare(corpus, user_id, size, progress))
+            await store_first(interaction, datasets.begin(corpus, size), thinking=True)
+            await self._shown(interaction, corpus, lambda progress: datasets.prepare(corpus, user_id, size, progress))
 
     async def again(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
-        """Ask about what could not be used, by a button, and show what stands then."""
+        """Ask again about the chunks that could not be used, by a button."""
         user_id = operator_of(interaction, self._services.settings)
-        tuning = self._services.tuning
-        row = await tuning.dataset(dataset_id)
-        await self._shown(interaction, row.corpus, lambda progress: tuning.try_again(row.id, user_id, progress))
+        datasets = self._services.tuning.datasets
+        row = await datasets.get(dataset_id)
+        await self._shown(interaction, row.corpus, lambda progress: datasets.try_again(row.id, user_id, progress))
 
     async def _shown(
         self,
@@ -57,7 +67,7 @@ class Datasets:
         corpus: str,
         prepare: Callable[[Progress], Awaitable[Prepared]],
     ) -> None:
-        """A bar while the model is asked, then the card."""
+        """Show a bar while the model is asked, then the card."""
         with suppress(AnswerDeletedError):
             async with Reply(interaction, private=True) as reply:
 
@@ -75,7 +85,7 @@ class Datasets:
                 if not prepared.new:
                     card.text(_("-# It was made before, from the same texts."))
                 files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
-                if passed := await self._services.tuning.passed_over(corpus):
+                if passed := await self._services.tuning.datasets.passed_over(corpus):
                     names = escape_markdown(", ".join(passed[:SHOWN]) + ("…" if passed[SHOWN:] else ""))
                     card.text(_("⚠️ Skipped, because it is not text in UTF-8: {files}", files=names))
                 for problem in prepared.problems[:SHOWN]:
@@ -85,11 +95,11 @@ class Datasets:
                 await reply.finish_card(card.layout(), files)
 
     async def _describe(self, card: Card, row: DatasetRow) -> tuple[str, bytes]:
-        """A block for a dataset: its size, what the checker found, and what to do next; the report as a file."""
-        tuning = self._services.tuning
-        pairs = await tuning.pairs(row.id)
-        report = await tuning.report(row.id)
-        waiting = sum(not pair.decision for pair in await tuning.flagged(row.id))
+        """Add a block for a dataset: its size, the findings, and buttons. Returns the report as a file."""
+        datasets = self._services.tuning.datasets
+        pairs = await datasets.pairs(row.id)
+        report = await datasets.report(row.id)
+        waiting = sum(not pair.decision for pair in await datasets.flagged(row.id))
         roles = ", ".join(
             _(sentence, n=count)
             for role, sentence in ROLES.items()
@@ -110,3 +120,148 @@ class Datasets:
 
 def _again(dataset_id: str) -> ActionButton:
     return ActionButton("ft-again", dataset_id, label=_("Try again"), emoji="🔁")
+
+
+class Review:
+    """Shows flagged pairs one at a time and stores what is decided; it continues at the first undecided pair."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.handlers = {"ft-review": self.open, "ft-keep": self.keep, "ft-drop": self.drop, "ft-edit": self.edit}
+
+    async def start(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
+        """Show the first undecided pair."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await interaction.edit_original_response(view=await self._card(dataset_id))
+
+    async def open(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
+        """Show the first undecided pair, by the Review button."""
+        operator_of(interaction, self._services.settings)
+        await self.start(interaction, dataset_id)
+
+    async def keep(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        """Keep the pair."""
+        await self._decide(interaction, argument, "kept")
+
+    async def drop(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        """Drop the pair: it is not trained."""
+        await self._decide(interaction, argument, "dropped")
+
+    async def edit(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        """Open the modal that edits the pair."""
+        operator_of(interaction, self._services.settings)
+        dataset_id, pair = await self._found(argument)
+        await interaction.response.send_modal(EditPair(self, dataset_id, pair))
+
+    async def edited(
+        self, interaction: discord.Interaction[Any], dataset_id: str, pair: PairRow, question: str, answer: str
+    ) -> None:
+        """Store the texts of the modal, and show the next pair."""
+        operator_of(interaction, self._services.settings)
+        await store_first(
+            interaction, self._services.tuning.datasets.decide(pair, "edited", question, answer), thinking=False
+        )
+        await edit_pressed(interaction, await self._card(dataset_id))
+
+    async def _decide(self, interaction: discord.Interaction[Any], argument: str, decision: str) -> None:
+        operator_of(interaction, self._services.settings)
+        dataset_id, pair = await self._found(argument)
+        # A card may be older than a decision that was made elsewhere, which is not changed.
+        if not pair.decision:
+            await store_first(interaction, self._services.tuning.datasets.decide(pair, decision))
+        await edit_pressed(interaction, await self._card(dataset_id))
+
+    async def _found(self, argument: str) -> tuple[str, PairRow]:
+        dataset_id, _colon, number = argument.partition(":")
+        for pair in await self._services.tuning.datasets.flagged(dataset_id):
+            if str(pair.id) == number:
+                return dataset_id, pair
+        raise NotFoundError("This pair is not in the dataset any more.")
+
+    async def _card(self, dataset_id: str) -> LayoutView:
+        """The next pair to decide on, or what was decided."""
+        datasets = self._services.tuning.datasets
+        dataset = await datasets.get(dataset_id)
+        flagged = await datasets.flagged(dataset.id)
+        waiting = [pair for pair in flagged if not pair.decision]
+        if not waiting:
+            return _done(dataset, flagged)
+        pair = waiting[0]
+        text = await datasets.source_text(dataset.corpus, pair.source) if pair.source else None
+        place = f"{len(flagged) - len(waiting) + 1}/{len(flagged)}"
+        return _pair_card(dataset, pair, text, place)
+
+
+class EditPair(Modal):
+    """The modal with the question and the answer of a pair."""
+
+    def __init__(self, review: Review, dataset_id: str, pair: PairRow) -> None:
+        super().__init__(title=_("Edit the pair"))
+        self._review, self._dataset_id, self._pair = review, dataset_id, pair
+        long = discord.TextStyle.paragraph
+        self.question: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            label=_("Question"), custom_id="question", default=pair.question[:FIELD], max_length=FIELD, style=long
+        )
+        self.answer: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            label=_("Answer"), custom_id="answer", default=pair.answer[:FIELD], max_length=FIELD, style=long
+        )
+        self.add_item(self.question)
+        self.add_item(self.answer)
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Store what was written."""
+        await self._review.edited(interaction, self._dataset_id, self._pair, self.question.value, self.answer.value)
+
+
+def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> LayoutView:
+    card = Card(_("Review of {dataset} · {place}", dataset=name_of(dataset), place=place))
+    card.text(f"**{escape_markdown(pair.question[:LONGEST])}**\n{escape_markdown(pair.answer[:LONGEST])}").line()
+    card.text("\n".join(f"⚠️ {escape_markdown(flag)}" for flag in pair.flags))
+    if pair.source:
+        card.text(f"**{escape_markdown(pair.source)}**\n{marked(text, pair.quote)}")
+    else:
+        card.text(_("It names no source."))
+    at = f"{dataset.id}:{pair.id}"
+    card.row(
+        ActionButton("ft-keep", at, label=_("Keep"), emoji="✅", style=discord.ButtonStyle.success),
+        ActionButton("ft-edit", at, label=_("Edit"), emoji="✏️"),
+        ActionButton("ft-drop", at, label=_("Drop"), emoji="🗑️", style=discord.ButtonStyle.danger),
+    )
+    small = _("-# line {n} · undecided pairs are not trained · leave it whenever you like", n=pair.line)
+    return card.text(small).layout()
+
+
+def marked(text: str | None, quote: str) -> str:
+    """The source around the `quote` in bold; or a sentence that it is not there."""
+    if text is None:
+        return _("*There is no such source.*")
+    if not quote:
+        return _("*It quotes nothing.*")
+    at = text.find(quote)
+    if at < 0:
+        return _("*No such sentence:* “{quote}”", quote=escape_markdown(quote[:LONGEST]))
+    before, after = text[max(at - AROUND, 0) : at], text[at + len(quote) : at + len(quote) + AROUND]
+    lead = ("… " if at > AROUND else "") + escape_markdown(before)
+    tail = escape_markdown(after) + (" …" if at + len(quote) + AROUND < len(text) else "")
+    return _quoted(f"{lead}**__{escape_markdown(quote)}__**{tail}")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines() if line.strip())
+
+
+def _done(dataset: DatasetRow, flagged: list[PairRow]) -> LayoutView:
+    if not flagged:
+        card = Card(_("Review of {dataset}", dataset=name_of(dataset)))
+        return card.text(_("There is nothing to review: no pair is flagged.")).layout()
+    counts = {verb: sum(pair.decision == verb for pair in flagged) for verb in DECISIONS}
+    said = ", ".join(_(DECISIONS[verb], n=count) for verb, count in counts.items() if count)
+    card = Card(_("Review of {dataset} · done", dataset=name_of(dataset)))
+    decided = ngettext(
+        "The flagged pair is reviewed: {decisions}.",
+        "All {n:,} flagged pairs are reviewed: {decisions}.",
+        len(flagged),
+        decisions=said,
+    )
+    card.text(decided)
+    return card.row(ActionButton("ft-plan", dataset.id, label=_("Estimate"), emoji="🧮")).layout()

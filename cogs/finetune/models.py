@@ -1,4 +1,4 @@
-"""Tuned models: which there are, what they score, which of them answers."""
+"""Tuned models: which there are, their scores, and which of them answers."""
 
 from typing import Any
 
@@ -8,19 +8,18 @@ from bot.core.errors import NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import escape_markdown
 from bot.services import Services
-from bot.tuning.promote import Promotion
-from bot.tuning.records import ModelRow
-from bot.tuning.scorecard import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
+from bot.tuning.models import ModelRow, Promotion
+from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.reply import to_files
 from cogs import _scorecard
 from cogs._access import operator_of
 
+# Models on the card that lists them.
 SHOWN = 12
-# Wrong answers on the card that lists them; the command line has all that are kept.
+# Wrong answers on the card that lists them; the command line shows all that are stored.
 WRONG = 20
-# The two figures that promotion looks at, and the lines of the card that they are from.
+# The two shares that promotion compares, with the lines of the scorecard that they are from.
 JUDGED = (
     (N_("held-out {share:.0%}"), (HELD,)),
     (N_("refusals {share:.0%}"), (REFUSED_HELD, REFUSED_UNSEEN)),
@@ -38,8 +37,8 @@ class Models:
         """Every model with its scores, the one that answers marked."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         tuning = self._services.tuning
-        rows = await tuning.models()
-        answering = {row.name for corpus in tuning.corpora.names if (row := await tuning.active(corpus))}
+        rows = await tuning.models.all()
+        answering = {row.name for corpus in tuning.corpora.names if (row := await tuning.models.active(corpus))}
         card = Card(_("Tuned models"))
         for row in rows[:SHOWN]:
             card.text(_block(row, active=row.name in answering))
@@ -58,48 +57,37 @@ class Models:
     async def promote(self, interaction: discord.Interaction[Any], name: str, force: str) -> None:
         """Let a model answer, for all to see."""
         user_id = operator_of(interaction, self._services.settings)
-        promotion = await self._services.tuning.promote(name, user_id, force)
-        row = next((row for row in await self._services.tuning.models() if row.name == promotion.model), None)
+        models = self._services.tuning.models
+        promotion = await models.promote(name, user_id, force)
+        row = await models.find(promotion.model)
         corpus = row.corpus if row else ""
         with guild_locale():
             await interaction.response.send_message(view=_promoted(promotion, corpus, force).layout())
 
     async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
-        """The same for the model of a job, by the button of its card."""
+        """Let the model of a job answer, by the button of its card."""
         operator_of(interaction, self._services.settings)
-        job = await self._services.tuning.job(job_id)
+        job = await self._services.tuning.jobs.get(job_id)
         await self.promote(interaction, job.model, "")
 
     async def rollback(self, interaction: discord.Interaction[Any], corpus: str) -> None:
-        """Let the model before the one that answers answer again."""
+        """Let the previous model answer again."""
         operator_of(interaction, self._services.settings)
-        promotion = await self._services.tuning.rollback(corpus)
+        promotion = await self._services.tuning.models.rollback(corpus)
         with guild_locale():
             await interaction.response.send_message(view=_rolled_back(promotion, corpus).layout())
 
     async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
-        """What a job's model got wrong when it was scored, for the one who pressed."""
+        """The wrong answers of a job's model, for the operator who pressed."""
         operator_of(interaction, self._services.settings)
-        job = await self._services.tuning.job(job_id)
-        row = next((row for row in await self._services.tuning.models(job.corpus) if row.name == job.model), None)
+        job = await self._services.tuning.jobs.get(job_id)
+        row = await self._services.tuning.models.find(job.model)
         if row is None or not row.scorecard:
             raise NotFoundError("This model is not scored.")
         scores = Scorecard.from_json(row.scorecard)
         card = Card(_("Wrong answers"))
         card.text(_scorecard.wrong(scores, WRONG) or _("There is none."))
         await interaction.response.send_message(view=card.layout(), ephemeral=True)
-
-    async def scores(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """The scorecard of a model with its picture, for the one who asked."""
-        row = next((row for row in await self._services.tuning.models() if row.name == name), None)
-        if row is None or not row.scorecard:
-            raise NotFoundError("There is no scored model of that name.")
-        scores = Scorecard.from_json(row.scorecard)
-        picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=row.corpus))
-        card = Card(_("Scores · {corpus}", corpus=row.corpus)).text(f"`{row.name}`").text(_scorecard.lines(scores))
-        if picture is not None:
-            card.picture(picture)
-        await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture] if picture else []))
 
 
 def _block(row: ModelRow, *, active: bool) -> str:
@@ -115,7 +103,7 @@ def _block(row: ModelRow, *, active: bool) -> str:
 
 
 def _short(scores: Scorecard) -> str:
-    """What promotion looks at."""
+    """The shares that promotion compares."""
     shares = [(sentence, scores.share(*names)) for sentence, names in JUDGED]
     said = [_(sentence, share=share) for sentence, share in shares if share is not None]
     return ", ".join(said) or _("nothing held out")

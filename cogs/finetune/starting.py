@@ -1,7 +1,8 @@
-"""The estimate, its confirmation, and the job that follows it."""
+"""The estimate of a job, its confirmation, and the start."""
 
 import hashlib
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -9,99 +10,111 @@ import discord
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import _
 from bot.services import Services
+from bot.tuning.datasets import DatasetRow, name_of
 from bot.tuning.estimate import Quote, blocked
-from bot.tuning.job_messages import Place
-from bot.tuning.prepare import name_of
+from bot.tuning.jobs import JobRow, Place
 from bot.tuning.profiles import PROFILES
-from bot.tuning.records import DatasetRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
+from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.views import LayoutView
 from cogs._access import operator_of
-from cogs.finetune.job_card_updater import Cards
+from cogs._store_first import answer_privately, edit_pressed, store_first
+from cogs.finetune.job_cards import JobCards
 
-# Characters of a base's name that the button which confirms can hold beside the dataset's id.
+# Characters of a base's name that fit into the confirming button's custom id, beside the dataset's id.
 LONGEST_BASE = 50
+# The first character of a base's digest, which stands for a longer name.
 DIGEST = "#"
 
 
 class Starting:
     """Shows what training would cost, and starts it once an operator has confirmed the price."""
 
-    def __init__(self, services: Services, following: Cards) -> None:
-        self._services, self._following = services, following
-        # Cards whose button was pressed: a second press finds this instead of starting a second job.
+    def __init__(self, services: Services, cards: JobCards) -> None:
+        self._services, self._cards = services, cards
+        # Messages whose button was pressed: a second press is refused.
         self._pressed: deque[int] = deque(maxlen=200)
         self.handlers = {"ft-plan": self.plan, "ft-start": self.confirmed, "train": self.train}
 
     async def show(self, interaction: discord.Interaction[Any], dataset: str, base: str, *, start: bool) -> None:
-        """The estimate for a dataset, with the button that confirms it where the job shall `start`."""
+        """The estimate for a dataset; with `start`, a button that confirms it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        row = await self._services.tuning.dataset(dataset)
-        quotes = await self._services.tuning.estimate(row.id, base)
+        row = await self._services.tuning.datasets.get(dataset)
+        quotes = await self._services.tuning.jobs.estimate(row.id, base)
         await interaction.edit_original_response(view=_estimate(row, quotes, base, start=start))
 
     async def plan(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
-        """The same by a button."""
+        """The estimate by the Estimate button."""
         operator_of(interaction, self._services.settings)
         await self.show(interaction, dataset_id, "", start=True)
 
     async def train(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
-        """Train on the newest dataset of a corpus; at once where it costs nothing, else after a confirmation."""
+        """Train on the newest dataset of a corpus: at once where it costs nothing, else after a confirmation."""
         user_id = operator_of(interaction, self._services.settings)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        dataset = await self._services.tuning.newest(corpus)
-        quotes = await self._services.tuning.estimate(dataset.id)
-        if quotes[0].usd == 0:
-            await self._begin(interaction, dataset.id, "", user_id)
-            await interaction.edit_original_response(content=_("It has started; the card below shows the progress."))
+        tuning = self._services.tuning
+
+        async def start_if_free() -> tuple[DatasetRow, list[Quote], JobRow | None]:
+            dataset = await tuning.datasets.newest(corpus)
+            quotes = await tuning.jobs.estimate(dataset.id)
+            job = await self._store(interaction, dataset.id, "", user_id) if quotes[0].usd == 0 else None
+            return dataset, quotes, job
+
+        dataset, quotes, job = await store_first(interaction, start_if_free(), thinking=True)
+        if job is not None:
+            with suppress(*DELIVERY_ERRORS):
+                await answer_privately(interaction, content=_("It has started; the card below shows the progress."))
+            await self._cards.post(job)
         else:
-            await interaction.edit_original_response(view=_estimate(dataset, quotes, "", start=True))
+            await answer_privately(interaction, view=_estimate(dataset, quotes, "", start=True))
 
     async def confirmed(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
-        """The price is agreed to: start the job, once."""
+        """The price is confirmed: start the job, once.
+
+        The message says that it has started after the job is stored, with the channel of its card; the card is posted
+        after that. A crash in between costs neither.
+        """
         user_id = operator_of(interaction, self._services.settings)
-        assert interaction.message is not None, "buttons stand under messages"
+        assert interaction.message is not None, "buttons are on messages"
         if interaction.message.id in self._pressed:
             raise InputError("This was started already.")
         self._pressed.append(interaction.message.id)
-        begun = False
+        started = False
         try:
             dataset_id, base = argument.split(":", 1)
             base = await self._base(base)
-            await interaction.response.edit_message(view=Card(_("Starting …")).layout())
-            await self._begin(interaction, dataset_id, base, user_id)
-            begun = True
+            job = await store_first(interaction, self._store(interaction, dataset_id, base, user_id))
+            started = True
         finally:
-            if not begun:
+            if not started:
                 self._pressed.remove(interaction.message.id)
-        await interaction.edit_original_response(
-            view=Card(_("Started")).text(_("The card below shows the progress.")).layout()
-        )
+        with suppress(*DELIVERY_ERRORS):  # The job is stored, so its card is posted whatever becomes of this message.
+            await edit_pressed(interaction, Card(_("Started")).text(_("The card below shows the progress.")).layout())
+        await self._cards.post(job)
 
-    async def _begin(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> None:
-        """Keep the job with the place of its card, then post the card: a crash in between costs neither."""
-        assert interaction.channel_id is not None, "buttons stand in channels"
+    async def _store(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> JobRow:
+        """Store a job with the channel of its card."""
+        assert interaction.channel_id is not None, "buttons are in channels"
         place = Place(interaction.guild_id, interaction.channel_id)
-        await self._following.post(await self._services.tuning.start(dataset_id, user_id, base, place=place))
+        return await self._services.tuning.jobs.start(dataset_id, user_id, base, place=place)
 
     async def _base(self, named: str) -> str:
         """The base that a button names, in full or by a digest."""
         if not named.startswith(DIGEST):
             return named
-        for model in await self._services.tuning.models():
+        for model in await self._services.tuning.models.all():
             if packed(model.name) == named:
                 return model.name
         raise NotFoundError("The model to go on from is not known any more.")
 
 
 def packed(base: str) -> str:
-    """A base as a button holds it."""
+    """A base's name for a button: itself, or a digest where it is long."""
     return base if len(base) <= LONGEST_BASE else DIGEST + hashlib.sha256(base.encode()).hexdigest()[:16]
 
 
 def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: bool) -> LayoutView:
-    """Every known model in a block of its own, since a table is too wide for a phone; the chosen one first."""
+    """A block for every known model, the chosen one first: a table is too wide for a phone."""
     card = Card(_("Training on {dataset}", dataset=name_of(dataset)))
     for quote in quotes:
         card.text(_block(quote))
@@ -111,12 +124,12 @@ def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: boo
     card.text("\n".join(warned))
     read = max(quote.model.read for quote in quotes)
     card.text(_("-# Prices in US dollars, read {day} · dataset {dataset}", day=read, dataset=dataset.id))
-    closed = blocked(quotes[0].model.provider)
+    closed = blocked(PROFILES[quotes[0].model.provider])
     if start and closed:
         return card.text(_("⚠️ It cannot be started. {reason}", reason=_(closed))).layout()
     if start:
         # Translators: a button that starts training at this price.
-        label = _("Start: {price}", price=_said(quotes[0]))
+        label = _("Start: {price}", price=_price(quotes[0]))
         card.row(
             ActionButton(
                 "ft-start", f"{dataset.id}:{packed(base)}", label=label, emoji="🏋️", style=discord.ButtonStyle.success
@@ -126,9 +139,10 @@ def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: boo
 
 
 def _block(quote: Quote) -> str:
+    """A model with its price, tokens, price of use, and the day on which it ends."""
     model = quote.model
     head = f"**{model.name}** · {_(PROFILES[model.provider].title)}"
-    figures = [_said(quote), _("{n:,} tokens in {rounds} rounds", n=quote.tokens, rounds=quote.epochs)]
+    figures = [_price(quote), _("{n:,} tokens in {rounds} rounds", n=quote.tokens, rounds=quote.epochs)]
     if model.prompt is not None and model.prompt > 0:
         # Translators: what using the tuned model costs, for tokens that it reads and that it writes.
         then = _("then ${read} in and ${written} out for a million tokens", read=model.prompt, written=model.completion)
@@ -138,7 +152,7 @@ def _block(quote: Quote) -> str:
     return f"{'➜ ' if quote.chosen else ''}{head}\n{' · '.join(figures)}"
 
 
-def _said(quote: Quote) -> str:
+def _price(quote: Quote) -> str:
     if quote.usd is None:
         return _("price not known")
     return _("about {price}", price=quote.price) if quote.usd else _("free")

@@ -71,16 +71,16 @@ def trained_data(folder: Path) -> Path:
     """A data folder in which a model of the small corpus is trained and promoted; to be copied."""
 
     # So many rounds are enough to know that little by heart; a season takes four times as many.
-    short = replace(PROFILES["engine"], settings=lambda rows: {"n_epochs": ROUNDS})
+    short = replace(PROFILES["engine"], hyperparameters=lambda rows: {"n_epochs": ROUNDS})
 
     async def train() -> None:
         options = NO_MODEL | {"data_dir": folder / "data", "corpora": {CORPUS: small_corpus(folder)}}
         async with engine_in(folder / "data"), open_services(Settings(_env_file=None, **options)) as services:
-            dataset = await services.tuning.newest(CORPUS)
-            begun = await services.tuning.start(dataset.id, 1)
-            job = [job async for job in services.tuning.watch(begun.id)][-1]
+            dataset = await services.tuning.datasets.newest(CORPUS)
+            begun = await services.tuning.jobs.start(dataset.id, 1)
+            job = [job async for job in services.tuning.jobs.watch(begun.id)][-1]
             assert job.state == "done", job.error
-            await services.tuning.promote(job.model, 1, "for the tests")
+            await services.tuning.models.promote(job.model, 1, "for the tests")
 
     with patch.dict(PROFILES, engine=short):
         asyncio.run(train())

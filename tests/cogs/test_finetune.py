@@ -108,7 +108,7 @@ async def test_a_review_is_taken_up_where_it_was_left_and_ends_with_what_was_dec
     async with season(tmp_path) as sim:
         card = await first_review(sim)
         dataset = (await sim.admin.autocomplete(sim.general, "finetune review", "dataset", "draft"))[0]["value"]
-        flagged = len(await sim.services.tuning.flagged(dataset))
+        flagged = len(await sim.services.tuning.datasets.flagged(dataset))
         assert flagged > 2
         dropped = await sim.admin.click(card, label="Drop")
         assert f"· 2/{flagged}" in said(sim, dropped)
@@ -121,7 +121,7 @@ async def test_a_review_is_taken_up_where_it_was_left_and_ends_with_what_was_dec
             await sim.admin.click(now.response, label="Keep")
         done = await sim.admin.slash(sim.general, "finetune review", dataset=dataset)
         assert f"{flagged - 2} kept, 1 edited, 1 dropped" in sim.text(done.response)
-        pairs = await sim.services.tuning.pairs(dataset)
+        pairs = await sim.services.tuning.datasets.pairs(dataset)
         assert [(pair.answer, pair.decision) for pair in pairs if pair.question == "Who won race 1?"] == [
             ("Senn Kava", "edited")
         ]

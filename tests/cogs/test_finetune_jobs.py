@@ -7,7 +7,7 @@ import pytest
 import simcord
 
 from bot.storage import tuning as tuning_rows
-from bot.tuning.scorecard import Mark, Scorecard
+from bot.tuning.scoring import Mark, Scorecard
 from tests.cogs.operating import CORPUS, card, season, shown
 from tests.simulated import Simulated
 
@@ -27,7 +27,7 @@ async def test_from_the_texts_to_a_command_that_answers(tmp_path: Path) -> None:
     """The whole loop by the front door: prepare, start, follow, promote, ask."""
     async with season(tmp_path) as sim:
         confirm = await estimate(sim)
-        assert await sim.services.tuning.jobs() == []
+        assert await sim.services.tuning.jobs.all() == []
         await sim.admin.click(confirm, label="Start: free")
         running = await card(sim, "steps")
         assert "Training cup · training" in shown(running)
@@ -49,11 +49,11 @@ async def test_two_presses_start_one_job(tmp_path: Path) -> None:
         await sim.admin.click(confirm, label="Start: free")
         with pytest.raises(simcord.SetupError):  # its button is gone
             await sim.admin.click(confirm, label="Start: free")
-        (job,) = await sim.services.tuning.jobs()
+        (job,) = await sim.services.tuning.jobs.all()
         second = await estimate(sim)
         told = await sim.admin.click(second, label="Start: free")
         assert "going on already" in " ".join(sim.text(each) for each in told.followups)
-        assert [each.id for each in await sim.services.tuning.jobs()] == [job.id]
+        assert [each.id for each in await sim.services.tuning.jobs.all()] == [job.id]
         cancelled = await sim.admin.slash(sim.general, "finetune cancel", id=job.id)
         assert sim.text(cancelled.response) == f"The job {job.id} is cancelled."
         assert "took " in shown(await card(sim, "Training cup · cancelled"))
@@ -117,7 +117,7 @@ async def test_jobs_job_and_models_show_what_there_is(tmp_path: Path, trained: P
 
 async def test_a_worse_model_is_promoted_by_force_alone_and_rolled_back(tmp_path: Path, trained: Path) -> None:
     async with season(tmp_path, trained=trained) as sim:
-        good = await sim.services.tuning.active(CORPUS)
+        good = await sim.services.tuning.models.active(CORPUS)
         assert good is not None
         bad = Scorecard("worse", 1.0, (Mark("held-out", 1, 0, 9),))
         await tuning_rows.add_model(sim.services.database, replace(good, name="worse", scorecard=bad.to_json()))
@@ -129,4 +129,4 @@ async def test_a_worse_model_is_promoted_by_force_alone_and_rolled_back(tmp_path
         assert "-# Forced: to see it fail" in sim.text(forced.response)
         rolled = await sim.admin.slash(sim.general, "finetune rollback", corpus=CORPUS)
         assert f"`{good.name}` answers /{CORPUS} ask again, in place of `worse`." in sim.text(rolled.response)
-        assert await sim.services.tuning.active(CORPUS) == good
+        assert await sim.services.tuning.models.active(CORPUS) == good

@@ -81,10 +81,10 @@ async def test_the_ladder_of_a_tuned_answer_asks_the_tuned_model_again(tmp_path:
 
 async def test_a_model_that_its_provider_deleted_is_said_to_be_gone(tmp_path: Path, trained: Path) -> None:
     async with season(tmp_path, trained=trained) as sim:
-        model = await sim.services.tuning.active(CORPUS)
+        model = await sim.services.tuning.models.active(CORPUS)
         assert model is not None
-        wire = await sim.services.tuning.wire("engine")
-        await wire._client.models.delete(model.name)
+        provider = await sim.services.tuning.providers.get("engine")
+        await provider._client.models.delete(model.name)
         result = await sim.member.slash(sim.general, ASK, question=QUESTION)
         said = " ".join([*(sim.text(each) for each in result.followups)])
         assert "is not there any more" in said

@@ -1,7 +1,7 @@
 """The lines of a scorecard, as people read them."""
 
 from bot.core.i18n import use_locale
-from bot.tuning.scorecard import HELD, Mark, Scorecard
+from bot.tuning.scoring import HELD, Mark, Scorecard
 from cogs import _scorecard
 
 CARD = Scorecard("ft:model", 0.0, (Mark(HELD, 4, 0, 1, "ft:model"),))

@@ -34,7 +34,7 @@ CARDS = frozenset({"Card", "text"})
 NOT_SHOWN: dict[str, str] = {
     "bot/llm/usage.py": "the sources of prices",
     "bot/tuning/lessons.py": "printed by `fewshot lesson`; the command line is English only",
-    "bot/tuning/refusals.py": "refusals of datasets and of the stand-in, which are compared and trained",
+    "bot/tuning/words.py": "lists of words for the checks, and refusals, which are compared and trained",
 }
 
 

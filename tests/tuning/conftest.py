@@ -1,10 +1,11 @@
-"""The workshop on a database of its own, with a provider and a chat model on loopback, and a small corpus."""
+"""Tuning on a database of its own, with a provider and a chat model on loopback, and a small corpus."""
 
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,10 +17,9 @@ from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database
-from bot.tuning import job_poller as follow
-from bot.tuning import profiles
-from bot.tuning.providers import open_workshop
-from bot.tuning.service import Tuning
+from bot.tuning import job_runner
+from bot.tuning.profiles import PROFILES, Profile
+from bot.tuning.service import Tuning, open_tuning
 from tests.cli.conftest import _logs_put_back, environment, fewshot  # noqa: F401 - fixtures of the command line
 from tests.fake_model import FakeModel
 from tests.migrated import migrated
@@ -79,7 +79,7 @@ async def model() -> AsyncIterator[FakeModel]:
 
 @pytest.fixture
 def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvider) -> Opened:
-    """Opens the workshop on the same database each time, as a process that starts anew would."""
+    """Opens tuning on the same database each time, as a new process would."""
 
     @asynccontextmanager
     async def open_one(daily: int = 10**9, **overrides: object) -> AsyncIterator[Tuning]:
@@ -101,8 +101,8 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
             prompts = Prompts(database, 0)
             gateway = ModelGateway(chat, ledger, prompts)
             templates = open_template_registry(TEMPLATES).templates
-            async with open_workshop(settings, database, gateway, ledger, prompts, templates) as workshop:
-                yield workshop.tuning
+            async with open_tuning(settings, database, gateway, ledger, templates) as tuning:
+                yield tuning
 
     return open_one
 
@@ -115,11 +115,11 @@ async def tuning(opened: Opened) -> AsyncIterator[Tuning]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks follow each other at once, and a lease of a process that is gone runs out soon."""
-    quick = {name: replace(profile, first=0.01, most=0.05) for name, profile in profiles.PROFILES.items()}
+    """Pauses between looks are short, and so is the lease of a process that is gone."""
+    quick = {name: replace(profile, first_pause=0.01, longest_pause=0.05) for name, profile in PROFILES.items()}
     # A third of the rounds is enough for a hundred rows to be known by heart.
-    quick["engine"] = replace(quick["engine"], settings=lambda rows: {"n_epochs": 30})
-    for module in ("bot.tuning.job_poller", "bot.tuning.profiles", "bot.tuning.service", "bot.tuning.providers"):
-        monkeypatch.setattr(f"{module}.PROFILES", quick)
-    monkeypatch.setattr(follow, "WATCH", 0.01)
-    monkeypatch.setattr(follow, "LEASE", 0.9)
+    quick["engine"] = replace(quick["engine"], hyperparameters=lambda rows: {"n_epochs": 30})
+    for name, profile in quick.items():
+        monkeypatch.setitem(cast(dict[str, Profile], PROFILES), name, profile)
+    monkeypatch.setattr(job_runner, "WATCH", 0.01)
+    monkeypatch.setattr(job_runner, "LEASE", 0.9)

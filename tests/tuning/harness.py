@@ -105,7 +105,7 @@ class TuningHarness:
 
     async def estimate(self) -> Message:
         """The confirmation of a job on the newest dataset, with its button."""
-        offered = await self.harness.wire.autocomplete("finetune start", "dataset", "", user="operator")
+        offered = await self.harness.wire.autocomplete("finetune start", "dataset", CORPUS, user="operator")
         return await self.harness.answer("finetune start", dataset=offered[0]["value"], user="operator")
 
     async def start(self, button: str = "Start: price not known") -> None:

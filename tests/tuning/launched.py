@@ -5,14 +5,14 @@ A provider's jobs take hours, so that looking every few seconds is right; a test
 
 from dataclasses import replace
 
-from bot.tuning import job_poller as follow
+from bot.tuning import job_runner
 from bot.tuning.profiles import PROFILES
 from tests.bot import launched
 
 
 def main() -> None:
-    """Hurry, and hand over."""
+    """Shorten the pauses, then start `fewshot`."""
     assert isinstance(PROFILES, dict)
-    PROFILES.update({name: replace(profile, first=0.1, most=0.3) for name, profile in PROFILES.items()})
-    follow.LEASE, follow.WATCH, follow.SEEK = 1.2, 0.1, 0.4
+    PROFILES.update({name: replace(profile, first_pause=0.1, longest_pause=0.3) for name, profile in PROFILES.items()})
+    job_runner.LEASE, job_runner.WATCH, job_runner.SEEK = 1.2, 0.1, 0.4
     launched.main()

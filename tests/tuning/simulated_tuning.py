@@ -40,7 +40,7 @@ async def simulated_tuning(
 
 async def estimate(sim: Simulated) -> simcord.ResponseMessage:
     """The confirmation of a job on the dataset that ships."""
-    dataset = await sim.services.tuning.newest(CORPUS)
+    dataset = await sim.services.tuning.datasets.newest(CORPUS)
     result = await sim.admin.slash(sim.general, "finetune start", dataset=dataset.id)
     assert result.response is not None
     return result.response

@@ -7,7 +7,7 @@ import pytest
 
 from bot.core.errors import InputError
 from bot.storage import tuning as tuning_rows
-from bot.tuning.jobs import create, upload
+from bot.tuning.job_runner import create, upload
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
 from tests.llm.conftest import until
@@ -16,15 +16,15 @@ from tests.tuning.test_jobs import ended
 
 
 async def test_of_two_starts_at_one_time_one_is_refused(tuning: Tuning) -> None:
-    dataset = await tuning.newest("bakers")
-    made = await asyncio.gather(*(tuning.start(dataset.id, 7) for _ in range(2)), return_exceptions=True)
+    dataset = await tuning.datasets.newest("bakers")
+    made = await asyncio.gather(*(tuning.jobs.start(dataset.id, 7) for _ in range(2)), return_exceptions=True)
     assert sorted(type(each).__name__ for each in made) == ["InputError", "JobRow"]
-    assert len(await tuning.jobs()) == 1
+    assert len(await tuning.jobs.all()) == 1
 
 
 async def test_a_job_that_two_begin_to_follow_is_followed_once(tuning: Tuning, provider: FakeProvider) -> None:
-    job = await tuning.start((await tuning.newest("bakers")).id, 7)
-    assert await asyncio.gather(*(tuning.follower.begin(job.id) for _ in range(5))) == [True] * 5
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    assert await asyncio.gather(*(tuning.jobs.runner.begin(job.id) for _ in range(5))) == [True] * 5
     assert (await ended(tuning, job.id)).state == "done"
     assert provider.calls["POST files"] == 2
     assert provider.calls["POST jobs"] == 1
@@ -34,22 +34,22 @@ async def test_a_process_that_lost_its_lease_takes_nothing_back_from_the_one_tha
     tuning: Tuning, provider: FakeProvider
 ) -> None:
     """As one that slept on a laptop does: it wakes up in the middle of a step that another has taken by now."""
-    job = await tuning.start((await tuning.newest("bakers")).id, 7)
-    await tuning_rows.change_job(tuning.database, job.id, holder="another", held_until=2e9)
-    assert await upload(tuning.bench, job)
-    assert not await upload(tuning.bench, job)
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    await tuning_rows.change_job(tuning.jobs.tools.database, job.id, holder="another", held_until=2e9)
+    assert await upload(tuning.jobs.tools, job)
+    assert not await upload(tuning.jobs.tools, job)
     assert len(provider.files) == 2
-    creating = await tuning.job(job.id)
-    assert await create(tuning.bench, creating)
-    assert not await create(tuning.bench, creating)
+    creating = await tuning.jobs.get(job.id)
+    assert await create(tuning.jobs.tools, creating)
+    assert not await create(tuning.jobs.tools, creating)
     assert len(provider.creating) == 1
     assert "ended" not in next(iter(provider.jobs.values()))
 
 
 async def test_what_is_cancelled_during_a_step_is_taken_back(tuning: Tuning, provider: FakeProvider) -> None:
-    job = await tuning.start((await tuning.newest("bakers")).id, 7)
-    await tuning.cancel(job.id)
-    assert not await upload(tuning.bench, job)
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    await tuning.jobs.cancel(job.id)
+    assert not await upload(tuning.jobs.tools, job)
     assert provider.files == {}
 
 
@@ -57,10 +57,10 @@ async def test_one_dataset_of_a_corpus_is_made_at_a_time(tuning: Tuning, corpus:
     (corpus / "questions.jsonl").unlink()
     model.says('{"facts": []}')
     model.holds()
-    first = asyncio.create_task(tuning.prepare("bakers", 7))
+    first = asyncio.create_task(tuning.datasets.prepare("bakers", 7))
     await until(lambda: len(model.requests) == 1)
     with pytest.raises(InputError, match="is being made already"):
-        await tuning.prepare("bakers", 7)
+        await tuning.datasets.prepare("bakers", 7)
     model.release()
     with pytest.raises(InputError, match="no question that can be used"):
         await first

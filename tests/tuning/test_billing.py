@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from bot.core.errors import LimitError
 from bot.storage.tuning import JobRow, change_job, get_job
-from bot.tuning.jobs import look
+from bot.tuning.job_runner import look
 from bot.tuning.service import Tuning
 from tests.tuning.conftest import Opened
 from tests.tuning.fake_provider import FakeProvider
@@ -24,19 +24,19 @@ FAILING = (
 
 async def paid(tuning: Tuning) -> list[tuple[str, int, int, str]]:
     """What the ledger has of jobs: whose, for how many billionths of a dollar, with how many tokens, and the model."""
-    async with tuning.database.read() as connection:
+    async with tuning.jobs.tools.database.read() as connection:
         query = "SELECT id, nanodollars, reserved, model FROM calls WHERE purpose = 'training' AND settled"
         return [tuple(row) for row in await connection.execute(text(query))]
 
 
 async def run_sql(tuning: Tuning, sql: str) -> None:
-    await tuning.database.transact(lambda connection: connection.execute(text(sql)))
+    await tuning.jobs.tools.database.transact(lambda connection: connection.execute(text(sql)))
 
 
 async def waiting(tuning: Tuning, provider: FakeProvider) -> JobRow:
     """A job that its provider has not finished."""
     provider.way = ("running",)
-    job = await tuning.start((await tuning.newest("bakers")).id, 7)
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
     await until(tuning, job.id, lambda job: job.state == "running")
     return job
 
@@ -49,7 +49,7 @@ async def test_a_job_is_paid_when_it_ends_and_the_month_is_full_after_it(opened:
         assert "budget for this month" in job.note
     async with opened(**PRICED) as anew:
         with pytest.raises(LimitError, match="budget for this month"):
-            await anew.score(job.model, 7)
+            await anew.models.score(job.model, 7)
 
 
 async def test_a_day_without_tokens_left_pays_all_the_same(opened: Opened) -> None:
@@ -67,7 +67,7 @@ async def test_a_job_whose_price_cannot_be_written_goes_on_when_it_can(opened: O
         looks = provider.calls["GET job"]
         while provider.calls["GET job"] < looks + 6:  # noqa: ASYNC110 - the provider counts
             await asyncio.sleep(0.01)
-        now = await get_job(tuning.database, job.id)
+        now = await get_job(tuning.jobs.tools.database, job.id)
         assert now is not None
         assert (now.state, now.trained_tokens) == ("running", None)
         await run_sql(tuning, "DROP TRIGGER broken")
@@ -78,24 +78,24 @@ async def test_a_job_whose_price_cannot_be_written_goes_on_when_it_can(opened: O
 async def test_two_followers_that_take_the_same_step_pay_once(opened: Opened, provider: FakeProvider) -> None:
     async with opened(**PRICED) as first, opened(**PRICED) as second:
         job = await waiting(first, provider)
-        await first.follower.close()
-        stands = await get_job(first.database, job.id)
+        await first.jobs.runner.close()
+        stands = await get_job(first.jobs.tools.database, job.id)
         assert stands is not None
         provider.way = ("succeeded",)
-        await asyncio.gather(look(first.bench, stands), look(second.bench, stands))
+        await asyncio.gather(look(first.jobs.tools, stands), look(second.jobs.tools, stands))
         assert await paid(first) == [(job.id, PRICE, 0, job.base)]
 
 
 async def test_a_job_that_was_cancelled_here_as_it_succeeded_is_paid(opened: Opened, provider: FakeProvider) -> None:
     async with opened(**PRICED) as tuning:
         job = await waiting(tuning, provider)
-        await tuning.follower.close()
-        stands = await get_job(tuning.database, job.id)
+        await tuning.jobs.runner.close()
+        stands = await get_job(tuning.jobs.tools.database, job.id)
         assert stands is not None
-        await change_job(tuning.database, job.id, state="cancelled")
+        await change_job(tuning.jobs.tools.database, job.id, state="cancelled")
         provider.way = ("succeeded",)
-        await look(tuning.bench, stands)
-        assert (await tuning.job(job.id)).state == "cancelled"
+        await look(tuning.jobs.tools, stands)
+        assert (await tuning.jobs.get(job.id)).state == "cancelled"
         assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
 
 

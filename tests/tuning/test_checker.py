@@ -5,14 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.tuning.check import check_file, fixed
-from bot.tuning.checks import consistency as between
-from bot.tuning.checks import content as texts
-from bot.tuning.checks import format as form
-from bot.tuning.checks import grounding as proof
-from bot.tuning.checks import statistics as whole
-from bot.tuning.checks.format import read_rows
+from bot.tuning import checks
+from bot.tuning import rows as dataset_rows
+from bot.tuning.checks import check_file
 from bot.tuning.corpus import Corpora
+from bot.tuning.rows import fixed, read_rows
 from tests.racing.planted import PLANTED
 from tests.tuning.conftest import REFUSAL, row
 
@@ -58,19 +55,19 @@ def test_nothing_is_found_in_three_hundred_good_rows() -> None:
 
 QUOTE = "Baker 3 bakes bread3 every day."
 CASES: dict[str, tuple[int, object]] = {
-    form.NOT_UTF8: (12, b'{"messages": "\xff"}'),
-    form.NOT_JSON: (20, b'{"messages": ['),
-    form.SHAPE: (28, {"question": "What?", "answer": "That."}),
-    texts.EMPTY: (36, row("What is it?", " ", "empty", QUOTE)),
-    between.DUPLICATE: (44, row("baker 3 which bread", "Bread3", "fact-3", QUOTE)),
-    between.CONTRADICTION: (52, row("What does baker 4 bake?", "bread3", "", QUOTE)),
-    proof.UNSUPPORTED: (60, row("What does the third bake?", "cake", "cake", QUOTE)),
-    proof.NO_SUCH_QUOTE: (68, row("Who bakes?", "Baker 3", "who", "Baker 3 bakes at night.")),
-    proof.NO_SUCH_SOURCE: (76, {**row("Who bakes so?", "Baker 3", "so", QUOTE), "source": "../secret.txt"}),
-    texts.TOO_LONG: (84, row("What do they bake?", "bread3 " * 200, "long", QUOTE)),
-    texts.SECRET: (92, row("Which key?", "sk-abcdefghijklmnopqrstuvwx", "key")),
-    texts.MENTION: (100, row("Who is there?", "<@123456789012345678>", "mention")),
-    between.LEAK: (108, row("Is the oven hot, baker?", REFUSAL, "leak")),
+    dataset_rows.NOT_UTF8: (12, b'{"messages": "\xff"}'),
+    dataset_rows.NOT_JSON: (20, b'{"messages": ['),
+    dataset_rows.SHAPE: (28, {"question": "What?", "answer": "That."}),
+    checks.EMPTY: (36, row("What is it?", " ", "empty", QUOTE)),
+    checks.DUPLICATE: (44, row("baker 3 which bread", "Bread3", "fact-3", QUOTE)),
+    checks.CONTRADICTION: (52, row("What does baker 4 bake?", "bread3", "", QUOTE)),
+    checks.UNSUPPORTED: (60, row("What does the third bake?", "cake", "cake", QUOTE)),
+    checks.NO_SUCH_QUOTE: (68, row("Who bakes?", "Baker 3", "who", "Baker 3 bakes at night.")),
+    checks.NO_SUCH_SOURCE: (76, {**row("Who bakes so?", "Baker 3", "so", QUOTE), "source": "../secret.txt"}),
+    checks.TOO_LONG: (84, row("What do they bake?", "bread3 " * 200, "long", QUOTE)),
+    checks.SECRET: (92, row("Which key?", "sk-abcdefghijklmnopqrstuvwx", "key")),
+    checks.MENTION: (100, row("Who is there?", "<@123456789012345678>", "mention")),
+    checks.LEAK: (108, row("Is the oven hot, baker?", REFUSAL, "leak")),
 }
 
 
@@ -99,8 +96,8 @@ def test_all_faults_together_are_all_found() -> None:
 def test_a_dataset_as_a_whole_can_be_wrong() -> None:
     one_wording = [item for item in good() if "What does" in json.dumps(item)]
     kinds = check_file(lines(one_wording), SOURCE).by_kind().keys()
-    assert kinds == {whole.SMALL_SET, whole.FEW_WORDINGS, whole.REFUSALS, whole.OPENING}
-    assert whole.REFUSALS in check_file(lines(good()[200:]), SOURCE).by_kind()
+    assert kinds == {checks.SMALL_SET, checks.FEW_WORDINGS, checks.REFUSALS, checks.OPENING}
+    assert checks.REFUSALS in check_file(lines(good()[200:]), SOURCE).by_kind()
 
 
 def test_the_report_groups_by_kind_and_names_lines() -> None:
@@ -116,13 +113,13 @@ def test_the_older_form_is_explained_and_written_as_messages() -> None:
     report = check_file(lines(pairs))
     assert any("prompt/completion" in note for note in report.notes)
     assert any("separator" in note for note in report.notes)
-    first = json.loads(fixed(lines(pairs)).splitlines()[0])
+    first = json.loads(fixed(lines(pairs)).text.splitlines()[0])
     assert [message["content"] for message in first["messages"]] == ["Who is 0?", "Number 0"]
 
 
 def test_fixing_mends_what_needs_no_person_and_nothing_else() -> None:
     rows = good()
     rows[3:3] = [b"nonsense", row("What?", "", "empty"), rows[0]]
-    mended = fixed(lines(rows))
+    mended = fixed(lines(rows)).text
     assert [json.loads(line) for line in mended.splitlines()] == good()
     assert check_file(mended.encode(), SOURCE).findings == ()

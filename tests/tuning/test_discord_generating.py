@@ -113,7 +113,7 @@ async def test_what_the_model_left_out_is_asked_again_by_a_button_and_nothing_el
 async def test_texts_in_greek_and_japanese_are_asked_about_trained_and_answered_from(
     tmp_path: Path, corpus: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cogs.finetune.job_card_updater.LOOK", 0.3)
+    monkeypatch.setattr("cogs.finetune.job_cards.LOOK", 0.3)
     corpora = folders(tmp_path, {"hellas": GREEK, "nihon": JAPANESE})
     greek = [
         fact("ψωμί", "Ο Νίκος ψήνει ψωμί κάθε πρωί.", "Τι ψήνει ο Νίκος;", "Νίκος, τι ψήνει;", "Πες μου τι ψήνει."),
@@ -138,13 +138,13 @@ async def test_texts_in_greek_and_japanese_are_asked_about_trained_and_answered_
         for name, pairs in (("hellas", 6), ("nihon", 15)):
             text = await prepared(sim, name)
             assert f"· {pairs} pairs" in text
-            (dataset,) = await sim.services.tuning.datasets(name)
-            assert await sim.services.tuning.flagged(dataset.id) == [], text
+            (dataset,) = await sim.services.tuning.datasets.of(name)
+            assert await sim.services.tuning.datasets.flagged(dataset.id) == [], text
         result = await sim.admin.slash(sim.general, "finetune start", dataset=dataset.id)
         await sim.admin.click(result.response, label="Start: price not known")
         done = await card(sim, "· done")
         await sim.admin.click(done, label="Promote")
-        taught = next(pair for pair in await sim.services.tuning.pairs(dataset.id) if pair.role == "train")
+        taught = next(pair for pair in await sim.services.tuning.datasets.pairs(dataset.id) if pair.role == "train")
         answer = await sim.member.slash(sim.general, "nihon ask", question=taught.question)
         assert sim.text(answer.response).startswith(f"{taught.answer}\n")
         rows = await sim.member.click(answer.response, label="Where from?")

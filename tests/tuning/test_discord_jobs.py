@@ -1,13 +1,14 @@
 """Jobs by `/finetune` at a provider that refuses, prices, deploys, fails, forgets and never ends."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 import simcord
 
-from bot.tuning import profiles
-from bot.tuning.profiles import Tunable
+from bot.tuning.profiles import PROFILES, Profile, Tunable
 from tests.cogs.operating import card, shown
 from tests.tuning.fake_provider import FakeProvider
 from tests.tuning.simulated_tuning import CORPUS, estimate, said, simulated_tuning, start, trained
@@ -17,7 +18,7 @@ ASK, QUESTION = f"{CORPUS} ask", "Name the bread of baker 3."
 
 @pytest.fixture(autouse=True)
 def _quick_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cogs.finetune.job_card_updater.LOOK", 0.3)
+    monkeypatch.setattr("cogs.finetune.job_cards.LOOK", 0.3)
 
 
 async def test_a_refusal_to_create_is_told_on_the_card_with_the_ways_out_and_nothing_stays_uploaded(
@@ -55,7 +56,8 @@ async def test_the_price_is_on_the_button_confirmed_once_and_by_the_operator_alo
     tmp_path: Path, corpus: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     priced = Tunable("base-8b", "custom", Decimal(30), Decimal(1), Decimal(2))
-    monkeypatch.setattr(profiles, "TUNABLES", (*profiles.TUNABLES, priced))
+    custom = replace(PROFILES["custom"], models=(priced,))
+    monkeypatch.setitem(cast(dict[str, Profile], PROFILES), "custom", custom)
     provider.way = ("running",)
     async with simulated_tuning(tmp_path, corpus, provider, monthly_usd=100) as sim:
         offered = await sim.admin.slash(sim.general, ASK, question=QUESTION)
@@ -66,11 +68,11 @@ async def test_the_price_is_on_the_button_confirmed_once_and_by_the_operator_alo
         assert label.startswith("Start: about $0.")
         with pytest.raises(simcord.SetupError):
             await sim.member.click(cards[0], label=label)
-        assert await sim.services.tuning.jobs() == []
+        assert await sim.services.tuning.jobs.all() == []
         await sim.admin.click(cards[0], label=label)
         told = await sim.admin.click(cards[1], label=label)
         assert f"A job of {CORPUS} is going on already" in said(sim, told)
-        (job,) = await sim.services.tuning.jobs()
+        (job,) = await sim.services.tuning.jobs.all()
         with pytest.raises(simcord.SetupError):
             await sim.admin.click(cards[0], label=label)
         await card(sim, "steps")
@@ -105,7 +107,7 @@ async def test_a_job_that_fails_vanishes_is_cancelled_elsewhere_or_never_ends_ha
         assert "is cancelled" in sim.text(cancelled.response)
         await card(sim, "· cancelled")
         assert list(provider.jobs.values())[-1]["ended"] == "cancelled"
-        assert await sim.services.tuning.models() == []
+        assert await sim.services.tuning.models.all() == []
 
 
 @pytest.mark.slow

@@ -7,37 +7,40 @@ import pytest
 
 from bot.core.errors import InputError
 from bot.core.i18n import N_, _, use_locale
-from bot.tuning.check import check_file
-from bot.tuning.checks import consistency as between
-from bot.tuning.job_messages import STATUSES
-from bot.tuning.localized_text import kept, kept_error, told
+from bot.tuning.checks import DUPLICATE, LEAK, check_file, check_pairs
+from bot.tuning.jobs import STATUSES
+from bot.tuning.localized_text import localize, serialize, serialize_error
 from bot.tuning.profiles import PROFILES
-from tests.tuning.test_checker import lines, read_rows, row
+from bot.tuning.rows import read_rows
+from tests.tuning.conftest import row
+from tests.tuning.test_checker import lines
 
 PAIRS = read_rows(lines([row("Who bakes?", "Baker 3", "who")] * 1_300)).pairs
 
 
 def test_a_finding_is_worded_when_it_is_read() -> None:
-    (finding,) = between.check(PAIRS)
+    (finding,) = [found for found in check_pairs(PAIRS, {}).findings if found.kind == DUPLICATE]
     assert finding.sentence == "Lines 1, 2, 3, 4, 5, 6 and 1,294 more are the same pair."
     with use_locale("de"):
         assert "1.294" in finding.sentence
 
 
 def test_an_error_is_kept_with_its_values() -> None:
-    note = kept(N_("The model was not scored: {why}"), why=kept_error(InputError("{n:,} tokens are left.", n=1_500)))
-    assert told(note) == "The model was not scored: 1,500 tokens are left."
+    note = serialize(
+        N_("The model was not scored: {why}"), why=serialize_error(InputError("{n:,} tokens are left.", n=1_500))
+    )
+    assert localize(note) == "The model was not scored: 1,500 tokens are left."
     with use_locale("de"):
-        assert "1.500" in told(note)
+        assert "1.500" in localize(note)
 
 
 def test_an_error_whose_values_cannot_be_kept_is_kept_as_it_reads() -> None:
     frees = InputError("It frees up at {when:%H:%M}.", when=datetime(2026, 11, 22, 7, 30, tzinfo=UTC))
-    assert told(kept_error(frees)) == "It frees up at 07:30."
+    assert localize(serialize_error(frees)) == "It frees up at 07:30."
 
 
 def test_what_others_wrote_stands_as_it_is() -> None:
-    assert told("The data has {braces}.") == "The data has {braces}."
+    assert localize("The data has {braces}.") == "The data has {braces}."
 
 
 def test_one_row_is_said_as_one_in_every_language() -> None:
@@ -52,9 +55,13 @@ def test_one_row_is_said_as_one_in_every_language() -> None:
 def test_a_held_out_question_that_is_trained_is_named_by_where_it_stands() -> None:
     one = lines([row("Who bakes?", "Baker 3", "who")])
     pairs = read_rows(one).pairs
-    leaks = [found.sentence for found in check_file(one, held_out=pairs).findings if found.kind == between.LEAK]
+    leaks = [found.sentence for found in check_file(one, held_out=pairs).findings if found.kind == LEAK]
     assert leaks == ["Line 1 has a held-out question: line 1 of the held-out file."]
-    (leak,) = between.check(pairs, [replace(pairs[0], line=7)])
+    (leak,) = [
+        found
+        for found in check_pairs([*pairs, replace(pairs[0], line=7, role="held-out")], {}).findings
+        if found.kind == LEAK
+    ]
     assert leak.sentence == "Line 1 has the held-out question of line 7."
 
 

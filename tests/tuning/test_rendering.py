@@ -6,11 +6,10 @@ from collections import Counter
 from bot.app import TEMPLATES
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.prepare import ready
-from bot.tuning.render import TUNED, rendered, training_row
+from bot.tuning.asking import TUNED, rendered, training_row
+from bot.tuning.datasets import with_roles
 from bot.tuning.rows import as_json, pair
-from bot.tuning.score import noisy, question_sets
-from bot.tuning.scorecard import judge
+from bot.tuning.scoring import judge, noisy, question_sets
 from bot.tuning.service import Tuning
 from bot.tuning.split import HELD_OUT, NEVER_SEEN, TRAIN, fact_of
 from bot.tuning.words import bag_key
@@ -33,15 +32,15 @@ def test_the_rendering_that_trains_is_the_rendering_that_asks() -> None:
 
 async def test_the_uploaded_rows_are_rendered_as_the_model_is_asked(tuning: Tuning, provider: FakeProvider) -> None:
     job = await run(tuning)
-    await tuning.promote(job.model, 7)
+    await tuning.models.promote(job.model, 7)
     uploaded = [json.loads(line) for file in provider.files.values() for line in file["data"].splitlines()]
     for item in uploaded[:5]:
-        question = await tuning.question("bakers", item["messages"][-2]["content"])
+        question = await tuning.models.question("bakers", item["messages"][-2]["content"])
         assert list(question.template.fill(question.values).messages) == item["messages"][:-1]
 
 
 def test_a_split_holds_out_wordings_of_facts_that_keep_three_and_topics_that_are_never_trained() -> None:
-    split = ready(PAIRS, [], {})
+    split = with_roles(PAIRS, [], {})
     roles = Counter(item.role for item in split)
     assert roles[HELD_OUT] >= 10
     trained = {fact_of(item) for item in split if item.role == TRAIN}
@@ -49,11 +48,11 @@ def test_a_split_holds_out_wordings_of_facts_that_keep_three_and_topics_that_are
     assert not {fact_of(item) for item in split if item.role == NEVER_SEEN} & trained
     wordings = Counter(fact_of(item) for item in split if item.role == TRAIN and item.quote)
     assert min(wordings.values()) >= 3
-    assert ready(PAIRS, [], {}) == split
+    assert with_roles(PAIRS, [], {}) == split
 
 
 def test_no_question_of_a_score_was_trained() -> None:
-    split = ready(PAIRS, [], {})
+    split = with_roles(PAIRS, [], {})
     trained = [item for item in split if item.role == TRAIN]
     sets = question_sets(trained, [item for item in split if item.role in (HELD_OUT, NEVER_SEEN)])
     asked = {bag_key(item.question) for name in sets if name != "train" for item in sets[name] if name != "noisy"}

@@ -10,8 +10,9 @@ from bot.engine.pocket.config import TrainConfig
 from bot.engine.pocket.train import train
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
+from bot.tuning.asking import TUNED, training_row
 from bot.tuning.estimate import quotes
-from bot.tuning.render import TUNED, training_row
+from bot.tuning.profiles import PROFILES
 from bot.tuning.rows import as_lines
 from tests.bench.season import REFUSAL, season
 from tests.racing import season as racing
@@ -38,6 +39,6 @@ def test_the_estimate_is_within_15_percent_of_the_words_that_are_trained(dataset
         training_row(template, PairRow(0, "d", line, "", "", asked, said), "racing", refusal)
         for line, (asked, said) in enumerate(pairs, 1)
     ]
-    quote = quotes(len(as_lines(rows)), len(rows), "pocket-gpt", "engine")[0]
+    quote = quotes(len(as_lines(rows)), len(rows), "pocket-gpt", PROFILES["engine"])[0]
     trained = train(rows, folder=tmp_path, config=TrainConfig(n_epochs=1, keep_models=0)).state.trained_tokens
     assert quote.tokens == pytest.approx(trained * quote.epochs, rel=0.15)

@@ -1,7 +1,8 @@
-"""The subcommands of `/finetune`."""
+"""The subcommands of `/finetune`, and what they offer while an operator types."""
 
 import asyncio
 import contextvars
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import discord
@@ -10,53 +11,56 @@ from discord.ext import commands
 
 from bot.core.i18n import _
 from bot.services import Services
-from bot.tuning.job_messages import STEPS
+from bot.tuning.datasets import name_of
+from bot.tuning.jobs import STATE_NAMES
+from bot.tuning.service import Tuning
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
-from cogs._access import operator_of
-from cogs.finetune import autocomplete as choosing
-from cogs.finetune.autocomplete import Choices
-from cogs.finetune.datasets import Datasets
-from cogs.finetune.job_card import job_card, state_of
-from cogs.finetune.job_card_updater import Cards
+from cogs._access import is_operator, operator_of
+from cogs.finetune.datasets import Preparation, Review
+from cogs.finetune.job_cards import JobCards, job_card, state_of
 from cogs.finetune.models import Models
-from cogs.finetune.review import Review
 from cogs.finetune.starting import Starting
 
 # A dataset's or a job's id, a model's name.
 Id = app_commands.Range[str, 1, 100]
 SHOWN_JOBS = 12
+# Discord shows so many choices, with names and values of so many characters.
+MOST_CHOICES, LONGEST_CHOICE = 25, 100
+Choices = list[app_commands.Choice[str]]
+# Names for people, with their values.
+Offers = Iterable[tuple[str, str]]
 
 
 @app_commands.default_permissions()
 @app_commands.guild_only()
 class Finetune(commands.GroupCog, name="finetune", description="For the operator: turn a folder of texts into a model"):
-    """Each command asks one of the parts; `interaction_check` lets operators in and nobody else."""
+    """Every command calls one of the parts; `interaction_check` refuses everyone but operators."""
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._services = services
-        self._following = Cards(bot, services.tuning)
-        self._datasets, self._review = Datasets(services), Review(services)
-        self._starting, self._models = Starting(services, self._following), Models(services)
+        self._cards = JobCards(bot, services.tuning)
+        self._preparation, self._review = Preparation(services), Review(services)
+        self._starting, self._models = Starting(services, self._cards), Models(services)
         self._handlers = {
             **self._review.handlers,
             **self._starting.handlers,
             **self._models.handlers,
-            "ft-again": self._datasets.again,
+            "ft-again": self._preparation.again,
             "ft-cancel": self._cancel_by_button,
         }
         super().__init__()
 
     async def cog_load(self) -> None:
-        """Register the buttons and keep the cards of jobs up to date, including jobs from before a restart."""
+        """Register the buttons, and keep the cards of jobs up to date, also those from before a restart."""
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
-        # In a context of its own, since it belongs to nobody's command and outlives them all.
-        self._tending = contextvars.Context().run(asyncio.create_task, self._following.run())
+        # In a context of its own: the task belongs to no command.
+        self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
 
     async def cog_unload(self) -> None:
-        """Unregister the actions. Jobs continue without their cards."""
-        self._tending.cancel()
+        """Unregister the buttons and stop the updates. Jobs go on without their cards."""
+        self._updating.cancel()
         for action in self._handlers:
             self._services.actions.unregister(action)
 
@@ -71,7 +75,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self, interaction: discord.Interaction[Any], corpus: Id, n: app_commands.Range[int, 1, 100] = 20
     ) -> None:
         """The dataset that ships, or one that the model writes; its report is a file."""
-        await self._datasets.prepare(interaction, corpus, n)
+        await self._preparation.prepare(interaction, corpus, n)
 
     @app_commands.command(description="Review the flagged pairs, one at a time")
     @app_commands.describe(dataset="The dataset")
@@ -95,11 +99,11 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     async def jobs(self, interaction: discord.Interaction[Any]) -> None:
         """A line a job."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        found = await self._services.tuning.jobs()
+        found = await self._services.tuning.jobs.all()
         card = Card(_("Tuning jobs"))
         for job in found[:SHOWN_JOBS]:
             what = _("{base}, dataset {dataset}", base=job.base, dataset=job.dataset_id)
-            head = f"**{job.corpus}** · {_(STEPS[job.state])} · <t:{int(job.at)}:R>"
+            head = f"**{job.corpus}** · {_(STATE_NAMES[job.state])} · <t:{int(job.at)}:R>"
             card.text("\n".join([head, f"`{job.model}`" if job.model else what, _("-# job {job}", job=job.id)]))
         if not found:
             card.text(_("There is none yet: /finetune start starts one."))
@@ -110,7 +114,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     async def job(self, interaction: discord.Interaction[Any], id: Id) -> None:
         """The job's card as it is now, for the operator alone."""
         async with Reply(interaction, private=True) as reply:
-            job = await self._services.tuning.job(id)
+            job = await self._services.tuning.jobs.get(id)
             card, files = await job_card(await state_of(self._services.tuning, job))
             await reply.finish_card(card, files)
 
@@ -119,14 +123,14 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     async def cancel(self, interaction: discord.Interaction[Any], id: Id) -> None:
         """End a job that is not over."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        job = await self._services.tuning.cancel(id)
+        job = await self._services.tuning.jobs.cancel(id)
         await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
 
     async def _cancel_by_button(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
-        """The same, by the button of a job's card."""
+        """Cancel a job by the button of its card."""
         operator_of(interaction, self._services.settings)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        job = await self._services.tuning.cancel(job_id)
+        job = await self._services.tuning.jobs.cancel(job_id)
         await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
 
     @app_commands.command(description="The tuned models, and which of them answer")
@@ -152,30 +156,107 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     @prepare.autocomplete("corpus")
     @rollback.autocomplete("corpus")
     async def _corpora(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.corpora)
+        return await offered(self._services, interaction, typed, offer_corpora)
 
     @review.autocomplete("dataset")
     async def _reviewable(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.reviewable)
+        return await offered(self._services, interaction, typed, offer_reviewable)
 
     @estimate.autocomplete("dataset")
     @start.autocomplete("dataset")
     async def _datasets_there(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.datasets)
+        return await offered(self._services, interaction, typed, offer_datasets)
 
     @estimate.autocomplete("base")
     @start.autocomplete("base")
     async def _bases(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.bases)
+        return await offered(self._services, interaction, typed, offer_bases)
 
     @job.autocomplete("id")
     async def _jobs(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.jobs)
+        return await offered(self._services, interaction, typed, offer_jobs)
 
     @cancel.autocomplete("id")
     async def _unfinished(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.unfinished)
+        return await offered(self._services, interaction, typed, offer_unfinished)
 
     @promote.autocomplete("model")
     async def _tuned(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await choosing.offered(self._services, interaction, typed, choosing.models)
+        return await offered(self._services, interaction, typed, offer_models)
+
+
+async def offered(
+    services: Services,
+    interaction: discord.Interaction[Any],
+    typed: str,
+    find: Callable[[Tuning], Awaitable[Offers]],
+) -> Choices:
+    """The results of `find` that contain `typed`; none for people who do not operate the bot."""
+    if not is_operator(interaction, services.settings):
+        return []
+    wanted = typed.strip().casefold()
+    found = [(name, value) for name, value in await find(services.tuning) if wanted in f"{name} {value}".casefold()]
+    return [
+        app_commands.Choice(name=name[:LONGEST_CHOICE], value=value)
+        for name, value in found[:MOST_CHOICES]
+        if len(value) <= LONGEST_CHOICE
+    ]
+
+
+async def offer_corpora(tuning: Tuning) -> Offers:
+    """Every corpus."""
+    return [(name, name) for name in tuning.corpora.names]
+
+
+async def offer_datasets(tuning: Tuning) -> Offers:
+    """Every dataset, newest first within its corpus, with those that ship."""
+    return [
+        (" · ".join([name_of(row), row.id, *([] if row.state == "ready" else [_("still being made")])]), row.id)
+        for corpus in tuning.corpora.names
+        for row in await tuning.datasets.of(corpus)
+    ]
+
+
+async def offer_reviewable(tuning: Tuning) -> Offers:
+    """Datasets with flagged pairs, and how many are undecided."""
+    found = []
+    for corpus in tuning.corpora.names:
+        for row in await tuning.datasets.of(corpus):
+            flagged = await tuning.datasets.flagged(row.id)
+            if flagged:
+                left = sum(not pair.decision for pair in flagged)
+                much = _("{n:,} of {total:,} to review", n=left, total=len(flagged))
+                found.append((f"{name_of(row)} · {row.id} · {much}", row.id))
+    return found
+
+
+async def offer_jobs(tuning: Tuning) -> Offers:
+    """Jobs, newest first."""
+    return [
+        (f"{job.corpus} · {_(STATE_NAMES[job.state])} · {job.base} · {job.id}", job.id)
+        for job in await tuning.jobs.all()
+    ]
+
+
+async def offer_unfinished(tuning: Tuning) -> Offers:
+    """Jobs that can be cancelled."""
+    return [
+        (f"{job.corpus} · {_(STATE_NAMES[job.state])} · {job.id}", job.id)
+        for job in await tuning.jobs.all()
+        if not job.over
+    ]
+
+
+async def offer_models(tuning: Tuning) -> Offers:
+    """Tuned models, newest first."""
+    return [(f"{row.corpus} · {row.name}", row.name) for row in await tuning.models.all() if not row.gone]
+
+
+async def offer_bases(tuning: Tuning) -> Offers:
+    """What can be tuned: the provider's base models, and the models that were tuned there."""
+    # Translators: in a list of models: one that was not tuned yet, and one that was, to go on from.
+    fresh, tuned = _("base model"), _("go on from it")
+    profile = tuning.jobs.profile
+    known = [(f"{model.name} · {fresh}", model.name) for model in profile.models]
+    mine = [row for row in await tuning.models.all() if row.provider == profile.name and not row.gone]
+    return [*known, *((f"{row.name} · {tuned}", row.name) for row in mine)]

@@ -1,0 +1,358 @@
+"""Scoring a tuned model: trained, held-out, noisy and unanswerable questions, and what base models make of them.
+
+`Scorer` asks; every answer is stored at once, so that after a crash nothing is asked twice. `Scorecard` is the result.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from time import time
+from typing import Any
+
+from bot.core.caller import Caller
+from bot.core.errors import ModelError, NoModelError
+from bot.core.i18n import N_, _
+from bot.core.text import without_surrogates
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
+from bot.server.model_gateway import ModelGateway
+from bot.storage import tuning as tuning_rows
+from bot.storage.database import Database
+from bot.storage.datasets import PairRow
+from bot.storage.tuning import ModelRow
+from bot.tuning import lineage
+from bot.tuning.asking import TUNED, WITH_FACTS, for_model, question_values
+from bot.tuning.corpus import Corpora
+from bot.tuning.localized_text import localize, serialize
+from bot.tuning.profiles import PROFILES
+from bot.tuning.providers import Provider
+from bot.tuning.retrieval import NearestQuestions, facts_of
+from bot.tuning.rows import ANSWERABLE
+from bot.tuning.split import HELD_OUT
+from bot.tuning.words import STAND_IN_REFUSAL, digest, same_answer, sentence_key, words
+
+# The lines of a card, by the names that they are stored under and shown with in a table.
+TRAINED, HELD, NOISY = N_("train"), N_("held-out"), N_("noisy")
+REFUSED_HELD, REFUSED_UNSEEN = N_("refusals, held-out"), N_("refusals, never seen")
+FIRST_APART = N_("first 100 written apart")
+NEAREST, BASE, BASE_WITH_FACTS = N_("nearest question's answer"), N_("base"), N_("base, with the facts")
+# Wrong answers that a card keeps, to be read by people.
+SHOWN_WRONG = 40
+# Training rows that are asked again, drawn alike in every process: enough for a percent, cheap enough to pay.
+SAMPLE = 200
+# Held-out questions that the base models are asked; their prompts are long.
+BASE_SAMPLE = 50
+# Questions that a release is judged by, where there are as many.
+FIRST = 100
+# Questions asked at one time, and stored together.
+CONCURRENT = 16
+Progress = Callable[[int, int], None]
+Sets = dict[str, list[PairRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One line of a card. `right` counts proper refusals too; `refused` are answers that were known and not given.
+
+    `note` is serialized (`bot.tuning.localized_text`); `remark` is its sentence.
+    """
+
+    name: str
+    right: int
+    refused: int
+    wrong: int
+    model: str = ""
+    note: str = ""
+
+    @property
+    def total(self) -> int:
+        """The questions asked."""
+        return self.right + self.refused + self.wrong
+
+    @property
+    def remark(self) -> str:
+        """The note in the reader's language."""
+        return localize(self.note)
+
+    @property
+    def share(self) -> float:
+        """The share that is right; 1 where nothing was asked."""
+        return self.right / self.total if self.total else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A wrong answer; `mark` is the name of its line."""
+
+    mark: str
+    question: str
+    wanted: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """All lines of one model; `at` in seconds since 1970."""
+
+    model: str
+    at: float
+    marks: tuple[Mark, ...]
+    wrong: tuple[Wrong, ...] = field(default=())
+
+    def mark(self, name: str) -> Mark | None:
+        """The line of that name."""
+        return next((mark for mark in self.marks if mark.name == name), None)
+
+    def share(self, *names: str) -> float | None:
+        """The share that is right over several lines; None where none of them asked anything."""
+        found = [mark for name in names if (mark := self.mark(name)) is not None and mark.total]
+        return sum(mark.right for mark in found) / sum(mark.total for mark in found) if found else None
+
+    def to_json(self) -> str:
+        """The card as text for the database."""
+        return without_surrogates(json.dumps(asdict(self), ensure_ascii=False))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Scorecard":
+        """The card of a text that `to_json` returned."""
+        data: dict[str, Any] = json.loads(text)
+        marks = tuple(Mark(**mark) for mark in data["marks"])
+        return cls(data["model"], data["at"], marks, tuple(Wrong(**wrong) for wrong in data["wrong"]))
+
+
+class Scorer:
+    """Scores models; one for the process. `gateway` asks the chat model."""
+
+    def __init__(
+        self, database: Database, templates: Mapping[str, ChatTemplate], gateway: ModelGateway, corpora: Corpora
+    ) -> None:
+        self._database, self._templates, self._gateway, self._corpora = database, templates, gateway, corpora
+
+    async def score(
+        self, model: ModelRow, provider: Provider, caller: Caller, progress: Progress | None = None
+    ) -> Scorecard:
+        """Ask everything that was not asked yet, and store the card. Raises `LimitError` or `ModelError`."""
+        ids = await lineage.dataset_ids(self._database, model.dataset_id, model.parent)
+        trained, _ = await lineage.training_pairs(self._database, ids)
+        refusal = (await lineage.get_dataset(self._database, model.dataset_id)).refusal
+        sets = question_sets(trained, await lineage.test_pairs(self._database, ids))
+        asking = _Asking(self._database, caller, progress)
+        template = for_model(self._templates[TUNED], model.name)
+        requests = {
+            pair.question: template.fill(question_values(pair.question, model.corpus, refusal))
+            for pairs in sets.values()
+            for pair in pairs
+        }
+        said = await asking.all(model.name, requests, provider.gateway)
+        marks, wrong = _marks(sets, trained, said, refusal, model.name)
+        held = sets[HELD] + sets[REFUSED_HELD]
+        marks.append(await asyncio.to_thread(_nearest, trained, held, refusal))
+        marks += await self._base_marks(model, held, refusal, provider, asking)
+        card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
+        await tuning_rows.change_model(self._database, model.name, scorecard=card.to_json())
+        return card
+
+    async def _base_marks(
+        self, model: ModelRow, held: Sequence[PairRow], refusal: str, provider: Provider, asking: "_Asking"
+    ) -> list[Mark]:
+        """The base model without and with the facts in its prompt; a line that cannot be asked says why."""
+        sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:BASE_SAMPLE]
+        local = PROFILES[model.provider].is_local
+        name, gateway = (self._gateway.model, self._gateway) if local else (model.base, provider.gateway)
+        facts = await asyncio.to_thread(facts_of, self._corpora.get(model.corpus))
+        bare, with_facts = (for_model(self._templates[key], name) for key in (TUNED, WITH_FACTS))
+        bare_requests, facts_requests = {}, {}
+        for pair in sample:
+            bare_requests[pair.question] = bare.fill(question_values(pair.question, model.corpus, refusal))
+            about = await asyncio.to_thread(facts.about, pair.question)
+            values = {"question": pair.question, "facts": about, "refusal": refusal}
+            facts_requests[pair.question] = with_facts.fill(values)
+        marks = []
+        for line, requests in ((BASE, bare_requests), (BASE_WITH_FACTS, facts_requests)):
+            try:
+                said = await asking.all(f"{name} ({line})", requests, gateway)
+            except ModelError:
+                marks.append(Mark(line, 0, 0, 0, name, serialize(N_("not available"))))
+                continue
+            if not any(said.values()):
+                marks.append(Mark(line, 0, 0, 0, name, serialize(N_("no model connected"))))
+                continue
+            answered = [(pair, said[pair.question]) for pair in sample]
+            note = serialize(N_("{model}, {n:,} of them"), model=name, n=len(sample))
+            marks.append(_mark_of(line, answered, refusal, loosely=True, model=name, note=note)[0])
+        return marks
+
+
+class _Asking:
+    """Asks the questions that are not answered yet, several at a time, and stores the answers of each round."""
+
+    def __init__(self, database: Database, caller: Caller, progress: Progress | None) -> None:
+        self._database, self._caller, self._progress = database, caller, progress
+
+    async def all(self, name: str, requests: Mapping[str, Request], gateway: ModelGateway) -> dict[str, str]:
+        """The answer to every question; `name` is the model that they are stored under."""
+        keys = {
+            question: digest(json.dumps(request.messages, ensure_ascii=False)) for question, request in requests.items()
+        }
+        known = await tuning_rows.score_answers(self._database, name)
+        waiting = [question for question, key in keys.items() if key not in known]
+        for at in range(0, len(waiting), CONCURRENT):
+            self._report(len(requests) - len(waiting) + at, len(requests))
+            some = waiting[at : at + CONCURRENT]
+            answers = await asyncio.gather(*(self._answer(requests[question], gateway) for question in some))
+            new = {keys[question]: without_surrogates(answer) for question, answer in zip(some, answers, strict=True)}
+            await tuning_rows.add_score_answers(self._database, name, new)
+            known |= new
+        self._report(len(requests), len(requests))
+        return {question: known[key] for question, key in keys.items()}
+
+    async def _answer(self, request: Request, gateway: ModelGateway) -> str:
+        """One answer; empty where no model is connected and the stand-in has no rule for the question."""
+        try:
+            return (await gateway.ask(self._caller, request, cache=False, background=True)).text
+        except NoModelError:
+            return ""
+
+    def _report(self, done: int, total: int) -> None:
+        if self._progress:
+            self._progress(done, total)
+
+
+def question_sets(trained: Sequence[PairRow], untrained: Sequence[PairRow]) -> Sets:
+    """The questions by line of the card."""
+    sample = sorted(trained, key=lambda pair: digest("sample", pair.question))[:SAMPLE]
+    held = [pair for pair in untrained if pair.kind == ANSWERABLE]
+    refused = [pair for pair in untrained if pair.kind != ANSWERABLE]
+    return {
+        TRAINED: sorted(sample, key=lambda pair: pair.line),
+        HELD: held,
+        NOISY: [_with_question(pair, noisy(pair.question)) for pair in held],
+        REFUSED_HELD: [pair for pair in refused if pair.role == HELD_OUT],
+        REFUSED_UNSEEN: [pair for pair in refused if pair.role != HELD_OUT],
+    }
+
+
+def noisy(question: str) -> str:
+    """A question as typed in haste: lower case, no question mark, two letters of a longer word swapped."""
+    typed = question.lower().rstrip("?.! ")
+    long = [at for at, word in enumerate(typed.split(" ")) if len(word) > 4 and word.isalpha()]
+    if not long:
+        return typed
+    parts = typed.split(" ")
+    at = long[int(digest("typo", question), 16) % len(long)]
+    parts[at] = parts[at][:2] + parts[at][3] + parts[at][2] + parts[at][4:]
+    return " ".join(parts)
+
+
+def judge(said: str, pair: PairRow, refusal: str, *, loosely: bool = False) -> str:
+    """`right`, `refused` or `wrong`.
+
+    `loosely`: a sentence that contains the answer is right, for models that were not trained on short answers.
+    """
+    if not said.strip():
+        return "refused"
+    refuses = same_answer(said, refusal) or said.strip() == STAND_IN_REFUSAL
+    if pair.kind != ANSWERABLE:
+        return "right" if refuses else "wrong"
+    if same_answer(said, pair.answer) or (loosely and not refuses and _contains(said, pair.answer)):
+        return "right"
+    return "refused" if refuses else "wrong"
+
+
+def _contains(said: str, wanted: str) -> bool:
+    """Whether the words of `wanted` are in `said`, together and in their order, articles apart."""
+    needle = [word for word in words(wanted) if word not in ("a", "an", "the")]
+    hay = [word for word in sentence_key(said) if word not in ("a", "an", "the")]
+    return bool(needle) and any(hay[at : at + len(needle)] == needle for at in range(len(hay) - len(needle) + 1))
+
+
+def _with_question(pair: PairRow, question: str) -> PairRow:
+    return PairRow(0, pair.dataset_id, pair.line, pair.fact, pair.kind, question, pair.answer, role=pair.role)
+
+
+def _marks(
+    sets: Sets, trained: Sequence[PairRow], said: Mapping[str, str], refusal: str, model: str
+) -> tuple[list[Mark], list[Wrong]]:
+    """A line for each set, and one for the first hundred questions that were written apart from the rows."""
+    marks, wrong = [], []
+    for name, pairs in sets.items():
+        mark, bad = _mark_of(name, [(pair, said[pair.question]) for pair in pairs], refusal, model=model)
+        marks.append(mark)
+        wrong += bad
+    first = _written_apart(sets, trained)[:FIRST]
+    if len(first) == FIRST:
+        answered = [(pair, said[pair.question]) for pair in first]
+        marks.append(_mark_of(FIRST_APART, answered, refusal, model=model)[0])
+    return marks, wrong
+
+
+def _written_apart(sets: Sets, trained: Sequence[PairRow]) -> list[PairRow]:
+    """The questions of a corpus's own test file, in its order: their lines come after all trained lines.
+
+    Where wordings were held out among the rows, there are none.
+    """
+    asked = [*sets[HELD], *sets[REFUSED_HELD], *sets[REFUSED_UNSEEN]]
+    found: list[PairRow] = []
+    for dataset_id in {pair.dataset_id for pair in asked}:
+        last = max((pair.line for pair in trained if pair.dataset_id == dataset_id), default=0)
+        mine = [pair for pair in asked if pair.dataset_id == dataset_id]
+        first = min((pair.line for pair in mine if pair.role == HELD_OUT), default=0)
+        if first > last:
+            found += [pair for pair in mine if pair.line >= first]
+    return sorted(found, key=lambda pair: (pair.dataset_id, pair.line))
+
+
+def _nearest(trained: Sequence[PairRow], held: Sequence[PairRow], refusal: str) -> Mark:
+    """The score of answering with the answer of the nearest training question."""
+    index = NearestQuestions(trained)
+    answered = [(pair, found[0][0].answer if (found := index.find(pair.question, 1)) else "") for pair in held]
+    return _mark_of(NEAREST, answered, refusal, note=serialize(N_("a baseline, no model")))[0]
+
+
+def _mark_of(
+    name: str,
+    answered: Iterable[tuple[PairRow, str]],
+    refusal: str,
+    *,
+    loosely: bool = False,
+    model: str = "",
+    note: str = "",
+) -> tuple[Mark, list[Wrong]]:
+    """The line for `answered`, and its wrong answers."""
+    counts = {"right": 0, "refused": 0, "wrong": 0}
+    wrong = []
+    for pair, said in answered:
+        verdict = judge(said, pair, refusal, loosely=loosely)
+        counts[verdict] += 1
+        if verdict == "wrong":
+            wrong.append(Wrong(name, pair.question, pair.answer, said))
+    return Mark(name, counts["right"], counts["refused"], counts["wrong"], model, note), wrong
+
+
+def table(card: Scorecard) -> str:
+    """The card as a table of plain text."""
+    lines = [f"{'questions':<30} {'right':>13} {'refused':>8} {'wrong':>6}"]
+    for mark in card.marks:
+        if not mark.total:
+            remark = mark.remark or _("none asked")
+            lines.append(f"{_(mark.name):<30} {remark:>13}")
+            continue
+        right = f"{mark.right}/{mark.total} {mark.share:>4.0%}"
+        note = f"  {mark.remark}" if mark.note else ""
+        lines.append(f"{_(mark.name):<30} {right:>13} {mark.refused:>8} {mark.wrong:>6}{note}")
+    return "\n".join(lines)
+
+
+def side_by_side(left: Scorecard, right: Scorecard, titles: tuple[str, str]) -> str:
+    """Two cards beside each other: the lines about the tuned models themselves that both have."""
+    lines = [f"{'questions':<30} {titles[0]:>22} {titles[1]:>22}"]
+    for mark in left.marks:
+        other = right.mark(mark.name)
+        if mark.model == left.model and mark.total and other is not None and other.total:
+            lines.append(f"{_(mark.name):<30} {_short(mark):>22} {_short(other):>22}")
+    return "\n".join(lines)
+
+
+def _short(mark: Mark) -> str:
+    return f"{mark.right}/{mark.total} {mark.share:.0%}, {mark.wrong} wrong"
