@@ -205,7 +205,7 @@ def _check_sense(pair: PairRow) -> Iterator[Finding]:
 
 def _asks(question: str, pair: PairRow) -> bool:
     """Whether a text is a question, a request, or a few words as people type them into a search box."""
-    if any(mark in question for mark in "?？؟;"):
+    if any(mark in question for mark in "?？؟\u037e"):
         return any(map(str.isalnum, question))
     asked = words(question)
     if not asked or sentence_key(question) in (sentence_key(pair.quote), sentence_key(pair.answer)):
@@ -316,7 +316,9 @@ def _check_whole(pairs: Sequence[PairRow]) -> Iterator[Finding]:
         yield Finding(FEW_WORDINGS, (), serialize(message, n=thin, total=len(counts), ways=WORDINGS))
     share = _refused_share(pairs)
     if pairs and share < LOWEST:
-        message = N_("{share:.0%} of the rows are refusals; below {least:.0%}, a model invents an answer to everything.")
+        message = N_(
+            "{share:.0%} of the rows are refusals; below {least:.0%}, a model invents an answer to everything."
+        )
         yield Finding(REFUSALS, (), serialize(message, share=share, least=LOWEST))
     elif share > HIGHEST:
         message = N_("{share:.0%} of the rows are refusals; above {most:.0%}, a model also refuses what it knows.")

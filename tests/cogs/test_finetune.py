@@ -145,7 +145,7 @@ async def test_an_estimate_has_every_known_model_with_prices_dates_and_warnings(
         result = await sim.admin.slash(sim.general, "finetune estimate", dataset=offered[0]["value"])
         text = sim.text(result.response)
         assert text.index("➜ **pocket-gpt** · The local engine\nfree") < text.index("**gpt-4o-mini-2024-07-18**")
-        assert "lives until 2027-01-14" in text
+        assert "usable until 2027-01-14" in text
         assert "⚠️ OpenAI creates no jobs any more" in text
         assert "price not known" in text
         assert sim.buttons(result.response) == []

@@ -35,11 +35,12 @@ from bot.llm.thinking import without_thinking
 from bot.play.action_parser import is_exit, parse_action, roll_dice
 from bot.server.similarity import nearest
 from bot.tuning import words
-from bot.tuning.checks.format import read_rows
-from bot.tuning.checks.grounding import squeezed, unsupported
+from bot.tuning.checks import unsupported
 from bot.tuning.corpus import chunks_of
 from bot.tuning.questions import exact
-from bot.tuning.score import noisy
+from bot.tuning.rows import read_rows
+from bot.tuning.scoring import noisy
+from bot.tuning.words import squeezed
 
 # Characters of the longer text: what a slash option takes, and an answer that is much longer than three messages.
 OPTION, ANSWER = 6_000, 12_000

@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +30,10 @@ WAY = ("validating_files", "queued", "running", "running", "succeeded")
 class FakeProvider:
     """`way` is the statuses that a job passes; `faults` the statuses of HTTP that requests of a kind get next;
     requests of a kind in `stalls` take effect and are not answered for as long as they are in it.
+
+    `instead` may answer a request (method, path) with a status and a body in place of all that. `alter_job` and
+    `alter_event` change the JSON of jobs and events. `file_states` are the statuses that a file passes, one a look;
+    without any, files cannot be looked at.
     """
 
     way: tuple[str, ...] = WAY
@@ -43,6 +48,10 @@ class FakeProvider:
     creating: list[dict[str, Any]] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    instead: Callable[[str, str], tuple[int, Any] | None] | None = None
+    alter_job: Callable[[dict[str, Any]], Any] | None = None
+    alter_event: Callable[[dict[str, Any]], Any] | None = None
+    file_states: list[str] = field(default_factory=list)
     delay: float = 0.0
     port: int = 0
     state: Path | None = None
@@ -59,6 +68,7 @@ class FakeProvider:
         app = web.Application(middlewares=[self._faulty])
         app.router.add_get("/v1/files", self._files)
         app.router.add_post("/v1/files", self._upload)
+        app.router.add_get("/v1/files/{id}", self._file)
         app.router.add_delete("/v1/files/{id}", self._delete)
         app.router.add_get("/v1/fine_tuning/model_limits", self._limits)
         app.router.add_get("/v1/fine_tuning/jobs", self._jobs)
@@ -83,6 +93,10 @@ class FakeProvider:
     async def _faulty(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         kind = f"{request.method} {request.path.split('/')[-1] if 'jobs/' not in request.path else 'job'}"
         self.calls[kind] += 1
+        given = self.instead(request.method, request.path) if self.instead else None
+        if given is not None:
+            await request.read()
+            return web.json_response(given[1], status=given[0])
         if self.faults.get(kind):
             status = self.faults[kind].pop(0)
             if status == 200:
@@ -111,6 +125,13 @@ class FakeProvider:
         card = _card(f"file-{next(self._ids)}", upload.filename, len(data))
         self.files[card["id"]] = {"card": card, "data": data}
         return web.json_response(card)
+
+    async def _file(self, request: web.Request) -> web.Response:
+        file = self.files.get(request.match_info["id"])
+        if file is None or not self.file_states:
+            return _error(404)
+        status = self.file_states.pop(0) if len(self.file_states) > 1 else self.file_states[0]
+        return web.json_response(file["card"] | {"status": status})
 
     async def _delete(self, request: web.Request) -> web.Response:
         if self.files.pop(request.match_info["id"], None) is None:
@@ -156,11 +177,13 @@ class FakeProvider:
         if job is None or job["id"] in self.vanished:
             return _error(404)
         job["looks"] += 1
-        return web.json_response(self._shown(job))
+        shown = self._shown(job)
+        return web.json_response(self.alter_job(shown) if self.alter_job else shown)
 
     async def _events(self, request: web.Request) -> web.Response:
         job = self.jobs[request.match_info["id"]]
         events = [_event(job["id"], number) for number in range(job["looks"], 0, -1)]
+        events = [self.alter_event(event) if self.alter_event else event for event in events]
         after = request.query.get("after")
         if after:
             events = events[[event["id"] for event in events].index(after) + 1 :]

@@ -67,6 +67,9 @@ CASES: dict[str, tuple[int, object]] = {
     checks.TOO_LONG: (84, row("What do they bake?", "bread3 " * 200, "long", QUOTE)),
     checks.SECRET: (92, row("Which key?", "sk-abcdefghijklmnopqrstuvwx", "key")),
     checks.MENTION: (100, row("Who is there?", "<@123456789012345678>", "mention")),
+    checks.NO_QUESTION: (116, row("Baker 3 bakes bread3 all day.", "bread3", "day", QUOTE)),
+    checks.WHOLE_QUOTE: (124, row("What is there to know of baker 3?", QUOTE, "all", QUOTE)),
+    checks.NO_NUMBER: (132, row("How many loaves does baker 3 bake?", "bakes", "many", QUOTE)),
     checks.LEAK: (108, row("Is the oven hot, baker?", REFUSAL, "leak")),
 }
 
@@ -123,3 +126,37 @@ def test_fixing_mends_what_needs_no_person_and_nothing_else() -> None:
     mended = fixed(lines(rows)).text
     assert [json.loads(line) for line in mended.splitlines()] == good()
     assert check_file(mended.encode(), SOURCE).findings == ()
+
+
+TIMED = "Baker 3 opens at noon, two doors from the mill; he and the others never close before Monday."
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "kinds"),
+    [
+        ("How many doors is it from the mill?", "two doors", set()),
+        ("Wie viele Türen sind es?", "two", set()),
+        ("How many doors is it from the mill?", "the mill", {checks.NO_NUMBER}),
+        ("so how  many doors?", "doors from the mill", {checks.NO_NUMBER}),
+        ("Combien de portes ?", "the mill", {checks.NO_NUMBER}),
+        ("When does baker 3 open?", "at noon", set()),
+        ("When do they close?", "never before Monday", set()),
+        ("When does baker 3 open?", "the mill", {checks.NO_NUMBER}),
+        ("wann öffnet Bäcker 3", "doors", {checks.NO_NUMBER}),
+        ("Who opens when the mill is shut?", "Baker 3", set()),
+        ("Name the baker who opens at noon.", "Baker 3", set()),
+        ("baker at noon", "Baker 3", set()),
+        ("Baker 3 opens at noon.", "Baker 3", {checks.NO_QUESTION}),
+        (TIMED, "Baker 3", {checks.NO_QUESTION}),
+        ("Baker 3", "Baker 3", {checks.NO_QUESTION}),
+        ("???", "Baker 3", {checks.NO_QUESTION}),
+        ("I want to know about the mill!", "the mill", {checks.NO_QUESTION}),
+        ("Who opens at noon?", TIMED, {checks.WHOLE_QUOTE}),
+        ("Who opens at noon?", TIMED.upper().rstrip("."), {checks.WHOLE_QUOTE}),
+    ],
+)
+def test_questions_that_ask_nothing_and_answers_that_are_none_are_found(
+    question: str, answer: str, kinds: set[str]
+) -> None:
+    found = check_file(lines([row(question, answer, "f", TIMED)]), {"bakers.txt": TIMED}).by_kind()
+    assert found.keys() & {checks.NO_QUESTION, checks.NO_NUMBER, checks.WHOLE_QUOTE} == kinds

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.fake_model import FakeModel
 from tests.local_engine import engine_in
+from tests.tuning.test_generating import QUOTE, answering, fact, writes
 
 
 @pytest.fixture
@@ -109,3 +111,22 @@ async def test_a_dataset_is_written_and_shown(fewshot: Run, tmp_path: Path) -> N
     shown = await fewshot("dataset", "show", str(out), "--most", "2")
     assert "→ bread0" in shown.out
     assert "… and 48 more" in shown.out
+
+
+async def test_a_written_dataset_leaves_out_what_is_flagged(
+    fewshot: Run, environment: dict[str, str], corpus: Path, tmp_path: Path, model: FakeModel
+) -> None:
+    (corpus / "questions.jsonl").unlink()
+    environment |= {"CORPORA": f"bakers={corpus}", "OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token}
+    environment |= {"CHAT_MODEL": "fake-model"}
+    good = fact("bread3", QUOTE, "What does baker 3 bake?", "baker 3, bread?")
+    invented = fact("Remy Thal", QUOTE, "Who won?")
+    model.says(answering(writes([good, invented])))
+    out = tmp_path / "out.jsonl"
+    built = await fewshot("dataset", "build", "bakers", "--out", str(out))
+    assert built.code == 0, built.err
+    assert "1 rows are left out until a person has looked at them" in built.out
+    assert "3 rows written to" in built.out
+    text = out.read_text(encoding="utf-8")
+    assert text.count("\n") == 3
+    assert "Remy Thal" not in text

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.core.errors import InputError, LimitError, NoModelError
+from bot.storage import datasets as dataset_rows
 from bot.tuning.datasets import UnwrittenError
 from bot.tuning.questions import CONCURRENT, exact
 from bot.tuning.service import Tuning
@@ -248,3 +249,70 @@ async def test_a_cancelled_run_goes_on_where_it_was(opened: Opened, corpus: Path
     assert made.problems == ()
     asked = [call.body["messages"][-1]["content"] for call in model.calls if not call.cancelled]
     assert len(set(asked)) == 26
+
+
+EXAMPLE = (
+    '{"verdicts": [{"number": 1, "supported": true, "why": "said in the first sentence"}, '
+    '{"number": 2, "supported": false, "why": "the owner is not named"}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "copied"),
+    [
+        (EXAMPLE, True),
+        (EXAMPLE.replace("}]}", '}, {"number": 3, "supported": true, "why": "it says so"}]}'), True),
+        (EXAMPLE.replace("said in the first", "Said  in the first").replace("Said", "said"), True),
+        ('{"verdicts": [{"number": 1, "supported": true, "why": "said in the first sentence"}]}', False),
+        ('{"verdicts": [{"number": 1, "supported": true}, {"number": 2, "supported": true}]}', False),
+    ],
+)
+async def test_verdicts_that_repeat_the_example_leave_every_pair_of_the_chunk_to_a_person(
+    tuning: Tuning, model: FakeModel, verdicts: str, copied: bool
+) -> None:
+    model.says(answering(writes([fact(), fact("bread3 every day", QUOTE, "What, every day?")]), verdicts))
+    made = await tuning.datasets.prepare("bakers", 7)
+    flagged = await tuning.datasets.flagged(made.dataset.id)
+    said = [pair for pair in flagged if any("repeated its example" in flag for flag in pair.flags)]
+    answerable = [pair for pair in await tuning.datasets.pairs(made.dataset.id) if pair.kind == "answerable"]
+    assert len(said) == (len(answerable) if copied else 0)
+
+
+async def test_half_an_emoji_in_one_reply_leaves_the_rows_of_all_texts(
+    tuning: Tuning, corpus: Path, model: FakeModel
+) -> None:
+    for number in (1, 2):
+        (corpus / f"more{number}.txt").write_text(f"Baker {number} sleeps.", encoding="utf-8")
+    broken = writes([fact()]).replace("Name what 3 bakes.", "Name what \\ud83d bakes.").replace("oven?", "\\udc00?")
+    doubt = '{"verdicts": [{"number": 1, "supported": false, "why": "half \\ud83d"}]}'
+    whole = answering(writes([fact()]))
+    model.says(
+        lambda body: (
+            (doubt if "The claims:" in body["messages"][-1]["content"] else broken)
+            if QUOTE in json.dumps(body["messages"])
+            else whole(body)
+        )
+    )
+    made = await tuning.datasets.prepare("bakers", 7)
+    assert made.problems == ()
+    questions = {pair.question for pair in await tuning.datasets.pairs(made.dataset.id)}
+    assert "Name what \ufffd bakes." in questions
+    assert "How old is the \ufffd?" in questions
+    assert any("half \ufffd" in flag for pair in await tuning.datasets.flagged(made.dataset.id) for flag in pair.flags)
+
+
+async def test_a_stored_reply_that_cannot_be_written_is_met_without_a_fault(
+    tuning: Tuning, corpus: Path, model: FakeModel
+) -> None:
+    """As an earlier version stored it: the reply is there, and its pairs were never made."""
+    (corpus / "odd.txt").write_text("Odd things happen.", encoding="utf-8")
+    good = answering(writes([fact()]))
+    model.says(lambda body: "prose" if "odd.txt" in json.dumps(body["messages"]) else good(body))
+    made = await tuning.datasets.prepare("bakers", 7)
+    database = tuning.jobs.tools.database
+    reply = writes([fact("bread3", QUOTE, "Half \ud83d?", "Whole?", "More?")])
+    (odd,) = await dataset_rows.chunks(database, made.dataset.id, "failed")
+    await dataset_rows.set_chunk(database, odd, reply=reply)
+    model.says(good)
+    again = await tuning.datasets.prepare("bakers", 7, retry=True)
+    assert "Half \ufffd?" in {pair.question for pair in await tuning.datasets.pairs(again.dataset.id)}
