@@ -96,6 +96,18 @@ async def test_a_streamed_answer_is_printed_once_and_whole(
 
 
 @pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
+async def test_an_answer_is_printed_whole_below_text_that_turns_out_to_be_thinking(
+    fake: FakeModel, environment: dict[str, str], tmp_path: Path
+) -> None:
+    fake.says("French, then.\n</think>\nBonjour", pieces=8, delay=0.05)
+    process, terminal = await on_terminal(environment, tmp_path)
+    shown = await asyncio.wait_for(asyncio.to_thread(read_until, terminal, b"\0"), 60)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert shown.decode().endswith("\nBonjour\n")
+    os.close(terminal)
+
+
+@pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
 async def test_json_on_a_terminal_is_json_alone(fake: FakeModel, environment: dict[str, str], tmp_path: Path) -> None:
     fake.says("Bonjour tout le monde", pieces=4)
     process, terminal = await on_terminal(environment, tmp_path, "--json")

@@ -182,7 +182,8 @@ class JobRunner:
         if code == DONE:
             await self._succeed(job)
         elif code == FAILED:
-            message = errors.decode("utf-8", errors="replace").strip().splitlines()[-1]
+            text = errors.decode("utf-8", errors="replace").strip() or "The training process gave no reason."
+            message = text.splitlines()[-1]
             self._fail(job, JobError(code="training_failed", message=message))
         elif ends >= MAX_ENDS_AT_ONE_STEP:
             message = f"The training process ended {ends} times at the same step, the last time with code {code}."
