@@ -67,8 +67,10 @@ class Answering:
         page = page or page_of(answer)
         items = (*buttons(answer.id, share=self.reply.private), *page.items)
         self.stop_notices()
+        answers = (*earlier, answer)
+        await self._store(answers)
         message = await self.reply.finish(replace(page, footer=footer(answer, page.footer, by=by), items=items))
-        await self._store(message, (*earlier, answer))
+        self._set_message(answers, message)
 
     async def finish_page(self, page: Page) -> None:
         """Show `page` as it is."""
@@ -80,7 +82,8 @@ class Answering:
     ) -> None:
         """Show `card` in place of a text, and store the prompts of the `answers` on it."""
         self.stop_notices()
-        await self._store(await self.reply.finish_card(card, files), answers)
+        await self._store(answers)
+        self._set_message(answers, await self.reply.finish_card(card, files))
 
     async def show_unsent(self, request: Request) -> None:
         """Show the card of the prompt that would have been sent if a model were connected."""
@@ -126,11 +129,19 @@ class Answering:
             self.reply.show(_("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds), writing=False)
             self._schedule(NEXT_NOTICE)
 
-    async def _store(self, message: discord.Message | None, answers: Sequence[Answer]) -> None:
-        """Note that `answers` are shown in `message`; those that all can see are stored."""
-        if message is not None:
+    async def _store(self, answers: Sequence[Answer]) -> None:
+        """Store public answers before they are shown, so that their Prompt button works after a crash."""
+        if not self.reply.private:
             for answer in answers:
-                await self._answers.store(replace(answer, message_id=message.id), private=self.reply.private)
+                await self._answers.store(answer)
+
+    def _set_message(self, answers: Sequence[Answer], message: discord.Message | None) -> None:
+        """Note the message that shows `answers`; None where it could not be delivered."""
+        for answer in answers:
+            if not self.reply.private:
+                self._answers.prompts.set_message(answer, message.id if message else None)
+            elif message is not None:
+                self._answers.prompts.cache(replace(answer, message_id=message.id))
 
 
 class Answers:
@@ -181,11 +192,10 @@ class Answers:
                 finally:
                     answering.stop_notices()
 
-    async def store(self, answer: Answer, *, private: bool) -> None:
-        """Keep `answer`, which is shown, for its Prompt button; in the database if all can see it."""
+    async def store(self, answer: Answer) -> None:
+        """Store a public `answer`, which is about to be shown, for its Prompt button."""
         self.prompts.cache(answer)
-        if not private:
-            await self.prompts.persist(answer, soon=self._inflight.has_single_task)
+        await self.prompts.persist(answer, soon=self._inflight.has_single_task)
 
     def has_tuned(self, answer: Answer) -> bool:
         """Whether a model was tuned for the template of `answer`."""

@@ -91,6 +91,19 @@ class Prompts:
         else:
             await rows.replace(self._database, row)
 
+    def set_message(self, answer: Answer, message_id: int | None) -> None:
+        """Store the message that shows `answer`, which is stored. None discards an answer that could not be shown."""
+        shown = replace(answer, message_id=message_id)
+        is_lost = message_id is None or self._is_erased(shown)
+        if is_lost:
+            self._held.pop(answer.id, None)
+        else:
+            self.cache(shown)
+        if self._days and is_lost:
+            rows.discard(self._database, answer.id)
+        elif self._days and message_id is not None:
+            rows.set_message(self._database, answer.id, message_id)
+
     async def find(self, prompt_id: str) -> Answer | None:
         """The answer with this id; None where it is not kept any more."""
         if prompt_id in self._held:

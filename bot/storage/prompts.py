@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -28,11 +28,23 @@ class KeptPrompt:
 
 
 _INSERT = PROMPTS.insert()
+_SET_MESSAGE = update(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id")).values(message_id=bindparam("shown_in"))
+_DELETE = delete(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id"))
 
 
 def keep(database: Database, prompt: KeptPrompt) -> None:
     """Store `prompt`, which is new, with the next group of writes."""
     database.write_later(_INSERT, _row(prompt))
+
+
+def set_message(database: Database, prompt_id: str, message_id: int) -> None:
+    """Store the message that shows a prompt's answer, with the next group of writes."""
+    database.write_later(_SET_MESSAGE, {"prompt_id": prompt_id, "shown_in": message_id})
+
+
+def discard(database: Database, prompt_id: str) -> None:
+    """Delete a prompt with the next group of writes."""
+    database.write_later(_DELETE, {"prompt_id": prompt_id})
 
 
 async def replace(database: Database, prompt: KeptPrompt) -> None:
