@@ -52,15 +52,14 @@ def prompt_card(
     if text:
         card.text(close_markup(text[:ANSWER_SHARE]) + (" …" if len(text) > ANSWER_SHARE else "")).line()
     files: Files = ()
-    if _add_messages(card, answer, MESSAGES_SHARE - min(len(text), ANSWER_SHARE)):
+    values = {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(answer.parameters.items())}
+    shortened = _add_messages(card, answer, MESSAGES_SHARE - min(len(text), ANSWER_SHARE))
+    if shortened or any(len(value) > PARAMETER_SHARE for value in values.values()):
         whole = {**answer.parameters, "messages": [dict(message) for message in answer.messages]}
         files = [("prompt.json", json.dumps(whole, ensure_ascii=False, indent=2).encode())]
         card.file("prompt.json")
-    parameters = [
-        f"{name} {json.dumps(value, ensure_ascii=False)[:PARAMETER_SHARE]}"
-        for name, value in sorted(answer.parameters.items())
-    ]
     took = [note] if note else [author(answer.model)] if is_unsent else figures(answer)
+    parameters = [f"{name} {_shortened(value, answer.parameters[name])}" for name, value in values.items()]
     card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:
         card.row(*shot_selector(base.id, len(base.template.examples), shots, tuned=tuned))
@@ -71,6 +70,14 @@ def prompt_card(
     if base.template is not None:
         below.append(ActionButton("export", base.id, label=_("Export"), emoji="📦"))
     return card.row(*below).layout(), files
+
+
+def _shortened(text: str, value: Any) -> str:
+    """The JSON `text` of a parameter's `value`; a long object, such as `response_format`, is shortened to its type."""
+    if len(text) <= PARAMETER_SHARE:
+        return text
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    return f"{kind} …" if isinstance(kind, str) else f"{text[:PARAMETER_SHARE]} …"
 
 
 def _add_messages(card: Card, answer: Answer, share: int) -> bool:

@@ -1,6 +1,7 @@
 """A file of reviews where some of them, or all, get no rating."""
 
 import csv
+import json
 
 import pytest
 
@@ -87,3 +88,14 @@ async def test_only_the_reviews_of_a_table_are_rated(sim: Simulated, data: bytes
     sim.model.says("4: fine")
     await sim.member.slash(sim.general, "sentiment", file=("reviews.csv", data))
     assert sorted(call.body["messages"][-1]["content"] for call in sim.model.calls) == sorted(reviews)
+
+
+async def test_a_prompt_card_names_the_type_of_a_response_format_and_has_all_of_it_in_its_file(sim: Simulated) -> None:
+    sim.model.says('{"stars": 4, "reason": "fine"}')
+    result = await sim.member.slash(sim.general, "sentiment", review="It works.")
+    shown = await sim.member.click(result.response, label="Prompt")
+    assert "response_format json_schema …" in sim.text(shown.response)
+    assert shown.response is not None
+    (file,) = shown.response.message.attachments
+    sent = json.loads(await file.read())
+    assert sent["response_format"] == sim.model.requests[-1]["response_format"]
