@@ -1,5 +1,6 @@
 """The documentation is true where a program can check it: links, anchors, commands, settings, make targets."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -148,3 +149,18 @@ def test_every_page_is_linked_from_the_readme() -> None:
         for target in LINK.findall(text_of(page))
     }
     assert [page_id(page) for page in PAGES if page not in linked and page.name != "README.md"] == []
+
+
+PACKAGES = sorted(path.parent for path in (ROOT / "bot").rglob("__init__.py"))
+LISTED = re.compile(r"^`(\w+)`  +\S", re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=page_id)
+def test_a_package_docstring_lists_modules_that_exist(package: Path) -> None:
+    tree = ast.parse(text_of(package / "__init__.py"))
+    listed = LISTED.findall(ast.get_docstring(tree) or "")
+    modules = {path.stem for path in package.glob("*.py")} | {path.name for path in package.iterdir() if path.is_dir()}
+    defined = {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    assert set(listed) - modules - defined == set()
