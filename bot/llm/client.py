@@ -139,7 +139,7 @@ class ChatClient:
     async def models(self) -> list[str]:
         """The ids of the models that the server lists."""
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
                 listed = [model.id async for model in await (await self._opened()).models.list()]
         except provider_errors() as error:
             raise to_user_error(error) from error
@@ -182,7 +182,7 @@ class ChatClient:
     async def moderate(self, model: str, text: str) -> frozenset[str]:
         """The categories under which the moderation `model` of this server objects to `text`; empty for none."""
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
                 verdict = await (await self._opened()).moderations.create(model=model, input=text)
             (result,) = verdict.results
             categories = result.categories.to_dict()

@@ -39,6 +39,8 @@ HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 # Members of a message that hold thinking.
 THINKING = ("reasoning_content", "reasoning", "thinking")
 CUT_BY_TIME = "timeout"
+# Seconds to wait for the usage after the reason for the end: some servers keep the connection open.
+WAIT_FOR_USAGE = 3.0
 NO_WORD = N_("The model's answer broke off before its first word. Try again.")
 
 
@@ -287,8 +289,6 @@ class AnswerStream:
             message = choice.get("delta") or choice.get("message") or {}
             if choice.get("message"):
                 self._message = data
-            finish = choice.get("finish_reason")
-            self.finish = finish if isinstance(finish, str) and finish else self.finish
             refusal, _none = text_of(message.get("refusal"))
             self.refusal += without_surrogates(refusal)
             content, thinking = text_of(message.get("content"))
@@ -298,6 +298,9 @@ class AnswerStream:
             if thinking or content or refusal:
                 # A word has come: from now on the model may be silent for so long only.
                 self._deadline = asyncio.get_running_loop().time() + self._response.silence
+            if (finish := choice.get("finish_reason")) and isinstance(finish, str):
+                self.finish = finish
+                self._deadline = asyncio.get_running_loop().time() + min(WAIT_FOR_USAGE, self._response.silence)
             text += content
         return text
 

@@ -132,6 +132,17 @@ async def test_a_server_that_sends_no_status_is_asked_once(fake: FakeModel) -> N
     assert spent.usage.prompt > 0
 
 
+async def test_an_answer_is_complete_at_its_end_also_where_the_connection_stays_open() -> None:
+    async def stay(response: web.StreamResponse) -> None:
+        await response.write(event("Bonjour") + b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n')
+        await comments(response)
+
+    async with client_of(Server(stay), answer_time=60) as client:
+        answer = await asked(client, Spent())
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.finish) == ("Bonjour", "stop")
+
+
 @pytest.mark.parametrize("write", [stall, stall_with_comments, hang_up])
 async def test_words_before_a_stall_or_a_break_are_kept_and_charged_once(write: Write) -> None:
     server, spent = Server(write), Spent()
