@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -73,8 +73,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None, queue)
         privacy = Privacy(database, prompts, guilds)
         stack.push_async_callback(privacy.close)
-        sweeping = asyncio.create_task(_delete_expired(privacy), name="delete expired data")
-        stack.push_async_callback(_cancel, sweeping)
+        stopped = asyncio.Event()
+        sweeping = asyncio.create_task(_delete_expired(privacy, stopped), name="delete expired data")
+        # Not cancelled: a read that is cancelled may open a connection after the database is closed.
+        stack.push_async_callback(asyncio.wait, {sweeping})
+        stack.callback(stopped.set)
         templates = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)
         scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
         for problem in (*templates.problems.values(), *scenarios.problems.values()):
@@ -221,11 +224,12 @@ def _lock_data_dir(stack: AsyncExitStack, folder: Path) -> None:
         raise ConfigError(f"DATA_DIR {folder} cannot be used: {os.strerror(error.errno or 0)}.") from None
 
 
-async def _delete_expired(privacy: Privacy) -> None:
-    """Delete expired data, now and every hour."""
-    while True:
+async def _delete_expired(privacy: Privacy, stopped: asyncio.Event) -> None:
+    """Delete expired data, now and every hour, until `stopped`."""
+    while not stopped.is_set():
         try:
             await privacy.delete_expired()
         except StorageError as error:  # One locked database must not end this task.
             _log.error("expired data could not be deleted: %s", error)
-        await asyncio.sleep(SWEEP_INTERVAL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), SWEEP_INTERVAL)

@@ -28,7 +28,7 @@ MOST_REPORTS, PERIOD = 5, 3_600
 # Reports that are remembered, for the limit and so that nobody reports an answer twice.
 REMEMBERED = 1_000
 # A button's argument: the id of the answer's message (0 for a private one), and the id of its prompt.
-ARGUMENT = rf"{ID}:[\w-]{{1,32}}"
+ARGUMENT = rf"{ID}:[A-Za-z0-9_-]{{1,32}}"
 NO_CHANNEL = N_("No channel takes reports here yet; a server admin can choose one with /settings channels.")
 GONE = N_(
     "The channel for reports is gone, or closed to me; a server admin can choose another with /settings channels."

@@ -22,6 +22,7 @@ from bot.llm.output_parsers import Reply
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
+from bot.server.tricks import check_schema
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 
@@ -196,7 +197,7 @@ def _body(answer: Answer) -> str:
 def _from_body(body: str) -> Answer:
     """The answer in a body that `_body` made, now or in an earlier version."""
     data = json.loads(body)
-    template = ChatTemplate.from_dict(data["source"], name=data["template"]) if data.get("source") else None
+    template = _template(data["source"], data["template"]) if data.get("source") else None
     request = Request(
         tuple(data["messages"]),
         template.parameters if template else data["parameters"],
@@ -218,6 +219,17 @@ def _from_body(body: str) -> Answer:
         repaired=data.get("repaired", False),
         price=None if data["usd"] is None else Decimal(data["usd"]),
     )
+
+
+def _template(source: dict[str, Any], name: str) -> ChatTemplate | None:
+    """The stored template. None where a server's trick of an earlier version has a schema that may take long."""
+    try:
+        template = ChatTemplate.from_dict(source, name=name)
+        if template.schema is not None:
+            check_schema(template.schema)
+    except FewshotError:
+        return None
+    return template
 
 
 def _reply(text: str, template: ChatTemplate | None) -> Reply:

@@ -1,7 +1,14 @@
 """Not like that…, and what becomes of a correction: as the asker and the managers meet it."""
 
+import asyncio
+
 import simcord
 
+from bot.core.caller import Caller
+from bot.core.errors import InputError
+from bot.llm.completion import Answer
+from bot.server.model_gateway import dry_run
+from bot.server.tricks import with_correction
 from tests.simulated import Simulated, parts_of
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."
@@ -101,3 +108,22 @@ async def test_the_same_answer_again_is_no_correction(sim: Simulated) -> None:
     sim.model.says(BETTER)
     result = await corrected(sim)
     assert "change it to what you would rather have" in sim.text(result.response)
+
+
+async def test_one_member_cannot_fill_all_places_for_suggestions(sim: Simulated) -> None:
+    """Ten of each member wait at most. Another member's suggestion still finds a place."""
+    tricks, template = sim.services.tricks, sim.services.templates.get("sentiment")
+    values = {"review": REVIEW}
+    request = with_correction(template, values, REVIEW, BETTER).fill(values)
+    guild = sim.guild.id
+
+    def answer(user: int) -> Answer:
+        return dry_run(Caller(user, guild, sim.general.id), request)
+
+    suggesting = (tricks.suggest(answer(1), 1) for _ in range(30))
+    results = await asyncio.gather(*suggesting, return_exceptions=True)
+    refused = [result for result in results if isinstance(result, InputError)]
+    assert len(refused) == 20
+    assert all("10 of your suggestions wait" in str(error) for error in refused)
+    await tricks.suggest(answer(2), 2)
+    assert len(await tricks.suggestions(guild)) == 11

@@ -1,8 +1,11 @@
 """Report: what a member finds wrong reaches the channel that the moderators have chosen, or they are told why not."""
 
+import discord
 import pytest
 import simcord
 
+from bot.ui.actions import ActionButton
+from bot.ui.views import View
 from tests.simulated import Simulated, texts_of
 
 
@@ -114,3 +117,29 @@ async def test_a_turn_of_an_adventure_can_be_reported(chosen: Simulated) -> None
     (text,) = reports(sim)
     assert f"/{sim.general.id}/{turn.id}" in text
     assert "> You fall into a pit of rude words." in text
+
+
+async def test_one_person_can_report_five_answers_in_an_hour(chosen: Simulated) -> None:
+    sim = chosen
+    for _ in range(5):
+        assert "Thank you" in await report(sim, sim.other, await answer(sim), "rude")
+    message = await answer(sim)
+    refused = await pressed(sim, sim.other, message)
+    assert "You have sent 5 reports within an hour" in sim.text(refused.response)
+    assert "Thank you" in await report(sim, sim.admin, message, "rude")
+    assert len(reports(sim)) == 6
+
+
+@pytest.mark.parametrize(
+    "argument", ["", "x", "1", ":", "1:", "-1:abc", "99999999999999999999:abc", "1:" + "a" * 60, "1:ä"]
+)
+async def test_a_forged_custom_id_of_a_report_gets_a_sentence_and_no_fault_number(
+    chosen: Simulated, argument: str
+) -> None:
+    sim = chosen
+    channel = sim.bot.get_channel(sim.general.id)
+    assert isinstance(channel, discord.TextChannel)
+    await channel.send("x", view=View(ActionButton("report", argument, label="R")))
+    result = await sim.other.click(sim.general.history()[-1], label="R")
+    assert "from an older version" in sim.text(result.response)
+    assert not reports(sim)

@@ -3,14 +3,19 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from bot.core.errors import ConfigError, ModelError
+from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.server.health import FRESH, Health, open_health
+from bot.storage import database as database_module
 from bot.storage.database import Database
+from bot.storage.key_value import delete_value, set_value
+from tests.migrated import migrated_in
 from tests.simulated import simulated
 
 
@@ -84,3 +89,33 @@ async def test_the_running_bot_serves_its_health_until_it_ends(tmp_path: Any) ->
         assert await probe(port, "/readyz") == (200, {"gateway": True, "database": True, "model": True})
     with pytest.raises(aiohttp.ClientConnectionError):
         await probe(port, "/livez")
+
+
+async def test_a_full_disk_is_told_to_the_person_and_the_operator_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrated_in(tmp_path)
+    most = (tmp_path / "fewshot.sqlite3").stat().st_size // 4_096 + 30
+    monkeypatch.setattr(database_module, "PRAGMAS", (*database_module.PRAGMAS, f"max_page_count = {most}"))
+    port = free_port()
+    async with simulated(tmp_path, health_port=port) as sim:
+        sim.services.health.gateway = sim.bot.is_ready
+        store = sim.services.database
+        for number in range(100):
+            with suppress(StorageError):
+                await set_value(store, f"filler:{number}", "x" * 4_000)
+        with pytest.raises(StorageError):
+            await set_value(store, "filler:last", "x" * 20_000)
+        opened = await sim.admin.slash(sim.general, "trick teach", name="refuse")
+        typed = {"instruction": "x" * 4_000, "given": "y" * 2_000, "wanted": "z" * 2_000}
+        refused = await sim.admin.submit_modal(opened, typed)
+        assert "The disk of the machine that I run on is full" in sim.said(refused)
+        assert "writing to the database fails: database or disk is full" in caplog.text
+        assert (await probe(port, "/readyz"))[1]["database"] is False
+        assert await sim.services.tricks.names(sim.guild.id) == []
+        for number in range(100):
+            await delete_value(store, f"filler:{number}")
+        assert (await probe(port, "/readyz"))[1]["database"] is True
+        opened = await sim.admin.slash(sim.general, "trick teach", name="refuse")
+        await sim.admin.submit_modal(opened, typed)
+        assert await sim.services.tricks.names(sim.guild.id) == ["refuse"]

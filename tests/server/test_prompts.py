@@ -1,5 +1,6 @@
 """A prompt is there while it is kept, and gone when its time, its message or its room in memory ends."""
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.caller import Caller
 from bot.llm.completion import Answer
 from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 from bot.server.prompts import DAY, HELD, HOUR, Prompts, new_id
 from bot.storage.database import Database
@@ -117,3 +119,18 @@ def test_ids_are_short_and_never_the_same() -> None:
 
 async def test_an_unknown_id_finds_nothing(database: Database) -> None:
     assert await Prompts(database, 7).find("nobody-knows") is None
+
+
+async def test_a_stored_template_whose_schema_may_take_long_is_not_used_again(database: Database, clock: Clock) -> None:
+    """An earlier version imported tricks with any schema. The prompt itself still opens, at once."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
+    data = {"reply": "json", "schema": schema, "messages": [{"role": "user", "content": "{{text}}"}]}
+    template = ChatTemplate.from_dict(data, name="mine")
+    made = replace(prompt(clock()), text='{"a": "' + "a" * 60 + '!"}', request=template.fill({"text": "x"}))
+    await Prompts(database, 7, clock).persist(made)
+    assert await kept(database) == 1
+    async with asyncio.timeout(5):
+        found = await Prompts(database, 7, clock).find(made.id)
+    assert found is not None
+    assert found.template is None
+    assert found.text == made.text

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,8 @@ from alembic.script import ScriptDirectory
 
 from bot.core.errors import StorageError
 from bot.storage.database import file_of, open_database
-from bot.storage.migrations import FOLDER, upgrade, version
+from bot.storage.key_value import set_value
+from bot.storage.migrations import FOLDER, backup, upgrade, version
 from bot.storage.tables import METADATA
 
 
@@ -221,3 +223,33 @@ async def test_the_settings_of_a_server_become_one_json_object_without_those_tha
             },
             8: {},
         }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+async def test_a_database_and_its_copies_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Also one that an earlier version made for everybody to read."""
+    folder = tmp_path / "data"
+    url = f"sqlite+aiosqlite:///{folder / 'fewshot.sqlite3'}"
+    for _ in range(2):
+        await upgrade(url)
+        async with open_database(url) as database:
+            await set_value(database, "a", "b")
+            modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+            assert {mode for name, mode in modes.items() if name.startswith("fewshot.sqlite3")} <= {0o600, 0o644}
+            assert all(modes[f"fewshot.sqlite3{end}"] == 0o600 for end in ("", "-wal", "-shm"))
+            assert folder.stat().st_mode & 0o777 == 0o700
+        folder.chmod(0o755)
+        (folder / "fewshot.sqlite3").chmod(0o644)
+    await backup(url, tmp_path / "copy.sqlite3")
+    assert (tmp_path / "copy.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_damaged_database_names_the_copy_that_takes_its_place(url: str) -> None:
+    await upgrade(url)
+    path = path_of(url)
+    data = bytearray(path.read_bytes())
+    data[100:8_192] = b"\xff" * 8_092
+    path.write_bytes(bytes(data))
+    for use in (upgrade, version):
+        with pytest.raises(StorageError, match=r"file is damaged.*fewshot db backup FILE"):
+            await use(url)
