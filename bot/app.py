@@ -88,7 +88,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         running = asyncio.create_task(tuning.jobs.runner.run(), name="run tuning jobs")
         stack.push_async_callback(_cancel, running)
         inflight = InflightTasks()
-        answers = Answers(gateway, prompts, inflight)
+        answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
         yield Services(
             settings=settings,
             templates=templates,

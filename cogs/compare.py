@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.answers.prompt_view import author, figures
 from bot.answers.rendering import page_of
 from bot.answers.service import Answering
-from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError, ReplyError
+from bot.core.errors import FewshotError, InputError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
 from bot.core.text import close_markup
@@ -75,7 +75,7 @@ class Compare(commands.Cog):
         private = self._services.guilds.private(interaction.guild_id, "compare")
         async with self._services.answers.open(interaction, private=private) as answering:
             template, values = await self._template(interaction, trick, text)
-            ways = self._ways(template)
+            ways = await self._ways(template, values)
             names = ", ".join(way.name for way in ways)
             asking = ngettext("Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(ways), ways=names)
             answering.reply.show(asking, writing=False)
@@ -84,12 +84,15 @@ class Compare(commands.Cog):
             if not any(way.answer for way in done) and done[0].problem is not None:
                 raise done[0].problem
             answers = [way.answer for way in done if way.answer]
-            await answering.finish_card(self._card(template, done).layout(), answers=answers)
+            card = self._card(trick.strip().casefold(), template, done)
+            await answering.finish_card(card.layout(), answers=answers)
 
     @compare.autocomplete("trick")
     async def tricks(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """The shipped tricks and the server's own."""
+        """The shipped tricks, the server's own, and the corpora that a model is tuned on."""
         names = [*self._services.templates.tricks, *await self._services.tricks.names(interaction.guild_id)]
+        tuning = self._services.tuning
+        names += [corpus for corpus in tuning.corpora.names if await tuning.models.active(corpus) is not None]
         return [app_commands.Choice(name=name, value=name) for name in names if typed.strip().casefold() in name][
             :CHOICES
         ]
@@ -112,6 +115,9 @@ class Compare(commands.Cog):
         if name in own:
             return own[name].for_text(text), {own[name].input: text}
         template = self._services.templates.tricks.get(name)
+        if template is None and name in self._services.tuning.corpora.names:
+            question = await self._services.tuning.models.question(name, text)
+            return self._services.templates.get(question.template.name), question.values
         if template is None:
             known = ", ".join([*self._services.templates.tricks, *own])
             raise NotFoundError("I have no such trick to compare; there are {known}.", known=known)
@@ -125,7 +131,7 @@ class Compare(commands.Cog):
         values = dict.fromkeys(template.placeholders, text) | defaults | others | {main: text}
         return template, {key: values[key] for key in template.placeholders}
 
-    def _ways(self, template: ChatTemplate) -> list[Way]:
+    async def _ways(self, template: ChatTemplate, values: Mapping[str, str]) -> list[Way]:
         """No, one and all examples, as far as they differ; and the tuned model, if there is one."""
         most = len(template.examples)
         names = {0: _("no example"), 1: _("one example")}
@@ -136,25 +142,22 @@ class Compare(commands.Cog):
             )
             for count in sorted({0, min(1, most), most})
         ]
-        tuned = self._services.gateway.tuned.get(template.name)
-        if tuned:
-            bare = template.with_examples(0)
-            ways.append(Way(_("the tuned model"), replace(bare, parameters={**bare.parameters, "model": tuned})))
-        return ways
+        tuned = await self._services.answers.find_tuned(template.fill(values))
+        return ways if tuned is None else [*ways, Way(_("the tuned model"), tuned)]
 
     async def _run(self, answering: Answering, way: Way, values: Mapping[str, str]) -> Way:
         """`way` with its answer, or with the error."""
         try:
-            return replace(way, answer=await answering.ask(way.template.fill(values), show=False))
-        except NoModelError:
-            raise
+            gateway = await self._services.tuning.models.gateway_for(way.template)
+            request = way.template.fill(values)
+            return replace(way, answer=await answering.ask(request, gateway=gateway, show=False))
         except FewshotError as error:
             unparsed = error.answer if isinstance(error, ReplyError) else None
             return replace(way, answer=unparsed if isinstance(unparsed, Answer) else None, problem=error)
 
-    def _card(self, template: ChatTemplate, ways: Sequence[Way]) -> Card:
+    def _card(self, name: str, template: ChatTemplate, ways: Sequence[Way]) -> Card:
         """A block for each way: its name, the answer, and what it took; then a button for each prompt."""
-        card = Card(_("{trick}, compared", trick=template.name))
+        card = Card(_("{trick}, compared", trick=name))
         share = 3_000 // len(ways)
         prompts: list[discord.ui.Item[Any]] = []
         for way in ways:
@@ -166,10 +169,12 @@ class Compare(commands.Cog):
                 continue
             text = page_of(way.answer).text
             shown = text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
-            card.text(f"{head}\n{shown}\n-# {' · '.join(figures(way.answer)[1:])}").line()
+            by, *took = figures(way.answer)
+            took = took if way.answer.model == self._services.gateway.model else [by, *took]
+            card.text(f"{head}\n{shown}\n-# {' · '.join(took)}").line()
             prompts.append(ActionButton("prompt", way.answer.id, label=_("Prompt: {way}", way=way.name), emoji="🔍"))
         card.text(f"-# {author(self._services.gateway.model)}")
-        if len(template.examples) == 0:
+        if len(ways) == 1:
             card.text(_("-# This trick has no examples, so there is one way to ask it."))
         card.row(*prompts)
         if template.name in WITH_LABELS:

@@ -71,7 +71,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
-        card, files = prompt_card(prompt, tuned=self._services.answers.has_tuned(prompt))
+        card, files = prompt_card(prompt, tuned=await self._services.answers.has_tuned(prompt))
         await interaction.edit_original_response(view=card, attachments=to_files(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
             # A private answer's prompt is kept from the moment that its asker wants to see it.
@@ -121,8 +121,8 @@ class PromptCog(commands.Cog, name="Prompt"):
         """Run the same input again with another number of examples, in place of the card."""
         prompt_id, _colon, shots = argument.partition(":")
         base = await self._found(interaction, prompt_id)
-        template = self._with_shots(base, shots)
-        tuned = self._services.answers.has_tuned(base)
+        template = await self._with_shots(base, shots)
+        tuned = await self._services.answers.has_tuned(base)
         running = Card(_(SHOTS[shots]))
         await interaction.response.edit_message(view=running.layout(), attachments=[])
         shown = prompt_card(base, tuned=tuned)
@@ -152,7 +152,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             return error.answer, f"{error}\n\n{error.answer.text}"
         return answer, page_of(answer).text
 
-    def _with_shots(self, base: Answer, shots: str) -> ChatTemplate:
+    async def _with_shots(self, base: Answer, shots: str) -> ChatTemplate:
         """The template of `base` with the chosen examples; raises `NotFoundError` for a choice that is gone."""
         if base.template is None or shots not in SHOTS:
             raise NotFoundError(GONE)
@@ -160,11 +160,10 @@ class PromptCog(commands.Cog, name="Prompt"):
             return base.template
         if shots != "tuned":
             return base.template.with_examples(int(shots))
-        model = self._services.gateway.tuned.get(base.request.name)
-        if model is None:
-            raise NotFoundError("The tuned model for this no longer exists.")
-        bare = base.template.with_examples(0)
-        return replace(bare, parameters={**bare.parameters, "model": model})
+        tuned = await self._services.answers.find_tuned(base.request)
+        if tuned is None:
+            raise NotFoundError("No model is tuned for this any more.")
+        return tuned
 
     async def export(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The template as JSON, and four lines of Python that run it on the same input."""

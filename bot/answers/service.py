@@ -1,7 +1,7 @@
 """The one path from an interaction to an answer: defer, ask, stream, add footer and buttons, store the prompt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from bot.core.errors import NoModelError, ReplyError
 from bot.core.i18n import N_, _
 from bot.llm.completion import Answer
 from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
 from bot.ui.actions import ActionButton
@@ -24,6 +25,8 @@ from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
 
 # How an answer is shown: its text, and what its command adds to it.
 Render = Callable[[Answer], Page]
+# Gives the template of a request for the model that is tuned for it; None where there is none.
+FindTuned = Callable[[Request], Awaitable[ChatTemplate | None]]
 # Seconds without a first word until the person is told that the bot waits for the model, and between two notices.
 FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
 # What the footer says of an answer that did not end by itself, by `Answer.finish`.
@@ -89,7 +92,7 @@ class Answering:
         """Show the card of the prompt that would have been sent if a model were connected."""
         unsent = dry_run(self.caller, request)
         self._answers.prompts.cache(unsent)
-        await self.finish_card(*prompt_card(unsent, tuned=self._answers.has_tuned(unsent)), [unsent])
+        await self.finish_card(*prompt_card(unsent, tuned=await self._answers.has_tuned(unsent)), [unsent])
 
     async def show_unparsed(self, error: ReplyError, answer: Answer) -> None:
         """Show the sentence of `error`, and under it the model's own words, which have another form than asked for."""
@@ -147,8 +150,11 @@ class Answering:
 class Answers:
     """Answers interactions with the output of models. One for the process."""
 
-    def __init__(self, gateway: ModelGateway, prompts: Prompts, inflight: InflightTasks) -> None:
+    def __init__(
+        self, gateway: ModelGateway, prompts: Prompts, inflight: InflightTasks, find_tuned: FindTuned | None = None
+    ) -> None:
         self.gateway, self.prompts, self._inflight = gateway, prompts, inflight
+        self.find_tuned = find_tuned or _find_none
 
     async def give(
         self,
@@ -197,9 +203,13 @@ class Answers:
         self.prompts.cache(answer)
         await self.prompts.persist(answer, soon=self._inflight.has_single_task)
 
-    def has_tuned(self, answer: Answer) -> bool:
-        """Whether a model was tuned for the template of `answer`."""
-        return answer.request.name in self.gateway.tuned
+    async def has_tuned(self, answer: Answer) -> bool:
+        """Whether a model is tuned and promoted for the template of `answer`."""
+        return await self.find_tuned(answer.request) is not None
+
+
+async def _find_none(_request: Request) -> ChatTemplate | None:
+    return None
 
 
 def buttons(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:

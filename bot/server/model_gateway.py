@@ -105,14 +105,10 @@ class ModelGateway:
     ) -> None:
         self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
         self._queue = queue or CallQueue(CALLS_PER_PERSON)
-        # Models that were tuned for a template, by the template's name; promotion fills it.
-        self.tuned: dict[str, str] = {}
 
     def with_client(self, client: ChatClient) -> "ModelGateway":
         """A gateway to another server that shares limits, moderation and queue with this one."""
-        gateway = ModelGateway(client, self._ledger, self._prompts, self.moderation, self._queue)
-        gateway.tuned = self.tuned
-        return gateway
+        return ModelGateway(client, self._ledger, self._prompts, self.moderation, self._queue)
 
     @property
     def model(self) -> str:

@@ -11,6 +11,7 @@ from bot.core.caller import Caller
 from bot.core.errors import ModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.llm.completion import Answer
+from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.storage import tuning as tuning_rows
@@ -111,6 +112,17 @@ class Models:
             raise NotFoundError("There is no model before the active one of {corpus} to go back to.", corpus=corpus)
         await tuning_rows.undo_promotion(self._database, promoted[0].id)
         return Promotion(promoted[1].model, promoted[0].model)
+
+    async def tuned_template(self, request: Request) -> ChatTemplate | None:
+        """The template of `request`, answered by the model that is promoted for it; None where there is none.
+
+        Tuned models are trained on the questions of a corpus, in the template `TUNED`.
+        """
+        corpus = request.values.get("corpus", "")
+        if request.template is None or request.name != TUNED or corpus not in self._corpora.names:
+            return None
+        model = await self.active(corpus)
+        return None if model is None or model.gone else for_model(request.template.with_examples(0), model.name)
 
     # --- questions
 

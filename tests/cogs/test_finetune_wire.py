@@ -1,5 +1,7 @@
 """`/finetune` as only a real Discord has it: registered in some servers alone, killed half-way, with cards that age."""
 
+import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,3 +122,36 @@ async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarnes
         told = await harness.press(untrained, "Train it now", user="operator")
         assert "The job's card cannot be shown here." in told.text
         assert harness.rows("SELECT state, training_file, channel_id FROM tuning_jobs") == [("cancelled", "", None)]
+
+
+async def test_a_promoted_model_is_a_choice_under_prompts_and_a_row_of_compare_also_after_a_restart(
+    harness: BotHarness, trained: Path
+) -> None:
+    question = "Which pod does Senn Kava fly?"
+    env = {"CORPORA": f"{CORPUS}={trained / 'corpus'}", "OPERATOR_IDS": str(PEOPLE["operator"])}
+    harness.model.says("The Falcon")
+    async with harness.bot(**env):
+        assert await harness.wire.autocomplete("compare", "trick", CORPUS, text="x") == []
+        untrained = await harness.notice("compare", trick=CORPUS, text=question)
+        assert untrained.text.startswith(f"No model is trained for {CORPUS} yet.")
+        card = await harness.press(await harness.answer("translate", text="x", to="Greek"), "Prompt")
+        assert card.buttons == ["0", "1", "3", "All", "Export"]
+    shutil.copytree(trained / "data", harness.folder, dirs_exist_ok=True)
+    async with harness.bot(**env):
+        assert [one["value"] for one in await harness.wire.autocomplete("compare", "trick", CORPUS, text="x")] == [
+            CORPUS
+        ]
+        compared = await harness.answer("compare", trick=CORPUS, text=question)
+        assert f"{CORPUS}, compared" in compared.text
+        assert re.search(r"\*\*no example\*\* · zero-shot\nThe Falcon\n", compared.text)
+        assert re.search(r"\*\*the tuned model\*\* · zero-shot\nThe Thunderbolt\n-# ft:pocket-gpt", compared.text)
+        card = await harness.press(compared, "Prompt: no example")
+        assert card.buttons == ["0", "1", "3", "All", "Tuned", "Export"]
+        again = await (await harness.wire.press(card, "Tuned")).answer(lambda found: "Thunderbolt" in found.text)
+        assert again.buttons == ["0", "1", "3", "All", "Tuned", "Export"]
+        card = await harness.press(await harness.answer("translate", text="x", to="Greek"), "Prompt")
+        assert "Tuned" not in card.buttons
+    async with harness.bot(**env):
+        again = await (await harness.wire.press(again, "0")).answer(lambda found: "The Falcon" in found.text)
+        again = await (await harness.wire.press(again, "Tuned")).answer(lambda found: "Thunderbolt" in found.text)
+        assert "Tuned" in again.buttons

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import simcord
 
+from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
+from bot.tuning.asking import for_model
 from tests.simulated import Simulated, parts_of, simulated
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."
@@ -53,7 +55,11 @@ async def test_choices_that_need_more_examples_are_disabled_and_tuned_needs_a_mo
 
 
 async def test_tuned_asks_the_model_that_was_tuned_for_the_template(sim: Simulated) -> None:
-    sim.services.gateway.tuned["sentiment"] = "ft:reviews"
+
+    async def reviews(request: Request) -> ChatTemplate | None:
+        return for_model(request.template.with_examples(0), "ft:reviews") if request.template else None
+
+    sim.services.answers.find_tuned = reviews
     await sim.member.click(await card(sim), label="Tuned")
     assert sim.model.requests[-1]["model"] == "ft:reviews"
     assert examples_sent(sim) == 0
