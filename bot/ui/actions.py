@@ -48,6 +48,16 @@ class ActionRegistry:
         self._handlers: dict[str, _Registered] = {}
         self._modals: dict[str, tuple[ModalHandler, re.Pattern[str]]] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The actions of buttons and selects that have a handler."""
+        return frozenset(self._handlers)
+
+    @property
+    def modal_names(self) -> frozenset[str]:
+        """The actions of modals that have a handler."""
+        return frozenset(self._modals)
+
     def register(self, action: str, handler: Handler, *, argument: str = ANYTHING, value: str = ANYTHING) -> None:
         """Call `handler` for the buttons and selects of `action`.
 

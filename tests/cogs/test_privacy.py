@@ -98,7 +98,7 @@ async def test_delete_asks_before_it_forgets(sim: Simulated) -> None:
 async def test_about_names_the_host_the_model_and_the_days_of_the_settings(sim: Simulated) -> None:
     text = sim.text((await sim.member.slash(sim.general, "privacy about")).response)
     assert "goes to `127.0.0.1`, for the model `fake-model`" in text
-    assert "7 days, or until I see that message" in text
+    assert "7 days, or until I see that its message" in text
     assert "I read only replies to my messages" in text
     assert "moderation" not in text
 

@@ -28,12 +28,12 @@ MALFORMED = [
 ]
 
 
-async def _press(sim: Simulated, custom_id: str) -> simcord.InteractionResult:
+async def _press(sim: Simulated, custom_id: str, actor: simcord.MemberActor | None = None) -> simcord.InteractionResult:
     """Press a button that has this custom id."""
     channel: Any = sim.bot.get_channel(sim.general.id)
     button: discord.ui.Button[Any] = discord.ui.Button(custom_id=custom_id or " ", label="Press")
-    await channel.send("Here", view=View(button))
-    return await sim.member.click(sim.general.history()[-1], label="Press")
+    await channel.send(view=View(button))
+    return await (actor or sim.member).click(sim.general.history()[-1], label="Press")
 
 
 @pytest.mark.parametrize("custom_id", MALFORMED)
@@ -115,3 +115,43 @@ async def test_a_window_opened_before_a_restart_is_answered_after_it() -> None:
 
 def _required(fields: dict[str, Any]) -> list[str]:
     return [name for name, field in fields.items() if field.get("required", True)]
+
+
+MALFORMED_ARGUMENTS = ["", "x", "9" * 60, "1:2:999999999999999999999"]
+
+
+async def test_no_action_fails_for_a_malformed_argument(sim: Simulated) -> None:
+    """A modified client can send any custom id. The user gets a sentence and no fault number."""
+    for action in sorted(sim.services.actions.names):
+        for argument in MALFORMED_ARGUMENTS:
+            result = await _press(sim, f"do:{action}:{argument}", sim.admin)
+            shown = [sim.text(message) for message in (result.response, *result.followups) if message is not None]
+            assert not [text for text in shown if "fault " in text], (action, argument, shown)
+
+
+async def test_no_menu_fails_for_a_malformed_choice(sim: Simulated) -> None:
+    channel: Any = sim.bot.get_channel(sim.general.id)
+    for action in sorted(sim.services.actions.names):
+        for value in ("x", "9" * 40):
+            menu: discord.ui.Select[Any] = discord.ui.Select(
+                custom_id=f"pick:{action}:1", options=[discord.SelectOption(label="One", value=value)]
+            )
+            await channel.send(view=View(menu))
+            result = await sim.admin.select(sim.general.history()[-1], [value])
+            shown = [sim.text(message) for message in (result.response, *result.followups) if message is not None]
+            assert not [text for text in shown if "fault " in text], (action, value, shown)
+
+
+async def test_no_modal_fails_for_a_malformed_argument(sim: Simulated) -> None:
+    opened: list[PersistentModal] = []
+
+    async def open_modal(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+        await interaction.response.send_modal(opened[-1])
+
+    sim.services.actions.register("a-test", open_modal)
+    for action in sorted(sim.services.actions.modal_names):
+        for argument in MALFORMED_ARGUMENTS:
+            opened.append(PersistentModal(action, argument, title="A window").add_text("other", "Text", max_length=100))
+            result = await sim.admin.submit_modal(await _press(sim, "do:a-test:", sim.admin), {"other": "typed"})
+            shown = [sim.text(message) for message in (result.response, *result.followups) if message is not None]
+            assert not [text for text in shown if "fault " in text], (action, argument, shown)
