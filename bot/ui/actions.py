@@ -17,7 +17,7 @@ from bot.ui.errors import report_error
 from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
 from bot.ui.reply import to_files
-from bot.ui.views import MODAL_PREFIX, is_in_memory
+from bot.ui.views import MODAL_PREFIX
 
 # Called with the interaction, the argument, and the chosen values of a select (none for a button).
 Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
@@ -102,8 +102,7 @@ class ActionRegistry:
         data: Any = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
         if interaction.type is discord.InteractionType.modal_submit:
-            if not is_in_memory(custom_id):
-                await self._submit(interaction, custom_id)
+            await self._submit(interaction, custom_id)
         elif interaction.type is discord.InteractionType.component and not (
             _BUTTON.fullmatch(custom_id) or _SELECT.fullmatch(custom_id)
         ):

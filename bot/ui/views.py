@@ -1,6 +1,5 @@
 """Base classes of views and modals. They report their errors to the user, which discord.py only logs."""
 
-import secrets
 from typing import Any, Self
 
 import discord
@@ -13,8 +12,6 @@ from bot.ui.locale import set_locale
 # (2026-11-22).
 MAX_LABEL, MAX_PLACEHOLDER = 45, 100
 MODAL_PREFIX = "modal"
-# Custom ids of modals whose fields are kept in memory begin with this, so that another process recognises them as lost.
-_IN_MEMORY_PREFIX = f"window:{secrets.token_hex(4)}:"
 
 
 class _Localized:
@@ -61,25 +58,6 @@ class PersistentModal(discord.ui.Modal):
                 default=default[:max_length] or None,
             )
         )
-
-
-class Modal(_Localized, discord.ui.Modal):
-    """A modal with an `on_submit`. It is lost when the bot restarts; prefer `PersistentModal`."""
-
-    def __init__(self, *, title: str, **options: Any) -> None:
-        options.setdefault("custom_id", _IN_MEMORY_PREFIX + secrets.token_hex(8))
-        super().__init__(title=title, **options)
-
-    async def on_error(  # type: ignore[override]  # a modal's errors have no item
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """Report the error to the user."""
-        await report_error(interaction, error)
-
-
-def is_in_memory(custom_id: str) -> bool:
-    """Whether this process keeps the modal, so that discord.py calls its `on_submit`."""
-    return custom_id.startswith(_IN_MEMORY_PREFIX)
 
 
 class View(_Localized, discord.ui.View):

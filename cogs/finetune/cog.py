@@ -17,7 +17,7 @@ from bot.tuning.service import Tuning
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs._access import is_operator, operator_of
-from cogs.finetune.datasets import Preparation, Review
+from cogs.finetune.datasets import EDIT, Preparation, Review
 from cogs.finetune.job_cards import JobCards, job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.starting import Starting
@@ -55,6 +55,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         """Register the buttons, and keep the cards of jobs up to date, also those from before a restart."""
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
+        self._services.actions.register_modal(EDIT, self._review.edited)
         # In a context of its own: the task belongs to no command.
         self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
 

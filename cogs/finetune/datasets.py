@@ -1,6 +1,6 @@
 """Datasets in Discord: preparing one with the checker's report, and the review of its flagged pairs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,12 +15,14 @@ from bot.tuning.datasets import DatasetRow, PairRow, Prepared, Progress, Unwritt
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import AnswerDeletedError, Reply
-from bot.ui.views import LayoutView, Modal
+from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import operator_of
 from cogs._store_first import edit_pressed, store_first
 
 # Problems of chunks, and kinds of findings, that the card names; the report lists all of them.
 SHOWN = 5
+# The action of the button and of the modal that edit a pair.
+EDIT = "ft-edit"
 # The roles of pairs, with their numbers.
 ROLES = {
     "train": N_("{n:,} train"),
@@ -127,7 +129,7 @@ class Review:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.handlers = {"ft-review": self.open, "ft-keep": self.keep, "ft-drop": self.drop, "ft-edit": self.edit}
+        self.handlers = {"ft-review": self.open, "ft-keep": self.keep, "ft-drop": self.drop, EDIT: self.edit}
 
     async def start(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """Show the first undecided pair."""
@@ -150,14 +152,17 @@ class Review:
     async def edit(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Open the modal that edits the pair."""
         operator_of(interaction, self._services.settings)
-        dataset_id, pair = await self._found(argument)
-        await interaction.response.send_modal(EditPair(self, dataset_id, pair))
+        _dataset_id, pair = await self._found(argument)
+        modal = PersistentModal(EDIT, argument, title=_("Edit the pair"))
+        modal.add_text("question", _("Question"), max_length=FIELD, default=pair.question)
+        modal.add_text("answer", _("Answer"), max_length=FIELD, default=pair.answer)
+        await interaction.response.send_modal(modal)
 
-    async def edited(
-        self, interaction: discord.Interaction[Any], dataset_id: str, pair: PairRow, question: str, answer: str
-    ) -> None:
+    async def edited(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """Store the texts of the modal, and show the next pair."""
         operator_of(interaction, self._services.settings)
+        dataset_id, pair = await self._found(argument)
+        question, answer = fields.get("question", ""), fields.get("answer", "")
         await store_first(
             interaction, self._services.tuning.datasets.decide(pair, "edited", question, answer), thinking=False
         )
@@ -190,27 +195,6 @@ class Review:
         text = await datasets.source_text(dataset.corpus, pair.source) if pair.source else None
         place = f"{len(flagged) - len(waiting) + 1}/{len(flagged)}"
         return _pair_card(dataset, pair, text, place)
-
-
-class EditPair(Modal):
-    """The modal with the question and the answer of a pair."""
-
-    def __init__(self, review: Review, dataset_id: str, pair: PairRow) -> None:
-        super().__init__(title=_("Edit the pair"))
-        self._review, self._dataset_id, self._pair = review, dataset_id, pair
-        long = discord.TextStyle.paragraph
-        self.question: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label=_("Question"), custom_id="question", default=pair.question[:FIELD], max_length=FIELD, style=long
-        )
-        self.answer: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label=_("Answer"), custom_id="answer", default=pair.answer[:FIELD], max_length=FIELD, style=long
-        )
-        self.add_item(self.question)
-        self.add_item(self.answer)
-
-    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Store what was written."""
-        await self._review.edited(interaction, self._dataset_id, self._pair, self.question.value, self.answer.value)
 
 
 def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> LayoutView:
