@@ -57,6 +57,17 @@ _TEX = (
 )
 ESCAPE = re.compile(rf"\\(?:[\"'\\/]|u[0-9a-fA-F]{{4}}|(?P<tex>[bf]|r(?=[^\W\d_])|(?:{_TEX})(?![a-zA-Z]))|[nrt]|)")
 
+# The parts of an object with the usual mistakes.
+TOKEN = re.compile(
+    r"""(?P<skipped>[\s\ufeff]+|//[^\n]*|\#[^\n]*|/\*.*?\*/)
+      | (?P<double>"(?:[^"\\]|\\.)*")
+      | (?P<single>'(?:[^'\\]|\\.)*')
+      | (?P<key>[^\W\d]\w*)(?=\s*:)
+      | (?P<word>-?[\d.]+(?:[eE][+-]?\d+)?|[^\W\d]\w*)
+      | [{}\[\],:]""",
+    re.DOTALL | re.VERBOSE,
+)
+CONSTANTS = {"True": "true", "False": "false", "None": "null"}
 # An object has a key behind its brace, or a comment; a brace in running text, such as `{facts, unanswerable}`, has not.
 OBJECT_START = re.compile(r"\{\s*(?:(?://|#)[^\n]*\n\s*|/\*.{0,500}?\*/\s*){0,5}(?:[\"'“‘}]|\w+\s*:)", re.DOTALL)
 
@@ -221,8 +232,7 @@ def _objects_in(text: str) -> Iterator[dict[str, Any]]:
             if not OBJECT_START.match(fixed):
                 text = text[1:]
                 continue
-            whole, text = _balanced(fixed)
-            data = _repaired(whole)
+            data, text = _read_normalized(fixed) or _read_repaired(fixed)
         if isinstance(data, dict):
             yield _writable(data)
 
@@ -236,6 +246,46 @@ def _fix_backslashes(text: str) -> str:
         return "\\" + match[0] if match["tex"] or len(match[0]) == 1 else match[0]
 
     return ESCAPE.sub(fixed, text)
+
+
+def _read_normalized(text: str) -> tuple[Any, str] | None:
+    """The object at the start of `text` and the rest, read without comments, commas before brackets, single quotes,
+    keys without quotes, and Python's words for constants. None where more is wrong.
+
+    `json-repair` reads all that too, but drops empty texts before such a comma, and takes brackets and quotation marks
+    in comments for real.
+    """
+    tokens: list[str] = []
+    depth, at = 0, 0
+    while token := TOKEN.match(text, at):
+        at = token.end()
+        found = token[0]
+        if token.lastgroup == "skipped":
+            continue
+        if token.lastgroup == "single":
+            found = '"' + found[1:-1].replace("\\'", "'").replace('"', '\\"') + '"'
+        elif token.lastgroup == "double":
+            found = found.replace("\\'", "'")
+        elif token.lastgroup == "word":
+            found = CONSTANTS.get(found, found)
+        elif token.lastgroup == "key":
+            found = f'"{found}"'
+        if found in "}]" and tokens[-1:] == [","]:
+            tokens.pop()
+        tokens.append(found)
+        depth += (found in "{[") - (found in "}]")
+        if depth == 0:
+            try:
+                return json.loads("".join(tokens), strict=False), text[at:]
+            except (ValueError, RecursionError):
+                return None
+    return None
+
+
+def _read_repaired(text: str) -> tuple[Any, str]:
+    """The object at the start of `text` as `json-repair` reads it, or None, and the rest."""
+    whole, rest = _balanced(text)
+    return _repaired(whole), rest
 
 
 def _balanced(text: str) -> tuple[str, str]:

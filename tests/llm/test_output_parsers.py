@@ -1,5 +1,6 @@
 """Replies are parsed into the type that a template asks for; anything else is an error with a sentence."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -167,6 +168,37 @@ def test_json_of_another_form_is_refused(text: str) -> None:
 )
 def test_what_json_plainly_means_is_read(text: str, name: str) -> None:
     assert parse_json(text, NAMED)["name"] == name
+
+
+WORDS = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=12) | st.sampled_from(
+    ["", "What's {x}?", 'say "hi"', "\\sigma {", "] # }", "// no", "http://x.y", "/* a */", "True", "a: b,"]
+)
+OBJECTS = st.dictionaries(WORDS, st.lists(WORDS, max_size=3) | WORDS | st.none() | st.booleans(), max_size=4)
+
+
+def sloppy(value: Any, comment: str = "") -> str:
+    """JSON with a comma before every closing bracket, and `comment` behind every member."""
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}: {sloppy(item, comment)}, {comment}" for name, item in value.items())
+        return "{" + "".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + "".join(f"{sloppy(item, comment)}, {comment}" for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@given(OBJECTS)
+def test_every_object_is_read_from_each_of_the_usual_mistakes(data: dict[str, Any]) -> None:
+    whole = {"name": "x", **data} if not isinstance(data.get("name"), str) else data
+    whole = {**whole, "name": str(whole["name"])}
+    for text in (
+        json.dumps(whole),
+        f"I followed the form {{name, more}}: {json.dumps(whole, indent=2)} {{ok}}",
+        sloppy(whole),
+        sloppy(whole, "// don't {\n"),
+        sloppy(whole, '/* " ] */'),
+        repr(whole),
+    ):
+        assert parse_json(text, NAMED) == whole
 
 
 @pytest.mark.parametrize(
