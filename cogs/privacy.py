@@ -21,16 +21,16 @@ from bot.ui.views import LayoutView
 from cogs._store_first import edit_pressed, store_first
 
 FORGET = "forget-me"
-# Bytes of an upload that the message around the file may take.
+# Bytes of the upload limit that are left for the message itself.
 ENVELOPE = 100_000
-# Follow-ups that an interaction may have where the bot is not a member.
+# Most follow-ups of an interaction where the bot is not a member of the server.
 FILES = 5
 
 
 class PrivacyCog(
     commands.GroupCog, name="privacy", description="What I store about you, and how to export or delete it"
 ):
-    """Reads the settings for what it claims."""
+    """What it says about data comes from the settings."""
 
     def __init__(self, services: Services) -> None:
         self._services, self._privacy = services, services.privacy
@@ -46,12 +46,12 @@ class PrivacyCog(
 
     @app_commands.command(description="What I store about you and for how long, and where your text is sent")
     async def about(self, interaction: discord.Interaction[Any]) -> None:
-        """Say what is kept."""
+        """Say what is stored."""
         await interaction.response.send_message(view=self._about(), ephemeral=True)
 
     @app_commands.command(description="Everything that I store about you, as JSON files in a ZIP")
     async def export(self, interaction: discord.Interaction[Any]) -> None:
-        """Hand it to them alone."""
+        """Send the files to the user alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         most = max(interaction.filesize_limit - ENVELOPE, ENVELOPE)
         made = await self._privacy.export(interaction.user.id, most=most)
@@ -75,7 +75,7 @@ class PrivacyCog(
 
     @app_commands.command(description="Delete your data: your name, your words and your usage")
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
-        """Say what will happen, and ask."""
+        """Say what will be deleted, and ask for confirmation."""
         lines = [
             _(
                 "Your id and your name become “a player”. What you typed is deleted from stories, notes, names "
@@ -98,7 +98,7 @@ class PrivacyCog(
         await interaction.response.send_message(view=notice(_("Delete your data?"), lines, button), ephemeral=True)
 
     async def forget(self, interaction: discord.Interaction[Any], user_id: str, _chosen: list[str]) -> None:
-        """Forget the one who pressed."""
+        """Erase the user who pressed."""
         if user_id != str(interaction.user.id):
             raise NotAllowedError("You can delete only your own data.")
         count = await store_first(interaction, self._privacy.erase(interaction.user.id))
@@ -121,7 +121,7 @@ class PrivacyCog(
 
 
 def _ways(settings: Settings, host: str, model: str) -> list[str]:
-    """Where words are sent."""
+    """Where text is sent."""
     if settings.has_model:
         to = [
             _(
@@ -150,7 +150,7 @@ def _ways(settings: Settings, host: str, model: str) -> list[str]:
 
 
 def _kept(settings: Settings) -> list[str]:
-    """What is kept, and for how long."""
+    """What is stored, and for how long."""
     days = settings.retention_days
     if days:
         prompts = ngettext(
@@ -186,30 +186,30 @@ def _kept(settings: Settings) -> list[str]:
     ]
 
 
-class Comings(commands.Cog, name="Servers"):
-    """Notes which servers the bot is in, so that those it has left are forgotten in time."""
+class GuildMembership(commands.Cog, name="Servers"):
+    """Stores when the bot leaves servers, so that their data is erased later."""
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._privacy = bot, services.privacy
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """After a start, or a long break of the connection: some may have been left meanwhile."""
+        """After a start or a new session, the bot may have left servers meanwhile."""
         await self._privacy.reconcile_servers(lambda: [guild.id for guild in self._bot.guilds])
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """It is here, perhaps again."""
+        """The bot joined a server, perhaps again."""
         await self._privacy.server_joined(guild.id)
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """It was thrown out, or the server is gone."""
+        """The bot was removed, or the server was deleted."""
         await self._privacy.server_left(guild.id)
 
 
 async def setup(bot: commands.Bot) -> None:
-    """Add the commands, and the ear for servers that come and go."""
+    """Add the commands and the listeners."""
     services = services_of(bot)
     await bot.add_cog(PrivacyCog(services))
-    await bot.add_cog(Comings(bot, services))
+    await bot.add_cog(GuildMembership(bot, services))

@@ -141,7 +141,7 @@ async def evaluate(
                 points[shots].tokens += answer.usage.total
             progress(sum(len(point.scores) for point in points.values()), total)
 
-    # Gathered, and not as a group of tasks: an error of a worker comes out as it is.
+    # `gather` and not a task group, which would wrap the error of a worker.
     workers = [asyncio.create_task(worker(), name="measuring") for _ in range(min(CONCURRENT_CALLS, total))]
     try:
         await asyncio.gather(*workers)

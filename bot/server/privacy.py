@@ -95,7 +95,7 @@ class Privacy:
     async def messages_deleted(self, *message_ids: int) -> None:
         """Delete the prompts of the answers in deleted messages, and those that were made from them.
 
-        A locked database loses none of it: it is tried again until it works.
+        Where the database is locked, they are tried again until it works.
         """
         await self._surely(lambda: self._prompts.forget_message(*message_ids))
 
@@ -108,14 +108,14 @@ class Privacy:
         await self._surely(lambda: self.mark_joined(guild_id))
 
     async def close(self) -> None:
-        """Stop trying what the database refused, after a last try."""
+        """Try once more what the database refused, then stop."""
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.wait({self._retrying})
             await self._try_refused()
 
     async def _surely(self, change: Callable[[], Awaitable[object]]) -> None:
-        """Make a change; where the database refuses it, keep trying in order."""
+        """Make a change. Where the database refuses it, try it again later, in order of arrival."""
         if not self._refused:
             try:
                 await change()

@@ -292,7 +292,7 @@ class Tricks:
         return _suggestion(row)
 
     async def suggestions(self, guild_id: int) -> list[Suggestion]:
-        """What waits for the managers, the oldest first, without what cannot be used."""
+        """The suggestions that wait, the oldest first, without those that cannot be used."""
         found = []
         for row in await rows.suggestions(self._database, guild_id):
             try:
@@ -503,7 +503,7 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def _check_size(data: Any) -> None:
-    """Raises `InputError` for a file with more parts than a trick can have, before anything looks at each of them."""
+    """Raises `InputError` for a file with more parts than a trick can have, before each of them is checked."""
     if not isinstance(data, dict):
         return
     lists = [part for name in ("messages", "inputs") if isinstance(part := data.get(name), list | dict)]

@@ -1,4 +1,4 @@
-"""Datasets: their chunks as they are generated, and their pairs of questions and answers."""
+"""Datasets: chunks of texts while they are processed, and pairs of questions and answers."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from bot.storage.tables import CHUNKS, DATASETS, PAIRS
 
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
-    """A dataset of `corpus`. `state` is generating or ready; `size` the questions asked for in each chunk."""
+    """A dataset of `corpus`. `state` is generating or ready; `size` is the number of questions per chunk."""
 
     id: str
     corpus: str
@@ -30,7 +30,7 @@ class DatasetRow:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
-    """A piece of a source and how far it is: waiting, asked, checked or failed. `reply`, `verdicts` are JSON."""
+    """A chunk of a source. `state` is waiting, asked, checked or failed; `reply` and `verdicts` are JSON."""
 
     dataset_id: str
     number: int
@@ -46,7 +46,7 @@ class ChunkRow:
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A question with its answer; `flags` are sentences for whoever reviews it; `id` is 0 until it is stored."""
+    """A question with its answer. `flags` are sentences for the reviewer; `id` is 0 until it is stored."""
 
     id: int
     dataset_id: str
@@ -63,7 +63,7 @@ class PairRow:
 
 
 async def add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow] = ()) -> None:
-    """Keep a new dataset with its chunks: all or nothing."""
+    """Store a new dataset with its chunks, in one transaction."""
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(DATASETS.insert(), _values(row))
@@ -74,7 +74,7 @@ async def add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow] = 
 
 
 async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[PairRow]) -> None:
-    """Keep a dataset that is complete as it comes."""
+    """Store a complete dataset with its pairs, in one transaction."""
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(DATASETS.insert(), _values(row))
@@ -84,7 +84,7 @@ async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[Pa
 
 
 async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
-    """Put the pairs in, and call the dataset ready; once, however often it is called."""
+    """Store the pairs and set the dataset ready. A second call replaces the pairs."""
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(delete(PAIRS).where(PAIRS.c.dataset_id == dataset_id))
@@ -95,19 +95,19 @@ async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) 
 
 
 async def add_pairs(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
-    """Put the pairs of chunks that were tried again into a dataset that is ready; the others stay as they are."""
+    """Add the pairs of repeated chunks to a dataset that is ready. The other pairs do not change."""
     await database.transact(lambda connection: _add(connection, dataset_id, pairs))
 
 
 async def last_line(database: Database, dataset_id: str) -> int:
-    """The line of a dataset's last pair, a dropped one too; 0 where there is none."""
+    """The line of a dataset's last pair, dropped ones included; 0 where there is none."""
     query = select(func.coalesce(func.max(PAIRS.c.line), 0)).where(PAIRS.c.dataset_id == dataset_id)
     async with database.read() as connection:
         return int((await connection.execute(query)).scalar_one())
 
 
 async def get(database: Database, dataset_id: str) -> DatasetRow | None:
-    """The dataset of that id, or the only one whose id begins so."""
+    """The dataset with this id, or the only one whose id starts with it."""
     found = await _datasets(database, DATASETS.c.id.startswith(dataset_id, autoescape=True))
     exact = [row for row in found if row.id == dataset_id] or found
     return exact[0] if len(exact) == 1 else None
@@ -165,15 +165,15 @@ async def chunk_states(database: Database, dataset_id: str) -> dict[str, int]:
 
 
 async def set_chunk(database: Database, chunk: ChunkRow, **values: str) -> None:
-    """Change a chunk; durable when this returns."""
+    """Change a chunk; durable on return."""
     mine = (CHUNKS.c.dataset_id == chunk.dataset_id) & (CHUNKS.c.number == chunk.number)
     await database.transact(lambda connection: connection.execute(update(CHUNKS).where(mine).values(**values)))
 
 
 async def reset_failed(database: Database, dataset_id: str) -> None:
-    """Let the chunks whose answers could not be used be asked again, from the answer on that could not.
+    """Set failed chunks back to the step that failed, so that they are tried again.
 
-    Their problems stay until their pairs are in the dataset: so a chunk that is checked and has one is to be added.
+    Their problems stay until their pairs are stored: a checked chunk with a problem has pairs that are not stored yet.
     """
     mine = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "failed")
     query = update(CHUNKS).where(mine).values(state=case((CHUNKS.c.reply == "", "waiting"), else_="asked"))
@@ -181,7 +181,7 @@ async def reset_failed(database: Database, dataset_id: str) -> None:
 
 
 async def pairs(database: Database, dataset_id: str, *roles: str) -> list[PairRow]:
-    """A dataset's pairs in order, only those with `roles` where any are given; dropped ones are not among them."""
+    """A dataset's pairs in order without dropped ones; only those with `roles` where given."""
     query = select(*(PAIRS.c[name] for name in PairRow.__slots__)).where(
         PAIRS.c.dataset_id == dataset_id, PAIRS.c.decision != "dropped"
     )
@@ -192,7 +192,7 @@ async def pairs(database: Database, dataset_id: str, *roles: str) -> list[PairRo
 
 
 async def flagged(database: Database, dataset_id: str) -> list[PairRow]:
-    """The pairs that a person should look at, those that were decided on among them, in order."""
+    """The pairs with flags in order, reviewed ones included."""
     columns = [PAIRS.c[name] for name in PairRow.__slots__]
     query = select(*columns).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.flags != "[]").order_by(PAIRS.c.line)
     async with database.read() as connection:
@@ -200,13 +200,13 @@ async def flagged(database: Database, dataset_id: str) -> list[PairRow]:
 
 
 async def decide(database: Database, pair_id: int, decision: str, **values: str) -> None:
-    """Keep what a person decided on a pair: kept, edited (with new texts in `values`) or dropped."""
+    """Store the reviewer's decision on a pair: kept, edited (with new texts in `values`) or dropped."""
     query = update(PAIRS).where(PAIRS.c.id == pair_id).values(decision=decision, **values)
     await database.transact(lambda connection: connection.execute(query))
 
 
 async def _add(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
-    """Put pairs in; no checked chunk waits to be added any more."""
+    """Insert pairs, and clear the problems of checked chunks."""
     await _insert(connection, pairs)
     checked = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "checked")
     await connection.execute(update(CHUNKS).where(checked).values(problem=""))

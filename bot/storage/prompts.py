@@ -11,9 +11,9 @@ from bot.storage.tables import PROMPTS
 
 @dataclass(frozen=True, slots=True)
 class KeptPrompt:
-    """A prompt and its answer; `body` is the JSON that `bot.server.prompts` writes and reads.
+    """A prompt and its answer. `body` is the JSON of `bot.server.prompts`.
 
-    `source_id` is the message that it was made from, where there is one, and `author_id` who wrote that.
+    `source_id` is the message that it was made from, and `author_id` that message's author.
     """
 
     id: str
@@ -62,7 +62,7 @@ def _row(prompt: KeptPrompt) -> dict[str, object]:
 
 
 async def find(database: Database, prompt_id: str) -> KeptPrompt | None:
-    """The prompt with this id, while it is kept."""
+    """The stored prompt with this id."""
     columns = [PROMPTS.c[name] for name in KeptPrompt.__slots__]
     async with database.read() as connection:
         row = (await connection.execute(select(*columns).where(PROMPTS.c.id == prompt_id))).first()
@@ -70,13 +70,13 @@ async def find(database: Database, prompt_id: str) -> KeptPrompt | None:
 
 
 async def drop_before(database: Database, at: float) -> int:
-    """Forget the prompts made before `at` (seconds since 1970); how many there were."""
+    """Delete the prompts made before `at` (seconds since 1970); returns their number."""
     result = await database.transact(lambda connection: connection.execute(delete(PROMPTS).where(PROMPTS.c.at < at)))
     return int(result.rowcount)
 
 
 async def drop_of_message(database: Database, message_ids: list[int]) -> int:
-    """Forget the prompts whose answers stood in these messages, or that were made from them; how many there were."""
+    """Delete the prompts of the answers in these messages, and those made from them; returns their number."""
     query = delete(PROMPTS).where(PROMPTS.c.message_id.in_(message_ids) | PROMPTS.c.source_id.in_(message_ids))
     result = await database.transact(lambda connection: connection.execute(query))
     return int(result.rowcount)

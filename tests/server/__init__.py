@@ -1,1 +1,1 @@
-"""Tests of the ledger, kept prompts and the desk."""
+"""Tests of limits, stored prompts, tricks, settings, privacy and the model gateway."""

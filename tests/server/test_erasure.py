@@ -43,7 +43,7 @@ async def story_of(database: Database, *said: tuple[int, str, str], told: str) -
     return story, path
 
 
-async def test_the_story_and_the_others_words_stay_where_a_player_is_forgotten(
+async def test_erasing_a_player_keeps_the_story_and_the_words_of_others(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     reply = "Annabel and the others enter the hall. annabel's lamp burns."
@@ -61,16 +61,14 @@ async def test_the_story_and_the_others_words_stay_where_a_player_is_forgotten(
     assert await prompts.find(bens.id) is None
 
 
-async def test_a_player_who_bears_a_word_of_the_story_does_not_take_it_away(
-    database: Database, privacy: Privacy
-) -> None:
+async def test_a_name_that_is_a_word_of_the_story_is_not_replaced(database: Database, privacy: Privacy) -> None:
     reply = "The hall is dark, and the door is shut."
     _, path = await story_of(database, (BEN, "Ben", "look"), (ANN, "the", "open the door"), told=reply)
     await privacy.erase(ANN)
     assert {turn.reply for turn in await stories.turn_path(database, path[-1].id, whole=True)} == {reply}
 
 
-async def test_a_turn_in_the_line_is_dropped_with_its_player(database: Database, privacy: Privacy) -> None:
+async def test_erasing_a_player_drops_their_waiting_turn(database: Database, privacy: Privacy) -> None:
     await story_of(database, (BEN, "Ben", "look"), told="A hall.")
     await stories.enqueue_turn(database, NewTurn("tale", "do", 1, ANN, "Ann", "wait for me", ""), 9)
     await privacy.erase(ANN)
@@ -78,7 +76,7 @@ async def test_a_turn_in_the_line_is_dropped_with_its_player(database: Database,
     assert await stories.begin_turn(database, "tale") is None
 
 
-async def test_a_trick_lives_on_by_the_examples_of_others(
+async def test_an_erased_persons_trick_keeps_the_examples_of_others(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     tricks = Tricks(database, ())
@@ -99,7 +97,7 @@ async def test_a_trick_lives_on_by_the_examples_of_others(
     assert [await prompts.find(one.id) is not None for one in used] == [False, False, True]
 
 
-async def test_a_summary_that_was_being_written_when_a_player_was_forgotten_is_not_kept(
+async def test_a_summary_in_progress_when_a_player_is_erased_is_not_stored(
     database: Database, privacy: Privacy
 ) -> None:
     """It quotes what is not to be quoted any more, also where it goes on from an earlier one."""
@@ -114,9 +112,7 @@ async def test_a_summary_that_was_being_written_when_a_player_was_forgotten_is_n
     assert await stories.summary_at(database, second.id) == "Somebody opened, Ben looked."
 
 
-async def test_another_telling_of_a_forgotten_players_turn_has_no_words_of_theirs(
-    database: Database, privacy: Privacy
-) -> None:
+async def test_a_retry_of_an_erased_players_turn_has_none_of_their_words(database: Database, privacy: Privacy) -> None:
     """Also where the turn was read before they were forgotten."""
     story, path = await story_of(database, (ANN, "Ann", "open the door"), told="A hall.")
     await privacy.erase(ANN)

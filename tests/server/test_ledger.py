@@ -64,7 +64,7 @@ async def test_a_refusal_says_when_the_limit_frees_up(database: Database, clock:
     assert int(at[1]) == int(clock()) + 12 * 3600
 
 
-async def test_one_person_full_leaves_room_for_another(database: Database) -> None:
+async def test_the_limit_of_one_person_does_not_stop_another(database: Database) -> None:
     ledger = Ledger(database, Limits(100, 1000, 1000, 1.0))
     await reserve(ledger, ANN)
     with pytest.raises(LimitError):

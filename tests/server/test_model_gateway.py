@@ -1,4 +1,4 @@
-"""The desk: what an asker pays is what was used, whatever happens on the way."""
+"""The model gateway: a person pays for what was used, also when a call fails or is cancelled."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -80,7 +80,9 @@ async def test_a_repair_turn_is_paid_by_the_asker(fake: FakeModel, gateway: Mode
     assert (row.prompt_tokens, row.completion_tokens) == (20, 10)
 
 
-async def test_two_useless_answers_are_paid_as_well(fake: FakeModel, gateway: ModelGateway, database: Database) -> None:
+async def test_two_answers_that_cannot_be_parsed_are_paid_for(
+    fake: FakeModel, gateway: ModelGateway, database: Database
+) -> None:
     fake.says("Great")
     fake.usage = {"prompt_tokens": 10, "completion_tokens": 5}
     with pytest.raises(ReplyError):
@@ -157,7 +159,7 @@ async def test_two_hundred_at_once_are_all_counted(fake: FakeModel, gateway: Mod
     assert all(row.settled for row in made)
 
 
-async def test_a_prompt_is_held_unless_nobody_will_ask_for_it(gateway: ModelGateway, prompts: Prompts) -> None:
+async def test_an_answer_is_cached_unless_that_is_switched_off(gateway: ModelGateway, prompts: Prompts) -> None:
     held = await gateway.ask(ANN, TEXT.fill({"text": "Hello"}))
     unheld = await gateway.ask(ANN, TEXT.fill({"text": "Hello"}), cache=False)
     assert await prompts.find(held.id) == held

@@ -84,7 +84,7 @@ def test_every_table_with_a_server_says_what_becomes_of_it() -> None:
     assert PER_SERVER.keys() == {table.name for table in METADATA.tables.values() if "guild_id" in table.c}
 
 
-async def test_of_a_forgotten_person_nothing_remains_and_of_another_everything(
+async def test_erasure_removes_everything_of_one_person_and_nothing_of_another(
     database: Database, privacy: Privacy
 ) -> None:
     await fill(database, BEN, "quuxly", 2)
@@ -99,7 +99,7 @@ async def test_of_a_forgotten_person_nothing_remains_and_of_another_everything(
         assert all(row in rows for row in before[table]), table
 
 
-async def test_what_was_forgotten_stands_in_no_byte_of_the_files(tmp_path: Path, clock: Clock) -> None:
+async def test_an_erased_person_is_in_no_byte_of_the_files(tmp_path: Path, clock: Clock) -> None:
     """Neither in free pages, nor in the log of changes, while the bot goes on running."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
     await migrated(url)
@@ -152,7 +152,7 @@ async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
     assert [row for part in parts for row in unpacked(part)["prompts"]] == whole["prompts"]
 
 
-async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_and_with_the_message(
+async def test_a_prompt_made_from_a_message_is_deleted_with_its_author_and_with_the_message(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     quoting = replace(prompt(clock()), caller=Caller(BEN, 10, 100, SourceMessage(55, ANN)))
@@ -172,7 +172,7 @@ async def test_a_prompt_of_anothers_that_quotes_a_message_goes_with_its_writer_a
     assert await kept(database) == 0
 
 
-async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
+async def test_an_answer_in_progress_during_an_erasure_stores_no_prompt(
     database: Database, privacy: Privacy, prompts: Prompts, clock: Clock
 ) -> None:
     """Asked before the deletion and answered after it; what is asked later is kept as ever."""
@@ -188,9 +188,7 @@ async def test_an_answer_that_was_on_its_way_leaves_no_prompt_behind(
     assert await kept(database) == 1
 
 
-async def test_what_is_older_than_its_time_goes_and_the_rest_stays(
-    database: Database, privacy: Privacy, clock: Clock
-) -> None:
+async def test_expired_data_is_deleted_and_the_rest_stays(database: Database, privacy: Privacy, clock: Clock) -> None:
     await fill(database, ANN, "xyzzy", 1)
     async with database.read() as connection:
         day = (await connection.execute(sa.text("SELECT day FROM calls"))).scalar_one()
@@ -213,7 +211,7 @@ async def test_what_is_older_than_its_time_goes_and_the_rest_stays(
     assert not (await dump(database))["calls"]
 
 
-async def test_a_server_that_the_bot_comes_to_while_it_counts_is_not_taken_for_one_it_left(
+async def test_a_server_joined_during_the_reconciliation_is_not_marked_as_left(
     database: Database, privacy: Privacy
 ) -> None:
     """The server joins, and has rows, at the very moment at which the counting begins."""
@@ -230,7 +228,7 @@ async def test_a_server_that_the_bot_comes_to_while_it_counts_is_not_taken_for_o
     assert not any(row["name"].startswith("left:") for row in (await dump(database))["key_values"])
 
 
-async def test_a_server_that_was_left_is_forgotten_after_its_grace_unless_the_bot_comes_back(
+async def test_a_left_server_is_erased_after_the_grace_period_unless_the_bot_returns(
     database: Database, privacy: Privacy, guilds: GuildSettingsStore, clock: Clock
 ) -> None:
     await fill(database, ANN, "xyzzy", 1)

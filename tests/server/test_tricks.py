@@ -29,7 +29,7 @@ def tricks() -> st.SearchStrategy[Trick]:
 
 
 @given(tricks())
-def test_a_trick_outlives_its_template_and_its_file(trick: Trick) -> None:
+def test_a_trick_survives_conversion_to_a_template_and_a_file(trick: Trick) -> None:
     data = json.loads(json.dumps(trick.template().to_dict()))
     assert to_trick(ChatTemplate.from_dict(data, name="a")) == trick
 

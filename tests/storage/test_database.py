@@ -70,7 +70,7 @@ async def test_a_group_of_writes_is_kept_whole_and_in_order(database: Database) 
     assert len(await names(database)) == 1203
 
 
-async def test_a_failing_job_hurts_only_itself(database: Database) -> None:
+async def test_a_failing_job_fails_alone(database: Database) -> None:
     async def fails(connection: AsyncConnection) -> None:
         await connection.execute(INSERT, row("half"))
         raise FewshotError("This one changed its mind.")
@@ -84,7 +84,7 @@ async def test_a_failing_job_hurts_only_itself(database: Database) -> None:
     assert await names(database) == {f"n{number}" for number in range(10)}
 
 
-async def test_someone_who_goes_away_takes_nothing_with_them(database: Database) -> None:
+async def test_a_cancelled_caller_does_not_cancel_other_writes(database: Database) -> None:
     going = asyncio.create_task(database.write(INSERT, row("going")))
     staying = asyncio.create_task(database.write(INSERT, row("staying")))
     await asyncio.sleep(0)
@@ -106,7 +106,7 @@ async def test_closing_writes_what_is_queued_and_takes_nothing_new(url: str) -> 
         assert len(await names(again)) == 600
 
 
-async def test_what_nobody_waits_for_is_written_too(url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_deferred_writes_are_written(url: str, caplog: pytest.LogCaptureFixture) -> None:
     await migrated(url)
     async with open_database(url) as opened:
         opened.write_later(INSERT, row("first"))
@@ -134,7 +134,7 @@ async def test_foreign_keys_hold(database: Database) -> None:
         await database.transact(orphan)
 
 
-async def test_readers_stand_beside_the_writer(database: Database) -> None:
+async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
     reading = asyncio.Event()
 
     async def slow(connection: AsyncConnection) -> None:
@@ -149,7 +149,7 @@ async def test_readers_stand_beside_the_writer(database: Database) -> None:
     assert "slow" in await names(database)
 
 
-async def test_a_lock_held_elsewhere_is_a_sentence_and_the_writer_lives_on(
+async def test_a_lock_of_another_program_gives_a_sentence_and_the_writer_goes_on(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await migrated(url)
@@ -206,7 +206,7 @@ async def test_only_sqlite_can_be_copied(tmp_path: Path) -> None:
         await backup("postgresql+asyncpg://user@host/x", tmp_path / "copy")
 
 
-async def test_a_database_that_answers_is_well_and_one_that_does_not_says_so(url: str) -> None:
+async def test_check_reports_a_database_that_does_not_answer(url: str) -> None:
     await migrated(url)
     async with open_database(url) as opened:
         await opened.check()

@@ -89,7 +89,7 @@ def expected_settings(row: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if (name, value) != ("menus", True)}
 
 
-def test_versions_are_one_line_in_the_order_of_their_files() -> None:
+def test_versions_follow_each_other_in_the_order_of_their_files() -> None:
     assert sorted(REVISIONS) == REVISIONS
     assert SCRIPTS.get_heads() == [NEWEST]
     files = sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py"))
@@ -157,7 +157,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(url: str) -> None:
         assert connection.execute("SELECT sql FROM sqlite_master").fetchall() == before
 
 
-async def test_two_who_upgrade_at_once_do_not_meet(url: str) -> None:
+async def test_upgrades_at_the_same_time_run_one_after_another(url: str) -> None:
     assert await asyncio.gather(*(upgrade(url) for _ in range(4))) == [NEWEST] * 4
 
 
