@@ -1,5 +1,7 @@
 """What a model learnt and is scored on: the pairs of its own dataset, and of the models that it was tuned from."""
 
+import asyncio
+
 from bot.core.errors import NotFoundError
 from bot.storage import datasets as dataset_rows
 from bot.storage import tuning as tuning_rows
@@ -50,16 +52,19 @@ async def training_pairs(database: Database, ids: list[str]) -> tuple[list[PairR
     The rows of older datasets are replayed: without them a model forgets what it knew. A question that is asked again
     loses its old answer, and a question that one of the datasets holds out is not trained.
     """
-    everything = [
-        pair for dataset_id in ids for pair in await dataset_rows.pairs(database, dataset_id) if is_usable(pair)
-    ]
-    kept_back = {sentence_key(pair.question) for pair in everything if pair.role != TRAIN}
+    pairs = [pair for dataset_id in ids for pair in await dataset_rows.pairs(database, dataset_id)]
+    return await asyncio.to_thread(_training_pairs, pairs)
+
+
+def _training_pairs(pairs: list[PairRow]) -> tuple[list[PairRow], list[PairRow]]:
+    usable = [pair for pair in pairs if is_usable(pair)]
+    kept_back = {sentence_key(pair.question) for pair in usable if pair.role != TRAIN}
     train: dict[tuple[str, ...], PairRow] = {}
-    for pair in everything:
+    for pair in usable:
         key = sentence_key(pair.question)
         if pair.role == TRAIN and key not in kept_back:
             train.setdefault(key, pair)
-    return list(train.values()), [pair for pair in everything if pair.role == VALIDATION]
+    return list(train.values()), [pair for pair in usable if pair.role == VALIDATION]
 
 
 async def test_pairs(database: Database, ids: list[str]) -> list[PairRow]:

@@ -93,7 +93,7 @@ class Generator:
                 reply = json.dumps(await self._asked(caller, QUESTIONS, values))
                 await dataset_rows.set_chunk(self._database, chunk, state="asked", reply=reply)
                 chunk = replace(chunk, state="asked", reply=reply)
-            claims = _claims(chunk_facts(chunk))
+            claims = await asyncio.to_thread(_claims, chunk)
             verdicts: dict[str, Any] = {"verdicts": []}
             if claims:
                 verdicts = await self._asked(caller, SUPPORT, {"text": chunk.text, "claims": claims})
@@ -114,7 +114,10 @@ class Generator:
 
 
 def chunk_facts(chunk: ChunkRow) -> list[dict[str, Any]]:
-    """The facts of a chunk's reply that have an answer and a question, each with different wordings."""
+    """The facts of a chunk's reply that have an answer and a question, each with different wordings.
+
+    Takes 50 ms for 60 facts: call it in a thread.
+    """
     found = []
     for fact in json.loads(chunk.reply).get("facts", [])[:MOST_FACTS]:
         answer, quote = _clean(fact["answer"]), exact(chunk.text, without_surrogates(fact["quote"]))
@@ -174,8 +177,9 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
     return pairs, doubts
 
 
-def _claims(facts: Sequence[Mapping[str, Any]]) -> str:
+def _claims(chunk: ChunkRow) -> str:
     """The claims of a chunk, numbered, for the second call."""
+    facts = chunk_facts(chunk)
     return "\n".join(f"{number}. {fact['questions'][0]} {fact['answer']}" for number, fact in enumerate(facts, 1))
 
 

@@ -136,7 +136,8 @@ class Scorer:
         ids = await lineage.dataset_ids(self._database, model.dataset_id, model.parent)
         trained, _ = await lineage.training_pairs(self._database, ids)
         refusal = (await lineage.get_dataset(self._database, model.dataset_id)).refusal
-        sets = question_sets(trained, await lineage.test_pairs(self._database, ids))
+        untrained = await lineage.test_pairs(self._database, ids)
+        sets = await asyncio.to_thread(question_sets, trained, untrained)
         asking = _Asking(self._database, caller, progress)
         template = for_model(self._templates[TUNED], model.name)
         requests = {
@@ -145,7 +146,7 @@ class Scorer:
             for pair in pairs
         }
         said = await asking.all(model.name, requests, provider.gateway)
-        marks, wrong = _marks(sets, trained, said, refusal, model.name)
+        marks, wrong = await asyncio.to_thread(_marks, sets, trained, said, refusal, model.name)
         held = sets[HELD] + sets[REFUSED_HELD]
         marks.append(await asyncio.to_thread(_nearest, trained, held, refusal))
         marks += await self._base_marks(model, held, refusal, provider, asking)

@@ -110,6 +110,20 @@ async def test_comparing_shows_three_ways_with_tokens_prices_and_prompts(tmp_pat
         assert "Senn Kava finished the season first in The Thunderbolt" in sim.text(pressed.response)
 
 
+async def test_the_base_models_prompt_offers_the_promoted_model_and_asks_it(tmp_path: Path, trained: Path) -> None:
+    async with season(tmp_path, trained=trained, model=True) as sim:
+        sim.model.says("The Falcon")
+        result = await sim.member.slash(sim.general, f"{CORPUS} compare", question=QUESTION)
+        pressed = await sim.member.click(result.response, label="Prompt 1")
+        asked = len(sim.model.calls)
+        again = await sim.member.click(pressed.response, label="Tuned")
+        assert "The Thunderbolt" in sim.text(again.response)
+        assert len(sim.model.calls) == asked
+        other = await sim.member.slash(sim.general, "translate", text="Good morning")
+        prompt = await sim.member.click(other.response, label="Prompt")
+        assert "Tuned" not in sim.buttons(prompt.response)
+
+
 async def test_comparing_without_a_model_says_so_of_each_way(tmp_path: Path, trained: Path) -> None:
     async with season(tmp_path, trained=trained) as sim:
         result = await sim.member.slash(sim.general, f"{CORPUS} compare", question=QUESTION)
