@@ -4,10 +4,12 @@ Lengths are characters as Discord counts them: 2,000 in a message. All functions
 their text.
 """
 
+import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 MESSAGE_LIMIT = 2_000
 ZERO_WIDTH_SPACE = "\u200b"
@@ -351,3 +353,14 @@ def without_surrogates(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def read_json(text: str) -> Any:
+    """The value in a JSON text, with halves of surrogate pairs replaced (see `without_surrogates`), also in keys.
+
+    For JSON that was stored or that a file holds. Raises `ValueError` like `json.loads`.
+    """
+    data = json.loads(text)
+    if r"\u" not in text and text.isascii():
+        return data
+    return json.loads(without_surrogates(json.dumps(data, ensure_ascii=False)))

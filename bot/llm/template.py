@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bot.core.errors import TemplateError
 from bot.core.i18n import _
+from bot.core.text import read_json
 from bot.llm.client import ChatClient, shared_client
 from bot.llm.command import PRIVATE, RAW, Command, CommandOption
 from bot.llm.request import Message, Request
@@ -168,7 +169,7 @@ class ChatTemplate:
         """
         path = Path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8-sig"))
+            data = read_json(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise TemplateError(
                 "The template {file} cannot be read: {reason}.", file=path.name, reason=error.strerror

@@ -1,12 +1,12 @@
 """The templates that ship and those of the operator, read at start. A broken file is named; the others work."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.core.errors import NotFoundError, TemplateError
 from bot.core.i18n import N_, _
+from bot.core.text import read_json
 from bot.llm.template import ChatTemplate, Input
 
 STYLES = "styles.json"
@@ -114,7 +114,7 @@ def _described(template: ChatTemplate, file: str) -> ChatTemplate:
 def _styles(path: Path) -> dict[str, Style]:
     """The styles in `path`; raises `TemplateError`."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path.read_text(encoding="utf-8"))
         return {name: Style(item["about"], item["sample"]) for name, item in data.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TemplateError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.core.errors import NotFoundError, TemplateError
+from bot.core.text import read_json
 from bot.llm.request import Message
 from bot.llm.template import ChatTemplate
 
@@ -40,7 +41,7 @@ class Frame:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read a stored frame."""
-        data = json.loads(text)
+        data = read_json(text)
         return cls(tuple(data["messages"]), data["parameters"], data["examples"])
 
 
@@ -113,7 +114,7 @@ def open_scenarios(folder: Path) -> Scenarios:
 def _scenario(path: Path) -> Scenario:
     """Read one scenario. Raises `TemplateError`."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = read_json(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise TemplateError("The scenario {file} cannot be read: {why}.", file=path.name, why=error.strerror) from None
     except ValueError:

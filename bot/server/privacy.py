@@ -18,6 +18,7 @@ from typing import Any
 
 from bot.core.errors import StorageError
 from bot.core.i18n import _
+from bot.core.text import read_json
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import GuildSettingsStore
@@ -78,7 +79,7 @@ class Privacy:
             rows["prompts_in_memory"] = held
         for row in rows.get("prompts", ()):
             if "body" in row:
-                row["body"] = json.loads(row["body"])
+                row["body"] = read_json(row["body"])
         files = await asyncio.to_thread(_zips, rows, most)
         return Export(tuple(files), {name: len(found) for name, found in rows.items()})
 
@@ -231,7 +232,7 @@ def _quoting(found: Traces) -> Callable[[Answer], bool]:
 
 def _without_words(body: str) -> str:
     """A trick's JSON with a neutral instruction in place of the person's."""
-    template = ChatTemplate.from_dict(json.loads(body), name="trick")
+    template = ChatTemplate.from_dict(read_json(body), name="trick")
     trick = replace(to_trick(template), about=ABOUT_PROMPT, system=({"role": "system", "content": INSTRUCTION_PROMPT},))
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 

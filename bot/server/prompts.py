@@ -17,6 +17,7 @@ from typing import Any
 
 from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import FewshotError
+from bot.core.text import read_json
 from bot.llm.completion import Answer, parsed
 from bot.llm.output_parsers import Reply
 from bot.llm.request import Request
@@ -196,7 +197,7 @@ def _body(answer: Answer) -> str:
 
 def _from_body(body: str) -> Answer:
     """The answer in a body that `_body` made, now or in an earlier version."""
-    data = json.loads(body)
+    data = read_json(body)
     template = _template(data["source"], data["template"]) if data.get("source") else None
     request = Request(
         tuple(data["messages"]),

@@ -17,7 +17,7 @@ from time import time
 from typing import Any
 
 from bot.core.errors import FewshotError, InputError, NotFoundError
-from bot.core.text import shorten, without_surrogates
+from bot.core.text import read_json, shorten
 from bot.llm.completion import Answer
 from bot.llm.request import Message
 from bot.llm.template import PLACEHOLDER, ChatTemplate, Input, ReplyKind, fill, placeholders_in
@@ -243,7 +243,7 @@ class Tricks:
         """
         try:
             # A half of a surrogate pair can be read from JSON, but no database stores it.
-            data = json.loads(without_surrogates(json.dumps(json.loads(text), ensure_ascii=False)))
+            data = read_json(text)
         except (ValueError, RecursionError):
             raise InputError("The file is not JSON; export a trick to see the form.") from None
         _check_size(data)
@@ -541,7 +541,7 @@ def _trick(row: rows.TrickRow, examples: list[rows.ExampleRow]) -> Trick:
 
 
 def _parsed(name: str, body: str, examples: tuple[Example, ...] = ()) -> Trick:
-    data: Mapping[str, object] = json.loads(body)
+    data: Mapping[str, object] = read_json(body)
     trick = to_trick(ChatTemplate.from_dict(data, name=name))
     return replace(trick, examples=(*trick.examples, *examples))
 

@@ -7,7 +7,6 @@ Texts without an author's id can quote a person: summaries, replies of stories, 
 of other people. `Traces` says where; `erase_person` deletes or rewrites them in the same transaction.
 """
 
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 from sqlalchemy import Table, and_, case, delete, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.text import read_json
 from bot.storage.database import Database
 from bot.storage.stories import DROPPED, ENDED, WAITING
 from bot.storage.tables import (
@@ -283,7 +283,7 @@ async def _prompts_of_stories(connection: AsyncConnection, found: Traces) -> Asy
     query = select(PROMPTS.c.id, PROMPTS.c.channel_id, PROMPTS.c.at, PROMPTS.c.body)
     rows = await connection.execute(query.where(PROMPTS.c.channel_id.in_(channels)))
     for prompt, channel, at, body in rows:
-        data = json.loads(body)
+        data = read_json(body)
         if found.quoted_in_story(channel, str(data.get("template", "")), at, _texts(data)):
             yield prompt
 

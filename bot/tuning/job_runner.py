@@ -23,6 +23,7 @@ from typing import Any
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, StorageError
 from bot.core.i18n import N_, _
+from bot.core.text import read_json
 from bot.llm.template import ChatTemplate
 from bot.server.ledger import NANO, Ledger
 from bot.storage import tuning as tuning_rows
@@ -202,7 +203,7 @@ def _note(job: JobRow, remote: RemoteJob) -> str:
 def _progress(events: list[EventRow]) -> tuple[int, int]:
     """The step of the newest metrics, and the number of steps; 0 where none tells."""
     for event in reversed(events):
-        data = json.loads(event.data)
+        data = read_json(event.data)
         if event.kind == "metrics" and _is_count(data.get("step")):
             total = data.get("total_steps")
             return data["step"], total if _is_count(total) else 0

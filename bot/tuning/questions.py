@@ -13,7 +13,7 @@ from typing import Any
 from bot.core.caller import Caller
 from bot.core.errors import LimitError, ModelError, NoModelError
 from bot.core.i18n import N_
-from bot.core.text import without_surrogates
+from bot.core.text import read_json, without_surrogates
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.storage import datasets as dataset_rows
@@ -119,7 +119,7 @@ def chunk_facts(chunk: ChunkRow) -> list[dict[str, Any]]:
     Takes 50 ms for 60 facts: call it in a thread.
     """
     found = []
-    for fact in json.loads(chunk.reply).get("facts", [])[:MOST_FACTS]:
+    for fact in read_json(chunk.reply).get("facts", [])[:MOST_FACTS]:
         answer, quote = _clean(fact["answer"]), exact(chunk.text, without_surrogates(fact["quote"]))
         asked = {sentence_key(text): _clean(text) for text in fact["questions"] if sentence_key(text)}
         if answer and asked:
@@ -189,7 +189,7 @@ def _is_copied(reply: Mapping[str, Any], template: ChatTemplate) -> bool:
     for message in template.messages:
         if message["role"] == "assistant":
             try:
-                example = _reasons(json.loads(message["content"]).get("verdicts", []))
+                example = _reasons(read_json(message["content"]).get("verdicts", []))
             except ValueError:
                 continue
             if example and example <= given:
@@ -204,7 +204,7 @@ def _reasons(verdicts: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
 
 def _doubts(chunk: ChunkRow, facts: int) -> dict[int, str]:
     """By number, the facts that the second call did not find supported, with its reason, serialized."""
-    reply = json.loads(chunk.verdicts or "{}")
+    reply = read_json(chunk.verdicts or "{}")
     if reply.get("copied"):
         return dict.fromkeys(range(1, facts + 1), serialize(COPIED))
     said: dict[int, str] = {}
@@ -220,7 +220,7 @@ def _doubts(chunk: ChunkRow, facts: int) -> dict[int, str]:
 
 def _unanswerable(chunk: ChunkRow) -> list[str]:
     """The questions of a chunk's reply that its text does not answer, each once."""
-    return list(dict.fromkeys(map(_clean, json.loads(chunk.reply).get("unanswerable", []))))
+    return list(dict.fromkeys(map(_clean, read_json(chunk.reply).get("unanswerable", []))))
 
 
 def _clean(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from bot.core.caller import Caller
 from bot.core.errors import ModelError, NoModelError
 from bot.core.i18n import N_, _
-from bot.core.text import without_surrogates
+from bot.core.text import read_json, without_surrogates
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
@@ -116,7 +116,7 @@ class Scorecard:
     @classmethod
     def from_json(cls, text: str) -> "Scorecard":
         """The card of a text that `to_json` returned."""
-        data: dict[str, Any] = json.loads(text)
+        data: dict[str, Any] = read_json(text)
         marks = tuple(Mark(**mark) for mark in data["marks"])
         return cls(data["model"], data["at"], marks, tuple(Wrong(**wrong) for wrong in data["wrong"]))
 

@@ -6,7 +6,6 @@ too. The jobs themselves are run by `bot.tuning.job_runner`.
 
 import asyncio
 import hashlib
-import json
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +15,7 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, ngettext, use_locale
-from bot.core.text import escape_markdown
+from bot.core.text import escape_markdown, read_json
 from bot.server.ledger import NANO
 from bot.tuning.jobs import STATE_NAMES, EventRow, JobRow
 from bot.tuning.models import ModelRow
@@ -101,7 +100,7 @@ def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[
     training: dict[int, float] = {}
     validation: dict[int, float] = {}
     for event in events:
-        data: dict[str, Any] = json.loads(event.data)
+        data: dict[str, Any] = read_json(event.data)
         step = data.get("step")
         if not isinstance(step, int):
             continue

@@ -1,5 +1,6 @@
 """Text for Discord: split with its formatting, escaped, shortened; nothing is lost, and each function is fast."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,7 @@ from bot.core.text import (
     code_block,
     escape_markdown,
     has_spoiler,
+    read_json,
     shorten,
     split_message,
     without_surrogates,
@@ -337,3 +339,20 @@ def test_a_long_text_of_any_shape_is_escaped_in_linear_time(shape: str) -> None:
 )
 def test_half_a_character_is_replaced_and_whole_ones_stay(text: str, wanted: str) -> None:
     assert without_surrogates(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"half \ud83d"', "half \ufffd"),
+        (r'"half \udc00 end"', "half \ufffd end"),
+        (r'{"\ud83d": ["\ud83d\ud83d", 1.5, null]}', {"\ufffd": ["\ufffd\ufffd", 1.5, None]}),
+        (r'"whole \ud83d\ude00"', "whole 😀"),
+        ('"raw \ud83d"', "raw \ufffd"),
+        (r'"a \\ud83d in a path"', r"a \ud83d in a path"),
+        ('{"é": "ü"}', {"é": "ü"}),
+    ],
+)
+def test_json_is_read_without_halves_of_emoji(text: str, value: object) -> None:
+    assert read_json(text) == value
+    json.dumps(read_json(text), ensure_ascii=False).encode()

@@ -1,8 +1,12 @@
 """A prompt is there while it is kept, and gone when its time, its message or its room in memory ends."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -16,7 +20,10 @@ from bot.llm.usage import Usage
 from bot.server.prompts import DAY, HELD, HOUR, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS
+from bot.ui.actions import ActionButton
+from bot.ui.views import View
 from tests.server.conftest import Clock
+from tests.simulated import simulated
 
 
 def prompt(at: float = 0.0, message_id: int | None = None, name: str = "translate") -> Answer:
@@ -134,3 +141,17 @@ async def test_a_stored_template_whose_schema_may_take_long_is_not_used_again(da
     assert found is not None
     assert found.template is None
     assert found.text == made.text
+
+
+async def test_a_stored_prompt_with_half_an_emoji_can_be_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    async with simulated(folder) as sim:
+        await sim.member.slash(sim.general, "translate", text="Good morning", to="Greek", private=False)
+    with closing(sqlite3.connect(folder / "fewshot.sqlite3", isolation_level=None)) as database:
+        database.execute("UPDATE prompts SET body = replace(body, 'Good morning', ?)", (r"Good \ud83d morning",))
+        (prompt_id,) = database.execute("SELECT id FROM prompts").fetchone()
+    async with simulated(folder) as sim:
+        channel: Any = sim.bot.get_channel(sim.general.id)
+        await channel.send("Here", view=View(ActionButton("prompt", prompt_id, label="Prompt")))
+        shown = await sim.member.click(sim.general.history()[-1], label="Prompt")
+        assert "Good \ufffd morning" in sim.text(shown.response)
