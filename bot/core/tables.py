@@ -128,10 +128,10 @@ def _wide_encoding(sample: bytes) -> str:
 
 
 def _legacy_encoding(data: bytes, name: str) -> str:
-    """The encoding of a file that is not in Unicode. Raises `InputError` where none is likely.
+    """The encoding of a file that is not in Unicode. Raises `InputError` if none is likely.
 
-    cp1252, which Excel writes in Western Europe, wherever its letters make Western words: charset-normalizer cannot
-    tell it from cp1250 in a short text.
+    It is cp1252 (Excel in Western Europe) if the text then looks Western, because charset-normalizer confuses cp1252
+    with cp1250 in short texts. Otherwise charset-normalizer decides.
     """
     sample = _some_of(data)
     try:
@@ -148,14 +148,14 @@ def _legacy_encoding(data: bytes, name: str) -> str:
 
 
 def _is_western(text: str) -> bool:
-    """Whether few letters of `text` are accented, and none stands beside a sign that belongs to no word."""
+    """Whether few letters of `text` are accented, and no word contains a symbol that words do not contain."""
     letters = sum(map(str.isalpha, text))
     accented = sum(char.isalpha() for char in text if char > "\x7f")
     return accented <= ACCENTED * max(letters, 1) and not _BROKEN_WORD.search(text)
 
 
 def _some_of(data: bytes) -> bytes:
-    """The lines of `data` that are not in ASCII, at most `SAMPLE_BYTES` of them: the others tell no encoding."""
+    """The lines of `data` with non-ASCII bytes, up to `SAMPLE_BYTES`. Only these depend on the encoding."""
     lines: list[bytes] = []
     size = 0
     for line in data.splitlines(keepends=True):
@@ -170,9 +170,9 @@ def _some_of(data: bytes) -> bytes:
 def entries(text: str, name: str, *, column: str, longest: int) -> list[str]:
     """The texts of a file called `name`: the lines of a .txt, or the cells of the column of texts of a table.
 
-    The column is the one called `column`, else one that is called like texts usually are, else the only one that
-    holds texts. Blank entries are left out. Raises `InputError` where no column can be told from the others, and
-    for an entry of more than `longest` characters.
+    The column is the one called `column`, otherwise one with a usual name for texts, otherwise the only one with texts.
+    Blank entries are left out. Raises `InputError` if no column can be chosen, and for an entry of more than `longest`
+    characters.
     """
     table = _table_of(text, name, column)
     if table is None:
@@ -193,7 +193,7 @@ def entries(text: str, name: str, *, column: str, longest: int) -> list[str]:
 
 
 def _table_of(text: str, name: str, column: str) -> Table | None:
-    """The table in `text`; None where its lines are entries. Excel calls a table of tabs .txt ("Unicode text")."""
+    """The table in `text`, or None if each line is an entry. Excel saves tables with tabs as .txt ("Unicode text")."""
     if name.lower().endswith(TABLE_SUFFIXES):
         return read_table(text, column)
     if not _SEPARATOR_LINE.match(text) and "\t" not in text[:SAMPLE_BYTES].partition("\n")[0]:
@@ -203,9 +203,9 @@ def _table_of(text: str, name: str, column: str) -> Table | None:
 
 
 def read_table(text: str, *columns: str) -> Table:
-    """The rows of a CSV text in whatever dialect; `columns` are names by which its header is known.
+    """Read a CSV text in any dialect. A header is recognised by the names in `columns`.
 
-    Raises `InputError` where the file is no table.
+    Raises `InputError` if it is not a table.
     """
     said = _SEPARATOR_LINE.match(text)
     if said is not None:

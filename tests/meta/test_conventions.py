@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
+from tests.distribution import APART, LONGEST
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for name in ("bot", "cogs", "migrations", "tests") for path in (ROOT / name).rglob("*.py"))
 OURS = [path for path in FILES if path.parts[len(ROOT.parts)] != "tests"]
@@ -88,3 +90,7 @@ def test_no_comment_is_a_todo() -> None:
         if token.type == tokenize.COMMENT and re.search(r"\b(TODO|FIXME|XXX|HACK)\b", token.string)
     ]
     assert found == []
+
+
+def test_the_files_that_are_distributed_by_name_exist() -> None:
+    assert [name for name in (*LONGEST, *APART) if not (ROOT / name).exists()] == []
