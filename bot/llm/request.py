@@ -115,7 +115,7 @@ class UnsupportedParams:
         """The body of a call: the request's parameters and `extra`, without what the model does not support."""
         model = request.parameters.get("model", model)
         wanted = {**DEFAULTS.get(model, {}), **request.optional, **request.parameters, **extra}
-        scope = model, str(wanted.get("reasoning_effort"))
+        scope = _scope(model, request)
         names, values = self._names.get(scope, set()), self._values.get(scope, set())
         for old, new in RENAMED.items():
             if old in wanted and old in names and new not in names:
@@ -142,21 +142,23 @@ class UnsupportedParams:
         status = error.status if isinstance(error, ServerError) else getattr(error, "status_code", 0)
         if status is not None and status not in REFUSALS:
             return False
-        scope = str(body["model"]), str(body.get("reasoning_effort"))
-        learned = False
+        scope = _scope(body["model"], request)
+        names, values = self._names.setdefault(scope, set()), self._values.setdefault(scope, set())
         for name, text in _refused(error, body):
             value = _as_text(body[name])
-            own = name not in request.parameters
-            if UNSUPPORTED_VALUE.search(text):
-                self._values.setdefault(scope, set()).add((name, value))
-            elif UNSUPPORTED.search(text) and not _names_value(text, body[name]):
-                self._names.setdefault(scope, set()).add(name)
-            elif own or not (BAD_VALUE.search(text) or UNSUPPORTED.search(text)):
-                self._values.setdefault(scope, set()).add((name, value))
-            else:
-                continue
-            learned = True
-        return learned
+            unsupported, own = UNSUPPORTED.search(text), name not in request.parameters
+            if unsupported and not UNSUPPORTED_VALUE.search(text) and not _names_value(text, body[name]):
+                names.add(name)
+            elif own or UNSUPPORTED_VALUE.search(text) or not (unsupported or BAD_VALUE.search(text)):
+                values.add((name, value))
+        # Another call may have met this refusal first. The next body differs where something of this one is left out.
+        return any(name in names or (name, _as_text(value)) in values for name, value in body.items())
+
+
+def _scope(model: str, request: Request) -> tuple[str, str]:
+    """What a refusal is remembered for: the model, and the effort that a request asks for."""
+    wanted = {**DEFAULTS.get(model, {}), **request.optional, **request.parameters}
+    return model, str(wanted.get("reasoning_effort"))
 
 
 def _refused(error: "APIError | ServerError", body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What model servers send in practice: each form of an answer is read, and each error has a sentence that helps."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -198,6 +199,38 @@ async def test_a_parameter_refused_at_one_effort_is_still_sent_at_another(servin
         assert (await ask(client, thinking.fill({}))).text == "Bonjour"
         await ask(client, WARM.fill({}))
     assert seen[-1]["temperature"] == 0
+
+
+async def test_a_default_of_the_bot_may_be_refused_before_other_parameters(fake: FakeModel, client: ChatClient) -> None:
+    fake.refuses("reasoning_effort", "temperature")
+    client.model = "gpt-6-luna"
+    assert (await ask(client, WARM.fill({}))).text == "ok"
+    assert [sorted({"reasoning_effort", "temperature"} & body.keys()) for body in fake.requests] == [
+        ["reasoning_effort", "temperature"],
+        ["temperature"],
+        [],
+    ]
+
+
+async def test_calls_at_the_same_time_all_learn_of_a_refusal(fake: FakeModel, client: ChatClient) -> None:
+    fake.refuses("stream_options", "temperature")
+    answers = await asyncio.gather(*(ask(client, WARM.fill({})) for _ in range(8)))
+    assert [answer.text for answer in answers] == ["ok"] * 8
+
+
+async def test_a_server_that_refuses_everything_is_not_asked_for_ever(serving: Serving) -> None:
+    calls = 0
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal calls
+        calls += 1
+        names = ["stream_options", "temperature", "seed", "stop"]
+        return web.json_response({"detail": [fastapi(name)["detail"][0] for name in names]}, status=422)
+
+    async with serving(handler) as client:
+        with pytest.raises(ModelError, match="did not accept"):
+            await ask(client, WARM.fill({}))
+    assert calls == 2
 
 
 # 2. Content as null, text, or a list of parts.
