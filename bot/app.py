@@ -17,7 +17,7 @@ from bot.answers.service import Answers
 from bot.answers.techniques import Techniques
 from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
-from bot.core.settings import STAND_IN, Settings
+from bot.core.settings import LOCAL_SUFFIX, STAND_IN, Settings
 from bot.engine.launch import connected
 from bot.engine.llama.service import LocalModels
 from bot.engine.llama.store import ModelStore
@@ -134,7 +134,7 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
                 ChatClient(
                     base_url=engine.url,
                     api_key=engine.token,
-                    model=local or STAND_IN,
+                    model=f"{local}{LOCAL_SUFFIX}" if local else STAND_IN,
                     # The engine queues what a local model cannot answer at a time, and says how many wait.
                     concurrency=settings.chat_concurrency,
                 )

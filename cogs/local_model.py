@@ -12,6 +12,7 @@ from bot.answers.rendering import bar, page_of
 from bot.answers.service import buttons, footer
 from bot.core.errors import NotFoundError
 from bot.core.i18n import _, format_number
+from bot.core.settings import LOCAL_SUFFIX
 from bot.core.text import escape_markdown
 from bot.llm.request import Request
 from bot.services import Services, services_of
@@ -108,7 +109,7 @@ class LocalModelCog(commands.Cog, name="Local models"):
         finally:
             editing.cancel()
         self._services.local_models.use(model.name)
-        self._services.gateway.use_model(model.name)
+        self._services.gateway.use_model(f"{model.name}{LOCAL_SUFFIX}")
         lines = [_("{model} answers from now on.", model=escape_markdown(model.label))]
         if model.warning:
             lines.append("⚠️ " + _(model.warning))

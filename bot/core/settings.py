@@ -18,7 +18,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_OPENAI_MODEL = "gpt-6-luna"
 # The name of what answers without a chat model: rules of the local engine, no language model.
 STAND_IN = "stand-in"
-# What the local engine adds to the name of a model that runs on this machine, in what its answers state as their model.
+# Ends the name of a model that runs on this machine: in what the bot asks for, which costs nothing then, and in what
+# the local engine's answers state as their model.
 LOCAL_SUFFIX = " (local)"
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bot.core.settings import LOCAL_SUFFIX
+
 # Characters a token. English prose takes about four in today's vocabularies; three makes the first estimates too high
 # rather than too low.
 INITIAL_RATIO = 3.0
@@ -79,6 +81,8 @@ PRICES: dict[str, Price] = {
 
 def price_of(model: str) -> Price | None:
     """The price of `model`, of the longest known name that a dated or tuned name begins with, or None."""
+    if model.endswith(LOCAL_SUFFIX):
+        return PRICES["stand-in"]
     known = max((name for name in PRICES if _is_version(model, name)), key=len, default=None)
     return PRICES[known] if known else None
 

@@ -60,6 +60,7 @@ async def test_a_file_is_installed_used_asked_and_removed(
     answer = await fewshot("complete", str(short_template(tmp_path)), "text=Good morning", "--json")
     assert answer.code == 0, answer.err
     assert '"model": "SmolLM2-135M-Instruct.Q4_1 (local)"' in answer.out
+    assert '"usd": 0.0' in answer.out
     refused = await fewshot("model", "remove", NAME, "--yes")
     assert (refused.code, installed(environment)) == (1, [NAME])
     assert "is in use" in refused.err

@@ -67,11 +67,12 @@ async def test_a_model_is_fetched_and_the_first_question_answered(bot: Simulated
     fetched = await bot.admin.click(chosen.response, label="Accept the licence and fetch")
     answer = bot.text(fetched.response)
     assert "SmolLM2 135M · on this machine" in answer
-    assert bot.services.gateway.model == ROW.name
+    assert bot.services.gateway.model == f"{ROW.name} (local)"
     again = await bot.member.slash(bot.general, "translate", **QUESTION)
     assert "SmolLM2 135M · on this machine" in bot.text(again.response)
     prompt = await bot.member.click(again.response, label="Prompt")
     assert "SmolLM2 135M · on this machine" in bot.text(prompt.response)
+    assert "free" in bot.text(prompt.response)
     assert not bot.errors
 
 

@@ -84,8 +84,8 @@ class InstalledModels:
         return [LocalModel(model, self) for model in self._store.all()]
 
     def find(self, name: str) -> ChatModel | None:
-        """The model called `name`, or None."""
-        model = self._store.find(name)
+        """The model called `name`, with or without the suffix of local models, or None."""
+        model = self._store.find(name.removesuffix(LOCAL_SUFFIX))
         return LocalModel(model, self) if model else None
 
     async def server(self, model: Installed) -> LlamaServer:
