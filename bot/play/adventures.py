@@ -134,12 +134,20 @@ class Adventures:
         )
 
     async def post(self, turn_view: TurnView, view: MessageView) -> None:
-        """Show a turn in a new message, and store that message as the story's newest.
+        """Show the newest turn in a new message, and store that message as the story's newest.
 
-        Holds the story's lock: a button that is pressed at once finds the message stored.
+        Holds the story's lock, so that a button that is pressed at once finds the message stored. Posts nothing where
+        the head has moved since or a reply is being written: whoever did that shows the newest turn.
         """
         async with self.queue.state(turn_view.story.id).lock:
-            await self.set_message(turn_view, await view.post(turn_view))
+            if await self.is_current(turn_view):
+                await self.set_message(turn_view, await view.post(turn_view))
+
+    async def is_current(self, turn_view: TurnView) -> bool:
+        """Whether the turn is still the newest, and no reply is being written."""
+        story = await stories.find_story(self._database, turn_view.story.id)
+        head = turn_view.turn.id if turn_view.turn is not None else None
+        return story is not None and story.head == head and not self.queue.is_busy(story.id)
 
     async def set_message(self, turn_view: TurnView, message_id: int) -> None:
         """Store which message shows a turn."""
@@ -184,7 +192,7 @@ class Adventures:
             story = await self.require_running(story.id)
             await self.check_player(story, caller)
             result = await self.queue.enqueue(story, new)
-            return self.queue.start(story, None, view) if result.is_next else result
+            return self.queue.start(story, None, view, is_new=True) if result.is_next else result
 
     async def resume_waiting(self, story: Story, view: MessageView) -> None:
         """Reply to the turns that wait, unless the newest turn is open: that one has to be retried by a player."""

@@ -169,6 +169,12 @@ class TurnQueue:
         if self.is_busy(story_id):
             raise BusyError("A turn is being written; wait until it ends.")
 
+    async def wait_until_idle(self, story_id: str) -> None:
+        """Wait until no reply is being written in the story."""
+        worker = self.state(story_id).worker
+        if worker is not None:
+            await asyncio.wait({worker})
+
     async def is_stopped(self, story: Story) -> bool:
         """Whether the story has to be resumed: its newest turn is open, or turns wait, and no task is running."""
         state = self.state(story.id)
@@ -199,12 +205,19 @@ class TurnQueue:
         return EnqueueResult(ahead=0 if is_next else ahead + 1, stopped=stopped)
 
     def start(
-        self, story: Story, turn: Turn | None, view: MessageView, *, payer: int = 0, message_id: int | None = None
+        self,
+        story: Story,
+        turn: Turn | None,
+        view: MessageView,
+        *,
+        payer: int = 0,
+        message_id: int | None = None,
+        is_new: bool = False,
     ) -> EnqueueResult:
         """Start the story's task with `turn`, then the turns that wait.
 
         `turn` is charged to `payer`, by default to its player, and shown in the message `message_id`, by default in
-        a new one.
+        a new one. `is_new` says that the first turn was just enqueued, and its player waits for `opened`.
         """
         self._check_open()
         state = self.state(story.id)
@@ -213,7 +226,7 @@ class TurnQueue:
         state.stopped, state.votes = False, {}
         with guild_locale():  # Everyone sees the turns, so they are in the server's language.
             worker = asyncio.create_task(
-                self._run(story, state, turn, view, payer, message_id, opened), name="reply-to-turns"
+                self._run(story, state, turn, view, payer, message_id, is_new, opened), name="reply-to-turns"
             )
         worker.add_done_callback(_log_failure)
         state.worker = worker
@@ -242,23 +255,26 @@ class TurnQueue:
         view: MessageView,
         payer: int,
         message_id: int | None,
+        is_new: bool,
         opened: "asyncio.Future[None]",
     ) -> None:
         """Reply to turn after turn; a failure leaves the story stopped."""
         state.stopped, state.problem = True, INTERRUPTED
-        # Where the head goes back to if the turn cannot be shown. A turn that is tried again keeps its place.
+        # Where the head goes back to if the turn cannot be shown, and the state of the turn then: what the person who
+        # waits for `opened` asked for is dropped, other turns go on waiting.
         head = story.head
+        withdrawn = WAITING if turn is None and not is_new else DROPPED
         try:
             while (turn := turn or await stories.begin_turn(self._database, story.id)) is not None:
                 try:
                     message = await self._open(story, turn, view, message_id, opened)
                 except LockedError as error:
-                    await self._withdraw(turn, head, error, opened)
+                    await self._withdraw(turn, head, withdrawn, error, opened)
                     state.stopped = None
                     return
                 if message is None or not await self._reply(story, state, turn, message, payer or turn.player_id):
                     return
-                head, turn, payer, message_id = turn.id, None, 0, None
+                head, withdrawn, turn, payer, message_id = turn.id, WAITING, None, 0, None
             state.stopped = False
         finally:
             state.worker = None
@@ -285,13 +301,15 @@ class TurnQueue:
             await stories.set_turn_message(self._database, turn.id, message.message_id)
         return message
 
-    async def _withdraw(self, turn: Turn, head: int | None, error: LockedError, opened: "asyncio.Future[None]") -> None:
-        """Take a turn out of the tree that cannot be shown: dropped where its player gets `error`, else waiting."""
-        is_told = not opened.done()
+    async def _withdraw(
+        self, turn: Turn, head: int | None, state: str, error: LockedError, opened: "asyncio.Future[None]"
+    ) -> None:
+        """Take a turn out of the tree that cannot be shown, unless it was open before; report `error` to `opened`."""
+        words = ""
         if head != turn.id:
-            await stories.withdraw_turn(self._database, turn, head, DROPPED if is_told else WAITING)
-        if is_told:
-            words = turn.words[:1500] if head != turn.id else ""
+            await stories.withdraw_turn(self._database, turn, head, state)
+            words = turn.words[:1500] if state == DROPPED else ""
+        if not opened.done():
             opened.set_exception(LockedError(LOCKED_WITH_WORDS, words=words) if words else error)
 
     async def _reply(self, story: Story, state: StoryState, turn: Turn, message: TurnMessage, payer: int) -> bool:

@@ -143,6 +143,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         story, caller = await self._latest(interaction), caller_of(interaction)
         if story.state == RUNNING:
             await self._adventures.check_player(story, caller, must_have_played=True)
+            await self._adventures.queue.check_idle(story.id)
         else:
             await self._adventures.set_state(story, caller, RUNNING)
         await self._adventures.post(await self._adventures.view_of_head(story), self._controller.view)

@@ -283,6 +283,8 @@ class Controller:
             turn_view = replace(turn_view, story=replace(turn_view.story, message_id=message_id))
             in_newest = True
         is_shown = await self.view.is_shown(turn_view) if in_newest else None
+        if not await self._adventures.is_current(turn_view):
+            return False  # A player has acted in the meantime.
         if is_shown is None:
             await self._adventures.post(turn_view, self.view)
         elif not is_shown:
@@ -293,8 +295,9 @@ class Controller:
     async def on_thread_open(self, thread_id: int) -> None:
         """Show what happened while a thread was locked, and reply to the turns that wait."""
         story = await self._adventures.active_in(thread_id)
-        if story is None or story.state != RUNNING or self._adventures.queue.is_busy(story.id):
+        if story is None or story.state != RUNNING:
             return
+        await self._adventures.queue.wait_until_idle(story.id)
         try:
             with self.view.locale_of(story):
                 await self._restore_story(story)

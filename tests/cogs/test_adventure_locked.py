@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from bot.engine.errors import APIError
 from tests.bot.harness import BotHarness, open_harness
 from tests.cogs.adventure_story import FULL, StoryDriver, start_story
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+FAULT = APIError("no", status=500, code="server_error", headers={"x-should-retry": "false"})
 LOCKED = "This thread is locked, so I cannot write in it."
 
 
@@ -139,3 +141,20 @@ async def test_after_a_restart_a_thread_that_was_opened_meanwhile_shows_what_was
         await unlock(game)
         async with harness.bot():
             assert "five six" in (await game.turn_message("open the door")).content
+
+
+async def test_another_players_turn_goes_on_waiting_when_it_cannot_be_shown(game: StoryDriver) -> None:
+    wire = game.harness.wire
+    game.harness.model.says("never", error=FAULT)
+    await wire.slash("adventure act", channel=game.place, text="open the hatch")
+    await game.turn_message("open the hatch")
+    await game.answer_to("knock", user="friend")
+    offer = await game.waiting("Frieda: knock")
+    game.harness.model.says("All is well.")
+    await wire.fault("POST", f"/channels/{game.place}/messages", status=400, code=50083, times=1)
+    pressed = await wire.press(offer, "Leave it out")
+    assert any(LOCKED in found.text for found in await pressed.messages())
+    assert game.turns()[-1] == ("knock", "waiting")
+    await unlock(game)
+    # The turn that was left out is its sibling.
+    assert (await game.turn_message("knock")).buttons == [*FULL[:-2], "2/2", "▶"]
