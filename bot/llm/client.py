@@ -280,9 +280,9 @@ def _without_walk(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _split_credentials(url: str) -> tuple[str, str | None]:
-    """`url` without `user:password@`, and the `Authorization` header that they stand for.
+    """`url` without `user:password@`, and an `Authorization` header with them, or None.
 
-    They are used in place of the API key, as a request has one such header.
+    It replaces the API key's header, because a request has one `Authorization` header.
     """
     parts = urlsplit(url)
     user, at, address = parts.netloc.rpartition("@")

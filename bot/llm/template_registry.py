@@ -12,7 +12,7 @@ from bot.llm.template import ChatTemplate, Input
 STYLES = "styles.json"
 SAME_NAME = N_("The templates {first} and {second} have the same name; rename one of them.")
 SAME_COMMAND = N_("The templates {first} and {second} both have the command /{command}; rename one of them.")
-# Templates that serve the bot itself: nobody chooses among them, or compares them.
+# Templates that the bot itself uses. They are not offered as tricks.
 NOT_TRICKS = frozenset({"select", "questions", "support", "tuned", "with_facts"})
 
 
@@ -51,7 +51,7 @@ class TemplateRegistry:
         raise NotFoundError("There is no template called {name}; there are {known}.", name=name, known=known)
 
     def with_sample(self, inputs: Mapping[str, str]) -> dict[str, str]:
-        """`inputs`, with the sample of the style that they name, where they name one of ours and give no sample."""
+        """`inputs`, with the sample of the style that they name, where they name a known style and give no sample."""
         style = self.styles.get(inputs.get("style", "").strip().casefold())
         return {**inputs, "sample": style.sample} if style and not inputs.get("sample") else dict(inputs)
 

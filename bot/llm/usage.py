@@ -15,7 +15,7 @@ STEP = 0.2
 TOKENS_PER_MESSAGE = 4
 # The ratio stays within these bounds: a server that reports nonsense must not lift the limits.
 MIN_RATIO, MAX_RATIO = 1.0, 6.0
-# Tokens. The largest context of any model is a million (2026-11); the double is a report that nobody can have used.
+# Tokens. The largest context of any model is a million (2026-11); a report of more than twice that is wrong.
 MAX_CONTEXT = 2_000_000
 # Tokens that a report may exceed the limit of an answer by: servers count the marks around a message differently.
 SLACK = 100
