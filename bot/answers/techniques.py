@@ -181,9 +181,9 @@ class Technique:
         """The values of the inputs; raises `InputError` for one that is missing or blank."""
         values = {}
         for name, option in self._command.options.items():
-            given = (options.get(name) or "").strip()
+            given = options.get(name) or ""
             item = self._template.inputs.get(name)
-            if given:
+            if given.strip():
                 values[name] = given
             elif option.autocomplete == "languages":
                 values[name] = language(str(interaction.locale))
