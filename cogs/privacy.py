@@ -1,5 +1,6 @@
 """`/privacy`: what is stored about you and where text is sent; export and delete it."""
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +17,12 @@ from bot.services import Services, services_of
 from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card, notice
+from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.reply import to_files
 from bot.ui.views import LayoutView
 from cogs._store_first import edit_pressed, store_first
 
+_log = logging.getLogger(__name__)
 FORGET = "forget-me"
 # Bytes of the upload limit that are left for the message itself.
 ENVELOPE = 100_000
@@ -195,7 +198,17 @@ class GuildMembership(commands.Cog, name="Servers"):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """After a start or a new session, the bot may have left servers meanwhile."""
-        await self._privacy.reconcile_servers(lambda: [guild.id for guild in self._bot.guilds])
+        await self._privacy.reconcile_servers(lambda: [guild.id for guild in self._bot.guilds], self._is_member)
+
+    async def _is_member(self, guild_id: int) -> bool:
+        """Whether Discord shows the server to the bot. Any other fault counts as yes: nothing is erased by mistake."""
+        try:
+            await self._bot.fetch_guild(guild_id, with_counts=False)
+        except (discord.NotFound, discord.Forbidden):
+            return False
+        except DELIVERY_ERRORS as error:
+            _log.warning("Discord did not say whether the bot is in the server %s: %s", guild_id, error)
+        return True
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:

@@ -152,10 +152,13 @@ class Privacy:
         if await get_value(self._database, f"{LEFT}{guild_id}") is not None:
             await delete_value(self._database, f"{LEFT}{guild_id}")
 
-    async def reconcile_servers(self, present: Callable[[], Collection[int]]) -> None:
-        """Mark the servers as left that are stored and not `present`: the bot may have left them while it did not run.
+    async def reconcile_servers(
+        self, present: Callable[[], Collection[int]], is_member: Callable[[int], Awaitable[bool]]
+    ) -> None:
+        """Mark the stored servers as left that the bot is not in. It may have left them while it did not run.
 
-        `present` is called last, so that a server that the bot joins meanwhile is among them.
+        `present` are servers in which the bot is for certain. It is called last, so that a server that the bot joins
+        meanwhile is among them. `is_member` asks Discord about each other stored server: another process may serve it.
         """
         noted = {int(name.removeprefix(LEFT)) for name in await names_with_prefix(self._database, LEFT)}
         known = await erasure.known_servers(self._database)
@@ -163,7 +166,8 @@ class Privacy:
         for guild in noted & now:
             await self.mark_joined(guild)
         for guild in known - now - noted:
-            await self.mark_left(guild)
+            if not await is_member(guild):
+                await self.mark_left(guild)
         self._servers_known = True
 
     async def delete_expired(self) -> None:

@@ -49,6 +49,11 @@ def privacy(database: Database, prompts: Prompts, guilds: GuildSettingsStore, cl
     return Privacy(database, prompts, guilds, clock)
 
 
+async def is_no_member(_guild_id: int) -> bool:
+    """What Discord says of a server that the bot has left."""
+    return False
+
+
 async def live(privacy: Privacy, clock: Clock, days: int) -> None:
     """Let the bot run for so many days, and delete what is expired twice a day."""
     for _ in range(2 * days):
@@ -223,7 +228,7 @@ async def test_a_server_joined_during_the_reconciliation_is_not_marked_as_left(
 
     await fill(database, ANN, "xyzzy", 1)
     coming = asyncio.create_task(come())
-    await privacy.reconcile_servers(lambda: servers)
+    await privacy.reconcile_servers(lambda: servers, is_no_member)
     await coming
     assert not any(row["name"].startswith("left:") for row in (await dump(database))["key_values"])
 
@@ -234,16 +239,16 @@ async def test_a_left_server_is_erased_after_the_grace_period_unless_the_bot_ret
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
     await guilds.change(1, menus=False)
-    await privacy.reconcile_servers(lambda: [2])
-    await privacy.reconcile_servers(lambda: [2])
+    await privacy.reconcile_servers(lambda: [2], is_no_member)
+    await privacy.reconcile_servers(lambda: [2], is_no_member)
     await live(privacy, clock, GRACE_DAYS - 1)
-    await privacy.reconcile_servers(lambda: [1, 2])
+    await privacy.reconcile_servers(lambda: [1, 2], is_no_member)
     await live(privacy, clock, GRACE_DAYS)
     assert not guilds.of(1).menus
     await privacy.mark_left(1)
     await live(Privacy(database, Prompts(database, 7, clock), guilds, clock), clock, GRACE_DAYS)
     assert not guilds.of(1).menus, "a process that does not know yet where it is forgets no server"
-    await privacy.reconcile_servers(lambda: [2])
+    await privacy.reconcile_servers(lambda: [2], is_no_member)
     await privacy.delete_expired()
     after = await dump(database)
     for table in PER_SERVER:
@@ -351,3 +356,18 @@ async def test_prompts_of_others_in_the_channel_of_a_story_stay_unless_they_quot
     await privacy.erase(ANN)
     assert [await prompts.find(one.id) is not None for one in kept_ones] == [True] * 6
     assert [await prompts.find(one.id) is not None for one in quoting] == [False] * 3
+
+
+async def test_a_server_that_another_process_serves_is_not_marked_as_left(
+    database: Database, privacy: Privacy, clock: Clock
+) -> None:
+    """It is not in this process's list, and Discord says that the bot is in it."""
+    await fill(database, ANN, "xyzzy", 1)
+    await fill(database, BEN, "quuxly", 2)
+
+    async def is_member(guild_id: int) -> bool:
+        return guild_id == 1
+
+    await privacy.reconcile_servers(list, is_member)
+    left = {row["name"] for row in (await dump(database))["key_values"] if row["name"].startswith("left:")}
+    assert left == {"left:2"}
