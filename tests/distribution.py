@@ -12,11 +12,15 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 # Tests wait for other processes half of the time, so two at a time keep a core busy. Each process collects all tests
 # first, which takes seconds, so more than eight do not pay.
 PER_CORE, MAXIMUM = 2, 8
-# The files of this folder share one running bot (`tests/bot/conftest.py`), except those in APART, which start bots of
-# their own or change the server's language.
+# The files of this folder share one running bot (`tests/bot/conftest.py`), except those in APART, which mostly start
+# bots of their own, or change the server's language.
 SHARED = "tests/bot/"
 APART = frozenset(
-    f"{SHARED}test_{name}.py" for name in ("installed", "joining", "killed", "languages", "stopping", "whole_session")
+    f"{SHARED}test_{name}.py"
+    for name in (
+        *("installed", "joining", "killed", "languages", "named_points", "stopping", "techniques", "waiting"),
+        "whole_session",
+    )
 )
 # Longest first, measured on two cores; all others follow.
 LONGEST = (
@@ -30,6 +34,10 @@ LONGEST = (
     "tests/tuning/test_killed_bot.py",
     "tests/tuning/test_discord_jobs.py",
     "tests/engine/llama/test_serving.py",
+    "tests/bot/test_techniques.py",
+    "tests/bot/test_named_points.py",
+    "tests/bot/test_waiting.py",
+    "tests/cogs/test_adventure_locked.py",
     "tests/cogs/test_adventure_crash.py",
     "tests/cogs/test_racing.py",
     "tests/engine/pocket/test_train.py",
