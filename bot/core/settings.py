@@ -28,7 +28,7 @@ def _with_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("the home folder that its ~ stands for does not exist") from None
+        raise ValueError("its ~ names a home folder that does not exist") from None
 
 
 Ids = Annotated[frozenset[int], NoDecode]

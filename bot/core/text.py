@@ -17,7 +17,8 @@ ZERO_WIDTH_SPACE = "\u200b"
 BREAKS = ("\n\n", "\n", ". ", "! ", "? ", "; ", ", ", " ")
 # A piece has at least this share of the limit, so that a good place to cut does not waste a message.
 MIN_SHARE = 0.4
-# Marks that Discord formats text with, beside backticks. A longer run of asterisks or underscores is plain text.
+# Marks that Discord formats text with, in addition to backticks. Longer runs of asterisks or underscores are text.
+ITALIC = ("*", "_", "***", "___")
 MARKS = ("||", "***", "**", "*", "___", "__", "_", "~~")
 _TOKEN = re.compile(r"\\[\s\S]|\|\||\*+|_+|~~")
 _BACKTICKS = re.compile(r"`+")
@@ -25,7 +26,7 @@ _BACKTICKS = re.compile(r"`+")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,30}(?=\n)")
 _QUOTE_BLOCK = re.compile(r"^(?:[ \t]{0,40}>(?: [^\n]*)?(?:\n|\Z))+", re.MULTILINE)
 _QUOTE_TO_END = re.compile(r"^>>> ", re.MULTILINE)
-# What may stand before the text of a line: indentation, quote, list item, heading, small text.
+# What can come before the text of a line: indentation, quote, list item, heading, small text.
 _PREFIX = re.compile(r"[ \t]{0,40}(?:> )?[ \t]{0,40}(?:[-*+] |\d{1,9}\. )?(?:#{1,3} |-# )?")
 # What a line that is cut in the middle repeats.
 _REPEATED_PREFIX = re.compile(r"[ \t]{0,40}> |-# ")
@@ -76,7 +77,9 @@ def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[
 def close_markup(text: str) -> str:
     """`text`, which has not ended yet or was cut off, with its open code, spoilers and other formatting closed."""
     open_spans = [span for span in _spans(text, unclosed=True) if span.end == len(text) == span.after]
-    return text + "".join(span.closer for span in reversed(open_spans))
+    # Discord reads no italic mark as a closer after white space, and joins it with a mark before it.
+    skipped = ITALIC if text[-1:].isspace() or text[-1:] in "*_" else ()
+    return text + "".join(span.closer for span in reversed(open_spans) if span.closer not in skipped)
 
 
 def has_spoiler(text: str) -> bool:
@@ -334,13 +337,13 @@ def _marks(text: str) -> Iterator[tuple[int, str]]:
 
 def _can_open(text: str, at: int, mark: str) -> bool:
     following = text[at + len(mark) : at + len(mark) + 1]
-    if mark in ("*", "_", "***", "___") and (not following or following.isspace()):
+    if mark in ITALIC and (not following or following.isspace()):
         return False
     return bool(following) and not (mark[0] == "_" and at > 0 and text[at - 1].isalnum())
 
 
 def _can_close(text: str, at: int, mark: str) -> bool:
-    if mark in ("*", "_", "***", "___") and (at == 0 or text[at - 1].isspace()):
+    if mark in ITALIC and (at == 0 or text[at - 1].isspace()):
         return False
     return not (mark[0] == "_" and text[at + len(mark) : at + len(mark) + 1].isalnum())
 

