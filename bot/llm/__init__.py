@@ -1,7 +1,8 @@
 """Prompts as data, sent to any server with OpenAI's chat completions API.
 
 `template`           `ChatTemplate`: strict data from JSON, placeholders, examples, `completion` and `stream`
-`template_registry`  the templates of a folder; a broken one is named and the others can be used
+`command`            the slash command of a template
+`template_registry`  the templates of the folders; a broken one is named and the others can be used
 `request`            what is sent; the parameters that a model does not support
 `client`             `ChatClient`: one for each server, with retries, limits and time-outs
 `transport`          the HTTP transport of the `openai` client, on aiohttp
