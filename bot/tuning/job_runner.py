@@ -61,7 +61,7 @@ GROWTH = 1.4
 GONE_AFTER = 4
 # Seconds between two looks at a job that another process runs, and at the list of unfinished jobs.
 WATCH, SEEK = 0.5, 5.0
-# Seconds after which a job that goes on is called unusual.
+# Seconds after which an unfinished job is called unusual.
 LONG = 24 * 3600.0
 # Seconds that a provider may take to read an uploaded file, and that it may refuse one which it calls ready.
 FILE_PATIENCE, READY_PATIENCE = 600.0, 20.0
@@ -70,7 +70,7 @@ FILE_PATIENCE, READY_PATIENCE = 600.0, 20.0
 STEP_PATIENCE = 3_600.0
 # Seconds that the database may refuse every write before the runner gives a job back: a full disk stays full.
 STORAGE_PATIENCE = 30.0
-# Statuses that OpenAI's wire documents while a job goes on (2026-11-22), and what people read for them.
+# Statuses of unfinished jobs in OpenAI's API (2026-11-22), with what people read for them.
 STATUSES: Mapping[str, str] = {
     "validating_files": N_("checking the files"),
     "queued": N_("waiting for its turn"),
@@ -194,7 +194,7 @@ async def look(tools: JobTools, job: JobRow) -> bool:
 
 
 def _note(job: JobRow, remote: RemoteJob) -> str:
-    """What is unusual about a job that goes on, serialized; else empty."""
+    """What is unusual about an unfinished job, serialized; else empty."""
     if remote.status not in (*STATUSES, SUCCEEDED, FAILED, CANCELLED):
         return serialize(UNKNOWN_STATUS, status=remote.status)
     return serialize(N_("The job has been going on for more than a day.")) if time() - job.at > LONG else ""

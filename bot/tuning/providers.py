@@ -178,7 +178,7 @@ class Provider:
                 )
 
     async def job(self, job_id: str) -> RemoteJob:
-        """How the job stands."""
+        """The job as its provider describes it now."""
         return self._remote(await self._call(lambda: self._client.fine_tuning.jobs.retrieve(job_id)))
 
     async def cancel(self, job_id: str) -> None:
