@@ -8,6 +8,7 @@ import pytest_asyncio
 from bot.engine.errors import APIError
 from tests.bot.harness import BotHarness, open_harness
 from tests.cogs.adventure_story import FULL, StoryDriver, start_story
+from tests.wire.exchange import Exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FAULT = APIError("no", status=500, code="server_error", headers={"x-should-retry": "false"})
@@ -37,6 +38,14 @@ async def lock(game: StoryDriver) -> None:
 
 async def unlock(game: StoryDriver) -> None:
     await game.harness.wire.set_thread(game.place, archived=False, locked=False)
+
+
+async def says_locked(pressed: Exchange) -> None:
+    """Wait for the private sentence, which comes after the acknowledgement."""
+    for _ in range(20):
+        if any(LOCKED in found.text for found in await pressed.messages()):
+            return
+    raise AssertionError("nothing was said about the lock")
 
 
 async def goes_on(game: StoryDriver) -> None:
@@ -70,7 +79,7 @@ async def test_a_button_in_a_locked_thread_gives_the_sentence(game: StoryDriver)
     await lock(game)
     for button in ("Continue", "Undo", "▶"):
         pressed = await game.harness.wire.press(newest, button)
-        assert any(LOCKED in found.text for found in await pressed.messages())
+        await says_locked(pressed)
     await unlock(game)
     await goes_on(game)
 
@@ -93,7 +102,7 @@ async def test_a_lock_between_another_reply_and_its_edit_leaves_the_reply_before
     for method, path in (("PATCH", f"/messages/{newest.id}"), ("POST", f"/channels/{game.place}/messages")):
         await game.harness.wire.fault(method, path, status=400, code=50083, times=1)
     pressed = await game.harness.wire.press(newest, "▶")
-    assert any(LOCKED in found.text for found in await pressed.messages())
+    await says_locked(pressed)
     assert game.turns() == [("look", "done"), ("look", "dropped")]
     assert (await game.newest()).buttons == FULL
     await game.harness.wire.clear_faults()
@@ -153,7 +162,7 @@ async def test_another_players_turn_goes_on_waiting_when_it_cannot_be_shown(game
     game.harness.model.says("All is well.")
     await wire.fault("POST", f"/channels/{game.place}/messages", status=400, code=50083, times=1)
     pressed = await wire.press(offer, "Leave it out")
-    assert any(LOCKED in found.text for found in await pressed.messages())
+    await says_locked(pressed)
     assert game.turns()[-1] == ("knock", "waiting")
     await unlock(game)
     # The turn that was left out is its sibling.
