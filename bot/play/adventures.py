@@ -137,7 +137,7 @@ class Adventures:
         """Show the newest turn in a new message, and store that message as the story's newest.
 
         Holds the story's lock, so that a button that is pressed at once finds the message stored. Posts nothing where
-        the head has moved since or a reply is being written: whoever did that shows the newest turn.
+        the head has moved since or a reply is being written: both show the newest turn themselves.
         """
         async with self.queue.state(turn_view.story.id).lock:
             if await self.is_current(turn_view):
