@@ -100,6 +100,9 @@ class Ledger:
         self._spent: dict[str, int] = {}
         self._open: dict[str, calls.Call] = {}
         self._loading = asyncio.Lock()
+        self._budget = int(Decimal(str(limits.monthly_usd)) * NANO)
+        # Billionths of a US dollar for a token of a model without a known price.
+        self._unknown = int(Decimal(str(limits.unknown_price)) * 1_000)
 
     async def load(self) -> int:
         """Settle what a crash left open, and read the sums of the day and the month; returns the number of calls."""
@@ -204,9 +207,7 @@ class Ledger:
     def _price(self, model: str, usage: Usage) -> int:
         """Billionths of a US dollar for `usage`, where no price is known by `unknown_price`."""
         usd = cost(model, usage)
-        if usd is None:
-            usd = Decimal(str(self._limits.unknown_price)) * usage.total / 1_000_000
-        return int(usd * NANO)
+        return self._unknown * usage.total if usd is None else int(usd * NANO)
 
     def _last_days(self, count: int) -> list[str]:
         today = date.fromisoformat(_day_of(self._now()))
@@ -217,7 +218,7 @@ class Ledger:
         for who, limit, used in self._counts(caller):
             if used + tokens > limit:
                 raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
-        budget, spent = int(Decimal(str(self._limits.monthly_usd)) * NANO), self._spent.get(_day_of(self._now())[:7], 0)
+        budget, spent = self._budget, self._spent.get(_day_of(self._now())[:7], 0)
         # A free call is refused as well once the budget is spent: the next one may not be free.
         if spent >= budget or spent + nanodollars > budget:
             raise LimitError("The bot's budget for this month is spent; it resets <t:{at}:R>.", at=self._next_month())

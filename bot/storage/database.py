@@ -152,8 +152,9 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
 def _row_engine(url: str) -> Engine | None:
     """A synchronous engine for the writer's rows; None where the database is not a SQLite file.
 
-    With it, 50 commands at once take 0.73 times the bare bot's CPU time each; with aiosqlite alone 0.82 times, above
-    the target of 0.8 (measured 2026-11-28 with `tests.bench`, all three in one run).
+    At 50 commands at once, aiosqlite alone takes 0.82, 0.94 and 1.12 times the bare bot's CPU time per command, above
+    the target of 0.8. With this engine it is 0.73, 0.99 and 1.06 times (three runs of `tests.bench` on 2026-11-28, on a
+    machine under other load).
     """
     if file_of(url) is None:
         return None
