@@ -1,6 +1,7 @@
 """What providers answer in other forms than OpenAI's: jobs, events, files, refusals, and servers without space."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,17 @@ EVENTS = "/events"
 
 def refused(message: str, **error: Any) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "code": None, **error}}
+
+
+@pytest.fixture
+def chosen_provider(environment: dict[str, str], provider: FakeProvider, corpus: Path) -> None:
+    """The provider and the corpus in the settings of the command line."""
+    environment |= {
+        "CORPORA": f"bakers={corpus}",
+        "TUNING_PROVIDER": "custom",
+        "TUNING_BASE_URL": provider.url,
+        "TUNING_MODEL": "base-8b",
+    }
 
 
 # --- events are an extra
@@ -256,30 +268,16 @@ async def test_a_fault_that_lasts_ends_the_upload_after_a_time(
         assert "could not be asked for an hour" in job.error
 
 
-async def test_the_command_line_says_that_there_is_no_space_and_ends(
-    fewshot: Run, environment: dict[str, str], provider: FakeProvider, corpus: Any
-) -> None:
-    environment |= {
-        "CORPORA": f"bakers={corpus}",
-        "TUNING_PROVIDER": "custom",
-        "TUNING_BASE_URL": provider.url,
-        "TUNING_MODEL": "base-8b",
-    }
+@pytest.mark.usefixtures("chosen_provider")
+async def test_the_command_line_says_that_there_is_no_space_and_ends(fewshot: Run, provider: FakeProvider) -> None:
     provider.instead = lambda method, path: (507, {}) if (method, path) == ("POST", "/v1/files") else None
     done = await fewshot("tune", "start", "bakers", "--yes")
     assert done.code == 1
     assert "has no space left to store this" in done.err
 
 
-async def test_the_command_line_tells_what_holds_a_job_up(
-    fewshot: Run, environment: dict[str, str], provider: FakeProvider, corpus: Any
-) -> None:
-    environment |= {
-        "CORPORA": f"bakers={corpus}",
-        "TUNING_PROVIDER": "custom",
-        "TUNING_BASE_URL": provider.url,
-        "TUNING_MODEL": "base-8b",
-    }
+@pytest.mark.usefixtures("chosen_provider")
+async def test_the_command_line_tells_what_holds_a_job_up(fewshot: Run, provider: FakeProvider) -> None:
     provider.way = ("warming_the_oven", "warming_the_oven", "failed")
     provider.faults = {"POST jobs": [503]}
     done = await fewshot("tune", "start", "bakers", "--yes")
