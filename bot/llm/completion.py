@@ -130,7 +130,6 @@ class _Turn:
     usage: Usage
     seconds: float
     finish: str
-    thought: bool
 
 
 async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callable[[str], None] | None) -> _Turn:
@@ -151,7 +150,7 @@ async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callab
             spent.usage += usage
             spent.model = stream.sent["model"]
     text, model = stream.text or stream.refusal, stream.model or stream.sent["model"]
-    return _Turn(text, model, stream.sent, usage, stream.seconds, stream.finish or "stop", stream.thought)
+    return _Turn(text, model, stream.sent, usage, stream.seconds, stream.finish or "stop")
 
 
 def parsed(text: str, template: ChatTemplate | None) -> Reply:
@@ -164,7 +163,8 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
 
     Raises `ReplyError` where it does not have the form that the template asks for, with the answer unless it is empty.
     """
-    if turn.thought and turn.finish == "length" and not turn.text.strip():
+    # Most servers do not show the thinking that took the tokens.
+    if turn.finish == "length" and not turn.text.strip():
         raise ReplyError(ONLY_THINKING)
     usage = turn.usage + earlier.usage if earlier else turn.usage
     answer = Answer(

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from bot.core.i18n import N_
@@ -32,13 +33,18 @@ UNSUPPORTED_VALUE = re.compile(r"unsupported[_ ]value|value is (?:not )?supporte
 # The parameter is not supported, whatever its value.
 UNSUPPORTED = re.compile(
     r"extra_forbidden|extra (?:inputs?|fields?|parameters?)|"
-    r"(?:unsupported|unknown|unexpected|unrecogni[sz]ed|additional)[_ ](?:request )?"
-    r"(?:param|argument|field|option|key|name|propert)|"
-    r"cannot find field|not permitted|"
+    r"(?:unsupported|unknown|unexpected|unrecogni[sz]ed|additional|does not support|do not support|doesn't support)[_ ]"
+    r"(?:the )?(?:request )?(?:param|argument|field|option|key|name|propert)|"
+    r"cannot find field|not permitted|deprecated|"
     r"(?:not|n't|not yet|no longer) (?:be )?(?:supported?|implemented|available|allowed)(?! value)|unsupported|"
     r"unrecogni[sz]ed|unexpected keyword",
     re.IGNORECASE,
 )
+# Members of an error, in lower case, that name a parameter, and those that echo what was sent.
+PLACES = frozenset(
+    {"loc", "param", "parameter", "field", "path", "instancepath", "pointer", "property", "additionalproperty", "keys"}
+)
+ECHOES = frozenset({"input", "value", "ctx", "body", "request", "messages"})
 # The value is wrong: that says nothing about the parameter.
 BAD_VALUE = re.compile(
     r"invalid[_ ](?:type|value)|must be|should be|expected|out of range|between|greater than|less than|"
@@ -149,7 +155,7 @@ class UnsupportedParams:
             unsupported, own = UNSUPPORTED.search(text), name not in request.parameters
             if unsupported and not UNSUPPORTED_VALUE.search(text) and not _names_value(text, body[name]):
                 names.add(name)
-            elif own or UNSUPPORTED_VALUE.search(text) or not (unsupported or BAD_VALUE.search(text)):
+            elif own or UNSUPPORTED_VALUE.search(text) or not BAD_VALUE.search(text):
                 values.add((name, value))
         # Another call may have met this refusal first. The next body differs where something of this one is left out.
         return any(name in names or (name, _as_text(value)) in values for name, value in body.items())
@@ -167,37 +173,51 @@ def _refused(error: "APIError | ServerError", body: Mapping[str, Any]) -> Iterat
     found: dict[str, str] = {}
     for names, text in _issues(error.body):
         text = text.replace("invalid_request_error", "")
+        refuses = UNSUPPORTED.search(text) or UNSUPPORTED_VALUE.search(text)
         for name in droppable:
-            if name in names:
+            if name in names or (refuses and _mentions(text, name)):
                 found.setdefault(name, text)
-            elif UNSUPPORTED.search(text) or UNSUPPORTED_VALUE.search(text):
-                # In a running text a word like `stop` or `user` names a parameter only in quotes or after that noun.
-                word = re.escape(name)
-                quoted = rf"['\"`]{word}['\"`.\[]|(?:param\w*|argument\w*|fields?|option|supplied)[: ]+{word}\b"
-                if re.search(rf"\b{word}\b" if "_" in name else quoted, text):
-                    found.setdefault(name, text)
     named = (error.param or "").partition(".")[0].partition("[")[0]
     if named in droppable:
         found.setdefault(named, " ".join([*texts_in(error.body), str(error.code or "")]))
     yield from found.items()
 
 
-def _issues(body: object, depth: int = DEPTH) -> Iterator[tuple[frozenset[str], str]]:
-    """The problems in an error's body: the names that each gives apart from its text, and its text."""
+def _mentions(text: str, name: str) -> bool:
+    """Whether a running text names a parameter. A word like `stop` is one only in quotes or beside such a noun."""
+    word, noun = re.escape(name), r"(?:param|argument|field|option|propert|key)\w*"
+    if "_" in name:
+        return bool(re.search(rf"\b{word}\b", text))
+    quoted = rf"['\"`]{word}['\"`.\[]"
+    listed = rf"(?:{noun}|supplied)[: ]+(?:\w+, ?){{0,20}}{word}\b"
+    return bool(re.search(rf"{quoted}|{listed}|\b{word} (?:request )?{noun}", text))
+
+
+def _issues(body: object, depth: int = DEPTH, key: str = "", said: str = "") -> Iterator[tuple[frozenset[str], str]]:
+    """The problems in an error's body: the names that each gives apart from its text, and its text.
+
+    `key` is the member that `body` is the value of, and `said` is the text of the object around it.
+    """
     if isinstance(body, Mapping):
-        location = body.get("loc") or body.get("param")
-        names = [location.partition(".")[0].partition("[")[0]] if isinstance(location, str) else location
-        own = [body.get(name) for name in ("type", "code", "msg", "message")]
-        text = " ".join(part for part in own if isinstance(part, str))
-        yield frozenset(str(name) for name in names) if isinstance(names, list | tuple) else frozenset(), text[:4_000]
-        if depth:
-            for name in ("error", "errors", "detail", "details"):
-                yield from _issues(body.get(name), depth - 1)
+        members = {str(name).casefold(): value for name, value in body.items()}
+        texts = [value for name, value in members.items() if isinstance(value, str) and name not in PLACES | ECHOES]
+        text = " ".join(texts)[:4_000] or said
+        yield frozenset(chain.from_iterable(_names(members.get(place), place) for place in PLACES)), text
+        for name, value in members.items() if depth else ():
+            if name not in PLACES | ECHOES:
+                yield from _issues(value, depth - 1, name, text)
     elif isinstance(body, list | tuple):
         for item in body[:20] if depth else ():
-            yield from _issues(item, depth - 1)
+            yield from _issues(item, depth - 1, key, said)
     elif isinstance(body, str):
-        yield frozenset(), body[:4_000]
+        yield frozenset(), f"{key!r}: {body[:4_000]}"
+
+
+def _names(place: object, kind: str) -> Iterator[str]:
+    """The parameters at a place such as `stream_options.include_usage` or `["body", "stop"]`; of `keys`, all."""
+    parts = re.split(r"[.\[/]", place) if isinstance(place, str) else place if isinstance(place, list | tuple) else ()
+    names = (str(part) for part in parts if part not in ("", "$", "body"))
+    yield from names if kind == "keys" else islice(names, 1)
 
 
 def _as_text(value: object) -> str:

@@ -30,6 +30,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The longest event, and the longest answer in one piece, in bytes, so that parsing does not block the event loop.
 MAX_EVENT = 1024 * 1024
 MAX_WHOLE = 4 * 1024 * 1024
+# How a line of server-sent events begins.
+FIELDS = (b":", b"data", b"event", b"id", b"retry")
 # Characters of the longest answer where no token limit is known.
 MAX_CHARACTERS = 400_000
 # Characters for each token of the limit. Prose has 3 to 6; more than this is a server that ignores the limit.
@@ -54,6 +56,7 @@ class EventReader:
         self._lines, self._decoder = _SSELineDecoder(), SSEDecoder()
         self._unread = 0  # bytes since the last complete event
         self._error: Exception | None = None
+        self._foreign = False  # whether there were lines of another form, and no event
         self.done = False
 
     async def __aiter__(self) -> AsyncIterator[list[Any]]:
@@ -74,6 +77,8 @@ class EventReader:
             yield self._feed(chunk)
         if not self._ended:
             yield self._feed(b"\n\n")  # Some servers leave out the empty line behind the last event.
+        if not self._ended and self._foreign:
+            self._error = ValueError("the answer is no stream of events")
         if self._error is not None:
             raise self._error
 
@@ -93,7 +98,8 @@ class EventReader:
         self.done = True
         text = body.decode("utf-8", "replace")
         try:
-            return [json.loads(text)]
+            data = json.loads(text)
+            return data if isinstance(data, list) else [data]
         except ValueError:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
 
@@ -104,8 +110,9 @@ class EventReader:
         for line in self._lines.feed(chunk):
             event = self._decoder.decode(line.decode("utf-8", "replace"))
             if event is None:
+                self._foreign = self._foreign or (bool(line) and not line.startswith(FIELDS))
                 continue
-            self._unread = 0
+            self._unread, self._foreign = 0, False
             data = event.data.strip()
             if data == "[DONE]":
                 self.done = True
@@ -277,6 +284,8 @@ class AnswerStream:
 
     def _read(self, data: Any) -> str:
         """The text in one object. Notes model, usage, thinking, and the reason for the end."""
+        if data is None:
+            return ""
         if error := error_in(data):
             raise error
         if isinstance(data.get("model"), str) and data["model"]:
@@ -330,14 +339,15 @@ class AnswerStream:
 
 
 def text_of(content: object) -> tuple[str, int]:
-    """The text of a message's `content`, which is a text or a list of parts, and the characters of thinking in it.
+    """The text of a message's `content`, which is a text, a part or a list of parts, and the characters of thinking.
 
     Parts of an unknown type are left out.
     """
     if isinstance(content, str):
         return content, 0
     text, thinking = "", 0
-    for part in content if isinstance(content, list) else ():
+    parts = content if isinstance(content, list) else [content]
+    for part in parts:
         if isinstance(part, str):
             text += part
         elif isinstance(part, dict):

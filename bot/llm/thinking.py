@@ -1,8 +1,9 @@
 """Thinking that a model writes in tags before its answer, and that its server did not take out.
 
-Known forms: `<think>…</think>`, `[THINK]…[/THINK]`, `<seed:think>…</seed:think>`, `◁think▷…◁/think▷`,
-`<|START_THINKING|>…<|END_THINKING|>`, `<unused94>…<unused95>`, `<details type="reasoning">…</details>`, the channels of
-gpt-oss, and a closing tag alone on a line where the chat format has already written the opening one.
+Known forms: `<think>…</think>`, `<think by="…">…</think>`, `<|think|>…<|/think|>`, `[THINK]…[/THINK]`,
+`<seed:think>…</seed:think>`, `◁think▷…◁/think▷`, `<|START_THINKING|>…<|END_THINKING|>`,
+`<|begin_of_thought|>…<|end_of_thought|>`, `<unused94>…<unused95>`, `<details type="reasoning">…</details>`, the channels
+of gpt-oss, and a closing tag alone on a line where the chat format has already written the opening one.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 NAMES = r"think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|inner_monologue|chain_of_thought"
 OPENING = re.compile(
     rf"""\s*(?P<tag>
-        <(?:\w+:)?(?P<name>{NAMES})>
+        <\|?(?:\w+:|begin_of_)?(?P<name>{NAMES})(?:\s+[\w-]+=[^<>]{{0,80}})?\|?>
       | \[(?P<square>think(?:ing)?)\]
       | ◁(?P<diamond>think)▷
       | <\|start_(?P<upper>thinking)\|>
@@ -93,7 +94,7 @@ class ThinkingFilter:
             return
         name = opening["name"] or opening["square"] or opening["diamond"] or opening["upper"]
         if name:
-            closing = rf"[<\[◁]\|?(?:/|end_)(?:\w+:)?{name}\|?[>\]▷]"
+            closing = rf"[<\[◁]\|?(?:/|end_(?:of_)?)(?:\w+:)?{name}\|?[>\]▷]"
         elif "unused" in opening["tag"]:
             closing = r"<unused95>"
         elif "details" in opening["tag"].lower():

@@ -95,6 +95,18 @@ REFUSALS: list[tuple[str, int, Any]] = [
     ("seed", 501, openai_error("the parameter `seed` is not implemented")),
     ("temperature", 422, {"errors": [{"param": "temperature", "message": "this parameter is not available"}]}),
     ("stream_options", 400, openai_error("bad value", param="stream_options.include_usage")),
+    ("stream_options", 422, {"object": "error", "message": fastapi("stream_options"), "type": "invalid_request_error"}),
+    ("seed", 400, {"error": {"message": "Wrong.", "details": [{"fieldViolations": [{"field": "seed"}]}]}}),
+    ("seed", 400, openai_error("bedrock does not support parameters: {'seed': 7}, for model=m")),
+    ("seed", 400, {"title": "Bad Request", "detail": "Additional property seed is not allowed", "status": 400}),
+    ("seed", 400, {"errors": [{"params": {"additionalProperty": "seed"}, "message": "must NOT have more"}]}),
+    ("seed", 400, {"error": {"issues": [{"code": "unrecognized_keys", "keys": ["top_k", "seed"], "path": []}]}}),
+    ("seed", 400, {"seed": ["This field is not supported."]}),
+    ("temperature", 400, {"error": {"message": "`temperature` is deprecated for this model."}}),
+    ("seed", 400, openai_error("Extra inputs are not permitted", param="body.seed")),
+    ("seed", 400, openai_error("Unrecognized request arguments supplied: top_k, seed")),
+    ("stream_options", 400, {"Message": "Unknown parameter stream_options", "Code": "InvalidParameter"}),
+    ("seed", 400, openai_error("InternalError.Algo: The seed parameter is not supported")),
 ]  # fmt: skip
 
 
@@ -138,6 +150,8 @@ async def test_a_parameter_that_is_refused_with_status_200_is_left_out_too(servi
         fastapi("messages", "string_type", "Input should be a valid string"),
         openai_error("The model is not supported", param="model"),
         {"detail": "stop asking"},
+        {"message": "Such a request is not supported.", "request": {"temperature": 0, "seed": 7}},
+        {"detail": [{"loc": ["body", "messages", 0, "seed"], "msg": "Extra inputs are not permitted"}]},
         "no JSON about 'seed'",
     ],
 )
@@ -252,6 +266,9 @@ def thought(text: str) -> dict[str, Any]:
         [{"content": []}, {"content": [{"type": "reasoning", "text": "hm"}, {"text": "Bonjour"}]}],
         [{"content": [{"type": "text", "text": {"value": "Bonjour", "annotations": []}}]}, {"content": [7, None]}],
         [{"reasoning_content": "French."}, {"reasoning": "Yes."}, "Bonjour"],
+        [{"content": thought("French.")}, {"content": {"type": "text", "text": "Bonjour"}}],
+        [{"content": [{"type": "redacted_thinking", "data": "x"}, {"type": "audio", "text": "x"}, "Bonjour"]}],
+        [{"content": 5}, {"content": [{"type": "text", "text": None}]}, "Bonjour", {"content": False}],
     ],
 )
 async def test_the_text_parts_of_content_are_the_answer(serving: Serving, deltas: Sequence[Any]) -> None:
@@ -283,6 +300,9 @@ async def test_the_content_of_a_whole_answer_may_be_parts_too(serving: Serving) 
         ["<think>one</think>\n<think>two</think>\nBonjour"],
         ["<|channel|>analysis<|message|>French<|end|><|start|>assistant<|channel|>final<|message|>Bonjour"],
         ["<|chan", "nel|>fi", "nal<|message|>Bonjour"],
+        ['<think mode="deep">French', "</think>Bonjour"],
+        ["<|think|>French<|", "/think|>Bonjour"],
+        ["<|begin_of_thought|>French<|end_of_thought|>", "\n\nBonjour"],
         ["<unused94>thought\nFrench<unused95>Bonjour"],
         ['<details type="reasoning" done="true">\n<summary>x</summary>\n</details>\nBonjour'],
         ["French, then.\n</think>\n\nBonjour"],
@@ -312,6 +332,7 @@ async def test_thinking_before_the_answer_is_not_part_of_it(serving: Serving, pi
         "<",
         "[THINK",
         "<think>a</think",
+        "<think about it>Bonjour",
         "Look:\n<think>\nhm\n</think>\nDone.",
     ],
 )
@@ -341,6 +362,7 @@ async def test_thinking_before_a_rating_needs_no_second_call(fake: FakeModel, cl
         ["<think>on and on"],
         [{"content": [thought("on and on")]}],
         [{"reasoning": "on"}, {"content": None, "reasoning": " and on"}],
+        [{"content": ""}],
     ],
 )
 @pytest.mark.parametrize("template", [ASK, STARS])
@@ -375,6 +397,9 @@ BOM = b"\xef\xbb\xbf"
         (events("Bonjour", finish=None), "text/event-stream"),
         (events("Bonjour", done=False), "text/event-stream"),
         (events("Bon", "jour").replace("data: ", "").replace("[DONE]", ""), "application/x-ndjson"),
+        ("data: null\n\n" + events("Bonjour"), "text/event-stream"),
+        (json.dumps([WHOLE]), "application/json"),
+        (": PROCESSING\n\n" * 3 + 'event: ping\ndata: {"type": "ping"}\n\n' + events("Bonjour"), "text/event-stream"),
     ],
 )
 async def test_every_form_of_an_answer_is_read(serving: Serving, body: str | bytes, kind: str) -> None:
@@ -423,6 +448,12 @@ async def test_an_error_with_status_200_is_a_sentence_about_the_error(
 @pytest.mark.parametrize("kind", ["text/html", "text/event-stream"])
 async def test_a_web_page_is_a_wrong_address(serving: Serving, kind: str) -> None:
     assert "OPENAI_BASE_URL" in await sentence_of(serving, sends("<html>Welcome</html>", kind))
+
+
+@pytest.mark.parametrize("body", ["Internal Server Error", '"Bonjour"', "{}", "OK\n\nOK\n", "[5]"])
+async def test_an_answer_of_no_known_form_is_not_asked_for_again(serving: Serving, body: str) -> None:
+    sentence = await sentence_of(serving, sends(body, "text/plain"))
+    assert "cannot be understood" in sentence
 
 
 # 5. Half an emoji.
