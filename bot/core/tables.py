@@ -46,6 +46,12 @@ TEXT_COLUMNS = (
     *("bewertungstext", "bewertung", "meinung", "nachricht", "inhalt", "avis", "commentaire", "commentaires", "texte"),
     *("critique", "contenu", "message", "reseña", "opinión", "comentario", "recensione", "commento", "opinie"),
 )
+# How the longer names of such columns end, and the words of a header at most.
+TEXT_NAMES = (
+    *("reviews", "review", "comment", "comments", "feedback", "kommentar", "kommentare", "rezension", "rezensionen"),
+    *("bewertungen", "bewertungstext", "meinung", "meinungen", "commentaire", "commentaires", "reviewtext", "opinions"),
+)
+HEAD_WORDS = 3
 # Names of other columns, by which a header is recognized.
 OTHER_COLUMNS = frozenset(
     (
@@ -56,9 +62,17 @@ OTHER_COLUMNS = frozenset(
         *("email", "source", "quelle", "category", "kategorie", "catégorie", "label", "status", "created", "createdat"),
     )
 )
+# A time of day and its zone, as they follow a date: " 10:00:00 AM GMT+1", "T10:00:00.000Z".
+_TIME = (
+    r"(?:[T ,]+(?:at |um |à )?\d{1,2}[:.h]\d{2}[\d:.,]*(?: ?[AP]\.?M\.?)?(?: Uhr)?"
+    r"(?: ?(?:Z|[A-Z]{2,5})?(?:[+-][\d:]{1,5})?)?)?"
+)
+_MONTH = r"[^\W\d]{3,10}\.?"
+_DAY = r"\d{1,2}(?:\.|st|nd|rd|th|er)?"
 # A cell that is no text: without a letter (numbers, prices, stars), a date, an address, or a word with digits (an id).
 _NO_TEXT = re.compile(
-    r"[^a-zA-Z\u00aa-\uffff]*|[\u2600-\u27bf\ufe0f\s]*|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ][\d:.,+Z ]*)?"
+    rf"[^a-zA-Z\u00aa-\uffff]*|[\u2600-\u27bf\ufe0f\s]*|\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}{_TIME}"
+    rf"|(?:[^\W\d]{{2,10}}[.,]* )?(?:{_DAY}[ -]{_MONTH},?|{_MONTH} {_DAY},?)[ -]\d{{4}}{_TIME}"
     r"|https?://\S+|[^\s@]+@[^\s@]+|[^\s]*\d[^\s]*"
 )
 # What a text in another encoding becomes when it is read as cp1252: signs within words.
@@ -135,8 +149,9 @@ def _legacy_encoding(data: bytes, name: str) -> str:
     """
     sample = _some_of(data)
     try:
-        if _is_western(sample.decode("cp1252")):
-            return "cp1252"
+        text = sample.decode("cp1252")
+        if _is_western(text):
+            return "iso-8859-15" if "¤" in text else "cp1252"  # its euro sign
     except UnicodeDecodeError:
         pass
     from charset_normalizer import from_bytes  # 30 ms; few files need it
@@ -223,8 +238,12 @@ def text_column(table: Table, column: str) -> int:
     """The column that holds the texts; raises `InputError` that says what is missing."""
     if not table.rows:
         return _named(table.heads, column) or 0
-    named = _named(table.heads, column)
-    if named is not None and (_holds_texts(table, named) or table.heads[named].casefold() == column):
+    names = (_key(column), *TEXT_COLUMNS)
+    called = sorted((names.index(key), at) for at, head in enumerate(table.heads) if (key := _key(head)) in names)
+    named = next((at for _rank, at in called if _holds_texts(table, at)), None)
+    if named is None and called and table.heads[called[0][1]].casefold() == column:
+        named = called[0][1]
+    if named is not None:
         return named
     found = [at for at in range(table.width) if _holds_texts(table, at)]
     if len(found) > 1:  # Names and places are single words; texts are not.
@@ -302,6 +321,9 @@ def _heads_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | No
         return None
     first, body = rows[0], rows[1:SAMPLE_ROWS]
     if len(first) > 1 and any(_key(cell) in OTHER_COLUMNS for cell in first):
+        return 0
+    # "Guest reviews", "Kundenmeinungen"
+    if any(len(cell.split()) <= HEAD_WORDS and _key(cell).endswith(TEXT_NAMES) for cell in first):
         return 0
     for at, head in enumerate(first):
         cells = [row[at].strip() for row in body if len(row) > at and row[at].strip()]

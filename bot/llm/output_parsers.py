@@ -21,18 +21,23 @@ if TYPE_CHECKING:
 
 # Marks that may surround a number: Markdown, brackets, quotes, the rest of a keycap emoji.
 _MARKS = r"(?:[*_~`\"'“”’»)\]\ufe0f\u20e3]|</[a-z]{1,8}>)*"
-# Words that may come before a bare number, with a colon or "is" behind them: "Rating:", "My rating (1-5) is".
+# Words that may come before a bare number: "Rating:", "My rating (1-5) is", "I would give it a".
 _LABEL = (
-    r"(?:[^\W\d](?:[^\d\n:：=]|\(1\s*(?:-|–|—|to)\s*5\)){0,60}?(?:[:：=]|\b(?:is|ist|est)\b)[^\w★⭐-]*(?:an?\s+)?)?"
+    r"(?:(?:[^\W\d](?:[^\d\n:：=]|\(1\s*(?:-|–|—|to)\s*5\)){0,60}?)?"
+    r"(?:[:：=]|\b(?:is|ist|est|ratings?|score|grade|give\s+(?:it|this)|rate\s+(?:it|this)|bewertung|gebe|note|donne)\b)"
+    r"[^\w★⭐-]*(?:an?\s+)?)?"
 )
-_OUT_OF = r"(?:\s*(?:/|out\s+of|von|sur)\s*[5５])?"
-_UNIT = r"(?:\s*(?:stars?|points?|sterne?n?|étoiles?))?(?:\s*\([^()\d]{1,30}\))?"
-# "4.5: …" and "3-4: …" are no ratings, so no digit may follow a dot or a dash.
+_OUT_OF = r"(?:\s*\(?(?:/|out\s+of|von|sur)\s*[5５]\)?)?"
+_UNIT = r"(?:[\s-]*(?:stars?|points?|sterne?n?|étoiles?|[★⭐🌟]\ufe0f?))?(?:\s*\([^()\d]{1,30}\))?"
+# "4.5: …", "3-4: …" and "4:30" are no ratings, so no digit may follow a dot or a dash, and no two a colon.
 RATING = re.compile(
     rf"\A[^\w★⭐-]*(?:[-–—•]\s+)?{_LABEL}(?:<[a-z]{{1,8}}>)?([1-5１-５]){_MARKS}{_OUT_OF}{_UNIT}{_MARKS}[^\S\n]*"
-    rf"(?:[:：]|[.)–—-](?!\s*\d)|\n|(?=\b(?:because|weil|parce\s))){_MARKS}\s*(?:(?:reason|grund|raison)\s*[:：]{_MARKS}\s*)?(\S.*)\Z",
+    rf"(?:[:：](?!\d\d\b)|[.)–—|→=-](?!\s*\d|stars?\b)|\n|(?=\b(?:because|weil|parce\s))){_MARKS}\s*"
+    rf"(?:(?:reason|grund|raison)\s*[:：]{_MARKS}\s*)?(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
+# Marks around the whole rating, the last of which would be left at the end of the reason.
+AROUND = re.compile(r"\A(\*\*\*?|__?|\*|`|[\"'“„«])(?=[^\s*_`])(.*?)(\*\*\*?|__?|\*|`|[\"'”“»])\Z", re.DOTALL)
 STARS = re.compile(r"\A[^\w★⭐🌟]*((?:[★⭐🌟]\ufe0f?){1,5})([☆✩✰]{0,4})\s*[:：.–—-]?\s*([^\W_].*)\Z", re.DOTALL)
 NO_RATING = N_('The answer is not in the form "N: reason" with N from 1 to 5.')
 MALFORMED_JSON = N_("The answer's JSON is malformed or incomplete.")
@@ -53,7 +58,7 @@ MAX_SCHEMA = 2_000
 _TEX = (
     r"tan|tanh|tau|tbinom|text|textbf|textit|textrm|textsf|textstyle|texttt|tfrac|theta|"
     r"thickapprox|tilde|times|to|top|triangle|nabla|natural|ncong|nearrow|neg|neq|newline|"
-    r"nexists|nleq|nmid|notin|nparallel|nsubseteq|nu|nwarrow"
+    r"ne|nexists|nleq|nmid|notin|nparallel|nsubseteq|nu|nwarrow"
 )
 ESCAPE = re.compile(rf"\\(?:[\"'\\/]|u[0-9a-fA-F]{{4}}|(?P<tex>[bf]|r(?=[^\W\d_])|(?:{_TEX})(?![a-zA-Z]))|[nrt]|)")
 
@@ -139,6 +144,10 @@ def parse_rating(text: str) -> Rating:
     text = strip_code_fence(text)
     if text.startswith("{") and len(text) <= MAX_RATING:
         return _rating_of(text)
+    around = AROUND.match(text)
+    # Not `**4**: a **bold** word**`, whose marks pair up otherwise.
+    if around and around[1] not in around[2] and around[3] not in around[2]:
+        text = around[2].strip()
     if match := RATING.match(text):
         return Rating(int(match[1]), match[2].strip())
     if (match := STARS.match(text)) and len(match[1].replace("\ufe0f", "")) + len(match[2]) <= 5:

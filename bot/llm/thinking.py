@@ -2,8 +2,8 @@
 
 Known forms: `<think>…</think>`, `<think by="…">…</think>`, `<|think|>…<|/think|>`, `[THINK]…[/THINK]`,
 `<seed:think>…</seed:think>`, `◁think▷…◁/think▷`, `<|START_THINKING|>…<|END_THINKING|>`,
-`<|begin_of_thought|>…<|end_of_thought|>`, `<unused94>…<unused95>`, `<details type="reasoning">…</details>`, the channels
-of gpt-oss, and a closing tag alone on a line where the chat format has already written the opening one.
+`<|begin_of_thought|>…<|end_of_thought|>`, `<unused94>…<unused95>`, `<details type="reasoning">…</details>`, the
+channels of gpt-oss, and a closing tag alone on a line where the chat format has already written the opening one.
 """
 
 import re

@@ -76,6 +76,26 @@ DIALECTS: dict[str, tuple[bytes, list[str]]] = {
         b"Lovely place,good\nAwful place,bad\nNo,no\n",
         ["Lovely place", "Awful place", "No"],
     ),
+    "the time stamps of a form": (
+        b'"Timestamp","What did you think?"\n"2026/01/01 10:00:00 AM GMT+1","Nice, thanks"\n'
+        b'"2026/01/02 9:05:00 PM GMT+1","Bad"\n',
+        ["Nice, thanks", "Bad"],
+    ),
+    "dates in words": (
+        b"when;what\n5. Januar 2026, 10:00 Uhr;Lovely place\nMarch 5th, 2026;Awful\nMo, 5 mai 2026;Fine\n",
+        ["Lovely place", "Awful", "Fine"],
+    ),
+    "stars in a column called review": (b"id,review,text\n1,5,Lovely place\n2,1,Awful\n", ["Lovely place", "Awful"]),
+    "stars alone in a column called review": (b"id,review\n1,5\n2,1\n", ["5", "1"]),
+    "one column whose header is two words": (b"Guest reviews\nNice place\nBad\n", ["Nice place", "Bad"]),
+    "one column whose header is a compound": (
+        "Kundenmeinungen\nSchöner Ort\nSchlecht\n".encode(),
+        ["Schöner Ort", "Schlecht"],
+    ),
+    "Latin-9": ("id;review\n1;Très cher: 50 €\n".encode("iso-8859-15"), ["Très cher: 50 €"]),
+    "sep= behind a BOM": (f"{BOM}sep=;\r\nid;review\r\n1;Gut\r\n".encode(), ["Gut"]),
+    "sep= in UTF-16": ("sep=\t\r\nid\treview\r\n1\tGut\r\n".encode("utf-16"), ["Gut"]),
+    "an index without a name": (b",review\n0,Lovely\n1,Awful\n", ["Lovely", "Awful"]),
     "links and mails": (
         b"url,mail,said\nhttps://a.b/c,a@b.c,Lovely place\nhttps://a.b/d,d@b.c,Awful\n",
         ["Lovely place", "Awful"],

@@ -60,6 +60,18 @@ NAMED: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "stri
         ('{"stars": true, "reason": "odd"}', None),
         ('{"stars": 4}', None),
         ("4,5: in between", None),
+        ("I would give it a 4: friendly", 4),
+        ("Rating 4 out of 5: friendly", 4),
+        ("Ich gebe 4 Sterne: nett", 4),
+        ("4 (out of 5): friendly", 4),
+        ("4 ⭐: friendly", 4),
+        ("4-star: friendly", 4),
+        ("4 | friendly", 4),
+        ("4 → friendly", 4),
+        ("4:30 was the time of the call", None),
+        ("5-star review? No. 2: slow", None),
+        ("Room 4: dirty", None),
+        ("The review is 2 years old. 4: friendly", None),
         ("3½: in between", None),
         ("3 or 4: in between", None),
         ("4, maybe 5: in between", None),
@@ -82,7 +94,15 @@ def test_a_rating_is_one_number_from_one_to_five_and_a_reason(text: str, stars: 
 
 
 @pytest.mark.parametrize(
-    "text", ["**4**: friendly but slow", "Rating: 4\nReason: friendly but slow", "４：friendly but slow"]
+    "text",
+    [
+        "**4**: friendly but slow",
+        "Rating: 4\nReason: friendly but slow",
+        "４：friendly but slow",
+        "**4: friendly but slow**",
+        "“4: friendly but slow”",
+        "`4: friendly but slow`",
+    ],
 )
 def test_what_surrounds_the_number_is_not_in_the_reason(text: str) -> None:
     assert parse_rating(text) == Rating(4, "friendly but slow")
@@ -290,3 +310,8 @@ def test_any_broken_xml_is_a_reply_or_a_sentence(middle: str) -> None:
     except ReplyError:
         return
     assert found.entity == "x"
+
+
+@pytest.mark.parametrize("text", ["**4**: a **bold** word**", '"4": they said "no"', "*4*: so *nice*"])
+def test_marks_that_belong_to_the_reason_stay(text: str) -> None:
+    assert parse_rating(text).reason == text.partition(": ")[2]
