@@ -21,10 +21,13 @@ from bot.core.i18n import N_
 from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
 from bot.core.text import without_surrogates
 from bot.llm.errors import (
+    BAD_REQUEST,
     BROKE_OFF,
+    FORBIDDEN,
     MALFORMED_RESPONSE,
     NO_CERTIFICATES,
     NO_SUCH_MODEL,
+    SERVER_ERROR,
     UNCLEAR,
     WRONG_ADDRESS,
     ServerError,
@@ -56,11 +59,14 @@ RETRIES = 2
 NO_CATEGORY = N_("no category named")
 # Parts of the names of models that do something else than chat.
 NOT_CHAT = re.compile(
-    r"(?:^|[^a-z])(?:text-)?(?:embed(?:ding)?s?|rerank(?:er|ing)?|moderation|whisper|tts|stt|asr|transcribe|speech|"
-    r"realtime|dall-e|images?|diffusion|sdxl|flux|sora|clip|siglip|bge|gte|e5|minilm|colbert|guard|shieldgemma|"
-    r"davinci|babbage|kokoro|piper|parakeet)(?![a-z])",
+    r"(?:^|[^a-z])(?:text-)?(?:embed(?:ding)?s?|rerank(?:er|ing)?|moderation|whisper|x?tts|stt|asr|transcribe|speech|"
+    r"realtime|dall-e|images?|imagen|diffusion|sdxl|flux|sora|veo|lyria|musicgen|clip|siglip|bge|gte|e5|minilm|colbert|"
+    r"(?:modern|distil|ro)?berta?|paraphrase|splade|voyage|ocr|guard|shieldgemma|davinci|babbage|kokoro|piper|"
+    r"parakeet)(?![a-z])",
     re.IGNORECASE,
 )
+# What is said of a server that has no list, or a key that may not read it.
+NO_LIST = frozenset({UNCLEAR, NO_SUCH_MODEL, WRONG_ADDRESS, FORBIDDEN, BAD_REQUEST, SERVER_ERROR})
 NO_MODEL_LIST = N_("The server at OPENAI_BASE_URL gives no list of chat models: set CHAT_MODEL.")
 
 
@@ -155,7 +161,7 @@ class ChatClient:
         try:
             listed = await self.models()
         except ModelError as error:
-            if error.sentence in (UNCLEAR, NO_SUCH_MODEL, WRONG_ADDRESS):
+            if error.sentence in NO_LIST or getattr(error.__cause__, "status_code", None) == 501:
                 raise ConfigError(NO_MODEL_LIST) from error
             raise
         found = next((name for name in listed if not NOT_CHAT.search(name)), None)

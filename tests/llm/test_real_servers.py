@@ -528,6 +528,8 @@ async def test_an_address_without_its_path_is_named(fake: FakeModel) -> None:
         (["whisper-large-v3", "dall-e-3", "tts-1", "gpt-image-1", "gpt-4o"], "gpt-4o"),
         (["omni-moderation-latest", "Qwen3-Reranker-0.6B", "llama-guard3", "SmolLM2-Instruct"], "SmolLM2-Instruct"),
         (["all-minilm", "stable-diffusion-xl", "intfloat/multilingual-e5-large", "gemma-3-4b"], "gemma-3-4b"),
+        (["voyage-3", "xtts_v2", "distilbert-base", "splade", "imagen-4", "mistral-ocr", "qwen3-8b"], "qwen3-8b"),
+        (["jina-embeddings-v3", "paraphrase-multilingual", "veo-3", "roberta-large", "albert-large"], "albert-large"),
         (["imagine-7b"], "imagine-7b"),
         (["nomic-embed-text"], None),
         ([], None),
@@ -553,6 +555,9 @@ async def test_a_model_that_does_not_chat_is_not_chosen(
         ("[]", 200),
         ('{"data": 5}', 200),
         ('{"data": [{"id": 7}, {}]}', 200),
+        ('{"error": {"message": "Missing scopes: api.model.read"}}', 403),
+        ('{"detail": "Not Implemented"}', 501),
+        ('{"error": "unsupported"}', 200),
     ],
 )
 async def test_a_server_without_a_list_of_models_asks_for_the_setting(serving: Serving, body: str, status: int) -> None:
