@@ -20,7 +20,7 @@ from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
 from bot.ui.reply import Page
 
-LONGEST = 6_000
+MAX_LENGTH = 6_000
 MENU = "choose"
 UNREADABLE = N_(
     "The model's choice of a trick could not be read. Put your request in other words, or use the command you want."
@@ -63,7 +63,7 @@ class Ask(commands.Cog):
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")
     @app_commands.describe(request="What you want, in your own words, with the text it is about")
-    async def ask(self, interaction: discord.Interaction[Any], request: app_commands.Range[str, 1, LONGEST]) -> None:
+    async def ask(self, interaction: discord.Interaction[Any], request: app_commands.Range[str, 1, MAX_LENGTH]) -> None:
         """Choose a trick for `request` and run it."""
         if not request.strip():
             raise InputError("Ask for something, for example: “Translate into Greek: where is the station?”")

@@ -25,7 +25,7 @@ from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from cogs._curve import show_curve
 
-LONGEST = 6_000
+MAX_LENGTH = 6_000
 CHOICES = 25
 # The shipped tricks that come with labelled inputs, 50 each; a server's trick is tested by /trick test.
 WITH_LABELS = frozenset({"sentiment"})
@@ -67,7 +67,7 @@ class Compare(commands.Cog):
         self,
         interaction: discord.Interaction[Any],
         trick: app_commands.Range[str, 1, 100],
-        text: app_commands.Range[str, 1, LONGEST],
+        text: app_commands.Range[str, 1, MAX_LENGTH],
     ) -> None:
         """Run `trick` on `text` with none, one and all examples, and tuned where there is such a model."""
         if not text.strip():

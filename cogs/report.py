@@ -20,11 +20,11 @@ from bot.ui.views import LayoutView, PersistentModal
 from cogs._store_first import answer_privately, store_first
 
 REPORT = "report"
-LONGEST = 500
+MAX_LENGTH = 500
 # Characters of the answer in a report; its message may be deleted before a moderator reads the report.
 EXCERPT = 1_200
 # Reports of one person in so many seconds, in all servers.
-MOST_REPORTS, PERIOD = 5, 3_600
+MAX_REPORTS, PERIOD = 5, 3_600
 # Reports that are remembered, for the limit and so that nobody reports an answer twice.
 REMEMBERED = 1_000
 # A button's argument: the id of the answer's message (0 for a private one), and the id of its prompt.
@@ -60,7 +60,7 @@ class Report(commands.Cog):
         modal.add_text(
             "why",
             _("What is wrong with it?"),
-            max_length=LONGEST,
+            max_length=MAX_LENGTH,
             required=False,
             placeholder=_("The moderators of this server read it, with your name and the answer"),
         )
@@ -102,8 +102,8 @@ class Report(commands.Cog):
         user, since = interaction.user.id, self._now() - PERIOD
         if (user, answer) in self._sent:
             raise InputError("You have reported this answer already, and the moderators have it.")
-        if sum(1 for (sender, _answer), at in self._sent.items() if sender == user and at > since) >= MOST_REPORTS:
-            raise LimitError("You have sent {n} reports within an hour; try again later.", n=MOST_REPORTS)
+        if sum(1 for (sender, _answer), at in self._sent.items() if sender == user and at > since) >= MAX_REPORTS:
+            raise LimitError("You have sent {n} reports within an hour; try again later.", n=MAX_REPORTS)
 
 
 def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer | None, why: str) -> LayoutView:

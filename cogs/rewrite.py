@@ -20,10 +20,10 @@ from bot.ui.views import PersistentModal
 
 TEMPLATE = MODAL = "rewrite"
 # Characters of a text, and of a field of a modal (Discord's limit).
-LONGEST, LONGEST_FIELD = 6_000, 4_000
+MAX_LENGTH, MAX_FIELD_LENGTH = 6_000, 4_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, and a margin.
-LARGEST = 25_000
-LONGEST_CHOICE = 100
+MAX_FILE_BYTES = 25_000
+MAX_CHOICE_LENGTH = 100
 # The name of a style without a name, in the prompt.
 OWN_PROMPT = "the style of the sample"
 
@@ -61,10 +61,10 @@ class Rewrite(commands.Cog):
         values = self._style(style, sample)
         if text is None and file is not None:
             await interaction.response.defer(ephemeral=private, thinking=True)
-            text = await read_text(file, most=LARGEST)
-            if len(text) > LONGEST:
+            text = await read_text(file, most=MAX_FILE_BYTES)
+            if len(text) > MAX_LENGTH:
                 raise InputError(
-                    "The file holds {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=LONGEST
+                    "The file holds {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=MAX_LENGTH
                 )
         return {"text": text or "", **values}
 
@@ -72,7 +72,7 @@ class Rewrite(commands.Cog):
         """The styles that have a sample."""
         typed = typed.strip().casefold()
         return [
-            app_commands.Choice(name=f"{name} – {_(style.about)}"[:LONGEST_CHOICE], value=name)
+            app_commands.Choice(name=f"{name} – {_(style.about)}"[:MAX_CHOICE_LENGTH], value=name)
             for name, style in self._services.templates.styles.items()
             if typed in name or typed in _(style.about).casefold()
         ]
@@ -124,7 +124,7 @@ def _modal(
     """A modal for several lines, a style, and a sample."""
     about = f"{source.message_id}:{source.author_id}" if source else "0:0"
     modal = PersistentModal(MODAL, f"{private:d}:{about}", title=_("Rewrite a text"))
-    modal.add_text("text", _("Text"), max_length=LONGEST_FIELD, default=text)
+    modal.add_text("text", _("Text"), max_length=MAX_FIELD_LENGTH, default=text)
     modal.add_text(
         "style",
         _("Style"),
@@ -137,7 +137,7 @@ def _modal(
     return modal.add_text(
         "sample",
         _("Sample in that style"),
-        max_length=LONGEST_FIELD,
+        max_length=MAX_FIELD_LENGTH,
         required=False,
         placeholder=_("Only for a style of your own: a text that sounds the way it should"),
         default=sample,

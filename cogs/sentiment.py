@@ -29,15 +29,15 @@ from bot.ui.uploads import csv_cell, read_entries
 
 TEMPLATE = "sentiment"
 FILE = N_("A .txt with a review a line, or a .csv with a column “review”; up to 500")
-MOST_REVIEWS = 500
-LONGEST = 6_000
+MAX_REVIEWS = 500
+MAX_LENGTH = 6_000
 # Bytes of a file: 500 reviews of 2,000 characters on average.
-LARGEST = 1_000_000
+MAX_FILE_BYTES = 1_000_000
 # Reviews that are sent to the gateway at a time. It makes CALLS_PER_PERSON calls of a person at a time.
 SIDE_BY_SIDE = 8
 # Failures in a row after which the rest is not tried. A server that is down would be called 500 times otherwise, each
 # time until the client's timeout.
-MOST_IN_A_ROW = 2 * SIDE_BY_SIDE
+MAX_FAILURES_IN_A_ROW = 2 * SIDE_BY_SIDE
 
 
 @dataclass(slots=True)
@@ -109,12 +109,12 @@ class Batch:
             await answering.finish_page(await self._page(rows, private=private))
 
     async def _read(self, file: discord.Attachment) -> list[Row]:
-        reviews = await read_entries(file, most=LARGEST, column="review", longest=LONGEST)
+        reviews = await read_entries(file, most=MAX_FILE_BYTES, column="review", longest=MAX_LENGTH)
         if not reviews:
             raise InputError("The file holds no review.")
-        if len(reviews) > MOST_REVIEWS:
+        if len(reviews) > MAX_REVIEWS:
             raise InputError(
-                "The file holds {n:,} reviews; up to {most} can be rated at once.", n=len(reviews), most=MOST_REVIEWS
+                "The file holds {n:,} reviews; up to {most} can be rated at once.", n=len(reviews), most=MAX_REVIEWS
             )
         return [Row(review) for review in reviews]
 
@@ -150,7 +150,7 @@ class Batch:
         except (LimitError, ModelError, BlockedError) as error:
             row.problem = error
             self._failed_in_a_row += 1
-            if _is_for_all(error) or self._failed_in_a_row >= MOST_IN_A_ROW:
+            if _is_for_all(error) or self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
                 self._stop = error
         else:
             assert isinstance(answer.reply, Rating), "the template asks for ratings"

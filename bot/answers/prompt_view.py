@@ -18,13 +18,13 @@ from bot.ui.reply import OutgoingFile
 from bot.ui.views import LayoutView
 
 # Characters that the messages share on a card. Longer ones are shortened; the file beside the card has all of them.
-MESSAGES_SHARE, LEAST_SHARE = 3_200, 120
+MESSAGES_SHARE, MIN_SHARE = 3_200, 120
 # Characters of an answer above its prompt; its own message has the whole answer.
 ANSWER_SHARE = 1_000
 # Characters of a parameter's value.
 PARAMETER_SHARE = 60
 # Messages on a card: a card takes 40 components, and its buttons need a dozen of them.
-MOST_MESSAGES = 20
+MAX_MESSAGES = 20
 PROMPT = N_("Prompt")
 NO_MODEL = N_("No model connected. This is exactly what I would send")
 # Tokens of a call, by whether they are an estimate and whether some came from a cache.
@@ -83,13 +83,13 @@ def _shortened(text: str, value: Any) -> str:
 def _add_messages(card: Card, answer: Answer, share: int) -> bool:
     """Add the messages, in `share` characters or a little more; whether something was left out."""
     messages = answer.messages
-    most = max(share // max(len(messages), 1), LEAST_SHARE)
+    most = max(share // max(len(messages), 1), MIN_SHARE)
     shortened = False
     for number, message in enumerate(messages):
         content = message["content"]
         shown = content if len(content) <= most else content[:most].rstrip() + " …"
         block = f"**{_label(messages, number, answer.request.examples)}**\n{code_block(shown)}"
-        if card.remaining < len(block) + 40 or number == MOST_MESSAGES:
+        if card.remaining < len(block) + 40 or number == MAX_MESSAGES:
             left = len(messages) - number
             card.text(ngettext("*… and {n} more message*", "*… and {n} more messages*", left))
             return True

@@ -10,7 +10,7 @@ from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
 # US dollars below which a price is nothing that anybody could add up to a cent.
-LEAST_USD = Decimal("0.0000001")
+MIN_USD = Decimal("0.0000001")
 
 
 def page_of(answer: Answer) -> Page:
@@ -49,8 +49,8 @@ def bar(done: int, total: int, width: int = 20) -> str:
 
 def dollars(usd: Decimal) -> str:
     """US dollars: to the cent, and below one with two digits that are not zero, since a call costs that little."""
-    if 0 < usd < LEAST_USD:
-        return _("less than ${usd:,.7f}", usd=LEAST_USD)
+    if 0 < usd < MIN_USD:
+        return _("less than ${usd:,.7f}", usd=MIN_USD)
     # `adjusted` is the place of the first digit: -1 for tenths, -5 for 0.000012.
     digits = max(2, 1 - usd.adjusted()) if usd else 2
     return _("${usd:,.{digits}f}", usd=usd, digits=digits)

@@ -14,16 +14,16 @@ from bot.answers.service import Answers
 from bot.core.errors import InputError, TemplateError
 from bot.core.i18n import N_, _
 from bot.core.languages import language, suggestions
-from bot.llm.command import MOST_CHARACTERS, PRIVATE, RAW, Command, CommandOption
+from bot.llm.command import MAX_CHARACTERS, PRIVATE, RAW, Command, CommandOption
 from bot.llm.template import ChatTemplate
 from bot.llm.template_registry import TemplateRegistry
 from bot.server.guilds import GuildSettingsStore
 from bot.ui.caller import source_message_of
 from bot.ui.message_text import readable_text
 
-MOST_CHOICES = 25
+MAX_CHOICES = 25
 # Discord's limit on the text of a choice.
-LONGEST_CHOICE = 100
+MAX_CHOICE_LENGTH = 100
 EMPTY = N_("The option {name} is empty; say something in it.")
 EMPTY_MESSAGE = N_("This message has no text that I can read.")
 TAKEN = N_("The template {file} cannot have the command /{command}: the bot already has one of that name.")
@@ -193,7 +193,7 @@ class Technique:
 
     def _longest(self, name: str) -> int:
         item = self._template.inputs.get(name)
-        return min((item.max if item else None) or MOST_CHARACTERS, MOST_CHARACTERS)
+        return min((item.max if item else None) or MAX_CHARACTERS, MAX_CHARACTERS)
 
     def _is_required(self, name: str, option: CommandOption) -> bool:
         if option.required is not None:
@@ -205,9 +205,9 @@ class Technique:
 def _autocomplete(wanted: str | tuple[str, ...], sources: Mapping[str, Source]) -> Any:
     async def complete(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         if isinstance(wanted, str):
-            return list(await sources[wanted](interaction, typed))[:MOST_CHOICES]
+            return list(await sources[wanted](interaction, typed))[:MAX_CHOICES]
         found = [text for text in wanted if typed.strip().casefold() in f"{text}\n{_(text)}".casefold()]
-        return [app_commands.Choice(name=_(text)[:LONGEST_CHOICE], value=text) for text in found[:MOST_CHOICES]]
+        return [app_commands.Choice(name=_(text)[:MAX_CHOICE_LENGTH], value=text) for text in found[:MAX_CHOICES]]
 
     return complete
 

@@ -18,7 +18,7 @@ from bot.tuning.rows import MAX_FILE, fixed, read_rows
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 # Mended copies of a file that may lie beside it.
-MOST_COPIES = 1_000
+MAX_COPIES = 1_000
 
 
 @click.group()
@@ -132,7 +132,7 @@ def _sources(file: Path, corpus: str) -> Mapping[str, str] | None:
 
 def _free(file: Path) -> Path:
     """A name beside `file` that no file has: the original and earlier copies are not overwritten."""
-    for number in range(1, MOST_COPIES):
+    for number in range(1, MAX_COPIES):
         target = file.with_name(f"{file.stem}_prepared{'' if number == 1 else f'_{number}'}.jsonl")
         if not target.exists():
             return target

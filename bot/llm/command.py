@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Description = Annotated[str, Field(min_length=1, max_length=100)]
 CommandName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 MenuName = Annotated[str, Field(min_length=1, max_length=32)]
-MOST_CHARACTERS, MOST_OPTIONS = 6_000, 25
+MAX_CHARACTERS, MAX_OPTIONS = 6_000, 25
 # Names of options that the bot adds itself.
 RAW, PRIVATE = "raw", "private"
 
@@ -63,7 +63,7 @@ class Command(_Section):
 
     name: CommandName | Literal[""] = ""
     description: Description
-    options: Annotated[dict[CommandName, CommandOption], Field(min_length=1, max_length=MOST_OPTIONS - 2)]
+    options: Annotated[dict[CommandName, CommandOption], Field(min_length=1, max_length=MAX_OPTIONS - 2)]
     private: CommandPrivacy = CommandPrivacy()
     raw: Annotated[str, Field(max_length=100)] = ""
     menu: CommandMenu | None = None

@@ -36,7 +36,7 @@ CALLS_DAYS = 31
 # needed (read 2026-11-22).
 OLD_DAYS = 30
 # Seconds between two tries of what a locked database refused, and how many such changes are remembered.
-RETRY_PAUSE, MOST_RETRIES = 15.0, 10_000
+RETRY_PAUSE, MAX_RETRIES = 15.0, 10_000
 # A clock that is this far beyond the last stored time is not trusted with deletions for as long: it may be wrong.
 CLOCK_DOUBT = DAY
 CLOCK, CLOCK_JUMPED = "clock", "clock:jumped"
@@ -67,7 +67,7 @@ class Privacy:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
         # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
         self._servers_known = False
-        self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MOST_RETRIES)
+        self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MAX_RETRIES)
         self._retrying: asyncio.Task[None] | None = None
 
     async def export(self, user_id: int, *, most: int) -> Export:

@@ -26,16 +26,16 @@ from bot.storage import tricks as rows
 from bot.storage.database import Database
 
 _log = logging.getLogger(__name__)
-MOST_TRICKS, MOST_EXAMPLES = 50, 20
+MAX_TRICKS, MAX_EXAMPLES = 50, 20
 # Suggestions that may wait in a server, and those of one member among them.
-MOST_SUGGESTIONS, MOST_SUGGESTIONS_OF_ONE = 100, 10
+MAX_SUGGESTIONS, MAX_SUGGESTIONS_PER_PERSON = 100, 10
 # Characters of an example's input and of its answer: a Discord message. Eight of both fit into any prompt.
-LONGEST_EXAMPLE = 2_000
-LONGEST_INSTRUCTION, LONGEST_ABOUT, LONGEST_NAME = 4_000, 100, 32
+MAX_EXAMPLE_LENGTH = 2_000
+MAX_INSTRUCTION_LENGTH, MAX_ABOUT_LENGTH, MAX_NAME_LENGTH = 4_000, 100, 32
 NAME = re.compile(r"[^\W_]+(-[^\W_]+)*")
 # Examples in one prompt; where a trick has more, the most similar to the input.
 SHOWN = 8
-LONGEST_INPUT = 6_000
+MAX_INPUT_LENGTH = 6_000
 # What an export and the routing prompt say about the inputs of a trick.
 INPUT_PROMPT = "the input"
 TEXT_PROMPT = "the text it is about"
@@ -49,9 +49,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "frequency_penalty": (-2, 2),
 }
 PARAMETERS = frozenset({*RANGES, "stop", "seed"})
-MOST_STOPS, LONGEST_STOP = 4, 100
+MAX_STOPS, MAX_STOP_LENGTH = 4, 100
 # Bounds of an imported file's structure, checked before its contents are read: 20 examples are 40 messages.
-MOST_MESSAGES, MOST_KEYS, LONGEST_KEY = 64, 64, 64
+MAX_MESSAGES, MAX_KEYS, MAX_KEY_LENGTH = 64, 64, 64
 # The JSON Schema keywords that a server's trick may use. Every one of them is checked in time linear in the reply:
 # there are no regular expressions, no references and no combinations of schemas.
 TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
@@ -59,7 +59,7 @@ BOUNDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum",
 KEYWORDS = frozenset(
     {"type", "properties", "required", "enum", "items", "additionalProperties", "title", "description", *BOUNDS}
 )
-SCHEMA_DEPTH, SCHEMA_NODES, SCHEMA_VALUES, LONGEST_SCHEMA = 6, 100, 50, 10_000
+SCHEMA_DEPTH, SCHEMA_NODES, SCHEMA_VALUES, MAX_SCHEMA_LENGTH = 6, 100, 50, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Trick:
     before: str = ""
     after: str = ""
     input: str = "input"
-    longest: int = LONGEST_INPUT
+    longest: int = MAX_INPUT_LENGTH
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reply: ReplyKind = "text"
     schema: Mapping[str, Any] | None = None
@@ -184,11 +184,11 @@ class Tricks:
         instruction = instruction.strip()
         if not instruction:
             raise InputError("Say what the trick should do.")
-        if len(instruction) > LONGEST_INSTRUCTION:
-            raise InputError("Say it shorter: an instruction has up to {n:,} characters.", n=LONGEST_INSTRUCTION)
+        if len(instruction) > MAX_INSTRUCTION_LENGTH:
+            raise InputError("Say it shorter: an instruction has up to {n:,} characters.", n=MAX_INSTRUCTION_LENGTH)
         trick = Trick(
             self.name(name),
-            shorten(instruction, LONGEST_ABOUT),
+            shorten(instruction, MAX_ABOUT_LENGTH),
             ({"role": "system", "content": instruction},),
             examples=(check_example(example),),
         )
@@ -196,19 +196,19 @@ class Tricks:
 
     async def add(self, guild_id: int, user_id: int, trick: Trick, *, suggestion: str = "") -> Trick:
         """Store `trick` and remove the `suggestion` that it came from. Raises `InputError` or `NotFoundError`."""
-        if len(trick.examples) > MOST_EXAMPLES:
+        if len(trick.examples) > MAX_EXAMPLES:
             raise InputError(
-                "A trick has up to {most} examples; this one has {n}.", most=MOST_EXAMPLES, n=len(trick.examples)
+                "A trick has up to {most} examples; this one has {n}.", most=MAX_EXAMPLES, n=len(trick.examples)
             )
         body = json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
         row = rows.TrickRow(_id(), guild_id, trick.name, user_id, time(), body)
         # Times a millisecond apart keep their order.
         examples = [_row(example, user_id, row.at + place / 1000) for place, example in enumerate(trick.examples)]
-        outcome = await rows.add(self._database, row, examples, most=MOST_TRICKS, suggestion=suggestion)
+        outcome = await rows.add(self._database, row, examples, most=MAX_TRICKS, suggestion=suggestion)
         if outcome == "taken":
             raise InputError("This server has a trick called {name} already; choose another name.", name=trick.name)
         if outcome == "full":
-            raise InputError("A server has up to {n} tricks; remove one first.", n=MOST_TRICKS)
+            raise InputError("A server has up to {n} tricks; remove one first.", n=MAX_TRICKS)
         if outcome == "gone":
             raise NotFoundError("Someone has already decided on this suggestion.")
         return trick
@@ -225,12 +225,12 @@ class Tricks:
             guild_id,
             trick.name,
             _row(example, user_id, time()),
-            most=MOST_EXAMPLES,
+            most=MAX_EXAMPLES,
             suggestion=suggestion,
         )
         if outcome == "full":
             raise InputError(
-                "{name} has {n} examples, which is as many as a trick may have.", name=trick.name, n=MOST_EXAMPLES
+                "{name} has {n} examples, which is as many as a trick may have.", name=trick.name, n=MAX_EXAMPLES
             )
         if outcome == "gone":
             raise NotFoundError("Somebody has removed it in the meantime.")
@@ -252,11 +252,11 @@ class Tricks:
         for example in trick.examples:
             check_example(example)
         fixed = sum(len(message["content"]) for message in trick.system)
-        if max(fixed, len(trick.before) + len(trick.after)) > LONGEST_INSTRUCTION:
-            raise InputError("The instruction is too long: up to {n:,} characters.", n=LONGEST_INSTRUCTION)
+        if max(fixed, len(trick.before) + len(trick.after)) > MAX_INSTRUCTION_LENGTH:
+            raise InputError("The instruction is too long: up to {n:,} characters.", n=MAX_INSTRUCTION_LENGTH)
         if not trick.about.strip():
             raise InputError('The file must say in "about" what the trick is for.')
-        trick = replace(trick, about=shorten(trick.about, LONGEST_ABOUT))
+        trick = replace(trick, about=shorten(trick.about, MAX_ABOUT_LENGTH))
         return await self.add(guild_id, user_id, trick)
 
     async def remove(self, guild_id: int, name: str) -> int:
@@ -281,11 +281,11 @@ class Tricks:
         row = rows.SuggestionRow(
             _id(), answer.caller.guild_id, user_id, time(), answer.request.name, body, example.given, example.wanted
         )
-        outcome = await rows.suggest(self._database, row, most=MOST_SUGGESTIONS, most_of_one=MOST_SUGGESTIONS_OF_ONE)
+        outcome = await rows.suggest(self._database, row, most=MAX_SUGGESTIONS, most_of_one=MAX_SUGGESTIONS_PER_PERSON)
         if outcome == "mine":
             raise InputError(
                 "{n} of your suggestions wait for the managers of this server; suggest more when they have decided.",
-                n=MOST_SUGGESTIONS_OF_ONE,
+                n=MAX_SUGGESTIONS_PER_PERSON,
             )
         if outcome == "full":
             raise InputError("Many suggestions wait for the managers of this server already; try again another day.")
@@ -316,10 +316,10 @@ class Tricks:
     def name(self, name: str) -> str:
         """`name` in the form that is stored: letters, digits and hyphens. Raises `InputError` for another form."""
         name = _folded(name)
-        if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        if not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
             raise InputError(
                 "A trick's name has up to {n} letters and digits, with hyphens between them if you like.",
-                n=LONGEST_NAME,
+                n=MAX_NAME_LENGTH,
             )
         if name in self.reserved:
             raise InputError("{name} is the name of something I do already; choose another.", name=name)
@@ -331,8 +331,8 @@ def check_example(example: Example) -> Example:
     given, wanted = example.given.strip(), example.wanted.strip()
     if not given or not wanted:
         raise InputError("An example needs both: an input and the answer to it.")
-    if max(len(given), len(wanted)) > LONGEST_EXAMPLE:
-        raise InputError("An example's input and answer have up to {n:,} characters each.", n=LONGEST_EXAMPLE)
+    if max(len(given), len(wanted)) > MAX_EXAMPLE_LENGTH:
+        raise InputError("An example's input and answer have up to {n:,} characters each.", n=MAX_EXAMPLE_LENGTH)
     return Example(given, wanted)
 
 
@@ -376,7 +376,7 @@ def to_trick(template: ChatTemplate) -> Trick:
         before=_joined(before, defaults),
         after=_joined(after, defaults),
         input=wanted[0],
-        longest=min(item.max or LONGEST_INPUT, LONGEST_INPUT),
+        longest=min(item.max or MAX_INPUT_LENGTH, MAX_INPUT_LENGTH),
         parameters=template.parameters,
         reply=template.reply,
         schema=template.schema,
@@ -416,8 +416,8 @@ def with_correction(template: ChatTemplate, values: Mapping[str, str], given: st
 
 def check_schema(schema: Any) -> None:
     """Raises `InputError` for a schema with keywords or sizes that a server may not use (see `KEYWORDS`)."""
-    if len(json.dumps(schema)) > LONGEST_SCHEMA:
-        raise InputError("The schema of a trick is too long: up to {n:,} characters.", n=LONGEST_SCHEMA)
+    if len(json.dumps(schema)) > MAX_SCHEMA_LENGTH:
+        raise InputError("The schema of a trick is too long: up to {n:,} characters.", n=MAX_SCHEMA_LENGTH)
     nodes = 0
 
     def check(node: Any, depth: int) -> None:
@@ -435,7 +435,7 @@ def check_schema(schema: Any) -> None:
         if unknown:
             raise InputError(
                 "The schema of a server's trick may not use {refused}; it may use {allowed}.",
-                refused=", ".join(shorten(str(name), LONGEST_KEY) for name in unknown[:5]),
+                refused=", ".join(shorten(str(name), MAX_KEY_LENGTH) for name in unknown[:5]),
                 allowed=", ".join(sorted(KEYWORDS)),
             )
         if not all(_is_schema_value(name, value) for name, value in node.items()):
@@ -493,12 +493,12 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
             raise InputError("seed must be a whole number.")
         elif name == "stop":
             stops = value if isinstance(value, list) else [value]
-            texts = all(isinstance(stop, str) and 0 < len(stop) <= LONGEST_STOP for stop in stops)
-            if not texts or not 0 < len(stops) <= MOST_STOPS:
+            texts = all(isinstance(stop, str) and 0 < len(stop) <= MAX_STOP_LENGTH for stop in stops)
+            if not texts or not 0 < len(stops) <= MAX_STOPS:
                 raise InputError(
                     "stop must be a text, or up to {n} texts, of up to {longest} characters.",
-                    n=MOST_STOPS,
-                    longest=LONGEST_STOP,
+                    n=MAX_STOPS,
+                    longest=MAX_STOP_LENGTH,
                 )
 
 
@@ -507,11 +507,11 @@ def _check_size(data: Any) -> None:
     if not isinstance(data, dict):
         return
     lists = [part for name in ("messages", "inputs") if isinstance(part := data.get(name), list | dict)]
-    if len(data) > MOST_KEYS or any(len(part) > MOST_MESSAGES for part in lists):
-        raise InputError("The file has too many messages for a trick: up to {n} are allowed.", n=MOST_MESSAGES)
+    if len(data) > MAX_KEYS or any(len(part) > MAX_MESSAGES for part in lists):
+        raise InputError("The file has too many messages for a trick: up to {n} are allowed.", n=MAX_MESSAGES)
     names = [*data, *(name for part in lists if isinstance(part, dict) for name in part)]
     names += [name for part in lists for each in part if isinstance(each, dict) for name in each]
-    if len(names) > MOST_KEYS * MOST_MESSAGES or any(len(name) > LONGEST_KEY for name in names):
+    if len(names) > MAX_KEYS * MAX_MESSAGES or any(len(name) > MAX_KEY_LENGTH for name in names):
         raise InputError("The file has names that are too long for a trick.")
 
 

@@ -41,7 +41,7 @@ ERASED_ID, ERASED_NAME, ERASED_TEXT = 0, "a player", "…"
 # Templates whose prompts hold other people's words: the turns of a story, and the purposes of all tricks of a server.
 STORY_TEMPLATE, ROUTING_TEMPLATE = "adventure", "select"
 # Shorter names, and shorter single words, are too common to be looked for in other texts.
-SHORTEST_NAME, SHORTEST_WORD = 3, 8
+MIN_NAME_LENGTH, MIN_WORD_LENGTH = 3, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ async def _traces(connection: AsyncConnection, user_id: int) -> Traces:
     for table, column in ((TURNS, "words"), (TURNS, "player"), (NOTES, "text")):
         query = select(table.c.story_id, table.c.at, table.c[column]).where(table.c.player_id == user_id)
         for story, at, text in await connection.execute(query):
-            distinctive = len(text) >= SHORTEST_NAME if column == "player" else _is_distinctive(text)
+            distinctive = len(text) >= MIN_NAME_LENGTH if column == "player" else _is_distinctive(text)
             typed.setdefault(story, set()).update([text] if distinctive else [])
             since[story] = min(since.get(story, inf), at)
     branches = select(BRANCHES.c.story_id, BRANCHES.c.name).where(BRANCHES.c.player_id == user_id)
@@ -292,7 +292,7 @@ async def _rename_player(connection: AsyncConnection, user_id: int) -> None:
     """Replace the person's name in the replies of stories in which they played."""
     said = select(TURNS.c.story_id, TURNS.c.player, func.min(TURNS.c.id)).where(TURNS.c.player_id == user_id)
     for story, name, first in list(await connection.execute(said.group_by(TURNS.c.story_id, TURNS.c.player))):
-        if len(name) < SHORTEST_NAME:
+        if len(name) < MIN_NAME_LENGTH:
             continue
         word = _word(name)
         frame = (await connection.execute(select(STORIES.c.frame).where(STORIES.c.id == story))).scalar_one()
@@ -343,7 +343,7 @@ def _word(text: str) -> re.Pattern[str]:
 
 def _is_distinctive(text: str) -> bool:
     """Whether `text` elsewhere means that it was quoted: it has several words, or is a long one."""
-    return len(text) >= SHORTEST_WORD or " " in text.strip()
+    return len(text) >= MIN_WORD_LENGTH or " " in text.strip()
 
 
 def _texts(data: Any) -> Iterator[str]:

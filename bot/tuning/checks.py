@@ -40,13 +40,13 @@ POCKET_ANSWER = 128
 # Words from which on a quote is a sentence, so that an answer that is all of it should have been shorter.
 SENTENCE = 4
 # OpenAI's least number of examples (fine-tuning guide, 2026-11-22); the chapter's own advice is a few hundred.
-LEAST, ADVISED = 10, 200
+MIN_ROWS, ADVISED = 10, 200
 # Wordings of a fact below which unseen questions suffer (measured 2026-11-22: 50, 85, 94 % with 1, 2, 3).
 WORDINGS = 3
 # Share of facts that may have fewer: some things are asked in two ways at most.
 THIN = 0.1
 # Shares of unanswerable rows between which a model learns to refuse and still answers.
-LOWEST, HIGHEST = 0.08, 0.35
+MIN_REFUSALS, MAX_REFUSALS = 0.08, 0.35
 # Share of questions that may begin with the same two words, in a set large enough to tell.
 ALIKE, ENOUGH_TO_TELL = 0.3, 30
 # Duplicates need no decision: training keeps one of them.
@@ -303,8 +303,8 @@ def _list(lines: tuple[int, ...]) -> str:
 
 def _check_whole(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     """Too few rows, wordings or refusals, too many refusals, and an opening that too many questions share."""
-    if len(pairs) < LEAST:
-        text = serialize(N_("Rows: {n:,}. Providers want at least {least}."), n=len(pairs), least=LEAST)
+    if len(pairs) < MIN_ROWS:
+        text = serialize(N_("Rows: {n:,}. Providers want at least {least}."), n=len(pairs), least=MIN_ROWS)
         yield Finding(SMALL_SET, (), text)
     elif len(pairs) < ADVISED:
         text = serialize(N_("There are {n:,} rows; a model learns from a few hundred on."), n=len(pairs))
@@ -315,14 +315,14 @@ def _check_whole(pairs: Sequence[PairRow]) -> Iterator[Finding]:
         message = N_("Facts asked in fewer than {ways} ways: {n:,} of {total:,}. Other wordings will be missed.")
         yield Finding(FEW_WORDINGS, (), serialize(message, n=thin, total=len(counts), ways=WORDINGS))
     share = _refused_share(pairs)
-    if pairs and share < LOWEST:
+    if pairs and share < MIN_REFUSALS:
         message = N_(
             "{share:.0%} of the rows are refusals; below {least:.0%}, a model invents an answer to everything."
         )
-        yield Finding(REFUSALS, (), serialize(message, share=share, least=LOWEST))
-    elif share > HIGHEST:
+        yield Finding(REFUSALS, (), serialize(message, share=share, least=MIN_REFUSALS))
+    elif share > MAX_REFUSALS:
         message = N_("{share:.0%} of the rows are refusals; above {most:.0%}, a model also refuses what it knows.")
-        yield Finding(REFUSALS, (), serialize(message, share=share, most=HIGHEST))
+        yield Finding(REFUSALS, (), serialize(message, share=share, most=MAX_REFUSALS))
     openings = Counter(tuple(words(pair.question)[:2]) for pair in pairs)
     for opening, count in openings.most_common(1):
         if len(pairs) >= ENOUGH_TO_TELL and count > ALIKE * len(pairs):

@@ -36,7 +36,7 @@ QUESTIONS, TEST_SET, DRAFT = "questions.jsonl", "heldout.jsonl", "draft.jsonl"
 PREPARED, GENERATED, FILE = "prepared", "generated", "file"
 PREPARED_DRAFT = f"{PREPARED} draft"
 # Characters of a dataset's name.
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 # The names of datasets by where they are from; `DatasetRow.name` holds the English one.
 NAMES: Mapping[str, str] = {
     PREPARED: N_("{corpus}, prepared"),
@@ -295,7 +295,7 @@ class Datasets:
 
 def name_of(row: DatasetRow) -> str:
     """The name of a dataset in the reader's language."""
-    return _(NAMES[row.origin], corpus=row.corpus, model=row.model)[:LONGEST_NAME]
+    return _(NAMES[row.origin], corpus=row.corpus, model=row.model)[:MAX_NAME_LENGTH]
 
 
 def with_roles(
@@ -321,7 +321,7 @@ def _new(
     return DatasetRow(
         id=dataset_id,
         corpus=corpus,
-        name=NAMES[origin].format(corpus=corpus, model=model)[:LONGEST_NAME],
+        name=NAMES[origin].format(corpus=corpus, model=model)[:MAX_NAME_LENGTH],
         origin=origin,
         state="generating" if origin == GENERATED else "ready",
         at=time(),

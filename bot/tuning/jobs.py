@@ -31,9 +31,9 @@ __all__ = ["STATE_NAMES", "STATUSES", "EventRow", "JobRow", "Jobs", "Place"]
 
 _log = logging.getLogger(__name__)
 # Jobs of a corpus that may be unfinished at one time: a second one would be a mistake, and is paid for.
-MOST_JOBS = 1
+MAX_JOBS = 1
 # Rows that providers want at least (OpenAI's fine-tuning guide, 2026-11-22).
-LEAST_ROWS = 10
+MIN_ROWS = 10
 # Who holds the lease of a job whose card is being posted, and for how many seconds: longer than discord.py tries.
 CARD_HOLDER, POSTING = "card", 30.0
 # What people read for a job's states.
@@ -119,7 +119,7 @@ class Jobs:
                 held_until=held_until,
             )
         async with self._starting:  # Two presses at one time must not both find that no job is unfinished.
-            if not lesson and await tuning_rows.count_unfinished_jobs(self._database, job.corpus) >= MOST_JOBS:
+            if not lesson and await tuning_rows.count_unfinished_jobs(self._database, job.corpus) >= MAX_JOBS:
                 raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
             await tuning_rows.add_job(self._database, job)
         return job
@@ -154,7 +154,7 @@ class Jobs:
             at=time(),
         )
         train, _ = await training_pairs(self._database, job)
-        if len(train) < LEAST_ROWS:
+        if len(train) < MIN_ROWS:
             raise InputError(
                 "The dataset {dataset} has too few rows to train on: {n:,}. Providers want at least 10.",
                 dataset=dataset.id,

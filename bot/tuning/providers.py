@@ -44,8 +44,8 @@ T = TypeVar("T")
 RUN_KEY = "fewshot_run"
 PAGE = 100
 # Jobs, files and events that are looked through at most; a server that ignores `after` would list them for ever.
-MOST_LISTED = 5 * PAGE
-MOST_EVENTS = 100 * PAGE
+MAX_LISTED = 5 * PAGE
+MAX_EVENTS = 100 * PAGE
 # Calls at one time to a provider's models, beside those to the chat model.
 CONCURRENCY = 32
 # Statuses of a file, as far as providers use them: OpenAI says uploaded, processed or error (2026-11-22).
@@ -128,7 +128,7 @@ class Provider:
                 if isinstance(metadata, dict) and metadata.get(RUN_KEY) == run_key:
                     return self._remote(job)
                 seen += 1
-                if seen >= MOST_LISTED:
+                if seen >= MAX_LISTED:
                     break
             return None
 
@@ -196,7 +196,7 @@ class Provider:
             pages = self._client.fine_tuning.jobs.list_events(job_id, limit=PAGE)
             async for event in pages:
                 row = event_row(event)
-                if row.event_id in known or row.event_id in new or len(new) >= MOST_EVENTS:
+                if row.event_id in known or row.event_id in new or len(new) >= MAX_EVENTS:
                     break
                 new[row.event_id] = row
 

@@ -28,7 +28,7 @@ CONCURRENT = 8
 # The templates of the two calls.
 QUESTIONS, SUPPORT = "questions", "support"
 # Wordings of a fact, and facts of a chunk, that are taken: a model may repeat itself for ever.
-MOST_WORDINGS, MOST_FACTS = 8, 60
+MAX_WORDINGS, MAX_FACTS = 8, 60
 COPIED = N_("The check of this chunk repeated its example, so that nothing has checked this pair.")
 Progress = Callable[[int, int], None]
 
@@ -119,12 +119,12 @@ def chunk_facts(chunk: ChunkRow) -> list[dict[str, Any]]:
     Takes 50 ms for 60 facts: call it in a thread.
     """
     found = []
-    for fact in read_json(chunk.reply).get("facts", [])[:MOST_FACTS]:
+    for fact in read_json(chunk.reply).get("facts", [])[:MAX_FACTS]:
         answer, quote = _clean(fact["answer"]), exact(chunk.text, without_surrogates(fact["quote"]))
         asked = {sentence_key(text): _clean(text) for text in fact["questions"] if sentence_key(text)}
         if answer and asked:
             name = _clean(str(fact.get("fact") or answer))
-            wordings = list(asked.values())[:MOST_WORDINGS]
+            wordings = list(asked.values())[:MAX_WORDINGS]
             found.append({"fact": name, "answer": answer, "quote": quote, "questions": wordings})
     return found
 

@@ -22,7 +22,7 @@ from cogs._access import is_operator
 from cogs._job_progress import progress_line
 
 # Characters of a question: the limit of the template of tuned models.
-LONGEST = 1_000
+MAX_LENGTH = 1_000
 # Characters of a question, an answer or a quote on the card of similar rows; of a question and an answer when compared.
 SHOWN, SHOWN_COMPARED = 300, 700
 # The local engine's small model is no language model, and every answer of it says so.

@@ -13,10 +13,10 @@ from bot.ui.cards import Card
 from bot.ui.locale import format_locale_str
 from bot.ui.reply import Reply
 from cogs.corpus.about import About
-from cogs.corpus.asking import LONGEST, Asking
+from cogs.corpus.asking import MAX_LENGTH, Asking
 from cogs.corpus.standings import standings_picture, winner
 
-Question = app_commands.Range[str, 1, LONGEST]
+Question = app_commands.Range[str, 1, MAX_LENGTH]
 
 
 class CorpusCog(commands.Cog, name="Corpora"):

@@ -26,7 +26,7 @@ from cogs.finetune.starting import Starting
 Id = app_commands.Range[str, 1, 100]
 SHOWN_JOBS = 12
 # Discord shows so many choices, with names and values of so many characters.
-MOST_CHOICES, LONGEST_CHOICE = 25, 100
+MAX_CHOICES, MAX_CHOICE_LENGTH = 25, 100
 Choices = list[app_commands.Choice[str]]
 # Names for people, with their values.
 Offers = Iterable[tuple[str, str]]
@@ -198,9 +198,9 @@ async def offered(
     wanted = typed.strip().casefold()
     found = [(name, value) for name, value in await find(services.tuning) if wanted in f"{name} {value}".casefold()]
     return [
-        app_commands.Choice(name=name[:LONGEST_CHOICE], value=value)
-        for name, value in found[:MOST_CHOICES]
-        if len(value) <= LONGEST_CHOICE
+        app_commands.Choice(name=name[:MAX_CHOICE_LENGTH], value=value)
+        for name, value in found[:MAX_CHOICES]
+        if len(value) <= MAX_CHOICE_LENGTH
     ]
 
 

@@ -33,7 +33,7 @@ ROLES = {
 
 
 # Characters of the source around a quote, and of a question or answer, that a review card shows.
-AROUND, LONGEST = 350, 900
+AROUND, MAX_LENGTH = 350, 900
 # Characters of a text input in a modal.
 FIELD = 2_000
 # Translators: of pairs of question and answer, as a person decided on them.
@@ -199,7 +199,7 @@ class Review:
 
 def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str) -> LayoutView:
     card = Card(_("Review of {dataset} · {place}", dataset=name_of(dataset), place=place))
-    card.text(f"**{escape_markdown(pair.question[:LONGEST])}**\n{escape_markdown(pair.answer[:LONGEST])}").line()
+    card.text(f"**{escape_markdown(pair.question[:MAX_LENGTH])}**\n{escape_markdown(pair.answer[:MAX_LENGTH])}").line()
     card.text("\n".join(f"⚠️ {escape_markdown(flag)}" for flag in pair.flags))
     if pair.source:
         card.text(f"**{escape_markdown(pair.source)}**\n{marked(text, pair.quote)}")
@@ -223,7 +223,7 @@ def marked(text: str | None, quote: str) -> str:
         return _("*It quotes nothing.*")
     at = text.find(quote)
     if at < 0:
-        return _("*No such sentence:* “{quote}”", quote=escape_markdown(quote[:LONGEST]))
+        return _("*No such sentence:* “{quote}”", quote=escape_markdown(quote[:MAX_LENGTH]))
     before, after = text[max(at - AROUND, 0) : at], text[at + len(quote) : at + len(quote) + AROUND]
     lead = ("… " if at > AROUND else "") + escape_markdown(before)
     tail = escape_markdown(after) + (" …" if at + len(quote) + AROUND < len(text) else "")

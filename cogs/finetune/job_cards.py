@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 LOSSES = "losses.png"
 COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
 # Characters of an error or a note on a card.
-LONGEST = 1_500
+MAX_LENGTH = 1_500
 # Seconds between two looks at jobs that have cards: Discord allows far more edits.
 LOOK = 2.0
 # Seconds to wait after an error that may pass: Discord cannot be reached, the database is locked.
@@ -127,9 +127,9 @@ def _outcome(job: JobRow, active: bool) -> str:
         else:
             lines.append(_("The model is `{model}`. It does not answer yet: promote it.", model=job.model))
     if job.error:
-        lines.append(f"⚠️ {escape_markdown(job.error[:LONGEST])}")
+        lines.append(f"⚠️ {escape_markdown(job.error[:MAX_LENGTH])}")
     if job.note:
-        lines.append(f"-# {escape_markdown(job.note[:LONGEST])}")
+        lines.append(f"-# {escape_markdown(job.note[:MAX_LENGTH])}")
     return "\n".join(lines)
 
 

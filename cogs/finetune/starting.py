@@ -23,7 +23,7 @@ from cogs._store_first import answer_privately, edit_pressed, store_first
 from cogs.finetune.job_cards import JobCards
 
 # Characters of a base's name that fit into the confirming button's custom id, beside the dataset's id.
-LONGEST_BASE = 50
+MAX_BASE_LENGTH = 50
 # The first character of a base's digest, which stands for a longer name.
 DIGEST = "#"
 
@@ -110,7 +110,7 @@ class Starting:
 
 def packed(base: str) -> str:
     """A base's name for a button: itself, or a digest where it is long."""
-    return base if len(base) <= LONGEST_BASE else DIGEST + hashlib.sha256(base.encode()).hexdigest()[:16]
+    return base if len(base) <= MAX_BASE_LENGTH else DIGEST + hashlib.sha256(base.encode()).hexdigest()[:16]
 
 
 def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: bool) -> LayoutView:

@@ -17,11 +17,11 @@ from bot.core.text import code_block, escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.server.evaluation import LeaveOneOutTestSet
 from bot.server.tricks import (
-    LONGEST_EXAMPLE,
-    LONGEST_INSTRUCTION,
-    LONGEST_NAME,
-    MOST_EXAMPLES,
-    MOST_TRICKS,
+    MAX_EXAMPLE_LENGTH,
+    MAX_EXAMPLES,
+    MAX_INSTRUCTION_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_TRICKS,
     SHOWN,
     Example,
     Trick,
@@ -38,12 +38,12 @@ from cogs._store_first import answer_privately, store_first
 from cogs.trick.corrections import Corrections, Reviews
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
-LONGEST = 6_000
+MAX_LENGTH = 6_000
 CHOICES = 25
 # Bytes of a trick's file: 20 examples of 2,000 characters on both sides are 80,000 characters, of up to 4 bytes each.
-LARGEST = 400_000
+MAX_FILE_BYTES = 400_000
 # A test asks for each example and shows the others, so it needs two.
-LEAST = 2
+MIN_EXAMPLES = 2
 # Characters shown of each side of an example: twenty examples fit into one card.
 SIDE = 70
 
@@ -64,7 +64,7 @@ def trick_card(trick: Trick, title: str = "") -> LayoutView:
         f"{number}. {_plain(example.given)} → {_plain(example.wanted)}"
         for number, example in enumerate(trick.examples, 1)
     ]
-    heading = _("**Examples, {n} of {most}**", n=len(lines), most=MOST_EXAMPLES)
+    heading = _("**Examples, {n} of {most}**", n=len(lines), most=MAX_EXAMPLES)
     card.text("\n".join([heading, *lines]))
     card.text(
         _(
@@ -77,7 +77,7 @@ def trick_card(trick: Trick, title: str = "") -> LayoutView:
 
 def list_card(tricks: Mapping[str, Trick], waiting: int) -> LayoutView:
     """The tricks with their purpose, and a button to review `waiting` suggestions."""
-    card = Card(_("Tricks of this server, {n} of {most}", n=len(tricks), most=MOST_TRICKS))
+    card = Card(_("Tricks of this server, {n} of {most}", n=len(tricks), most=MAX_TRICKS))
     if not tricks:
         card.text(_("None yet. A manager can teach me one with `/trick teach`."))
     lines = [
@@ -100,18 +100,18 @@ def teach_modal(name: str) -> PersistentModal:
     # Translators: a window's title and the labels in it have at most 45 characters.
     modal = PersistentModal(TEACH, name, title=_("Teach me a trick"))
     hint = _("Turn what I say into a polite refusal.")
-    modal.add_text("instruction", _("What should it do?"), max_length=LONGEST_INSTRUCTION, placeholder=hint)
+    modal.add_text("instruction", _("What should it do?"), max_length=MAX_INSTRUCTION_LENGTH, placeholder=hint)
     hint = _("Can you work on Sunday?")
-    modal.add_text("given", _("An example: what comes in"), max_length=LONGEST_EXAMPLE, placeholder=hint)
+    modal.add_text("given", _("An example: what comes in"), max_length=MAX_EXAMPLE_LENGTH, placeholder=hint)
     hint = _("How kind of you to think of me! Sadly, …")
-    return modal.add_text("wanted", _("And the answer to it"), max_length=LONGEST_EXAMPLE, placeholder=hint)
+    return modal.add_text("wanted", _("And the answer to it"), max_length=MAX_EXAMPLE_LENGTH, placeholder=hint)
 
 
 def example_modal(name: str) -> PersistentModal:
     """The window for another example of a trick."""
     modal = PersistentModal(EXAMPLE, name, title=_("Another example"))
-    modal.add_text("given", _("What comes in"), max_length=LONGEST_EXAMPLE)
-    return modal.add_text("wanted", _("The answer to it"), max_length=LONGEST_EXAMPLE)
+    modal.add_text("given", _("What comes in"), max_length=MAX_EXAMPLE_LENGTH)
+    return modal.add_text("wanted", _("The answer to it"), max_length=MAX_EXAMPLE_LENGTH)
 
 
 @app_commands.guild_only()
@@ -146,7 +146,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.command(description="Use one of this server's tricks")
     @app_commands.describe(name="The trick", text="What to use it on")
     async def use(
-        self, interaction: discord.Interaction[Any], name: str, text: app_commands.Range[str, 1, LONGEST]
+        self, interaction: discord.Interaction[Any], name: str, text: app_commands.Range[str, 1, MAX_LENGTH]
     ) -> None:
         """Answer `text` with the trick's instruction and its examples, or the nearest of them."""
         guild = _guild(interaction)
@@ -219,11 +219,11 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.get(guild, name)
         test_set = LeaveOneOutTestSet(trick)
-        if len(test_set.cases) < LEAST:
+        if len(test_set.cases) < MIN_EXAMPLES:
             raise InputError(
                 "A test asks for each example and shows the others: {name} needs {least} at least.",
                 name=trick.name,
-                least=LEAST,
+                least=MIN_EXAMPLES,
             )
         # Translators: what so many per cent of the answers are; it comes after their number.
         measures = _("right") if trick.reply == "rating" else _("like the answers wanted")
@@ -254,7 +254,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         name = file.filename.rpartition(".")[0] or file.filename
 
         async def store() -> Trick:
-            text = await read_text(file, most=LARGEST)
+            text = await read_text(file, most=MAX_FILE_BYTES)
             return await self._tricks.import_file(guild, interaction.user.id, name.replace("_", "-"), text)
 
         trick = await store_first(interaction, store())
@@ -269,7 +269,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             "**{name}** and its example are gone.",
             "**{name}** and its {n} examples are gone.",
             examples,
-            name=escape_markdown(shorten(name, LONGEST_NAME)),
+            name=escape_markdown(shorten(name, MAX_NAME_LENGTH)),
         )
         await answer_privately(interaction, content=said)
 

@@ -14,8 +14,8 @@ from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import close_markup, code_block
 from bot.llm.completion import Answer
 from bot.server.tricks import (
-    LONGEST_EXAMPLE,
-    LONGEST_NAME,
+    MAX_EXAMPLE_LENGTH,
+    MAX_NAME_LENGTH,
     Suggestion,
     main_input,
     with_correction,
@@ -86,14 +86,14 @@ class Corrections:
         assert prompt.template is not None, "checked above"
         name = main_input(prompt.template, prompt.values)
         given = prompt.values[name]
-        if len(given) > LONGEST_EXAMPLE:
+        if len(given) > MAX_EXAMPLE_LENGTH:
             raise InputError(
-                "An example has up to {most:,} characters; this input has {n:,}.", most=LONGEST_EXAMPLE, n=len(given)
+                "An example has up to {most:,} characters; this input has {n:,}.", most=MAX_EXAMPLE_LENGTH, n=len(given)
             )
 
         modal = PersistentModal(CORRECT, prompt_id, title=_("Not like that…"))
-        modal.add_text("given", _("What came in"), max_length=LONGEST_EXAMPLE, default=given)
-        modal.add_text("wanted", _("What the answer should be"), max_length=LONGEST_EXAMPLE, default=prompt.text)
+        modal.add_text("given", _("What came in"), max_length=MAX_EXAMPLE_LENGTH, default=given)
+        modal.add_text("wanted", _("What the answer should be"), max_length=MAX_EXAMPLE_LENGTH, default=prompt.text)
         await interaction.response.send_modal(modal)
 
     async def correct(self, interaction: discord.Interaction[Any], prompt_id: str, typed: Mapping[str, str]) -> None:
@@ -175,7 +175,7 @@ class Reviews:
         if suggestion.trick.name not in await self._tricks.names(guild):
             modal = PersistentModal(NAME_TRICK, suggestion.id, title=_("A new trick"))
             name = f"our-{suggestion.trick.name}"
-            modal.add_text("name", _("What to call it"), max_length=LONGEST_NAME, multiline=False, default=name)
+            modal.add_text("name", _("What to call it"), max_length=MAX_NAME_LENGTH, multiline=False, default=name)
             await interaction.response.send_modal(modal)
             return
         text = suggestion.trick.input_of(suggestion.example)

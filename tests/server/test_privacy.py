@@ -28,7 +28,7 @@ from tests.server.rows import dump, fill, told
 from tests.server.test_prompts import kept, prompt
 
 ANN, BEN = 777_000_777, 888_000_888
-MOST = 10_000_000
+MAX_BYTES = 10_000_000
 # Numbers that are no person's: servers, channels, messages, events of Discord's, our own rows.
 NOT_PEOPLE = {"guild_id", "channel_id", "message_id", "report_channel", "event_id", "source_id", "id", "parent_id"}
 NOT_PEOPLE |= {"turn_id", "head", "nanodollars", "user_tokens", "guild_tokens"}
@@ -67,7 +67,7 @@ def unpacked(data: bytes) -> dict[str, Any]:
 
 
 async def exported(privacy: Privacy, user_id: int) -> dict[str, Any]:
-    (data,) = (await privacy.export(user_id, most=MOST)).files
+    (data,) = (await privacy.export(user_id, most=MAX_BYTES)).files
     return unpacked(data)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.core.errors import InputError
 from bot.ui.uploads import csv_cell, read_entries, read_text
 
-MOST = 2_000_000
+MAX_BYTES = 2_000_000
 
 
 @dataclass
@@ -32,7 +32,7 @@ class File:
 
 
 async def text_of(file: File) -> str:
-    return await read_text(cast(discord.Attachment, cast(Any, file)), most=MOST)
+    return await read_text(cast(discord.Attachment, cast(Any, file)), most=MAX_BYTES)
 
 
 async def entries_of(text: str, name: str, longest: int = 100) -> list[str]:
@@ -63,7 +63,7 @@ async def test_what_is_no_text_is_refused(data: bytes, said: str) -> None:
 
 
 async def test_what_is_too_large_is_refused_before_it_is_read() -> None:
-    file = File(b"x" * (MOST + 1))
+    file = File(b"x" * (MAX_BYTES + 1))
     with pytest.raises(InputError, match="up to 2,000 kB"):
         await text_of(file)
     assert not file.was_read

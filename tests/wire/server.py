@@ -18,7 +18,7 @@ from tests.wire.state import JOURNAL_ENTRY, STATE, State
 API = "/api/v10"
 # A token in the address stands in for the bot's own there.
 OPEN_ROUTES = ("/interactions/", "/webhooks/")
-LARGEST_BODY = 128 * 1024 * 1024
+MAX_BODY = 128 * 1024 * 1024
 # A longer body is in the journal by its length alone: tests look at texts, not at files.
 JOURNAL_BODY = 65_536
 
@@ -98,7 +98,7 @@ async def gateway(request: web.Request) -> web.WebSocketResponse:
 
 def application(state: State) -> web.Application:
     """The whole server, ready to be run."""
-    app = web.Application(middlewares=[api], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[api], client_max_size=MAX_BODY)
     app[STATE] = state
     for module in (rest, interactions, control):
         app.add_routes(module.routes)
