@@ -56,8 +56,8 @@ class PrivacyCog(
     async def export(self, interaction: discord.Interaction[Any]) -> None:
         """Send the files to the user alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        most = max(interaction.filesize_limit - ENVELOPE, ENVELOPE)
-        made = await self._privacy.export(interaction.user.id, most=most)
+        max_bytes = max(interaction.filesize_limit - ENVELOPE, ENVELOPE)
+        made = await self._privacy.export(interaction.user.id, max_bytes=max_bytes)
         # The entries' names are those of the files in the ZIP.
         counts = " · ".join(f"`{name}` {format_number(count)}" for name, count in made.counts.items())
         said = _("I have stored nothing about you; the file says so.")

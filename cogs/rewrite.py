@@ -61,7 +61,7 @@ class Rewrite(commands.Cog):
         values = self._style(style, sample)
         if text is None and file is not None:
             await interaction.response.defer(ephemeral=private, thinking=True)
-            text = await read_text(file, most=MAX_FILE_BYTES)
+            text = await read_text(file, max_bytes=MAX_FILE_BYTES)
             if len(text) > MAX_LENGTH:
                 raise InputError(
                     "The file holds {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=MAX_LENGTH
@@ -96,7 +96,7 @@ class Rewrite(commands.Cog):
             raise InputError("There is nothing to rewrite: the text is empty.")
         values = {"text": text, **self._style(fields.get("style"), fields.get("sample"))}
         request = self._services.templates.get(TEMPLATE).fill(values)
-        await self._services.answers.give(interaction, request, private=bool(private), source=source)
+        await self._services.answers.respond(interaction, request, private=bool(private), source=source)
 
     def _style(self, style: str | None, sample: str | None) -> dict[str, str]:
         """The style's name and a sample of it; raises `InputError` where no sample is known."""

@@ -109,7 +109,7 @@ class Batch:
             await answering.finish_page(await self._page(rows, private=private))
 
     async def _read(self, file: discord.Attachment) -> list[Row]:
-        reviews = await read_entries(file, most=MAX_FILE_BYTES, column="review", longest=MAX_LENGTH)
+        reviews = await read_entries(file, max_bytes=MAX_FILE_BYTES, column="review", max_length=MAX_LENGTH)
         if not reviews:
             raise InputError("The file holds no review.")
         if len(reviews) > MAX_REVIEWS:

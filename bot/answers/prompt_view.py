@@ -11,7 +11,7 @@ from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN
 from bot.core.text import close_markup, code_block, escape_markdown
 from bot.llm.completion import Answer
-from bot.server.model_gateway import UNASKED
+from bot.server.model_gateway import DRY_RUN
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import OutgoingFile
@@ -47,8 +47,8 @@ def prompt_card(
     the new answer. A `note` replaces the figures. `tuned` adds the tuned model to the choices.
     """
     base = base or answer
-    is_unsent = answer.finish == UNASKED and not note
-    card = Card(f"{_(NO_MODEL) if is_unsent else _(PROMPT)} · {_(answer.request.technique)}")
+    is_dry_run = answer.finish == DRY_RUN and not note
+    card = Card(f"{_(NO_MODEL) if is_dry_run else _(PROMPT)} · {_(answer.request.technique)}")
     if text:
         card.text(close_markup(text[:ANSWER_SHARE]) + (" …" if len(text) > ANSWER_SHARE else "")).line()
     files: Files = ()
@@ -58,13 +58,13 @@ def prompt_card(
         whole = {**answer.parameters, "messages": [dict(message) for message in answer.messages]}
         files = [("prompt.json", json.dumps(whole, ensure_ascii=False, indent=2).encode())]
         card.file("prompt.json")
-    took = [note] if note else [author(answer.model)] if is_unsent else figures(answer)
+    took = [note] if note else [author(answer.model)] if is_dry_run else figures(answer)
     parameters = [f"{name} {_shortened(value, answer.parameters[name])}" for name, value in values.items()]
     card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:
         card.row(*shot_selector(base.id, len(base.template.examples), shots, tuned=tuned))
     below: Items = []
-    if is_unsent:
+    if is_dry_run:
         below.append(ActionButton("connect", label=_("Connect a model"), emoji="🔌"))
         below.append(ActionButton("local-models", base.id, label=_("Get a model"), emoji="💾"))
     if base.template is not None:

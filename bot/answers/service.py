@@ -23,13 +23,13 @@ from bot.ui.caller import caller_of
 from bot.ui.inflight import InflightTasks
 from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
 
-# How an answer is shown: its text, and what its command adds to it.
+# Renders an answer as a page: its text, and what its command adds to it.
 Render = Callable[[Answer], Page]
-# Gives the template of a request for the model that is tuned for it; None where there is none.
+# Returns the template of a request for the model that is tuned for it, or None.
 FindTuned = Callable[[Request], Awaitable[ChatTemplate | None]]
-# Seconds without a first word until the person is told that the bot waits for the model, and between two notices.
+# Seconds to wait for the first word before a notice says so, and seconds between two notices.
 FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
-# What the footer says of an answer that did not end by itself, by `Answer.finish`.
+# The note in the footer of an incomplete answer, by `Answer.finish`.
 UNFINISHED = {
     "length": N_("cut off at the length limit"),
     "timeout": N_("cut off at the time limit"),
@@ -52,19 +52,19 @@ class Answering:
     ) -> Coroutine[Any, Any, Answer]:
         """Answer `request`, by the chat model unless a `gateway` is given.
 
-        With `show` the person sees the text as it comes, and that the bot is waiting while there is none. Raises what
-        `ModelGateway.ask` raises.
+        With `show` the text is streamed to Discord, with a notice before the first word. Raises what `ModelGateway.ask`
+        raises.
         """
         gateway = gateway or self._answers.gateway
         if not show:
             return gateway.ask(self.caller, request, cache=cache)
         self.start_notices()
-        return gateway.ask(self.caller, request, self._show, self._queued, cache=cache)
+        return gateway.ask(self.caller, request, self._show, self._on_position, cache=cache)
 
     async def finish(self, answer: Answer, page: Page | None = None, *earlier: Answer, by: str = "") -> None:
-        """Show `answer` as `page` (default: `page_of` it) with footer and buttons, and store its prompt.
+        """Show `answer` as `page` (default: `page_of(answer)`) with footer and buttons, and store its prompt.
 
-        `by` names the model in the footer, in place of its own name. `earlier` answers led to this one: their prompts
+        `by` replaces the model's name in the footer. `earlier` are the answers that this one is based on: their prompts
         are deleted together with the message.
         """
         page = page or page_of(answer)
@@ -88,23 +88,23 @@ class Answering:
         await self._store(answers)
         self._set_message(answers, await self.reply.finish_card(card, files))
 
-    async def show_unsent(self, request: Request) -> None:
+    async def show_dry_run(self, request: Request) -> None:
         """Show the card of the prompt that would have been sent if a model were connected."""
-        unsent = dry_run(self.caller, request)
-        self._answers.prompts.cache(unsent)
-        await self.finish_card(*prompt_card(unsent, tuned=await self._answers.has_tuned(unsent)), [unsent])
+        record = dry_run(self.caller, request)
+        self._answers.prompts.cache(record)
+        await self.finish_card(*prompt_card(record, tuned=await self._answers.has_tuned(record)), [record])
 
     async def show_unparsed(self, error: ReplyError, answer: Answer) -> None:
-        """Show the sentence of `error`, and under it the model's own words, which have another form than asked for."""
+        """Show the sentence of `error`, and below it the answer, which could not be parsed."""
         await self.finish(answer, Page(f"{error}\n\n{answer.text}"))
 
     def start_notices(self) -> None:
-        """Tell the person from `FIRST_NOTICE` seconds on that the bot waits for the model, and for how long."""
+        """After `FIRST_NOTICE` seconds, show that the bot waits for the model, and for how long."""
         self._began = asyncio.get_running_loop().time()
         self._schedule(FIRST_NOTICE)
 
     def stop_notices(self) -> None:
-        """Show no notice of waiting any more."""
+        """Stop showing that the bot waits."""
         if self._notice is not None:
             self._notice.cancel()
             self._notice = None
@@ -113,11 +113,11 @@ class Answering:
         self.stop_notices()
         self.reply.show(text)
 
-    def _queued(self, place: int) -> None:
-        """Say which place the request has among those of the person that wait; 0 when its turn has come."""
-        if place:
+    def _on_position(self, position: int) -> None:
+        """Show the request's position in the person's queue; 0 means that it is being asked."""
+        if position:
             self.stop_notices()
-            waiting = _("Your earlier requests come first. This one has place {n} in your queue.", n=place)
+            waiting = _("Your earlier requests come first. This one has place {n} in your queue.", n=position)
             self.reply.show(waiting, writing=False)
         else:
             self.start_notices()
@@ -139,7 +139,7 @@ class Answering:
                 await self._answers.store(answer)
 
     def _set_message(self, answers: Sequence[Answer], message: discord.Message | None) -> None:
-        """Note the message that shows `answers`; None where it could not be delivered."""
+        """Record the message that shows `answers`; None if it could not be delivered."""
         for answer in answers:
             if not self.reply.private:
                 self._answers.prompts.set_message(answer, message.id if message else None)
@@ -148,7 +148,7 @@ class Answering:
 
 
 class Answers:
-    """Answers interactions with the output of models. One for the process."""
+    """Answers interactions with the output of models. The process has one instance."""
 
     def __init__(
         self, gateway: ModelGateway, prompts: Prompts, inflight: InflightTasks, find_tuned: FindTuned | None = None
@@ -156,7 +156,7 @@ class Answers:
         self.gateway, self.prompts, self._inflight = gateway, prompts, inflight
         self.find_tuned = find_tuned or _find_none
 
-    async def give(
+    async def respond(
         self,
         interaction: discord.Interaction[Any],
         request: Request,
@@ -165,9 +165,9 @@ class Answers:
         render: Render = page_of,
         source: SourceMessage | None = None,
     ) -> None:
-        """Answer `interaction` with what the chat model answers to `request`.
+        """Answer `interaction` with the chat model's answer to `request`.
 
-        `source` is the message whose text is in the request. What cannot be asked is raised as a `FewshotError`.
+        `source` is the message whose text is in the request. Raises what `ModelGateway.ask` raises.
         """
         async with self.open(interaction, private=private, source=source) as answering:
             answer = await answering.ask(request)
@@ -177,10 +177,10 @@ class Answers:
     async def open(
         self, interaction: discord.Interaction[Any], *, private: bool, source: SourceMessage | None = None
     ) -> AsyncIterator[Answering]:
-        """Defer `interaction` and give what answers it.
+        """Defer `interaction` and yield its `Answering`.
 
-        The block ends early, without an error, where no model is connected (the prompt is shown), where a reply has
-        another form than its template asks for (it is shown as it is), and where the person deleted the answer.
+        Three errors end the block early and are not raised: no model is connected (the prompt is shown), a reply cannot
+        be parsed (it is shown unparsed), and the person deleted the answer.
         """
         with self._inflight.track(interaction), suppress(AnswerDeletedError):
             async with Reply(interaction, private=private) as reply:
@@ -190,7 +190,7 @@ class Answers:
                 except NoModelError as error:
                     if not isinstance(error.request, Request):
                         raise
-                    await answering.show_unsent(error.request)
+                    await answering.show_dry_run(error.request)
                 except ReplyError as error:
                     if not isinstance(error.answer, Answer):
                         raise
@@ -199,7 +199,7 @@ class Answers:
                     answering.stop_notices()
 
     async def store(self, answer: Answer) -> None:
-        """Store a public `answer`, which is about to be shown, for its Prompt button."""
+        """Store the prompt of a public `answer` before the answer is shown."""
         self.prompts.cache(answer)
         await self.prompts.persist(answer, soon=self._inflight.has_single_task)
 
@@ -224,7 +224,7 @@ def buttons(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]
 
 
 def footer(answer: Answer, note: str = "", *, by: str = "") -> str:
-    """The small line under an answer: model and technique (or `by`), how it ended, and the `note` of its command."""
+    """The footer of an answer: model and technique (or `by`), why it is incomplete, and the `note` of its command."""
     parts = [by] if by else [author(answer.model), _(answer.request.technique)]
     if answer.finish in UNFINISHED:
         parts.append(_(UNFINISHED[answer.finish]))

@@ -119,7 +119,7 @@ class Technique:
                 return
             request = template.fill(self._values(interaction, given))
             render = raw_page_of if options.get(RAW) else page_of
-            await answers.give(interaction, request, private=private, render=render)
+            await answers.respond(interaction, request, private=private, render=render)
 
         descriptions, parameters = self._parameters()
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by discord.py
@@ -150,7 +150,7 @@ class Technique:
             self._guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
             values = self._values(interaction, {menu.input: text[: self._longest(menu.input)]})
             source = source_message_of(message)
-            await self._answers.give(interaction, self._template.fill(values), private=True, source=source)
+            await self._answers.respond(interaction, self._template.fill(values), private=True, source=source)
 
         return app_commands.ContextMenu(name=menu.name, callback=run, allowed_installs=self._installs)
 

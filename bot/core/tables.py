@@ -182,12 +182,12 @@ def _some_of(data: bytes) -> bytes:
     return b"".join(lines)
 
 
-def entries(text: str, name: str, *, column: str, longest: int) -> list[str]:
+def entries(text: str, name: str, *, column: str, max_length: int) -> list[str]:
     """The texts of a file called `name`: the lines of a .txt, or the cells of the column of texts of a table.
 
     The column is the one called `column`, otherwise one with a usual name for texts, otherwise the only one with texts.
-    Blank entries are left out. Raises `InputError` if no column can be chosen, and for an entry of more than `longest`
-    characters.
+    Blank entries are left out. Raises `InputError` if no column can be chosen, and for an entry with more than
+    `max_length` characters.
     """
     table = _table_of(text, name, column)
     if table is None:
@@ -197,12 +197,12 @@ def entries(text: str, name: str, *, column: str, longest: int) -> list[str]:
         found = [table.cell(row, at) for row in table.rows if len(row) > at]
     found = [entry for entry in found if entry]
     for number, entry in enumerate(found, 1):
-        if len(entry) > longest:
+        if len(entry) > max_length:
             raise InputError(
                 "Entry {number} has {n:,} characters; up to {most:,} can be read.",
                 number=number,
                 n=len(entry),
-                most=longest,
+                most=max_length,
             )
     return found
 

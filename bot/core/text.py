@@ -48,8 +48,8 @@ MARKDOWN = re.compile(
 )
 
 
-def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[str] | None:
-    """Split `text` into at most `most` pieces of at most `limit` characters; None if it does not fit.
+def split_message(text: str, limit: int = MESSAGE_LIMIT, max_pieces: int = 3) -> list[str] | None:
+    """Split `text` into at most `max_pieces` pieces of at most `limit` characters; None if it does not fit.
 
     Formatting that a cut goes through (code, spoilers, bold and so on, also nested, in lists and in quotes) is closed
     in one piece and opened again in the next, so that every piece looks as in the whole text. Only white space at a
@@ -57,13 +57,13 @@ def split_message(text: str, limit: int = MESSAGE_LIMIT, most: int = 3) -> list[
     """
     text = text.strip()
     # Only white space is lost at cuts, so a text of this length does not fit.
-    if len("".join(text.split())) > most * limit:
+    if len("".join(text.split())) > max_pieces * limit:
         return None
     spans = _spans(text, unclosed=False)
     pieces: list[str] = []
     start, opening = 0, ""
     while start < len(text):
-        if len(pieces) == most:
+        if len(pieces) == max_pieces:
             return None
         if len(opening) + len(text) - start <= limit:
             pieces.append(opening + text[start:])

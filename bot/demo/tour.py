@@ -53,7 +53,7 @@ def register(services: Services) -> None:
 async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
     """Show the filled prompt of /translate to the user."""
     request = services.templates.get("translate").fill(SAMPLE_PROMPT)
-    unsent = dry_run(caller_of(interaction), request)
-    services.prompts.cache(unsent)
-    card, files = prompt_card(unsent, note=_("The prompt of /translate, filled in and not sent"))
+    record = dry_run(caller_of(interaction), request)
+    services.prompts.cache(record)
+    card, files = prompt_card(record, note=_("The prompt of /translate, filled in and not sent"))
     await interaction.response.send_message(view=card, files=to_files(files), ephemeral=True)

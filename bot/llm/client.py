@@ -1,8 +1,9 @@
-"""`ChatClient`: the process's client for one model server, on `AsyncOpenAI` with a transport of its own.
+"""`ChatClient`: the process's client for one model server. It uses `AsyncOpenAI` with the transport of
+`bot.llm.transport`.
 
-A parameter of a template is sent only where the template sets it; `bot.llm.request` drops what a model does not
-support. Importing `openai` takes a third of a second of CPU time, more than the rest of a start together. So it is
-imported in a thread, at the first call or by `ChatClient.warm` before it.
+Only parameters that a template sets are sent; `bot.llm.request` drops those that a model does not support. Importing
+`openai` takes a third of a second of CPU time, more than the rest of a start together. So it is imported in a thread,
+at the first call or by `ChatClient.warm` before it.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ from bot.llm.errors import (
     BAD_REQUEST,
     BROKE_OFF,
     FORBIDDEN,
-    MALFORMED_RESPONSE,
     NO_CERTIFICATES,
     NO_SUCH_MODEL,
+    PARSE_ERRORS,
     SERVER_ERROR,
     UNCLEAR,
     WRONG_ADDRESS,
@@ -48,16 +49,16 @@ CONNECT = 5.0
 # Seconds to the first word, retries included: of a server somewhere else, and of one on this machine, which may have
 # to load a model and read a long prompt on a CPU. MODEL_TIMEOUT sets both.
 HOSTED_TIMEOUT, LOCAL_TIMEOUT = 60.0, 300.0
-# The longest silence between two words, in seconds.
-SILENCE = 30.0
+# The longest idle_timeout between two words, in seconds.
+IDLE_TIMEOUT = 30.0
 # Seconds for the rest of an answer after the time for its first word. With 300 for the first word it ends before
 # Discord's token for the interaction does, after 15 minutes.
 ANSWER_TIME = 300.0
 # The client waits as the server's retry-after says, else half a second and doubling. A time-out is not retried.
 RETRIES = 2
-# In place of a category, where a moderation model objects and names none.
+# Used as the category when a moderation model flags a text and names no category.
 NO_CATEGORY = N_("no category named")
-# Parts of the names of models that do something else than chat.
+# Parts of the names of models that are not chat models.
 NOT_CHAT = re.compile(
     r"(?:^|[^a-z])(?:text-)?(?:embed(?:ding)?s?|rerank(?:er|ing)?|moderation|whisper|x?tts|stt|asr|transcribe|speech|"
     r"realtime|dall-e|images?|imagen|diffusion|sdxl|flux|sora|veo|lyria|musicgen|clip|siglip|bge|gte|e5|minilm|colbert|"
@@ -149,12 +150,12 @@ class ChatClient:
                 listed = [model.id async for model in await (await self._opened()).models.list()]
         except provider_errors() as error:
             raise to_user_error(error) from error
-        except MALFORMED_RESPONSE as error:
+        except PARSE_ERRORS as error:
             raise ModelError(UNCLEAR) from error
         return [without_surrogates(name) for name in listed if isinstance(name, str)]
 
     async def first_chat_model(self) -> str:
-        """The first model in the server's list whose name is not that of another kind of model.
+        """The first model in the server's list whose name `NOT_CHAT` does not match.
 
         Raises `ConfigError` where the server gives no list of chat models.
         """
@@ -177,7 +178,7 @@ class ChatClient:
                 pass
         if stream.finish == "broken":
             raise ModelError(BROKE_OFF)
-        self.usage(request, stream)
+        self.record_usage(request, stream)
         return stream.completion()
 
     def stream(self, request: Request) -> AnswerStream:
@@ -194,15 +195,15 @@ class ChatClient:
             categories = result.categories.to_dict()
         except provider_errors() as error:
             raise to_user_error(error) from error
-        except MALFORMED_RESPONSE as error:
+        except PARSE_ERRORS as error:
             raise ModelError(UNCLEAR) from error
         found = frozenset(name for name, flag in categories.items() if flag)
         return found or frozenset({NO_CATEGORY} if result.flagged else ())
 
-    def usage(self, request: Request, stream: AnswerStream) -> Usage:
+    def record_usage(self, request: Request, stream: AnswerStream) -> Usage:
         """The usage of a stream: as the server reported it where that is plausible, else estimated.
 
-        A report also corrects the estimates of later calls.
+        A plausible report also corrects the token estimator.
         """
         model = stream.sent.get("model", self.model)
         limit = token_limit(stream.sent)
@@ -210,7 +211,7 @@ class ChatClient:
         completion = min(completion, limit or completion)
         if stream.usage is not None and is_plausible(stream.usage, stream.characters, limit):
             self.tokens.learn(model, request.messages, stream.usage.prompt)
-            if completion and not stream.usage.completion:  # A text is not free.
+            if completion and not stream.usage.completion:  # The report is not plausible in this: a text costs tokens.
                 return replace(stream.usage, completion=completion, estimated=True)
             return stream.usage
         return Usage(self.tokens.estimate(model, request.messages), 0, completion, estimated=True)
@@ -218,9 +219,9 @@ class ChatClient:
     async def _open(
         self, stream: AnswerStream, stack: AsyncExitStack, request: Request, extra: Mapping[str, Any]
     ) -> OpenResponse:
-        """The response to `request`, once its first objects have arrived. `stack` closes it.
+        """Send `request`; return the response when its first objects have arrived. `stack` closes it.
 
-        A parameter that the server refuses is left out of the next try, and of later calls.
+        A parameter that the server refuses is left out of the next attempt and of later calls.
         """
         client = await self._opened()
         from openai import APIError
@@ -251,7 +252,7 @@ class ChatClient:
             self._unsupported.local_stop(request, body),
             deadline=began + self.timeout,
             end=began + self.timeout + self._answer_time,
-            silence=min(SILENCE, self.timeout),
+            idle_timeout=min(IDLE_TIMEOUT, self.timeout),
             max_characters=limit * CHARACTERS_PER_TOKEN if limit else MAX_CHARACTERS,
         )
 
@@ -259,7 +260,7 @@ class ChatClient:
         self, stack: AsyncExitStack, client: "AsyncOpenAI", body: dict[str, Any]
     ) -> tuple[list[Any], Any, EventReader]:
         """The first objects of the response to `body`, an iterator over the others, and the reader of both."""
-        raw = client.chat.completions.with_streaming_response.create(**_without_walk(body))
+        raw = client.chat.completions.with_streaming_response.create(**_raw_create_arguments(body))
         reader = EventReader((await stack.enter_async_context(raw)).iter_bytes())
         rest = aiter(reader)
         first: list[Any] = []
@@ -268,17 +269,17 @@ class ChatClient:
                 first = await anext(rest)
         except StopAsyncIteration:
             pass
-        except MALFORMED_RESPONSE as error:
+        except PARSE_ERRORS as error:
             raise ModelError(UNCLEAR) from error
         if first and isinstance(first[0], dict) and (error_sent := error_in(first[0])):
             raise error_sent
         return first, rest, reader
 
 
-def _without_walk(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` as the arguments of the client's `create` that skip its conversion of types.
+def _raw_create_arguments(body: dict[str, Any]) -> dict[str, Any]:
+    """`body` as arguments of the client's `create` for which the client does not convert types.
 
-    The client walks through all its arguments for types that are not used here. Skipping that keeps a command at 0.80
+    The client looks through all its arguments for types that are not used here. Skipping that keeps a command at 0.80
     times the CPU time of a bare bot instead of 0.90, at 50 at once (2026-11-28), and saves 18 of 27 ms for the 40
     messages of a long adventure. The request that is sent is the same.
     """
@@ -306,7 +307,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """The arguments of `ChatClient` for the configured model. A server on a laptop needs no key; the client does."""
+    """The arguments of `ChatClient` for the configured model. Without a key, a dummy one: `openai` requires one."""
     key = settings.openai_api_key
     return {
         "base_url": settings.openai_base_url,
@@ -318,9 +319,9 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def shared_client() -> ChatClient:
-    """The client for scripts that bring none, from the environment and `.env`.
+    """The client for scripts that pass none, from the environment and `.env`.
 
-    One for each event loop, created at first need and closed when `asyncio.run` ends the loop.
+    One for each event loop, created when first used and closed when `asyncio.run` ends the loop.
     """
     loop = asyncio.get_running_loop()
     if loop not in _shared:

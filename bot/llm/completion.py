@@ -146,7 +146,7 @@ async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callab
     finally:
         # A call that was made is paid for, also where its answer broke off or the task was cancelled.
         if stream.sent:
-            usage = client.usage(request, stream)
+            usage = client.record_usage(request, stream)
             spent.usage += usage
             spent.model = stream.sent["model"]
     text, model = stream.text or stream.refusal, stream.model or stream.sent["model"]

@@ -15,7 +15,7 @@ from bot.core.i18n import N_
 # The local engine answers with this code where the stand-in has no skill for a request.
 NO_MODEL = "no_model_connected"
 # What reading a response of another form raises: an object that is a list, a text that is a number.
-MALFORMED_RESPONSE: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, RecursionError)
+PARSE_ERRORS: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, RecursionError)
 
 BAD_REQUEST = N_("The model did not accept this request. A shorter or simpler text may work.")
 UNCLEAR = N_(

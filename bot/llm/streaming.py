@@ -19,7 +19,7 @@ from bot.core.errors import ModelError
 from bot.core.i18n import N_
 from bot.core.stop_sequences import StopFilter
 from bot.core.text import without_surrogates
-from bot.llm.errors import MALFORMED_RESPONSE, UNCLEAR, ServerError, error_in, provider_errors, to_user_error
+from bot.llm.errors import PARSE_ERRORS, UNCLEAR, ServerError, error_in, provider_errors, to_user_error
 from bot.llm.thinking import ThinkingFilter
 from bot.llm.usage import Usage
 
@@ -36,7 +36,7 @@ FIELDS = (b":", b"data", b"event", b"id", b"retry")
 MAX_CHARACTERS = 400_000
 # Characters for each token of the limit. Prose has 3 to 6; more than this is a server that ignores the limit.
 CHARACTERS_PER_TOKEN = 12
-UNREADABLE: tuple[type[Exception], ...] = (ServerError, *MALFORMED_RESPONSE)
+UNREADABLE: tuple[type[Exception], ...] = (ServerError, *PARSE_ERRORS)
 HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 # Members of a message that hold thinking.
 THINKING = ("reasoning_content", "reasoning", "thinking")
@@ -143,8 +143,8 @@ class OpenResponse:
     """A response whose first objects have arrived.
 
     `stop` are the stop sequences to apply here. `deadline` is when the first word must have arrived and `end` when the
-    whole answer must, in seconds of the loop's clock; `silence` is the longest time between two words. `max_characters`
-    bounds the answer and its thinking together.
+    whole answer must, in seconds of the loop's clock; `idle_timeout` is the longest time between two words, in seconds.
+    `max_characters` bounds the answer and its thinking together.
     """
 
     first: list[Any]
@@ -153,7 +153,7 @@ class OpenResponse:
     stop: tuple[str, ...]
     deadline: float
     end: float
-    silence: float
+    idle_timeout: float
     max_characters: int
 
 
@@ -259,7 +259,7 @@ class AnswerStream:
             try:
                 async with asyncio.timeout_at(min(self._deadline, self._response.end)):
                     objects = await anext(self._response.rest, None)
-            except (*provider_errors(), *MALFORMED_RESPONSE) as error:
+            except (*provider_errors(), *PARSE_ERRORS) as error:
                 self._error = error
         if self._half:
             yield "\ufffd"
@@ -305,11 +305,11 @@ class AnswerStream:
             self.thought = self.thought or thinking > 0
             self._length += thinking + len(content) + len(refusal)
             if thinking or content or refusal:
-                # A word has come: from now on the model may be silent for so long only.
-                self._deadline = asyncio.get_running_loop().time() + self._response.silence
+                # From the first word on, each next word must arrive within the idle timeout.
+                self._deadline = asyncio.get_running_loop().time() + self._response.idle_timeout
             if (finish := choice.get("finish_reason")) and isinstance(finish, str):
                 self.finish = finish
-                self._deadline = asyncio.get_running_loop().time() + min(WAIT_FOR_USAGE, self._response.silence)
+                self._deadline = asyncio.get_running_loop().time() + min(WAIT_FOR_USAGE, self._response.idle_timeout)
             text += content
         return text
 

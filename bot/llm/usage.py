@@ -61,12 +61,12 @@ def is_plausible(usage: Usage, characters: int, limit: int | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens. `read` is the ISO date on which `source` said so."""
+    """US dollars for a million tokens. `as_of` is the ISO date on which `source` said so."""
 
     prompt: Decimal
     cached: Decimal
     completion: Decimal
-    read: str
+    as_of: str
     source: str
 
 

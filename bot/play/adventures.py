@@ -103,9 +103,9 @@ class Adventures:
         turn = await stories.turn_of_message(self._database, message_id)
         return await stories.find_story(self._database, turn.story_id) if turn else None
 
-    async def recently_played(self, most: int) -> list[Story]:
+    async def recently_played(self, limit: int) -> list[Story]:
         """The running stories with the newest turns."""
-        return await stories.newest_running_stories(self._database, most)
+        return await stories.newest_running_stories(self._database, limit)
 
     async def check_player(self, story: Story, caller: Caller, *, must_have_played: bool = False) -> list[Player]:
         """The story's players. Raises `NotAllowedError` for a caller who may not play."""
@@ -280,7 +280,7 @@ class Adventures:
 
     async def recap(self, story: Story, caller: Caller) -> Answer:
         """What happened so far, written by the model and charged to the caller."""
-        summary, path = await self.memory.load(story.head, most=RECAP_TURNS)
+        summary, path = await self.memory.load(story.head, limit=RECAP_TURNS)
         if not path:
             raise InputError("Nothing has happened yet.")
         text = "\n".join(

@@ -110,15 +110,15 @@ class Memory:
         # By story: turns until a failed summary is tried again.
         self._delays: dict[str, int] = {}
 
-    async def load(self, head: int | None, *, most: int | None = None) -> tuple[str, list[Turn]]:
+    async def load(self, head: int | None, *, limit: int | None = None) -> tuple[str, list[Turn]]:
         """The newest summary on the path to `head` (empty where there is none), and the turns after it."""
-        path = await stories.turn_path(self._database, head, most=most)
+        path = await stories.turn_path(self._database, head, limit=limit)
         summary = await stories.summary_at(self._database, path[0].id) if path else None
         return (summary, path[1:]) if summary is not None else ("", path)
 
     async def prompt(self, story: Story, head: int | None) -> Request:
         """The request for the reply to the turn `head`."""
-        summary, path = await self.load(head, most=MAX_PATH)
+        summary, path = await self.load(head, limit=MAX_PATH)
         pinned = [note.text for note in await stories.notes_of(self._database, story.id)]
         return build_prompt(Frame.from_json(story.frame), summary, pinned, path, self._budget)
 

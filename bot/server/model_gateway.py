@@ -1,4 +1,4 @@
-"""The one way in which the bot asks a model: wait for a place, check, reserve, ask, settle."""
+"""The one way in which the bot asks a model: queue, moderate, reserve tokens, ask, settle."""
 
 import asyncio
 from collections import Counter, deque
@@ -18,81 +18,81 @@ from bot.server.prompts import Prompts, new_id
 
 # Calls of one person at a time, where no setting says otherwise.
 CALLS_PER_PERSON = 3
-# How the record of a request ends that was not sent, because no model is connected.
-UNASKED = "unasked"
+# `Answer.finish` of a request that was not sent, because no model is connected. It is stored with the prompt.
+DRY_RUN = "unasked"
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    """A call that waits for a place; `changed` is set when its place in the queue changes."""
+class _QueuedCall:
+    """A call in a person's queue; `changed` is set when its position changes or it is admitted."""
 
     admitted: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class CallQueue:
-    """Lets each person have `most` calls at a time. Further calls of the person wait in order of arrival.
+    """Admits at most `max_calls` calls of each person at a time. Further calls of the person wait in order of arrival.
 
     The calls of different people do not wait for each other here.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_calls: int) -> None:
+        self._max_calls = max_calls
         self._running: Counter[int] = Counter()
-        self._waiting: dict[int, deque[_Waiting]] = {}
+        self._waiting: dict[int, deque[_QueuedCall]] = {}
 
-    async def enter(self, user_id: int, told: Callable[[int], None] | None = None) -> None:
-        """Return when the person may make a call, which `leave` ends.
+    async def enter(self, user_id: int, on_position: Callable[[int], None] | None = None) -> None:
+        """Wait until the person may make a call. `leave` ends the call.
 
-        `told` gets the place in the person's queue, from 1, whenever it changes, and 0 after a wait. What it raises
-        takes the call out of the queue.
+        `on_position` is called with the position in the person's queue, from 1, whenever it changes, and with 0 after
+        a wait. An exception that it raises removes the call from the queue.
         """
-        if self._running[user_id] < self._most:
+        if self._running[user_id] < self._max_calls:
             self._running[user_id] += 1
             return
-        queue, me = self._waiting.setdefault(user_id, deque()), _Waiting()
-        queue.append(me)
+        queue, call = self._waiting.setdefault(user_id, deque()), _QueuedCall()
+        queue.append(call)
         try:
-            while not me.admitted:
-                if told is not None:
-                    told(queue.index(me) + 1)
-                await me.changed.wait()
-                me.changed.clear()
-            if told is not None:
-                told(0)
+            while not call.admitted:
+                if on_position is not None:
+                    on_position(queue.index(call) + 1)
+                await call.changed.wait()
+                call.changed.clear()
+            if on_position is not None:
+                on_position(0)
         except BaseException:
-            if me.admitted:
+            if call.admitted:
                 self.leave(user_id)
             else:
-                queue.remove(me)
-                self._changed(user_id)
+                queue.remove(call)
+                self._notify(user_id)
             raise
 
     def leave(self, user_id: int) -> None:
-        """End a call: the next one in the person's queue gets its place."""
+        """End a call, and admit the next one in the person's queue."""
         queue = self._waiting.get(user_id)
         if queue:
             first = queue.popleft()
             first.admitted = True
             first.changed.set()
-            self._changed(user_id)
+            self._notify(user_id)
         else:
             self._running[user_id] -= 1
             if not self._running[user_id]:
                 del self._running[user_id]
 
-    def _changed(self, user_id: int) -> None:
-        for waiting in self._waiting[user_id]:
-            waiting.changed.set()
+    def _notify(self, user_id: int) -> None:
+        for call in self._waiting[user_id]:
+            call.changed.set()
         if not self._waiting[user_id]:
             del self._waiting[user_id]
 
 
 class ModelGateway:
-    """Asks one server of models within all limits. One for each server that is asked.
+    """Asks the models of one model server within all limits. There is one gateway for each model server.
 
-    With a `moderation`, the request is checked before the model gets it, and the answer before anyone sees it:
-    nothing is streamed then. It raises `BlockedError`. `queue` bounds the calls that a person makes at a time.
+    With a `moderation`, the request is checked before it is sent to the model, and the answer before it is shown, so
+    answers are not streamed. `queue` limits the calls that a person makes at a time.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class ModelGateway:
         self._client.model = name
 
     async def warm(self) -> None:
-        """Make the model's client ready, so that the first person need not wait for it."""
+        """Create the `openai` client, so that the first request does not wait for it."""
         await self._client.warm()
 
     @property
@@ -133,22 +133,22 @@ class ModelGateway:
         caller: Caller,
         request: Request,
         show: Callable[[str], None] | None = None,
-        queued: Callable[[int], None] | None = None,
+        on_position: Callable[[int], None] | None = None,
         *,
         cache: bool = True,
         background: bool = False,
     ) -> Answer:
-        """Answer `request` at the expense of `caller`.
+        """Answer `request`, and count its tokens against the limits of `caller`.
 
-        `show` gets the text so far as it comes, `queued` the place in the caller's queue (see `CallQueue.enter`).
-        `background` calls do not wait for the caller's other calls. The answer is kept in memory for its Prompt button,
-        unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a sentence for the
-        person; `NoModelError` carries the request, `ReplyError` the answer. Cancelling stops the call, which is
-        settled at what it used.
+        `show` is called with the text so far while it arrives, `on_position` with the position in the caller's queue
+        (see `CallQueue.enter`). `background` calls do not wait for the caller's other calls. The answer is cached for
+        its Prompt button, unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a
+        sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. Cancelling the task stops
+        the call, and the ledger settles it at the tokens that it used.
         """
         queues = not background and caller.user_id != SERVER
         if queues:
-            await self._queue.enter(caller.user_id, queued)
+            await self._queue.enter(caller.user_id, on_position)
         began = time()
         try:
             if self.moderation is not None:
@@ -174,7 +174,7 @@ class ModelGateway:
         return self._record(answer, caller, began, cache=cache)
 
     async def _check(self, answer: Answer, caller: Caller) -> None:
-        """Raise `BlockedError` where the moderation objects to what the model wrote."""
+        """Raise `BlockedError` if the moderation model objects to the answer."""
         if self.moderation is not None:
             await self.moderation.check(answer.text, caller, is_answer=True)
 
@@ -186,7 +186,7 @@ class ModelGateway:
         return answer
 
     def _estimate(self, model: str, request: Request) -> tuple[int, int]:
-        """Tokens to reserve: the prompt's estimate, and the longest answer that the request allows."""
+        """Tokens to reserve: the estimate of the prompt, and the limit of the answer."""
         limit = token_limit({**request.optional, **request.parameters}) or 0
         return self._client.tokens.estimate(model, request.messages), limit
 
@@ -199,7 +199,7 @@ def dry_run(caller: Caller, request: Request) -> Answer:
         model=STAND_IN,
         request=request,
         parameters=request.parameters,
-        finish=UNASKED,
+        finish=DRY_RUN,
         id=new_id(),
         caller=caller,
         at=time(),

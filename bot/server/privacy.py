@@ -70,8 +70,8 @@ class Privacy:
         self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MAX_RETRIES)
         self._retrying: asyncio.Task[None] | None = None
 
-    async def export(self, user_id: int, *, most: int) -> Export:
-        """Everything that is stored about a person, as JSON in ZIP files of up to `most` bytes each."""
+    async def export(self, user_id: int, *, max_bytes: int) -> Export:
+        """Everything that is stored about a person, as JSON in ZIP files of up to `max_bytes` bytes each."""
         rows = await erasure.export_rows(self._database, user_id)
         kept = {row["id"] for row in rows.get("prompts", ())}
         held = [prompt for prompt in self._prompts.in_memory_of(user_id) if prompt["id"] not in kept]
@@ -80,7 +80,7 @@ class Privacy:
         for row in rows.get("prompts", ()):
             if "body" in row:
                 row["body"] = read_json(row["body"])
-        files = await asyncio.to_thread(_zips, rows, most)
+        files = await asyncio.to_thread(_zips, rows, max_bytes)
         return Export(tuple(files), {name: len(found) for name, found in rows.items()})
 
     async def erase(self, user_id: int) -> int:
@@ -241,18 +241,18 @@ def _without_words(body: str) -> str:
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 
 
-def _zips(rows: Rows, most: int) -> list[bytes]:
-    """`rows` as ZIP files of up to `most` bytes, halved until they fit. One entry alone may be larger."""
+def _zips(rows: Rows, max_bytes: int) -> list[bytes]:
+    """`rows` as ZIP files of up to `max_bytes` bytes, halved until they fit. One entry alone may be larger."""
     data = _zip(rows)
     entries = [(name, row) for name, found in rows.items() for row in found]
-    if len(data) <= most or len(entries) < 2:
+    if len(data) <= max_bytes or len(entries) < 2:
         return [data]
     files = []
     for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
         part: dict[str, list[dict[str, Any]]] = {}
         for name, row in half:
             part.setdefault(name, []).append(row)
-        files += _zips(part, most)
+        files += _zips(part, max_bytes)
     return files
 
 

@@ -204,7 +204,7 @@ class Tricks:
         row = rows.TrickRow(_id(), guild_id, trick.name, user_id, time(), body)
         # Times a millisecond apart keep their order.
         examples = [_row(example, user_id, row.at + place / 1000) for place, example in enumerate(trick.examples)]
-        outcome = await rows.add(self._database, row, examples, most=MAX_TRICKS, suggestion=suggestion)
+        outcome = await rows.add(self._database, row, examples, limit=MAX_TRICKS, suggestion=suggestion)
         if outcome == "taken":
             raise InputError("This server has a trick called {name} already; choose another name.", name=trick.name)
         if outcome == "full":
@@ -225,7 +225,7 @@ class Tricks:
             guild_id,
             trick.name,
             _row(example, user_id, time()),
-            most=MAX_EXAMPLES,
+            limit=MAX_EXAMPLES,
             suggestion=suggestion,
         )
         if outcome == "full":
@@ -281,7 +281,9 @@ class Tricks:
         row = rows.SuggestionRow(
             _id(), answer.caller.guild_id, user_id, time(), answer.request.name, body, example.given, example.wanted
         )
-        outcome = await rows.suggest(self._database, row, most=MAX_SUGGESTIONS, most_of_one=MAX_SUGGESTIONS_PER_PERSON)
+        outcome = await rows.suggest(
+            self._database, row, limit=MAX_SUGGESTIONS, limit_per_person=MAX_SUGGESTIONS_PER_PERSON
+        )
         if outcome == "mine":
             raise InputError(
                 "{n} of your suggestions wait for the managers of this server; suggest more when they have decided.",

@@ -137,9 +137,9 @@ async def story_in_channel(database: Database, channel_id: int, *states: str) ->
     return await _first_story(database, query.order_by(STORIES.c.touched.desc()).limit(1))
 
 
-async def newest_running_stories(database: Database, most: int) -> list[Story]:
-    """The `most` running stories with the latest activity, the latest first."""
-    query = select(*_STORY).where(STORIES.c.state == RUNNING).order_by(STORIES.c.touched.desc()).limit(most)
+async def newest_running_stories(database: Database, limit: int) -> list[Story]:
+    """The `limit` running stories with the latest activity, the latest first."""
+    query = select(*_STORY).where(STORIES.c.state == RUNNING).order_by(STORIES.c.touched.desc()).limit(limit)
     async with database.read() as connection:
         return [Story(*row) for row in await connection.execute(query)]
 
@@ -182,10 +182,10 @@ async def set_story_message(database: Database, story_id: str, message_id: int |
     await _changed(database, update(STORIES).where(STORIES.c.id == story_id).values(message_id=message_id))
 
 
-async def enqueue_turn(database: Database, new: NewTurn, most: int) -> int | Refusal:
+async def enqueue_turn(database: Database, new: NewTurn, limit: int) -> int | Refusal:
     """Append `new` to its story's queue; returns the number of turns before it, or the reason why not.
 
-    `known`: a turn of its event is stored already. `full`: the queue has `most` turns.
+    `known`: a turn of its event is stored already. `full`: the queue has `limit` turns.
     """
 
     async def work(connection: AsyncConnection) -> int | Refusal:
@@ -195,7 +195,7 @@ async def enqueue_turn(database: Database, new: NewTurn, most: int) -> int | Ref
                 return "known"
         waiting = select(func.count()).where(TURNS.c.story_id == new.story_id, TURNS.c.state == WAITING)
         ahead = int((await connection.execute(waiting)).scalar_one())
-        if ahead >= most:
+        if ahead >= limit:
             return "full"
         await _set_player(connection, new.story_id, new.player_id, new.player)
         await _insert_turn(connection, new, WAITING, parent_id=None, depth=0, named=False)
@@ -316,9 +316,9 @@ async def sibling_turns(database: Database, turn: Turn) -> list[int]:
 
 
 async def turn_path(
-    database: Database, head: int | None, *, most: int | None = None, whole: bool = False
+    database: Database, head: int | None, *, limit: int | None = None, whole: bool = False
 ) -> list[Turn]:
-    """The turns from the start of the path to `head`, oldest first; at most the newest `most`.
+    """The turns from the start of the path to `head`, oldest first; at most the newest `limit`.
 
     The path starts at the newest turn that has a summary, that turn included, else at the opening. With `whole` it
     always starts at the opening.
@@ -329,8 +329,8 @@ async def turn_path(
     step = select(TURNS.c.id, TURNS.c.parent_id, TURNS.c.depth).join(walk, TURNS.c.id == walk.c.parent_id)
     if not whole:
         step = step.where(~exists().where(SUMMARIES.c.turn_id == walk.c.id))
-    if most is not None:
-        lowest = select(TURNS.c.depth - most + 1).where(TURNS.c.id == head).scalar_subquery()
+    if limit is not None:
+        lowest = select(TURNS.c.depth - limit + 1).where(TURNS.c.id == head).scalar_subquery()
         step = step.where(TURNS.c.depth >= lowest)
     walk = walk.union_all(step)
     return await _turns(database, select(*_TURN).join(walk, TURNS.c.id == walk.c.id).order_by(TURNS.c.depth))
@@ -355,12 +355,12 @@ async def set_player_removed(database: Database, story_id: str, user_id: int, re
     await _changed(database, update(PLAYERS).where(mine).values(removed=removed))
 
 
-async def add_note(database: Database, story_id: str, player_id: int, text: str, most: int) -> bool:
-    """Pin a note. False where the story has `most` notes."""
+async def add_note(database: Database, story_id: str, player_id: int, text: str, limit: int) -> bool:
+    """Pin a note. False where the story has `limit` notes."""
 
     async def work(connection: AsyncConnection) -> bool:
         there = select(func.count()).where(NOTES.c.story_id == story_id)
-        if (await connection.execute(there)).scalar_one() >= most:
+        if (await connection.execute(there)).scalar_one() >= limit:
             return False
         await connection.execute(NOTES.insert().values(story_id=story_id, player_id=player_id, text=text, at=time()))
         return True
@@ -380,15 +380,15 @@ async def notes_of(database: Database, story_id: str) -> list[Note]:
         return [Note(*row) for row in await connection.execute(query.order_by(NOTES.c.id))]
 
 
-async def put_branch(database: Database, story_id: str, branch: Branch, most: int) -> bool:
-    """Store a branch, in place of one with the same name. False where the story has `most` others."""
+async def put_branch(database: Database, story_id: str, branch: Branch, limit: int) -> bool:
+    """Store a branch, in place of one with the same name. False where the story has `limit` others."""
 
     async def work(connection: AsyncConnection) -> bool:
         await connection.execute(
             delete(BRANCHES).where(BRANCHES.c.story_id == story_id, BRANCHES.c.name == branch.name)
         )
         others = select(func.count()).where(BRANCHES.c.story_id == story_id)
-        if (await connection.execute(others)).scalar_one() >= most:
+        if (await connection.execute(others)).scalar_one() >= limit:
             return False
         row = {name: getattr(branch, name) for name in Branch.__slots__}
         await connection.execute(BRANCHES.insert().values(story_id=story_id, **row))

@@ -91,16 +91,16 @@ async def names(database: Database, guild_id: int) -> list[str]:
 
 
 async def add(
-    database: Database, trick: TrickRow, examples: Sequence[ExampleRow], *, most: int, suggestion: str = ""
+    database: Database, trick: TrickRow, examples: Sequence[ExampleRow], *, limit: int, suggestion: str = ""
 ) -> Outcome:
-    """Store a trick with its examples and remove the `suggestion` that it came from. A server has up to `most`."""
+    """Store a trick with its examples and remove the `suggestion` that it came from. A server has up to `limit`."""
 
     async def work(connection: AsyncConnection) -> Outcome:
         taken = select(TRICKS.c.name).where(TRICKS.c.guild_id == trick.guild_id)
         there = set((await connection.execute(taken)).scalars())
         if trick.name in there:
             return "taken"
-        if len(there) >= most:
+        if len(there) >= limit:
             return "full"
         if suggestion and not await _delete_suggestion(connection, trick.guild_id, suggestion):
             return "gone"
@@ -113,9 +113,9 @@ async def add(
 
 
 async def add_example(
-    database: Database, guild_id: int, name: str, example: ExampleRow, *, most: int, suggestion: str = ""
+    database: Database, guild_id: int, name: str, example: ExampleRow, *, limit: int, suggestion: str = ""
 ) -> Outcome:
-    """Store an example and remove the `suggestion` that it came from. A trick has up to `most` examples."""
+    """Store an example and remove the `suggestion` that it came from. A trick has up to `limit` examples."""
 
     async def work(connection: AsyncConnection) -> Outcome:
         query = select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
@@ -123,7 +123,7 @@ async def add_example(
         if trick is None:
             return "gone"
         counted = select(func.count()).select_from(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.trick_id == trick)
-        if (await connection.execute(counted)).scalar_one() >= most:
+        if (await connection.execute(counted)).scalar_one() >= limit:
             return "full"
         if suggestion and not await _delete_suggestion(connection, guild_id, suggestion):
             return "gone"
@@ -146,17 +146,17 @@ async def remove(database: Database, guild_id: int, name: str) -> int | None:
     return await database.transact(work)
 
 
-async def suggest(database: Database, row: SuggestionRow, *, most: int, most_of_one: int) -> Outcome:
-    """Store a suggestion. A server has up to `most`, and each of its members up to `most_of_one`."""
+async def suggest(database: Database, row: SuggestionRow, *, limit: int, limit_per_person: int) -> Outcome:
+    """Store a suggestion. A server has up to `limit`, and each of its members up to `limit_per_person`."""
 
     async def work(connection: AsyncConnection) -> Outcome:
         here = TRICK_SUGGESTIONS.c.guild_id == row.guild_id
-        for where, limit, refusal in (
-            (here & (TRICK_SUGGESTIONS.c.user_id == row.user_id), most_of_one, "mine"),
-            (here, most, "full"),
+        for where, maximum, refusal in (
+            (here & (TRICK_SUGGESTIONS.c.user_id == row.user_id), limit_per_person, "mine"),
+            (here, limit, "full"),
         ):
             waiting = select(func.count()).select_from(TRICK_SUGGESTIONS).where(where)
-            if (await connection.execute(waiting)).scalar_one() >= limit:
+            if (await connection.execute(waiting)).scalar_one() >= maximum:
                 return cast(Outcome, refusal)
         await connection.execute(TRICK_SUGGESTIONS.insert(), _values(row))
         return "added"

@@ -14,7 +14,7 @@ from bot.core.i18n import N_, _, ngettext
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
 from bot.tuning.localized_text import serialize
-from bot.tuning.profiles import CHARACTERS_PER_TOKEN, READ, tunables
+from bot.tuning.profiles import AS_OF, CHARACTERS_PER_TOKEN, tunables
 from bot.tuning.rows import ANSWERABLE, Finding
 from bot.tuning.split import HELD_OUT, NEVER_SEEN, TRAIN, fact_of
 from bot.tuning.words import ASKING, NUMBERS, SMALL, TIMES, bag_key, sentence_key, squeezed, words
@@ -376,7 +376,7 @@ def _notes(pairs: Sequence[PairRow]) -> list[str]:
             n=tokens,
             rounds=EPOCHS,
             prices=prices,
-            day=READ,
+            day=AS_OF,
         ),
     ]
     if sources:

@@ -7,14 +7,14 @@ import aiohttp
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _
-from bot.llm.errors import MALFORMED_RESPONSE
+from bot.llm.errors import PARSE_ERRORS
 from bot.tuning.profiles import WAYS_OUT
 
 if TYPE_CHECKING:
     from openai import APIStatusError
 
 # What the stock client raises over an answer in another form than the wire's, and our own code where a key is missing.
-MALFORMED: tuple[type[Exception], ...] = (*MALFORMED_RESPONSE, KeyError)
+MALFORMED: tuple[type[Exception], ...] = (*PARSE_ERRORS, KeyError)
 # The parameters that name an uploaded file.
 FILE_PARAMETERS = frozenset({"training_file", "validation_file", "file", "file_id"})
 # Codes of an account without credit: the status is 429, but waiting does not help.

@@ -101,5 +101,5 @@ def table(lines: list[Quote]) -> str:
             f"{mark} {known.name:<40} {known.provider:<7} {quote.tokens:>12,} {quote.price:>10} {asked:>14} {end:>11}"
         )
     warnings = dict.fromkeys(f"{quote.model.provider}: {quote.warning}" for quote in lines if quote.warning)
-    read = max(quote.model.read for quote in lines)
-    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=read), *warnings])
+    as_of = max(quote.model.as_of for quote in lines)
+    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=as_of), *warnings])

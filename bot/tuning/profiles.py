@@ -1,9 +1,8 @@
 """The providers of tuning as data: address, hyperparameters, extra steps, closing dates, and their tunable models.
 
-A new provider is one `Profile` here, its name in `Settings.tuning_provider`, and its test; no other module asks for a
-provider's name. Read 2026-11-22
-from the providers' own pages, unless a price says otherwise. A price that was not found there is None, and is shown as
-not known.
+A new provider needs one `Profile` here, its name in `Settings.tuning_provider`, and a test; no other module compares
+provider names. The prices are from the providers' own pages, read on 2026-11-22 unless a price has another `as_of`. A
+price that was not found there is None, and is shown as not known.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from bot.core.i18n import N_
 
-READ = "2026-11-22"
+AS_OF = "2026-11-22"
 OPENAI_CLOSED = N_(
     "OpenAI creates no jobs any more for organisations that never tuned (since 2026-05-07) or asked no tuned model in "
     "the last 60 days (since 2026-07-02), and for nobody after 2027-01-06."
@@ -46,7 +45,7 @@ class Tunable:
     prompt: Decimal | None = None
     completion: Decimal | None = None
     shutdown: date | None = None
-    read: str = READ
+    as_of: str = AS_OF
 
 
 @dataclass(frozen=True, slots=True)

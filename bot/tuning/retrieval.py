@@ -31,15 +31,15 @@ class NearestQuestions:
             for word in bag:
                 self._rows[word].append(at)
 
-    def find(self, question: str, most: int = 3) -> list[tuple[PairRow, float]]:
-        """At most `most` rows with their cosine similarity from 0 to 1, best first; none where no word is shared."""
+    def find(self, question: str, limit: int = 3) -> list[tuple[PairRow, float]]:
+        """At most `limit` rows with their cosine similarity from 0 to 1, best first; none where no word is shared."""
         asked = {word: self._weight.get(word, 0.0) for word in set(words(question))}
         length = math.sqrt(sum(weight**2 for weight in asked.values())) or 1.0
         scores: dict[int, float] = defaultdict(float)
         for word, weight in asked.items():
             for at in self._rows.get(word, ()):
                 scores[at] += weight * weight
-        ranked = sorted(scores, key=lambda at: (-scores[at] / self._length[at], at))[:most]
+        ranked = sorted(scores, key=lambda at: (-scores[at] / self._length[at], at))[:limit]
         return [(self._pairs[at], scores[at] / (self._length[at] * length)) for at in ranked]
 
 

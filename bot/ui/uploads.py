@@ -11,14 +11,16 @@ from bot.core.text import escape_markdown
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"%PDF", b"\x1f\x8b", b"RIFF")
 
 
-async def read_text(file: discord.Attachment, *, most: int) -> str:
-    """The text of an uploaded file of at most `most` bytes, in any encoding that `tables.decode` reads.
+async def read_text(file: discord.Attachment, *, max_bytes: int) -> str:
+    """The text of an uploaded file of at most `max_bytes` bytes, in any encoding that `tables.decode` reads.
 
     Raises `InputError` that says what is wrong with it.
     """
-    if file.size > most:
+    if file.size > max_bytes:
         raise InputError(
-            "The file {name} is too large: up to {most:,} kB can be read here.", name=_name(file), most=most // 1000
+            "The file {name} is too large: up to {most:,} kB can be read here.",
+            name=_name(file),
+            most=max_bytes // 1000,
         )
     if not file.size:
         raise InputError("The file {name} is empty.", name=_name(file))
@@ -31,13 +33,14 @@ async def read_text(file: discord.Attachment, *, most: int) -> str:
     return text
 
 
-async def read_entries(file: discord.Attachment, *, most: int, column: str, longest: int) -> list[str]:
-    """The entries of an uploaded .txt (its lines) or table (its column of texts), each of at most `longest` characters.
+async def read_entries(file: discord.Attachment, *, max_bytes: int, column: str, max_length: int) -> list[str]:
+    """The entries of an uploaded .txt (its lines) or table (its column of texts).
 
-    Raises `InputError` that says what is wrong with the file. `column` is the header that the table should have.
+    `column` is the header that the table should have. Raises `InputError` that says what is wrong with the file, such
+    as an entry with more than `max_length` characters.
     """
-    text = await read_text(file, most=most)
-    return await asyncio.to_thread(tables.entries, text, file.filename, column=column, longest=longest)
+    text = await read_text(file, max_bytes=max_bytes)
+    return await asyncio.to_thread(tables.entries, text, file.filename, column=column, max_length=max_length)
 
 
 def csv_cell(value: str) -> str:

@@ -125,13 +125,13 @@ class Menu:
         # Translators: the player goes on after it. Keep "roll 1d20" as it is, the bot looks for these words.
         text = _("roll 1d20 to") + " " if verb == "dice" else ""
         # Translators: in quotation marks as what is put in them is spoken. At most 45 characters.
-        return _modal("act", story, story.title, _("What do you do, or “say”?"), most=MAX_ACTION, text=text)
+        return _modal("act", story, story.title, _("What do you do, or “say”?"), max_length=MAX_ACTION, text=text)
 
     def _branch_modal(self, story: Story, _verb: str) -> PersistentModal:
-        return _modal("branch", story, _("Name this place"), _("The branch's name"), most=MAX_BRANCH)
+        return _modal("branch", story, _("Name this place"), _("The branch's name"), max_length=MAX_BRANCH)
 
     def _note_modal(self, story: Story, _verb: str) -> PersistentModal:
-        return _modal("note", story, _("Pin a note"), _("What every turn's prompt should contain"), most=MAX_NOTE)
+        return _modal("note", story, _("Pin a note"), _("What every turn's prompt should contain"), max_length=MAX_NOTE)
 
     async def _card(self, interaction: discord.Interaction[Any], story: Story) -> LayoutView:
         """The story's status, with the menus that the caller may use."""
@@ -159,10 +159,10 @@ class Menu:
         return card.layout()
 
 
-def _modal(kind: str, story: Story, title: str, label: str, *, most: int, text: str = "") -> PersistentModal:
+def _modal(kind: str, story: Story, title: str, label: str, *, max_length: int, text: str = "") -> PersistentModal:
     """A modal with one text field."""
     modal = PersistentModal(MODAL_ACTION, f"{kind}:{story.id}", title=title)
-    return modal.add_text("text", label, max_length=most, multiline=most > 100, default=text)
+    return modal.add_text("text", label, max_length=max_length, multiline=max_length > 100, default=text)
 
 
 def _add_moderation(card: Card, status: Status, prefix: str) -> None:

@@ -122,8 +122,8 @@ def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: boo
             card.line()
     warned = dict.fromkeys(f"⚠️ {each.warning}" for each in quotes if each.warning)
     card.text("\n".join(warned))
-    read = max(quote.model.read for quote in quotes)
-    card.text(_("-# Prices in US dollars, read {day} · dataset {dataset}", day=read, dataset=dataset.id))
+    as_of = max(quote.model.as_of for quote in quotes)
+    card.text(_("-# Prices in US dollars, read {day} · dataset {dataset}", day=as_of, dataset=dataset.id))
     closed = blocked(PROFILES[quotes[0].model.provider])
     if start and closed:
         return card.text(_("⚠️ It cannot be started. {reason}", reason=_(closed))).layout()

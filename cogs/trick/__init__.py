@@ -160,7 +160,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             return replace(page_of(answer), footer=_note(trick))
 
         request = trick.for_text(text).fill({trick.input: text})
-        await self._services.answers.give(interaction, request, private=private, render=render)
+        await self._services.answers.respond(interaction, request, private=private, render=render)
 
     @app_commands.command(description="Teach me a trick: say what it should do, and show one example")
     @app_commands.describe(name="What to call it")
@@ -254,7 +254,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         name = file.filename.rpartition(".")[0] or file.filename
 
         async def store() -> Trick:
-            text = await read_text(file, most=MAX_FILE_BYTES)
+            text = await read_text(file, max_bytes=MAX_FILE_BYTES)
             return await self._tricks.import_file(guild, interaction.user.id, name.replace("_", "-"), text)
 
         trick = await store_first(interaction, store())

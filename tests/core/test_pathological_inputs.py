@@ -68,7 +68,7 @@ def _rule_based(text: str) -> object:
 RNG = random.Random(1)
 TEMPLATE = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "{{a}} and {{b}}"}]})
 FUNCTIONS: dict[str, tuple[int, Callable[[str], object]]] = {
-    "split_message": (ANSWER, lambda text: split_message(text, most=100_000)),
+    "split_message": (ANSWER, lambda text: split_message(text, max_pieces=100_000)),
     "close_markup": (ANSWER, close_markup),
     "has_spoiler": (ANSWER, has_spoiler),
     "shorten": (ANSWER, lambda text: shorten(text, 100)),
@@ -90,8 +90,8 @@ FUNCTIONS: dict[str, tuple[int, Callable[[str], object]]] = {
     "similarity": (OPTION, lambda text: nearest(text, [text[:4_000]] * 20, 8)),
     "language suggestions": (OPTION, lambda text: suggestions(text, "de")),
     "table": (ANSWER, lambda text: tables.read_table(text, "review")),
-    "entries of CSV": (ANSWER, lambda text: tables.entries(text, "a.csv", column="review", longest=10**7)),
-    "entries of text": (ANSWER, lambda text: tables.entries(text, "a.txt", column="review", longest=10**7)),
+    "entries of CSV": (ANSWER, lambda text: tables.entries(text, "a.csv", column="review", max_length=10**7)),
+    "entries of text": (ANSWER, lambda text: tables.entries(text, "a.txt", column="review", max_length=10**7)),
     "dataset rows": (ANSWER, lambda text: read_rows(text.encode(errors="replace"))),
     "corpus chunks": (ANSWER, lambda text: list(chunks_of("a.txt", text))),
     "quote in a text": (ANSWER, lambda text: exact(text, text[:2_000] + "x")),

@@ -14,8 +14,8 @@ from bot.core.tables import decode, entries
 BOM = "\ufeff"
 
 
-def read(data: bytes, name: str = "reviews.csv", longest: int = 6_000) -> list[str]:
-    return entries(decode(data, name), name, column="review", longest=longest)
+def read(data: bytes, name: str = "reviews.csv", max_length: int = 6_000) -> list[str]:
+    return entries(decode(data, name), name, column="review", max_length=max_length)
 
 
 DIALECTS: dict[str, tuple[bytes, list[str]]] = {
@@ -147,7 +147,7 @@ def test_any_table_that_a_spreadsheet_writes_is_read_back(reviews: list[str], se
         [["id", "review"], *([str(n), text] for n, text in enumerate(reviews))]
     )
     kept = [review.strip() for review in reviews if review.strip()]
-    assert read(out.getvalue().encode(), longest=10_000) == kept
+    assert read(out.getvalue().encode(), max_length=10_000) == kept
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ def test_any_table_that_a_spreadsheet_writes_is_read_back(reviews: list[str], se
 )
 def test_a_megabyte_of_any_shape_is_read_or_refused(data: bytes) -> None:
     with suppress(InputError):
-        assert sum(map(len, read(data, longest=10_000_000))) <= len(data)
+        assert sum(map(len, read(data, max_length=10_000_000))) <= len(data)

@@ -104,7 +104,7 @@ def bare(text: str) -> str:
 @given(FORMATTED, st.sampled_from([120, 300, MESSAGE_LIMIT]))
 @settings(max_examples=100, deadline=None)
 def test_every_letter_keeps_its_formatting(text: str, limit: int) -> None:
-    pieces = split_message(text, limit, most=10_000)
+    pieces = split_message(text, limit, max_pieces=10_000)
     assert pieces is not None
     assert all(0 < len(piece) <= limit for piece in pieces)
     assert letters(pieces) == list(rendered(text.strip()))
@@ -113,7 +113,7 @@ def test_every_letter_keeps_its_formatting(text: str, limit: int) -> None:
 @given(TEXTS, st.sampled_from([120, 300, MESSAGE_LIMIT]))
 @settings(deadline=None)
 def test_every_piece_fits_and_nothing_is_lost(text: str, limit: int) -> None:
-    pieces = split_message(text, limit, most=10_000)
+    pieces = split_message(text, limit, max_pieces=10_000)
     assert pieces is not None
     assert all(0 < len(piece) <= limit for piece in pieces)
     # A mark that is open at a cut is written twice more, so compare what no mark contains.
@@ -124,7 +124,7 @@ def test_every_piece_fits_and_nothing_is_lost(text: str, limit: int) -> None:
 @given(st.text(st.sampled_from("ab *_~|`>-#\\\n[]()<>"), max_size=900))
 @settings(max_examples=100, deadline=None)
 def test_any_mixture_of_marks_is_split_within_the_limit(text: str) -> None:
-    pieces = split_message(text, 120, most=10_000)
+    pieces = split_message(text, 120, max_pieces=10_000)
     assert pieces is not None
     assert all(0 < len(piece) <= 120 for piece in pieces)
     assert "".join(char for piece in pieces for char in piece if char in "ab") == "".join(c for c in text if c in "ab")
@@ -150,7 +150,7 @@ def test_any_mixture_of_marks_is_split_within_the_limit(text: str) -> None:
 @pytest.mark.parametrize("space", [" ", "\n", "\n\n", "", ". "])
 def test_nothing_of_a_spoiler_is_outside_its_bars(before: str, after: str, space: str) -> None:
     line = "\n> " if before.startswith(">") and "\n" in space and not before.startswith(">>>") else space
-    pieces = split_message(before + line.join(["SECRET"] * 600) + after, most=10)
+    pieces = split_message(before + line.join(["SECRET"] * 600) + after, max_pieces=10)
     assert pieces is not None
     assert len(pieces) >= 2
     for piece in pieces:
@@ -171,7 +171,7 @@ def test_a_spoiler_that_still_grows_is_hidden(length: int, opener: str) -> None:
 def test_a_fence_keeps_its_indentation_and_language(prefix: str, language: str) -> None:
     code = "\n".join(f"{prefix}line {number} = {number}" for number in range(220))
     first = "> - item" if ">" in prefix else "- item"
-    pieces = split_message(f"{first}\n{prefix}```{language}\n{code}\n{prefix}```\nend", most=4)
+    pieces = split_message(f"{first}\n{prefix}```{language}\n{code}\n{prefix}```\nend", max_pieces=4)
     assert pieces is not None
     assert len(pieces) > 1
     for number, piece in enumerate(pieces):
@@ -185,7 +185,7 @@ def test_a_fence_keeps_its_indentation_and_language(prefix: str, language: str) 
 
 @pytest.mark.parametrize(("line", "repeated"), [("> ", "> "), (">>> ", ">>> "), ("-# ", "-# ")])
 def test_a_line_that_is_cut_repeats_its_quote_mark(line: str, repeated: str) -> None:
-    pieces = split_message(line + "quoted words " * 400, most=4)
+    pieces = split_message(line + "quoted words " * 400, max_pieces=4)
     assert pieces is not None
     assert all(piece.startswith(repeated) for piece in pieces)
 
@@ -220,7 +220,7 @@ def test_no_cut_goes_through_a_link_or_mention(atom: str, shift: int) -> None:
     ],
 )
 def test_marks_that_format_nothing_add_nothing(text: str) -> None:
-    pieces = split_message(text, most=10)
+    pieces = split_message(text, max_pieces=10)
     assert pieces is not None
     assert re.sub(r"\s", "", "".join(pieces)) == re.sub(r"\s", "", text)
 

@@ -40,14 +40,14 @@ async def test_pieces_that_come_fast_are_read_together(fake: FakeModel, client: 
 async def test_cached_tokens_are_reported(fake: FakeModel, client: ChatClient) -> None:
     fake.usage = {"prompt_tokens": 90, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 64}}
     stream = await read(ASK, client)
-    assert client.usage(ASK.fill({}), stream) == Usage(90, 64, 2)
+    assert client.record_usage(ASK.fill({}), stream) == Usage(90, 64, 2)
 
 
 async def test_usage_that_is_not_reported_is_estimated(fake: FakeModel, client: ChatClient) -> None:
     fake.refuses("stream_options")
     fake.says("one two three")
     stream = await read(ASK, client)
-    usage = client.usage(ASK.fill({}), stream)
+    usage = client.record_usage(ASK.fill({}), stream)
     assert usage.estimated
     assert usage.prompt > 0
     assert usage.completion > 0

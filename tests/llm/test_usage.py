@@ -27,7 +27,7 @@ def test_a_model_has_the_price_of_its_own_name_and_versions_only(model: str, kno
 
 def test_every_price_has_a_date_and_a_source() -> None:
     for price in PRICES.values():
-        assert date.fromisoformat(price.read)
+        assert date.fromisoformat(price.as_of)
         assert price.source
 
 

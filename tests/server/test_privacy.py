@@ -67,7 +67,7 @@ def unpacked(data: bytes) -> dict[str, Any]:
 
 
 async def exported(privacy: Privacy, user_id: int) -> dict[str, Any]:
-    (data,) = (await privacy.export(user_id, most=MAX_BYTES)).files
+    (data,) = (await privacy.export(user_id, max_bytes=MAX_BYTES)).files
     return unpacked(data)
 
 
@@ -151,7 +151,7 @@ async def test_an_export_beyond_an_uploads_size_comes_in_several_files(
         await prompts.persist(replace(prompt(clock()), caller=Caller(ANN)))
     assert await kept(database) == 20
     whole = await exported(privacy, ANN)
-    parts = (await privacy.export(ANN, most=700)).files
+    parts = (await privacy.export(ANN, max_bytes=700)).files
     assert len(parts) > 1
     assert all(len(part) <= 700 for part in parts)
     assert [row for part in parts for row in unpacked(part)["prompts"]] == whole["prompts"]

@@ -32,12 +32,12 @@ class File:
 
 
 async def text_of(file: File) -> str:
-    return await read_text(cast(discord.Attachment, cast(Any, file)), most=MAX_BYTES)
+    return await read_text(cast(discord.Attachment, cast(Any, file)), max_bytes=MAX_BYTES)
 
 
-async def entries_of(text: str, name: str, longest: int = 100) -> list[str]:
+async def entries_of(text: str, name: str, max_length: int = 100) -> list[str]:
     file = cast(discord.Attachment, cast(Any, File(text.encode(), name)))
-    return await read_entries(file, most=3_000_000, column="review", longest=longest)
+    return await read_entries(file, max_bytes=3_000_000, column="review", max_length=max_length)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
