@@ -49,7 +49,7 @@ CONNECT = 5.0
 # Seconds to the first word, retries included: of a server somewhere else, and of one on this machine, which may have
 # to load a model and read a long prompt on a CPU. MODEL_TIMEOUT sets both.
 HOSTED_TIMEOUT, LOCAL_TIMEOUT = 60.0, 300.0
-# The longest idle_timeout between two words, in seconds.
+# The longest time between two words, in seconds.
 IDLE_TIMEOUT = 30.0
 # Seconds for the rest of an answer after the time for its first word. With 300 for the first word it ends before
 # Discord's token for the interaction does, after 15 minutes.
