@@ -1,8 +1,8 @@
 """Fewshot: a Discord bot that shows its prompts and trains its own model.
 
-Every command takes the same path: Discord, a cog, a service in one of these packages, the model or the database, and
-back through `bot.answers` and `bot.ui`. This top level opens everything (`app`), connects to Discord (`bot`) and holds
-the command line, the demo and the translations. It contains no feature.
+Every command takes the same path: Discord, a cog or a template's command, a service in one of these packages, the model
+or the database, and back through `bot.answers` and `bot.ui`. The modules here contain no feature: `app` opens
+everything, `bot` connects to Discord, and `services` is what cogs get.
 
 `core`     settings, errors and their messages, translation, text, logs
 `storage`  all SQL

@@ -1,5 +1,8 @@
-"""One file (or folder) a feature, named by its command. A cog translates between Discord and one service.
+"""Discord features: one file or folder for each. A cog connects Discord with one service.
 
-It checks what memory can check, defers, calls one service and replies. No SQL, no HTTP, no prompt text, and
-no other cog. Names that begin with an underscore are shared by cogs and are none themselves.
+A cog checks permissions and input, defers, calls one service and replies. It contains no SQL, no HTTP requests and no
+prompt text, and imports no other cog. Modules whose names begin with an underscore are shared by cogs.
+
+Most files are named after their command. `corpus` has `/racing`; `prompt`, `report` and `local_model` have the buttons
+under answers; `techniques` registers the commands of templates, such as `/translate` and `/facts`.
 """

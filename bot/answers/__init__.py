@@ -1,6 +1,7 @@
 """The path from an interaction to an answer.
 
 `service`      `Answers`: defer, ask the model, stream, render, add footer and buttons, store the prompt
+`techniques`   the slash commands and menus of templates, such as `/translate`
 `rendering`    replies as text: stars, lists, fenced JSON
 `prompt_view`  the card of a prompt, with its figures and the shot selector
 """

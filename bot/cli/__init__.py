@@ -1,5 +1,15 @@
 """The command line. Each command imports its modules when it runs, so that `fewshot --help` is fast.
 
+`serve`     run, demo and engine
+`complete`  fill a template, send it, print the answer
+`doctor`    what is missing
+`db`        the database: upgrade, backup
+`model`     local models
+`dataset`   datasets
+`tune`      jobs, tuned models, lessons
+`context`   what `dataset` and `tune` open
+`running`   runs a coroutine until Ctrl-C
+
 Exit codes: 0 success, 1 failure (one sentence on standard error, no traceback), 2 wrong usage.
 """
 

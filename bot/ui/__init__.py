@@ -9,5 +9,7 @@
 `pictures`       charts, tables and story trees as PNG
 `uploads`        files that users upload
 `locale`         the locale of an interaction; translated command names
+`caller`         who an interaction is from; the message that a menu was used on
+`message_text`   the readable text of a message, with its embeds
 `inflight`       the interactions in progress, for a graceful stop
 """

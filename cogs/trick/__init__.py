@@ -1,4 +1,7 @@
-"""`/trick`: what a server teaches me by example: used, taught, shown, tested, exported and imported."""
+"""`/trick`: use, teach, show, test, export and import the tricks that a server teaches by example.
+
+`corrections`  **Not like that…** under an answer, and the review of suggestions
+"""
 
 import json
 import re
@@ -42,9 +45,9 @@ MAX_LENGTH = 6_000
 CHOICES = 25
 # Bytes of a trick's file: 20 examples of 2,000 characters on both sides are 80,000 characters, of up to 4 bytes each.
 MAX_FILE_BYTES = 400_000
-# A test asks for each example and shows the others, so it needs two.
+# Examples that a test needs: it asks for each one with the others in the prompt.
 MIN_EXAMPLES = 2
-# Characters shown of each side of an example: twenty examples fit into one card.
+# Characters shown of an example's input and of its answer, so that twenty examples fit into one card.
 SIDE = 70
 
 
@@ -54,7 +57,7 @@ def new_trick_card(trick: Trick) -> LayoutView:
 
 
 def trick_card(trick: Trick, title: str = "") -> LayoutView:
-    """The instruction and every example, shortened."""
+    """The card of a trick: the instruction and every example, shortened."""
     card = Card(title or trick.name)
     for message in trick.system:
         card.text(_("**What it should do**\n{instruction}", instruction=code_block(message["content"][:1_000])))
@@ -116,7 +119,7 @@ def example_modal(name: str) -> PersistentModal:
 
 @app_commands.guild_only()
 class TrickCog(commands.GroupCog, name="trick", description="Tricks that this server teaches me by example"):
-    """In-context learning only: none of it ever becomes training data."""
+    """In-context learning only: tricks never become training data."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -148,7 +151,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     async def use(
         self, interaction: discord.Interaction[Any], name: str, text: app_commands.Range[str, 1, MAX_LENGTH]
     ) -> None:
-        """Answer `text` with the trick's instruction and its examples, or the nearest of them."""
+        """Answer `text` with the trick's instruction and its examples, or those most similar to `text`."""
         guild = _guild(interaction)
         if not text.strip():
             raise InputError("There is nothing to use the trick on: the text is empty.")
@@ -204,7 +207,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
 
     @app_commands.command(name="list", description="The tricks of this server")
     async def list_(self, interaction: discord.Interaction[Any]) -> None:
-        """List the tricks; to managers also what was suggested."""
+        """List the tricks; managers also see the number of suggestions."""
         guild = _guild(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         tricks = await self._tricks.all(guild)
@@ -214,7 +217,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.command(description="Test a trick on its own examples, with fewer and with all examples")
     @app_commands.describe(name="The trick")
     async def test(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """Ask for each example, with none, one, three and all of the others shown."""
+        """Ask for each example, with none, one, three and all of the other examples in the prompt."""
         guild = managed_guild(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.get(guild, name)

@@ -7,6 +7,7 @@
 `process`    one llama.cpp server as a child process: start, requests, restart, idle stop
 `child`      what runs inside that process
 `models`     the installed models as models of the engine
+`service`    what the bot and the command line do with local models: list, fetch, use
 
 Only `child` imports xllamacpp, and only `download` imports huggingface_hub: both come with `fewshot[local]`.
 """
