@@ -1,4 +1,4 @@
-"""Permission checks by id and by Discord permission. Discord's hiding of commands is not relied on."""
+"""Permission checks by id and by Discord permission. That Discord hides commands is not relied on."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ def managed_guild(interaction: discord.Interaction[Any]) -> int:
 
 
 def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bool:
-    """Whether the person runs this bot: named in the settings, or the application's owner, or in its team.
+    """Whether the person is an operator: named in the settings, owner of the application, or a member of its team.
 
-    Somebody who is only invited to the team is not in it yet.
+    A team member who has not accepted the invitation is no operator.
     """
     application = interaction.client.application
     owners: set[int] = set(settings.operator_ids)
@@ -34,7 +34,7 @@ def is_operator(interaction: discord.Interaction[Any], settings: Settings) -> bo
 
 
 class OperatorsOnlyError(NotAllowedError, app_commands.CheckFailure):
-    """Only those who run the bot may do this; also what a check of commands may raise."""
+    """Only operators may do this. Also a `CheckFailure`, so that a check of commands may raise it."""
 
 
 def operator_of(interaction: discord.Interaction[Any], settings: Settings) -> int:

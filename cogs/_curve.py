@@ -1,4 +1,4 @@
-"""The learning curve of a template: evaluated with progress, shown as a card with a picture."""
+"""The learning curve of a template: evaluates it with a progress bar, and shows a card with a picture."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ async def show_curve(
     *,
     private: bool,
 ) -> None:
-    """Evaluate `test_set` and answer with its curve; `measures` says what the scores are."""
+    """Evaluate `test_set` and answer with its curve; `measures` names the scores, such as "right"."""
     async with services.answers.open(interaction, private=private) as answering:
         testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_numbers(test_set))
 
@@ -76,7 +76,7 @@ def _card(name: str, test_set: TestSet, curve: LearningCurve, measures: str, mod
 
 
 def _numbers(test_set: TestSet) -> str:
-    """The numbers of examples in a row: no, one, three and 20."""
+    """The numbers of examples as a list in words: no, one, three and 20."""
     words = {
         0: pgettext("number of examples", "no"),
         1: pgettext("number of examples", "one"),

@@ -1,4 +1,4 @@
-"""How far a tuning job is, as one line."""
+"""The progress of a tuning job as one line."""
 
 from bot.answers.rendering import bar
 from bot.core.i18n import _
@@ -8,7 +8,7 @@ from bot.tuning.profiles import PROFILES
 
 
 def progress_line(job: JobRow) -> str:
-    """A bar where there is something to count, else the provider's word for the job's state; empty at its end."""
+    """A bar where steps or questions can be counted, else the provider's status; empty for a job that is over."""
     if job.state == "running" and job.total_steps:
         return _("{bar} steps", bar=bar(job.step, job.total_steps))
     if job.state == "scoring" and job.to_score:

@@ -16,7 +16,7 @@ from bot.tuning.scoring import (
 from bot.ui.pictures import Picture, score_picture
 
 PICTURE = "scores.png"
-# What a line is called on a card; the others keep their names.
+# The names of lines on a card; lines that are not here are shown with their own names.
 NAMES = {
     TRAINED: N_("rows it was trained on"),
     HELD: N_("held-out wordings"),
@@ -37,12 +37,12 @@ async def picture(card: Scorecard, title: str) -> Picture | None:
 
 
 def lines(card: Scorecard) -> str:
-    """One line a mark: right, refused though known, wrong."""
+    """One line for each mark: how many answers are right, refused although the answer was trained, or wrong."""
     return "\n".join(_line(mark) for mark in card.marks)
 
 
-def wrong(card: Scorecard, most: int) -> str:
-    """Up to `most` of the wrong answers, for people to judge by; empty where there is none."""
+def wrong(card: Scorecard, limit: int) -> str:
+    """Up to `limit` wrong answers as a list; empty if there is none."""
     return "\n".join(
         _(
             "- {question}\n  → {answer} *(should be: {wanted})*",
@@ -50,7 +50,7 @@ def wrong(card: Scorecard, most: int) -> str:
             answer=escape_markdown(bad.said) or pgettext("in place of an answer", "nothing"),
             wanted=escape_markdown(bad.wanted),
         )
-        for bad in card.wrong[:most]
+        for bad in card.wrong[:limit]
     )
 
 

@@ -1,4 +1,4 @@
-"""Store first, then acknowledge: what a user was told is stored survives a crash of the bot."""
+"""Write to the database before the interaction is acknowledged, so that a crash loses nothing that was acknowledged."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,22 +7,22 @@ from typing import Any, TypeVar
 import discord
 
 T = TypeVar("T")
-# Discord waits 3 seconds for the first response. A write that takes longer, because another program holds the
-# database's lock, is acknowledged before it is done.
-PATIENCE = 2.0
+# Seconds to wait for a write before the interaction is deferred: Discord waits 3 for the first response. A write takes
+# longer when another program has locked the database.
+DEFER_AFTER = 2.0
 
 
 async def store_first(
     interaction: discord.Interaction[Any], work: Coroutine[Any, Any, T], *, thinking: bool | None = None
 ) -> T:
-    """Run `work` and return its result; the interaction is deferred only if that takes longer than `PATIENCE`.
+    """Run `work` and return its result; the interaction is deferred only if that takes longer than `DEFER_AFTER`.
 
-    With `thinking`, it is deferred by a private placeholder, without it by nothing that is seen; by default a pressed
-    button's message is edited later, and everything else gets a placeholder.
+    With `thinking` it is deferred with a private placeholder, and without it invisibly. The default is `thinking` for
+    everything but pressed buttons, whose message is edited later.
     """
     task = asyncio.create_task(work)
     try:
-        done, _late = await asyncio.wait({task}, timeout=PATIENCE)
+        done, _late = await asyncio.wait({task}, timeout=DEFER_AFTER)
         if not done and not interaction.response.is_done():
             if thinking is None:
                 thinking = interaction.type is not discord.InteractionType.component
@@ -33,7 +33,7 @@ async def store_first(
 
 
 async def answer_privately(interaction: discord.Interaction[Any], **fields: Any) -> None:
-    """Respond with a private message, in place of the placeholder where there is one."""
+    """Respond with a private message; it replaces the placeholder of a deferred interaction."""
     if interaction.response.is_done():
         await interaction.edit_original_response(**fields)
     else:

@@ -29,14 +29,14 @@ UNREADABLE = N_(
 
 @dataclass(frozen=True, slots=True)
 class Tricks:
-    """What can be chosen in one place: the shipped templates, and what the server taught."""
+    """The tricks to choose from: the shipped templates, and the tricks of the server."""
 
     shipped: Mapping[str, ChatTemplate]
     own: Mapping[str, Trick]
 
     @property
     def views(self) -> dict[str, ChatTemplate]:
-        """What the model reads of each: of a server's trick its purpose and its one input."""
+        """The templates that the routing prompt describes; for a server's trick, its purpose and its one input."""
         return {**self.shipped, **{name: trick.selector_view() for name, trick in self.own.items()}}
 
     def template(self, name: str, inputs: Mapping[str, str]) -> ChatTemplate:
@@ -47,7 +47,7 @@ class Tricks:
 
 
 class Ask(commands.Cog):
-    """Prompt selection: templates described to the model, which answers with a name and its inputs."""
+    """Prompt selection: the model gets the descriptions of templates, and answers with a name and its inputs."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -70,7 +70,7 @@ class Ask(commands.Cog):
         await self._run(interaction, request)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
-        """Run another trick on the same request, as a new answer, for the one who asked."""
+        """Run another trick on the same request, as a new answer. Only the asker may."""
         selection = await self._services.prompts.find(prompt_id)
         if selection is None:
             raise NotFoundError("That request is no longer stored; ask again.")
@@ -81,7 +81,7 @@ class Ask(commands.Cog):
     async def _run(
         self, interaction: discord.Interaction[Any], request: str, chosen: Collection[str] | None = None
     ) -> None:
-        """Select a trick, of those `chosen` or of all, and run it; a selection that fails leaves the menu."""
+        """Select one of the `chosen` tricks, or of all, and run it. If no trick can be selected, show the menu."""
         private = self._services.guilds.private(interaction.guild_id, "ask")
         async with self._services.answers.open(interaction, private=private) as answering:
             tricks = Tricks(self._services.templates.tricks, await self._services.tricks.all(interaction.guild_id))
@@ -114,7 +114,7 @@ class Ask(commands.Cog):
 
 
 def _none_fits(selection: Answer, tricks: Tricks, why: str) -> Page:
-    """What went wrong, and the menu of all tricks."""
+    """Why no trick was selected, and the menu of all tricks."""
     choice = _object(selection)
     note = choice.get("why", "") if choice.get("template") == "none" else ""
     text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
@@ -122,7 +122,7 @@ def _none_fits(selection: Answer, tricks: Tricks, why: str) -> Page:
 
 
 def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionSelect:
-    """The tricks to choose from, less the one that was chosen."""
+    """The menu of tricks, without the `chosen` one."""
     options = [
         discord.SelectOption(label=name, description=shorten(_about(name, template, tricks), 100), value=name)
         for name, template in tricks.views.items()
@@ -132,7 +132,7 @@ def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionSelect:
 
 
 def _about(name: str, template: ChatTemplate, tricks: Tricks) -> str:
-    """What a trick is for: of a shipped one in the reader's language, of the server's own as it was taught."""
+    """The purpose of a trick: translated for a shipped one, as it was taught for the server's own."""
     return template.about if name in tricks.own else _(template.about)
 
 

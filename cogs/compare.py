@@ -36,10 +36,7 @@ STYLE = "noir"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One of the prompts that are compared, with its answer or its error.
-
-    An answer in another form than asked for has both.
-    """
+    """One of the prompts that are compared, with its answer or its error; with both if the answer cannot be parsed."""
 
     name: str
     template: ChatTemplate
@@ -48,7 +45,7 @@ class Way:
 
 
 class Compare(commands.Cog):
-    """The same input with several numbers of examples at once."""
+    """Runs one input with several numbers of examples at the same time."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -69,7 +66,7 @@ class Compare(commands.Cog):
         trick: app_commands.Range[str, 1, 100],
         text: app_commands.Range[str, 1, MAX_LENGTH],
     ) -> None:
-        """Run `trick` on `text` with none, one and all examples, and tuned where there is such a model."""
+        """Run `trick` on `text` with none, one and all examples, and with a tuned model if there is one."""
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
         private = self._services.guilds.private(interaction.guild_id, "compare")
@@ -98,7 +95,7 @@ class Compare(commands.Cog):
         ]
 
     async def test(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
-        """Measure a shipped trick on the labelled inputs that come with it."""
+        """Evaluate a shipped trick on its labelled inputs."""
         template = self._services.templates.tricks.get(name)
         cases = await asyncio.to_thread(labelled, name)
         if template is None or not cases:
@@ -132,15 +129,15 @@ class Compare(commands.Cog):
         return template, {key: values[key] for key in template.placeholders}
 
     async def _ways(self, template: ChatTemplate, values: Mapping[str, str]) -> list[Way]:
-        """No, one and all examples, as far as they differ; and the tuned model, if there is one."""
-        most = len(template.examples)
+        """No, one and all examples, without duplicates, and the tuned model if there is one."""
+        count_all = len(template.examples)
         names = {0: _("no example"), 1: _("one example")}
         ways = [
             Way(
                 names.get(count) or ngettext("all {n} example", "all {n} examples", count),
                 template.with_examples(count),
             )
-            for count in sorted({0, min(1, most), most})
+            for count in sorted({0, min(1, count_all), count_all})
         ]
         tuned = await self._services.answers.find_tuned(template.fill(values))
         return ways if tuned is None else [*ways, Way(_("the tuned model"), tuned)]

@@ -1,4 +1,4 @@
-"""**Get a model** where no model is connected: an operator chooses one, it is fetched, and the question is answered."""
+"""**Get a model**, where none is connected: an operator chooses one; the bot downloads it and answers the question."""
 
 import asyncio
 import time

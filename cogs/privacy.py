@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 FORGET = "forget-me"
 # Bytes of the upload limit that are left for the message itself.
 ENVELOPE = 100_000
-# Most follow-ups of an interaction where the bot is not a member of the server.
+# Discord allows at most this many follow-ups to an interaction where the bot is not a member of the server.
 FILES = 5
 
 
 class PrivacyCog(
     commands.GroupCog, name="privacy", description="What I store about you, and how to export or delete it"
 ):
-    """What it says about data comes from the settings."""
+    """The texts about stored data are made from the settings."""
 
     def __init__(self, services: Services) -> None:
         self._services, self._privacy = services, services.privacy
@@ -49,7 +49,7 @@ class PrivacyCog(
 
     @app_commands.command(description="What I store about you and for how long, and where your text is sent")
     async def about(self, interaction: discord.Interaction[Any]) -> None:
-        """Say what is stored."""
+        """Show what is stored."""
         await interaction.response.send_message(view=self._about(), ephemeral=True)
 
     @app_commands.command(description="Everything that I store about you, as JSON files in a ZIP")
@@ -201,7 +201,7 @@ class GuildMembership(commands.Cog, name="Servers"):
         await self._privacy.reconcile_servers(lambda: [guild.id for guild in self._bot.guilds], self._is_member)
 
     async def _is_member(self, guild_id: int) -> bool:
-        """Whether Discord shows the server to the bot. Any other fault counts as yes: nothing is erased by mistake."""
+        """Whether the bot is in the server. Any other error counts as yes, so that nothing is erased by mistake."""
         try:
             await self._bot.fetch_guild(guild_id, with_counts=False)
         except (discord.NotFound, discord.Forbidden):

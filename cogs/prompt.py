@@ -52,7 +52,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             "prompt": self.show,
             "share": self.share,
             "shots": self.rerun,
-            # What the buttons of the shot selector were called in earlier versions.
+            # The action of the shot selector in earlier versions; old messages still have it.
             "rung": self.rerun,
             "export": self.export,
         }
@@ -74,18 +74,18 @@ class PromptCog(commands.Cog, name="Prompt"):
         card, files = prompt_card(prompt, tuned=await self._services.answers.has_tuned(prompt))
         await interaction.edit_original_response(view=card, attachments=to_files(files))
         if interaction.message is not None and interaction.message.flags.ephemeral:
-            # A private answer's prompt is kept from the moment that its asker wants to see it.
+            # The prompt of a private answer is stored only once its asker has opened it.
             await self._services.prompts.persist(prompt, new=False)
 
     async def share(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
-        """Post a private answer for all to see, once; its text is taken from the message itself where it fits."""
+        """Post a private answer publicly, once. The text is that of the message, if it has the whole answer."""
         message = interaction.message
         assert message is not None, "every button belongs to a message"
         prompt = await self._services.prompts.find(prompt_id)
         asked_by = message.interaction_metadata.user.id if message.interaction_metadata else interaction.user.id
         if (prompt.caller.user_id if prompt is not None else asked_by) != interaction.user.id:
             raise NotAllowedError("Only the one who asked can share this answer.")
-        # Presses that were on their way when the button went find this instead.
+        # A second press may arrive before the button is removed.
         if message.id in self._shared:
             raise NotFoundError("This answer is shared already.")
         self._shared.append(message.id)
@@ -103,7 +103,7 @@ class PromptCog(commands.Cog, name="Prompt"):
     async def _post(
         self, interaction: discord.Interaction[Any], message: discord.Message, prompt: Answer | None
     ) -> None:
-        """The answer in `message`, for all to see."""
+        """Send the answer in `message` publicly."""
         files = [await attachment.to_file() for attachment in message.attachments]
         texts = _whole(message, prompt)
         name = escape_markdown(interaction.user.display_name)
@@ -153,7 +153,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         return answer, page_of(answer).text
 
     async def _with_shots(self, base: Answer, shots: str) -> ChatTemplate:
-        """The template of `base` with the chosen examples; raises `NotFoundError` for a choice that is gone."""
+        """The template of `base` with the chosen examples; raises `NotFoundError` for a choice that does not exist."""
         if base.template is None or shots not in SHOTS:
             raise NotFoundError(GONE)
         if shots == "all":
@@ -174,19 +174,19 @@ class PromptCog(commands.Cog, name="Prompt"):
         code = CODE_PROGRAM.format(file=f"{name}.json", values=dict(prompt.values))
         data = json.dumps(prompt.template.to_dict(), ensure_ascii=False, indent=2) + "\n"
         shown = code_block(code.strip(), "python") if len(code) < MESSAGE_LIMIT - 300 else ""
-        told = _(
+        text = _(
             "The template, and four lines that run it. Put both files into one folder and type `python {name}.py` "
             "there, where Fewshot is installed and `OPENAI_API_KEY` is set.",
             name=name,
         )
         await interaction.response.send_message(
-            f"{told}\n{shown}",
+            f"{text}\n{shown}",
             files=to_files([(f"{name}.json", data.encode()), (f"{name}.py", code.encode())]),
             ephemeral=True,
         )
 
     async def _found(self, interaction: discord.Interaction[Any], prompt_id: str) -> Answer:
-        """The prompt, if it is kept and the one who asks may see it."""
+        """The prompt. Raises `NotFoundError` if it is not stored, `NotAllowedError` if the person may not see it."""
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None:
             raise NotFoundError(GONE)
@@ -198,21 +198,21 @@ class PromptCog(commands.Cog, name="Prompt"):
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        """A deleted answer takes its prompt along."""
+        """Delete the prompt of a deleted answer."""
         await self._services.privacy.messages_deleted(event.message_id)
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
-        """The same for many at once."""
+        """Delete the prompts of answers that were deleted in bulk."""
         await self._services.privacy.messages_deleted(*event.message_ids)
 
 
 def _whole(message: discord.Message, prompt: Answer | None) -> list[str]:
-    """The texts to share: that of `message`, or all pieces where it is the last of several."""
+    """The texts to share: the text of `message`, or all pieces of an answer that needed several messages."""
     text = page_of(prompt).text if prompt is not None else ""
     if len(text) <= max(len(message.content), MESSAGE_LIMIT - 200):
         text = message.content
-    # In pieces that leave room for the line that says who shared it.
+    # The pieces leave room for the line that says who shared it.
     return split_message(text, MESSAGE_LIMIT - 100) or [message.content]
 
 

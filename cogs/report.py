@@ -25,7 +25,7 @@ MAX_LENGTH = 500
 EXCERPT = 1_200
 # Reports of one person in so many seconds, in all servers.
 MAX_REPORTS, PERIOD = 5, 3_600
-# Reports that are remembered, for the limit and so that nobody reports an answer twice.
+# The newest reports are held in memory, for the limit and so that nobody reports an answer twice.
 REMEMBERED = 1_000
 # A button's argument: the id of the answer's message (0 for a private one), and the id of its prompt.
 ARGUMENT = rf"{ID}:[A-Za-z0-9_-]{{1,32}}"
@@ -36,7 +36,7 @@ GONE = N_(
 
 
 class Report(commands.Cog):
-    """A report is stored nowhere but in that channel's message."""
+    """Reports are messages in the report channel. The bot stores them nowhere else."""
 
     def __init__(self, services: Services, now: Callable[[], float] = monotonic) -> None:
         self._services, self._now = services, now
@@ -74,7 +74,7 @@ class Report(commands.Cog):
         prompt = await self._services.prompts.find(prompt_id)
         with guild_locale():
             card = _card(interaction, int(message_id), prompt, typed.get("why", "").strip())
-        # Counted before it is sent, so that reports at the same time do not pass the limit together.
+        # The report is counted before it is sent, so that reports at the same time cannot exceed the limit.
         key = interaction.user.id, answer
         self._sent[key] = self._now()
         try:

@@ -24,7 +24,7 @@ MAX_LENGTH, MAX_FIELD_LENGTH = 6_000, 4_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, and a margin.
 MAX_FILE_BYTES = 25_000
 MAX_CHOICE_LENGTH = 100
-# The name of a style without a name, in the prompt.
+# The name in the prompt of a style that the person did not name.
 OWN_PROMPT = "the style of the sample"
 
 
@@ -53,7 +53,7 @@ class Rewrite(commands.Cog):
     async def prepare(
         self, interaction: discord.Interaction[Any], options: Options, private: bool
     ) -> Mapping[str, str] | None:
-        """The text, or that of the file, with the style and its sample; without either, open the modal."""
+        """The text, the style and its sample. Without a text or a file, open the modal and return None."""
         text, file, style, sample = (options.get(name) for name in ("text", "file", "style", "sample"))
         if text is None and file is None:
             await interaction.response.send_modal(_modal("", style or "", sample or "", private=private))
@@ -69,7 +69,7 @@ class Rewrite(commands.Cog):
         return {"text": text or "", **values}
 
     async def styles(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """The styles that have a sample."""
+        """Autocomplete: the styles that have a sample."""
         typed = typed.strip().casefold()
         return [
             app_commands.Choice(name=f"{name} – {_(style.about)}"[:MAX_CHOICE_LENGTH], value=name)

@@ -33,11 +33,11 @@ MAX_REVIEWS = 500
 MAX_LENGTH = 6_000
 # Bytes of a file: 500 reviews of 2,000 characters on average.
 MAX_FILE_BYTES = 1_000_000
-# Reviews that are sent to the gateway at a time. It makes CALLS_PER_PERSON calls of a person at a time.
-SIDE_BY_SIDE = 8
-# Failures in a row after which the rest is not tried. A server that is down would be called 500 times otherwise, each
-# time until the client's timeout.
-MAX_FAILURES_IN_A_ROW = 2 * SIDE_BY_SIDE
+# Reviews that are sent to the gateway at the same time. The gateway admits CALLS_PER_PERSON of them at a time.
+CONCURRENT_REVIEWS = 8
+# Failures in a row after which the other reviews are not tried. Otherwise a server that is down would be called 500
+# times, each time until the time-out.
+MAX_FAILURES_IN_A_ROW = 2 * CONCURRENT_REVIEWS
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class Batch:
         return [Row(review) for review in reviews]
 
     async def _rate_all(self, answering: Answering, rows: list[Row]) -> None:
-        """Rate `rows` in place. An error that every other review would meet as well ends it; earlier ratings stay."""
+        """Rate `rows` in place. Stop at an error that every other review would also get; earlier ratings stay."""
         waiting = iter(rows)
         self._show_progress(answering, rows)
 
@@ -134,7 +134,7 @@ class Batch:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _worker in range(min(SIDE_BY_SIDE, len(rows))):
+                for _worker in range(min(CONCURRENT_REVIEWS, len(rows))):
                     group.create_task(worker())
         except* FewshotError as errors:
             raise _first(errors) from None
@@ -186,7 +186,7 @@ class Sentiment(commands.Cog):
     async def prepare(
         self, interaction: discord.Interaction[Any], options: Options, private: bool
     ) -> Mapping[str, str] | None:
-        """The review; or rate every review in the file."""
+        """Return the review, or rate every review in the file and return None."""
         review, file = options.get("review"), options.get("file")
         if file is None:
             return {"review": review or ""}

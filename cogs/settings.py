@@ -1,4 +1,4 @@
-"""`/settings`: what the admins of a server decide: its language, its channels, its limits, its privacy.
+"""`/settings`: language, channels, limits and privacy of a server, for its admins.
 
 The options and the lines of the card come from the fields of `GuildSettings`.
 """
@@ -25,7 +25,7 @@ from cogs._access import managed_guild
 from cogs._store_first import answer_privately, store_first
 
 SERVERS_OWN = "server"
-# A call reserves about so many tokens; below, no call is possible.
+# About the tokens that one call reserves; with a lower limit, no call is possible.
 ONE_CALL = 2_000
 # The switch for the questions to tuned models: one for all corpora.
 CORPORA = "racing"
@@ -88,7 +88,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
     async def channels(
         self, interaction: discord.Interaction[Any], *, remove: discord.TextChannel | None = None, **given: Any
     ) -> None:
-        """Set channels aside, or take them back."""
+        """Set the channels, or remove one."""
         guild = managed_guild(interaction)
         if remove is not None and remove in given.values():
             raise InputError("One channel cannot be set and removed at once; give it in one place.")
@@ -152,7 +152,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         return [app_commands.Choice(name=shown, value=name) for name, shown in found][:CHOICES]
 
     def _name(self, command: str) -> str:
-        """A switch as it is offered. Other corpora than the shipped one are dots, as there may be many."""
+        """The name of a switch in the autocomplete list; dots stand for further corpora, because there may be many."""
         return _("/racing ask, /… ask") if command == CORPORA else f"/{command}"
 
     async def _change(
@@ -164,7 +164,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         given: dict[str, Any] | None = None,
         **values: Any,
     ) -> None:
-        """Store what changes. `given` are the options of `/settings` + `command` by name."""
+        """Store the changes. `given` are the options of `/settings` + `command` by name."""
 
         def apply(settings: GuildSettings) -> GuildSettings:
             changed = dict(values)

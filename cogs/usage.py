@@ -34,7 +34,7 @@ MONTHS = (
 
 
 class Usage(commands.Cog):
-    """Shows the ledger's sums."""
+    """Shows the tokens and prices that the ledger counts."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -1,7 +1,7 @@
 """The cards of tuning jobs: what a card shows, and the task that keeps the cards in channels up to date.
 
-A card in a channel is a message of the bot's. Its place is stored with the job, so that it is updated after a restart
-too. The jobs themselves are run by `bot.tuning.job_runner`.
+A card is a message. Its channel and message ids are stored with the job, so that it is also updated after a restart.
+The jobs themselves are run by `bot.tuning.job_runner`.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ LOSSES = "losses.png"
 COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
 # Characters of an error or a note on a card.
 MAX_LENGTH = 1_500
-# Seconds between two looks at jobs that have cards: Discord allows far more edits.
-LOOK = 2.0
-# Seconds to wait after an error that may pass: Discord cannot be reached, the database is locked.
+# Seconds between two updates of the cards: Discord allows far more edits.
+UPDATE_INTERVAL = 2.0
+# Seconds to wait after a temporary error: Discord cannot be reached, the database is locked.
 RETRY = 20.0
-PASSING_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
+TEMPORARY_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 Shown = tuple[LayoutView, list[Picture]]
 
 
@@ -171,7 +171,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(slots=True)
 class _Updated:
-    """A card that is kept up to date: its job's time of change and state when it was last drawn."""
+    """A card that is kept up to date. `seen` is its job's time of change and state when the card was last shown."""
 
     seen: tuple[float, str] | None = None
 
@@ -186,14 +186,14 @@ class JobCards:
 
     async def run(self) -> None:
         """Update all cards, those from before a restart first, until cancelled."""
-        # Before the bot is ready, no server is known, and so not the language of its people.
+        # Before the bot is ready, the servers and their languages are not known.
         await self._bot.wait_until_ready()
         await self._load()
         while True:
             if not self._cards:
                 await self._added.wait()
             self._added.clear()
-            pause = LOOK
+            pause = UPDATE_INTERVAL
             for job_id in list(self._cards):
                 if not await self._update(job_id):
                     pause = RETRY
@@ -215,7 +215,7 @@ class JobCards:
             raise FewshotError("The job's card cannot be shown here. {reason}", reason=user_message(error)) from error
         except CONNECTION_ERRORS as error:
             _log.warning("the card of job %s waits: %s", job.id, error)
-        finally:  # After any other error, the job is there and goes on.
+        finally:  # After any other error, the job exists and continues.
             if not refused:
                 self._cards[job.id] = _Updated()
                 self._added.set()
@@ -231,7 +231,7 @@ class JobCards:
                 await asyncio.sleep(RETRY)
 
     async def _update(self, job_id: str) -> bool:
-        """Show what is new of a job; False where it must be tried again later."""
+        """Update the card of a job if the job has changed; False if it must be tried again later."""
         card = self._cards[job_id]
         try:
             job = await self._jobs.get(job_id)
@@ -244,11 +244,11 @@ class JobCards:
                 await self._jobs.close_card(job_id)
                 del self._cards[job_id]
         except (discord.NotFound, discord.Forbidden) as error:
-            # The channel is gone, or closed to the bot. The job goes on, and /finetune job shows it.
+            # The channel was deleted, or the bot may not write in it. The job continues, and /finetune job shows it.
             _log.warning("the card of job %s has no channel any more: %s", job_id, error)
             await self._jobs.close_card(job_id)
             del self._cards[job_id]
-        except PASSING_ERRORS as error:
+        except TEMPORARY_ERRORS as error:
             _log.warning("the card of job %s waits: %s", job_id, error)
             return False
         return True
@@ -274,7 +274,7 @@ class JobCards:
 
 
 def _nonce(job: JobRow) -> str:
-    """By its nonce Discord recognizes a repeated post for some minutes, so that a crash posts no card twice.
+    """Discord ignores a second message with the same nonce for some minutes, so that a crash posts no card twice.
 
     At most 25 characters. A card that replaces another one has another nonce.
     """

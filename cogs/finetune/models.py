@@ -1,4 +1,4 @@
-"""Tuned models: which there are, their scores, and which of them answers."""
+"""Lists tuned models with their scores; promotion and rollback."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ class Models:
         await interaction.edit_original_response(view=card.layout())
 
     async def promote(self, interaction: discord.Interaction[Any], name: str, force: str) -> None:
-        """Let a model answer, for all to see."""
+        """Promote a model, and say so publicly."""
         user_id = operator_of(interaction, self._services.settings)
         models = self._services.tuning.models
         promotion = await models.promote(name, user_id, force)
@@ -65,7 +65,7 @@ class Models:
             await interaction.response.send_message(view=_promoted(promotion, corpus, force).layout())
 
     async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
-        """Let the model of a job answer, by the button of its card."""
+        """Promote the model of a job, by the button of its card."""
         operator_of(interaction, self._services.settings)
         job = await self._services.tuning.jobs.get(job_id)
         await self.promote(interaction, job.model, "")

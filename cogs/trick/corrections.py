@@ -30,7 +30,7 @@ from cogs._store_first import edit_pressed, store_first
 
 CORRECT, NAME_TRICK = "correct-answer", "name-trick"
 GONE = N_("The prompt of this answer is no longer stored; ask again.")
-# Characters of the earlier answer, so that both fit into one message.
+# Characters of the answer before the correction, so that both answers fit into one message.
 BEFORE = 700
 # Characters of a suggestion's texts: two of them and the instruction fit into one card.
 LONG_SIDE = 1_200
@@ -100,7 +100,7 @@ class Corrections:
         """Ask again with the correction as one more example; show before and after to the asker alone."""
         text, wanted = typed.get("given", "").strip(), typed.get("wanted", "").strip()
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is None or prompt.template is None:  # Held in memory before a restart, or deleted meanwhile.
+        if prompt is None or prompt.template is None:  # It was only in memory before a restart, or was deleted.
             await return_typed(interaction, typed)
             return
         self._check_asker(interaction, prompt)
@@ -109,14 +109,14 @@ class Corrections:
         if wanted == prompt.text.strip():
             raise InputError("That is the answer as it was; change it to what you would rather have.")
         template = with_correction(prompt.template, prompt.values, text, wanted)
-        # The response shows what was typed: it is still there if the bot is killed before it has an answer.
+        # The response shows the correction, so that it is not lost if the bot is killed before it has an answer.
         trying = _("Trying again with your correction as an example …")
         await interaction.response.send_message(f"{trying}\n{code_block(wanted[:SHOWN_CORRECTION])}", ephemeral=True)
         async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
             answer = await answering.ask(template.fill(prompt.values))
             items: list[discord.ui.Item[Any]] = []
             source = prompt.caller.source
-            # A text that somebody else wrote is not the asker's to give away.
+            # The asker may not suggest a text that somebody else wrote.
             if interaction.guild_id is not None and (source is None or source.author_id == interaction.user.id):
                 items.append(ActionButton("suggest", answer.id, label=_("Suggest to the server"), emoji="📥"))
             given = page_of(prompt).text
@@ -129,10 +129,10 @@ class Corrections:
         prompt = await self._own(interaction, prompt_id)
         suggestion = await store_first(interaction, self._services.tricks.suggest(prompt, interaction.user.id))
         await edit_pressed(interaction, View(*buttons(prompt.id, share=True)))
-        told = await announce(self._services, interaction, suggestion)
+        announced = await announce(self._services, interaction, suggestion)
         sentence = (
             N_("Your correction was sent to the managers of this server.")
-            if told
+            if announced
             else N_("Your correction was sent to the managers of this server. It waits in /trick list.")
         )
         await interaction.followup.send(_(sentence), ephemeral=True)

@@ -113,7 +113,7 @@ async def test_what_the_model_left_out_is_asked_again_by_a_button_and_nothing_el
 async def test_texts_in_greek_and_japanese_are_asked_about_trained_and_answered_from(
     tmp_path: Path, corpus: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cogs.finetune.job_cards.LOOK", 0.3)
+    monkeypatch.setattr("cogs.finetune.job_cards.UPDATE_INTERVAL", 0.3)
     corpora = folders(tmp_path, {"hellas": GREEK, "nihon": JAPANESE})
     greek = [
         fact("ψωμί", "Ο Νίκος ψήνει ψωμί κάθε πρωί.", "Τι ψήνει ο Νίκος;", "Νίκος, τι ψήνει;", "Πες μου τι ψήνει."),

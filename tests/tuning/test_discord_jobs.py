@@ -18,7 +18,7 @@ ASK, QUESTION = f"{CORPUS} ask", "Name the bread of baker 3."
 
 @pytest.fixture(autouse=True)
 def _quick_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cogs.finetune.job_cards.LOOK", 0.3)
+    monkeypatch.setattr("cogs.finetune.job_cards.UPDATE_INTERVAL", 0.3)
 
 
 async def test_a_refusal_to_create_is_told_on_the_card_with_the_ways_out_and_nothing_stays_uploaded(

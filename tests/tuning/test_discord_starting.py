@@ -20,7 +20,7 @@ RESPONSES = ("send_message", "edit_message", "defer")
 
 @pytest.fixture(autouse=True)
 def _quick_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cogs.finetune.job_cards.LOOK", 0.3)
+    monkeypatch.setattr("cogs.finetune.job_cards.UPDATE_INTERVAL", 0.3)
 
 
 @pytest.fixture
