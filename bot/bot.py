@@ -166,7 +166,7 @@ class FewshotBot(commands.Bot):
                 await delete_value(self.services.database, name)
 
     def _wanted(self) -> list[int | None]:
-        """The ids of servers in which commands are registered; None stands for all servers, without GUILD_IDS."""
+        """The ids of servers in which commands are registered; None means all servers: GUILD_IDS is not set."""
         settings = self.services.settings
         places: list[int | None] = [*sorted(settings.guild_ids | settings.operator_guild_ids)]
         return places if settings.guild_ids else [*places, None]

@@ -214,7 +214,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         moderated = self._services.gateway.moderation is not None
         for name, setting in SETTINGS.items():
             if setting.command == command and (moderated or not setting.needs_moderation):
-                lines.append(_line(setting, getattr(own, name), self._services.guilds.most_tokens.get(name)))
+                lines.append(_line(setting, getattr(own, name), self._services.guilds.max_tokens.get(name)))
         low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
         if command == "limits" and low:
             lines.append(

@@ -56,7 +56,7 @@ class Usage(commands.Cog):
         used = await ledger.days(DAYS, **who)
         today = ledger.today(caller_of(interaction))
         card = Card(_(TITLES[of]))
-        when = f"<t:{ledger.frees_up}:R>"
+        when = f"<t:{ledger.resets_at}:R>"
         for key, said in LIMITS[of].items():
             if key in today:
                 tokens, limit = today[key]

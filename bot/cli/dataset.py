@@ -17,7 +17,7 @@ from bot.tuning.corpus import Corpora
 from bot.tuning.rows import MAX_FILE, fixed, read_rows
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-# Mended copies of a file that may lie beside it.
+# Repaired copies of a file that may exist in its folder.
 MAX_COPIES = 1_000
 
 
@@ -119,7 +119,7 @@ def _print_pairs(pairs: list[PairRow], most: int) -> None:
 
 
 def _sources(file: Path, corpus: str) -> Mapping[str, str] | None:
-    """The texts of the named corpus, else of the corpus in whose folder the file lies, else None."""
+    """The texts of the named corpus, else of the corpus whose folder contains the file, else None."""
     corpora = Corpora(load_settings(log_level="ERROR").corpora)
     if corpus:
         return dict(corpora.get(corpus).texts())
@@ -131,7 +131,7 @@ def _sources(file: Path, corpus: str) -> Mapping[str, str] | None:
 
 
 def _free(file: Path) -> Path:
-    """A name beside `file` that no file has: the original and earlier copies are not overwritten."""
+    """An unused name in the folder of `file`, so that the original and earlier copies are not overwritten."""
     for number in range(1, MAX_COPIES):
         target = file.with_name(f"{file.stem}_prepared{'' if number == 1 else f'_{number}'}.jsonl")
         if not target.exists():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Orders in which a few examples are shown: a small model's answers depend on the order.
 ORDERS = 3
 SHOTS = (0, 1, 3)
-# Labelled reviews that `test` asks about unless told otherwise; all 50 take four times as long.
+# Labelled reviews that `test` asks about by default; all 50 take four times as long.
 REVIEWS = 12
 BENCH_PROMPT = "Write a story of two hundred words about a harbour in winter."
 BENCH_TOKENS = 64

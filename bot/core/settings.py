@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     def _strip(cls, values: Any) -> Any:
         """Remove white space and quotation marks around all values; what is empty then counts as not set.
 
-        Files with Windows line ends leave `\r` behind a value, and `docker --env-file` leaves quotation marks.
+        Files with Windows line ends leave `\r` at the end of a value, and `docker --env-file` leaves quotation marks.
         """
         if not isinstance(values, dict):
             return values

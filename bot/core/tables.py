@@ -235,17 +235,17 @@ def read_table(text: str, *columns: str) -> Table:
 
 
 def text_column(table: Table, column: str) -> int:
-    """The column that holds the texts; raises `InputError` that says what is missing."""
+    """The column that contains the texts; raises `InputError` that says what is missing."""
     if not table.rows:
         return _named(table.heads, column) or 0
     names = (_key(column), *TEXT_COLUMNS)
     called = sorted((names.index(key), at) for at, head in enumerate(table.heads) if (key := _key(head)) in names)
-    named = next((at for _rank, at in called if _holds_texts(table, at)), None)
+    named = next((at for _rank, at in called if _has_texts(table, at)), None)
     if named is None and called and table.heads[called[0][1]].casefold() == column:
         named = called[0][1]
     if named is not None:
         return named
-    found = [at for at in range(table.width) if _holds_texts(table, at)]
+    found = [at for at in range(table.width) if _has_texts(table, at)]
     if len(found) > 1:  # Names and places are single words; texts are not.
         found = [at for at in found if _is_prose(table, at)] or found
     if len(found) == 1:
@@ -282,7 +282,7 @@ def _separator(text: str, columns: Sequence[str]) -> str:
             return separator
         width, count = widths.most_common(1)[0]
         share = count / len(rows)
-        # A spreadsheet writes no space behind a separator: a comma that always has one behind it belongs to a sentence.
+        # A spreadsheet writes no space after a separator: a comma that always has one after it belongs to a sentence.
         prose = separator in ",;" and not re.search(re.escape(separator) + r"[^\s]", text[:SAMPLE_BYTES])
         if width > 1 and len(rows[0]) == width and share >= REGULAR and share > best_share and not prose:
             best, best_share = separator, share
@@ -292,7 +292,7 @@ def _separator(text: str, columns: Sequence[str]) -> str:
 def _rows(text: str, separator: str) -> Iterator[list[str]]:
     """The cells of each line. A quote that never ends is an ordinary character."""
     csv.field_size_limit(10_000_000)  # The file's size is bounded elsewhere.
-    # Where the header has a space behind its separators, so have the rows, and their quotes begin behind it.
+    # If the header has a space after its separators, the rows have one too, and their quotes begin after it.
     spaced = f"{separator} " in text[:SAMPLE_BYTES].partition("\n")[0]
     try:
         yield from csv.reader(_lines(text), delimiter=separator, skipinitialspace=spaced)
@@ -313,7 +313,7 @@ def _balanced(line: str) -> Iterator[str]:
 
 
 def _heads_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | None:
-    """The number of the row that holds the header, None where there is none."""
+    """The number of the header row, or None."""
     for at, row in enumerate(rows[:TITLE_ROWS]):
         if any(_named(row, column) is not None for column in columns) and (at == 0 or len(row) > 1):
             return at
@@ -333,7 +333,7 @@ def _heads_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | No
 
 
 def _named(heads: Sequence[str], column: str) -> int | None:
-    """The column that is called `column`, else the one whose name stands first among `TEXT_COLUMNS`."""
+    """The column that is called `column`, else the one whose name comes first in `TEXT_COLUMNS`."""
     keys = [_key(head) for head in heads]
     for name in (_key(column), *TEXT_COLUMNS):
         if name in keys:
@@ -346,7 +346,7 @@ def _key(head: str) -> str:
     return "".join(filter(str.isalpha, head[:60].casefold()))
 
 
-def _holds_texts(table: Table, column: int) -> bool:
+def _has_texts(table: Table, column: int) -> bool:
     """Whether most cells of a column are texts, and not numbers, dates or ids."""
     cells = [cell for row in table.rows[:SAMPLE_ROWS] if (cell := table.cell(row, column)[:200])]
     return sum(_NO_TEXT.fullmatch(cell) is None for cell in cells) * 2 > len(cells)

@@ -244,7 +244,7 @@ def _opening(text: str, at: int, spans: list[_Span]) -> tuple[int, str]:
 
 
 def _next_line(text: str, at: int) -> int:
-    """The next text after `at`: behind white space, but with the indentation of its line."""
+    """The index of the next text after `at`: white space is skipped, except for the indentation of its line."""
     first = _skip_space(text, at)
     line = text.rfind("\n", at - 1 if at else 0, first) + 1
     return max(line, at) if line else first
@@ -259,7 +259,7 @@ def _skip_space(text: str, at: int) -> int:
 def _spans(text: str, *, unclosed: bool) -> list[_Span]:
     """The formatted parts of `text`, outer ones first; with `unclosed`, also those that the text's end leaves open.
 
-    As in Discord, a mark ends at the next mark of its kind, and what is inside is formatted by itself. A code block
+    As in Discord, a mark ends at the next mark of its kind, and what is inside is formatted separately. A code block
     that is never closed lasts to the end of the text.
     """
     runs = [(match.start(), len(match[0])) for match in _BACKTICKS.finditer(text)]
@@ -361,7 +361,7 @@ def without_surrogates(text: str) -> str:
 def read_json(text: str) -> Any:
     """The value in a JSON text, with halves of surrogate pairs replaced (see `without_surrogates`), also in keys.
 
-    For JSON that was stored or that a file holds. Raises `ValueError` like `json.loads`.
+    For JSON from the database or from a file. Raises `ValueError` like `json.loads`.
     """
     data = json.loads(text)
     if r"\u" not in text and text.isascii():

@@ -1,4 +1,4 @@
-"""From a request to a parsed reply, with one repair turn where the reply has another form.
+"""Sends a request and parses the reply, with one repair turn if the reply cannot be parsed.
 
 Limits, moderation and storage are handled by `bot.server.model_gateway`.
 """
@@ -20,8 +20,8 @@ from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage, cost
 
 REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
-# Words in a row of the repair prompt that no reply repeats by chance: one that does has parroted it.
-PARROTED = 6
+# A reply that repeats so many words in a row of the repair prompt has parroted it.
+PARROTED_WORDS = 6
 PARROT = N_("The answer repeats the question instead of answering it.")
 ONLY_THINKING = N_(
     "The model used all its tokens for thinking, and none were left for the answer. Ask for less at once; the bot's "
@@ -35,7 +35,7 @@ NOT_RECORDED = frozenset({"messages", "model", "stream", "stream_options"})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer, how it was made, and whose it is: the one record of it, from the model to the database.
+    """The record of a model's answer, its request and its caller, from the model to the database.
 
     `request` is what was sent in the end; `parameters` are those that the server accepted. `usage` adds up all
     turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`; `length`, `timeout`
@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def template(self) -> ChatTemplate | None:
-        """The template behind it; None for a request that was put together without one."""
+        """The template of the request; None for a request that was built without one."""
         return self.request.template
 
     @property
@@ -76,7 +76,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Spent:
-    """What the calls for one answer have used so far. It can be read when a call fails, too."""
+    """Tokens used so far by the calls for one answer. It can also be read after a call has failed."""
 
     usage: Usage = field(default_factory=Usage)
     model: str = ""
@@ -97,7 +97,7 @@ async def ask(
     show: Callable[[str], None] | None = None,
     spent: Spent | None = None,
 ) -> Answer:
-    """Send `request` and parse the reply as its template says. A reply in another form gets one repair turn.
+    """Send `request` and parse the reply as its template says. A reply that cannot be parsed gets one repair turn.
 
     `show` is called with the text so far while it arrives, for replies of text only. Each turn adds to `spent`.
     Raises `ModelError`. A `NoModelError` carries the request that would have been sent, a `ReplyError` the answer.
@@ -144,7 +144,7 @@ async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callab
         error.request = request
         raise
     finally:
-        # A call that was made is paid for, also where its answer broke off or the task was cancelled.
+        # A call costs tokens even if its answer broke off or the task was cancelled.
         if stream.sent:
             usage = client.record_usage(request, stream)
             spent.usage += usage
@@ -154,7 +154,7 @@ async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callab
 
 
 def parsed(text: str, template: ChatTemplate | None) -> Reply:
-    """`text` as the reply that `template` asks for. Raises `ReplyError` where it has another form."""
+    """`text` parsed as the reply that `template` asks for. Raises `ReplyError` if it cannot be parsed."""
     return parse(text, template.reply, template.schema) if template else parse(text, "text")
 
 
@@ -196,5 +196,5 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
 def _is_parroted(text: str, prompt: str) -> bool:
     """Whether `text` repeats several words in a row of the repair prompt."""
     said, words = (re.findall(r"\w+", part.casefold()) for part in (text[:4_000], prompt))
-    runs = {tuple(words[at : at + PARROTED]) for at in range(len(words) - PARROTED + 1)}
-    return any(tuple(said[at : at + PARROTED]) in runs for at in range(len(said) - PARROTED + 1))
+    runs = {tuple(words[at : at + PARROTED_WORDS]) for at in range(len(words) - PARROTED_WORDS + 1)}
+    return any(tuple(said[at : at + PARROTED_WORDS]) in runs for at in range(len(said) - PARROTED_WORDS + 1))

@@ -12,9 +12,9 @@ from typing import Any
 from bot.core.errors import ModelError, NoModelError
 from bot.core.i18n import N_
 
-# The local engine answers with this code where the stand-in has no skill for a request.
+# The local engine answers with this code where the stand-in has no rule for a request.
 NO_MODEL = "no_model_connected"
-# What reading a response of another form raises: an object that is a list, a text that is a number.
+# What reading a response of an unexpected form raises, for example a list in place of an object.
 PARSE_ERRORS: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, RecursionError)
 
 BAD_REQUEST = N_("The model did not accept this request. A shorter or simpler text may work.")
@@ -67,7 +67,7 @@ BY_STATUS: Mapping[int, str] = {
     429: TOO_MANY,
     504: TOO_LONG,
 }
-# Every other request would get these as well, until the operator acts.
+# Errors that every other request would also get, until the operator acts.
 PERMANENT = frozenset({QUOTA, CREDENTIALS, FORBIDDEN, NO_SUCH_MODEL, WRONG_ADDRESS, REDIRECTED, UNTRUSTED})
 # A 404 that says that the model is unknown, in the words of Ollama, vLLM, LiteLLM, LM Studio and OpenRouter.
 MODEL = re.compile(r"\bmodels?\b|\bendpoints found\b", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""The templates that ship and those of the operator, read at start. A broken file is named; the others work."""
+"""The shipped templates and the operator's, read at start. A broken file is reported; the other templates work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Thinking that a model writes in tags before its answer, and that its server did not take out.
+"""Removes thinking that a model writes in tags before its answer, where its server did not remove it.
 
 Known forms: `<think>…</think>`, `<think by="…">…</think>`, `<|think|>…<|/think|>`, `[THINK]…[/THINK]`,
 `<seed:think>…</seed:think>`, `◁think▷…◁/think▷`, `<|START_THINKING|>…<|END_THINKING|>`,
@@ -33,7 +33,7 @@ MAX_CLOSING = 80
 
 
 class ThinkingFilter:
-    """Takes thinking out of a text that arrives in pieces. `thought` is true once there was any.
+    """Removes thinking from a text that arrives in pieces. `thought` is true once there was any.
 
     A tag that `asked` (the prompt) contains is part of the answer: the model was asked to write it.
     """
@@ -70,7 +70,7 @@ class ThinkingFilter:
     def flush(self, finish: str = "stop") -> str:
         """The rest of the answer, once the text has ended.
 
-        A tag that is never closed is no thinking where the model ended by itself: an answer that begins by naming one.
+        If the model ended by itself, a tag that was not closed is part of the answer, which mentions the tag.
         """
         if self._answer is not None:
             return ""

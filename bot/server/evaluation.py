@@ -113,7 +113,7 @@ class LearningCurve:
 async def evaluate(
     gateway: ModelGateway, caller: Caller, test_set: TestSet, progress: Callable[[int, int], None]
 ) -> LearningCurve:
-    """Ask every case with every number of examples; `progress` gets the finished and the total calls.
+    """Ask every case with every number of examples; `progress` is called with the finished and the total calls.
 
     A reply that cannot be parsed scores 0. A reached limit or a failing model ends the evaluation: the results so far
     are returned, or the error is raised if there are none. Raises `NoModelError` at once.
@@ -142,7 +142,7 @@ async def evaluate(
             progress(sum(len(point.scores) for point in points.values()), total)
 
     # `gather` and not a task group, which would wrap the error of a worker.
-    workers = [asyncio.create_task(worker(), name="measuring") for _ in range(min(CONCURRENT_CALLS, total))]
+    workers = [asyncio.create_task(worker(), name="evaluate") for _ in range(min(CONCURRENT_CALLS, total))]
     try:
         await asyncio.gather(*workers)
     finally:
@@ -167,12 +167,12 @@ def _calls(test_set: TestSet) -> Iterator[tuple[Case, int]]:
     return ((case, shots) for case in test_set.cases for shots in test_set.shot_counts)
 
 
-def _shot_counts(most: int) -> Sequence[int]:
-    return sorted({shots for shots in SHOT_COUNTS if shots < most} | {max(most, 0)})
+def _shot_counts(examples: int) -> Sequence[int]:
+    return sorted({shots for shots in SHOT_COUNTS if shots < examples} | {max(examples, 0)})
 
 
 def _score(answer: Answer, case: Case) -> float:
-    """1 for the same number of stars; for texts how much they share."""
+    """For ratings 1 if the stars are equal, else 0; for texts their similarity."""
     reply = answer.reply
     if isinstance(reply, Rating):
         return float(str(reply.stars) == case.expected.partition(":")[0].strip())

@@ -55,8 +55,8 @@ def _setting(default: Any, setting: Setting) -> Any:
 class GuildSettings:
     """A server's settings. None means that the admins set nothing.
 
-    Without a `language` the server's own one in Discord holds. `private` says by command whether only the asker sees
-    its answers. Limits are tokens a UTC day; the lower of the server's and the operator's holds.
+    Without a `language`, the server's language in Discord is used. `private` says by command whether only the asker
+    sees its answers. Limits are tokens a UTC day; the lower of the server's and the operator's limit applies.
     """
 
     language: str | None = None
@@ -166,12 +166,12 @@ def _plain(value: Any) -> Any:
 class GuildSettingsStore:
     """The settings of all servers; made by `open_guild_settings`, one for the process.
 
-    `most_tokens` are the operator's limits by the name of the setting that may lower them.
+    `max_tokens` are the operator's limits by the name of the setting that may lower them.
     """
 
-    def __init__(self, database: Database, most_user_tokens: int, most_guild_tokens: int) -> None:
+    def __init__(self, database: Database, max_user_tokens: int, max_guild_tokens: int) -> None:
         self._database = database
-        self.most_tokens = {"user_tokens": most_user_tokens, "guild_tokens": most_guild_tokens}
+        self.max_tokens = {"user_tokens": max_user_tokens, "guild_tokens": max_guild_tokens}
         self.private_by_default = dict(PRIVATE)
         self._settings: dict[int, GuildSettings] = {}
         self._changing = asyncio.Lock()
@@ -211,7 +211,7 @@ class GuildSettingsStore:
             old = self.of(guild_id)
             new = replace(update(old) if update else old, **values)
             self._check(old, new)
-            # Durable first: a failed write leaves nothing in memory.
+            # The database is written first, so that a failed write changes nothing in memory.
             await stored.put_settings(self._database, guild_id, new.to_json())
             self._settings[guild_id] = new
             return new
@@ -223,18 +223,18 @@ class GuildSettingsStore:
     def _check(self, old: GuildSettings, new: GuildSettings) -> None:
         if new.language is not None and new.language not in LANGUAGES:
             raise InputError("I speak {languages}, and no other language yet.", languages=", ".join(LANGUAGES.values()))
-        for name, most in self.most_tokens.items():
+        for name, maximum in self.max_tokens.items():
             tokens = getattr(new, name)
             if tokens is None or tokens == getattr(old, name):
                 continue
             if tokens < 1:
                 raise InputError(SETTINGS[name].below, n=tokens)
-            if tokens > most:
-                raise InputError(SETTINGS[name].above, n=most)
+            if tokens > maximum:
+                raise InputError(SETTINGS[name].above, n=maximum)
 
 
-async def open_guild_settings(database: Database, most_user_tokens: int, most_guild_tokens: int) -> GuildSettingsStore:
+async def open_guild_settings(database: Database, max_user_tokens: int, max_guild_tokens: int) -> GuildSettingsStore:
     """The settings of all servers, read."""
-    store = GuildSettingsStore(database, most_user_tokens, most_guild_tokens)
+    store = GuildSettingsStore(database, max_user_tokens, max_guild_tokens)
     await store.load()
     return store

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 # Seconds until a check fails, and seconds that the result of the model's check is reused: probes come often.
-PATIENCE, FRESH = 5.0, 30.0
+CHECK_TIMEOUT, REUSED_FOR = 5.0, 30.0
 
 
 class Health:
-    """Checks the parts. One for the process. The Discord client sets `gateway`."""
+    """Checks gateway, database and model. The process has one instance; the Discord client sets `gateway`."""
 
     def __init__(
         self, database: Database, models: Callable[[], Awaitable[object]], now: Callable[[], float] = monotonic
@@ -38,17 +38,17 @@ class Health:
         return {"gateway": self.gateway(), "database": database, "model": model}
 
     async def _model_answers(self) -> bool:
-        """Whether the model's server lists its models. One request at a time; reused for `FRESH` s."""
+        """Whether the model's server lists its models. One request at a time; reused for `REUSED_FOR` s."""
         async with self._asking:
             if self._now() >= self._until:
                 self._model = await _answers(self._models)
-                self._until = self._now() + FRESH
+                self._until = self._now() + REUSED_FOR
             return self._model
 
 
 async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CHECK_TIMEOUT):
             await ask()
     except (FewshotError, TimeoutError):
         return False
@@ -81,7 +81,7 @@ async def open_health(
 
 
 def _application(health: Health) -> "web.Application":
-    """The two addresses. A server's half of aiohttp is imported only here: most bots serve none."""
+    """The two routes. aiohttp's server is imported only here, because most bots serve no health checks."""
     from aiohttp import web
 
     async def livez(_: web.Request) -> web.Response:

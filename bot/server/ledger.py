@@ -1,9 +1,9 @@
-"""The ledger: tokens and money reserved before a call, settled at what was used after it.
+"""The ledger: reserves tokens and money before a call, and settles them at the actual usage after it.
 
-The sums of the day and the month are in memory, because one process serves a data folder: the check and the
-reservation are one step, so a hundred calls at the same instant cannot pass a limit together. Every reservation is
-durable before its call is made. Reservations that a crash left open are settled at their estimates at the next start.
-A day is a UTC day, a month a UTC month.
+The sums of the day and the month are in memory, because one process serves a data folder: the check and the reservation
+are one step, so a hundred calls at the same time cannot exceed a limit together. Every reservation is in the database
+before its call is made. Reservations that a crash left open are settled at their estimates at the next start. A day is
+a UTC day, a month a UTC month.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from bot.storage import calls
 from bot.storage.database import Database
 
 NANO = 1_000_000_000
-# Days whose sums stay in memory, so that a clock that jumps to another day and back finds them again.
+# Days whose sums are cached, so that a clock that jumps to another day and back does not lose them.
 KEPT_DAYS = 3
 # US dollars for a million tokens of a model whose price is not known, where no setting says otherwise.
 UNKNOWN_PRICE = 1.0
-# The refusals by limit. <t:…> is Discord's form of a time, which every user reads in their own time zone.
+# The sentence for each reached limit. <t:…> is Discord's form of a time, which every user reads in their own time zone.
 FULL: Mapping[str, str] = MappingProxyType(
     {
         "user": N_(
@@ -56,7 +56,7 @@ FULL: Mapping[str, str] = MappingProxyType(
 class Limits:
     """Tokens a UTC day for a person, a server and the whole bot, and US dollars a UTC month for the bot.
 
-    `unknown_price` is what a million tokens of a model without a known price count.
+    `unknown_price` is counted for a million tokens of a model without a known price, in US dollars.
     """
 
     user: int
@@ -68,7 +68,7 @@ class Limits:
 
 @dataclass(slots=True)
 class _Day:
-    """Tokens of one day, reservations included. The entries of all persons go with the day."""
+    """Tokens of one day, reservations included."""
 
     users: Counter[int] = field(default_factory=Counter)
     guilds: Counter[int] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class _Day:
 
 
 class Ledger:
-    """One for the process; made by `open_ledger`."""
+    """Limits and usage of all callers. Made by `open_ledger`; the process has one instance."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Ledger:
         self._unknown = int(Decimal(str(limits.unknown_price)) * 1_000)
 
     async def load(self) -> int:
-        """Settle what a crash left open, and read the sums of the day and the month; returns the number of calls."""
+        """Settle the reservations that a crash left open, and read the sums; returns the number of reservations."""
         orphans = await calls.settle_orphans(self._database)
         await self._load()
         return orphans
@@ -113,7 +113,7 @@ class Ledger:
     async def reserve(self, caller: Caller, purpose: str, model: str, prompt: int, completion: int = 0) -> str:
         """Reserve a call's estimated tokens and their price; returns the call's id.
 
-        Raises `LimitError`, which says when the limit frees up.
+        Raises `LimitError`, which says when the limit resets.
         """
         if not self._is_loaded:
             await self._load()
@@ -131,29 +131,29 @@ class Ledger:
             reserved=tokens,
             nanodollars=nanodollars,
         )
-        # The day may have begun after the look above.
+        # A new day may have begun since the check above.
         self._days.setdefault(call.day, _Day()).count(caller.user_id, caller.guild_id, tokens)
         self._spent[call.day[:7]] = self._spent.get(call.day[:7], 0) + nanodollars
         self._open[call.id] = call
         try:
             await calls.reserve(self._database, call)
         except BaseException:
-            # Also when the task is cancelled: the row may be written already, and nothing will be spent on it.
+            # Also when the task is cancelled: the row may be written already, but no call follows.
             self.settle(call.id, model, Usage())
             raise
         return call.id
 
     def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None = None) -> None:
-        """Replace a reservation by its `usage`, which costs `usd` (default: the price of `model`).
+        """Replace a reservation by the actual `usage`, which costs `usd` (default: the price of `model`).
 
-        It counts at once and is written with the next group, so that no answer waits for it. A call that never reached
-        a model is settled with no usage, which frees the whole reservation.
+        The sums change at once. The database is written later, so that no answer waits for it. A call that did not
+        reach a model is settled with an empty usage, which releases the whole reservation.
         """
         call = self._open.pop(call_id, None)
         if call is None:
             return
         nanodollars = self._price(model or call.model, usage) if usd is None else int(usd * NANO)
-        # The day may have ended, and its sums may be gone.
+        # The day may have ended, and its sums may not be cached any more.
         if call.day in self._days:
             self._days[call.day].count(call.user_id, call.guild_id, usage.total - call.reserved)
         if call.day[:7] in self._spent:
@@ -163,7 +163,7 @@ class Ledger:
             calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars),
         )
 
-    def spent(self, bill: calls.Bill) -> None:
+    def add_bill(self, bill: calls.Bill) -> None:
         """Count the price of a tuning job, which is stored already, in its month."""
         if bill.day[:7] in self._spent:
             self._spent[bill.day[:7]] += bill.nanodollars
@@ -176,14 +176,14 @@ class Ledger:
         return {who: (used, limit) for who, limit, used in self._counts(caller)}
 
     @property
-    def frees_up(self) -> int:
-        """When the day's limits free up, in seconds since 1970."""
+    def resets_at(self) -> int:
+        """When the limits of the day reset, in seconds since 1970."""
         today = datetime.fromtimestamp(self._now(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return int((today + timedelta(days=1)).timestamp())
 
     @property
     def unknown_price(self) -> float:
-        """US dollars that a million tokens of a model without a known price count."""
+        """US dollars that are counted for a million tokens of a model without a known price."""
         return self._limits.unknown_price
 
     def month(self) -> tuple[float, float]:
@@ -205,7 +205,7 @@ class Ledger:
         return Decimal(sum(spent for model, spent in used.items() if price_of(model) is None)) / NANO
 
     def _price(self, model: str, usage: Usage) -> int:
-        """Billionths of a US dollar for `usage`, where no price is known by `unknown_price`."""
+        """Billionths of a US dollar for `usage`, by the price of `model` or else by `unknown_price`."""
         usd = cost(model, usage)
         return self._unknown * usage.total if usd is None else int(usd * NANO)
 
@@ -214,17 +214,17 @@ class Ledger:
         return [(today - timedelta(days=back)).isoformat() for back in range(count - 1, -1, -1)]
 
     def _refuse_if_full(self, caller: Caller, tokens: int, nanodollars: int) -> None:
-        at = self.frees_up
+        at = self.resets_at
         for who, limit, used in self._counts(caller):
             if used + tokens > limit:
                 raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
         budget, spent = self._budget, self._spent.get(_day_of(self._now())[:7], 0)
-        # A free call is refused as well once the budget is spent: the next one may not be free.
+        # Once the budget is spent, free calls are refused too: their next call may not be free.
         if spent >= budget or spent + nanodollars > budget:
             raise LimitError("The bot's budget for this month is spent; it resets <t:{at}:R>.", at=self._next_month())
 
     def _counts(self, caller: Caller) -> Iterator[tuple[str, int, int]]:
-        """The limits that apply to `caller`: whose, tokens a day, tokens used. The operator's and the server's."""
+        """The limits that apply to `caller`, the operator's and the server's: (whose, tokens a day, tokens used)."""
         limits, user, guild = self._limits, caller.user_id, caller.guild_id
         day = self._days.get(_day_of(self._now())) or _Day()
         own = self._guild_settings.of(guild) if self._guild_settings else UNSET
@@ -250,7 +250,7 @@ class Ledger:
     async def _load(self) -> None:
         """Read the sums of the current day and month, unless they are in memory.
 
-        They are read at every new day, and not set to zero: the clock may have been wrong when the process started.
+        On a new day they are read and not set to zero, because the clock may have been wrong when the process started.
         """
         async with self._loading:
             while not self._is_loaded:  # Midnight may pass while the database is read.
@@ -273,7 +273,7 @@ def _day_of(at: float) -> str:
 
 
 async def open_ledger(database: Database, limits: Limits, guilds: GuildSettingsStore | None = None) -> Ledger:
-    """A ledger with today's sums, which obeys the limits of servers in `guilds`."""
+    """A ledger with the sums of today. It applies the limits that servers set in `guilds`."""
     ledger = Ledger(database, limits, guilds)
     await ledger.load()
     return ledger

@@ -40,7 +40,7 @@ CATEGORIES: Mapping[str, str] = MappingProxyType(
 
 
 class BlockedError(FewshotError):
-    """The moderation objects to a text."""
+    """The moderation model flagged a text."""
 
 
 class Moderation:

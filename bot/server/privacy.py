@@ -1,6 +1,6 @@
 """Privacy: export and erasure of a person's data, deletion by age, and erasure of servers that the bot has left.
 
-`bot.storage.erasure` says what the tables hold. This module adds the periods, the ZIP files, and the prompts that are
+`bot.storage.erasure` knows the tables. This module adds the periods, the ZIP files, and the prompts that are
 in memory or being answered: a prompt that quotes an erased person is not stored when its answer arrives.
 """
 
@@ -35,12 +35,12 @@ CALLS_DAYS = 31
 # Days after which ended stories and undecided suggestions are deleted: Discord's terms allow 30 for data that is not
 # needed (read 2026-11-22).
 OLD_DAYS = 30
-# Seconds between two tries of what a locked database refused, and how many such changes are remembered.
-RETRY_PAUSE, MAX_RETRIES = 15.0, 10_000
-# A clock that is this far beyond the last stored time is not trusted with deletions for as long: it may be wrong.
+# Seconds between two attempts at deletions that a locked database refused, and how many of these are queued.
+RETRY_PAUSE, MAX_QUEUED = 15.0, 10_000
+# Seconds. If the clock is this far beyond the last stored time, it may be wrong: nothing is deleted for as long.
 CLOCK_DOUBT = DAY
 CLOCK, CLOCK_JUMPED = "clock", "clock:jumped"
-# Days for which a server's data is stored after the bot has left it, in case that was a mistake.
+# Days until a server's data is deleted after the bot has left it, which may have been a mistake.
 GRACE_DAYS = 7
 LEFT = "left:"
 # Replaces an erased person's instruction in a trick that has examples of others.
@@ -59,7 +59,7 @@ class Export:
 
 
 class Privacy:
-    """One for the process."""
+    """Exports, erases and expires data. The process has one instance."""
 
     def __init__(
         self, database: Database, prompts: Prompts, guilds: GuildSettingsStore, now: Callable[[], float] = time
@@ -67,7 +67,7 @@ class Privacy:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
         # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
         self._servers_known = False
-        self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MAX_RETRIES)
+        self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MAX_QUEUED)
         self._retrying: asyncio.Task[None] | None = None
 
     async def export(self, user_id: int, *, max_bytes: int) -> Export:
@@ -96,27 +96,27 @@ class Privacy:
     async def messages_deleted(self, *message_ids: int) -> None:
         """Delete the prompts of the answers in deleted messages, and those that were made from them.
 
-        Where the database is locked, they are tried again until it works.
+        Retries while the database is locked.
         """
-        await self._surely(lambda: self._prompts.forget_message(*message_ids))
+        await self._retried(lambda: self._prompts.forget_message(*message_ids))
 
     async def server_left(self, guild_id: int) -> None:
-        """`mark_left`, tried again until it works."""
-        await self._surely(lambda: self.mark_left(guild_id))
+        """Run `mark_left`; retry while the database is locked."""
+        await self._retried(lambda: self.mark_left(guild_id))
 
     async def server_joined(self, guild_id: int) -> None:
-        """`mark_joined`, tried again until it works."""
-        await self._surely(lambda: self.mark_joined(guild_id))
+        """Run `mark_joined`; retry while the database is locked."""
+        await self._retried(lambda: self.mark_joined(guild_id))
 
     async def close(self) -> None:
-        """Try once more what the database refused, then stop."""
+        """Run the queued changes once more, then stop."""
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.wait({self._retrying})
             await self._try_refused()
 
-    async def _surely(self, change: Callable[[], Awaitable[object]]) -> None:
-        """Make a change. Where the database refuses it, try it again later, in order of arrival."""
+    async def _retried(self, change: Callable[[], Awaitable[object]]) -> None:
+        """Run `change`. If the database refuses it, queue it and try again later, in order of arrival."""
         if not self._refused:
             try:
                 await change()

@@ -1,6 +1,6 @@
 """Stored prompts and answers, for the Prompt button.
 
-Every answer is held in memory for a while. Public answers are also stored in the database for RETENTION_DAYS; private
+Every answer is cached in memory. Public answers are also stored in the database for RETENTION_DAYS; private
 ones only after their asker pressed Prompt or shared them. With RETENTION_DAYS=0 nothing is stored in the database.
 """
 
@@ -28,7 +28,7 @@ from bot.storage import prompts as rows
 from bot.storage.database import Database
 
 HOUR, DAY = 3_600, 86_400
-# Prompts held in memory: at most about 12,000 characters each, so at most some 24 MB.
+# Prompts cached in memory: at most about 12,000 characters each, so at most some 24 MB.
 HELD = 1_000
 # Seconds after an erasure in which an older request may still be answered.
 SETTLING = 10
@@ -43,7 +43,7 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class _Erasure:
-    """Answers that `match` and were asked before `until` are not kept."""
+    """Answers that `match` and were asked before `until` are not stored."""
 
     match: Callable[[Answer], bool]
     until: float = inf
@@ -59,7 +59,7 @@ class Prompts:
         self._deleted: OrderedDict[int, None] = OrderedDict()
 
     def cache(self, answer: Answer) -> None:
-        """Keep `answer` in memory; the oldest is dropped when there are too many."""
+        """Cache `answer` in memory; above `HELD` answers, the oldest is dropped."""
         if self._is_erased(answer):
             return
         self._held[answer.id] = answer
@@ -67,10 +67,10 @@ class Prompts:
             self._held.popitem(last=False)
 
     async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
-        """Store `answer` in the database, unless the operator keeps none; `new` says that it was not stored before.
+        """Store `answer` in the database, unless RETENTION_DAYS is 0; `new` says that it was not stored before.
 
-        A new one is written with the next group, at once if `soon`: where no other answer is in progress this costs
-        nothing, and a `kill -9` cannot lose the answer in the half second before the group is written.
+        A new answer is written within half a second, or at once if `soon`. Writing at once costs nothing where no other
+        answer is in progress, and a `kill -9` in that half second does not lose the answer.
         """
         if not self._days or self._is_erased(answer):
             return
@@ -94,7 +94,7 @@ class Prompts:
             await rows.replace(self._database, row)
 
     def set_message(self, answer: Answer, message_id: int | None) -> None:
-        """Store the message that shows `answer`, which is stored. None discards an answer that could not be shown."""
+        """Store which message shows the stored `answer`. With None, discard the answer: it could not be shown."""
         shown = replace(answer, message_id=message_id)
         is_lost = message_id is None or self._is_erased(shown)
         if is_lost:
@@ -107,7 +107,7 @@ class Prompts:
             rows.set_message(self._database, answer.id, message_id)
 
     async def find(self, prompt_id: str) -> Answer | None:
-        """The answer with this id; None where it is not kept any more."""
+        """The answer with this id; None if it is not stored any more."""
         if prompt_id in self._held:
             return self._held[prompt_id]
         row = await rows.find(self._database, prompt_id) if self._days else None
@@ -118,9 +118,9 @@ class Prompts:
         return replace(_from_body(row.body), id=row.id, at=row.at, caller=caller, message_id=row.message_id)
 
     async def forget_old(self) -> int:
-        """Drop what is older than the operator's number of days, and return how many stored ones there were.
+        """Delete answers older than RETENTION_DAYS; returns how many of them were in the database.
 
-        Where the operator keeps nothing, answers are dropped from memory after an hour.
+        With RETENTION_DAYS=0, answers are dropped from memory after an hour.
         """
         now = self._now()
         oldest = now - max(self._days * DAY, HOUR)
@@ -142,7 +142,7 @@ class Prompts:
     def erasing(self, match: Callable[[Answer], bool]) -> Iterator[None]:
         """Drop the answers that `match` from memory, while the block drops those in the database.
 
-        Answers that are in progress meanwhile are not kept when they arrive.
+        Answers that are in progress meanwhile are not stored when they arrive.
         """
         erasure = _Erasure(match)
         self._erasures.append(erasure)

@@ -1,8 +1,8 @@
 """Tricks: the templates that servers teach by example. They are used in prompts only, never as training data.
 
-A template replaces `{{name}}` wherever it stands. A trick's instruction and examples are people's words, and only the
-last message has a place for the input. So a text that contains `{{…}}` itself becomes the default of an input of its
-own, which is filled in once. An export has this form too: it can be imported and run by `ChatTemplate` unchanged.
+A template replaces every `{{name}}`. The instruction and the examples of a trick are literal texts by people; only the
+last message has a placeholder, for the input. So a literal text that contains `{{…}}` becomes the default value of a
+further input, because values are not filled again. Exports have this form too, and `ChatTemplate` can run them.
 """
 
 import json
@@ -80,7 +80,7 @@ class Trick:
     before: str = ""
     after: str = ""
     input: str = "input"
-    longest: int = MAX_INPUT_LENGTH
+    max_length: int = MAX_INPUT_LENGTH
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reply: ReplyKind = "text"
     schema: Mapping[str, Any] | None = None
@@ -88,7 +88,7 @@ class Trick:
 
     def template(self, examples: Sequence[Example] | None = None) -> ChatTemplate:
         """The template with `examples`, or with all."""
-        inputs = {self.input: Input(about=INPUT_PROMPT, max=self.longest)}
+        inputs = {self.input: Input(about=INPUT_PROMPT, max=self.max_length)}
         literal = _Literals(inputs)
         messages = [{**message, "content": literal(message["content"])} for message in self.system]
         for example in self.examples if examples is None else examples:
@@ -107,7 +107,7 @@ class Trick:
 
     def selector_view(self) -> ChatTemplate:
         """The trick in the routing prompt: its purpose and its one input."""
-        inputs = {self.input: Input(about=TEXT_PROMPT, max=self.longest)}
+        inputs = {self.input: Input(about=TEXT_PROMPT, max=self.max_length)}
         message = {"role": "user", "content": f"{{{{{self.input}}}}}"}
         return ChatTemplate(self.name, (message,), about=self.about, inputs=inputs)
 
@@ -162,7 +162,7 @@ class Tricks:
 
         Raises `NotFoundError`, or `InputError` for one that an earlier version stored and that is not allowed today.
         """
-        found = await rows.find(self._database, guild_id, _folded(name))
+        found = await rows.find(self._database, guild_id, _normalized(name))
         if found is None:
             raise NotFoundError(
                 "This server has no trick called {name}; /trick list shows those it has.", name=shorten(name, 40)
@@ -202,7 +202,7 @@ class Tricks:
             )
         body = json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
         row = rows.TrickRow(_id(), guild_id, trick.name, user_id, time(), body)
-        # Times a millisecond apart keep their order.
+        # Times one millisecond apart keep the examples in order.
         examples = [_row(example, user_id, row.at + place / 1000) for place, example in enumerate(trick.examples)]
         outcome = await rows.add(self._database, row, examples, limit=MAX_TRICKS, suggestion=suggestion)
         if outcome == "taken":
@@ -261,7 +261,7 @@ class Tricks:
 
     async def remove(self, guild_id: int, name: str) -> int:
         """Delete a trick with its examples; returns their number. Raises `NotFoundError`."""
-        examples = await rows.remove(self._database, guild_id, _folded(name))
+        examples = await rows.remove(self._database, guild_id, _normalized(name))
         if examples is None:
             raise NotFoundError("This server has no trick called {name}.", name=shorten(name, 40))
         return examples
@@ -317,7 +317,7 @@ class Tricks:
 
     def name(self, name: str) -> str:
         """`name` in the form that is stored: letters, digits and hyphens. Raises `InputError` for another form."""
-        name = _folded(name)
+        name = _normalized(name)
         if not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
             raise InputError(
                 "A trick's name has up to {n} letters and digits, with hyphens between them if you like.",
@@ -378,7 +378,7 @@ def to_trick(template: ChatTemplate) -> Trick:
         before=_joined(before, defaults),
         after=_joined(after, defaults),
         input=wanted[0],
-        longest=min(item.max or MAX_INPUT_LENGTH, MAX_INPUT_LENGTH),
+        max_length=min(item.max or MAX_INPUT_LENGTH, MAX_INPUT_LENGTH),
         parameters=template.parameters,
         reply=template.reply,
         schema=template.schema,
@@ -556,8 +556,8 @@ def _row(example: Example, user_id: int, at: float) -> rows.ExampleRow:
     return rows.ExampleRow(_id(), user_id, at, example.given, example.wanted)
 
 
-def _folded(name: str) -> str:
-    """A name in the stored form: in lower case, with hyphens for spaces."""
+def _normalized(name: str) -> str:
+    """`name` as it is stored: in lower case, with hyphens for spaces."""
     return unicodedata.normalize("NFC", "-".join(name.casefold().split()))
 
 

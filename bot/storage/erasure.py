@@ -296,8 +296,8 @@ async def _rename_player(connection: AsyncConnection, user_id: int) -> None:
             continue
         word = _word(name)
         frame = (await connection.execute(select(STORIES.c.frame).where(STORIES.c.id == story))).scalar_one()
-        told = select(TURNS.c.id, TURNS.c.reply).where(TURNS.c.story_id == story, TURNS.c.reply.is_not(None))
-        replies = list(await connection.execute(told))
+        query = select(TURNS.c.id, TURNS.c.reply).where(TURNS.c.story_id == story, TURNS.c.reply.is_not(None))
+        replies = list(await connection.execute(query))
         # A word that the story used before the person's first turn, "door" for example, is not their name.
         if word.search(frame) or any(turn < first and word.search(reply) for turn, reply in replies):
             continue

@@ -161,7 +161,7 @@ class Writer:
                 results = await _transaction(connection, group)
         except Exception as error:  # noqa: BLE001 - an exception of a job goes to its caller, and the writer continues
             self._note(error)
-            # If another program holds the lock, or the disk is full, repeating each job would only fail again.
+            # If another program has the lock, or the disk is full, repeating each job would only fail again.
             if len(group) == 1 or sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
                 for job in group:
                     _fail(job, error)

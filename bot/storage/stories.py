@@ -217,7 +217,7 @@ async def begin_turn(database: Database, story_id: str) -> Turn | None:
         if row is None:
             return None
         head, depth = await _head(connection, story_id)
-        # Removed players count: a story that has named its players goes on naming them.
+        # Removed players count, so that a story does not stop naming its players.
         count = select(func.count()).where(PLAYERS.c.story_id == story_id)
         named = (await connection.execute(count)).scalar_one() > 1
         place = {"parent_id": head, "depth": depth + 1, "state": OPEN, "named": named}

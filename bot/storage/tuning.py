@@ -303,8 +303,8 @@ async def promote(database: Database, corpus: str, model: str, user_id: int, rea
     """Let `model` answer for `corpus` from now on. Nothing changes where it does already."""
 
     async def work(connection: AsyncConnection) -> None:
-        holds = (PROMOTIONS.c.corpus == corpus) & PROMOTIONS.c.undone.is_(False)
-        newest = select(PROMOTIONS.c.model).where(holds).order_by(PROMOTIONS.c.id.desc()).limit(1)
+        in_effect = (PROMOTIONS.c.corpus == corpus) & PROMOTIONS.c.undone.is_(False)
+        newest = select(PROMOTIONS.c.model).where(in_effect).order_by(PROMOTIONS.c.id.desc()).limit(1)
         if (await connection.execute(newest)).scalar_one_or_none() != model:
             row = {"corpus": corpus, "model": model, "user_id": user_id, "at": time(), "reason": reason}
             await connection.execute(PROMOTIONS.insert(), {**row, "undone": False})

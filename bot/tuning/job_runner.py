@@ -234,7 +234,7 @@ async def _end(tools: JobTools, job: JobRow, provider: Provider, remote: RemoteJ
     bill = Bill(job.id, time(), job.user_id, job.base, nanodollars) if nanodollars else None
     _moved, paid = await tuning_rows.end_training(tools.database, job.id, "running", bill, **end)
     if bill is not None and paid:
-        tools.ledger.spent(bill)
+        tools.ledger.add_bill(bill)
     return True
 
 

@@ -29,7 +29,7 @@ NAME = r"(?P<action>[a-z-]{1,20}):(?P<argument>.{0,70})"
 ANYTHING, ID = r"(?s:.*)", r"(?:[0-9]{1,18}|[1-8][0-9]{18})"
 _BUTTON, _SELECT, _MODAL = (re.compile(f"{prefix}:{NAME}", re.DOTALL) for prefix in ("do", "pick", MODAL_PREFIX))
 OUTDATED = N_("This button is from an older version of me and does nothing any more.")
-# Characters of typed text that fit into a message beside the sentence.
+# Characters of typed text that fit into a message together with the sentence.
 MAX_RETURNED = 1_700
 
 

@@ -34,7 +34,7 @@ class Card:
 
     @property
     def remaining(self) -> int:
-        """The number of characters that certainly still fit."""
+        """The number of characters that still fit, whatever their size in UTF-8."""
         return max(min(CHARACTERS - self._characters, (BYTES - self._bytes) // 4), 0)
 
     def text(self, text: str) -> "Card":

@@ -27,7 +27,7 @@ class InflightTasks:
     """The running tasks. One for the process."""
 
     def __init__(self) -> None:
-        # With the context of each task, which holds the user's locale.
+        # The context of each task contains the user's locale.
         self._tasks: dict[asyncio.Task[Any], tuple[discord.Interaction[Any], contextvars.Context]] = {}
         self._stopping = False
 
@@ -71,7 +71,7 @@ async def _notify(interaction: discord.Interaction[Any]) -> None:
     try:
         await asyncio.wait_for(_send_stopping(interaction), NOTICE_TIMEOUT)
     except DELIVERY_ERRORS as error:  # Among them is `TimeoutError`, which is an `OSError`.
-        _log.info("a user could not be told that the bot stops: %s", error)
+        _log.info("the notice that the bot stops could not be sent: %s", error)
 
 
 async def _send_stopping(interaction: discord.Interaction[Any]) -> None:

@@ -18,7 +18,8 @@ FIRST_EDIT_DELAY = 0.15
 STOP_TIMEOUT = 2.0
 # Discord's error codes: the message does not exist; a message older than an hour was edited too often.
 UNKNOWN_MESSAGE, TOO_OLD = 10008, 30046
-# Discord limits edits of messages older than an hour, so older messages than this are posted anew instead.
+# Discord limits edits of messages older than an hour, so messages older than this are not edited: a new message is
+# sent.
 MAX_EDIT_AGE = timedelta(minutes=50)
 
 
@@ -28,7 +29,7 @@ def is_fresh(message_id: int) -> bool:
 
 
 class StreamEditor:
-    """Shows a growing text with `send`, which returns False when the message is gone.
+    """Shows a growing text with `send`, which returns False if the message was deleted.
 
     At most one edit is in progress, and each edit sends the newest text. The owner sends the final text itself
     after `stop`.
@@ -54,7 +55,7 @@ class StreamEditor:
         self._loop_task = asyncio.create_task(self._run(), name="stream-edits")
 
     async def stop(self) -> None:
-        """Send no more edits. An edit in progress gets `STOP_TIMEOUT` seconds and is then cancelled."""
+        """Stop editing. An edit in progress gets `STOP_TIMEOUT` seconds and is then cancelled."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

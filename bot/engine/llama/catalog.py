@@ -1,4 +1,4 @@
-"""The recommended models as data, and what this machine can hold."""
+"""The recommended models as data, and whether this machine has the memory and the disk space for them."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from bot.core.i18n import N_
 
 # Tokens of context that a model is started with: the longest prompt that a command sends, and its answer.
 CONTEXT = 8_192
-# Memory that llama.cpp needs beside weights and keys (measured with SmolLM2-135M, 2026-11-27: 396 MB in all, of which
-# 98 MB are weights and 189 MB keys and values for 8,192 tokens).
+# Memory that llama.cpp needs in addition to weights and keys (measured with SmolLM2-135M, 2026-11-27: 396 MB in all, of
+# which 98 MB are weights and 189 MB keys and values for 8,192 tokens).
 OVERHEAD = 128 * 1024 * 1024
 # Answers that one model gives at a time at most. Each takes context of its own, and on a CPU they share its speed.
 MAX_SLOTS = 4
@@ -75,7 +75,7 @@ def recommended() -> dict[str, Recommended]:
 
 
 def machine(folder: Path) -> Machine:
-    """This machine, with the disk that holds `folder`, which need not exist yet."""
+    """This machine, and the disk of `folder`, which may not exist yet."""
     while not folder.exists():
         folder = folder.parent
     total = _physical_memory()

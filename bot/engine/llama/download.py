@@ -30,7 +30,7 @@ from bot.engine.llama.store import WEIGHTS, Installed, ModelStore, name_of
 Progress = Callable[[int, int], None]
 # `hf:owner/repo/folder/file.gguf@revision`; the revision may be missing.
 HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[^@]+\.gguf)(@(?P<revision>[\w./-]+))?", re.IGNORECASE)
-# Bytes that stay free on the disk beside the model, so that the database can go on.
+# Bytes to leave free on the disk, so that the database can still write.
 SPARE = 256 * 1024 * 1024
 PIECE = 4 * 1024 * 1024
 # Seconds between two calls of `progress`.
@@ -237,7 +237,7 @@ def _hub_errors(source: Source) -> Iterator[None]:
 
 
 def _progress_bar(progress: Progress) -> type:
-    """A class that stands in for the progress bar of the hub's client and calls `progress`."""
+    """A replacement for the progress bar class of the hub's client, which calls `progress`."""
     from tqdm.std import tqdm
 
     report = _Throttle(progress)

@@ -64,7 +64,7 @@ BLOCKS: Mapping[int, tuple[int, int]] = {
     22: (256, 82),
     23: (256, 136),
 }
-# Architectures of files that come beside a chat model and cannot answer by themselves.
+# Architectures of files that accompany a chat model and cannot answer alone.
 NOT_CHAT = frozenset(
     {"clip", "bert", "nomic-bert", "jina-bert-v2", "t5encoder", "wavtokenizer-dec", "whisper", "adapter"}
 )
@@ -144,7 +144,7 @@ class _Reader:
         )
 
     def _check_size(self, tensors: int, alignment: int) -> None:
-        """Raise where the tensors end behind the end of the file."""
+        """Raise if the tensors would end after the end of the file."""
         end = 0
         for _ in range(tensors):
             self._string()
@@ -200,7 +200,7 @@ class _Reader:
         return data.decode("utf-8", errors="replace")
 
     def _skip(self, length: int) -> None:
-        """Move on by `length` bytes; behind the end of the file is an error now, not at the next read."""
+        """Skip `length` bytes. Raises at once if that is after the end of the file, not at the next read."""
         if self._file.tell() + length > self._size:
             raise EOFError
         self._file.seek(length, 1)

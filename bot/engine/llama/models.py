@@ -15,7 +15,7 @@ from bot.engine.llama.process import Config, LlamaServer, unavailable
 from bot.engine.llama.store import Installed, ModelStore
 
 _log = logging.getLogger(__name__)
-# Tokens of an answer whose request sets no limit. A small model may never stop by itself (one translation ran to 4,692
+# Tokens of an answer whose request sets no limit. A small model may never stop (one translation ran to 4,692
 # tokens, 2026-11-27), and would hold its slot until the context is full.
 MAX_TOKENS = 1_000
 # Parameters of chat completions beyond the engine's own that llama.cpp takes.

@@ -40,7 +40,7 @@ class Config:
 
 
 def unavailable(message: str, code: str) -> APIError:
-    """503 that a client should not repeat by itself."""
+    """503 that a client should not retry."""
     return APIError(message, status=503, kind="server_error", code=code, headers={"x-should-retry": "false"})
 
 
@@ -65,7 +65,7 @@ class LlamaServer:
 
     @property
     def idle(self) -> bool:
-        """Whether nobody is being answered, and nobody waits."""
+        """Whether no request is being answered or waits."""
         return not self.running and not self._waiting
 
     async def answer(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any] | int]:
@@ -117,7 +117,7 @@ class LlamaServer:
             response.close()
 
     async def _post(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
-        """The response to `body`; a process that died since the last request is started anew, once."""
+        """The response to `body`. A process that died since the last request is restarted, once."""
         for attempt in (1, 2):
             await self.start()
             assert self._session is not None
@@ -156,7 +156,7 @@ class LlamaServer:
                     f"{self.name} was not loaded within {LOAD_TIMEOUT:.0f} seconds.", "load_failed"
                 ) from None
             if self._session is None:
-                # An answer may take as long as it takes: whoever asked bounds it.
+                # There is no time limit here: the client has one.
                 self._session = aiohttp.ClientSession(
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
                     # llama.cpp closes idle connections without a word; a request on one would be lost.
@@ -203,7 +203,7 @@ class LlamaServer:
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
-        finally:  # also where the caller is cancelled: no process is left behind
+        finally:  # also when the caller is cancelled, so that no process keeps running
             if process.returncode is None:
                 process.kill()
                 await process.wait()

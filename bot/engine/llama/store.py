@@ -1,7 +1,7 @@
 """The models that are installed in a data folder, and which of them is in use.
 
 A model is a folder `NAME` with `model.gguf` and `manifest.json`; the manifest is written last, so a folder
-without one is an unfinished download. `in-use` holds the name of the model that chats when no server is set.
+without one is an unfinished download. `in-use` contains the name of the model that answers when no server is set.
 """
 
 import re
