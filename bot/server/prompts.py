@@ -69,8 +69,8 @@ class Prompts:
     async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
         """Store `answer` in the database, unless RETENTION_DAYS is 0; `new` says that it was not stored before.
 
-        A new answer is written within half a second, or at once if `soon`. Writing at once costs nothing where no other
-        answer is in progress, and a `kill -9` in that half second does not lose the answer.
+        A new answer is written within half a second, or at once if `soon`. Writing at once protects it from a `kill -9`
+        in that half second, and costs nothing where no other answer is in progress.
         """
         if not self._days or self._is_erased(answer):
             return
