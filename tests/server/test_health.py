@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bot.core.errors import ConfigError, ModelError, StorageError
-from bot.server.health import FRESH, Health, open_health
+from bot.server.health import REUSED_FOR, Health, open_health
 from bot.storage import database as database_module
 from bot.storage.database import Database
 from bot.storage.key_value import delete_value, set_value
@@ -70,7 +70,7 @@ async def test_the_model_is_asked_seldom_however_many_probe(database: Database, 
     assert model.asked == 1
     model.up = False
     assert (await health.ready())["model"]
-    now += FRESH
+    now += REUSED_FOR
     assert not (await health.ready())["model"]
     assert model.asked == 2
 
