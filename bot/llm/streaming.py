@@ -41,6 +41,10 @@ HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 # Members of a message that hold thinking.
 THINKING = ("reasoning_content", "reasoning", "thinking")
 CUT_BY_TIME = "timeout"
+# Events as almost all servers write them. They are split here, because the decoder makes three calls a line: with it a
+# command costs 0.3 ms more at 50 at once (2026-11-28). Everything else is the decoder's.
+EVENT_END = b"\n\n"
+SIMPLE_EVENTS = re.compile(rb"data: [^\r\n]*(?:\n\ndata: [^\r\n]*)*")
 # Seconds to wait for the usage after the reason for the end: some servers keep the connection open.
 WAIT_FOR_USAGE = 3.0
 NO_WORD = N_("The model's answer broke off before its first word. Try again.")
@@ -54,6 +58,7 @@ class EventReader:
 
         self._chunks = chunks
         self._lines, self._decoder = _SSELineDecoder(), SSEDecoder()
+        self._tail: bytes | None = b""  # what follows the last complete event, while all were `SIMPLE_EVENTS`
         self._unread = 0  # bytes since the last complete event
         self._error: Exception | None = None
         self._foreign = False  # whether there were lines of another form, and no event
@@ -105,6 +110,13 @@ class EventReader:
 
     def _feed(self, chunk: bytes) -> list[Any]:
         """The objects of the events that `chunk` completes."""
+        if self._tail is not None:
+            complete, found, tail = (self._tail + chunk).rpartition(EVENT_END)
+            if SIMPLE_EVENTS.fullmatch(complete if found else tail) and len(tail) <= MAX_EVENT:
+                self._tail = tail
+                return self._simple_objects(complete)
+            # From here on, the decoder reads this stream.
+            chunk, self._tail = self._tail + chunk, None
         events: list[str] = []
         self._unread += len(chunk)
         for line in self._lines.feed(chunk):
@@ -122,6 +134,14 @@ class EventReader:
         if self._unread > MAX_EVENT:
             self._error = ValueError("the event is too long")
         return self._objects(events)
+
+    def _simple_objects(self, complete: bytes) -> list[Any]:
+        """The objects of `SIMPLE_EVENTS`."""
+        events = [line[6:].strip() for line in complete.decode("utf-8", "replace").split("\n\n")] if complete else []
+        if "[DONE]" in events:
+            self.done = True
+            del events[events.index("[DONE]") :]
+        return self._objects([event for event in events if event])
 
     def _objects(self, events: list[str]) -> list[Any]:
         """The parsed `events`, up to one that is no JSON. Parsed as one list, which takes half the time."""
@@ -274,13 +294,31 @@ class AnswerStream:
         text, self._half = self._half, ""
         try:
             for data in objects:
-                text += self._read(data)
+                if (piece := self._plain_text(data)) is None:
+                    piece = self._read(data)
+                text += piece
         except UNREADABLE as error:
             self._error = error
         # An emoji whose halves arrive in two reads is put together; half a one becomes U+FFFD.
         if not text.isascii() and HIGH_SURROGATE.search(text):
             text, self._half = text[:-1], text[-1]
         return without_surrogates(text)
+
+    def _plain_text(self, data: Any) -> str | None:
+        """The text of a chunk that holds nothing else, as most do. None for every other object, which `_read` takes."""
+        try:
+            (choice,) = data["choices"]
+            ((name, content),) = choice["delta"].items()
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        if name != "content" or not isinstance(content, str) or not content or choice.get("finish_reason"):
+            return None
+        if not self.model or data.get("usage") or "error" in data:
+            return None
+        self._length += len(content)
+        self._has_choice = True
+        self._deadline = asyncio.get_running_loop().time() + self._response.idle_timeout
+        return content
 
     def _read(self, data: Any) -> str:
         """The text in one object. Notes model, usage, thinking, and the reason for the end."""
