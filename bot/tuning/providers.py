@@ -48,8 +48,10 @@ MAX_LISTED = 5 * PAGE
 MAX_EVENTS = 100 * PAGE
 # Calls at one time to a provider's models, beside those to the chat model.
 CONCURRENCY = 32
-# Statuses of a file, as far as providers use them: OpenAI says uploaded, processed or error (2026-11-22).
-FILE_PENDING = frozenset({"pending", "uploading", "processing", "validating", "queued", "running", "in_progress"})
+# Seconds for the events of a job: a provider that does not answer must not hold the job up.
+EVENTS_TIMEOUT = 30.0
+# Statuses of a file, as far as providers use them: OpenAI says uploaded, processed or error (2026-11-22). With any
+# other, the provider still reads the file.
 FILE_READY = frozenset({"processed", "ready", "succeeded", "completed", "valid"})
 FILE_BROKEN = frozenset({"error", "failed", "invalid", "deleted"})
 # What providers call the end of a job; OpenAI's words come first, and are the ones that are stored.
@@ -163,15 +165,16 @@ class Provider:
             )
         except (TemporaryError, RefusedError):
             raise
-        except TuningError:
-            await self.check_files(training, validation)
+        except TuningError as error:
+            if not getattr(error.__cause__, "param", None):
+                await self.check_files(training, validation)
             raise
         return self._remote(job)
 
     async def check_files(self, *files: str) -> None:
         """Raises `FileNotReadyError` while the provider says that it still reads one of these files."""
         for file_id in filter(None, files):
-            if await self.file_status(file_id) in FILE_PENDING:
+            if await self.file_status(file_id) not in FILE_READY | FILE_BROKEN | {""}:
                 raise FileNotReadyError(
                     "{provider} is still reading the uploaded file; the bot tries again.",
                     provider=_(self.profile.title),
@@ -193,12 +196,12 @@ class Provider:
         new: dict[str, EventRow] = {}
 
         async def look() -> None:
-            pages = self._client.fine_tuning.jobs.list_events(job_id, limit=PAGE)
-            async for event in pages:
-                row = event_row(event)
-                if row.event_id in known or row.event_id in new or len(new) >= MAX_EVENTS:
-                    break
-                new[row.event_id] = row
+            async with asyncio.timeout(EVENTS_TIMEOUT):
+                async for event in self._client.fine_tuning.jobs.list_events(job_id, limit=PAGE):
+                    row = event_row(event)
+                    if row.event_id in known or row.event_id in new or len(new) >= MAX_EVENTS:
+                        break
+                    new[row.event_id] = row
 
         try:
             await self._call(look)

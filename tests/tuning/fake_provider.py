@@ -29,7 +29,7 @@ WAY = ("validating_files", "queued", "running", "running", "succeeded")
 @dataclass
 class FakeProvider:
     """`way` is the statuses that a job passes; `faults` the statuses of HTTP that requests of a kind get next;
-    requests of a kind in `stalls` take effect and are not answered for as long as they are in it.
+    requests of a kind or with an end of their path in `stalls` take effect and are not answered for as long as it is.
 
     `instead` may answer a request (method, path) with a status and a body in place of all that. `alter_job` and
     `alter_event` change the JSON of jobs and events. `file_states` are the statuses that a file passes, one a look;
@@ -104,7 +104,7 @@ class FakeProvider:
             return _error(status)
         answer = await handler(request)
         self._note()
-        while kind in self.stalls:  # noqa: ASYNC110 - a test takes kinds away when it likes
+        while self.stalls & {kind, request.path.rpartition("/")[2]}:  # noqa: ASYNC110 - a test takes kinds away when it likes
             await asyncio.sleep(0.02)
         await asyncio.sleep(self.delay)
         return answer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.tuning import job_runner
+from bot.tuning import job_runner, providers
 from bot.tuning.scoring import Scorecard
 from tests.cli.conftest import Run
 from tests.tuning.conftest import Opened
@@ -56,6 +56,17 @@ async def test_a_job_succeeds_whatever_its_events_answer(
     provider.instead = lambda method, path: body if path.endswith(EVENTS) else None
     async with opened() as tuning:
         job = await run(tuning)
+        assert (job.state, job.error) == ("done", "")
+
+
+async def test_a_job_succeeds_though_its_events_are_never_answered(
+    opened: Opened, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers, "EVENTS_TIMEOUT", 0.1)
+    provider.stalls.add("events")
+    async with opened() as tuning:
+        job = await run(tuning)
+        provider.stalls.clear()
         assert (job.state, job.error) == ("done", "")
 
 
@@ -109,6 +120,9 @@ async def test_a_provider_that_repeats_its_events_for_ever_is_read_once(opened: 
         (lambda job: job | {"status": "canceled"}, "cancelled", ""),
         (lambda job: job | {"status": "COMPLETED", "fine_tuned_model": "ft:base-8b:ftjob-3"}, "done", ""),
         (lambda job: job | {"status": "completed", "fine_tuned_model": "ft:base-8b:ftjob-3"}, "done", ""),
+        (lambda job: job | {"error": 137, "status": "FAILED"}, "failed", "gave no reason"),
+        (lambda job: job | {"error": {"message": ["no", "memory"]}, "status": "failed"}, "failed", "gave no reason"),
+        (lambda job: job | {"error": "", "status": "succeeded"}, "done", ""),
         (lambda job: job | {"status": "success", "fine_tuned_model": "ft:base-8b:ftjob-3"}, "done", ""),
     ],
 )
@@ -130,6 +144,8 @@ async def test_a_jobs_end_is_known_in_the_words_of_other_providers(
         {"trained_tokens": 12.5},
         {"metadata": "none"},
         {"metadata": [1]},
+        {"status_history": [], "error": {}, "training_file": 5},
+        {"object": None, "model": ["base-8b"], "organization_id": {}},
         {"created_at": "2026-01-01T00:00:00Z", "result_files": None, "seed": "one"},
         {"hyperparameters": "auto", "method": [], "integrations": {}},
         {"estimated_finish": "soon", "unknown_field": {"a": 1}},
@@ -200,8 +216,11 @@ NOT_READY = "The file file-1 is still being processed."
         (Refusing(2, 422, {"detail": [{"loc": ["body"], "msg": "wait"}]}), ["processing"]),
         (Refusing(1, 425, {"message": "Too Early"}), []),
         (Refusing(2, 400, {"message": "not yet", "code": "FILE_PENDING"}), ["validating"]),
+        (Refusing(2, 400, refused("Invalid file")), ["received"]),
+        (Refusing(2, 412, {"error": "file is being prepared"}), ["PREPARING"]),
+        (Refusing(2, 404, {"detail": "File not found"}), ["uploaded"]),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 async def test_a_job_is_created_once_its_file_is_ready(
     opened: Opened, provider: FakeProvider, refusing: Refusing, states: list[str]
