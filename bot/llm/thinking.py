@@ -44,6 +44,8 @@ class ThinkingFilter:
         self._thinking: list[str] = []  # the thinking of an open tag, with the tag
         self._closing: re.Pattern[str] | None = None
         self._answer: list[str] | None = None  # the pieces of the answer once it has begun
+        self._line = ""  # its last line
+        self._is_answer = False  # whether a closing tag in it belongs to it
         self.thought = False
         self.retracted = False
 
@@ -121,11 +123,18 @@ class ThinkingFilter:
         """`piece`; or what follows a closing tag alone on a line, where no tag was opened before."""
         assert self._answer is not None
         self._answer.append(piece)
-        if self.thought or not any(bracket in piece for bracket in ">]▷"):
+        if self.thought or self._is_answer:
+            return piece
+        # Only the last line and the piece are searched, so that the time is linear.
+        window = self._line + piece
+        last = window.rpartition("\n")[2]
+        self._line = last if len(last) <= MAX_CLOSING else "x"
+        if not CLOSING_LINE.search(window):
             return piece
         text = "".join(self._answer)
         found = CLOSING_LINE.search(text)
         if not found or text[: found.start()].count("```") % 2 or re.search(rf"[<\[◁](?:\w+:)?(?:{NAMES})[>\]▷]", text):
+            self._is_answer = True
             return piece
         self.thought = self.retracted = True
         rest = text[found.end() :].lstrip()

@@ -31,7 +31,7 @@ from bot.engine.rule_based.model import StandIn
 from bot.engine.rule_based.prompt import Prompt
 from bot.llm.output_parsers import parse
 from bot.llm.template import ChatTemplate, fill
-from bot.llm.thinking import without_thinking
+from bot.llm.thinking import ThinkingFilter, without_thinking
 from bot.play.action_parser import is_exit, parse_action, roll_dice
 from bot.server.similarity import nearest
 from bot.tuning import words
@@ -44,6 +44,8 @@ from bot.tuning.words import squeezed
 
 # Characters of the longer text: what a slash option takes, and an answer that is much longer than three messages.
 OPTION, ANSWER = 6_000, 12_000
+# Characters of a long stream, and of its pieces: a quadratic step at each piece shows late.
+STREAM, PIECE = 200_000, 40
 # Four times the length takes four times as long in linear time, and sixteen times in quadratic time.
 GROWTH = 10
 # Seconds of CPU below which a function is fast enough whatever its growth, and which a clock measures badly.
@@ -56,13 +58,20 @@ SHAPES = [
     "\ufe0f", "日本", "😀", "\ud83d", "*", "**", "**a ", "*a *", "_", "__", "~~", "||", "||a", "`", "``", "```",
     "```\n", "> ", "> ||", ">>> ", "- ", "1. ", "#", "\\", "{", '{"a":', '{"a": [', '"', "'", "[1,", "/* ",
     "// x\n", "\n", "\r\n", " ", " \n", "\t", "\u00a0", ",", ";", "“", "a, b; c. ", "no. ", "<think>",
-    "</think>", "5: ", "4", "４：", "Rating: ", "4.5", "roll 1d6 ", "d20+", "1d", "to ", 'say "',
-    'I say "a" and ', "exit ", "question: ", "Facts:\n", "{{a}}", "{{", "a? ", "\x00", "\x1e",
+    "</think>", "\n</think>\n", "<|channel|>", "5: ", "4", "４：", "Rating: ", "4.5", "roll 1d6 ", "d20+", "1d", "to ",
+    'say "', 'I say "a" and ', "exit ", "question: ", "Facts:\n", "{{a}}", "{{", "a? ", "\x00", "\x1e",
 ]  # fmt: skip
 
 
 def _rule_based(text: str) -> object:
     return StandIn.reply(Prompt((f"Facts:\n{text}",), (f"{text}?",), ()))
+
+
+def _in_pieces(text: str) -> object:
+    thinking = ThinkingFilter()
+    for at in range(0, len(text), PIECE):
+        thinking.feed(text[at : at + PIECE])
+    return thinking.flush("length")
 
 
 RNG = random.Random(1)
@@ -81,6 +90,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[[str], object]]] = {
     "facts reply": (ANSWER, lambda text: parse(text, "facts")),
     "JSON reply": (ANSWER, lambda text: parse(text, "json", {"type": "object"})),
     "thinking": (ANSWER, without_thinking),
+    "thinking in pieces": (STREAM, _in_pieces),
     "placeholder values": (ANSWER, lambda text: TEMPLATE.fill({"a": text, "b": text})),
     "placeholders": (OPTION, lambda text: fill(text, {"a": "x"})),
     "template": (ANSWER, lambda text: ChatTemplate.from_dict(json.loads(text))),
