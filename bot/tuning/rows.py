@@ -316,7 +316,11 @@ def notes(read: ReadRows) -> list[str]:
             )
         )
     raw = [(pair(row.value, row.pair.line), row.pair) for row in read.rows]
-    spaced = sum(before.answer.startswith(" ") for before, _after in raw)
+    every = _all_spaced(read.rows)
+    spaced = sum(
+        before.answer.startswith(" ") and (row.older or every)
+        for row, (before, _after) in zip(read.rows, raw, strict=True)
+    )
     separators, stops = _signs(
         [replace(row, pair=before) for row, (before, _after) in zip(read.rows, raw, strict=True)]
     )
@@ -359,14 +363,24 @@ def fixed(data: bytes) -> Fixed:
             left_out.append(row.pair.line)
         else:
             kept[key] = row
-    return Fixed(as_lines(_mended(row) for row in kept.values()), tuple(sorted(left_out)))
+    spaced = _all_spaced(read.rows)
+    return Fixed(as_lines(_mended(row, spaced=spaced) for row in kept.values()), tuple(sorted(left_out)))
 
 
-def _mended(row: Row) -> dict[str, Any]:
-    """The row with its question and answer as its pair has them, where they are plain texts."""
+def _all_spaced(rows: Sequence[Row]) -> bool:
+    """Whether every answer begins with a space, as in a file that was made of the older form."""
+    return len(rows) > 1 and all(_content(row.value["messages"][-1]).startswith(" ") for row in rows)
+
+
+def _mended(row: Row, *, spaced: bool) -> dict[str, Any]:
+    """The row with its question and answer as its pair has them, where they are plain texts.
+
+    Blank space around a text goes only with the older form or, with `spaced`, everywhere: it may indent code.
+    """
     *before, question, answer = row.value["messages"]
-    texts = ((question, row.pair.question), (answer, row.pair.answer))
-    last = [
-        {**message, "content": text} if isinstance(message.get("content"), str) else message for message, text in texts
-    ]
+    last = []
+    for message, text in ((question, row.pair.question), (answer, row.pair.answer)):
+        content = message.get("content")
+        is_same = not isinstance(content, str) or (content.strip() == text and not (row.older or spaced))
+        last.append(message if is_same else {**message, "content": text})
     return {**row.value, "messages": [*before, *last]}

@@ -65,8 +65,11 @@ async def fix(fewshot: Run, folder: Path, rows: list[Any]) -> tuple[list[Any], s
         },
         messages("Which arrow is it, => or", "The first one ###"),
         row("Who bakes?", "Baker 3", "who", "Baker 3 bakes."),
+        messages("Indent it: ", "    if x:\n        return y\n"),
+        messages("Code:\n\n```\nx ->\n```", "```\nEND\n```"),
+        messages("Is it => in C? =>", "yes END"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 async def test_what_is_no_fault_is_kept_as_it_is(fewshot: Run, tmp_path: Path, kept: dict[str, Any]) -> None:
     made, out = await fix(fewshot, tmp_path, rows_around(kept))
@@ -113,6 +116,12 @@ async def test_the_signs_of_the_older_form_go_and_nothing_like_them(fewshot: Run
     assert texts[10:] == [["What does -> mean in C ->", "It reads a member"], ["Closing words?", "THE ###"]]
     assert [row.get("id") for row in made[:3]] == [0, 1, 2]
     assert "12 rows are prompt/completion pairs" in out
+
+
+async def test_a_space_that_every_answer_begins_with_goes(fewshot: Run, tmp_path: Path) -> None:
+    made, out = await fix(fewshot, tmp_path, [messages(f"Question {n}?", f" Answer {n}") for n in range(10)])
+    assert [row["messages"][1]["content"] for row in made] == [f"Answer {n}" for n in range(10)]
+    assert "Answers that begin with a space: 10." in out
 
 
 async def test_a_sign_that_every_chat_row_ends_in_goes(fewshot: Run, tmp_path: Path) -> None:
