@@ -20,7 +20,7 @@ PICTURE = "scores.png"
 NAMES = {
     TRAINED: N_("rows it was trained on"),
     HELD: N_("held-out wordings"),
-    NOISY: N_("the same with typing errors"),
+    NOISY: N_("held-out wordings with typing errors"),
     REFUSED_HELD: N_("refusals, held-out wordings"),
     REFUSED_UNSEEN: N_("refusals, topics never seen"),
     BASE: N_("base model"),
@@ -31,7 +31,7 @@ NAMES = {
 async def picture(card: Scorecard, title: str) -> Picture | None:
     """The scores of all lines that have questions; None if no line has any."""
     # Translators: on bars of a picture: the scores of the model itself, and of others to hold them against.
-    own, others = _("this model"), _("beside it")
+    own, others = _("this model"), _("for comparison")
     bars = {_name(mark): [(others if mark.note else own, mark.share)] for mark in card.marks if mark.total}
     return await score_picture(PICTURE, bars, title) if bars else None
 

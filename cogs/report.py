@@ -31,7 +31,8 @@ REMEMBERED = 1_000
 ARGUMENT = rf"{ID}:[A-Za-z0-9_-]{{1,32}}"
 NO_CHANNEL = N_("No channel takes reports here yet; a server admin can choose one with /settings channels.")
 GONE = N_(
-    "The channel for reports is gone, or closed to me; a server admin can choose another with /settings channels."
+    "The channel for reports was deleted, or I may not write in it; a server admin can choose another with /settings "
+    "channels."
 )
 
 

@@ -64,7 +64,7 @@ class Rewrite(commands.Cog):
             text = await read_text(file, max_bytes=MAX_FILE_BYTES)
             if len(text) > MAX_LENGTH:
                 raise InputError(
-                    "The file holds {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=MAX_LENGTH
+                    "The file contains {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=MAX_LENGTH
                 )
         return {"text": text or "", **values}
 
@@ -81,7 +81,7 @@ class Rewrite(commands.Cog):
         """The message menu: open the modal with the text of the message."""
         text = readable_text(message)
         if not text:
-            raise InputError("This message holds no text to rewrite.")
+            raise InputError("This message has no text to rewrite.")
         self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
         await interaction.response.send_modal(_modal(text, "", "", private=True, source=source_message_of(message)))
 

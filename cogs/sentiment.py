@@ -111,10 +111,10 @@ class Batch:
     async def _read(self, file: discord.Attachment) -> list[Row]:
         reviews = await read_entries(file, max_bytes=MAX_FILE_BYTES, column="review", max_length=MAX_LENGTH)
         if not reviews:
-            raise InputError("The file holds no review.")
+            raise InputError("The file contains no review.")
         if len(reviews) > MAX_REVIEWS:
             raise InputError(
-                "The file holds {n:,} reviews; up to {most} can be rated at once.", n=len(reviews), most=MAX_REVIEWS
+                "The file contains {n:,} reviews; up to {most} can be rated at once.", n=len(reviews), most=MAX_REVIEWS
             )
         return [Row(review) for review in reviews]
 

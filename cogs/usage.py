@@ -23,8 +23,8 @@ DAYS = 30
 ME, SERVER, BOT = "me", "server", "bot"
 TITLES = {ME: N_("What you used"), SERVER: N_("What this server used"), BOT: N_("What the bot used")}
 # The limits of today in each view, with their sentences.
-TODAY = N_("**Today** {used:,} of {limit:,} tokens · {left:,} left · new ones {when}")
-TODAY_HERE = N_("**Today** in this server {used:,} of {limit:,} tokens · {left:,} left · new ones {when}")
+TODAY = N_("**Today** {used:,} of {limit:,} tokens · {left:,} left · resets {when}")
+TODAY_HERE = N_("**Today** in this server {used:,} of {limit:,} tokens · {left:,} left · resets {when}")
 LIMITS = {ME: {"user": TODAY, "member": TODAY_HERE}, SERVER: {"guild": TODAY}, BOT: {"bot": TODAY}}
 # Short names of the months for the picture.
 MONTHS = (

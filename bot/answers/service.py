@@ -34,7 +34,7 @@ UNFINISHED = {
     "length": N_("cut off at the length limit"),
     "timeout": N_("cut off at the time limit"),
     "broken": N_("the connection broke off here; ask again for the rest"),
-    "content_filter": N_("cut short by the provider's filter"),
+    "content_filter": N_("cut off by the provider's content filter"),
 }
 
 

@@ -62,7 +62,7 @@ class Corpus:
             elif path.suffix != ".jsonl":
                 passed_over.append(self.source_of(path))
         if not texts:
-            raise InputError("The folder of the corpus {corpus} holds no .txt or .md file.", corpus=self.name)
+            raise InputError("The folder of the corpus {corpus} contains no .txt or .md file.", corpus=self.name)
         return texts, passed_over
 
     def source_of(self, path: Path) -> str:

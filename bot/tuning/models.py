@@ -98,7 +98,7 @@ class Models:
         """
         model = await lineage.get_model(self._database, name)
         if model.lesson:
-            raise NotAllowedError("A lesson's model is there to be compared; it cannot be promoted.")
+            raise NotAllowedError("A lesson's model is only for comparison; it cannot be promoted.")
         now = await self.active(model.corpus)
         if not force.strip():
             _check_scores(model, now)

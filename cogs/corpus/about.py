@@ -58,7 +58,7 @@ class About:
         oldest = line[-1] if line else model
         place = _(PROFILES[oldest.provider].at)
         # Translators: from which base model, and where ("at the local engine"), a model was tuned; its steps follow.
-        lines = [_("**Descent** {base}, tuned {place}", base=oldest.base, place=place)]
+        lines = [_("**Lineage** {base}, tuned {place}", base=oldest.base, place=place)]
         for row in reversed(line):
             time = f"<t:{int(row.at)}:f>"
             lines.append(

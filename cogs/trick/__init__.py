@@ -269,8 +269,8 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         """Remove the trick."""
         examples = await store_first(interaction, self._tricks.remove(managed_guild(interaction), name))
         said = ngettext(
-            "**{name}** and its example are gone.",
-            "**{name}** and its {n} examples are gone.",
+            "**{name}** and its example were deleted.",
+            "**{name}** and its {n} examples were deleted.",
             examples,
             name=escape_markdown(shorten(name, MAX_NAME_LENGTH)),
         )

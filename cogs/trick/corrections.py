@@ -107,7 +107,7 @@ class Corrections:
         if not text or not wanted:
             raise InputError("A correction needs both: what came in, and what the answer should be.")
         if wanted == prompt.text.strip():
-            raise InputError("That is the answer as it was; change it to what you would rather have.")
+            raise InputError("You did not change the answer; change it to the one that you want.")
         template = with_correction(prompt.template, prompt.values, text, wanted)
         # The response shows the correction, so that it is not lost if the bot is killed before it has an answer.
         trying = _("Trying again with your correction as an example …")

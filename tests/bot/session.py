@@ -196,7 +196,7 @@ async def tricks(session: Session) -> None:
     brought = await session.answer("trick import", file=harness.wire.file("decline.json", data), user="admin")
     assert "This server has a new trick: decline" in brought.text
     removed = await session.answer("trick remove", name="decline", user="admin")
-    assert removed.text == "**decline** and its 3 examples are gone."
+    assert removed.text == "**decline** and its 3 examples were deleted."
 
 
 async def adventures(session: Session) -> None:
@@ -276,7 +276,7 @@ async def season(session: Session) -> None:
     compared = await session.answer(f"{CORPUS} compare", is_final, question=QUESTION)
     assert "2 · Base model with the facts in its prompt**\nSaid: " in compared.text
     assert "3 · Tuned model**\nThe Thunderbolt\n" in compared.text
-    await session.says("**Descent** pocket-gpt", f"{CORPUS} model")
+    await session.says("**Lineage** pocket-gpt", f"{CORPUS} model")
     await session.says("**Senn Kava** won the cup", "racing standings")
     asked = {"question": QUESTION}
     for command, options in (("ask", asked), ("compare", asked), ("model", {})):

@@ -69,7 +69,7 @@ async def test_the_prompt_of_six_thousand_characters_is_shown_with_all_of_it_in_
 
 
 FILES: list[tuple[str, bytes, str]] = [
-    ("many.txt", b"Good.\n" * 10_000, "The file holds 10,000 reviews; up to 500 can be rated at once."),
+    ("many.txt", b"Good.\n" * 10_000, "The file contains 10,000 reviews; up to 500 can be rated at once."),
     ("wide.txt", b"x" * 2_000_000, "The file wide.txt is too large: up to 1,000 kB can be read here."),
     ("line.txt", b"Good.\n" + b"x" * 6_001, "Entry 2 has 6,001 characters; up to 6,000 can be read."),
     (
@@ -84,7 +84,7 @@ FILES: list[tuple[str, bytes, str]] = [
     ),
     ("empty.txt", b"", "The file empty.txt is empty."),
     ("blank.csv", b" \n\n ", "The file blank.csv contains only white space."),
-    ("heads.csv", b"review,stars\n", "The file holds no review."),
+    ("heads.csv", b"review,stars\n", "The file contains no review."),
     ("@everyone_`a`.png", PNG, "is not a text; send a .txt or .csv file."),
     ("quotes.csv", b'review\n"never closed', ""),
 ]
@@ -103,7 +103,7 @@ async def test_a_file_that_cannot_be_rated_is_told(harness: BotHarness, name: st
 
 async def test_a_file_that_cannot_be_rewritten_is_told(harness: BotHarness) -> None:
     for name, data, sentence in (
-        ("long.txt", b"x" * 6_001, "The file holds 6,001 characters; up to 6,000 can be rewritten."),
+        ("long.txt", b"x" * 6_001, "The file contains 6,001 characters; up to 6,000 can be rewritten."),
         ("picture.txt", PNG, "The file picture.txt is not a text"),
     ):
         told = await harness.notice("rewrite", file=harness.wire.file(name, data), style="noir")

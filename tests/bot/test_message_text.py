@@ -75,7 +75,7 @@ async def test_a_message_without_text_keeps_its_sentence(harness: BotHarness) ->
     )
     for menu, sentence in (("Translate", "to translate."), ("Rewrite…", "to rewrite.")):
         told = await (await harness.wire.menu(menu, picture)).answer(is_sentence)
-        assert only_a_sentence(told) == f"This message holds no text {sentence}"
+        assert only_a_sentence(told) == f"This message has no text {sentence}"
     assert harness.model.calls == []
 
 

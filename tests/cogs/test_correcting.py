@@ -107,7 +107,7 @@ async def test_only_ones_own_answer_can_be_corrected(sim: Simulated) -> None:
 async def test_the_same_answer_again_is_no_correction(sim: Simulated) -> None:
     sim.model.says(BETTER)
     result = await corrected(sim)
-    assert "change it to what you would rather have" in sim.text(result.response)
+    assert "change it to the one that you want" in sim.text(result.response)
 
 
 async def test_one_member_cannot_fill_all_places_for_suggestions(sim: Simulated) -> None:

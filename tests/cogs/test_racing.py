@@ -138,7 +138,7 @@ async def test_model_tells_descent_dataset_scores_and_dates(tmp_path: Path, trai
         result = await sim.member.slash(sim.general, f"{CORPUS} model")
         card = sim.text(result.response)
         for said in (
-            "**Descent** pocket-gpt, tuned at the local engine\n",
+            "**Lineage** pocket-gpt, tuned at the local engine\n",
             "→ `ft:pocket-gpt:local:",
             "rows trained",
             "held-out wordings",

@@ -95,7 +95,7 @@ async def test_where_the_channel_is_gone_the_reporter_is_told_so(chosen: Simulat
     assert channel is not None
     await channel.delete()  # type: ignore[union-attr]
     sent = await sim.other.submit_modal(opened, {"why": "rude"})
-    assert "The channel for reports is gone" in sim.text(sent.followups[0] if sent.followups else sent.response)
+    assert "The channel for reports was deleted" in sim.text(sent.followups[0] if sent.followups else sent.response)
 
 
 async def test_the_more_of_ones_own_answer_holds_both(sim: Simulated) -> None:

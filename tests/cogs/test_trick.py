@@ -307,7 +307,7 @@ async def test_a_trick_that_an_earlier_version_stored_and_that_is_not_allowed_to
     await sim.member.slash(sim.general, "trick use", name="refuse", text="Hello")
     assert len(sim.model.requests) == 1
     removed = await sim.admin.slash(sim.general, "trick remove", name="mine")
-    assert "are gone" in sim.text(removed.response)
+    assert "were deleted" in sim.text(removed.response)
     assert await sim.services.tricks.names(sim.guild.id) == ["refuse"]
 
 

@@ -61,7 +61,7 @@ async def test_folders_without_texts_and_files_that_are_none_are_named(
     async with simulated_tuning(tmp_path, corpus, provider, corpora=corpora) as sim:
         told = writes(fact("bread3", "Baker 3 bakes bread3 every day.", "What does baker 3 bake?"))
         sim.model.says(answering({"bakes": told}))
-        assert "The folder of the corpus empty holds no .txt or .md file." in await prepared(sim, "empty")
+        assert "The folder of the corpus empty contains no .txt or .md file." in await prepared(sim, "empty")
         assert "There is no corpus ../mixed; there are: racing, empty, mixed." in await prepared(sim, "../mixed")
         text = await prepared(sim, "mixed")
         assert "Prepared · mixed" in text

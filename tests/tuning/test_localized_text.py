@@ -76,5 +76,5 @@ def test_a_held_out_question_that_is_trained_is_named_by_where_it_stands() -> No
 def test_a_provider_is_named_as_its_place_in_the_sentence_wants(language: str, place: str, head: str) -> None:
     engine = PROFILES["engine"]
     with use_locale(language):
-        assert _("**Descent** {base}, tuned {place}", base="b", place=_(engine.at)).endswith(f" {place}")
+        assert _("**Lineage** {base}, tuned {place}", base="b", place=_(engine.at)).endswith(f" {place}")
         assert _("{provider}: {status}", provider=_(engine.title), status=_(STATUSES["validating_files"])) == head
