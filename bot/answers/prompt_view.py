@@ -1,4 +1,4 @@
-"""The card of a prompt: the messages as sent, what they took, the shot selector, and Export."""
+"""The card of a prompt: the messages as sent, tokens, price and time, the shot selector, and Export."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from bot.ui.cards import Card
 from bot.ui.reply import OutgoingFile
 from bot.ui.views import LayoutView
 
-# Characters that the messages share on a card. Longer ones are shortened; the file beside the card has all of them.
+# Characters for all messages on a card, and at least for each one. Longer messages are shortened; a file has the whole.
 MESSAGES_SHARE, MIN_SHARE = 3_200, 120
 # Characters of an answer above its prompt; its own message has the whole answer.
 ANSWER_SHARE = 1_000
@@ -81,7 +81,7 @@ def _shortened(text: str, value: Any) -> str:
 
 
 def _add_messages(card: Card, answer: Answer, share: int) -> bool:
-    """Add the messages, in `share` characters or a little more; whether something was left out."""
+    """Add the messages, in about `share` characters; returns whether something was left out."""
     messages = answer.messages
     most = max(share // max(len(messages), 1), MIN_SHARE)
     shortened = False
@@ -101,7 +101,7 @@ def _add_messages(card: Card, answer: Answer, share: int) -> bool:
 def shot_selector(prompt_id: str, examples: int, chosen: str = "", *, tuned: bool) -> Items:
     """`0 · 1 · 3 · All · Tuned`: buttons that run a prompt with so many `examples` again; the `chosen` one is marked.
 
-    What the template has too few examples for is disabled. Without a tuned model there is no Tuned.
+    A button is disabled if the template has too few examples for it. The button Tuned exists only with a tuned model.
     """
     choices = [("0", "0", True), ("1", "1", examples >= 1), ("3", "3", examples >= 3)]
     choices.append(("all", pgettext("examples", "All"), examples >= 1))
@@ -146,7 +146,7 @@ def price(answer: Answer) -> str:
 
 
 def author(model: str) -> str:
-    """The name of a model as people read it. The stand-in says that it is no model, a local one where it runs."""
+    """The displayed name of a model; it says that the stand-in is no model, and that a local model runs locally."""
     if model == STAND_IN:
         return _("Stand-in · no model connected")
     if model.endswith(LOCAL_SUFFIX):

@@ -9,12 +9,12 @@ from bot.llm.output_parsers import Facts, Rating, Reply
 from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
-# US dollars below which a price is nothing that anybody could add up to a cent.
+# US dollars. A lower price is shown as less than this.
 MIN_USD = Decimal("0.0000001")
 
 
 def page_of(answer: Answer) -> Page:
-    """Stars for a rating, a list for facts, the JSON in a fence, and plain text as it was written."""
+    """The page of a reply: stars for a rating, a list for facts, a code block for JSON, the text itself for text."""
     return Page(_text(answer.reply, answer.text))
 
 
@@ -30,7 +30,7 @@ def _text(reply: Reply, text: str) -> str:
 
 
 def raw_page_of(answer: Answer) -> Page:
-    """The XML of facts, or any other reply that is parsed, as the model wrote it."""
+    """The page of a reply as the model wrote it: the XML of facts, the text of other replies."""
     if isinstance(answer.reply, Facts):
         return Page(code_block(answer.reply.xml, "xml"))
     return page_of(answer) if isinstance(answer.reply, str) else Page(code_block(answer.text))
@@ -48,7 +48,7 @@ def bar(done: int, total: int, width: int = 20) -> str:
 
 
 def dollars(usd: Decimal) -> str:
-    """US dollars: to the cent, and below one with two digits that are not zero, since a call costs that little."""
+    """US dollars to the cent; an amount below one dollar with two significant digits, because a call costs little."""
     if 0 < usd < MIN_USD:
         return _("less than ${usd:,.7f}", usd=MIN_USD)
     # `adjusted` is the place of the first digit: -1 for tenths, -5 for 0.000012.

@@ -32,9 +32,9 @@ TOO_MANY = N_("The template {file} cannot have a command: Discord allows no more
 UNKNOWN_SOURCE = N_("The template {file} cannot be used: there are no suggestions called {source}.")
 
 Options = Mapping[str, Any]
-# Gives the values of a technique's inputs for the options of its command; None when it has answered already.
+# Returns the values of a template's inputs for the options of its command; None if it has answered already.
 Prepare = Callable[[discord.Interaction[Any], Options, bool], Awaitable[Mapping[str, str] | None]]
-# Gives suggestions for what was typed.
+# Returns the autocomplete choices for what was typed.
 Source = Callable[[discord.Interaction[Any], str], Awaitable[Sequence[app_commands.Choice[str]]]]
 
 
@@ -51,7 +51,7 @@ class Extension:
 
 
 class Techniques:
-    """Registers a command for every template that has one. One for the process."""
+    """Registers the commands of templates. The process has one instance."""
 
     def __init__(self, templates: TemplateRegistry, answers: Answers, guilds: GuildSettingsStore) -> None:
         self.templates, self.answers, self.guilds = templates, answers, guilds
@@ -67,7 +67,7 @@ class Techniques:
         self._sources[name] = source
 
     def register(self, tree: app_commands.CommandTree[Any]) -> list[str]:
-        """Add all commands and menus to `tree`; sentences about those that could not be added."""
+        """Add all commands and menus to `tree`; returns a sentence for each that could not be added."""
         problems = []
         for name, template in self.templates.templates.items():
             if template.command is not None:
@@ -138,7 +138,7 @@ class Technique:
         return slash
 
     def menu(self) -> app_commands.ContextMenu | None:
-        """The message menu, which answers the reader alone; None where the template has none."""
+        """The message menu, whose answers are private; None if the template has no menu."""
         menu = self._command.menu
         if menu is None:
             return None
@@ -213,6 +213,6 @@ def _autocomplete(wanted: str | tuple[str, ...], sources: Mapping[str, Source]) 
 
 
 async def _languages(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-    """Languages by any of their names."""
+    """Autocomplete: languages by any of their names."""
     names = await asyncio.to_thread(suggestions, typed, str(interaction.locale))
     return [app_commands.Choice(name=name, value=name) for name in names]

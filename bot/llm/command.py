@@ -29,7 +29,7 @@ class CommandOption(_Section):
     """An input of the template as an option of the command.
 
     `required` defaults to whether the input has no default. `autocomplete` is a list of suggestions, or the name of a
-    source of them; with "languages" an option that is left out is the language in which the person reads Discord.
+    source of them; with "languages", the default of the option is the person's language in Discord.
     `empty` is the sentence for a missing or blank value.
     """
 

@@ -1,7 +1,7 @@
-"""What a model wrote, as the type that its template asks for.
+"""Parses a model's answer into the type that its template asks for.
 
-Each parser takes the text as it came and raises `ReplyError` with a sentence that says what is wrong with it. The same
-sentence asks the model to correct its answer and, failing that, tells the person.
+Each parser takes the text as it came and raises `ReplyError` with a sentence that says what is wrong with it. The
+sentence is used in the repair prompt to the model, and if that fails it is shown to the person.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Routing: the model gets a description of every template and chooses the one that fits a request, with its inputs."""
+"""Routing: the model gets a description of every template, and chooses one and its inputs for a request."""
 
 import json
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""An answer while it arrives: from the bytes of a response to text.
+"""Streams an answer: from the bytes of a response to text.
 
 Server-sent events are decoded by the decoder of `openai`, but their JSON is read here: the client's own stream builds a
 typed object for every piece, which costs 1.74 times the CPU time of a bare bot for a command at 50 at once, against
-0.83 here (`make bench`, 2026-11-28). What that stream would have noticed is looked for here: an error inside the
+0.83 here (`make bench`, 2026-11-28). Two things that that stream would report are checked here: an error inside the
 stream, and a stream that ends before it is complete.
 """
 

@@ -1,4 +1,4 @@
-"""What a call uses: tokens, estimated before it and reported after it, and its price in US dollars."""
+"""Tokens of a call, estimated before it and reported after it, and its price in US dollars."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ INITIAL_RATIO = 3.0
 STEP = 0.2
 # Chat formats add a few tokens to every message.
 TOKENS_PER_MESSAGE = 4
-# The ratio stays within these bounds: a server that reports nonsense must not lift the limits.
+# Bounds of the ratio, so that a server that reports wrong usage does not lift the limits.
 MIN_RATIO, MAX_RATIO = 1.0, 6.0
 # Tokens. The largest context of any model is a million (2026-11); a report of more than twice that is wrong.
 MAX_CONTEXT = 2_000_000
-# Tokens that a report may exceed the limit of an answer by: servers count the marks around a message differently.
+# Tokens by which a report may exceed the limit of an answer: servers count the special tokens differently.
 SLACK = 100
 _OPENAI, _LOCAL = "OpenAI's price list", "runs on this machine"
 
@@ -51,7 +51,7 @@ class Usage:
 def is_plausible(usage: Usage, characters: int, limit: int | None) -> bool:
     """Whether a server's report can be true for an answer of `characters`, thinking included, within `limit` tokens.
 
-    A report that is not would block everybody, lift the limits, or be free.
+    A wrong report could use up the limits of everybody, lift the limits, or make a call free.
     """
     longest = MAX_CONTEXT if limit is None else max(limit, 4 * characters) + SLACK
     counts = (usage.prompt, usage.cached, usage.completion)

@@ -1,4 +1,4 @@
-"""What a player typed, as an action: speech or deed, with dice rolled by the bot, and how the model reads it."""
+"""Parses what a player typed into an action (speech or deed), rolls dice, and builds the user message of a turn."""
 
 import random
 import re
@@ -101,5 +101,5 @@ def _roll(match: re.Match[str], rng: random.Random) -> str:
 
 
 def _number(digits: str) -> int:
-    """`digits` as an integer; a million stands for more than six digits, which is above every limit."""
+    """`digits` as an integer; a million for more than six digits, which is above every limit."""
     return int(digits) if len(digits) <= 6 else 10**6

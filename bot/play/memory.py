@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 SO_FAR_PROMPT = "What happened so far:"
 PINNED_PROMPT = "Notes that the players pinned:"
 ACKNOWLEDGED_PROMPT = "I keep that in mind. The story goes on."
-# The summary's place in its own prompt while there is none.
+# Used in the prompt of the first summary, where there is no earlier one.
 NOTHING_YET_PROMPT = "Nothing yet."
 # Stop sequences that OpenAI's API takes.
 MAX_STOPS = 4
@@ -40,7 +40,7 @@ BLOCK = 8
 BYTES_PER_TOKEN = 3
 # Tokens that a message takes besides its text.
 TOKENS_PER_MESSAGE = 4
-# Turns read at most; the budget leaves out more than that long before.
+# Turns that are read at most. The budget always leaves out more than that.
 MAX_PATH = 400
 # Shares of the budget: unsummarized turns that start a summary, and the newest turns that it leaves out.
 SUMMARIZE_ABOVE, KEEP = 0.6, 0.25
@@ -77,7 +77,7 @@ def build_prompt(frame: Frame, summary: str, pinned: Sequence[str], path: Sequen
         ]
     newest = newest_within(path, budget - count_tokens(start))
     messages = [message for turn in newest for message in messages_of(turn)]
-    # A model that goes on with another player's turn stops there.
+    # The names of players are stop sequences, so that the model does not write their turns.
     names = dict.fromkeys(turn.player for turn in reversed(newest) if turn.named)
     stop = [f"\n{name}:" for name in names][:MAX_STOPS]
     parameters = {**frame.parameters, "stop": stop} if stop and "stop" not in frame.parameters else frame.parameters

@@ -34,7 +34,7 @@ OutgoingFile = tuple[str, bytes] | tuple[str, bytes, str]
 
 
 class AnswerDeletedError(FewshotError):
-    """The answer's message was deleted while it was being written, so the model call can stop."""
+    """The answer's message was deleted while the answer was streamed, so the model call can stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Reply:
     async def _deliver(
         self, pieces: list[str], files: Sequence[OutgoingFile], view: View | None
     ) -> discord.Message | None:
-        """Edit the first piece into the deferred message and send the others; the last has files and buttons."""
+        """Edit the deferred message to the first piece, and send the others; the last one has the files and buttons."""
         message: discord.Message | None = None
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
@@ -145,7 +145,7 @@ class Reply:
     ) -> discord.Message | None:
         """Send `fields`, with retries; None where the message was deleted or cannot be delivered.
 
-        A follow-up whose confirmation was lost may be sent twice, which is better than losing it.
+        A follow-up may be sent twice if Discord's response to it was lost. Without a retry it might be lost.
         """
         for delay in (*RETRY_DELAYS, None):
             try:

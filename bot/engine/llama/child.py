@@ -16,7 +16,8 @@ def main() -> int:
     import xllamacpp
 
     config = json.loads(sys.stdin.buffer.readline())
-    # llama.cpp logs to standard output as well; the answer goes out on a copy, and the log to standard error.
+    # llama.cpp also logs to standard output. So the log goes to standard error, and the answer to a copy of standard
+    # output.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -30,7 +31,7 @@ def main() -> int:
     answer.flush()
     while os.read(0, 1024):
         pass
-    # The server's own threads do not let the interpreter end while an answer is under way.
+    # The server's threads keep the interpreter running while an answer is in progress.
     os._exit(0)
 
 
@@ -38,7 +39,7 @@ def _parameters(params: Any, config: dict[str, Any]) -> Any:
     """The library's parameters, filled in."""
     params.model.path = config["model"]
     params.hostnames, params.port = ["127.0.0.1"], 0
-    # The defaults are no key, and every web page as a client.
+    # By default the server needs no key and allows requests from every web page.
     params.api_keys, params.cors_origins = [config["key"]], ""
     params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = params.ui = False
     params.n_parallel = config["slots"]
@@ -46,7 +47,7 @@ def _parameters(params: Any, config: dict[str, Any]) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
     # Without it Gemma's prompts are never cached.
     params.swa_full = True
-    # A model that thinks first makes a person at a slow machine wait for minutes.
+    # Thinking would take minutes on a slow machine.
     params.enable_reasoning = 0
     # At temperature 0 a small model repeats its first line until the limit (SmolLM2-135M, seen 2026-11-28).
     params.sampling.penalty_repeat = 1.1

@@ -54,7 +54,7 @@ class Source:
 
     @property
     def address(self) -> str:
-        """The source as a person writes it."""
+        """The source in the form that people type."""
         return str(self.path) if self.path else f"hf:{self.repo}/{self.file}@{self.revision}"
 
 
@@ -140,7 +140,7 @@ def _disk_errors() -> Iterator[None]:
 
 
 def _check_disk(folder: Path, size: int) -> None:
-    """Raise where the disk of `folder` cannot take `size` bytes more."""
+    """Raise if the disk of `folder` has no room for `size` more bytes."""
     free = shutil.disk_usage(folder).free
     if size + SPARE > free:
         raise StorageError(
@@ -149,7 +149,7 @@ def _check_disk(folder: Path, size: int) -> None:
 
 
 def _copy(source: Source, target: Path, progress: Progress) -> str:
-    """Copy a file to `target`; its sha256."""
+    """Copy a file to `target`; returns its sha256."""
     assert source.path is not None
     assert source.size is not None
     read_header(source.path)  # before the copy, which takes its time
@@ -172,7 +172,7 @@ def _copy(source: Source, target: Path, progress: Progress) -> str:
 
 
 def _download(source: Source, folder: Path, progress: Progress) -> str:
-    """Fetch a file of the hub into `folder`, going on where an earlier try ended; its sha256."""
+    """Download a file of the hub into `folder`, resuming an earlier attempt; returns its sha256."""
     try:
         import huggingface_hub
     except ImportError:
@@ -182,12 +182,13 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
     )
     with _hub_errors(source):
         url = huggingface_hub.hf_hub_url(source.repo, source.file, revision=source.revision)
-        # Asked first, since it is tried once: the download itself repeats a lost connection for half a minute.
+        # This request is made first because it is not retried; the download itself retries a lost connection for half a
+        # minute.
         on_hub = huggingface_hub.get_hf_file_metadata(url)
         info: Any = download(dry_run=True)
         _check_disk(folder, info.file_size if info.will_download else 0)
         path = Path(str(download(tqdm_class=_progress_bar(progress))))
-    # The tag of a large file is its sha256.
+    # The ETag of a large file is its sha256.
     expected = source.sha256 or on_hub.etag or ""
     found = _sha256(path)
     if re.fullmatch(r"[0-9a-f]{64}", expected) and found != expected:
@@ -205,7 +206,7 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
 
 @contextmanager
 def _hub_errors(source: Source) -> Iterator[None]:
-    """The hub's errors as sentences that say what to do, in place of its client's own log lines."""
+    """Translate the hub's errors into sentences that say what to do, and silence the log of its client."""
     import httpx2
     from huggingface_hub import errors
 
@@ -279,7 +280,7 @@ def _sha256(path: Path) -> str:
 
 
 def _checked(source: Source, header: Header, checksum: str) -> Installed:
-    """The manifest of a whole file. Raises `ModelFileError` for one that cannot hold a conversation."""
+    """The manifest of a complete file. Raises `ModelFileError` for a model that cannot chat."""
     if not header.chat_template:
         raise ModelFileError(
             "{name} has no chat template: it is a base model, or its conversion left the template out. Choose a file "

@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 # Seconds until a model is loaded: 4 GB from a slow disk take about a minute.
 LOAD_TIMEOUT = 180.0
 STOP_TIMEOUT = 5.0
-# Seconds until the system reports the end of a process whose connections are gone.
+# Seconds until the system reports the exit of a process whose connections were closed.
 REAP_TIMEOUT = 2.0
-# Seconds between two looks at the queue while a request waits in it.
+# Seconds between two checks of the queue while a request waits in it.
 QUEUE_INTERVAL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a server is started with: the file, the tokens of context for each answer, answers at a time, threads."""
+    """The configuration of a server: file, context tokens for each answer, concurrent answers, threads."""
 
     path: Path
     context: int
@@ -60,7 +60,7 @@ class LlamaServer:
 
     @property
     def loaded(self) -> bool:
-        """Whether the process lives and has the model in memory."""
+        """Whether the process is running and has loaded the model."""
         return self._process is not None and self._process.returncode is None and self._url != ""
 
     @property
@@ -85,7 +85,7 @@ class LlamaServer:
             self._slots.release()
 
     async def _slot(self) -> AsyncIterator[int]:
-        """Wait for a slot, and say every two seconds how many are before this request."""
+        """Wait for a slot; every two seconds, report how many requests are before this one."""
         acquiring = asyncio.ensure_future(self._slots.acquire())
         ahead, self._waiting = self._waiting, self._waiting + 1
         try:
@@ -159,14 +159,14 @@ class LlamaServer:
                 # There is no time limit here: the client has one.
                 self._session = aiohttp.ClientSession(
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-                    # llama.cpp closes idle connections without a word; a request on one would be lost.
+                    # llama.cpp closes idle connections without notice; a request on such a connection would be lost.
                     connector=aiohttp.TCPConnector(force_close=True),
                 )
             self.used_at = time.monotonic()
             _log.info("loaded %s in %.1f s", self.name, time.monotonic() - began)
 
     async def _greeting(self, process: Process) -> str:
-        """Send the configuration; the address once the model is loaded."""
+        """Send the configuration; returns the address when the model is loaded."""
         assert process.stdin is not None
         assert process.stdout is not None
         config = {"model": str(self.config.path), "key": self._key, "context": self.config.context}
@@ -183,7 +183,7 @@ class LlamaServer:
         raise unavailable(f"{self.name} cannot be loaded: {reason}", "load_failed")
 
     async def _has_ended(self) -> bool:
-        """Whether the process that dropped a connection has died; the system tells so a moment later."""
+        """Whether the process that closed a connection has died, which the system reports a moment later."""
         assert self._process is not None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), REAP_TIMEOUT)
@@ -228,7 +228,7 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, A
 
 
 def _refused(status: int, body: bytes) -> APIError:
-    """What llama.cpp refused, in the engine's words where they are known."""
+    """The error of a request that llama.cpp refused, with the engine's sentence for known errors."""
     try:
         error = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError):
@@ -245,7 +245,7 @@ def _refused(status: int, body: bytes) -> APIError:
 
 
 def _exit_reason(code: int | None) -> str:
-    """Why a process ended, for a person."""
+    """The sentence that says why a process ended."""
     if code == -signal.SIGKILL:
         return "it was killed; the machine may be out of memory."
     if code == -signal.SIGILL:

@@ -1,4 +1,4 @@
-"""What the bot does with local models: offers them, fetches one in a thread, and lets it chat."""
+"""Local models for the bot: lists them, downloads one in a thread, and sets the model in use."""
 
 import asyncio
 import importlib.util
@@ -32,7 +32,7 @@ class LocalModels:
     """The local models in one folder. One for the process."""
 
     def __init__(self, folder: Path, *, wanted: bool) -> None:
-        """`wanted` is False where the operator has set a model server, which goes before a local model."""
+        """`wanted` is False if the operator has set a model server, which is used instead of a local model."""
         self._store, self._wanted = ModelStore(folder), wanted
         self._fetching: str | None = None
 
@@ -64,7 +64,8 @@ class LocalModels:
         return sorted(offers, key=lambda offer: offer.size)
 
     async def fetch(self, name: str, progress: Callable[[int, int], None]) -> Installed:
-        """Install the model called `name`; `progress` gets the bytes done and in all, and may raise to stop it.
+        """Install the model called `name`; `progress` is called with the bytes so far and in all, and may raise to stop
+        the download.
 
         Raises `InputError` while another model is being fetched, and what `bot.engine.llama.download.fetch` raises.
         """
@@ -78,5 +79,5 @@ class LocalModels:
             self._fetching = None
 
     def use(self, name: str) -> None:
-        """Let the model called `name` chat, also after a restart. Raises `NotFoundError`."""
+        """Use the model called `name`, also after a restart. Raises `NotFoundError`."""
         self._store.use(name)

@@ -13,7 +13,7 @@ from bot.core.errors import InputError, NotFoundError
 from bot.engine import disk
 
 WEIGHTS, MANIFEST, IN_USE = "model.gguf", "manifest.json", "in-use"
-# Letters, digits, dots, hyphens and underscores: names stand in URLs, footers and paths.
+# Letters, digits, dots, hyphens and underscores: names are used in URLs, footers and paths.
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -39,7 +39,7 @@ class ModelStore:
         self.folder = folder
 
     def all(self) -> list[Installed]:
-        """The installed models by name. A folder whose manifest cannot be read is passed over."""
+        """The installed models, sorted by name. A folder whose manifest cannot be read is skipped."""
         found = (self._read(path) for path in sorted(self.folder.glob(f"*/{MANIFEST}")))
         return [model for model in found if model is not None]
 
@@ -48,7 +48,7 @@ class ModelStore:
         return self._read(self.folder / name / MANIFEST) if NAME.fullmatch(name) else None
 
     def get(self, name: str) -> Installed:
-        """The model called `name`. Raises `NotFoundError` with the names that there are."""
+        """The model called `name`. Raises `NotFoundError` with the names of the installed models."""
         model = self.find(name)
         if model is None:
             names = ", ".join(model.name for model in self.all()) or "none"
@@ -64,24 +64,24 @@ class ModelStore:
         disk.write_json(self.folder / model.name / MANIFEST, asdict(model), durable=True)
 
     def remove(self, name: str) -> None:
-        """Delete a model. Raises `InputError` for the one in use, `NotFoundError` for one that is not there."""
+        """Delete a model. Raises `InputError` for the one in use, `NotFoundError` for one that is not installed."""
         self.get(name)
         if self.in_use() == name:
             raise InputError(
                 "{name} is in use. Choose another one first (fewshot model use …), or none (fewshot model use none).",
                 name=name,
             )
-        # The manifest goes first: what is left after an interruption is no installed model.
+        # The manifest is deleted first: without it, what an interruption leaves is no installed model.
         (self.folder / name / MANIFEST).unlink()
         shutil.rmtree(self.folder / name)
 
     def in_use(self) -> str | None:
-        """The name of the model that chats, or None."""
+        """The name of the model in use, or None."""
         name = disk.read_json(self.folder / IN_USE)
         return name if isinstance(name, str) and self.find(name) else None
 
     def use(self, name: str | None) -> None:
-        """Let the model called `name` chat from the next start on; None chooses none."""
+        """Use the model called `name` from the next start on; with None, use no local model."""
         if name is not None:
             self.get(name)
             disk.write_json(self.folder / IN_USE, name, durable=True)
