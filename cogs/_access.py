@@ -1,4 +1,4 @@
-"""Permission checks by id and by Discord permission. That Discord hides commands is not relied on."""
+"""Permission checks by id and by Discord permission. Discord hides commands from others, but that is not relied on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""**Report** behind ⋯ under an answer: it goes to the channel that the server's admins have set for reports."""
+"""**Report** in the menu ⋯ under an answer: sends a report to the channel that the server's admins have set."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What `/rewrite` has beside its template: styles, files, a modal for several lines, and the menu Rewrite…"""
+"""Extends `/rewrite`, whose template is a JSON file: styles, files, a modal for several lines, the menu Rewrite…"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `/sentiment` has beside its template: a file of reviews, with progress, a histogram and a CSV."""
+"""Extends `/sentiment`, whose template is a JSON file: rates a file of reviews, with a histogram and a CSV."""
 
 import asyncio
 import csv

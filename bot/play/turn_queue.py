@@ -1,8 +1,8 @@
 """The turn queue: one turn at a time in a story, in order of arrival.
 
 Every turn is stored before anything else happens with it, and gets its place in the tree when it is next. One task
-per story asks the model for turn after turn until nobody waits. A turn whose reply fails stays open and stops the
-story; the turns behind it keep waiting. After a crash the database shows the same state.
+per story asks the model for turn after turn until no turn waits. A turn whose reply fails stays open and stops the
+story; the turns after it keep waiting. After a crash the database shows the same state.
 
 A turn that cannot be shown because its thread is locked is taken out of the tree again: its player gets the words
 back, or it goes on waiting until the thread is open.
@@ -68,7 +68,7 @@ class TurnView:
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody has to press Retry or Go on: the newest turn is open, or turns wait behind it."""
+        """Whether somebody has to press Retry or Go on: the newest turn is open, or turns wait after it."""
         return bool(self.waiting) or (self.turn is not None and self.turn.state == OPEN)
 
 
@@ -352,7 +352,7 @@ class TurnQueue:
         await self._finish(TurnView(story, turn, problem=problem), message)
 
     async def _finish(self, view: TurnView, message: TurnMessage) -> None:
-        """Show the final state of a turn. A failure is logged: the turn is stored all the same."""
+        """Show the final state of a turn. A failure is only logged, because the turn is stored."""
         turn = view.turn
         assert turn is not None, "an opening has no reply to finish"
         siblings = await stories.sibling_turns(self._database, turn)

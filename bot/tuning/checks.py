@@ -39,7 +39,7 @@ MAX_CHARACTERS = 65_536 * 3
 POCKET_ANSWER = 128
 # Words from which on a quote is a sentence, so that an answer that is all of it should have been shorter.
 SENTENCE = 4
-# OpenAI's least number of examples (fine-tuning guide, 2026-11-22); the chapter's own advice is a few hundred.
+# OpenAI's minimum number of examples (fine-tuning guide, 2026-11-22); the chapter's own advice is a few hundred.
 MIN_ROWS, ADVISED = 10, 200
 # Wordings of a fact below which unseen questions suffer (measured 2026-11-22: 50, 85, 94 % with 1, 2, 3).
 WORDINGS = 3
@@ -158,7 +158,7 @@ def _found(kind: str, line: int, message: str, **values: object) -> Finding:
 
 
 def _check_rows(pairs: Sequence[PairRow], sources: Mapping[str, str] | None) -> Iterator[Finding]:
-    """What is wrong with each row by itself. Without `sources`, quotes are compared with the answers alone."""
+    """The findings for each single row. Without `sources`, quotes are only compared with the answers."""
     plain: dict[str, str] = {}
     for pair in pairs:
         yield from _check_texts(pair)

@@ -45,7 +45,7 @@ class Corpus:
     def files(self) -> tuple[list[Path], list[str]]:
         """The texts in order, and the names of the files that are passed over.
 
-        Raises `InputError` where the folder is not there, or holds no text.
+        Raises `InputError` if the folder does not exist or contains no text.
         """
         if not self.folder.is_dir():
             raise InputError("The corpus {corpus} has no folder: correct CORPORA.", corpus=self.name)
@@ -93,7 +93,7 @@ class Corpus:
         return seen.hexdigest()
 
     def shipped(self, name: str) -> Path | None:
-        """The file `name` beside the texts, if there is one: `questions.jsonl`, `heldout.jsonl` or `draft.jsonl`."""
+        """The file `name` (`questions.jsonl`, `heldout.jsonl` or `draft.jsonl`) in the folder of the texts, or None."""
         path = self.folder / name
         return path if path.is_file() else None
 

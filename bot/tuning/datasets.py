@@ -30,7 +30,7 @@ from bot.tuning.words import REFUSAL, digest
 __all__ = ["DatasetRow", "Datasets", "PairRow", "Prepared", "Progress", "UnwrittenError", "name_of", "with_roles"]
 
 _log = logging.getLogger(__name__)
-# The files that may lie beside a corpus's texts.
+# Files that the folder of a corpus may contain in addition to its texts.
 QUESTIONS, TEST_SET, DRAFT = "questions.jsonl", "heldout.jsonl", "draft.jsonl"
 # Where datasets are from, as the database has it.
 PREPARED, GENERATED, FILE = "prepared", "generated", "file"
@@ -138,7 +138,7 @@ class Datasets:
 
     @contextmanager
     def _one_at_a_time(self, corpus: str) -> Iterator[None]:
-        """Two at one time would ask about the same chunks, and both would be paid."""
+        """Refuse a second preparation at the same time: both would ask, and pay for, the same chunks."""
         if corpus in self._preparing:
             raise InputError("A dataset of {corpus} is being made already; wait for it.", corpus=corpus)
         self._preparing.add(corpus)
@@ -159,7 +159,7 @@ class Datasets:
             texts = dict(corpus.texts())
             return with_roles(pairs, tests, texts), refusal_of(pairs, corpus.name)
 
-        async with self._importing:  # Two at one time would store it twice.
+        async with self._importing:  # Two imports at the same time would store it twice.
             for known in await dataset_rows.of_corpus(self._database, corpus.name):
                 if known.fingerprint == fingerprint and known.origin == origin and known.state == "ready":
                     return known

@@ -36,7 +36,7 @@ class VanishedError(TuningError):
 
 
 class TemporaryError(TuningError):
-    """The provider could not be asked just now: the same step may succeed later."""
+    """A temporary error of the provider: the same step may succeed later."""
 
 
 class FileNotReadyError(TemporaryError):

@@ -57,9 +57,9 @@ _log = logging.getLogger(__name__)
 LEASE = 9.0
 # How much longer each pause is than the one before.
 GROWTH = 1.4
-# Looks in a row that must find nothing before a job counts as vanished: a provider's servers do not always agree.
+# Requests in a row that must not find a job before it counts as vanished: a provider's servers may differ.
 GONE_AFTER = 4
-# Seconds between two looks at a job that another process runs, and at the list of unfinished jobs.
+# Seconds between two reads of a job that another process runs, and of the list of unfinished jobs.
 WATCH, SEEK = 0.5, 5.0
 # Seconds after which an unfinished job is called unusual.
 LONG = 24 * 3600.0
@@ -126,7 +126,7 @@ async def _uploaded(provider: Provider, name: str, data: bytes) -> str:
 
 
 async def _delete(provider: Provider, *files: str) -> None:
-    """Delete files that were uploaded in vain."""
+    """Delete uploaded files that are not needed."""
     for file_id in filter(None, files):
         with contextlib.suppress(TuningError):
             await provider.delete_file(file_id)
@@ -264,7 +264,7 @@ async def deploy(tools: JobTools, job: JobRow) -> bool:
 
 
 async def score(tools: JobTools, job: JobRow) -> bool:
-    """Score the new model. Where that fails, the model is there all the same, and can be scored later."""
+    """Score the new model. If that fails, the job still succeeds, and the model can be scored later."""
     provider = await tools.providers.get(job.provider)
     model = await lineage.get_model(tools.database, job.model)
     note = ""
@@ -298,7 +298,7 @@ BOUNDED = ("uploading", "creating")
 
 @dataclass(slots=True)
 class _Trouble:
-    """What has gone wrong with a job in a row: looks that found nothing, and since when each kind of error lasts."""
+    """Errors of a job since its last successful step: how often it was not found, and since when each kind lasts."""
 
     missing: int = 0
     failing_since: float | None = None
@@ -306,7 +306,7 @@ class _Trouble:
     storage_since: float | None = None
 
     def clear(self) -> None:
-        """A step worked."""
+        """Reset, after a successful step."""
         self.missing, self.failing_since, self.file_since, self.storage_since = 0, None, None, None
 
 
@@ -317,7 +317,7 @@ class JobRunner:
         self._tools = tools
         self._holder = secrets.token_hex(8)
         self._running: dict[str, asyncio.Task[None]] = {}
-        # Why this process stopped running a job that the database could not be told to be over.
+        # By job: why this process stopped running it, if that could not be stored in the database.
         self._errors: dict[str, FewshotError] = {}
         self._beginning = asyncio.Lock()
 
@@ -344,7 +344,7 @@ class JobRunner:
             return True
 
     async def close(self) -> None:
-        """Stop, and release the leases; the jobs go on at their providers."""
+        """Stop, and release the leases; the jobs continue at their providers."""
         tasks = [task for task in self._running.values() if not task.done()]
         for task in tasks:
             task.cancel()
@@ -356,7 +356,7 @@ class JobRunner:
     async def watch(self, job_id: str) -> AsyncIterator[JobRow]:
         """The job whenever it has changed, until it is over; this process runs it where no other does.
 
-        Raises the reason where this process had to stop and the database could not be told.
+        Raises the reason if this process had to stop the job and could not store that in the database.
         """
         shown: JobRow | None = None
         while True:

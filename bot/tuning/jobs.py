@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 MAX_JOBS = 1
 # Rows that providers want at least (OpenAI's fine-tuning guide, 2026-11-22).
 MIN_ROWS = 10
-# Who holds the lease of a job whose card is being posted, and for how many seconds: longer than discord.py tries.
+# The holder of the lease of a job whose card is being posted, and its seconds: more than discord.py's retries take.
 CARD_HOLDER, POSTING = "card", 30.0
 # What people read for a job's states.
 STATE_NAMES = MappingProxyType(
@@ -118,7 +118,7 @@ class Jobs:
                 holder=CARD_HOLDER,
                 held_until=held_until,
             )
-        async with self._starting:  # Two presses at one time must not both find that no job is unfinished.
+        async with self._starting:  # Two presses at the same time must not both find that no job is unfinished.
             if not lesson and await tuning_rows.count_unfinished_jobs(self._database, job.corpus) >= MAX_JOBS:
                 raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
             await tuning_rows.add_job(self._database, job)
@@ -141,7 +141,7 @@ class Jobs:
         if dataset.state != "ready":
             raise InputError("The dataset {dataset} is still being made; let it finish first.", dataset=dataset.id)
         model, parent = await self.base(base)
-        if lesson:  # A lesson shows a model without the rows of the one that it goes on from.
+        if lesson:  # A lesson trains without the rows of earlier models.
             parent = ""
         job = JobRow(
             id=secrets.token_hex(8),
@@ -206,7 +206,7 @@ class Jobs:
             if job.over or job.state == "scoring":
                 raise InputError("The job {job} has nothing left that could be cancelled.", job=job.id)
             if job.remote_id and job.state == "running":
-                with suppress(VanishedError):  # A job that its provider has deleted is cancelled here all the same.
+                with suppress(VanishedError):  # A job that its provider has deleted is still cancelled here.
                     await (await self.tools.providers.get(job.provider)).cancel(job.remote_id)
             moved = await tuning_rows.advance_job(self._database, job.id, job.state, state="cancelled", ended=time())
             job = await self.get(job.id)
@@ -217,7 +217,7 @@ class Jobs:
     # --- cards in channels
 
     async def with_cards(self) -> list[JobRow]:
-        """Jobs whose cards do not show their end yet, with jobs that have ended meanwhile."""
+        """Jobs whose cards must be updated: unfinished ones, and ended ones whose card does not show the end yet."""
         return [job for job in await tuning_rows.all_jobs(self._database) if job.channel_id is not None]
 
     async def set_card(self, job: JobRow, message_id: int) -> None:
@@ -226,7 +226,7 @@ class Jobs:
         await tuning_rows.release_lease(self._database, job.id, CARD_HOLDER)
 
     async def close_card(self, job_id: str) -> None:
-        """Update a job's card no more: it shows the job's end, or its channel is gone."""
+        """Stop updating a job's card: it shows the job's end, or its channel was deleted."""
         await tuning_rows.change_job(self._database, job_id, channel_id=None, message_id=None)
 
 

@@ -142,7 +142,7 @@ class Provider:
     async def create(
         self, run_key: str, base: str, training: str, validation: str, hyperparameters: Mapping[str, Any]
     ) -> RemoteJob:
-        """Create the job, once: the client does not repeat it, since a repetition would be a second job.
+        """Create the job. The client does not retry the request, because a retry could create a second job.
 
         Raises `FileNotReadyError` where the provider still reads a file.
         """
@@ -250,7 +250,7 @@ class Provider:
         return str(found.get("status", "active")), str(found.get("name") or name)
 
     def _remote(self, job: Any) -> RemoteJob:
-        """A job of the client's as ours. The client returns a page of HTML as a text."""
+        """Convert a job of the `openai` client. The client returns a page of HTML as a text."""
         job_id = _text(job, "id")
         if not job_id:
             self._raise_unclear()
@@ -333,7 +333,7 @@ class Providers:
 
 
 def event_row(event: Any) -> EventRow:
-    """An event of the client's as ours. One without an id is known by its contents."""
+    """Convert an event of the `openai` client. The id of an event without one is a hash of its contents."""
     data, kind, message = getattr(event, "data", None), _text(event, "type"), _text(event, "message")
     at = _seconds(getattr(event, "created_at", None))
     figures = json.dumps(data if isinstance(data, dict) else {})

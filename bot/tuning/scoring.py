@@ -346,7 +346,7 @@ def table(card: Scorecard) -> str:
 
 
 def side_by_side(left: Scorecard, right: Scorecard, titles: tuple[str, str]) -> str:
-    """Two cards beside each other: the lines about the tuned models themselves that both have."""
+    """A table of two scorecards, with the lines about the tuned models that both have."""
     lines = [f"{'questions':<30} {titles[0]:>22} {titles[1]:>22}"]
     for mark in left.marks:
         other = right.mark(mark.name)

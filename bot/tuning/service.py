@@ -37,7 +37,7 @@ async def open_tuning(
     ledger: Ledger,
     templates: Mapping[str, ChatTemplate],
 ) -> AsyncIterator[Tuning]:
-    """Tuning on a database; `gateway` asks the chat model. No job is run before `jobs.runner` is told to.
+    """Tuning on a database; `gateway` asks the chat model. Jobs run once `jobs.runner` runs or watches them.
 
     Raises `ConfigError` for corpora with names that cannot be used.
     """

@@ -66,17 +66,17 @@ def words(text: str) -> list[str]:
 
 
 def sentence_key(text: str) -> tuple[str, ...]:
-    """Equal for texts that say the same words in the same order."""
+    """A key that is equal for texts with the same words in the same order."""
     return tuple(words(text))
 
 
 def bag_key(text: str) -> tuple[str, ...]:
-    """Equal for texts of the same words in any order."""
+    """A key that is equal for texts with the same words in any order."""
     return tuple(sorted(words(text)))
 
 
 def same_answer(said: str, wanted: str) -> bool:
-    """Whether two answers are the same, articles, capitals and punctuation aside."""
+    """Whether two answers are equal, ignoring articles, capitals and punctuation."""
     return _bare(said) == _bare(wanted)
 
 

@@ -28,14 +28,14 @@ from cogs.adventure.rendering import transcript
 _log = logging.getLogger(__name__)
 # Turns that a recap lists where no model is connected.
 RECAP_WITHOUT_MODEL = 6
-# Messages that begin with one of these are talk beside the story.
+# Messages that begin with one of these are not part of the story.
 ASIDE = ("(", "//")
 # The scenario of the demo's button, which works without a model, and the channel that it is played in.
 DEMO_SCENARIO, DEMO_CHANNEL = "room", "adventures"
 
 
 class Adventure(commands.GroupCog, name="adventure", description="Play a story together, turn by turn"):
-    """Start, act, look back, end; the rest are buttons under the newest turn."""
+    """The subcommands of `/adventure`; everything else is done with the buttons under the newest turn."""
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services, self._adventures = bot, services, services.adventures
@@ -162,7 +162,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Once: show the newest turns whose messages were deleted while the bot was down."""
+        """After the start, show the newest turns whose messages were deleted while the bot did not run."""
         if not self._is_restored:
             self._is_restored = True
             restored = await self._controller.restore()
@@ -197,7 +197,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
             await self._controller.on_thread_open(event.thread_id)
 
     async def demo(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
-        """The demo's Play: go on with the story of the channel for adventures, or start the locked room there."""
+        """The demo's Play button: continue the story of the channel for adventures, or start the locked room there."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._controller.continue_or_start(interaction, self._demo_channel(interaction), DEMO_SCENARIO)
         channel = f"<#{story.channel_id}>"

@@ -25,7 +25,7 @@ from cogs.adventure.message_view import LOCKED, DiscordMessageView
 
 _log = logging.getLogger(__name__)
 
-# Stories that are looked at when the bot starts; each is one request to Discord.
+# Stories that are checked when the bot starts; each takes one request to Discord.
 MAX_RESTORED = 20
 VOTES = {
     UNDO: N_("-# {name} votes to undo the turn: {have} of {needed}. Press it too if you agree."),
@@ -64,8 +64,8 @@ def check_can_write(interaction: discord.Interaction[Any]) -> None:
 async def acknowledged_in_time(interaction: discord.Interaction[Any], typed: str = "") -> AsyncIterator[None]:
     """Acknowledge the interaction if the block, which stores something, takes too long.
 
-    What people do in a story is stored before it is acknowledged, so that a crash loses nothing that was. Discord
-    waits three seconds for the acknowledgement: where the block takes longer, it contains what was `typed`.
+    What people do in a story is stored before it is acknowledged, so that a crash loses nothing that was acknowledged.
+    Discord waits three seconds: if the block takes longer, the acknowledgement contains what was `typed`.
     """
 
     async def acknowledge_late() -> None:
@@ -85,7 +85,7 @@ async def acknowledged_in_time(interaction: discord.Interaction[Any], typed: str
 
 
 async def finish_interaction(interaction: discord.Interaction[Any], sentence: str = "") -> None:
-    """Answer with a private sentence, or leave no answer but the acknowledgement that Discord needs."""
+    """Answer with a private sentence; without one, only acknowledge the interaction and remove a placeholder."""
     response = interaction.response
     if not response.is_done():
         await _respond(interaction, sentence)
@@ -99,7 +99,7 @@ async def finish_interaction(interaction: discord.Interaction[Any], sentence: st
 
 
 async def _respond(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """The first response. Logs a failure: what was stored stays stored, and has to be shown all the same."""
+    """Send the first response. A failure is only logged, because what was stored must still be shown."""
     try:
         if sentence:
             await interaction.response.send_message(sentence, ephemeral=True)
@@ -112,7 +112,7 @@ async def _respond(interaction: discord.Interaction[Any], sentence: str) -> None
 
 
 class Controller:
-    """One for the process; the cog and its menu share it."""
+    """What people do to stories. The process has one instance, which the cog and its menu share."""
 
     def __init__(self, services: Services, view: DiscordMessageView) -> None:
         self._services, self.view = services, view

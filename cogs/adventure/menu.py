@@ -1,4 +1,4 @@
-"""The buttons under a turn, the card behind ⋯ (branch, switch, notes, dice, moderation), and the modals."""
+"""The buttons under a turn, the card that ⋯ opens (branch, switch, notes, dice, moderation), and the modals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

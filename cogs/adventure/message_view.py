@@ -1,4 +1,4 @@
-"""Turns as messages in channels. They are normal messages of the bot's, so that it can read replies to them."""
+"""Turns as messages in channels. They are normal messages of the bot, so that it can read replies to them."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ RETRY_DELAYS = (5.0, 15.0)
 # Discord's code for sending to a locked thread, and for editing a message of an archived one.
 ARCHIVED = 50083
 LOCKED = N_("This thread is locked, so I cannot write in it. Once a moderator has opened it, the story goes on.")
-# The newest messages of a channel among which a turn is looked for whose message was not stored before a crash.
+# The newest messages of a channel in which a turn is searched whose message was not stored before a crash.
 RECENT_MESSAGES = 10
 
 

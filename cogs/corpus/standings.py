@@ -1,4 +1,4 @@
-"""The season's table, from the file beside its texts."""
+"""`/racing standings`: the season's table, from `racing/standings.jsonl`."""
 
 import json
 from functools import cache

@@ -60,7 +60,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
 
     async def cog_unload(self) -> None:
-        """Unregister the buttons and stop the updates. Jobs go on without their cards."""
+        """Unregister the buttons and stop the updates. The jobs continue without their cards."""
         self._updating.cancel()
         for action in self._handlers:
             self._services.actions.unregister(action)

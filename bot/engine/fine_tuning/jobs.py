@@ -316,7 +316,7 @@ class JobStore:
             ) from None
 
     def add(self, job: Job) -> None:
-        """Stores a new job. Raises an `APIError` 429, which clients do not repeat, at a limit of jobs or models."""
+        """Stores a new job. At the limit of jobs or models, raises an `APIError` 429 that clients do not retry."""
         if sum(not other.ended for other in self._jobs.values()) >= MAX_UNFINISHED:
             raise _limit_reached(f"{MAX_UNFINISHED} jobs are unfinished already; wait for one, or cancel one.")
         if sum(other.has_model for other in self._jobs.values()) >= MAX_MODELS:

@@ -77,7 +77,7 @@ def _logprob(text: str, logprob: float) -> dict[str, Any]:
 
 
 class ModelLoader:
-    """Loads and runs models in one thread beside the event loop."""
+    """Loads and runs models in one thread, so that the event loop is not blocked."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pocket")
