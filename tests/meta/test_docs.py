@@ -164,3 +164,10 @@ def test_a_package_docstring_lists_modules_that_exist(package: Path) -> None:
         node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
     assert set(listed) - modules - defined == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=page_id)
+def test_a_package_docstring_names_every_module(package: Path) -> None:
+    about = ast.get_docstring(ast.parse(text_of(package / "__init__.py"))) or ""
+    modules = {path.stem for path in package.glob("*.py") if not path.stem.startswith("_")}
+    assert {name for name in modules if f"`{name}" not in about} == set()
