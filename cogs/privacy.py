@@ -12,7 +12,7 @@ from bot.core.errors import NotAllowedError
 from bot.core.i18n import _, format_number, ngettext
 from bot.core.settings import Settings
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
-from bot.server.prompts import HELD
+from bot.server.prompts import MAX_CACHED
 from bot.services import Services, services_of
 from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
@@ -166,11 +166,12 @@ def _kept(settings: Settings) -> list[str]:
             "stored only when you press Prompt or share the answer; until then, the newest {held:,} are in "
             "memory, for as long at most.",
             days,
-            held=HELD,
+            held=MAX_CACHED,
         )
     else:
         prompts = _(
-            "**Kept** The prompt of an answer: only in memory, the newest {held:,}, for two hours at most.", held=HELD
+            "**Kept** The prompt of an answer: only in memory, the newest {held:,}, for two hours at most.",
+            held=MAX_CACHED,
         )
     return [
         prompts,

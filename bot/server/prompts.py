@@ -29,7 +29,7 @@ from bot.storage.database import Database
 
 HOUR, DAY = 3_600, 86_400
 # Prompts cached in memory: at most about 12,000 characters each, so at most some 24 MB.
-HELD = 1_000
+MAX_CACHED = 1_000
 # Seconds after an erasure in which an older request may still be answered.
 SETTLING = 10
 # Ids of the newest deleted messages, for answers that arrive after their message was deleted.
@@ -54,17 +54,17 @@ class Prompts:
 
     def __init__(self, database: Database, retention_days: int, now: Callable[[], float] = time) -> None:
         self._database, self._days, self._now = database, retention_days, now
-        self._held: OrderedDict[str, Answer] = OrderedDict()
+        self._cached: OrderedDict[str, Answer] = OrderedDict()
         self._erasures: list[_Erasure] = []
         self._deleted: OrderedDict[int, None] = OrderedDict()
 
     def cache(self, answer: Answer) -> None:
-        """Cache `answer` in memory; above `HELD` answers, the oldest is dropped."""
+        """Cache `answer` in memory; above `MAX_CACHED` answers, the oldest is dropped."""
         if self._is_erased(answer):
             return
-        self._held[answer.id] = answer
-        while len(self._held) > HELD:
-            self._held.popitem(last=False)
+        self._cached[answer.id] = answer
+        while len(self._cached) > MAX_CACHED:
+            self._cached.popitem(last=False)
 
     async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
         """Store `answer` in the database, unless RETENTION_DAYS is 0; `new` says that it was not stored before.
@@ -98,7 +98,7 @@ class Prompts:
         shown = replace(answer, message_id=message_id)
         is_lost = message_id is None or self._is_erased(shown)
         if is_lost:
-            self._held.pop(answer.id, None)
+            self._cached.pop(answer.id, None)
         else:
             self.cache(shown)
         if self._days and is_lost:
@@ -108,8 +108,8 @@ class Prompts:
 
     async def find(self, prompt_id: str) -> Answer | None:
         """The answer with this id; None if it is not stored any more."""
-        if prompt_id in self._held:
-            return self._held[prompt_id]
+        if prompt_id in self._cached:
+            return self._cached[prompt_id]
         row = await rows.find(self._database, prompt_id) if self._days else None
         if row is None:
             return None
@@ -154,12 +154,12 @@ class Prompts:
 
     def in_memory_of(self, user_id: int) -> list[dict[str, Any]]:
         """A person's own answers in memory, for their export."""
-        mine = [answer for answer in self._held.values() if answer.caller.user_id == user_id]
+        mine = [answer for answer in self._cached.values() if answer.caller.user_id == user_id]
         return [{"id": answer.id, "at": answer.at, **json.loads(_body(answer))} for answer in mine]
 
     def _drop(self, match: Callable[[Answer], bool]) -> None:
-        for answer in [answer for answer in self._held.values() if match(answer)]:
-            del self._held[answer.id]
+        for answer in [answer for answer in self._cached.values() if match(answer)]:
+            del self._cached[answer.id]
 
     def _is_erased(self, answer: Answer) -> bool:
         erased = any(answer.at <= one.until and one.match(answer) for one in self._erasures)

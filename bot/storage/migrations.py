@@ -32,11 +32,11 @@ async def upgrade(url: str) -> str:
     """
     path = file_of(url)
     if path is None:
-        return str(await _locked(url))
+        return str(await _with_connection(url, _upgrade))
     try:
         _make_private(Path(path))
         async with AsyncFileLock(f"{path}.upgrade.lock", timeout=PATIENCE):
-            return str(await _locked(url))
+            return str(await _with_connection(url, _upgrade))
     except Timeout:
         raise StorageError("Another process is upgrading this database and does not finish.") from None
     except OSError as error:
@@ -95,10 +95,6 @@ def _copy(path: str, target: Path) -> None:
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
-
-
-async def _locked(url: str) -> str | None:
-    return await _with_connection(url, _upgrade)
 
 
 async def _with_connection(url: str, work: Any, begins: str = "BEGIN IMMEDIATE") -> str | None:

@@ -214,7 +214,7 @@ class JobCards:
             await self._jobs.close_card(job.id)
             raise FewshotError("The job's card cannot be shown here. {reason}", reason=user_message(error)) from error
         except CONNECTION_ERRORS as error:
-            _log.warning("the card of job %s waits: %s", job.id, error)
+            _log.warning("the card of job %s cannot be shown yet: %s", job.id, error)
         finally:  # After any other error, the job exists and continues.
             if not refused:
                 self._cards[job.id] = _Updated()
@@ -227,7 +227,7 @@ class JobCards:
                 self._cards |= {job.id: _Updated() for job in await self._jobs.with_cards()}
                 return
             except FewshotError as error:
-                _log.error("the cards of jobs wait: %s", error)
+                _log.error("the cards of jobs cannot be read yet: %s", error)
                 await asyncio.sleep(RETRY)
 
     async def _update(self, job_id: str) -> bool:
@@ -245,11 +245,11 @@ class JobCards:
                 del self._cards[job_id]
         except (discord.NotFound, discord.Forbidden) as error:
             # The channel was deleted, or the bot may not write in it. The job continues, and /finetune job shows it.
-            _log.warning("the card of job %s has no channel any more: %s", job_id, error)
+            _log.warning("the channel of the card of job %s was deleted or is closed to the bot: %s", job_id, error)
             await self._jobs.close_card(job_id)
             del self._cards[job_id]
         except TEMPORARY_ERRORS as error:
-            _log.warning("the card of job %s waits: %s", job_id, error)
+            _log.warning("the card of job %s cannot be shown yet: %s", job_id, error)
             return False
         return True
 

@@ -17,7 +17,7 @@ from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
-from bot.server.prompts import DAY, HELD, HOUR, Prompts, new_id
+from bot.server.prompts import DAY, HOUR, MAX_CACHED, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS
 from bot.ui.actions import ActionButton
@@ -110,7 +110,7 @@ async def test_a_deleted_message_takes_its_prompt_along(database: Database, cloc
 
 async def test_memory_holds_a_bounded_number_and_the_oldest_goes_first(database: Database, clock: Clock) -> None:
     prompts = Prompts(database, 7, clock)
-    made = [prompt(clock()) for _ in range(HELD + 1)]
+    made = [prompt(clock()) for _ in range(MAX_CACHED + 1)]
     for each in made:
         prompts.cache(each)
     assert await prompts.find(made[0].id) is None
