@@ -115,7 +115,9 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_replaced_module_name_is_not_used_again(module: str) -> None:
-    assert not (ROOT / module).exists()
+    place = ROOT / module
+    # A folder may be left behind with compiled files by an earlier version.
+    assert not (any(place.glob("*.py")) if place.is_dir() else place.exists())
 
 
 def test_no_identifier_has_a_replaced_name() -> None:
