@@ -70,12 +70,17 @@ async def test_a_file_is_installed_used_asked_and_removed(
     assert "There is no model" in (await fewshot("model", "use", NAME)).err
 
 
-async def test_a_model_is_measured(fewshot: Run, tmp_path: Path) -> None:
+async def test_a_model_is_timed(fewshot: Run) -> None:
     assert (await fewshot("model", "get", str(smollm2()), "--yes")).code == 0
     bench = await fewshot("model", "bench")
     assert bench.code == 0, bench.err
     for figure in ("memory in use:", "load and first answer:", "prompt:", "first token:", "generated:"):
         assert figure in bench.out
+
+
+@pytest.mark.slow
+async def test_a_model_rates_reviews_with_more_and_more_examples(fewshot: Run, tmp_path: Path) -> None:
+    assert (await fewshot("model", "get", str(smollm2()), "--yes")).code == 0
     test = await fewshot("model", "test", "--reviews", "1", "--picture", str(tmp_path / "test.png"))
     assert test.code == 0, test.err
     assert "within one" in test.out
