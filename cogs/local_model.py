@@ -37,7 +37,8 @@ class LocalModelCog(commands.Cog, name="Local models"):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._stopped = False
+        # The download under way, once it has begun. A second one is refused and must not undo its Stop.
+        self._download: _Done | None = None
         self._handlers = {
             "local-models": self.offer,
             "local-model": self.ask_licence,
@@ -100,7 +101,6 @@ class LocalModelCog(commands.Cog, name="Local models"):
         """Fetch the model with a progress card, let it chat, and answer the question that was asked."""
         operator_of(interaction, self._services.settings)
         name, _colon, prompt_id = argument.partition(":")
-        self._stopped = False
         await interaction.response.edit_message(view=_progress(name, 0, 1))
         done = _Done()
         editing = asyncio.create_task(_show_progress(interaction, name, done), name="download-progress")
@@ -122,14 +122,16 @@ class LocalModelCog(commands.Cog, name="Local models"):
     async def stop(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """Stop the download; what was fetched is kept."""
         operator_of(interaction, self._services.settings)
-        self._stopped = True
+        if self._download is not None:
+            self._download.stopped = True
         await interaction.response.defer()
 
     def _reporting(self, done: "_Done") -> Callable[[int, int], None]:
         """A progress callback for the thread that fetches."""
 
         def report(so_far: int, total: int) -> None:
-            if self._stopped:
+            self._download = done
+            if done.stopped:
                 raise StoppedError(
                     "The download was stopped. What was fetched is kept, and the next try goes on there."
                 )
@@ -150,6 +152,7 @@ class _Done:
 
     so_far = 0
     total = 1
+    stopped = False
 
 
 async def _show_progress(interaction: discord.Interaction[Any], name: str, done: _Done) -> None:
