@@ -17,6 +17,7 @@ from bot.answers.service import Answers
 from bot.answers.techniques import Techniques
 from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
+from bot.core.metrics import open_metrics
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN, Settings
 from bot.engine.launch import connected
 from bot.engine.llama.service import LocalModels
@@ -52,6 +53,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """All services of the bot. Raises `ConfigError` or `StorageError`."""
     async with AsyncExitStack() as stack:
         _lock_data_dir(stack, settings.data_dir)
+        metrics = open_metrics(enabled=settings.health_port is not None)
         await upgrade(settings.database)
         database = await stack.enter_async_context(open_database(settings.database))
         client = await stack.enter_async_context(open_model(settings))
@@ -66,11 +68,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 settings.unknown_price,
             ),
             guilds,
+            metrics,
         )
         prompts = Prompts(database, settings.retention_days)
         model = settings.moderation_model
         queue = CallQueue(settings.calls_per_person)
-        gateway = ModelGateway(client, ledger, prompts, Moderation(client, model, guilds) if model else None, queue)
+        moderation = Moderation(client, model, guilds) if model else None
+        gateway = ModelGateway(client, ledger, prompts, moderation, queue, metrics)
         privacy = Privacy(database, prompts, guilds)
         stack.push_async_callback(privacy.close)
         stopped = asyncio.Event()
@@ -88,6 +92,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         running = asyncio.create_task(tuning.jobs.runner.run(), name="run tuning jobs")
         stack.push_async_callback(_cancel, running)
         inflight = InflightTasks()
+        metrics.watch("fewshot_interactions_running", lambda: len(inflight))
+        metrics.watch("fewshot_calls_running", lambda: queue.running)
+        metrics.watch("fewshot_calls_waiting", lambda: {"person": queue.waiting, "model": client.waiting})
+        metrics.watch("fewshot_database_errors_total", lambda: database.errors)
         answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
         yield Services(
             settings=settings,
@@ -97,7 +105,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             answers=answers,
             techniques=Techniques(templates, answers, guilds),
             inflight=inflight,
-            actions=ActionRegistry(inflight),
+            actions=ActionRegistry(inflight, metrics),
             ledger=ledger,
             guilds=guilds,
             tricks=Tricks(database, templates.templates),
@@ -107,8 +115,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             privacy=privacy,
             local_models=LocalModels(settings.models, wanted=not settings.has_model),
             health=await stack.enter_async_context(
-                open_health(database, client.models, settings.health_port, settings.health_host)
+                open_health(database, client.models, metrics, settings.health_port, settings.health_host)
             ),
+            metrics=metrics,
             database=database,
         )
 

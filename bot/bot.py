@@ -21,6 +21,7 @@ from bot.services import Services
 from bot.storage.key_value import delete_value, get_value, names_with_prefix, set_value
 from bot.ui.actions import ActionButton, ActionRegistry, ActionSelect
 from bot.ui.errors import report_error
+from bot.ui.handling import begin, request_trace
 from bot.ui.locale import CatalogueTranslator, set_locale
 
 _log = logging.getLogger(__name__)
@@ -54,11 +55,12 @@ def proxy_to_discord() -> str | None:
 
 
 class CommandTree(app_commands.CommandTree["FewshotBot"]):
-    """Sets the locale before each command, and reports errors to the user."""
+    """Sets the locale and begins to measure before each command, and reports errors to the user."""
 
     async def interaction_check(self, interaction: discord.Interaction["FewshotBot"], /) -> bool:
         """Set the locale. Permissions are checked by each command."""
         set_locale(interaction)
+        begin(interaction, self.client.services.metrics)
         return True
 
     async def on_error(
@@ -85,11 +87,15 @@ class FewshotBot(commands.Bot):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=GUILD_READY_TIMEOUT,
             proxy=proxy_to_discord(),
+            http_trace=request_trace(services.metrics),  # type: ignore[arg-type]  # None is the default
         )
         self.services = services
         self.actions: ActionRegistry = services.actions
         self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
         services.health.gateway = self._is_connected
+        services.metrics.watch("fewshot_guilds", lambda: len(self.guilds))
+        services.metrics.watch("fewshot_gateway_connected", lambda: {"0": float(self._is_connected())})
+        services.metrics.watch("fewshot_gateway_latency_seconds", lambda: {"0": self.latency})
         if services.gateway.moderation is not None:
             services.gateway.moderation.age_restricted = self._is_age_restricted
 

@@ -5,6 +5,7 @@ from typing import Protocol, cast
 
 from bot.answers.service import Answers
 from bot.answers.techniques import Techniques
+from bot.core.metrics import Metrics
 from bot.core.settings import Settings
 from bot.engine.llama.service import LocalModels
 from bot.llm.template_registry import TemplateRegistry
@@ -43,6 +44,7 @@ class Services:
     tuning: Tuning
     privacy: Privacy
     health: Health
+    metrics: Metrics
     local_models: LocalModels
     database: Database
 

@@ -10,6 +10,7 @@
 `words`           the word pattern of scores and of the pocket GPT
 `stop_sequences`  cuts an answer at its stop sequences
 `logs`            logs as text or JSON, without keys
+`metrics`         counts and times for Prometheus
 `proxies`         the proxy that the environment names for an address
 
 Imports no other package of the project, and neither discord nor a model client.

@@ -2,6 +2,8 @@
 
 The formatter belongs to the root handler, so it formats the records of all libraries. It removes secrets from the
 finished text, so also from the messages of exceptions.
+
+A line of JSON that is written while an interaction is handled also has that interaction's id and shard.
 """
 
 import json
@@ -9,11 +11,28 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 HIDDEN = "•••"
 # What API keys and Discord tokens look like, for secrets that are not settings.
 SECRET_PATTERN = re.compile(r"\bsk-[\w-]{16,}|\b[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,}|(?i:bearer|bot) [\w.~+/-]{20,}=*")
+
+
+@dataclass(slots=True)
+class Handling:
+    """An interaction that is being handled: its id, its shard, when it arrived (`perf_counter`), and how it ended."""
+
+    interaction_id: int
+    shard_id: int
+    began: float
+    result: str = "ok"
+    acknowledged: bool = False
+
+
+# The interaction that the current task handles.
+HANDLING: ContextVar[Handling | None] = ContextVar("handling", default=None)
 
 
 class SecretFormatter(logging.Formatter):
@@ -35,13 +54,15 @@ class SecretFormatter(logging.Formatter):
         return SECRET_PATTERN.sub(HIDDEN, text)
 
     def _as_json(self, record: logging.LogRecord) -> str:
-        data = {
+        data: dict[str, str | int] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             # Before JSON escapes quotes, which a secret may contain.
             "message": self.hide(record.getMessage()),
         }
+        if (handling := HANDLING.get()) is not None:
+            data |= {"interaction": str(handling.interaction_id), "shard": handling.shard_id}
         if record.exc_info:
             data["exception"] = self.hide(self.formatException(record.exc_info))
         return json.dumps(data, ensure_ascii=False)

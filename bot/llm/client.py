@@ -91,6 +91,8 @@ class ChatClient:
         self.model = model
         self.tokens = TokenEstimator()
         self._semaphore = asyncio.Semaphore(concurrency)
+        # The number of calls that wait for one of the `concurrency` others to end.
+        self.waiting = 0
         self._unsupported = UnsupportedParams()
         # Set explicitly, so that an OPENAI_BASE_URL in the environment does not redirect a call.
         self._url, self._credentials = _split_credentials(base_url or OPENAI_URL)
@@ -226,7 +228,11 @@ class ChatClient:
         client = await self._opened()
         from openai import APIError
 
-        await stack.enter_async_context(self._semaphore)
+        self.waiting += 1
+        try:
+            await stack.enter_async_context(self._semaphore)
+        finally:
+            self.waiting -= 1
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout_at(began + self.timeout):
             while True:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import LimitError
 from bot.core.i18n import N_
+from bot.core.metrics import Metrics
 from bot.llm.usage import Usage, cost, price_of
 from bot.server.guilds import UNSET, GuildSettingsStore
 from bot.storage import calls
@@ -92,9 +93,11 @@ class Ledger:
         database: Database,
         limits: Limits,
         guilds: GuildSettingsStore | None = None,
+        metrics: Metrics | None = None,
         now: Callable[[], float] = time,
     ) -> None:
         self._database, self._limits, self._guild_settings, self._now = database, limits, guilds, now
+        self._metrics = metrics or Metrics()
         self._days: dict[str, _Day] = {}
         # Billionths of a US dollar by month, reservations included.
         self._spent: dict[str, int] = {}
@@ -153,6 +156,9 @@ class Ledger:
         if call is None:
             return
         nanodollars = self._price(model or call.model, usage) if usd is None else int(usd * NANO)
+        if usage.total:
+            self._metrics.tokens(call.model, usage.prompt, usage.completion)
+            self._metrics.dollars(call.model, nanodollars / NANO)
         # The day may have ended, and its sums may not be cached any more.
         if call.day in self._days:
             self._days[call.day].count(call.user_id, call.guild_id, usage.total - call.reserved)
@@ -165,6 +171,7 @@ class Ledger:
 
     def add_bill(self, bill: calls.Bill) -> None:
         """Count the price of a tuning job, which is stored already, in its month."""
+        self._metrics.dollars(bill.model, bill.nanodollars / NANO)
         if bill.day[:7] in self._spent:
             self._spent[bill.day[:7]] += bill.nanodollars
 
@@ -272,8 +279,10 @@ def _day_of(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
-async def open_ledger(database: Database, limits: Limits, guilds: GuildSettingsStore | None = None) -> Ledger:
+async def open_ledger(
+    database: Database, limits: Limits, guilds: GuildSettingsStore | None = None, metrics: Metrics | None = None
+) -> Ledger:
     """A ledger with the sums of today. It applies the limits that servers set in `guilds`."""
-    ledger = Ledger(database, limits, guilds)
+    ledger = Ledger(database, limits, guilds, metrics)
     await ledger.load()
     return ledger

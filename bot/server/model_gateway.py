@@ -8,6 +8,7 @@ from time import time
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import ReplyError
+from bot.core.metrics import Metrics
 from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
@@ -40,6 +41,16 @@ class CallQueue:
         self._max_calls = max_calls
         self._running: Counter[int] = Counter()
         self._waiting: dict[int, deque[_QueuedCall]] = {}
+
+    @property
+    def running(self) -> int:
+        """The number of admitted calls."""
+        return self._running.total()
+
+    @property
+    def waiting(self) -> int:
+        """The number of calls that wait."""
+        return sum(map(len, self._waiting.values()))
 
     async def enter(self, user_id: int, on_position: Callable[[int], None] | None = None) -> None:
         """Wait until the person may make a call. `leave` ends the call.
@@ -102,13 +113,14 @@ class ModelGateway:
         prompts: Prompts,
         moderation: Moderation | None = None,
         queue: CallQueue | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
-        self._queue = queue or CallQueue(CALLS_PER_PERSON)
+        self._queue, self._metrics = queue or CallQueue(CALLS_PER_PERSON), metrics or Metrics()
 
     def with_client(self, client: ChatClient) -> "ModelGateway":
         """A gateway to another server that shares limits, moderation and queue with this one."""
-        return ModelGateway(client, self._ledger, self._prompts, self.moderation, self._queue)
+        return ModelGateway(client, self._ledger, self._prompts, self.moderation, self._queue, self._metrics)
 
     @property
     def model(self) -> str:
@@ -159,7 +171,8 @@ class ModelGateway:
             call = await self._ledger.reserve(caller, request.name, model, *self._estimate(model, request))
             spent = Spent()
             try:
-                answer = await ask(self._client, request, show, spent)
+                with self._metrics.call(model):
+                    answer = await ask(self._client, request, show, spent)
             finally:
                 self._ledger.settle(call, spent.model, spent.usage)
             await self._check(answer, caller)

@@ -46,6 +46,11 @@ class Database:
         self._writing, self._reading, self._writer = writing, reading, writer
         self._open_reads, self._no_reads = 0, asyncio.Event()
 
+    @property
+    def errors(self) -> int:
+        """How often writing failed because of the database or its disk, since the start."""
+        return self._writer.errors
+
     async def write(self, statement: Executable, row: Mapping[str, Any]) -> None:
         """Run `statement` with `row`; durable on return. Rows of one statement in a group run together."""
         await self._writer.row(statement, row)

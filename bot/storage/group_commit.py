@@ -71,6 +71,7 @@ class Writer:
         self._logged = -LOG_PAUSE
         # Whether the newest write failed because of the database or the disk, and not because of its own values.
         self.failing = False
+        self.errors = 0
 
     async def __aenter__(self) -> Self:
         # Connect here, not in the task, so that a failure is raised to the caller. Keep the connection: taking one from
@@ -181,6 +182,7 @@ class Writer:
         if not isinstance(error, DatabaseError) or isinstance(error, IntegrityError | DataError):
             return
         self.failing = True
+        self.errors += 1
         if monotonic() - self._logged >= LOG_PAUSE:
             self._logged = monotonic()
             _log.error("writing to the database fails: %s", error.orig)

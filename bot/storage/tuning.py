@@ -140,6 +140,13 @@ async def all_jobs(database: Database, corpus: str | None = None) -> list[JobRow
     return await _jobs(database, mine if corpus is None else mine & (TUNING_JOBS.c.corpus == corpus))
 
 
+async def count_jobs_by_state(database: Database) -> dict[str, int]:
+    """The number of unfinished jobs in each state."""
+    query = select(TUNING_JOBS.c.state, func.count()).where(TUNING_JOBS.c.state.not_in(ENDED))
+    async with database.read() as connection:
+        return {row[0]: row[1] for row in await connection.execute(query.group_by(TUNING_JOBS.c.state))}
+
+
 async def count_unfinished_jobs(database: Database, corpus: str) -> int:
     """The number of a corpus's jobs that have not ended."""
     mine = (TUNING_JOBS.c.corpus == corpus) & TUNING_JOBS.c.state.not_in(ENDED)

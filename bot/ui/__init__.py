@@ -11,5 +11,6 @@
 `locale`         the locale of an interaction; translated command names
 `caller`         who an interaction is from; the message that a menu was used on
 `message_text`   the readable text of a message, with its embeds
+`handling`       notes which interaction a task handles, for logs and metrics
 `inflight`       the interactions in progress, for a graceful stop
 """

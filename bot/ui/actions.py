@@ -12,8 +12,10 @@ import discord
 
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import N_, _
+from bot.core.metrics import Metrics
 from bot.core.text import code_block
 from bot.ui.errors import report_error
+from bot.ui.handling import begin
 from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
 from bot.ui.reply import to_files
@@ -29,6 +31,8 @@ NAME = r"(?P<action>[a-z-]{1,20}):(?P<argument>.{0,70})"
 ANYTHING, ID = r"(?s:.*)", r"(?:[0-9]{1,18}|[1-8][0-9]{18})"
 _BUTTON, _SELECT, _MODAL = (re.compile(f"{prefix}:{NAME}", re.DOTALL) for prefix in ("do", "pick", MODAL_PREFIX))
 OUTDATED = N_("This button is from an older version of me and does nothing any more.")
+# Stands in the metrics for actions without a handler: a custom id can be forged.
+UNKNOWN = "unknown"
 # Characters of typed text that fit into a message together with the sentence.
 MAX_RETURNED = 1_700
 
@@ -43,8 +47,8 @@ class _Registered:
 class ActionRegistry:
     """The handlers of all actions. One for the process."""
 
-    def __init__(self, inflight: InflightTasks) -> None:
-        self._inflight = inflight
+    def __init__(self, inflight: InflightTasks, metrics: Metrics) -> None:
+        self._inflight, self._metrics = inflight, metrics
         self._handlers: dict[str, _Registered] = {}
         self._modals: dict[str, tuple[ModalHandler, re.Pattern[str]]] = {}
 
@@ -87,15 +91,16 @@ class ActionRegistry:
     ) -> None:
         """Run the handler of a button or select; errors are reported to the user."""
 
+        found = self._handlers.get(action)
+
         async def handle() -> None:
-            found = self._handlers.get(action)
             if found is None or not found.argument.fullmatch(argument):
                 raise NotFoundError(OUTDATED)
             if not all(found.value.fullmatch(value) for value in chosen):
                 raise InputError("This choice is not in the menu.")
             await found.handler(interaction, argument, chosen)
 
-        await self._run(interaction, handle)
+        await self._run(interaction, UNKNOWN if found is None else action, handle)
 
     async def dispatch_other(self, interaction: discord.Interaction[Any]) -> None:
         """Handle what discord.py does not: submitted modals, and components with unknown custom ids."""
@@ -107,6 +112,7 @@ class ActionRegistry:
             _BUTTON.fullmatch(custom_id) or _SELECT.fullmatch(custom_id)
         ):
             set_locale(interaction)
+            begin(interaction, self._metrics, UNKNOWN)
             await report_error(interaction, NotFoundError(OUTDATED))
 
     async def _submit(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
@@ -120,10 +126,13 @@ class ActionRegistry:
             else:
                 await handler(interaction, match["argument"], fields)
 
-        await self._run(interaction, handle)
+        await self._run(interaction, UNKNOWN if match is None or handler is None else match["action"], handle)
 
-    async def _run(self, interaction: discord.Interaction[Any], handle: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, interaction: discord.Interaction[Any], action: str, handle: Callable[[], Awaitable[None]]
+    ) -> None:
         set_locale(interaction)
+        begin(interaction, self._metrics, action)
         try:
             with self._inflight.track(interaction):
                 await handle()

@@ -14,6 +14,7 @@ from discord import app_commands
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
+from bot.ui.handling import set_result
 
 _log = logging.getLogger(__name__)
 # Discord's error codes for an interaction that can no longer be answered: unknown interaction, unknown webhook, already
@@ -51,11 +52,13 @@ def user_message(error: BaseException) -> str:
     """The sentence for `error`. Unexpected errors are logged here, with the id that is in the sentence."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
+    set_result("refused")
     if isinstance(error, FewshotError):
         return str(error)
     for kind, sentence in _SENTENCES:
         if isinstance(error, kind):
             return _(sentence)
+    set_result("failed")
     fault = secrets.token_hex(3)
     _log.error("fault %s", fault, exc_info=error)
     return _(

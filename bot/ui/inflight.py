@@ -46,6 +46,9 @@ class InflightTasks:
         finally:
             self._tasks.pop(task, None)
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
     @property
     def has_single_task(self) -> bool:
         """Whether at most one task is running: the caller."""

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from bot.core.errors import ConfigError, ModelError, StorageError
+from bot.core.metrics import open_metrics
 from bot.server.health import REUSED_FOR, Health, open_health
 from bot.storage import database as database_module
 from bot.storage.database import Database
@@ -51,7 +52,7 @@ def model() -> Model:
 @pytest.fixture
 async def served(database: Database, model: Model) -> AsyncIterator[tuple[Health, int]]:
     port = free_port()
-    async with open_health(database, model, port) as health:
+    async with open_health(database, model, open_metrics(enabled=True), port) as health:
         yield health, port
 
 
@@ -77,7 +78,7 @@ async def test_the_model_is_asked_seldom_however_many_probe(database: Database, 
 
 async def test_a_port_in_use_is_named_in_a_sentence(database: Database, model: Model, served: Any) -> None:
     with pytest.raises(ConfigError, match=f"HEALTH_PORT {served[1]} cannot be used"):
-        async with open_health(database, model, served[1]):
+        async with open_health(database, model, open_metrics(enabled=False), served[1]):
             pass
 
 
