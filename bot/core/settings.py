@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     )
 
     health_port: int | None = Field(
-        None, ge=1, le=65535, description="Port on loopback for /livez and /readyz; off when unset."
+        None, ge=1, le=65535, description="Port on loopback for /livez, /readyz and /metrics; off when unset."
     )
     health_host: str = Field(
         "127.0.0.1", description="Address to listen on for health checks; 0.0.0.0 for a container's probes."

@@ -94,3 +94,15 @@ def test_libraries_that_log_every_request_are_turned_down(log: logging.Logger, s
     text = shown.getvalue()
     assert "a request" not in text
     assert text.count("a warning") == 4
+
+
+def test_json_logs_name_the_interaction_that_is_handled() -> None:
+    formatter = logs.SecretFormatter([], as_json=True)
+    record = logging.makeLogRecord({"msg": "x"})
+    assert "interaction" not in json.loads(formatter.format(record))
+    token = logs.HANDLING.set(logs.Handling(interaction_id=123, shard_id=3, began=0.0))
+    try:
+        said = json.loads(formatter.format(record))
+    finally:
+        logs.HANDLING.reset(token)
+    assert (said["interaction"], said["shard"]) == ("123", 3)

@@ -1,12 +1,15 @@
 """The container files agree with the bot and follow the rules for images; no container is built here."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bot.core.metrics import READ, PrometheusMetrics
 from bot.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,3 +136,35 @@ def test_the_workflows_and_dependabot_are_whole() -> None:
     assert all("@" in step["uses"] for step in steps if "uses" in step)
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
     assert {each["package-ecosystem"] for each in updates} == {"pip", "github-actions", "docker"}
+
+
+def exported() -> dict[str, set[str]]:
+    """The names of all metrics of the bot with their labels, as Prometheus stores them."""
+    names = {name: {label} - {""} for name, (label, _about) in READ.items()}
+    for family in PrometheusMetrics().registry.collect():
+        endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
+        names |= {f"{family.name}{ending}": set() for ending in endings}
+    return names
+
+
+def queries() -> Iterator[str]:
+    """The queries of the dashboard and of the rules."""
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "fewshot.json").read_text(encoding="utf-8"))
+    for panel in dashboard["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text(encoding="utf-8"))
+    for group in rules["groups"]:
+        yield from (rule["expr"] for rule in group["rules"])
+
+
+def test_every_query_of_dashboard_and_rules_names_what_the_bot_exports() -> None:
+    known = exported()
+    asked = {name for query in queries() for name in re.findall(r"\b(?:fewshot|gen_ai_client|process)_\w+", query)}
+    assert asked <= known.keys()
+    assert {name for name in known if name.startswith("fewshot") and not name.endswith(("_sum", "_count"))} <= asked
+
+
+def test_the_documentation_names_every_metric() -> None:
+    described = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exported() if not name.startswith("process")}
+    assert [name for name in sorted(families) if f"`{name}`" not in described] == []
