@@ -23,6 +23,7 @@ from bot.engine.launch import connected
 from bot.engine.llama.service import LocalModels
 from bot.engine.llama.store import ModelStore
 from bot.llm.client import ChatClient, client_options
+from bot.llm.prices import open_prices
 from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
 from bot.play.history import History
@@ -69,6 +70,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             guilds,
             metrics,
+            prices=open_prices(settings.prices_file),
         )
         prompts = Prompts(database, settings.retention_days)
         model = settings.moderation_model

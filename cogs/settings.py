@@ -16,7 +16,6 @@ from discord.ext import commands
 from bot.answers.rendering import dollars
 from bot.core.errors import InputError
 from bot.core.i18n import LANGUAGES, _, format_number, pgettext
-from bot.llm.usage import price_of
 from bot.server.guilds import SETTINGS, GuildSettings, Setting
 from bot.services import Services, services_of
 from bot.ui.cards import Card
@@ -177,6 +176,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         await store_first(interaction, self._services.guilds.change(guild, apply))
 
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
+        await self._services.ledger.prices.load([self._services.gateway.model])
         await answer_privately(interaction, view=self._card(guild))
 
     def _commands(self, name: str) -> list[str]:
@@ -194,7 +194,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             card.text(_("**Language** the server’s own"))
         for command in ("channels", "limits"):
             card.text("\n".join(self._lines(own, command)))
-        if price_of(self._services.gateway.model) is None:
+        if self._services.ledger.prices.of(self._services.gateway.model) is None:
             price = dollars(Decimal(str(self._services.ledger.unknown_price)))
             known = _("**Price** of `{model}` not known", model=self._services.gateway.model)
             card.text(known + " · " + _("it counts {price} per million tokens", price=price))

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from bot.app import TEMPLATES, open_model
 from bot.cli.running import can_print, load_settings, make_data_dir
 from bot.core.errors import FewshotError, InputError, NoModelError
 from bot.llm.completion import Answer, ask, limited
+from bot.llm.prices import open_prices
 from bot.llm.request import Request
 from bot.llm.routing import without_unfillable_examples
 from bot.llm.template import ChatTemplate
@@ -20,6 +22,7 @@ from bot.llm.template_registry import TemplateRegistry, open_template_registry
 async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: bool, as_json: bool) -> None:
     """Print the answer, or with `prompt_only` the messages that would be sent. Raises `FewshotError`."""
     settings = load_settings()
+    prices = open_prices(settings.prices_file)
     library = open_template_registry(TEMPLATES, settings.templates_dir)
     template = ChatTemplate.from_file(name) if name.endswith(".json") else library.get(name)
     filled = _with_sample(library, values) if "sample" in template.placeholders else values
@@ -33,6 +36,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     async with open_model(settings) as client:
         try:
             answer = await ask(client, limited(client, request), terminal.show if terminal else None)
+            usd = prices.cost(request.parameters.get("model", client.model), answer.usage)
         except NoModelError:
             raise NoModelError(
                 "No language model is connected: set OPENAI_API_KEY or OPENAI_BASE_URL. "
@@ -45,7 +49,7 @@ async def run_complete(name: str, values: Mapping[str, str], *, prompt_only: boo
     if terminal:
         terminal.end(answer.text)
     else:
-        click.echo(_json(_data(answer)) if as_json else answer.text)
+        click.echo(_json(_data(answer, usd)) if as_json else answer.text)
 
 
 class TerminalStream:
@@ -95,8 +99,8 @@ def _json(data: Mapping[str, Any]) -> str:
     return text if can_print(text) else json.dumps(data, indent=2)
 
 
-def _data(answer: Answer) -> dict[str, Any]:
-    """The answer as JSON for scripts."""
+def _data(answer: Answer, usd: Decimal | None) -> dict[str, Any]:
+    """The answer and its price as JSON for scripts."""
     return {
         "text": answer.text,
         "model": answer.model,
@@ -108,6 +112,6 @@ def _data(answer: Answer) -> dict[str, Any]:
             "completion_tokens": answer.usage.completion,
             "estimated": answer.usage.estimated,
         },
-        "usd": None if answer.price is None else float(answer.price),
+        "usd": None if usd is None else float(usd),
         "seconds": round(answer.seconds, 3),
     }

@@ -7,6 +7,7 @@ from typing import Any
 from bot.app import TEMPLATES, open_model
 from bot.cli.running import load_settings
 from bot.core.caller import SERVER
+from bot.llm.prices import open_prices
 from bot.llm.template_registry import open_template_registry
 from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
@@ -34,7 +35,7 @@ async def open_for_operator() -> AsyncIterator[Tuning]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.database))
         client = await stack.enter_async_context(open_model(settings))
-        ledger = await open_ledger(database, limits)
+        ledger = await open_ledger(database, limits, prices=open_prices(settings.prices_file))
         prompts = Prompts(database, 0)
         templates = open_template_registry(TEMPLATES).templates
         gateway = ModelGateway(client, ledger, prompts)

@@ -17,6 +17,7 @@ from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
 from bot.engine.llama.catalog import machine, recommended
 from bot.engine.llama.store import ModelStore
+from bot.llm.prices import open_prices
 from bot.llm.template_registry import open_template_registry
 from bot.play.scenarios import open_scenarios
 from bot.storage import migrations as migrating
@@ -138,6 +139,7 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
             listed = await client.models()
             if client.model in listed:
                 yield Finding("ok", "Model", f"{client.model} at {client.host}")
+                yield await _price(settings, client.model)
             else:
                 some = ", ".join(listed[:8])
                 yield Finding("bad", "Model", f"{client.host} does not list {client.model}. Set CHAT_MODEL: {some}.")
@@ -145,6 +147,18 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("bad", "Model", f"the server did not answer within {SECONDS:.0f} seconds.")
     except FewshotError as error:
         yield Finding("bad", "Model", str(error))
+
+
+async def _price(settings: Settings, model: str) -> Finding:
+    """What the model costs, or that its price is not known."""
+    prices = open_prices(settings.prices_file)
+    await prices.load([model])
+    price = prices.of(model)
+    if price is not None:
+        each = f"${price.prompt} in and ${price.completion} out for a million tokens"
+        return Finding("ok", "Price", f"{model}: {each}")
+    counted = f"{model}: not known. A million tokens count ${settings.unknown_price:g} (UNKNOWN_PRICE)"
+    return Finding("note", "Price", f"{counted}; write the price into PRICES_FILE.")
 
 
 def _local_model(settings: Settings) -> Finding:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     daily_tokens: int = Field(5_000_000, ge=1, description="Tokens the whole bot may use in a UTC day.")
     monthly_usd: float = Field(20.0, gt=0, description="US dollars the whole bot may spend in a UTC month.")
 
+    prices_file: Annotated[Path, AfterValidator(_with_home)] | None = Field(
+        None, description="JSON file with prices of models, in place of those that the bot knows."
+    )
     unknown_price: float = Field(
         1.0, ge=0, description="US dollars that a million tokens of a model without a known price count."
     )

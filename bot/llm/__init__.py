@@ -12,7 +12,8 @@
 `completion`         from a request to a parsed reply, with one repair turn
 `routing`            the model chooses among templates
 `errors`             the errors of a server, as sentences for people
-`usage`              tokens and prices
+`usage`              tokens, estimated and reported
+`prices`             the prices of models
 
 Imports neither discord nor SQL.
 """

@@ -17,7 +17,7 @@ from bot.llm.client import ChatClient
 from bot.llm.output_parsers import Rating, Reply, parse, response_format
 from bot.llm.request import ANSWER_TOKENS, Message, Request
 from bot.llm.template import ChatTemplate
-from bot.llm.usage import Usage, cost
+from bot.llm.usage import Usage
 
 REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
 # A reply that repeats so many words in a row of the repair prompt has parroted it.
@@ -40,7 +40,7 @@ class Answer:
     `request` is what was sent in the end; `parameters` are those that the server accepted. `usage` adds up all
     turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`; `length`, `timeout`
     or `broken` for half an answer; `unasked` where no model is connected. `at` is when it was asked, in seconds since
-    1970. `id` and `caller` are set by `bot.server.model_gateway`, `message_id` once the answer is shown.
+    1970. `id`, `caller` and `price` are set by `bot.server.model_gateway`, `message_id` once the answer is shown.
     """
 
     text: str
@@ -177,7 +177,6 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
         seconds=turn.seconds + (earlier.seconds if earlier else 0),
         finish=turn.finish,
         repaired=earlier is not None,
-        price=cost(turn.sent["model"], usage),
     )
     template = request.template
     in_thread = len(turn.text) > PARSED_HERE or (template is not None and template.reply == "json")

@@ -1,10 +1,7 @@
-"""Tokens of a call, estimated before it and reported after it, and its price in US dollars."""
+"""Tokens of a call, estimated before it and reported after it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-
-from bot.core.settings import LOCAL_SUFFIX
 
 # Characters a token. English prose takes about four in today's vocabularies; three makes the first estimates too high
 # rather than too low.
@@ -19,7 +16,6 @@ MIN_RATIO, MAX_RATIO = 1.0, 6.0
 MAX_CONTEXT = 2_000_000
 # Tokens by which a report may exceed the limit of an answer: servers count the special tokens differently.
 SLACK = 100
-_OPENAI, _LOCAL = "OpenAI's price list", "runs on this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,50 +53,6 @@ def is_plausible(usage: Usage, characters: int, limit: int | None) -> bool:
     counts = (usage.prompt, usage.cached, usage.completion)
     in_range = 0 < usage.prompt <= MAX_CONTEXT and usage.cached <= usage.prompt and usage.completion <= longest
     return in_range and all(count >= 0 for count in counts)
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars for a million tokens. `as_of` is the ISO date on which `source` said so."""
-
-    prompt: Decimal
-    cached: Decimal
-    completion: Decimal
-    as_of: str
-    source: str
-
-
-PRICES: dict[str, Price] = {
-    "gpt-6-luna": Price(Decimal("0.10"), Decimal("0.01"), Decimal("0.50"), "2026-11-22", _OPENAI),
-    "ft:gpt-4o-mini": Price(Decimal("0.30"), Decimal("0.15"), Decimal("1.20"), "2026-11-22", _OPENAI),
-    "stand-in": Price(Decimal(0), Decimal(0), Decimal(0), "2026-11-22", _LOCAL),
-    "pocket-gpt": Price(Decimal(0), Decimal(0), Decimal(0), "2026-11-22", _LOCAL),
-    "ft:pocket-gpt": Price(Decimal(0), Decimal(0), Decimal(0), "2026-11-22", _LOCAL),
-}
-
-
-def price_of(model: str) -> Price | None:
-    """The price of `model`, of the longest known name that a dated or tuned name begins with, or None."""
-    if model.endswith(LOCAL_SUFFIX):
-        return PRICES["stand-in"]
-    known = max((name for name in PRICES if _is_version(model, name)), key=len, default=None)
-    return PRICES[known] if known else None
-
-
-def cost(model: str, usage: Usage) -> Decimal | None:
-    """US dollars for `usage` on `model`. None where the price is not known."""
-    price = price_of(model)
-    if price is None:
-        return None
-    fresh = max(usage.prompt - usage.cached, 0)
-    dollars = fresh * price.prompt + usage.cached * price.cached + usage.completion * price.completion
-    return dollars / 1_000_000
-
-
-def _is_version(model: str, name: str) -> bool:
-    """Whether `model` is `name` itself, a dated version of it (`name-2026-…`), or tuned from it (`name:…`)."""
-    rest = model.removeprefix(name)
-    return rest != model and (not rest or rest[0] == ":" or rest[:3] == "-20")
 
 
 class TokenEstimator:

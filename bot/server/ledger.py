@@ -20,7 +20,8 @@ from bot.core.caller import SERVER, Caller
 from bot.core.errors import LimitError
 from bot.core.i18n import N_
 from bot.core.metrics import Metrics
-from bot.llm.usage import Usage, cost, price_of
+from bot.llm.prices import Prices
+from bot.llm.usage import Usage
 from bot.server.guilds import UNSET, GuildSettingsStore
 from bot.storage import calls
 from bot.storage.database import Database
@@ -95,9 +96,11 @@ class Ledger:
         guilds: GuildSettingsStore | None = None,
         metrics: Metrics | None = None,
         now: Callable[[], float] = time,
+        prices: Prices | None = None,
     ) -> None:
         self._database, self._limits, self._guild_settings, self._now = database, limits, guilds, now
         self._metrics = metrics or Metrics()
+        self.prices = prices or Prices()
         self._days: dict[str, _Day] = {}
         # Billionths of a US dollar by month, reservations included.
         self._spent: dict[str, int] = {}
@@ -120,6 +123,7 @@ class Ledger:
         """
         if not self._is_loaded:
             await self._load()
+        await self.prices.load([model])
         tokens, nanodollars = prompt + completion, self._price(model, Usage(prompt, 0, completion))
         self._refuse_if_full(caller, tokens, nanodollars)
         now = self._now()
@@ -209,11 +213,12 @@ class Ledger:
         """US dollars of the last `count` days that were counted by `unknown_price`."""
         since = self._last_days(count)[0]
         used = await calls.nanodollars_by_model(self._database, since, user_id=user_id, guild_id=guild_id)
-        return Decimal(sum(spent for model, spent in used.items() if price_of(model) is None)) / NANO
+        await self.prices.load(used)
+        return Decimal(sum(spent for model, spent in used.items() if self.prices.of(model) is None)) / NANO
 
     def _price(self, model: str, usage: Usage) -> int:
         """Billionths of a US dollar for `usage`, by the price of `model` or else by `unknown_price`."""
-        usd = cost(model, usage)
+        usd = self.prices.cost(model, usage)
         return self._unknown * usage.total if usd is None else int(usd * NANO)
 
     def _last_days(self, count: int) -> list[str]:
@@ -280,9 +285,13 @@ def _day_of(at: float) -> str:
 
 
 async def open_ledger(
-    database: Database, limits: Limits, guilds: GuildSettingsStore | None = None, metrics: Metrics | None = None
+    database: Database,
+    limits: Limits,
+    guilds: GuildSettingsStore | None = None,
+    metrics: Metrics | None = None,
+    prices: Prices | None = None,
 ) -> Ledger:
     """A ledger with the sums of today. It applies the limits that servers set in `guilds`."""
-    ledger = Ledger(database, limits, guilds, metrics)
+    ledger = Ledger(database, limits, guilds, metrics, prices=prices)
     await ledger.load()
     return ledger

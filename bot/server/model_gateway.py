@@ -132,8 +132,9 @@ class ModelGateway:
         self._client.model = name
 
     async def warm(self) -> None:
-        """Create the `openai` client, so that the first request does not wait for it."""
+        """Create the `openai` client and find the model's price, so that the first request does not wait for them."""
         await self._client.warm()
+        await self._ledger.prices.load([self.model])
 
     @property
     def host(self) -> str:
@@ -161,7 +162,7 @@ class ModelGateway:
         queues = not background and caller.user_id != SERVER
         if queues:
             await self._queue.enter(caller.user_id, on_position)
-        began = time()
+        began, spent = time(), Spent()
         try:
             if self.moderation is not None:
                 show = None
@@ -169,7 +170,6 @@ class ModelGateway:
             model = request.parameters.get("model", self._client.model)
             request = limited(self._client, request)
             call = await self._ledger.reserve(caller, request.name, model, *self._estimate(model, request))
-            spent = Spent()
             try:
                 with self._metrics.call(model):
                     answer = await ask(self._client, request, show, spent)
@@ -179,21 +179,22 @@ class ModelGateway:
         except ReplyError as error:
             if isinstance(error.answer, Answer):
                 await self._check(error.answer, caller)
-                error.answer = self._record(error.answer, caller, began, cache=cache)
+                error.answer = self._record(error.answer, caller, spent.model, began, cache=cache)
             raise
         finally:
             if queues:
                 self._queue.leave(caller.user_id)
-        return self._record(answer, caller, began, cache=cache)
+        return self._record(answer, caller, spent.model, began, cache=cache)
 
     async def _check(self, answer: Answer, caller: Caller) -> None:
         """Raise `BlockedError` if the moderation model objects to the answer."""
         if self.moderation is not None:
             await self.moderation.check(answer.text, caller, is_answer=True)
 
-    def _record(self, answer: Answer, caller: Caller, began: float, *, cache: bool) -> Answer:
-        """`answer` with its id, its caller and when it was asked."""
-        answer = replace(answer, id=new_id(), caller=caller, at=began)
+    def _record(self, answer: Answer, caller: Caller, model: str, began: float, *, cache: bool) -> Answer:
+        """`answer` with its price, its id, its caller and when it was asked."""
+        price = self._ledger.prices.cost(model, answer.usage)
+        answer = replace(answer, price=price, id=new_id(), caller=caller, at=began)
         if cache:
             self._prompts.cache(answer)
         return answer

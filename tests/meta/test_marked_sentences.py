@@ -32,7 +32,6 @@ LABELS = frozenset({"label", "title", "placeholder", "footer", "heading"})
 CARDS = frozenset({"Card", "text"})
 # Files whose strings people do not read in Discord, with the reason.
 NOT_SHOWN: dict[str, str] = {
-    "bot/llm/usage.py": "the sources of prices",
     "bot/tuning/lessons.py": "printed by `fewshot lesson`; the command line is English only",
     "bot/tuning/words.py": "lists of words for the checks, and refusals, which are compared and trained",
 }
