@@ -22,6 +22,7 @@ from bot.engine.fine_tuning import routes as job_routes
 from bot.engine.fine_tuning.jobs import JobStore
 from bot.engine.fine_tuning.models import EngineModels
 from bot.engine.fine_tuning.runner import JobRunner
+from bot.engine.fine_tuning.trainer import ChildProcess
 from bot.engine.launch import LOCK, Address, EngineError, read_address, write_address
 from bot.engine.llama.models import InstalledModels
 from bot.engine.llama.store import ModelStore
@@ -102,7 +103,7 @@ def _build(folder: Path, installed: InstalledModels, token: str | None) -> tuple
     app = create_app(models, token=token)
     files.add_routes(app, file_store)
     job_routes.add_routes(app, jobs, models)
-    return app, JobRunner(jobs, file_store, models)
+    return app, JobRunner(jobs, file_store, models, ChildProcess())
 
 
 async def _run(runner: JobRunner, installed: InstalledModels, stop: asyncio.Event) -> None:

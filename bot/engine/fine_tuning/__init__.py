@@ -5,7 +5,8 @@ process alone writes `metrics.jsonl`, `result.json`, `train.log` and everything 
 So either process may be killed at any instant, and the job is resumed from what its folder holds.
 
 `jobs`     a job's record and events, the request that makes one, the store of all jobs
-`runner`   the queue: validates files, runs the training process, ends jobs
+`runner`   the queue: validates files, trains one job at a time, ends jobs
+`trainer`  what the queue needs of a trainer, and the trainer that runs `worker` in a child process
 `worker`   the training process, and the names of a job's files
 `models`   tuned models and checkpoints, as models of the engine
 `routes`   the HTTP routes

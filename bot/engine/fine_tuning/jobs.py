@@ -15,7 +15,7 @@ from bot.engine import disk
 from bot.engine.chat import MAX_MODEL_NAME
 from bot.engine.errors import NO_RETRY, APIError, invalid_value
 from bot.engine.files import FileStore
-from bot.engine.fine_tuning.worker import RUN, STOP
+from bot.engine.fine_tuning.worker import RUN
 from bot.engine.pocket.config import TrainConfig
 from bot.engine.requests import StrictModel, validate
 
@@ -360,10 +360,6 @@ class JobStore:
 
     def _events_file(self, job: Job) -> Path:
         return self.folder(job) / "events.jsonl"
-
-    def ask_to_stop(self, job: Job) -> None:
-        """Tells the job's training process to write a checkpoint and end."""
-        (self.folder(job) / STOP).touch()
 
 
 def _limit_reached(why: str) -> APIError:

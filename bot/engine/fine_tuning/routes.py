@@ -64,7 +64,6 @@ async def _cancel(request: web.Request) -> web.Response:
     _check_not_ended(job)
     idle = job.is_in("queued", "paused")
     job.end("cancelled")
-    jobs.ask_to_stop(job)
     if idle:  # else the runner removes the files after it has stopped
         await asyncio.to_thread(remove_training_files, job, jobs.folder(job))
     jobs.record(job, "The job was cancelled.")
@@ -76,7 +75,6 @@ async def _pause(request: web.Request) -> web.Response:
     _check_not_ended(job)
     if job.status == "running":
         job.status = "pausing"
-        jobs.ask_to_stop(job)
         jobs.record(job, "The job is pausing: a checkpoint is written.")
     elif job.status == "queued":
         job.status = "paused"

@@ -1,19 +1,13 @@
-"""The queue of jobs: their files are validated as they come, and one job at a time is trained in a child process."""
+"""The queue of jobs: their files are validated as they come, and one job at a time is trained."""
 
 import asyncio
 import contextlib
 import csv
 import io
-import json
 import logging
-import os
 import shutil
-import subprocess
-import sys
 import time
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +16,12 @@ from bot.engine.errors import APIError, disk_failed
 from bot.engine.files import FileStore, StoredFile
 from bot.engine.fine_tuning.jobs import Checkpoint, Job, JobError, JobStore, metrics_event, new_id
 from bot.engine.fine_tuning.models import EngineModels
-from bot.engine.fine_tuning.worker import (
-    BASE,
-    CONFIG,
-    DONE,
-    FAILED,
-    KEPT_MODELS,
-    METRICS,
-    RESULT,
-    ROWS,
-    RUN,
-    STOP,
-    STOPPED,
-    VALIDATION,
-)
+from bot.engine.fine_tuning.trainer import Result, Trainer, Training
+from bot.engine.fine_tuning.worker import BASE, CONFIG, KEPT_MODELS, METRICS, ROWS, RUN, VALIDATION
 from bot.engine.pocket.config import Row
 
-# How often the training process's metrics are read.
-POLL_SECONDS = 0.25
-# How long the training process may take to write a checkpoint and end, before it is killed.
-STOP_TIMEOUT = 3.0
-# A killed process is started again and resumes. One that ends so often at the same step is at fault itself.
-MAX_ENDS_AT_ONE_STEP = 20
-# Four times as fast as with two threads, because the matrices are small.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# A training that is lost is started again and resumes. One that is lost so often at the same step is at fault itself.
+MAX_LOST_AT_ONE_STEP = 20
 # The columns of the result file, and their names in the training process's metrics.
 RESULT_COLUMNS = {
     "step": "step",
@@ -72,10 +48,8 @@ log = logging.getLogger(__name__)
 class JobRunner:
     """Validates and trains the jobs of a store in the order in which they came."""
 
-    def __init__(self, jobs: JobStore, files: FileStore, models: EngineModels) -> None:
-        self._jobs = jobs
-        self._files = files
-        self._models = models
+    def __init__(self, jobs: JobStore, files: FileStore, models: EngineModels, trainer: Trainer) -> None:
+        self._jobs, self._files, self._models, self._trainer = jobs, files, models, trainer
         self._training: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -140,63 +114,60 @@ class JobRunner:
             self._jobs.changed.set()
 
     async def _train_to_end(self, job: Job) -> None:
-        """Starts the training process, again after a kill, until the job has ended or is paused."""
+        """Trains, and again after a training was lost, until the job has ended or is paused."""
         folder = self._jobs.folder(job)
-        metrics = MetricsReader(folder / METRICS, await asyncio.to_thread(self._jobs.last_step, job))
+        step = await asyncio.to_thread(self._jobs.last_step, job)
         job.status = "running"
-        text = f"Training goes on after step {metrics.step}" if metrics.step else "Fine-tuning job started"
-        self._jobs.record(job, text)
-        ends, last_step = 0, metrics.step
+        self._jobs.record(job, f"Training goes on after step {step}" if step else "Fine-tuning job started")
+        lost = 0
         while job.is_in("running"):
-            (folder / STOP).unlink(missing_ok=True)
-            async with training_process(folder) as (process, errors):
-                code = await self._follow(job, process, metrics)
-            ends, last_step = (ends + 1 if metrics.step == last_step else 1), metrics.step
-            if job.is_in("running") and code != STOPPED:
-                await self._handle_exit(job, code, errors.result(), ends)
+            before = step
+            async with self._trainer.start(folder, step) as training:
+                step = await self._follow(job, training, step)
+                result = await training.result()
+            lost = lost + 1 if step == before else 1
+            if job.is_in("running"):
+                await self._handle_result(job, result, lost)
         if job.is_in("pausing"):
             job.status = "paused"
-            self._jobs.record(job, f"The job is paused after step {metrics.step}.")
+            self._jobs.record(job, f"The job is paused after step {step}.")
         if job.ended:
             await asyncio.to_thread(remove_training_files, job, folder)
 
-    async def _follow(self, job: Job, process: Process, metrics: "MetricsReader") -> int:
-        """Turns the process's metrics into events until it ends. Returns its exit code."""
-        began, first_step = time.monotonic(), metrics.step
-        while True:
-            code = await wait(process, POLL_SECONDS)
-            lines = await asyncio.to_thread(metrics.read)
+    async def _follow(self, job: Job, training: Training, step: int) -> int:
+        """Turns the metrics after `step` into events until the training ends. Returns the last step."""
+        began, first_step = time.monotonic(), step
+        async for lines in training.follow():
             if lines:
+                step = lines[-1]["step"]
                 self._jobs.add_events(job, [metrics_event(line) for line in lines])
-                steps, steps_left = metrics.step - first_step, lines[-1]["total_steps"] - metrics.step
+                steps, steps_left = step - first_step, lines[-1]["total_steps"] - step
                 if not job.ended:
                     job.estimated_finish = int(time.time() + (time.monotonic() - began) / max(steps, 1) * steps_left)
                 new = [_checkpoint(line) for line in lines if line["model"]]
                 job.checkpoints = [*job.checkpoints, *new][-KEPT_MODELS:]
                 self._jobs.save(job)
-            if code is not None:
-                return code
+            if not job.is_in("running"):  # a request has cancelled or paused it
+                training.cancel()
+        return step
 
-    async def _handle_exit(self, job: Job, code: int, errors: bytes, ends: int) -> None:
-        """Ends the job, or records that the process ended unexpectedly and will be started again."""
-        if code == DONE:
-            await self._succeed(job)
-        elif code == FAILED:
-            text = errors.decode("utf-8", errors="replace").strip() or "The training process gave no reason."
-            message = text.splitlines()[-1]
+    async def _handle_result(self, job: Job, result: Result, lost: int) -> None:
+        """Ends the job, or records that its training was lost and will be started again."""
+        if result.status == "done":
+            await self._succeed(job, result)
+        elif result.status == "failed":
+            self._fail(job, JobError(code="training_failed", message=result.reason))
+        elif result.status == "lost" and lost >= MAX_LOST_AT_ONE_STEP:
+            message = f"The training process ended {lost} times at the same step, the last time with {result.reason}."
             self._fail(job, JobError(code="training_failed", message=message))
-        elif ends >= MAX_ENDS_AT_ONE_STEP:
-            message = f"The training process ended {ends} times at the same step, the last time with code {code}."
-            self._fail(job, JobError(code="training_failed", message=message))
-        else:
-            text = f"The training process ended unexpectedly (code {code}); it goes on from its last checkpoint."
+        elif result.status == "lost":
+            text = f"The training process ended unexpectedly ({result.reason}); it goes on from its last checkpoint."
             self._jobs.record(job, text, "warn")
 
-    async def _succeed(self, job: Job) -> None:
+    async def _succeed(self, job: Job, result: Result) -> None:
         folder = self._jobs.folder(job)
-        result = disk.read_json(folder / RESULT)
-        job.trained_tokens = result["trained_tokens"]
-        job.hyperparameters = job.hyperparameters | result["resolved"]
+        job.trained_tokens = result.trained_tokens
+        job.hyperparameters |= result.hyperparameters
         try:
             file = await asyncio.to_thread(add_result_file, job, folder, self._files)
             job.result_files = [file.id]
@@ -299,66 +270,3 @@ def remove_training_files(job: Job, folder: Path) -> None:
     if job.status != "succeeded":
         job.checkpoints = []
         shutil.rmtree(folder / RUN, ignore_errors=True)
-
-
-class MetricsReader:
-    """Reads new whole lines of a metrics log while the training process writes it.
-
-    A process that resumes from a checkpoint writes the steps after it again, with equal values. Steps that were read
-    are skipped.
-    """
-
-    def __init__(self, path: Path, step: int) -> None:
-        """`step` is the last one that was read."""
-        self._path = path
-        self._offset = 0
-        self.step = step
-
-    def read(self) -> list[dict[str, Any]]:
-        """The lines since the last call."""
-        if not self._path.exists():
-            return []
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        new = []
-        for line in map(json.loads, whole.splitlines()):
-            if line["step"] > self.step:
-                self.step = line["step"]
-                new.append(line)
-        return new
-
-
-@asynccontextmanager
-async def training_process(folder: Path) -> AsyncIterator[tuple[Process, asyncio.Task[bytes]]]:
-    """Runs the training process of the job in `folder`, and a task that reads its standard error to the end.
-
-    At the end of the block the process writes a checkpoint and ends.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.engine.fine_tuning.worker", str(folder.resolve())),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=os.environ | ONE_THREAD,
-    )
-    assert process.stdin is not None, "opened as a pipe"
-    assert process.stderr is not None, "opened as a pipe"
-    errors = asyncio.create_task(process.stderr.read())
-    try:
-        yield process, errors
-    finally:
-        if process.returncode is None:
-            process.stdin.close()
-            if await wait(process, STOP_TIMEOUT) is None:
-                process.kill()
-        await asyncio.gather(process.wait(), errors)
-
-
-async def wait(process: Process, timeout: float) -> int | None:
-    """The exit code, or None if the process still runs after `timeout` seconds."""
-    with contextlib.suppress(TimeoutError):
-        return await asyncio.wait_for(process.wait(), timeout)
-    return None
