@@ -10,11 +10,19 @@ import discord
 
 from bot.answers.prompt_view import author, prompt_card
 from bot.answers.rendering import page_of
-from bot.core.caller import SourceMessage
-from bot.core.errors import NoModelError, ReplyError
+from bot.core.caller import Caller, SourceMessage
+from bot.core.errors import (
+    AnswerStoppedError,
+    FewshotError,
+    NoModelError,
+    NotAllowedError,
+    NotFoundError,
+    ReplyError,
+)
 from bot.core.i18n import N_, _
 from bot.llm.completion import Answer
 from bot.llm.request import Request
+from bot.llm.stop_signal import StopSignal
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
@@ -22,6 +30,7 @@ from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.inflight import InflightTasks
 from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
+from bot.ui.views import View
 
 # Renders an answer as a page: its text, and what its command adds to it.
 Render = Callable[[Answer], Page]
@@ -33,9 +42,14 @@ FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
 UNFINISHED = {
     "length": N_("cut off at the length limit"),
     "timeout": N_("cut off at the time limit"),
+    "stopped": N_("stopped"),
     "broken": N_("the connection broke off here; ask again for the rest"),
     "content_filter": N_("cut off by the provider's content filter"),
 }
+
+
+# The action of the button that stops an answer.
+STOP = "stop"
 
 
 class Answering:
@@ -44,8 +58,12 @@ class Answering:
     def __init__(self, answers: "Answers", reply: Reply, source: SourceMessage | None) -> None:
         self.reply, self._answers = reply, answers
         self.caller = caller_of(reply.interaction, source)
+        # Names the answer in the Stop button.
+        self.key = str(reply.interaction.id)
         self._notice: asyncio.TimerHandle | None = None
         self._began = 0.0
+        self._stops: list[StopSignal] = []
+        self.stopped = False
 
     def ask(
         self, request: Request, *, gateway: ModelGateway | None = None, show: bool = True, cache: bool = True
@@ -56,10 +74,22 @@ class Answering:
         raises.
         """
         gateway = gateway or self._answers.gateway
+        stop = StopSignal()
+        if self.stopped:
+            stop.stop()
+        self._stops.append(stop)
+        if len(self._stops) == 1:
+            self.reply.make_view = self._stop_button
         if not show:
-            return gateway.ask(self.caller, request, cache=cache)
+            return gateway.ask(self.caller, request, cache=cache, stop=stop)
         self.start_notices()
-        return gateway.ask(self.caller, request, self._show, self._on_position, cache=cache)
+        return gateway.ask(self.caller, request, self._show, self._on_position, cache=cache, stop=stop)
+
+    def stop(self) -> None:
+        """End the model calls of this answer. The text so far is shown."""
+        self.stopped = True
+        for stop in self._stops:
+            stop.stop()
 
     async def finish(self, answer: Answer, page: Page | None = None, *earlier: Answer, by: str = "") -> None:
         """Show `answer` as `page` (default: `page_of(answer)`) with footer and buttons, and store its prompt.
@@ -94,9 +124,9 @@ class Answering:
         self._answers.prompts.cache(record)
         await self.finish_card(*prompt_card(record, tuned=await self._answers.has_tuned(record)), [record])
 
-    async def show_unparsed(self, error: ReplyError, answer: Answer) -> None:
+    async def show_unparsed(self, error: FewshotError, answer: Answer) -> None:
         """Show the sentence of `error`, and below it the answer, which could not be parsed."""
-        await self.finish(answer, Page(f"{error}\n\n{answer.text}"))
+        await self.finish(answer, Page(f"{error}\n\n{answer.text}".strip()))
 
     def start_notices(self) -> None:
         """After `FIRST_NOTICE` seconds, show that the bot waits for the model, and for how long."""
@@ -108,6 +138,9 @@ class Answering:
         if self._notice is not None:
             self._notice.cancel()
             self._notice = None
+
+    def _stop_button(self) -> View:
+        return View(ActionButton(STOP, self.key, label=_("Stop"), emoji="⏹️"))
 
     def _show(self, text: str) -> None:
         self.stop_notices()
@@ -155,6 +188,7 @@ class Answers:
     ) -> None:
         self.gateway, self.prompts, self._inflight = gateway, prompts, inflight
         self.find_tuned = find_tuned or _find_none
+        self._being_written: dict[str, Answering] = {}
 
     async def respond(
         self,
@@ -179,12 +213,13 @@ class Answers:
     ) -> AsyncIterator[Answering]:
         """Defer `interaction` and yield its `Answering`.
 
-        Three errors end the block early and are not raised: no model is connected (the prompt is shown), a reply cannot
-        be parsed (it is shown unparsed), and the person deleted the answer.
+        Some errors end the block early and are not raised: no model is connected (the prompt is shown), a reply cannot
+        be parsed (it is shown unparsed), the answer was stopped, and the person deleted the answer.
         """
         with self._inflight.track(interaction), suppress(AnswerDeletedError):
             async with Reply(interaction, private=private) as reply:
                 answering = Answering(self, reply, source)
+                self._being_written[answering.key] = answering
                 try:
                     yield answering
                 except NoModelError as error:
@@ -195,8 +230,28 @@ class Answers:
                     if not isinstance(error.answer, Answer):
                         raise
                     await answering.show_unparsed(error, error.answer)
+                except AnswerStoppedError as error:
+                    if isinstance(error.answer, Answer):
+                        await answering.show_unparsed(error, error.answer)
+                    else:
+                        await answering.finish_page(Page(str(error)))
                 finally:
                     answering.stop_notices()
+                    del self._being_written[answering.key]
+
+    def stop(self, key: str, caller: Caller) -> None:
+        """Stop the answer whose Stop button has `key`, for its asker or a moderator of its channel.
+
+        Raises `NotFoundError` where it is not being written, `NotAllowedError` for others.
+        """
+        answering = self._being_written.get(key)
+        if answering is None or answering.caller.channel_id != caller.channel_id:
+            raise NotFoundError("This answer is no longer being written.")
+        if caller.user_id != answering.caller.user_id and not caller.is_moderator:
+            raise NotAllowedError("Only the one who asked and moderators can stop this answer.")
+        if answering.stopped:
+            raise NotFoundError("This answer is being stopped already.")
+        answering.stop()
 
     async def store(self, answer: Answer) -> None:
         """Store the prompt of a public `answer` before the answer is shown."""

@@ -64,6 +64,15 @@ class ReplyError(ModelError):
     answer: object | None = None
 
 
+class AnswerStoppedError(FewshotError):
+    """Somebody stopped the answer before it had the form that was asked for.
+
+    `answer` is what had arrived (`bot.llm.completion.Answer`), where the model was asked.
+    """
+
+    answer: object | None = None
+
+
 class ConfigError(FewshotError):
     """A setting is missing or wrong. The sentence names it, for the operator."""
 

@@ -7,6 +7,7 @@
 `client`             `ChatClient`: one for each server, with retries, limits and time-outs
 `transport`          the HTTP transport of the `openai` client, on aiohttp
 `streaming`          an answer while it arrives: server-sent events, whole answers, errors inside an answer
+`stop_signal`        ends a call early, with the text so far
 `thinking`           takes a model's thinking out of its answer
 `output_parsers`     text parsed into ratings, facts and JSON
 `completion`         from a request to a parsed reply, with one repair turn

@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from bot.core.caller import SERVER, Caller
-from bot.core.errors import NoModelError, ReplyError
+from bot.core.errors import AnswerStoppedError, NoModelError, ReplyError
 from bot.core.i18n import ENGLISH, N_, use_locale
 from bot.llm.client import ChatClient
 from bot.llm.output_parsers import Rating, Reply, parse, response_format
 from bot.llm.request import ANSWER_TOKENS, Message, Request
+from bot.llm.stop_signal import STOPPED_EARLY, StopSignal
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 
@@ -27,6 +28,8 @@ ONLY_THINKING = N_(
     "The model used all its tokens for thinking, and none were left for the answer. Ask for less at once; the bot's "
     "operator can raise max_completion_tokens in the template, or lower reasoning_effort."
 )
+# `Answer.finish` of an answer that somebody stopped.
+STOPPED = "stopped"
 # Characters that are parsed on the event loop; longer replies, and JSON, are parsed in a thread.
 PARSED_HERE = 4_000
 # Parameters that do not belong to the answer's record: the messages and model have their own place in it.
@@ -38,9 +41,10 @@ class Answer:
     """The record of a model's answer, its request and its caller, from the model to the database.
 
     `request` is what was sent in the end; `parameters` are those that the server accepted. `usage` adds up all
-    turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`; `length`, `timeout`
-    or `broken` for half an answer; `unasked` where no model is connected. `at` is when it was asked, in seconds since
-    1970. `id`, `caller` and `price` are set by `bot.server.model_gateway`, `message_id` once the answer is shown.
+    turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`; `length`, `timeout`,
+    `broken` or `stopped` for half an answer; `unasked` where no model is connected. `at` is when it was asked, in
+    seconds since 1970. `id`, `caller` and `price` are set by `bot.server.model_gateway`, `message_id` once the
+    answer is shown.
     """
 
     text: str
@@ -96,19 +100,21 @@ async def ask(
     request: Request,
     show: Callable[[str], None] | None = None,
     spent: Spent | None = None,
+    stop: StopSignal | None = None,
 ) -> Answer:
     """Send `request` and parse the reply as its template says. A reply that cannot be parsed gets one repair turn.
 
-    `show` is called with the text so far while it arrives, for replies of text only. Each turn adds to `spent`.
-    Raises `ModelError`. A `NoModelError` carries the request that would have been sent, a `ReplyError` the answer.
+    `show` is called with the text so far while it arrives, for replies of text only. Each turn adds to `spent`. `stop`
+    ends the answer: the text so far is the answer where text is wanted. Raises `ModelError`, or `AnswerStoppedError`. A
+    `NoModelError` carries the request that would have been sent, the others carry the answer where there is one.
     """
-    spent = spent if spent is not None else Spent()
+    spent, stop = spent or Spent(), stop or StopSignal()
     template = request.template
     is_text = template is None or template.reply == "text"
     if template is not None:
         format_ = response_format(template.reply, template.schema)
         request = replace(request, optional={**format_, **request.optional})
-    first = await _turn(client, request, spent, show if is_text else None)
+    first = await _turn(client, request, spent, stop, show if is_text else None)
     try:
         return await _answer(first, request)
     except ReplyError as problem:
@@ -119,7 +125,7 @@ async def ask(
     repair = request.followed_by(
         {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": prompt}
     )
-    return await _answer(await _turn(client, repair, spent, None), repair, earlier=first)
+    return await _answer(await _turn(client, repair, spent, stop, None), repair, earlier=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +138,20 @@ class _Turn:
     finish: str
 
 
-async def _turn(client: ChatClient, request: Request, spent: Spent, show: Callable[[str], None] | None) -> _Turn:
+async def _turn(
+    client: ChatClient, request: Request, spent: Spent, stop: StopSignal, show: Callable[[str], None] | None
+) -> _Turn:
     """One streamed call. The text may be empty. A refusal of the model counts as its text."""
     stream = client.stream(request)
     try:
-        async with stream:
+        async with stop.scope(), stream:
             async for _ in stream:
                 if show:
                     show(stream.text)
+    except AnswerStoppedError:
+        if not stream.sent:
+            raise
+        stream.finish = STOPPED
     except NoModelError as error:
         error.request = request
         raise
@@ -161,7 +173,8 @@ def parsed(text: str, template: ChatTemplate | None) -> Reply:
 async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
     """The answer of a turn.
 
-    Raises `ReplyError` where it does not have the form that the template asks for, with the answer unless it is empty.
+    Raises `ReplyError` where it does not have the form that the template asks for, with the answer unless it is empty,
+    and `AnswerStoppedError` where it was stopped before it had that form.
     """
     # Most servers do not show the thinking that took the tokens.
     if turn.finish == "length" and not turn.text.strip():
@@ -180,6 +193,11 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
     )
     template = request.template
     in_thread = len(turn.text) > PARSED_HERE or (template is not None and template.reply == "json")
+    is_text = template is None or template.reply == "text"
+    if turn.finish == STOPPED and not (is_text and answer.text):
+        stopped = AnswerStoppedError(STOPPED_EARLY)
+        stopped.answer = answer
+        raise stopped
     try:
         if earlier is not None and _is_parroted(turn.text, request.messages[-1]["content"]):
             raise ReplyError(PARROT)

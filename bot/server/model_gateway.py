@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from time import time
 
 from bot.core.caller import SERVER, Caller
-from bot.core.errors import ReplyError
+from bot.core.errors import AnswerStoppedError, ReplyError
 from bot.core.metrics import Metrics
 from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
 from bot.llm.request import Request, token_limit
+from bot.llm.stop_signal import StopSignal
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompts, new_id
@@ -150,41 +151,54 @@ class ModelGateway:
         *,
         cache: bool = True,
         background: bool = False,
+        stop: StopSignal | None = None,
     ) -> Answer:
         """Answer `request`, and count its tokens against the limits of `caller`.
 
         `show` is called with the text so far while it arrives, `on_position` with the position in the caller's queue
         (see `CallQueue.enter`). `background` calls do not wait for the caller's other calls. The answer is cached for
         its Prompt button, unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a
-        sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. Cancelling the task stops
-        the call, and the ledger settles it at the tokens that it used.
+        sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. `stop` ends the call with
+        the text so far, or with `AnswerStoppedError`. Cancelling the task stops the call, too. The ledger settles a
+        call that ended early at the tokens that it used.
         """
+        stop = stop or StopSignal()
         queues = not background and caller.user_id != SERVER
-        if queues:
-            await self._queue.enter(caller.user_id, on_position)
         began, spent = time(), Spent()
         try:
-            if self.moderation is not None:
-                show = None
-                await self.moderation.check(request.written, caller)
-            model = request.parameters.get("model", self._client.model)
-            request = limited(self._client, request)
-            call = await self._ledger.reserve(caller, request.name, model, *self._estimate(model, request))
-            try:
-                with self._metrics.call(model):
-                    answer = await ask(self._client, request, show, spent)
-            finally:
-                self._ledger.settle(call, spent.model, spent.usage)
-            await self._check(answer, caller)
-        except ReplyError as error:
+            async with stop.scope():
+                if queues:
+                    await self._queue.enter(caller.user_id, on_position)
+                began = time()
+                try:
+                    answer = await self._ask(caller, request, show, spent, stop)
+                finally:
+                    if queues:
+                        self._queue.leave(caller.user_id)
+        except (ReplyError, AnswerStoppedError) as error:
             if isinstance(error.answer, Answer):
                 await self._check(error.answer, caller)
                 error.answer = self._record(error.answer, caller, spent.model, began, cache=cache)
             raise
-        finally:
-            if queues:
-                self._queue.leave(caller.user_id)
         return self._record(answer, caller, spent.model, began, cache=cache)
+
+    async def _ask(
+        self, caller: Caller, request: Request, show: Callable[[str], None] | None, spent: Spent, stop: StopSignal
+    ) -> Answer:
+        """Moderate, reserve, ask and settle."""
+        if self.moderation is not None:
+            show = None
+            await self.moderation.check(request.written, caller)
+        model = request.parameters.get("model", self._client.model)
+        request = limited(self._client, request)
+        call = await self._ledger.reserve(caller, request.name, model, *self._estimate(model, request))
+        try:
+            with self._metrics.call(model):
+                answer = await ask(self._client, request, show, spent, stop)
+        finally:
+            self._ledger.settle(call, spent.model, spent.usage)
+        await self._check(answer, caller)
+        return answer
 
     async def _check(self, answer: Answer, caller: Caller) -> None:
         """Raise `BlockedError` if the moderation model objects to the answer."""

@@ -52,8 +52,10 @@ class Reply:
 
     def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
         self.interaction, self.private = interaction, private
+        # Makes the view under a growing text; it is sent with the first edit that Discord accepts.
+        self.make_view: Callable[[], View] | None = None
         self._editor = StreamEditor(self._send_edit)
-        self._deleted = False
+        self._deleted = self._has_view = False
         # Public answers use the server's locale.
         self._locale = contextlib.ExitStack()
 
@@ -108,8 +110,12 @@ class Reply:
         return await self._edit(content=None, view=card, attachments=to_files(files))
 
     async def _send_edit(self, text: str) -> bool:
+        extra: dict[str, Any] = {}
+        if self.make_view is not None:
+            extra["view"], self._has_view = self.make_view(), True
         try:
-            await self.interaction.edit_original_response(content=text)
+            await self.interaction.edit_original_response(content=text, **extra)
+            self.make_view = None
         except discord.NotFound as error:
             self._deleted = error.code == UNKNOWN_MESSAGE
         except DELIVERY_ERRORS as error:
@@ -126,6 +132,8 @@ class Reply:
             uploads = to_files(files) if last else []
             extra: dict[str, Any] = {"view": view} if last and view else {}
             if number == 0:
+                if self._has_view:
+                    extra.setdefault("view", None)
                 message = await self._edit(content=piece, attachments=uploads, **extra)
             else:
                 message = await self._send(content=piece, files=uploads, **extra)

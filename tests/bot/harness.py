@@ -23,8 +23,8 @@ LONG_ANSWER = "The pods line up at the start and wait for the green light to com
 
 
 def is_final(message: Message) -> bool:
-    """Whether an answer is complete: the last edit adds the buttons."""
-    return bool(message.buttons)
+    """Whether an answer is complete: the last edit adds the buttons. While it is written it has Stop."""
+    return bool(message.buttons) and "Stop" not in message.buttons
 
 
 def is_sentence(message: Message) -> bool:

@@ -1,0 +1,69 @@
+"""The Stop button: who may press it, when it is there, and what stays."""
+
+import asyncio
+
+import pytest
+
+from tests.bot.harness import LONG_ANSWER, SLOW_STREAM, BotHarness, is_final
+from tests.bot.test_waiting import PLACE, calls
+from tests.wire.exchange import Message
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+OVER = "This answer is no longer being written."
+NOT_YOURS = "Only the one who asked and moderators can stop this answer."
+
+
+def is_growing(message: Message) -> bool:
+    """Some of the answer, with Stop under it."""
+    return message.content.endswith(" ▌") and message.buttons == ["Stop"]
+
+
+@pytest.mark.parametrize("presser", ["member", "admin"])
+async def test_stop_ends_the_call_and_keeps_the_text_so_far(harness: BotHarness, presser: str) -> None:
+    """The asker and moderators may press it; the tokens used so far are counted."""
+    harness.model.says(LONG_ANSWER, **SLOW_STREAM)
+    settled = "SELECT count(*) FROM calls WHERE settled AND prompt_tokens > 0"
+    before = harness.rows(settled)[0][0]
+    exchange = await harness.slash("translate", text="slowly", to="Greek", private=False)
+    growing = await exchange.answer(is_growing)
+    assert (await harness.press(growing, "Stop", user="friend")).content == NOT_YOURS
+    await harness.wire.press(growing, "Stop", user=presser)
+    async with asyncio.timeout(1.0):
+        answer = await exchange.answer(is_final)
+    text, _newline, footer = answer.content.partition("\n")
+    assert 0 < len(text) < len(LONG_ANSWER)
+    assert LONG_ANSWER.startswith(text)
+    assert footer.endswith(" · stopped")
+    assert answer.buttons == ["Prompt", "⋯"]
+    assert harness.model.calls[0].cancelled
+    assert await harness.wait_for_count(settled, wanted=before + 1) == before + 1
+
+
+async def test_a_second_press_and_one_after_the_end_are_told_so(harness: BotHarness) -> None:
+    """The token has run out, so the message with the button cannot be edited, as after a restart."""
+    harness.model.says(LONG_ANSWER, **SLOW_STREAM)
+    exchange = await harness.slash("translate", text="slowly", to="Greek", private=False)
+    growing = await exchange.answer(is_growing)
+    await harness.wire.hold("PATCH", "/webhooks/")
+    await harness.wire.press(growing, "Stop")
+    assert (await harness.press(growing, "Stop")).content == "This answer is being stopped already."
+    await harness.wire.expire_tokens()
+    await harness.wire.release()
+    await harness.wire.until(lambda found: " · stopped" in found.content and is_final(found), channel=harness.place)
+    assert (await harness.press(growing, "Stop")).content == OVER
+
+
+async def test_stop_takes_a_request_out_of_the_queue(harness: BotHarness) -> None:
+    harness.model.holds()
+    exchanges = [await harness.slash("translate", text=f"text {number}", to="Greek") for number in range(1, 5)]
+    await calls(harness, 3)
+    waiting = await exchanges[3].answer(lambda found: found.content == PLACE.format(1))
+    assert waiting.buttons == ["Stop"]
+    await harness.wire.press(waiting, "Stop")
+    stopped = await exchanges[3].answer(lambda found: not found.buttons)
+    assert stopped.content == "Stopped before the answer was complete."
+    harness.model.release()
+    for exchange in exchanges[:3]:
+        await exchange.answer(is_final)
+    assert len(harness.model.calls) == 3
