@@ -5,6 +5,7 @@ from bot.core.text import escape_markdown
 from bot.tuning.scoring import (
     BASE,
     BASE_WITH_FACTS,
+    CORRECTED,
     HELD,
     NOISY,
     REFUSED_HELD,
@@ -23,6 +24,7 @@ NAMES = {
     NOISY: N_("held-out wordings with typing errors"),
     REFUSED_HELD: N_("refusals, held-out wordings"),
     REFUSED_UNSEEN: N_("refusals, topics never seen"),
+    CORRECTED: N_("answers that people corrected"),
     BASE: N_("base model"),
     BASE_WITH_FACTS: N_("base model with the facts"),
 }

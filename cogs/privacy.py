@@ -82,7 +82,7 @@ class PrivacyCog(
         lines = [
             _(
                 "Your id and your name become “a player”. What you typed is deleted from stories, notes, names "
-                "of branches, prompts, tricks and suggestions. Other people's prompts that quote you are "
+                "of branches, prompts, tricks, suggestions and corrections. Other people's prompts that quote you are "
                 "deleted too."
             ),
             _(
@@ -186,6 +186,11 @@ def _kept(settings: Settings) -> list[str]:
             n=OLD_DAYS,
         ),
         _("Who started and promoted tuning jobs: as long as the operator keeps the jobs."),
+        _(
+            "What you send with **Wrong?**, with your question and the answer: {n} days at most, or, if the operator "
+            "confirms it as a test question, until you delete your data. It is never trained on.",
+            n=OLD_DAYS,
+        ),
         _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
     ]
 

@@ -12,6 +12,7 @@
 `tricks`        tricks, their examples, suggestions
 `datasets`      datasets, their chunks and pairs
 `tuning`        jobs, events, tuned models, promotions
+`corrections`   what people say is wrong with answers of tuned models
 `erasure`       export and erasure of people and servers, deletion by age
 
 SQLite through aiosqlite. The tables use nothing that only SQLite has.

@@ -18,11 +18,13 @@ from sqlalchemy import Table, and_, case, delete, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.text import read_json
+from bot.storage.corrections import CONFIRMED
 from bot.storage.database import Database
 from bot.storage.stories import DROPPED, ENDED, WAITING
 from bot.storage.tables import (
     BRANCHES,
     CALLS,
+    CORRECTIONS,
     METADATA,
     NOTES,
     PLAYERS,
@@ -85,6 +87,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         "trick_suggestions": (PersonColumn("user_id"),),
         "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
         "promotions": (PersonColumn("user_id", _PROMOTION),),
+        "corrections": (PersonColumn("user_id"),),
     }
 )
 NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
@@ -110,6 +113,7 @@ PER_SERVER: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
         "guild_settings": None,
         "tricks": None,
         "trick_suggestions": None,
+        "corrections": None,
         "tuning_jobs": {"guild_id": None, "channel_id": None, "message_id": None},
     }
 )
@@ -219,11 +223,15 @@ async def newest_time(database: Database) -> float | None:
 
 
 async def delete_expired(database: Database, *, day: str, at: float) -> dict[str, int]:
-    """Delete calls before the ISO date `day`, and ended stories and suggestions older than `at`; counts by table."""
+    """Delete calls before the ISO date `day`; counts by table.
+
+    Also delete ended stories, suggestions, and corrections that were not confirmed, if they are older than `at`.
+    """
     old = {
         CALLS: CALLS.c.settled & (CALLS.c.day < day),
         STORIES: (STORIES.c.state == ENDED) & (STORIES.c.touched < at),
         TRICK_SUGGESTIONS: TRICK_SUGGESTIONS.c.at < at,
+        CORRECTIONS: (CORRECTIONS.c.state != CONFIRMED) & (CORRECTIONS.c.at < at),
     }
 
     async def work(connection: AsyncConnection) -> dict[str, int]:

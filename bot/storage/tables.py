@@ -380,3 +380,24 @@ PROMOTIONS = Table(
     Column("undone", Boolean, nullable=False),
     Index(None, "corpus"),
 )
+
+# What people say is wrong with answers of tuned models. `answer` is the model's; an empty `correction` says that the
+# texts do not tell. `state` is open, confirmed or rejected.
+CORRECTIONS = Table(
+    "corrections",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("prompt_id", String(32), nullable=False),
+    Column("corpus", String(32), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("at", Float, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("correction", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    UniqueConstraint("prompt_id"),
+    Index(None, "corpus", "state"),
+    Index(None, "user_id"),
+)

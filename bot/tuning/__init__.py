@@ -1,7 +1,7 @@
 """Tuning: from a folder of texts to a model that answers.
 
-`service.Tuning` holds everything that commands use: `datasets`, `jobs`, `models`. The modules, in the order in which
-a dataset passes through them:
+`service.Tuning` holds everything that commands use: `datasets`, `jobs`, `models`, `corrections`. The modules, in the
+order in which a dataset passes through them:
 
 `corpus`          folders of texts by name, and their chunks
 `questions`       chunks to questions by a model; each reply is stored at once and never paid for twice
@@ -16,6 +16,7 @@ a dataset passes through them:
 `lineage`         what a model learnt, with the datasets of the models before it
 `scoring`         the scorecard of a model, and how it is made
 `models`          promotion, and questions to the promoted model
+`corrections`     what people say is wrong with a model's answers, for operators and later scorecards
 `asking`          the one rendering that trains and asks; the three-way comparison
 `retrieval`       the nearest training rows, and the facts for a prompt, by shared words
 `lessons`         datasets that lack something, and what goes wrong with them

@@ -24,6 +24,7 @@ from bot.storage.tuning import ModelRow
 from bot.tuning import lineage
 from bot.tuning.asking import TUNED, WITH_FACTS, for_model, question_values
 from bot.tuning.corpus import Corpora
+from bot.tuning.corrections import confirmed_pairs
 from bot.tuning.localized_text import localize, serialize
 from bot.tuning.profiles import PROFILES
 from bot.tuning.providers import Provider
@@ -36,6 +37,8 @@ from bot.tuning.words import STAND_IN_REFUSAL, digest, same_answer, sentence_key
 TRAINED, HELD, NOISY = N_("train"), N_("held-out"), N_("noisy")
 REFUSED_HELD, REFUSED_UNSEEN = N_("refusals, held-out"), N_("refusals, never seen")
 FIRST_APART = N_("first 100 written apart")
+# Answers that people corrected, and an operator confirmed.
+CORRECTED = N_("corrected by people")
 NEAREST, BASE, BASE_WITH_FACTS = N_("nearest question's answer"), N_("base"), N_("base, with the facts")
 # Wrong answers that a card keeps, to be read by people.
 SHOWN_WRONG = 40
@@ -138,6 +141,7 @@ class Scorer:
         refusal = (await lineage.get_dataset(self._database, model.dataset_id)).refusal
         untrained = await lineage.test_pairs(self._database, ids)
         sets = await asyncio.to_thread(question_sets, trained, untrained)
+        sets[CORRECTED] = await confirmed_pairs(self._database, model.corpus, refusal)
         asking = _Asking(self._database, caller, progress)
         template = for_model(self._templates[TUNED], model.name)
         requests = {
@@ -279,8 +283,11 @@ def _marks(
     marks, wrong = [], []
     for name, pairs in sets.items():
         mark, bad = _mark_of(name, [(pair, said[pair.question]) for pair in pairs], refusal, model=model)
-        marks.append(mark)
-        wrong += bad
+        if name != CORRECTED:
+            marks.append(mark)
+            wrong += bad
+        elif pairs:  # Without the wrong answers: a scorecard holds no words of people.
+            marks.append(mark)
     first = _written_apart(sets, trained)[:FIRST]
     if len(first) == FIRST:
         answered = [(pair, said[pair.question]) for pair in first]

@@ -1,4 +1,4 @@
-"""`Tuning`: corpora, datasets, jobs and models of the process, opened together."""
+"""`Tuning`: corpora, datasets, jobs, models and corrections of the process, opened together."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +10,7 @@ from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
 from bot.storage.database import Database
 from bot.tuning.corpus import Corpora
+from bot.tuning.corrections import Corrections
 from bot.tuning.datasets import Datasets
 from bot.tuning.job_runner import JobTools
 from bot.tuning.jobs import Jobs
@@ -27,6 +28,7 @@ class Tuning:
     datasets: Datasets
     jobs: Jobs
     models: Models
+    corrections: Corrections
 
 
 @asynccontextmanager
@@ -49,4 +51,4 @@ async def open_tuning(
         stack.push_async_callback(jobs.runner.close)
         datasets = Datasets(database, corpora, templates, gateway)
         models = Models(database, corpora, templates, gateway, providers, scorer)
-        yield Tuning(corpora, providers, datasets, jobs, models)
+        yield Tuning(corpora, providers, datasets, jobs, models, Corrections(database))

@@ -21,6 +21,8 @@ from bot.ui.reply import Page
 from cogs._access import is_operator
 from cogs._job_progress import progress_line
 
+# The action of the button and of the modal that correct an answer.
+WRONG = "wrong"
 # Characters of a question: the limit of the template of tuned models.
 MAX_LENGTH = 1_000
 # Characters of a question, an answer or a quote on the card of similar rows; of a question and an answer when compared.
@@ -53,7 +55,8 @@ class Asking:
             except ModelError as error:
                 raise await self._models.explained(question, error) from error
             where = ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭")
-            page = Page(escape_markdown(answer.text), items=[where])
+            wrong = ActionButton(WRONG, answer.id, label=_("Wrong?"), emoji="❓")
+            page = Page(escape_markdown(answer.text), items=[where, wrong])
             await answering.finish(answer, page, by=await self._model_name(question.model))
 
     async def compare(self, interaction: discord.Interaction[Any], corpus: str, text: str) -> None:

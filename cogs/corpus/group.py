@@ -13,7 +13,8 @@ from bot.ui.cards import Card
 from bot.ui.locale import format_locale_str
 from bot.ui.reply import Reply
 from cogs.corpus.about import About
-from cogs.corpus.asking import MAX_LENGTH, Asking
+from cogs.corpus.asking import MAX_LENGTH, WRONG, Asking
+from cogs.corpus.correcting import Correcting
 from cogs.corpus.standings import standings_picture, winner
 
 Question = app_commands.Range[str, 1, MAX_LENGTH]
@@ -26,7 +27,8 @@ class CorpusCog(commands.Cog, name="Corpora"):
         self._bot, self._services = bot, services
         asking = Asking(services)
         about = About(services, asking)
-        self._handlers = {"where": asking.where, "corpus-model": about.by_button}
+        self._correcting = Correcting(services)
+        self._handlers = {"where": asking.where, "corpus-model": about.by_button, WRONG: self._correcting.open}
         self._groups = [CorpusGroup(name, services, asking, about) for name in services.tuning.corpora.names]
 
     async def cog_load(self) -> None:
@@ -35,6 +37,7 @@ class CorpusCog(commands.Cog, name="Corpora"):
             self._bot.tree.add_command(group)
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
+        self._services.actions.register_modal(WRONG, self._correcting.send)
 
     async def cog_unload(self) -> None:
         """Remove the groups and the buttons."""

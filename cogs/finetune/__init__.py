@@ -2,6 +2,7 @@
 
 `cog`        the subcommands, and what they offer while an operator types
 `datasets`   preparing a dataset, and the review of its flagged pairs
+`corrections` what people say is wrong with the answers of tuned models
 `starting`   the estimate, its confirmation, and the start of a job
 `job_cards`  the cards of jobs, and the task that keeps them up to date, over restarts
 `models`     models, wrong answers, promotion

@@ -17,6 +17,7 @@ from bot.tuning.service import Tuning
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from cogs._access import is_operator, operator_of
+from cogs.finetune.corrections import EDIT_CORRECTION, Corrections
 from cogs.finetune.datasets import EDIT, Preparation, Review
 from cogs.finetune.job_cards import JobCards, job_card, state_of
 from cogs.finetune.models import Models
@@ -42,10 +43,12 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self._cards = JobCards(bot, services.tuning)
         self._preparation, self._review = Preparation(services), Review(services)
         self._starting, self._models = Starting(services, self._cards), Models(services)
+        self._corrections = Corrections(services)
         self._handlers = {
             **self._review.handlers,
             **self._starting.handlers,
             **self._models.handlers,
+            **self._corrections.handlers,
             "ft-again": self._preparation.again,
             "ft-cancel": self._cancel_by_button,
         }
@@ -56,6 +59,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
         self._services.actions.register_modal(EDIT, self._review.edited)
+        self._services.actions.register_modal(EDIT_CORRECTION, self._corrections.edited)
         # In a context of its own: the task belongs to no command.
         self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
 
@@ -83,6 +87,12 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     async def review(self, interaction: discord.Interaction[Any], dataset: Id) -> None:
         """Claim, source and quote; Keep, Edit or Drop."""
         await self._review.start(interaction, dataset)
+
+    @app_commands.command(description="Decide about answers that people call wrong, one at a time")
+    @app_commands.describe(corpus="The corpus")
+    async def corrections(self, interaction: discord.Interaction[Any], corpus: Id) -> None:
+        """Question, answer and correction; Confirm, Edit or Reject."""
+        await self._corrections.start(interaction, corpus)
 
     @app_commands.command(description="What training would cost, for every known model")
     @app_commands.describe(dataset="The dataset", base="A base model, or a tuned one to go on from")
@@ -155,6 +165,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         await self._models.rollback(interaction, corpus)
 
     @prepare.autocomplete("corpus")
+    @corrections.autocomplete("corpus")
     @rollback.autocomplete("corpus")
     async def _corpora(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
         return await offered(self._services, interaction, typed, offer_corpora)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import simcord
 
+from bot.tuning.scoring import CORRECTED
 from cogs.corpus.standings import table
 from tests.cogs.operating import CORPUS, season
 from tests.racing.season import RACES, STANDINGS
@@ -174,3 +175,48 @@ async def test_an_empty_question_is_refused_in_a_sentence(tmp_path: Path, text: 
         for command in ("ask", "compare"):
             result = await sim.member.slash(sim.general, f"{CORPUS} {command}", question=text)
             assert sim.text(result.response) == "There is nothing to answer: the question is empty."
+
+
+async def test_a_confirmed_correction_is_a_question_of_the_next_scorecard_and_is_never_trained(
+    tmp_path: Path, trained: Path
+) -> None:
+    async with season(tmp_path, trained=trained) as sim:
+        tuning = sim.services.tuning
+        answer = await asked(sim)
+        stranger = await sim.other.click(answer, label="Wrong?")
+        assert "Only the person who asked" in sim.text(stranger.response)
+
+        async def correct(text: str) -> str:
+            window = await sim.member.click(answer, label="Wrong?")
+            return sim.text((await sim.member.submit_modal(window, {"correction": text})).response)
+
+        assert "That is what the model answered." in await correct("the  thunderbolt.")
+        assert (await correct("The Comet")).startswith("Thank you.")
+        assert "You have corrected this answer already" in await correct("The Falcon")
+        refused = await sim.member.click(await asked(sim, "What is the capital of France?"), label="Wrong?")
+        await sim.member.submit_modal(refused, {"correction": "Paris"})
+
+        queue = await sim.admin.slash(sim.general, "finetune corrections", corpus=CORPUS)
+        assert "2 to decide" in sim.text(queue.response)
+        assert QUESTION in sim.text(queue.response)
+        edit = await sim.admin.click(queue.response, label="Edit")
+        await sim.admin.submit_modal(edit, {"correction": "The Thunderbolt"})
+        queue = await sim.admin.slash(sim.general, "finetune corrections", corpus=CORPUS)
+        assert "1 to decide" in sim.text(queue.response)
+        assert "Paris" in sim.text(queue.response)
+        await sim.admin.click(queue.response, label="Reject")
+        queue = await sim.admin.slash(sim.general, "finetune corrections", corpus=CORPUS)
+        assert "There is none to decide." in sim.text(queue.response)
+
+        model = await tuning.models.active(CORPUS)
+        assert model is not None
+        card = await tuning.models.score(model.name, 1)
+        mark = card.mark(CORRECTED)
+        assert mark is not None
+        assert (mark.right, mark.total) == (1, 1)
+        about = await sim.member.slash(sim.general, f"{CORPUS} model")
+        assert "answers that people corrected: 1 of 1 right" in sim.text(about.response)
+        for dataset in await tuning.datasets.of(CORPUS):
+            answers = {pair.answer for pair in await tuning.datasets.pairs(dataset.id)}
+            assert not answers & {"The Comet", "Paris", "The Falcon"}
+        assert not sim.errors

@@ -50,6 +50,7 @@ WORDS = {
     "trick_examples": {"given", "wanted"},
     "trick_suggestions": {"given", "wanted", "body"},
     "promotions": {"reason"},
+    "corrections": {"question", "answer", "correction"},
 }
 
 

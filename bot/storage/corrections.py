@@ -1,0 +1,75 @@
+"""Corrections: what people say is wrong with answers of tuned models, and what an operator decided about it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.database import Database
+from bot.storage.tables import CORRECTIONS
+
+OPEN, CONFIRMED, REJECTED = "open", "confirmed", "rejected"
+# `known`: the answer has a correction already. `full`: the person has too many open ones.
+Outcome = Literal["added", "known", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRow:
+    """A correction of `answer`, by the person who asked `question`. An empty one says that the texts do not tell."""
+
+    prompt_id: str
+    corpus: str
+    model: str
+    user_id: int
+    guild_id: int | None
+    at: float
+    question: str
+    answer: str
+    correction: str
+    state: str = OPEN
+    id: int = 0
+
+
+_COLUMNS = [CORRECTIONS.c[name] for name in CorrectionRow.__slots__]
+
+
+async def add(database: Database, row: CorrectionRow, *, limit: int) -> Outcome:
+    """Store an open correction. A person has up to `limit` open ones, and an answer has one."""
+
+    async def work(connection: AsyncConnection) -> Outcome:
+        same = select(CORRECTIONS.c.id).where(CORRECTIONS.c.prompt_id == row.prompt_id)
+        if (await connection.execute(same)).first() is not None:
+            return "known"
+        theirs = (CORRECTIONS.c.user_id == row.user_id) & (CORRECTIONS.c.state == OPEN)
+        if (await connection.execute(select(func.count()).where(theirs))).scalar_one() >= limit:
+            return "full"
+        values = {name: getattr(row, name) for name in CorrectionRow.__slots__ if name != "id"}
+        await connection.execute(CORRECTIONS.insert().values(values))
+        return "added"
+
+    return await database.transact(work)
+
+
+async def find(database: Database, correction_id: int) -> CorrectionRow | None:
+    """The correction with this id."""
+    async with database.read() as connection:
+        row = (await connection.execute(select(*_COLUMNS).where(CORRECTIONS.c.id == correction_id))).first()
+    return None if row is None else CorrectionRow(*row)
+
+
+async def of_corpus(database: Database, corpus: str, state: str) -> list[CorrectionRow]:
+    """The corrections of a corpus in this state, oldest first."""
+    mine = (CORRECTIONS.c.corpus == corpus) & (CORRECTIONS.c.state == state)
+    async with database.read() as connection:
+        rows = await connection.execute(select(*_COLUMNS).where(mine).order_by(CORRECTIONS.c.id))
+        return [CorrectionRow(*row) for row in rows]
+
+
+async def decide(database: Database, correction_id: int, state: str, correction: str) -> bool:
+    """Close an open correction, with its text as the operator left it. False where it is not open any more."""
+    query = update(CORRECTIONS).where(CORRECTIONS.c.id == correction_id, CORRECTIONS.c.state == OPEN)
+    result = await database.transact(
+        lambda connection: connection.execute(query.values(state=state, correction=correction))
+    )
+    return bool(result.rowcount)
