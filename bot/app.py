@@ -42,6 +42,7 @@ from bot.storage.migrations import upgrade
 from bot.tuning.service import open_tuning
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
+from bot.ui.uploads import AttachmentReader
 
 _log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -105,6 +106,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             gateway=gateway,
             prompts=prompts,
             answers=answers,
+            attachments=AttachmentReader(),
             techniques=Techniques(templates, answers, guilds),
             inflight=inflight,
             actions=ActionRegistry(inflight, metrics),

@@ -22,6 +22,7 @@ from bot.storage.database import Database
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
+from bot.ui.uploads import AttachmentReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Services:
     gateway: ModelGateway
     prompts: Prompts
     answers: Answers
+    attachments: AttachmentReader
     techniques: Techniques
     inflight: InflightTasks
     actions: ActionRegistry

@@ -7,10 +7,12 @@ from typing import Any
 import discord
 
 from bot.answers.rendering import dollars
+from bot.core.attached_picture import AttachedPicture
 from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN
 from bot.core.text import close_markup, code_block, escape_markdown
 from bot.llm.completion import Answer
+from bot.llm.request import message_to_dict
 from bot.server.model_gateway import DRY_RUN
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -55,7 +57,7 @@ def prompt_card(
     values = {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(answer.parameters.items())}
     shortened = _add_messages(card, answer, MESSAGES_SHARE - min(len(text), ANSWER_SHARE))
     if shortened or any(len(value) > PARAMETER_SHARE for value in values.values()):
-        whole = {**answer.parameters, "messages": [dict(message) for message in answer.messages]}
+        whole = {**answer.parameters, "messages": [message_to_dict(message) for message in answer.messages]}
         files = [("prompt.json", json.dumps(whole, ensure_ascii=False, indent=2).encode())]
         card.file("prompt.json")
     took = [note] if note else [author(answer.model)] if is_dry_run else figures(answer)
@@ -89,6 +91,7 @@ def _add_messages(card: Card, answer: Answer, share: int) -> bool:
         content = message["content"]
         shown = content if len(content) <= most else content[:most].rstrip() + " …"
         block = f"**{_label(messages, number, answer.request.examples)}**\n{code_block(shown)}"
+        block += "".join(f"\n{_describe(picture)}" for picture in message.get("pictures", ()))
         if card.remaining < len(block) + 40 or number == MAX_MESSAGES:
             left = len(messages) - number
             card.text(ngettext("*… and {n} more message*", "*… and {n} more messages*", left))
@@ -96,6 +99,18 @@ def _add_messages(card: Card, answer: Answer, share: int) -> bool:
         shortened |= shown != content
         card.text(block)
     return shortened
+
+
+def _describe(picture: AttachedPicture) -> str:
+    """A picture as a line of text."""
+    return _(
+        "🖼️ {name} · {width:,} × {height:,} pixels · {size:,.0f} kB · SHA-256 {hash}…",
+        name=escape_markdown(picture.name),
+        width=picture.width,
+        height=picture.height,
+        size=max(picture.size / 1_000, 1),
+        hash=picture.sha256[:16],
+    )
 
 
 def shot_selector(prompt_id: str, examples: int, chosen: str = "", *, tuned: bool) -> Items:

@@ -18,6 +18,10 @@ NO_MODEL = "no_model_connected"
 PARSE_ERRORS: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, RecursionError)
 
 BAD_REQUEST = N_("The model did not accept this request. A shorter or simpler text may work.")
+NO_PICTURES = N_(
+    "The model that the bot uses cannot see pictures. Send the text alone; the bot's operator can choose a model that "
+    "reads pictures."
+)
 UNCLEAR = N_(
     "The model's server gave an answer that cannot be understood. If this goes on, the bot's operator must look at it."
 )

@@ -2,20 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from bot.core.attached_picture import AttachedPicture
+from bot.core.errors import ModelError
 from bot.core.i18n import N_
-from bot.llm.errors import DEPTH, ServerError, texts_in
+from bot.llm.errors import DEPTH, NO_PICTURES, ServerError, texts_in
 
 if TYPE_CHECKING:
     from openai import APIError
 
     from bot.llm.template import ChatTemplate
 
-Message = dict[str, str]
+# `role` and `content`, a text; a user message may have `pictures`, a tuple of `AttachedPicture`.
+Message = dict[str, Any]
 
 # By the number of examples that a prompt shows: none, one, more.
 TECHNIQUES = (N_("zero-shot"), N_("one-shot"), N_("few-shot"))
@@ -28,6 +31,8 @@ NEVER_DROPPED = frozenset({"model", "messages", "stream"})
 ANSWER_TOKENS = 1_000
 # Statuses of a refused parameter. Some servers have 500 or 501 for what they have not implemented.
 REFUSALS = frozenset({400, 422, 500, 501})
+# Statuses of refused pictures, or None where an error sent with status 200 names no status.
+PICTURE_REFUSALS = REFUSALS | {404, 415, None}
 # What a refusal says of a parameter, in the order in which it is looked for. First: this value is not supported.
 UNSUPPORTED_VALUE = re.compile(r"unsupported[_ ]value|value is (?:not )?supported|supported values", re.IGNORECASE)
 # The parameter is not supported, whatever its value.
@@ -40,6 +45,16 @@ UNSUPPORTED = re.compile(
     r"unrecogni[sz]ed|unexpected keyword",
     re.IGNORECASE,
 )
+# How servers say that a model takes no pictures: OpenAI, Ollama, llama.cpp, vLLM, DeepSeek, OpenRouter, Mistral, and
+# the local engine (2026-11-28). A fault of one picture ("failed to decode image") says nothing about the model.
+PICTURE_WORD = re.compile(r"image|vision|multi-?modal|parts? of type text|content part", re.IGNORECASE)
+PICTURES_UNSUPPORTED = re.compile(
+    r"not (?:a |an )?(?:\w+ ){0,3}(?:supported?|enabled|allowed|multi-?modal)|n't support|unsupported|only supported by"
+    r"|unknown variant|no endpoints found|at most 0 images?|not compiled|mmproj|missing data required|only parts of"
+    r"|invalid content type",
+    re.IGNORECASE,
+)
+LEFT_OUT_PROMPT = "[A picture was here: {name}. You cannot see it.]"
 # Members of an error, in lower case, that name a parameter, and those that echo what was sent.
 PLACES = frozenset(
     {"loc", "param", "parameter", "field", "path", "instancepath", "pointer", "property", "additionalproperty", "keys"}
@@ -91,11 +106,36 @@ class Request:
         """The request with `messages` at its end."""
         return replace(self, messages=(*self.messages, *messages))
 
+    @property
+    def pictures(self) -> tuple[AttachedPicture, ...]:
+        """The pictures in the last message."""
+        return tuple(self.messages[-1].get("pictures", ()))
+
+    def with_pictures(self, pictures: Sequence[AttachedPicture]) -> "Request":
+        """The request with `pictures` in its last message."""
+        if not pictures:
+            return self
+        return replace(self, messages=(*self.messages[:-1], {**self.messages[-1], "pictures": tuple(pictures)}))
+
     def with_limit(self, tokens: int) -> "Request":
         """The request with a limit of `tokens` for the answer, unless it has one."""
         if token_limit({**self.optional, **self.parameters}) is not None:
             return self
         return replace(self, optional={**self.optional, "max_completion_tokens": tokens})
+
+
+def message_to_dict(message: Message) -> dict[str, Any]:
+    """`message` as JSON data: of its pictures the descriptions."""
+    if "pictures" not in message:
+        return dict(message)
+    return {**message, "pictures": [picture.to_dict() for picture in message["pictures"]]}
+
+
+def message_from_dict(data: Mapping[str, Any]) -> Message:
+    """The message in JSON data that `message_to_dict` made."""
+    if "pictures" not in data:
+        return dict(data)
+    return {**data, "pictures": tuple(AttachedPicture.from_dict(picture) for picture in data["pictures"])}
 
 
 def token_limit(parameters: Mapping[str, Any]) -> int | None:
@@ -116,9 +156,14 @@ class UnsupportedParams:
     def __init__(self) -> None:
         self._names: dict[tuple[str, str], set[str]] = {}
         self._values: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        # Models that take no pictures.
+        self._text_only: set[str] = set()
 
     def body(self, request: Request, model: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of a call: the request's parameters and `extra`, without what the model does not support."""
+        """The body of a call: the request's parameters and `extra`, without what the model does not support.
+
+        Raises `ModelError` where the model takes no pictures and the last message has one.
+        """
         model = request.parameters.get("model", model)
         wanted = {**DEFAULTS.get(model, {}), **request.optional, **request.parameters, **extra}
         scope = _scope(model, request)
@@ -131,7 +176,10 @@ class UnsupportedParams:
             for name, value in wanted.items()
             if name not in names and (not values or (name, _as_text(value)) not in values)
         }
-        return {**kept, "model": model, "messages": list(request.messages)}
+        text_only = model in self._text_only
+        if text_only and request.pictures:
+            raise ModelError(NO_PICTURES)
+        return {**kept, "model": model, "messages": [_with_parts(message, text_only) for message in request.messages]}
 
     def local_stop(self, request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
         """The stop sequences that are not in `body`, so that the client must apply them."""
@@ -146,6 +194,10 @@ class UnsupportedParams:
         A wrong value that a template set is not remembered: the call fails.
         """
         status = error.status if isinstance(error, ServerError) else getattr(error, "status_code", 0)
+        has_pictures = any("pictures" in message for message in request.messages)
+        if has_pictures and status in PICTURE_REFUSALS and _refuses_pictures(error):
+            self._text_only.add(body["model"])
+            return True
         if status is not None and status not in REFUSALS:
             return False
         scope = _scope(body["model"], request)
@@ -159,6 +211,28 @@ class UnsupportedParams:
                 values.add((name, value))
         # Another call may have met this refusal first. The next body differs where something of this one is left out.
         return any(name in names or (name, _as_text(value)) in values for name, value in body.items())
+
+
+def _with_parts(message: Message, text_only: bool) -> dict[str, Any]:
+    """`message` as it is sent. A picture that is gone, or that the model does not take, becomes a sentence."""
+    if "pictures" not in message:
+        return message
+    parts = [{"type": "text", "text": message["content"]}] if message["content"] else []
+    for picture in message["pictures"]:
+        if picture.url and not text_only:
+            parts.append({"type": "image_url", "image_url": {"url": picture.url}})
+        else:
+            parts.append({"type": "text", "text": LEFT_OUT_PROMPT.format(name=picture.name)})
+    others = {name: value for name, value in message.items() if name != "pictures"}
+    if all(part["type"] == "text" for part in parts):
+        return {**others, "content": "\n\n".join(part["text"] for part in parts)}
+    return {**others, "content": parts}
+
+
+def _refuses_pictures(error: "APIError | ServerError") -> bool:
+    """Whether `error` says that the model, or its server, takes no pictures at all."""
+    said = " ".join(texts_in(error.body))[:4_000]
+    return bool(PICTURE_WORD.search(said) and PICTURES_UNSUPPORTED.search(said))
 
 
 def _scope(model: str, request: Request) -> tuple[str, str]:

@@ -240,7 +240,7 @@ class AnswerStream:
         """The pieces of the text, none of them empty. What arrives together is one piece."""
         stop = StopFilter(self._response.stop)
         # What the person wrote last does not ask for tags; the instructions and examples before it may.
-        asked = [str(message.get("content")) for message in self.sent.get("messages", ())][:-1]
+        asked = [text_of(message.get("content"))[0] for message in self.sent.get("messages", ())][:-1]
         thinking = ThinkingFilter(asked)
         async for text in self._texts():
             shown = thinking.feed(text)

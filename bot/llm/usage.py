@@ -1,7 +1,8 @@
 """Tokens of a call, estimated before it and reported after it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 # Characters a token. English prose takes about four in today's vocabularies; three makes the first estimates too high
 # rather than too low.
@@ -10,6 +11,9 @@ INITIAL_RATIO = 3.0
 STEP = 0.2
 # Chat formats add a few tokens to every message.
 TOKENS_PER_MESSAGE = 4
+# Tokens of a picture: the most that gpt-4o counts for one at high detail, 85 and 170 for each of eight tiles of 512
+# pixels (OpenAI's guide "Images and vision", 2026-11-28). Other models count fewer for the sizes that are sent here.
+TOKENS_PER_PICTURE = 1_445
 # Bounds of the ratio, so that a server that reports wrong usage does not lift the limits.
 MIN_RATIO, MAX_RATIO = 1.0, 6.0
 # Tokens. The largest context of any model is a million (2026-11); a report of more than twice that is wrong.
@@ -64,20 +68,25 @@ class TokenEstimator:
     def __init__(self) -> None:
         self._ratios: dict[str, float] = {}
 
-    def estimate(self, model: str, messages: Iterable[Mapping[str, str]]) -> int:
+    def estimate(self, model: str, messages: Sequence[Mapping[str, Any]]) -> int:
         """Tokens of `messages` on `model`, rounded up."""
-        texts = [message["content"] for message in messages]
-        return self.estimate_characters(model, sum(map(len, texts))) + TOKENS_PER_MESSAGE * len(texts)
+        characters = sum(len(message["content"]) for message in messages)
+        pictures = sum(len(message.get("pictures", ())) for message in messages)
+        fixed = TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_PICTURE * pictures
+        return self.estimate_characters(model, characters) + fixed
 
     def estimate_characters(self, model: str, characters: int) -> int:
         """Tokens of a text of so many `characters` on `model`, rounded up."""
         return int(characters / self._ratios.get(model, INITIAL_RATIO)) + 1
 
-    def learn(self, model: str, messages: Iterable[Mapping[str, str]], reported: int) -> None:
-        """Correct the ratio of `model` by the prompt tokens that a server `reported` for `messages`."""
+    def learn(self, model: str, messages: Sequence[Mapping[str, Any]], reported: int) -> None:
+        """Correct the ratio of `model` by the prompt tokens that a server `reported` for `messages`.
+
+        Messages with pictures correct nothing: their tokens are not known.
+        """
         texts = [message["content"] for message in messages]
         tokens = reported - TOKENS_PER_MESSAGE * len(texts)
-        if tokens <= 0:
+        if tokens <= 0 or any("pictures" in message for message in messages):
             return
         seen = min(max(sum(map(len, texts)) / tokens, MIN_RATIO), MAX_RATIO)
         ratio = self._ratios.get(model, INITIAL_RATIO)

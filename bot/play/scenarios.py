@@ -31,7 +31,7 @@ class Frame:
     @property
     def opening(self) -> str:
         """The first message of the story."""
-        return self.messages[-1]["content"]
+        return str(self.messages[-1]["content"])
 
     def to_json(self) -> str:
         """The frame as JSON, as the database stores it."""

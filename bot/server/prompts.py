@@ -20,7 +20,7 @@ from bot.core.errors import FewshotError
 from bot.core.text import read_json
 from bot.llm.completion import Answer, parsed
 from bot.llm.output_parsers import Reply
-from bot.llm.request import Request
+from bot.llm.request import Request, message_from_dict, message_to_dict
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 from bot.server.tricks import check_schema
@@ -30,6 +30,8 @@ from bot.storage.database import Database
 HOUR, DAY = 3_600, 86_400
 # Prompts cached in memory: at most about 12,000 characters each, so at most some 24 MB.
 MAX_CACHED = 1_000
+# Characters of the pictures in them, as `data:` URLs. Above this the oldest pictures are dropped; their answers stay.
+MAX_PICTURES = 32_000_000
 # Seconds after an erasure in which an older request may still be answered.
 SETTLING = 10
 # Ids of the newest deleted messages, for answers that arrive after their message was deleted.
@@ -65,6 +67,16 @@ class Prompts:
         self._cached[answer.id] = answer
         while len(self._cached) > MAX_CACHED:
             self._cached.popitem(last=False)
+        if _picture_size(answer):
+            self._bound_pictures()
+
+    def _bound_pictures(self) -> None:
+        """Drop the oldest pictures above `MAX_PICTURES`."""
+        size = 0
+        for prompt_id, answer in reversed(list(self._cached.items())):
+            size += _picture_size(answer)
+            if size > MAX_PICTURES and _picture_size(answer):
+                self._cached[prompt_id] = _without_pictures(answer)
 
     async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
         """Store `answer` in the database, unless RETENTION_DAYS is 0; `new` says that it was not stored before.
@@ -170,6 +182,17 @@ class Prompts:
         return answer.message_id in self._deleted or (source is not None and source.message_id in self._deleted)
 
 
+def _picture_size(answer: Answer) -> int:
+    """The characters of the pictures in the prompt of `answer`."""
+    return sum(len(picture.url) for message in answer.messages for picture in message.get("pictures", ()))
+
+
+def _without_pictures(answer: Answer) -> Answer:
+    """`answer` with the descriptions of its pictures alone."""
+    messages = tuple(message_from_dict(message_to_dict(message)) for message in answer.messages)
+    return replace(answer, request=replace(answer.request, messages=messages))
+
+
 def _body(answer: Answer) -> str:
     """The part of an answer that has no column of its own, as JSON."""
     request, usage = answer.request, answer.usage
@@ -177,7 +200,7 @@ def _body(answer: Answer) -> str:
         "template": request.name,
         "technique": request.technique,
         "examples": request.examples,
-        "messages": request.messages,
+        "messages": [message_to_dict(message) for message in request.messages],
         "parameters": dict(answer.parameters),
         "text": answer.text,
         "model": answer.model,
@@ -200,7 +223,7 @@ def _from_body(body: str) -> Answer:
     data = read_json(body)
     template = _template(data["source"], data["template"]) if data.get("source") else None
     request = Request(
-        tuple(data["messages"]),
+        tuple(message_from_dict(message) for message in data["messages"]),
         template.parameters if template else data["parameters"],
         data["template"],
         data["examples"],

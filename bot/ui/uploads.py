@@ -1,14 +1,115 @@
-"""Files that people upload: size and kind are checked before the text is used."""
+"""Files that people upload: size and kind are checked before the text or the picture is used."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
 
 import discord
 
 from bot.core import tables
+from bot.core.attached_picture import AttachedPicture, read_picture
 from bot.core.errors import InputError
+from bot.core.i18n import N_, _, ngettext
+from bot.core.pdf_text import read_pdf
 from bot.core.text import escape_markdown
 
-MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"%PDF", b"\x1f\x8b", b"RIFF")
+PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+PDF_MAGIC = b"%PDF"
+MAGIC = (*PICTURE_MAGIC, PDF_MAGIC, b"PK\x03\x04", b"\x1f\x8b")
+# Bytes of an attachment: what Discord takes from people without a subscription, 10 MiB (2026-11-22).
+MAX_ATTACHMENT = 10 * 1024 * 1024
+# Attachments that are read of one message or command, attachments that are read at a time, and seconds to fetch one.
+MAX_ATTACHMENTS, MAX_READING, FETCH_TIMEOUT = 4, 2, 30.0
+READABLE = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".txt", ".md", ".csv", ".pdf"})
+NOT_READABLE = N_(
+    "The file {name} is none that I can read: send a picture (PNG, JPEG, GIF, WebP), a PDF, or a text (.txt, .md, "
+    ".csv)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What attachments hold: the text of files, the pictures, and a sentence for each file that was cut."""
+
+    text: str = ""
+    pictures: tuple[AttachedPicture, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class AttachmentReader:
+    """Reads pictures, PDFs and texts, at most `MAX_READING` at a time: one can take 100 MB of memory."""
+
+    def __init__(self) -> None:
+        self._reading = asyncio.Semaphore(MAX_READING)
+
+    async def read(self, attachments: Sequence[discord.Attachment], *, max_characters: int) -> Attached:
+        """The pictures in `attachments`, and the first `max_characters` of the text in them.
+
+        Takes seconds, so the interaction is deferred before. Raises `InputError` that names the file at fault.
+        """
+        if len(attachments) > MAX_ATTACHMENTS:
+            raise InputError("Up to {most} files can be read at once.", most=MAX_ATTACHMENTS)
+        texts, pictures, notes = list[str](), list[AttachedPicture](), list[str]()
+        for file in attachments:
+            name = _name(file)
+            left = max(max_characters - sum(map(len, texts)), 0)
+            async with self._reading:
+                data = await _fetch(file)
+                if data.startswith(PICTURE_MAGIC):
+                    pictures.append(await asyncio.to_thread(read_picture, data, file.filename[:60]))
+                    continue
+                if data.startswith(PDF_MAGIC):
+                    pdf = await read_pdf(data, name, left)
+                    text, pages = pdf.text, pdf.pages if pdf.read < pdf.pages else 0
+                elif data.startswith(MAGIC):
+                    raise InputError(NOT_READABLE, name=name)
+                else:
+                    text, pages = await asyncio.to_thread(tables.decode, data, name), 0
+            if not text.strip():
+                raise InputError("The file {name} contains only white space.", name=name)
+            texts.append(text[:left])
+            if pages or len(text) > left:
+                notes.append(_cut(name, min(len(text), left), len(text), pages))
+        return Attached("\n\n".join(texts), tuple(pictures), tuple(notes))
+
+
+def readable(attachments: Sequence[discord.Attachment]) -> list[discord.Attachment]:
+    """The attachments of a message that `AttachmentReader` reads, by their names; not videos, for example."""
+    found = [file for file in attachments if PurePath(file.filename.casefold()).suffix in READABLE]
+    return found[:MAX_ATTACHMENTS]
+
+
+async def _fetch(file: discord.Attachment) -> bytes:
+    """The bytes of `file`. Raises `InputError` where it is empty, too large, or cannot be fetched in time."""
+    if file.size > MAX_ATTACHMENT:
+        raise InputError(
+            "The file {name} is too large: up to {most:,} MB can be read.",
+            name=_name(file),
+            most=MAX_ATTACHMENT // 1_000_000,
+        )
+    if not file.size:
+        raise InputError("The file {name} is empty.", name=_name(file))
+    try:
+        async with asyncio.timeout(FETCH_TIMEOUT):
+            return await file.read()
+    except (TimeoutError, discord.NotFound, discord.Forbidden):
+        raise InputError(
+            "The file {name} could not be fetched from Discord; send it again.", name=_name(file)
+        ) from None
+
+
+def _cut(name: str, read: int, characters: int, pages: int) -> str:
+    """The sentence about a file that was cut: of a PDF with more `pages` than were read, else of a text."""
+    if pages:
+        return ngettext(
+            "{name}: only the first {read:,} characters of {n} page",
+            "{name}: only the first {read:,} characters of {n} pages",
+            pages,
+            name=name,
+            read=read,
+        )
+    return _("{name}: only the first {read:,} of {all:,} characters", name=name, read=read, all=characters)
 
 
 async def read_text(file: discord.Attachment, *, max_bytes: int) -> str:

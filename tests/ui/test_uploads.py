@@ -1,15 +1,19 @@
 """What people upload is bounded, recognised and taken apart, or refused in one sentence."""
 
+import base64
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, cast
 
 import discord
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from bot.core.errors import InputError
-from bot.ui.uploads import csv_cell, read_entries, read_text
+from bot.ui.uploads import MAX_ATTACHMENT, Attached, AttachmentReader, csv_cell, read_entries, read_text, readable
+from tests.pdf_files import pdf
 
 MAX_BYTES = 2_000_000
 
@@ -21,14 +25,28 @@ class File:
     data: bytes
     filename: str = "reviews.txt"
     was_read: bool = False
+    claimed: int | None = None
 
     @property
     def size(self) -> int:
-        return len(self.data)
+        return len(self.data) if self.claimed is None else self.claimed
 
     async def read(self) -> bytes:
         self.was_read = True
         return self.data
+
+
+async def attached(*files: File, most: int = 100) -> Attached:
+    return await AttachmentReader().read(cast(list[discord.Attachment], list(files)), max_characters=most)
+
+
+def image(kind: str, size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: Any) -> bytes:
+    """A picture whose left half is red and whose right half is blue."""
+    picture = Image.new("RGB", size, "red")
+    picture.paste("blue", (size[0] // 2, 0, *size))
+    buffer = BytesIO()
+    picture.convert(mode).save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 async def text_of(file: File) -> str:
@@ -99,6 +117,79 @@ async def test_an_entry_that_is_too_long_is_named_by_its_number() -> None:
         await entries_of("short\n" + "x" * 2_000_000, "r.txt", 6_000)
     with pytest.raises(InputError, match="Entry 1"):
         await entries_of('"' + "x" * 200_000, "r.csv", 6_000)
+
+
+ANIMATED = image("GIF", save_all=True, append_images=[Image.new("RGB", (40, 30), "green")])
+UPRIGHT = Image.Exif()
+UPRIGHT[0x0112] = 6  # turned by 90 degrees, as a phone that is held upright stores a photo
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "size"),
+    [
+        (image("PNG"), "png", (40, 30)),
+        (image("JPEG"), "jpeg", (40, 30)),
+        (image("WEBP"), "jpeg", (40, 30)),
+        (ANIMATED, "png", (40, 30)),
+        (image("PNG", mode="RGBA"), "png", (40, 30)),
+        (image("JPEG", mode="CMYK"), "jpeg", (40, 30)),
+        (image("JPEG", (4_096, 1_024)), "jpeg", (2_048, 512)),
+        (image("JPEG", exif=UPRIGHT), "jpeg", (30, 40)),
+    ],
+    ids=["png", "jpeg", "webp", "animated", "alpha", "cmyk", "large", "turned"],
+)
+async def test_a_picture_is_sent_as_png_or_jpeg_upright_and_not_too_large(
+    data: bytes, kind: str, size: tuple[int, int]
+) -> None:
+    (picture,) = (await attached(File(data, "a_b.png"))).pictures
+    head, _comma, encoded = picture.url.partition(",")
+    sent = base64.b64decode(encoded)
+    assert head == f"data:image/{kind};base64"
+    assert (picture.name, picture.size, picture.width, picture.height) == ("a_b.png", len(sent), *size)
+    with Image.open(BytesIO(sent)) as opened:
+        assert opened.size == size
+        assert not opened.getexif()
+        red, _green, blue = opened.convert("RGB").getpixel((1, 1))
+    assert red > 200
+    assert blue < 60
+
+
+async def test_texts_and_pdfs_are_cut_and_the_cut_is_said() -> None:
+    both = await attached(File("Grüße\n".encode("utf-16"), "a.txt"), File(pdf("Hello", "World"), "b.pdf"))
+    assert (both.text, both.notes) == ("Grüße\n\n\nHello\n\nWorld", ())
+    long = await attached(File(b"x" * 2_000, "long_*.md"))
+    assert (long.text, long.notes) == ("x" * 100, (r"long\_\*.md: only the first 100 of 2,000 characters",))
+    book = await attached(File(pdf(*["word " * 8] * 400), "book.pdf"))
+    assert len(book.text) == 100
+    assert book.notes == ("book.pdf: only the first 100 characters of 400 pages",)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is empty"),
+        (b" \n", "white space"),
+        (b"PK\x03\x04word", "none that I can read"),
+        ("素晴らしい".encode("shift_jis"), "UTF-8"),
+        (image("PNG")[:60], "is broken"),
+        (image("PNG", (6_000, 6_000)), "6,000 × 6,000 pixels; up to 25 million"),
+        (b"RIFF1234WAVEfmt ", "not a picture"),
+        (pdf("secret", encrypted=True), "is encrypted"),
+        (pdf(""), "has no text"),
+        (pdf("Hello")[:200], "is broken"),
+    ],
+)
+async def test_an_attachment_that_cannot_be_used_is_refused_in_a_sentence(data: bytes, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        await attached(File(data, "a.bin"))
+
+
+async def test_an_attachment_that_is_too_large_is_not_fetched() -> None:
+    file = File(image("PNG"), "a.png", claimed=MAX_ATTACHMENT + 1)
+    with pytest.raises(InputError, match="up to 10 MB"):
+        await attached(file)
+    assert not file.was_read
+    assert readable(cast(list[discord.Attachment], [File(b"", "a.mp4"), file])) == [file]
 
 
 @given(st.text())
