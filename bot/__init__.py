@@ -2,7 +2,7 @@
 
 Every command takes the same path: Discord, a cog or a template's command, a service in one of these packages, the model
 or the database, and back through `bot.answers` and `bot.ui`. The modules here contain no feature: `app` opens
-everything, `bot` connects to Discord, and `services` is what cogs get.
+everything, `bot` connects to Discord, `discord_api` chooses its address, and `services` is what cogs get.
 
 `core`     settings, errors and their messages, translation, text, logs
 `storage`  all SQL

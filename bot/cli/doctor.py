@@ -15,6 +15,7 @@ from bot.bot import proxy_to_discord
 from bot.cli.running import can_print, load_settings
 from bot.core.errors import ConfigError, FewshotError, TemplateError
 from bot.core.settings import Settings, load
+from bot.discord_api import use_discord_api
 from bot.engine.llama.catalog import machine, recommended
 from bot.engine.llama.store import ModelStore
 from bot.llm.prices import open_prices
@@ -201,6 +202,7 @@ async def _discord(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("bad", "Discord", "DISCORD_TOKEN is not set. `fewshot run` needs it; `fewshot demo` does not.")
         return
     try:
+        await use_discord_api(settings)
         client = discord.Client(intents=discord.Intents.none(), proxy=proxy_to_discord())
         async with asyncio.timeout(SECONDS), client:
             await client.login(settings.discord_token.get_secret_value())

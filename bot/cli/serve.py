@@ -8,6 +8,7 @@ from bot.app import open_services, run, stop_on_signals
 from bot.bot import PERMISSIONS, FewshotBot
 from bot.cli.running import load_settings, make_data_dir
 from bot.core.errors import ConfigError
+from bot.discord_api import use_discord_api
 
 if TYPE_CHECKING:
     from bot.engine.launch import Address
@@ -18,6 +19,7 @@ async def run_bot() -> None:
     settings = load_settings()
     if settings.discord_token is None:
         raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
+    await use_discord_api(settings)
     async with open_services(settings) as services:
         bot = FewshotBot(services)
         bot.on_started = _announce

@@ -4,6 +4,7 @@ Importing this module reads nothing; `load()` does. `.env.example` lists the sam
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -52,6 +53,10 @@ class Settings(BaseSettings):
     )
     operator_guild_ids: Ids = Field(
         frozenset(), description="Servers that show /finetune; default: GUILD_IDS, else every server."
+    )
+
+    discord_api: str | None = Field(
+        None, description="Address of a rate-limit proxy that passes requests on to Discord; default: Discord itself."
     )
 
     openai_api_key: SecretStr | None = Field(
@@ -184,7 +189,7 @@ class Settings(BaseSettings):
             raise ValueError("it contains characters that no key has; copy it again")
         return value
 
-    @field_validator("openai_base_url", "tuning_base_url", mode="after")
+    @field_validator("openai_base_url", "tuning_base_url", "discord_api", mode="after")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         """Refuse what is not an HTTP address, and an address with a password, which messages would show."""
@@ -201,6 +206,12 @@ class Settings(BaseSettings):
         if "@" in parts.netloc:
             raise ValueError("it must not contain a user name or password; set the server's key in the setting for it")
         return value
+
+    @field_validator("discord_api", mode="after")
+    @classmethod
+    def _discord_api(cls, value: str | None) -> str | None:
+        """Remove the path of Discord's API, which is added to each request."""
+        return None if value is None else re.sub(r"(/api(/v\d+)?)?/*$", "", value)
 
     @field_validator("database_url", mode="after")
     @classmethod

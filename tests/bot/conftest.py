@@ -12,7 +12,10 @@ from tests.bot.harness import BotHarness, free_port, open_harness
 async def running() -> AsyncIterator[BotHarness]:
     """The shared bot."""
     port = free_port()
-    async with open_harness() as harness, harness.bot(MODEL_TIMEOUT="4", HEALTH_PORT=str(port)):
+    async with (
+        open_harness() as harness,
+        harness.bot(MODEL_TIMEOUT="4", HEALTH_PORT=str(port), DISCORD_API=harness.wire.address),
+    ):
         yield replace(harness, port=port)
 
 

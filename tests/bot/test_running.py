@@ -54,6 +54,9 @@ IMPOSSIBLE = {
     "Discord refused DISCORD_TOKEN": {"DISCORD_TOKEN": "MTEw.wrong.token"},
     "USER_INSTALL is on, but the portal": {"USER_INSTALL": "on"},
     "MESSAGE_CONTENT is on, but the developer portal": {"MESSAGE_CONTENT": "on"},
+    "DISCORD_API http://127.0.0.1:1 does not answer as Discord does: Cannot connect": {
+        "DISCORD_API": "http://127.0.0.1:1/api/v10/"
+    },
 }
 
 

@@ -81,6 +81,7 @@ WRONG = {
     "OPENAI_API_KEY": f"{SECRET}\nhunter2",
     "TUNING_API_KEY": f"{SECRET}ä",
     "OPENAI_BASE_URL": "hunter2.example/v1",
+    "DISCORD_API": "http://ann:hunter2@localhost",
     "TUNING_BASE_URL": "http://[hunter2/v1",
     "CHAT_CONCURRENCY": "hunter2",
     "TUNING_PROVIDER": "hunter2",
@@ -140,6 +141,7 @@ def test_limits_have_defaults_that_are_not_zero() -> None:
 # A value for every setting, as `.env` would have it.
 VALUES = {
     "DISCORD_TOKEN": SECRET,
+    "DISCORD_API": "http://127.0.0.1:8080",
     "GUILD_IDS": "1,2",
     "OPERATOR_IDS": "3",
     "OPERATOR_GUILD_IDS": "4",

@@ -20,6 +20,12 @@ GUILD = API + "/guilds/{guild_id}"
 routes = web.RouteTableDef()
 
 
+@routes.get(API + "/gateway")
+async def gateway(request: web.Request) -> web.Response:
+    """Where the gateway is, for everybody."""
+    return json_response({"url": request.app[STATE].gateway_url()})
+
+
 @routes.get(API + "/gateway/bot")
 async def gateway_bot(request: web.Request) -> web.Response:
     """Where the gateway is."""

@@ -16,8 +16,8 @@ from tests.wire.process import ROOT
 from tests.wire.state import JOURNAL_ENTRY, STATE, State
 
 API = "/api/v10"
-# A token in the address stands in for the bot's own there.
-OPEN_ROUTES = ("/interactions/", "/webhooks/")
+# A token in the address stands in for the bot's own there, and everybody may ask for the gateway.
+OPEN_ROUTES, OPEN_PATHS = ("/interactions/", "/webhooks/"), ("/gateway",)
 MAX_BODY = 128 * 1024 * 1024
 # A longer body is in the journal by its length alone: tests look at texts, not at files.
 JOURNAL_BODY = 65_536
@@ -62,7 +62,8 @@ async def _write_down(state: State, request: web.Request, path: str) -> Json:
 async def _answer(state: State, request: web.Request, handler: Handler, path: str) -> web.StreamResponse:
     headers: dict[str, str] = {}
     try:
-        if not path.startswith(OPEN_ROUTES) and request.headers.get("Authorization") != f"Bot {seeds.TOKEN}":
+        is_open = path.startswith(OPEN_ROUTES) or path in OPEN_PATHS
+        if not is_open and request.headers.get("Authorization") != f"Bot {seeds.TOKEN}":
             raise api_error("unauthorized")
         resource = request.match_info.route.resource
         if resource is None:
