@@ -6,18 +6,18 @@ async with demo(folder) as url, browsing(url) as tab:
     await tab.sees("Good morning")
 """
 
-import asyncio
 import contextlib
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.async_api import Locator, Page, async_playwright
+
+from tests.forked import forked
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -45,13 +45,8 @@ def chromium() -> str | None:
 async def demo(folder: Path, **settings: str) -> AsyncIterator[str]:
     """Run `fewshot demo` in a process with `folder` as DATA_DIR; yields its address, and stops it with SIGINT."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "CHAT_", "TUNING_"))}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "demo", "--port", "0", "--no-browser"),
-        cwd=ROOT,
-        env=plain | {"DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1", "TZ": "UTC"} | settings,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    env = plain | {"DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1", "TZ": "UTC"} | settings
+    process = await forked("bot.__main__:main", ["demo", "--port", "0", "--no-browser"], env=env, cwd=ROOT)
     assert process.stdout is not None
     try:
         line = (await process.stdout.readline()).decode()

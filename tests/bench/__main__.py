@@ -68,7 +68,7 @@ def started(entry: str, wire: Wire, model: ModelProcess) -> AbstractAsyncContext
     env |= {"DATA_DIR": str(wire.folder / "data")}
     env |= {"DAILY_TOKENS_PER_USER": NO_LIMIT, "DAILY_TOKENS_PER_GUILD": NO_LIMIT, "DAILY_TOKENS": NO_LIMIT}
     env |= {"CALLS_PER_PERSON": "1000"}  # one person types all commands here
-    return wire.bot(*(["run"] if entry == OURS else []), entry=entry, env=env)
+    return wire.bot(*(["run"] if entry == OURS else []), entry=entry, env=env, fresh=True)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ async def running() -> AsyncIterator[BotHarness]:
     port = free_port()
     async with (
         open_harness() as harness,
-        harness.bot(MODEL_TIMEOUT="4", HEALTH_PORT=str(port), DISCORD_API=harness.wire.address),
+        harness.bot(fresh=True, MODEL_TIMEOUT="4", HEALTH_PORT=str(port), DISCORD_API=harness.wire.address),
     ):
         yield replace(harness, port=port)
 

@@ -48,9 +48,9 @@ class BotHarness:
         return known | {"DATA_DIR": str(self.folder)} | more
 
     @asynccontextmanager
-    async def bot(self, *, ready: str = "Invite: ", **env: str) -> AsyncIterator[Process]:
-        """Run the bot while the block runs."""
-        async with self.wire.bot("run", entry=ENTRY, env=self.env(**env), ready=ready) as process:
+    async def bot(self, *, ready: str = "Invite: ", fresh: bool = False, **env: str) -> AsyncIterator[Process]:
+        """Run the bot while the block runs; `fresh`: in a new interpreter."""
+        async with self.wire.bot("run", entry=ENTRY, env=self.env(**env), ready=ready, fresh=fresh) as process:
             yield process
 
     async def started(self, **env: str) -> Process:

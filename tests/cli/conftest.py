@@ -7,7 +7,6 @@ thread of its own; those of signals, of exit codes and of a whole start have a p
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from click.testing import CliRunner
 from bot.cli import cli
 from bot.core.settings import Settings
 from tests.fake_model import FakeModel
+from tests.forked import ForkedProcess, forked
 
 KEY = "sk-test-0123456789abcdefghij"
 OURS = frozenset(Settings.model_fields)
@@ -75,27 +75,19 @@ async def started(
     folder: Path,
     *arguments: str | bytes,
     stdout: IO[bytes] | int = asyncio.subprocess.PIPE,
-) -> asyncio.subprocess.Process:
+) -> ForkedProcess:
     """Start the command as a process."""
-    pipe = asyncio.subprocess.PIPE
     kept = {name: value for name, value in os.environ.items() if name.lower() not in OURS}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=pipe,
-        env=kept | environment,
-        cwd=folder,
-    )
+    return await forked("bot.__main__:main", arguments, env=kept | environment, cwd=folder, stdout=stdout)
 
 
-async def ended(process: asyncio.subprocess.Process) -> Done:
+async def ended(process: ForkedProcess) -> Done:
     """Wait for the process, which must not show a traceback."""
     code, out, err = await ended_bytes(process)
     return Done(code, out.decode(), err.decode())
 
 
-async def ended_bytes(process: asyncio.subprocess.Process) -> tuple[int, bytes, bytes]:
+async def ended_bytes(process: ForkedProcess) -> tuple[int, bytes, bytes]:
     """Wait for the process; exit code, output and errors as bytes."""
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert b"Traceback" not in err

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import KEY, Run, ended, started
 from tests.fake_model import FakeModel
+from tests.forked import ForkedProcess
 
 try:
     import pty
@@ -43,9 +44,7 @@ async def test_the_answer_is_printed(fake: FakeModel, environment: dict[str, str
     assert fake.requests[0]["model"] == "fake-model"
 
 
-async def on_terminal(
-    environment: dict[str, str], folder: Path, *arguments: str
-) -> tuple[asyncio.subprocess.Process, int]:
+async def on_terminal(environment: dict[str, str], folder: Path, *arguments: str) -> tuple[ForkedProcess, int]:
     """The command with a terminal as standard output, and the terminal's other end."""
     ours, terminal = pty.openpty()
     try:

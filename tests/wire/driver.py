@@ -78,13 +78,15 @@ class Wire:
         cwd: Path | None = None,
         ready: str | None = None,
         commands: bool = True,
+        fresh: bool = False,
     ) -> AsyncIterator[Process]:
         """Run a bot; it is connected and has registered its commands when the block starts.
 
-        `ready`: a text that it must have written, too.
+        `ready`: a text that it must have written, too; `fresh`: as for `Process.start`.
         """
         known = len(await self.call("gateway_log"))
-        process = await Process.start(entry, list(arguments), self.env() | (env or {}), cwd or self.folder)
+        environment = self.env() | (env or {})
+        process = await Process.start(entry, list(arguments), environment, cwd or self.folder, fresh=fresh)
         self.process = process
         try:
             await self._wait_ready(process, known, ready, commands=commands)

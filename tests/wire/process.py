@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.forked import ForkedProcess, forked
+
 ROOT = Path(__file__).parents[2]
 # The environment variables that a bot process inherits.
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "TZ")
@@ -16,26 +18,37 @@ POLL_SECONDS = 0.02
 class Process:
     """A running bot. `output` holds its standard output and error so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | ForkedProcess) -> None:
         self._process = process
         self.pid = process.pid
         self.output = ""
         self._reader = asyncio.ensure_future(self._read())
 
     @classmethod
-    async def start(cls, entry: str, arguments: list[str], env: dict[str, str], cwd: Path) -> "Process":
-        """Start `tests.wire.launch` with that entry point, in its own process group."""
+    async def start(
+        cls, entry: str, arguments: list[str], env: dict[str, str], cwd: Path, *, fresh: bool = False
+    ) -> "Process":
+        """Start `tests.wire.launch` with that entry point, in its own process group.
+
+        `fresh`: in a new interpreter, for what is measured or tested about the start.
+        """
+        pipe, together = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.wire.launch", entry, *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | env,
-            cwd=cwd,
-            start_new_session=True,
+        env = kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | env
+        if not fresh:
+            launch = ("tests.wire.launch:main", [entry, *arguments])
+            return cls(await forked(*launch, env=env, cwd=cwd, stdout=pipe, stderr=together, new_session=True))
+        return cls(
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.wire.launch", entry, *arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=together,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
         )
-        return cls(process)
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

@@ -1,0 +1,209 @@
+"""Processes of the project, forked from one that has imported it already.
+
+    process = await forked("bot.__main__:main", ["doctor"], env=environment, cwd=tmp_path)
+    out, err = await process.communicate()
+
+Starting Python and importing the project takes a second of CPU time, forking takes a few hundredths. Every process
+of pytest has one fork server (`python -m tests.forked`), started at its first use. A forked process has its own
+environment, folder, arguments and output, and ends as any Python process does. A test of the start itself (its time,
+its imports, its memory) needs a new interpreter.
+"""
+
+import asyncio
+import atexit
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[1]
+# What the commands and the bot import, some of it only when it is used.
+PRELOADED = (
+    *("bot.cli.complete", "bot.cli.dataset", "bot.cli.doctor", "bot.cli.serve", "bot.cli.tune", "bot.demo"),
+    *("bot.core.logs", "bot.llm.transport", "bot.locales", "tests.tuning.launched", "tests.wire.launch"),
+    *("cogs.adventure", "cogs.corpus", "cogs.finetune", "cogs.rewrite", "cogs.trick"),
+    *("aiosqlite", "alembic.command", "anyio.streams.tls", "openai.resources.chat.chat", "openai.resources.models"),
+    *("sqlalchemy.dialects.sqlite.aiosqlite", "truststore"),
+)
+
+
+class ForkedProcess:
+    """A running process, with the attributes of `asyncio.subprocess.Process`."""
+
+    def __init__(self, pid: int, ended: asyncio.StreamReader, control: asyncio.StreamWriter) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdout: asyncio.StreamReader | None = None
+        self.stderr: asyncio.StreamReader | None = None
+        self._pipes: list[asyncio.ReadTransport] = []
+        self._ended = asyncio.ensure_future(self._wait(ended, control))
+
+    async def _wait(self, ended: asyncio.StreamReader, control: asyncio.StreamWriter) -> int:
+        line = await ended.readline()
+        control.close()
+        self.returncode = int(line or -signal.SIGKILL)
+        return self.returncode
+
+    async def pipe(self, end: int) -> asyncio.StreamReader:
+        """A reader for the reading end of a pipe."""
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(end, "rb"))
+        self._pipes.append(transport)
+        return reader
+
+    async def wait(self) -> int:
+        """Wait for the end; the exit code, or the negative number of a signal."""
+        return await asyncio.shield(self._ended)
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        """Read standard output and standard error until the process ends."""
+        readers = [reader.read() for reader in (self.stdout, self.stderr) if reader is not None]
+        found = [*await asyncio.gather(*readers), b"", b""]
+        await self.wait()
+        return (found[0], found[1]) if self.stdout is not None else (b"", found[0])
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+async def forked(
+    entry: str,
+    arguments: Sequence[str | bytes],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stdout: IO[bytes] | int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    new_session: bool = False,
+) -> ForkedProcess:
+    """Call `entry` ("module:function") in a new process. Standard input is empty.
+
+    `stdout`: PIPE, a file or a descriptor; `stderr`: PIPE or STDOUT.
+    """
+    ours, theirs = socket.socketpair()
+    readable: list[int | None] = [None, None]
+    given = []
+    if stdout == subprocess.PIPE:
+        readable[0], stdout = os.pipe()
+        given.append(stdout)
+    output = stdout if isinstance(stdout, int) else stdout.fileno()
+    errors = output
+    if stderr == subprocess.PIPE:
+        readable[1], errors = os.pipe()
+        given.append(errors)
+    with theirs:
+        socket.send_fds(_server(), [b"+"], [theirs.fileno(), output, errors])
+    for descriptor in given:
+        os.close(descriptor)
+    reader, writer = await asyncio.open_connection(sock=ours)
+    texts = [os.fsdecode(argument) for argument in arguments]
+    writer.write(json.dumps([entry, texts, dict(env), str(cwd), new_session]).encode() + b"\n")
+    process = ForkedProcess(int(await reader.readline()), reader, writer)
+    if readable[0] is not None:
+        process.stdout = await process.pipe(readable[0])
+    if readable[1] is not None:
+        process.stderr = await process.pipe(readable[1])
+    return process
+
+
+@cache
+def _server() -> socket.socket:
+    """The connection to the fork server of this process, which is started first."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        number = theirs.fileno()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.forked", str(number)], cwd=ROOT, pass_fds=[number], start_new_session=True
+        )
+
+    def stop() -> None:
+        ours.close()
+        server.wait()
+
+    atexit.register(stop)
+    return ours
+
+
+def next_request(server: socket.socket) -> Callable[[], Any]:
+    """Fork for every request until the connection ends, which ends this process; returns in a forked process."""
+    while True:
+        message, (*descriptors,), _flags, _address = socket.recv_fds(server, 1, 3)
+        while _has_ended_child():
+            pass
+        if not message:
+            sys.exit()
+        if os.fork() == 0:
+            server.close()
+            return _waited_for(socket.socket(fileno=descriptors[0]), *descriptors[1:])
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _has_ended_child() -> bool:
+    """Whether a child had ended; its CPU time now counts as this process's."""
+    try:
+        return os.waitpid(-1, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        return False
+
+
+def _waited_for(control: socket.socket, output: int, errors: int) -> Callable[[], Any]:
+    """Fork again, tell `control` the process id and the exit code, and end; returns in the forked process."""
+    with control.makefile("r") as lines:
+        entry, arguments, env, cwd, new_session = json.loads(lines.readline())
+    if pid := os.fork():
+        os.close(output)
+        os.close(errors)
+        control.sendall(f"{pid}\n".encode())
+        _, status = os.waitpid(pid, 0)
+        control.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os._exit(0)
+    control.close()
+    if new_session:
+        os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    for descriptor, number in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (errors, 2)):
+        os.dup2(descriptor, number)
+    os.closerange(3, max(output, errors) + 2)
+    encoding, _, handler = env.get("PYTHONIOENCODING", "utf-8").partition(":")
+    sys.stdout = open(1, "w", encoding=encoding, errors=handler or "strict", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdout.reconfigure(write_through="PYTHONUNBUFFERED" in env)
+    module, _, function = entry.partition(":")
+    sys.argv = [module, *arguments]
+    called: Callable[[], Any] = getattr(importlib.import_module(module), function)
+    return called
+
+
+def main() -> None:
+    """The fork server: import the project, then fork for every request on the socket named on the command line."""
+    for module in PRELOADED:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    sys.exit(next_request(socket.socket(fileno=int(sys.argv[1])))())
+
+
+if __name__ == "__main__":
+    main()
