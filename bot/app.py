@@ -18,16 +18,18 @@ from bot.answers.techniques import Techniques
 from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.metrics import open_metrics
-from bot.core.settings import LOCAL_SUFFIX, STAND_IN, Settings
+from bot.core.settings import LOCAL_SUFFIX, STAND_IN, ListedModel, Settings
 from bot.engine.launch import connected
 from bot.engine.llama.service import LocalModels
 from bot.engine.llama.store import ModelStore
 from bot.llm.client import ChatClient, client_options
+from bot.llm.clients import ChatClients
 from bot.llm.prices import open_prices
 from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
 from bot.play.history import History
 from bot.play.scenarios import open_scenarios
+from bot.server.chat_models import ChatModel, ChatModels
 from bot.server.guilds import open_guild_settings
 from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
@@ -71,13 +73,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             guilds,
             metrics,
-            prices=open_prices(settings.prices_file),
+            prices=open_prices(settings.prices_file, {one.name: str(one.base_url) for one in settings.listed_models}),
         )
         prompts = Prompts(database, settings.retention_days)
-        model = settings.moderation_model
         queue = CallQueue(settings.calls_per_person)
-        moderation = Moderation(client, model, guilds) if model else None
-        gateway = ModelGateway(client, ledger, prompts, moderation, queue, metrics)
+        clients = await stack.enter_async_context(ChatClients(settings, client))
+        listed = [ChatModel(one.name, one.label, clients.of(one)) for one in settings.listed_models]
+        chat_models = ChatModels(client, guilds, listed)
+        moderator = settings.moderation_model
+        moderation = Moderation(clients.of(ListedModel(name=moderator)), moderator, guilds) if moderator else None
+        gateway = ModelGateway(client, ledger, prompts, moderation, queue, metrics, chat_models)
         privacy = Privacy(database, prompts, guilds)
         stack.push_async_callback(privacy.close)
         stopped = asyncio.Event()
@@ -97,13 +102,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         inflight = InflightTasks()
         metrics.watch("fewshot_interactions_running", lambda: len(inflight))
         metrics.watch("fewshot_calls_running", lambda: queue.running)
-        metrics.watch("fewshot_calls_waiting", lambda: {"person": queue.waiting, "model": client.waiting})
+        metrics.watch(
+            "fewshot_calls_waiting",
+            lambda: {"person": queue.waiting, "model": sum(each.waiting for each in chat_models.clients)},
+        )
         metrics.watch("fewshot_database_errors_total", lambda: database.errors)
         answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
         yield Services(
             settings=settings,
             templates=templates,
             gateway=gateway,
+            chat_models=chat_models,
             prompts=prompts,
             answers=answers,
             attachments=AttachmentReader(),
@@ -138,7 +147,7 @@ async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
     async with AsyncExitStack() as stack:
         if settings.has_model:
             client = await stack.enter_async_context(ChatClient(**client_options(settings)))
-            if settings.chat_model is None and settings.openai_base_url is not None:
+            if not (settings.chat_model or settings.chat_models or settings.openai_base_url is None):
                 client.model = await client.first_chat_model()
         else:
             engine = await stack.enter_async_context(connected(settings.data_dir, settings.models))

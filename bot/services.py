@@ -11,6 +11,7 @@ from bot.engine.llama.service import LocalModels
 from bot.llm.template_registry import TemplateRegistry
 from bot.play.adventures import Adventures
 from bot.play.history import History
+from bot.server.chat_models import ChatModels
 from bot.server.guilds import GuildSettingsStore
 from bot.server.health import Health
 from bot.server.ledger import Ledger
@@ -32,6 +33,7 @@ class Services:
     settings: Settings
     templates: TemplateRegistry
     gateway: ModelGateway
+    chat_models: ChatModels
     prompts: Prompts
     answers: Answers
     attachments: AttachmentReader

@@ -21,7 +21,7 @@ class Caller:
     """A person who acts: Discord ids, language, name and rights. `guild_id` is None in direct messages.
 
     `source` is the message that the request is about. `is_moderator` says that they may manage messages in the
-    channel. Two callers are equal when their ids and sources are.
+    channel. `parent_id` is the channel of a thread. Two callers are equal when their ids and sources are.
     """
 
     user_id: int
@@ -31,3 +31,4 @@ class Caller:
     name: str = field(default="", compare=False)
     is_moderator: bool = field(default=False, compare=False)
     locale: str = field(default=ENGLISH, compare=False)
+    parent_id: int | None = field(default=None, compare=False)

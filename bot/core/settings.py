@@ -3,13 +3,24 @@
 Importing this module reads nothing; `load()` does. `.env.example` lists the same names, and a test compares them.
 """
 
+import json
 import os
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.core.errors import ConfigError
@@ -22,6 +33,8 @@ STAND_IN = "stand-in"
 # Ends the name of a model that runs on this machine: in what the bot asks for, which costs nothing then, and in what
 # the local engine's answers state as their model.
 LOCAL_SUFFIX = " (local)"
+# Discord offers so many choices at once.
+MAX_MODELS = 25
 
 
 def _with_home(path: Path) -> Path:
@@ -32,9 +45,42 @@ def _with_home(path: Path) -> Path:
         raise ValueError("its ~ names a home folder that does not exist") from None
 
 
+def _checked_key(value: object) -> object:
+    """Refuse a key that an HTTP header could not contain."""
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        raise ValueError("it contains characters that no key has; copy it again")
+    return value
+
+
+def _checked_address(value: str) -> str:
+    """Refuse what is not an HTTP address, and an address with a password, which messages would show."""
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    # `urlsplit` ignores control characters, which no client would send.
+    if not valid or not value.isprintable() or " " in value:
+        raise ValueError("it is not an address such as http://127.0.0.1:11434/v1")
+    if "@" in parts.netloc:
+        raise ValueError("it must not contain a user name or password; set the server's key in the setting for it")
+    return value
+
+
+Key = Annotated[SecretStr, BeforeValidator(_checked_key)]
+Address = Annotated[str, AfterValidator(_checked_address)]
 Ids = Annotated[frozenset[int], NoDecode]
 # The type of every setting that is a folder.
 Folder = Annotated[Path, AfterValidator(_with_home)]
+
+
+class ListedModel(BaseModel, frozen=True, extra="forbid"):
+    """One of CHAT_MODELS. Without a `base_url` it is at OPENAI_BASE_URL, and asked with OPENAI_API_KEY."""
+
+    name: str = Field(min_length=1, max_length=100)
+    label: str = Field("", max_length=100)
+    base_url: Address | None = None
+    key: Key | None = None
 
 
 class Settings(BaseSettings):
@@ -44,7 +90,7 @@ class Settings(BaseSettings):
         env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
-    discord_token: SecretStr | None = Field(None, description="The bot's token; only `fewshot run` needs it.")
+    discord_token: Key | None = Field(None, description="The bot's token; only `fewshot run` needs it.")
     guild_ids: Ids = Field(
         frozenset(), description="Servers to register commands in at once, by id, separated by commas."
     )
@@ -55,20 +101,25 @@ class Settings(BaseSettings):
         frozenset(), description="Servers that show /finetune; default: GUILD_IDS, else every server."
     )
 
-    discord_api: str | None = Field(
+    discord_api: Address | None = Field(
         None, description="Address of a rate-limit proxy that passes requests on to Discord; default: Discord itself."
     )
 
-    openai_api_key: SecretStr | None = Field(
+    openai_api_key: Key | None = Field(
         None, description="Key for the chat model; without key and address the stand-in answers."
     )
-    openai_base_url: str | None = Field(
+    openai_base_url: Address | None = Field(
         None, description="Address of any server that speaks OpenAI's chat completions, with its /v1."
     )
     chat_model: str | None = Field(
         None, description="Chat model; default: gpt-6-luna with OpenAI, else the first that the server lists."
     )
-    chat_concurrency: int = Field(64, ge=1, le=1000, description="Calls to the model at one time.")
+    chat_models: Annotated[tuple[ListedModel, ...], NoDecode] = Field(
+        (),
+        max_length=MAX_MODELS,
+        description='Models to choose from, as JSON: [{"name", "label", "base_url", "key"}, …]; the first answers.',
+    )
+    chat_concurrency: int = Field(64, ge=1, le=1000, description="Calls to one model server at one time.")
     model_timeout: float | None = Field(
         None,
         gt=0,
@@ -84,8 +135,8 @@ class Settings(BaseSettings):
     tuning_provider: Literal["engine", "openai", "nebius", "custom"] = Field(
         "engine", description="Where models are tuned: engine (the local one), openai, nebius or custom."
     )
-    tuning_base_url: str | None = Field(None, description="Address of a custom tuning provider.")
-    tuning_api_key: SecretStr | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
+    tuning_base_url: Address | None = Field(None, description="Address of a custom tuning provider.")
+    tuning_api_key: Key | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
     tuning_model: str | None = Field(
         None, description="Base model to tune; default: the provider's cheapest that can be tuned."
     )
@@ -170,6 +221,25 @@ class Settings(BaseSettings):
             raise ValueError("write ids as numbers, separated by commas")
         return frozenset(parts)
 
+    @field_validator("chat_models", mode="before")
+    @classmethod
+    def _json(cls, value: object) -> object:
+        """Read JSON; pydantic-settings would raise an error that shows the text, with its keys."""
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('write it as JSON: [{"name": "a-model"}, {"name": "another"}]') from None
+
+    @field_validator("chat_models", mode="after")
+    @classmethod
+    def _distinct(cls, models: tuple[ListedModel, ...]) -> tuple[ListedModel, ...]:
+        """Refuse names and labels that do not tell the models apart."""
+        pairs = [{model.name.casefold(), (model.label or model.name).casefold()} for model in models]
+        names = list(chain.from_iterable(pairs))
+        if len(set(names)) < len(names):
+            raise ValueError("two models have the same name or label")
+        return models
+
     @field_validator("corpora", mode="before")
     @classmethod
     def _corpora(cls, value: object) -> object:
@@ -180,32 +250,6 @@ class Settings(BaseSettings):
         if any(not equals or not folder.strip() for _, equals, folder in pairs):
             raise ValueError("write it as name=folder, separated by commas")
         return {name.strip(): folder.strip() for name, _, folder in pairs}
-
-    @field_validator("discord_token", "openai_api_key", "tuning_api_key", mode="before")
-    @classmethod
-    def _key(cls, value: object) -> object:
-        """Refuse a key that an HTTP header could not contain."""
-        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
-            raise ValueError("it contains characters that no key has; copy it again")
-        return value
-
-    @field_validator("openai_base_url", "tuning_base_url", "discord_api", mode="after")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        """Refuse what is not an HTTP address, and an address with a password, which messages would show."""
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        # `urlsplit` ignores control characters, which no client would send.
-        if not valid or not value.isprintable() or " " in value:
-            raise ValueError("it is not an address such as http://127.0.0.1:11434/v1")
-        if "@" in parts.netloc:
-            raise ValueError("it must not contain a user name or password; set the server's key in the setting for it")
-        return value
 
     @field_validator("discord_api", mode="after")
     @classmethod
@@ -237,16 +281,50 @@ class Settings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _moderated(self) -> Self:
-        """Refuse a moderation model without a server for it."""
-        if self.moderation_model is not None and not self.has_model:
-            raise ValueError("MODERATION_MODEL also needs OPENAI_API_KEY or OPENAI_BASE_URL")
+    def _reachable(self) -> Self:
+        """Refuse a model without a server for it."""
+        if not self._has_server:
+            if self.moderation_model is not None:
+                raise ValueError("MODERATION_MODEL also needs OPENAI_API_KEY or OPENAI_BASE_URL")
+            if any(model.base_url is None and model.key is None for model in self.chat_models):
+                raise ValueError("CHAT_MODELS without base_url also need OPENAI_API_KEY or OPENAI_BASE_URL")
         return self
+
+    @property
+    def _has_server(self) -> bool:
+        return self.openai_api_key is not None or self.openai_base_url is not None
 
     @property
     def has_model(self) -> bool:
         """Whether a language model is configured. Without one, the stand-in of the local engine answers."""
-        return self.openai_api_key is not None or self.openai_base_url is not None
+        return self._has_server or bool(self.chat_models)
+
+    @property
+    def listed_models(self) -> tuple[ListedModel, ...]:
+        """CHAT_MODELS with addresses and keys filled in, the one that answers by default first.
+
+        CHAT_MODEL is the default, and belongs to the list in any case. Empty where CHAT_MODELS is not set. A key is
+        sent to its own address alone.
+        """
+        models = list(self.chat_models)
+        default = self.chat_model or (models[0].name if models else "")
+        if models and all(model.name != default for model in models):
+            models.append(ListedModel(name=default))
+        models.sort(key=lambda model: model.name != default)
+        return tuple(self.with_server(model) for model in models)
+
+    @property
+    def default_model(self) -> ListedModel:
+        """The chat model that answers where nobody chose one, with its address and its key."""
+        models = self.listed_models
+        return models[0] if models else self.with_server(ListedModel(name=self.chat_model or DEFAULT_OPENAI_MODEL))
+
+    def with_server(self, model: ListedModel) -> ListedModel:
+        """`model` with the address and the key of its server, those of OPENAI_… where it has none of its own."""
+        own = self.openai_base_url or OPENAI_URL
+        url = model.base_url or own
+        key = model.key or (self.openai_api_key if url.rstrip("/") == own.rstrip("/") else None)
+        return model.model_copy(update={"base_url": url, "key": key})
 
     @property
     def models(self) -> Path:
@@ -277,7 +355,8 @@ def load(**overrides: object) -> Settings:
 
 def _problem(issue: Any) -> str:
     """One problem that pydantic found, as `NAME: reason`."""
-    name = str(issue["loc"][0]).upper() if issue["loc"] else ""
+    name, *places = issue["loc"] or ("",)
+    name = str(name).upper() + "".join(f"[{place}]" if isinstance(place, int) else f".{place}" for place in places)
     reason = issue["msg"].removeprefix("Value error, ")
     return f"{name}: {reason}" if name else reason
 

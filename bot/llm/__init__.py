@@ -5,6 +5,7 @@
 `template_registry`  the templates of the folders; a broken one is named and the others can be used
 `request`            what is sent; the parameters that a model does not support
 `client`             `ChatClient`: one for each server, with retries, limits and time-outs
+`clients`            the clients of all servers in the settings
 `transport`          the HTTP transport of the `openai` client, on aiohttp
 `streaming`          an answer while it arrives: server-sent events, whole answers, errors inside an answer
 `stop_signal`        ends a call early, with the text so far

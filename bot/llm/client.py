@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from bot.core.errors import ConfigError, ModelError, NoModelError
 from bot.core.i18n import N_
-from bot.core.settings import DEFAULT_OPENAI_MODEL, OPENAI_URL, Settings, load
+from bot.core.settings import OPENAI_URL, ListedModel, Settings, load
 from bot.core.text import without_surrogates
 from bot.llm.errors import (
     BAD_REQUEST,
@@ -312,13 +312,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def client_options(settings: Settings) -> dict[str, Any]:
-    """The arguments of `ChatClient` for the configured model. Without a key, a dummy one: `openai` requires one."""
-    key = settings.openai_api_key
+def client_options(settings: Settings, model: ListedModel | None = None) -> dict[str, Any]:
+    """The arguments of `ChatClient` for the server of `model`, by default of the model that answers by default.
+
+    Without a key, a dummy one: `openai` requires one.
+    """
+    model = settings.default_model if model is None else settings.with_server(model)
     return {
-        "base_url": settings.openai_base_url,
-        "api_key": key.get_secret_value() if key else "none",
-        "model": settings.chat_model or DEFAULT_OPENAI_MODEL,
+        "base_url": model.base_url,
+        "api_key": model.key.get_secret_value() if model.key else "none",
+        "model": model.name,
         "concurrency": settings.chat_concurrency,
         "timeout": settings.model_timeout,
     }

@@ -43,7 +43,9 @@ class Answer:
     `request` is what was sent in the end; `parameters` are those that the server accepted. `usage` adds up all
     turns; `price` is in US dollars, None where the model's price is not known. `finish` is `stop`; `length`, `timeout`,
     `broken` or `stopped` for half an answer; `unasked` where no model is connected. `at` is when it was asked, in
-    seconds since 1970. `id`, `caller` and `price` are set by `bot.server.model_gateway`, `message_id` once the
+    seconds since 1970. `label` is what the operator calls the model; `replaced` names the model that should have
+    answered and may not be asked any more. Both, `id`, `caller` and `price` are set by `bot.server.model_gateway`,
+    `message_id` once the
     answer is shown.
     """
 
@@ -57,6 +59,8 @@ class Answer:
     finish: str = "stop"
     repaired: bool = False
     price: Decimal | None = None
+    label: str = ""
+    replaced: str = ""
     id: str = ""
     caller: Caller = field(default_factory=lambda: Caller(SERVER))
     at: float = 0.0

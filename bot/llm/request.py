@@ -117,6 +117,14 @@ class Request:
             return self
         return replace(self, messages=(*self.messages[:-1], {**self.messages[-1], "pictures": tuple(pictures)}))
 
+    def with_model(self, name: str | None) -> "Request":
+        """The request to the model called `name`, or to the one that answers by default."""
+        return self if name is None else replace(self, parameters={**self.parameters, "model": name})
+
+    def with_model_of(self, earlier: "Request") -> "Request":
+        """The request to the model that `earlier` was sent to, unless this one's template names a model."""
+        return self if "model" in self.parameters else self.with_model(earlier.parameters.get("model"))
+
     def with_limit(self, tokens: int) -> "Request":
         """The request with a limit of `tokens` for the answer, unless it has one."""
         if token_limit({**self.optional, **self.parameters}) is not None:

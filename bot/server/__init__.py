@@ -1,6 +1,7 @@
 """What a Discord server needs: limits, stored prompts, tricks, settings, privacy.
 
 `model_gateway`  the one way to ask a model: queue, moderate, reserve, ask, settle
+`chat_models`    which models people may choose, and which answers where nobody chose one
 `ledger`         limits of a day and a month, reserved before a call and settled after it
 `prompts`        the prompt of an answer: in memory first, in the database when it is kept
 `guilds`         settings of servers: language, channels, limits, privacy

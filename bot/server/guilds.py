@@ -56,11 +56,16 @@ class GuildSettings:
     """A server's settings. None means that the admins set nothing.
 
     Without a `language`, the server's language in Discord is used. `private` says by command whether only the asker
-    sees its answers. Limits are tokens a UTC day; the lower of the server's and the operator's limit applies.
+    sees its answers. `models` may be chosen (all where it is empty), and `model` answers where nobody chose one; in the
+    channels of `channel_models`, whose ids are texts as in JSON, another one does. Limits are tokens a UTC day; the
+    lower of the server's and the operator's limit applies.
     """
 
     language: str | None = None
     private: Mapping[str, bool] = field(default_factory=dict)
+    models: frozenset[str] = frozenset()
+    model: str | None = None
+    channel_models: Mapping[str, str] = field(default_factory=dict)
     adventure_channels: frozenset[int] = _setting(
         frozenset(),
         Setting(

@@ -13,6 +13,7 @@ from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
 from bot.llm.request import Request, token_limit
+from bot.server.chat_models import ChatModel, ChatModels, Route
 from bot.llm.stop_signal import StopSignal
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
@@ -101,10 +102,11 @@ class CallQueue:
 
 
 class ModelGateway:
-    """Asks the models of one model server within all limits. There is one gateway for each model server.
+    """Asks models within all limits: the chat models, or those of one tuning provider.
 
     With a `moderation`, the request is checked before it is sent to the model, and the answer before it is shown, so
-    answers are not streamed. `queue` limits the calls that a person makes at a time.
+    answers are not streamed. `queue` limits the calls that a person makes at a time. Without `models` all requests go
+    to `client`.
     """
 
     def __init__(
@@ -115,7 +117,9 @@ class ModelGateway:
         moderation: Moderation | None = None,
         queue: CallQueue | None = None,
         metrics: Metrics | None = None,
+        models: ChatModels | None = None,
     ) -> None:
+        self._models = models
         self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
         self._queue, self._metrics = queue or CallQueue(CALLS_PER_PERSON), metrics or Metrics()
 
@@ -164,37 +168,37 @@ class ModelGateway:
         """
         stop = stop or StopSignal()
         queues = not background and caller.user_id != SERVER
-        began, spent = time(), Spent()
+        began, spent, route = time(), Spent(), self._route(caller, request)
         try:
             async with stop.scope():
                 if queues:
                     await self._queue.enter(caller.user_id, on_position)
                 began = time()
                 try:
-                    answer = await self._ask(caller, request, show, spent, stop)
+                    answer = await self._ask(caller, route, show, spent, stop)
                 finally:
                     if queues:
                         self._queue.leave(caller.user_id)
         except (ReplyError, AnswerStoppedError) as error:
             if isinstance(error.answer, Answer):
                 await self._check(error.answer, caller)
-                error.answer = self._record(error.answer, caller, spent.model, began, cache=cache)
+                error.answer = self._record(error.answer, caller, route, began, cache=cache)
             raise
-        return self._record(answer, caller, spent.model, began, cache=cache)
+        return self._record(answer, caller, route, began, cache=cache)
 
     async def _ask(
-        self, caller: Caller, request: Request, show: Callable[[str], None] | None, spent: Spent, stop: StopSignal
+        self, caller: Caller, route: Route, show: Callable[[str], None] | None, spent: Spent, stop: StopSignal
     ) -> Answer:
         """Moderate, reserve, ask and settle."""
         if self.moderation is not None:
             show = None
-            await self.moderation.check(request.written, caller)
-        model = request.parameters.get("model", self._client.model)
-        request = limited(self._client, request)
-        call = await self._ledger.reserve(caller, request.name, model, *self._estimate(model, request))
+            await self.moderation.check(route.request.written, caller)
+        model, client = route.model, route.model.client
+        request = limited(client, route.request)
+        call = await self._ledger.reserve(caller, request.name, model.name, *_estimate(model, request))
         try:
-            with self._metrics.call(model):
-                answer = await ask(self._client, request, show, spent, stop)
+            with self._metrics.call(model.name):
+                answer = await ask(client, request, show, spent, stop)
         finally:
             self._ledger.settle(call, spent.model, spent.usage)
         await self._check(answer, caller)
@@ -205,18 +209,26 @@ class ModelGateway:
         if self.moderation is not None:
             await self.moderation.check(answer.text, caller, is_answer=True)
 
-    def _record(self, answer: Answer, caller: Caller, model: str, began: float, *, cache: bool) -> Answer:
-        """`answer` with its price, its id, its caller and when it was asked."""
-        price = self._ledger.prices.cost(model, answer.usage)
-        answer = replace(answer, price=price, id=new_id(), caller=caller, at=began)
+    def _record(self, answer: Answer, caller: Caller, route: Route, began: float, *, cache: bool) -> Answer:
+        """`answer` with its model, its price, its id, its caller and when it was asked."""
+        label, price = route.model.label, self._ledger.prices.cost(route.model.name, answer.usage)
+        answer = replace(
+            answer, label=label, replaced=route.replaced, price=price, id=new_id(), caller=caller, at=began
+        )
         if cache:
             self._prompts.cache(answer)
         return answer
 
-    def _estimate(self, model: str, request: Request) -> tuple[int, int]:
-        """Tokens to reserve: the estimate of the prompt, and the limit of the answer."""
-        limit = token_limit({**request.optional, **request.parameters}) or 0
-        return self._client.tokens.estimate(model, request.messages), limit
+    def _route(self, caller: Caller, request: Request) -> Route:
+        if self._models is not None:
+            return self._models.route(caller, request)
+        return Route(ChatModel(request.parameters.get("model", self._client.model), "", self._client), request)
+
+
+def _estimate(model: ChatModel, request: Request) -> tuple[int, int]:
+    """Tokens to reserve: the estimate of the prompt, and the limit of the answer."""
+    limit = token_limit({**request.optional, **request.parameters}) or 0
+    return model.client.tokens.estimate(model.name, request.messages), limit
 
 
 def dry_run(caller: Caller, request: Request) -> Answer:

@@ -7,7 +7,7 @@ ones only after their asker pressed Prompt or shared them. With RETENTION_DAYS=0
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -204,6 +204,8 @@ def _body(answer: Answer) -> str:
         "parameters": dict(answer.parameters),
         "text": answer.text,
         "model": answer.model,
+        "asked": request.parameters.get("model"),
+        "label": answer.label,
         "prompt_tokens": usage.prompt,
         "cached_tokens": usage.cached,
         "completion_tokens": usage.completion,
@@ -224,7 +226,7 @@ def _from_body(body: str) -> Answer:
     template = _template(data["source"], data["template"]) if data.get("source") else None
     request = Request(
         tuple(message_from_dict(message) for message in data["messages"]),
-        template.parameters if template else data["parameters"],
+        _parameters(data, template),
         data["template"],
         data["examples"],
         template,
@@ -242,7 +244,14 @@ def _from_body(body: str) -> Answer:
         finish=data["finish"],
         repaired=data.get("repaired", False),
         price=None if data["usd"] is None else Decimal(data["usd"]),
+        label=data.get("label", ""),
     )
+
+
+def _parameters(data: Mapping[str, Any], template: ChatTemplate | None) -> Mapping[str, Any]:
+    """The parameters of a stored request, with the model that it was sent to where that was chosen."""
+    parameters = template.parameters if template else data["parameters"]
+    return {**parameters, "model": data["asked"]} if data.get("asked") else parameters
 
 
 def _template(source: dict[str, Any], name: str) -> ChatTemplate | None:

@@ -18,6 +18,7 @@ def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | Non
         name=user.display_name,
         is_moderator=interaction.guild_id is not None and interaction.permissions.manage_messages,
         locale=str(interaction.locale),
+        parent_id=getattr(interaction.channel, "parent_id", None),
     )
 
 
