@@ -150,7 +150,7 @@ def figures(answer: Answer) -> list[str]:
     tokens = _(
         TOKENS[usage.estimated, usage.cached > 0], read=usage.prompt, cached=usage.cached, written=usage.completion
     )
-    return [author(answer.model), tokens, price(answer), _("{seconds:,.1f} s", seconds=answer.seconds)]
+    return [author(answer.shown_model), tokens, price(answer), _("{seconds:,.1f} s", seconds=answer.seconds)]
 
 
 def price(answer: Answer) -> str:

@@ -20,6 +20,7 @@ from bot.core.errors import (
     ReplyError,
 )
 from bot.core.i18n import N_, _
+from bot.core.text import escape_markdown
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.stop_signal import StopSignal
@@ -280,7 +281,11 @@ def buttons(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]
 
 def footer(answer: Answer, note: str = "", *, by: str = "") -> str:
     """The footer of an answer: model and technique (or `by`), why it is incomplete, and the `note` of its command."""
-    parts = [by] if by else [author(answer.model), _(answer.request.technique)]
+    parts = [by] if by else [author(answer.shown_model), _(answer.request.technique)]
+    if answer.replaced:
+        parts.append(
+            _("in place of {model}, which cannot be asked here any more", model=escape_markdown(answer.replaced))
+        )
     if answer.finish in UNFINISHED:
         parts.append(_(UNFINISHED[answer.finish]))
     if answer.repaired:

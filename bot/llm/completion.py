@@ -45,8 +45,7 @@ class Answer:
     `broken` or `stopped` for half an answer; `unasked` where no model is connected. `at` is when it was asked, in
     seconds since 1970. `label` is what the operator calls the model; `replaced` names the model that should have
     answered and may not be asked any more. Both, `id`, `caller` and `price` are set by `bot.server.model_gateway`,
-    `message_id` once the
-    answer is shown.
+    `message_id` once the answer is shown.
     """
 
     text: str
@@ -65,6 +64,11 @@ class Answer:
     caller: Caller = field(default_factory=lambda: Caller(SERVER))
     at: float = 0.0
     message_id: int | None = None
+
+    @property
+    def shown_model(self) -> str:
+        """What people call the model."""
+        return self.label or self.model
 
     @property
     def messages(self) -> tuple[Message, ...]:

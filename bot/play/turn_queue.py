@@ -322,7 +322,12 @@ class TurnQueue:
             self._prompts.cache(answer)
             await self._prompts.persist(answer)
             await stories.complete_turn(
-                self._database, turn.id, answer.text, model=answer.model, finish=answer.finish, prompt_id=answer.id
+                self._database,
+                turn.id,
+                answer.text,
+                model=answer.shown_model,
+                finish=answer.finish,
+                prompt_id=answer.id,
             )
         except asyncio.CancelledError:
             with suppress(FewshotError, TimeoutError):

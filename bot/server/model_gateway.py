@@ -13,8 +13,8 @@ from bot.core.settings import STAND_IN
 from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
 from bot.llm.request import Request, token_limit
-from bot.server.chat_models import ChatModel, ChatModels, Route
 from bot.llm.stop_signal import StopSignal
+from bot.server.chat_models import ChatModel, ChatModels, Route
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
 from bot.server.prompts import Prompts, new_id

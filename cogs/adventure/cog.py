@@ -113,7 +113,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
                     note = _("-# No model is connected that could summarize it, so here are the last turns.")
                     await reply.finish(Page("\n".join(map(_short, path[-RECAP_WITHOUT_MODEL:])), note))
                     return
-                note = _("-# {model} · recap of {title}", model=author(recap.model), title=story.title)
+                note = _("-# {model} · recap of {title}", model=author(recap.shown_model), title=story.title)
                 await reply.finish(Page(recap.text, note))
 
     @app_commands.command(description="The story as a Markdown file")
