@@ -1,14 +1,19 @@
 """Fixtures and hooks for all tests."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.remote import Producer
 
 from tests.distribution import Scheduler, order, processes
+from tests.migrated import migrated
 from tests.simulated import Simulated, simulated
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgresServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +30,13 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler | None:
     """The scheduler for `--dist loadfile`."""
     return Scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests with the mark `both_databases` on SQLite and on PostgreSQL."""
+    if "database_url" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
+        databases = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+        metafunc.parametrize("database_url", databases, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,3 +56,35 @@ async def sim(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[S
     mark = request.node.get_closest_marker("settings")
     async with simulated(tmp_path / "data", **(mark.kwargs if mark else {})) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> "Iterator[PostgresServer]":
+    """A PostgreSQL server, started by the first test of the process that needs it."""
+    from tests.postgresql import NoServerError, postgres_server
+
+    try:
+        with postgres_server() as server:
+            yield server
+    except NoServerError as error:
+        pytest.skip(f"no PostgreSQL server: {error}")
+
+
+@pytest.fixture
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of the newest version, on SQLite unless the test runs on both databases."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgresql")
+        return await server.migrated()
+    url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
+    await migrated(url)
+    return url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why the tests on PostgreSQL were skipped, which `-q` does not."""
+    reasons = {
+        report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if "postgresql" in report.keywords
+    }
+    for reason in sorted(reasons):
+        terminalreporter.write_line(f"Tests on PostgreSQL were left out: {reason}")

@@ -2,6 +2,7 @@
 
 `database`      opens the database: one connection that writes, several that read
 `group_commit`  the writer task, which commits all queued writes as one transaction
+`errors`        what an error of the database means
 `tables`        the tables, as the newest migration creates them
 `migrations`    upgrade, version, and a copy of a database in use
 `key_value`     small named values
@@ -15,5 +16,5 @@
 `corrections`   what people say is wrong with answers of tuned models
 `erasure`       export and erasure of people and servers, deletion by age
 
-SQLite through aiosqlite. The tables use nothing that only SQLite has.
+SQLite through aiosqlite, or PostgreSQL through asyncpg. The tables and queries use nothing that only one of them has.
 """

@@ -10,7 +10,6 @@ transaction instead of one per step. `bot.storage.database._row_engine` has the 
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,12 +20,23 @@ from time import monotonic
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 from sqlalchemy.sql.base import Executable
 
 from bot.core.errors import StorageError
-from bot.core.i18n import N_
+from bot.storage.errors import (
+    REPEATABLE,
+    InDoubtError,
+    UnreachableError,
+    is_full,
+    is_locked,
+    is_lost,
+    is_of_database,
+    sentence,
+    sqlstate,
+    to_user_error,
+)
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -35,10 +45,10 @@ DEFER_SECONDS = 0.5
 # The maximum number of jobs in a transaction, so that the first does not wait long for the last.
 GROUP_SIZE = 500
 CLOSING = "The database is closing; nothing more is written."
-FULL = N_(
-    "The disk of the machine that I run on is full, so I could not store this. My operator has to free some space."
-)
-FAILED = N_("The database could not keep this. Try again in a moment.")
+# What `work` does first, so that it alone reads and writes: SQLite's write lock, or a lock of PostgreSQL by its number,
+# which all processes of the bot use.
+WRITE_LOCK = 0x66657773
+EXCLUSIVE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"}
 # Seconds between two log lines about failing writes.
 LOG_PAUSE = 60.0
 
@@ -81,8 +91,8 @@ class Writer:
             if self._rows is not None:
                 self._direct = await self._threaded(self._rows.connect)
             await connection.start()
-        except DBAPIError as error:
-            raise StorageError(f"The database cannot be used: {error.orig}.") from error
+        except (DBAPIError, UnreachableError) as error:
+            raise StorageError(sentence(error)) from error
         self._task = asyncio.create_task(self._run(connection), name="database writer")
         return self
 
@@ -153,17 +163,29 @@ class Writer:
         finally:
             await connection.close()
 
-    async def _write(self, connection: AsyncConnection, group: list[_Job]) -> None:
-        """Write a group as one transaction; if it fails, each job on its own, so that only the faulty job fails."""
+    async def _write(self, connection: AsyncConnection, group: list[_Job], *, again: bool = False) -> None:
+        """Write a group as one transaction; if it fails, each job on its own, so that only the faulty job fails.
+
+        A group whose transaction was undone because the server ended the connection, or preferred another
+        transaction, is written once `again`.
+        """
         try:
             if self._direct is not None and all(job.work is None for job in group):
                 results = await self._threaded(partial(_write_rows, self._direct, group))
             else:
                 results = await _transaction(connection, group)
         except Exception as error:  # noqa: BLE001 - an exception of a job goes to its caller, and the writer continues
+            if is_lost(error) or isinstance(error, InDoubtError):
+                await connection.invalidate()
+                await connection.rollback()  # Else the connection's failed transaction is in the way of the next.
+            if not again and (is_lost(error) or sqlstate(error) in REPEATABLE):
+                await self._write(connection, group, again=True)
+                return
             self._note(error)
-            # If another program has the lock, or the disk is full, repeating each job would only fail again.
-            if len(group) == 1 or sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL):
+            # If another program has the lock, the disk is full or the server away, each job would only fail again. What
+            # may be stored already must not be stored again.
+            is_hopeless = isinstance(error, UnreachableError | InDoubtError) or is_locked(error) or is_full(error)
+            if len(group) == 1 or is_hopeless:
                 for job in group:
                     _fail(job, error)
                 return
@@ -179,13 +201,13 @@ class Writer:
 
     def _note(self, error: Exception) -> None:
         """Log an error of the database or the disk, once a minute, and remember that writing fails."""
-        if not isinstance(error, DatabaseError) or isinstance(error, IntegrityError | DataError):
+        if not is_of_database(error):
             return
         self.failing = True
         self.errors += 1
         if monotonic() - self._logged >= LOG_PAUSE:
             self._logged = monotonic()
-            _log.error("writing to the database fails: %s", error.orig)
+            _log.error("writing to the database fails: %s", getattr(error, "orig", error.__cause__))
 
 
 def _write_rows(connection: Connection, group: list[_Job]) -> list[Any]:
@@ -199,18 +221,29 @@ def _write_rows(connection: Connection, group: list[_Job]) -> list[Any]:
 async def _transaction(connection: AsyncConnection, group: list[_Job]) -> list[Any]:
     """The group as one transaction; the results of all jobs, in order."""
     results: list[Any] = []
-    async with connection.begin():
-        if any(job.work is not None for job in group) and connection.dialect.name == "sqlite":
-            # `work` may read before it writes, so it needs the write lock from the start. For rows, the driver takes
-            # it with the first write.
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    async with connection.begin() as transaction:
+        if any(job.work is not None for job in group):
+            # `work` may read before it writes, so it needs the write lock from the start. Rows need none: on SQLite the
+            # driver takes it with the first write.
+            await connection.exec_driver_sql(EXCLUSIVE[connection.dialect.name])
         for jobs in _by_statement(group):
             if (work := jobs[0].work) is not None:
                 results.append(await work(connection))
             else:
                 await connection.execute(*_execution(jobs))
                 results += [None] * len(jobs)
+        await _commit(transaction)
     return results
+
+
+async def _commit(transaction: AsyncTransaction) -> None:
+    """Commit. Raises `InDoubtError` where the server does not say whether it did."""
+    try:
+        await transaction.commit()
+    except DBAPIError as error:
+        if is_lost(error):
+            raise InDoubtError from error
+        raise
 
 
 def _by_statement(group: list[_Job]) -> Iterator[list[_Job]]:
@@ -229,18 +262,7 @@ def _execution(jobs: list[_Job]) -> tuple[Executable, list[dict[str, Any]]]:
 def _fail(job: _Job, error: Exception) -> None:
     """Pass `error` to the caller of the job; a caller that was cancelled is ignored."""
     with suppress(asyncio.InvalidStateError):
-        if isinstance(error, SQLAlchemyError):
-            wrapped = StorageError(FULL if sqlite_code(error) == sqlite3.SQLITE_FULL else FAILED)
-            wrapped.__cause__ = error
-            job.done.set_exception(wrapped)
-        else:
-            job.done.set_exception(error)
-
-
-def sqlite_code(error: Exception) -> int:
-    """SQLite's primary result code in `error`; 0 where it has none."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF
+        job.done.set_exception(to_user_error(error) if isinstance(error, SQLAlchemyError) else error)
 
 
 def _log_failure(done: "asyncio.Future[Any]") -> None:

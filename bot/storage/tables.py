@@ -19,6 +19,14 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.ext.compiler import compiles
+
+
+@compiles(String, "postgresql")
+def _text(*_: object, **__: object) -> str:
+    """PostgreSQL's type for a short text. Its VARCHAR would refuse a longer one, which SQLite stores."""
+    return "TEXT"
+
 
 # Names for constraints, so that later migrations can refer to them on every database.
 METADATA = MetaData(

@@ -1,10 +1,8 @@
 """Stories without Discord: a real database, a gateway that answers what a test says, a view that records."""
 
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bot.app import TEMPLATES
 from bot.core.caller import Caller
@@ -18,7 +16,6 @@ from bot.play.turn_queue import TurnView
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts, new_id
 from bot.storage.database import Database, open_database
-from tests.migrated import migrated
 
 ANN = Caller(1, name="Ann", is_moderator=True)
 
@@ -108,17 +105,14 @@ class Harness:
 
 @asynccontextmanager
 async def harness(
-    reply: Callable[[Request], str] = lambda _: "All is well.", budget: int = 6_000
+    url: str, reply: Callable[[Request], str] = lambda _: "All is well.", budget: int = 6_000
 ) -> AsyncIterator[Harness]:
-    """Adventures with a database of their own."""
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite+aiosqlite:///{Path(folder) / 'play.sqlite3'}"
-        await migrated(url)
-        async with open_database(url) as database:
-            gateway, view = ScriptedGateway(reply), RecordingView()
-            scenarios = open_scenarios(TEMPLATES / "adventures")
-            adventures = Adventures(database, gateway, Prompts(database, 0), scenarios, budget)
-            try:
-                yield Harness(adventures, History(database, adventures), gateway, view, database)
-            finally:
-                await adventures.close()
+    """Adventures with the database at `url`, which is empty and of the newest version."""
+    async with open_database(url) as database:
+        gateway, view = ScriptedGateway(reply), RecordingView()
+        scenarios = open_scenarios(TEMPLATES / "adventures")
+        adventures = Adventures(database, gateway, Prompts(database, 0), scenarios, budget)
+        try:
+            yield Harness(adventures, History(database, adventures), gateway, view, database)
+        finally:
+            await adventures.close()

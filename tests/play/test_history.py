@@ -1,7 +1,9 @@
 """Any sequence of moves gives the same tree as a simple model of it."""
 
 import asyncio
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from bot.core.errors import InputError
 from bot.play import Story
 from bot.play.adventures import Adventures
 from bot.play.history import FORWARD, RETRY, SWITCH, UNDO
+from tests.migrated import migrated
 from tests.play.harness import ANN, Harness, harness
 
 MOVES = st.one_of(
@@ -98,16 +101,19 @@ async def _switch(adventures: Adventures, at: Harness, story: Story, plain: Plai
 
 
 async def _play(moves: list[tuple[str, int]]) -> None:
-    async with harness() as at:
-        story, plain = await at.story(), Plain()
-        for move, number in moves:
-            await _make(at, story, plain, move, number)
-            assert [turn.words for turn in await at.path(story)] == plain.path()
-        tree, named = await at.adventures.tree(story)
-        nodes = {turn.id: number for number, turn in enumerate(tree, 1)}
-        assert {nodes[turn.id]: nodes.get(turn.parent_id or 0, 0) for turn in tree} == plain.parents
-        assert {one.name: nodes.get(one.turn_id or 0, 0) for one in named} == plain.branches
-        assert all(turn.reply == "All is well." for turn in tree)
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{Path(folder) / 'play.sqlite3'}"
+        await migrated(url)
+        async with harness(url) as at:
+            story, plain = await at.story(), Plain()
+            for move, number in moves:
+                await _make(at, story, plain, move, number)
+                assert [turn.words for turn in await at.path(story)] == plain.path()
+            tree, named = await at.adventures.tree(story)
+            nodes = {turn.id: number for number, turn in enumerate(tree, 1)}
+            assert {nodes[turn.id]: nodes.get(turn.parent_id or 0, 0) for turn in tree} == plain.parents
+            assert {one.name: nodes.get(one.turn_id or 0, 0) for one in named} == plain.branches
+            assert all(turn.reply == "All is well." for turn in tree)
 
 
 @settings(max_examples=25, deadline=None)

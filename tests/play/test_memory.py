@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bot.core.errors import ModelError
 from bot.llm.request import Request
 from bot.play.history import SWITCH, UNDO
@@ -26,8 +28,10 @@ def prompts(at: Harness) -> list[Request]:
     return [request for request, _ in at.gateway.requests if request.name == "adventure"]
 
 
-async def test_every_prompt_stays_within_the_budget_and_summaries_take_the_place_of_old_turns() -> None:
-    async with harness(reply, budget=3_000) as at:
+async def test_every_prompt_stays_within_the_budget_and_summaries_replace_old_turns(
+    database_url: str,
+) -> None:
+    async with harness(database_url, reply, budget=3_000) as at:
         story = await at.story()
         for number in range(60):
             await at.act(story, f"step {number}")
@@ -40,8 +44,8 @@ async def test_every_prompt_stays_within_the_budget_and_summaries_take_the_place
         assert last[-1]["content"] == "step 59"
 
 
-async def test_the_beginning_of_the_prompt_changes_only_with_a_summary() -> None:
-    async with harness(reply, budget=3_000) as at:
+async def test_the_beginning_of_the_prompt_changes_only_with_a_summary(database_url: str) -> None:
+    async with harness(database_url, reply, budget=3_000) as at:
         story = await at.story()
         for number in range(60):
             await at.act(story, f"step {number}")
@@ -53,8 +57,8 @@ async def test_the_beginning_of_the_prompt_changes_only_with_a_summary() -> None
         assert 0 < summaries < 15
 
 
-async def test_the_server_pays_for_the_memory_and_the_player_for_the_turn() -> None:
-    async with harness(reply, budget=3_000) as at:
+async def test_the_server_pays_for_the_memory_and_the_player_for_the_turn(database_url: str) -> None:
+    async with harness(database_url, reply, budget=3_000) as at:
         story = await at.story()
         for number in range(20):
             await at.act(story, f"step {number}")
@@ -63,8 +67,9 @@ async def test_the_server_pays_for_the_memory_and_the_player_for_the_turn() -> N
         assert charged == {"adventure": ANN.user_id, "summary": 0}
 
 
-async def test_undo_and_switch_find_the_summary_of_their_own_path() -> None:
-    async with harness(reply, budget=3_000) as at:
+@pytest.mark.both_databases
+async def test_undo_and_switch_find_the_summary_of_their_own_path(database_url: str) -> None:
+    async with harness(database_url, reply, budget=3_000) as at:
         story = await at.story()
         await at.act(story, "the fork")
         await at.adventures.name_branch(story, ANN, "fork")
@@ -89,7 +94,7 @@ async def test_undo_and_switch_find_the_summary_of_their_own_path() -> None:
         assert [message["content"] for message in prompts(at)[-1].messages][-3:] == ["the fork", REPLY, "straight on"]
 
 
-async def test_a_summary_that_fails_costs_no_player_anything_and_is_made_later() -> None:
+async def test_a_summary_that_fails_costs_no_player_anything_and_is_made_later(database_url: str) -> None:
     failing = [True]
 
     def say(request: Request) -> str:
@@ -97,7 +102,7 @@ async def test_a_summary_that_fails_costs_no_player_anything_and_is_made_later()
             raise ModelError("The model is away.")
         return reply(request)
 
-    async with harness(say, budget=3_000) as at:
+    async with harness(database_url, say, budget=3_000) as at:
         story = await at.story()
         for number in range(40):
             await at.act(story, f"step {number}")
@@ -112,8 +117,9 @@ async def test_a_summary_that_fails_costs_no_player_anything_and_is_made_later()
         assert "They got as far as step" in str(prompts(at)[-1].messages)
 
 
-async def test_a_forgotten_player_leaves_no_word_in_turns_or_summaries() -> None:
-    async with harness(reply, budget=3_000) as at:
+@pytest.mark.both_databases
+async def test_a_forgotten_player_leaves_no_word_in_turns_or_summaries(database_url: str) -> None:
+    async with harness(database_url, reply, budget=3_000) as at:
         story = await at.story()
         for number in range(30):
             await at.act(story, f"secret {number}")
@@ -125,8 +131,8 @@ async def test_a_forgotten_player_leaves_no_word_in_turns_or_summaries() -> None
         assert await at.adventures.memory.load(await at.head(story)) == ("", path)
 
 
-async def test_fifty_channels_play_at_once_in_order_and_none_waits_for_another() -> None:
-    async with harness() as at:
+async def test_fifty_channels_play_at_once_in_order_and_none_waits_for_another(database_url: str) -> None:
+    async with harness(database_url) as at:
         stories = [await at.story(channel) for channel in range(50)]
         blocked, release = asyncio.Event(), asyncio.Event()
         ask = at.gateway.ask

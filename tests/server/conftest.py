@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from bot.storage.database import Database, open_database
-from tests.migrated import migrated
 
 
 @dataclass
@@ -30,8 +28,6 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
-    await migrated(url)
-    async with open_database(url) as opened:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
         yield opened

@@ -16,6 +16,8 @@ from bot.storage.stories import Branch, NewTurn, Story, Turn, branches_of, put_b
 from tests.server.conftest import Clock
 from tests.server.test_prompts import prompt
 
+pytestmark = pytest.mark.both_databases
+
 ANN, BEN = 777_000_777, 888_000_888
 
 

@@ -12,6 +12,8 @@ from bot.server.guilds import PRIVATE, UNSET, GuildSettings, open_guild_settings
 from bot.server.ledger import Ledger, Limits
 from bot.storage.database import Database
 
+pytestmark = pytest.mark.both_databases
+
 LIMITS = Limits(1_000, 2_000, 10**9, 1.0)
 
 

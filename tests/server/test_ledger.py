@@ -16,6 +16,8 @@ from bot.storage.database import Database
 from bot.storage.tables import CALLS
 from tests.server.conftest import Clock
 
+pytestmark = pytest.mark.both_databases
+
 PLENTY = Limits(10**9, 10**9, 10**9, 1000.0)
 ANN, BOB = Caller(1, 10), Caller(2, 10)
 

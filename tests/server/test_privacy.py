@@ -27,6 +27,8 @@ from tests.server.conftest import Clock
 from tests.server.rows import dump, fill, told
 from tests.server.test_prompts import kept, prompt
 
+pytestmark = pytest.mark.both_databases
+
 ANN, BEN = 777_000_777, 888_000_888
 MAX_BYTES = 10_000_000
 # Numbers that are no person's: servers, channels, messages, events of Discord's, our own rows.
@@ -200,7 +202,7 @@ async def test_expired_data_is_deleted_and_the_rest_stays(database: Database, pr
     assert day == clock.at.date().isoformat()
 
     async def touch(connection: Any) -> None:
-        await connection.execute(sa.text("UPDATE calls SET settled = 1"))
+        await connection.execute(sa.text("UPDATE calls SET settled = true"))
         for table, column in (("stories", "touched"), ("trick_suggestions", "at"), ("prompts", "at")):
             await connection.execute(sa.text(f"UPDATE {table} SET {column} = :at"), {"at": clock()})
         await connection.execute(sa.text("UPDATE stories SET state = 'ended'"))

@@ -25,6 +25,8 @@ from bot.ui.views import View
 from tests.server.conftest import Clock
 from tests.simulated import simulated
 
+pytestmark = pytest.mark.both_databases
+
 
 def prompt(at: float = 0.0, message_id: int | None = None, name: str = "translate") -> Answer:
     messages = ({"role": "user", "content": "Grüße {{text}}"},)

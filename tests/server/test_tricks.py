@@ -13,6 +13,8 @@ from bot.llm.template_registry import open_template_registry
 from bot.server.similarity import likeness, nearest
 from bot.server.tricks import Example, Trick, to_trick, with_correction, with_defaults
 
+pytestmark = pytest.mark.both_databases
+
 # What people type, placeholders of every kind among it.
 WORDS = st.lists(
     st.sampled_from(

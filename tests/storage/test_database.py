@@ -19,6 +19,8 @@ from bot.storage.migrations import backup, upgrade
 from bot.storage.tables import KEY_VALUES
 from tests.migrated import migrated
 
+pytestmark = pytest.mark.both_databases
+
 INSERT = KEY_VALUES.insert()
 # Writes numbered marks as fast as it can and says which of them are kept.
 WRITING = """
@@ -165,20 +167,22 @@ async def test_a_lock_of_another_program_gives_a_sentence_and_the_writer_goes_on
         assert await names(opened) == {"after"}
 
 
-async def test_a_copy_made_while_others_write_is_whole(database: Database, url: str, tmp_path: Path) -> None:
-    await asyncio.gather(*(database.write(INSERT, row(f"before{number}")) for number in range(200)))
+async def test_a_copy_made_while_others_write_is_whole(url: str, tmp_path: Path) -> None:
+    await migrated(url)
     writing = True
 
     async def write_on() -> None:
         number = 0
         while writing:
-            await database.write(INSERT, row(f"during{number}", "x" * 1000))
+            await opened.write(INSERT, row(f"during{number}", "x" * 1000))
             number += 1
 
-    others = asyncio.create_task(write_on())
-    size = await backup(url, tmp_path / "copy.sqlite3")
-    writing = False
-    await others
+    async with open_database(url) as opened:
+        await asyncio.gather(*(opened.write(INSERT, row(f"before{number}")) for number in range(200)))
+        others = asyncio.create_task(write_on())
+        size = await backup(url, tmp_path / "copy.sqlite3")
+        writing = False
+        await others
     assert size == (tmp_path / "copy.sqlite3").stat().st_size
     with closing(sqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -22,7 +22,6 @@ from bot.tuning.profiles import PROFILES, Profile
 from bot.tuning.service import Tuning, open_tuning
 from tests.cli.conftest import _logs_put_back, environment, fewshot  # noqa: F401 - fixtures of the command line
 from tests.fake_model import FakeModel
-from tests.migrated import migrated
 from tests.tuning.fake_provider import FakeProvider
 
 REFUSAL = "I don't have this."
@@ -78,13 +77,14 @@ async def model() -> AsyncIterator[FakeModel]:
 
 
 @pytest.fixture
-def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvider) -> Opened:
+def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvider) -> Opened:
     """Opens tuning on the same database each time, as a new process would."""
 
     @asynccontextmanager
     async def open_one(daily: int = 10**9, **overrides: object) -> AsyncIterator[Tuning]:
         given: dict[str, object] = {
             "data_dir": tmp_path / "data",
+            "database_url": database_url,
             "corpora": {"bakers": corpus},
             "tuning_provider": "custom",
             "tuning_base_url": provider.url,
@@ -95,7 +95,6 @@ def opened(tmp_path: Path, corpus: Path, model: FakeModel, provider: FakeProvide
             "chat_model": "fake-model",
         }
         settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
-        await migrated(settings.database)
         async with open_database(settings.database) as database, ChatClient(**client_options(settings)) as chat:
             ledger = await open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd))
             prompts = Prompts(database, 0)

@@ -14,6 +14,8 @@ from tests.llm.conftest import until
 from tests.tuning.fake_provider import FakeProvider
 from tests.tuning.test_jobs import ended
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_of_two_starts_at_one_time_one_is_refused(tuning: Tuning) -> None:
     dataset = await tuning.datasets.newest("bakers")

@@ -41,6 +41,7 @@ async def waiting(tuning: Tuning, provider: FakeProvider) -> JobRow:
     return job
 
 
+@pytest.mark.both_databases
 async def test_a_job_is_paid_when_it_ends_and_the_month_is_full_after_it(opened: Opened) -> None:
     async with opened(**PRICED) as tuning:
         job = await run(tuning)
@@ -75,6 +76,7 @@ async def test_a_job_whose_price_cannot_be_written_goes_on_when_it_can(opened: O
         assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
 
 
+@pytest.mark.both_databases
 async def test_two_followers_that_take_the_same_step_pay_once(opened: Opened, provider: FakeProvider) -> None:
     async with opened(**PRICED) as first, opened(**PRICED) as second:
         job = await waiting(first, provider)

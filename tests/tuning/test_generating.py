@@ -42,6 +42,7 @@ def _nothing_shipped(corpus: Path) -> None:
     (corpus / "questions.jsonl").unlink()
 
 
+@pytest.mark.both_databases
 async def test_a_chunk_becomes_pairs_with_fact_quote_and_refusals(tuning: Tuning, model: FakeModel) -> None:
     model.says(answering(writes([fact()])))
     made = await tuning.datasets.prepare("bakers", 7)
@@ -150,6 +151,7 @@ async def test_one_broken_chunk_does_not_keep_the_others_and_can_be_tried_again(
     assert (again.dataset.id, again.problems) == (made.dataset.id, ())
 
 
+@pytest.mark.both_databases
 async def test_what_is_tried_again_comes_after_the_pairs_that_were_decided_on(
     tuning: Tuning, corpus: Path, model: FakeModel
 ) -> None:
@@ -278,6 +280,7 @@ async def test_verdicts_that_repeat_the_example_leave_every_pair_of_the_chunk_to
     assert len(said) == (len(answerable) if copied else 0)
 
 
+@pytest.mark.both_databases
 async def test_half_an_emoji_in_one_reply_leaves_the_rows_of_all_texts(
     tuning: Tuning, corpus: Path, model: FakeModel
 ) -> None:

@@ -42,6 +42,7 @@ async def until(tuning: Tuning, job_id: str, condition: Callable[[JobRow], bool]
                 return
 
 
+@pytest.mark.both_databases
 async def test_a_corpus_becomes_a_model_that_answers(tuning: Tuning, provider: FakeProvider) -> None:
     with pytest.raises(NotTrainedError, match="finetune start"):
         await tuning.models.question("bakers", "What does baker 7 bake?")
@@ -63,6 +64,7 @@ async def test_a_corpus_becomes_a_model_that_answers(tuning: Tuning, provider: F
     assert rows[0].file_line == 1
 
 
+@pytest.mark.both_databases
 async def test_events_are_stored_once_and_in_their_order(tuning: Tuning) -> None:
     job = await run(tuning)
     told = await tuning.jobs.events(job.id, last=100)
@@ -196,6 +198,7 @@ async def test_going_on_from_a_model_replays_its_rows_and_asks_its_questions_aga
     assert new.total >= old.total
 
 
+@pytest.mark.both_databases
 async def test_a_worse_model_is_promoted_only_by_force_and_rolled_back(tuning: Tuning, provider: FakeProvider) -> None:
     good = await run(tuning)
     await tuning.models.promote(good.model, 7)
@@ -223,6 +226,7 @@ async def test_a_promoted_model_that_the_provider_deleted_is_named_with_the_way_
         await tuning.models.ask(question, Caller(7))
 
 
+@pytest.mark.both_databases
 async def test_one_process_follows_a_job_and_the_next_takes_over(opened: Opened, provider: FakeProvider) -> None:
     provider.way = (*("running",) * 30, "succeeded")
     async with opened() as first, opened() as second:
@@ -235,6 +239,7 @@ async def test_one_process_follows_a_job_and_the_next_takes_over(opened: Opened,
     assert len(provider.creating) == 1
 
 
+@pytest.mark.both_databases
 async def test_scoring_asks_nothing_twice(tuning: Tuning, provider: FakeProvider) -> None:
     job = await run(tuning)
     before = dict(provider.asked)
