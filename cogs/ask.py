@@ -15,7 +15,7 @@ from bot.core.text import shorten
 from bot.llm.completion import Answer
 from bot.llm.routing import describe_templates, parse_choice, without_unfillable_examples
 from bot.llm.template import ChatTemplate
-from bot.server.tricks import Trick
+from bot.server.trick_form import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
 from bot.ui.reply import Page

@@ -13,6 +13,7 @@ from bot.core.i18n import _, format_number, ngettext
 from bot.core.settings import Settings
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
 from bot.server.prompts import MAX_CACHED
+from bot.server.tricks import MAX_VERSIONS
 from bot.services import Services, services_of
 from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
@@ -182,7 +183,9 @@ def _kept(settings: Settings) -> list[str]:
             n=OLD_DAYS,
         ),
         _(
-            "Tricks that were taught, and their examples: until they are removed. Suggestions: {n} days at most.",
+            "Tricks that were taught, their examples, and who changed them: the newest {versions} versions, until the "
+            "trick is removed. Suggestions: {n} days at most.",
+            versions=MAX_VERSIONS,
             n=OLD_DAYS,
         ),
         _("Who started and promoted tuning jobs: as long as the operator keeps the jobs."),

@@ -61,6 +61,8 @@ def prompt_card(
         files = [("prompt.json", json.dumps(whole, ensure_ascii=False, indent=2).encode())]
         card.file("prompt.json")
     took = [note] if note else [author(answer.model)] if is_dry_run else figures(answer)
+    if base.template is not None and base.template.version:
+        took.insert(0, _("{trick}, version {n}", trick=base.template.name, n=base.template.version))
     parameters = [f"{name} {_shortened(value, answer.parameters[name])}" for name, value in values.items()]
     card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:

@@ -150,7 +150,10 @@ def _describe(issue: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """A prompt as data. `from_file` and `from_dict` validate it."""
+    """A prompt as data. `from_file` and `from_dict` validate it.
+
+    `version` is the number of a server's trick that it was made from, or 0; it is no part of the data.
+    """
 
     name: str
     messages: tuple[Message, ...]
@@ -160,6 +163,7 @@ class ChatTemplate:
     reply: ReplyKind = "text"
     schema: Mapping[str, Any] | None = None
     command: Command | None = None
+    version: int = 0
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:

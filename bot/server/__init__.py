@@ -5,7 +5,8 @@
 `ledger`         limits of a day and a month, reserved before a call and settled after it
 `prompts`        the prompt of an answer: in memory first, in the database when it is kept
 `guilds`         settings of servers: language, channels, limits, privacy
-`tricks`         templates that a server teaches by example; `similarity` chooses among many examples
+`trick_form`     what a trick is, and which templates may become one; `similarity` chooses among many examples
+`tricks`         the tricks of servers: teach, import, versions, suggestions
 `evaluation`     a template with no, one, three and all examples, on inputs with known answers
 `privacy`        export and erasure of what is stored about a person or a server
 `moderation`     checks input and output with a moderation model

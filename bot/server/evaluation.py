@@ -14,7 +14,7 @@ from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.server.similarity import likeness
-from bot.server.tricks import Trick
+from bot.server.trick_form import Trick
 
 LABELLED = Path(__file__).resolve().parents[2] / "templates" / "labelled"
 SHOT_COUNTS = (0, 1, 3)

@@ -23,7 +23,7 @@ from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import GuildSettingsStore
 from bot.server.prompts import DAY, Prompts
-from bot.server.tricks import to_trick
+from bot.server.trick_form import to_trick
 from bot.storage import erasure
 from bot.storage.database import Database
 from bot.storage.erasure import Traces

@@ -23,7 +23,7 @@ from bot.llm.output_parsers import Reply
 from bot.llm.request import Request, message_from_dict, message_to_dict
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
-from bot.server.tricks import check_schema
+from bot.server.trick_form import check_schema
 from bot.storage import prompts as rows
 from bot.storage.database import Database
 
@@ -216,6 +216,7 @@ def _body(answer: Answer) -> str:
         "repaired": answer.repaired,
         "source": answer.template.to_dict() if answer.template else None,
         "values": dict(answer.values),
+        "version": answer.template.version if answer.template else 0,
     }
     return json.dumps(data, ensure_ascii=False)
 
@@ -223,7 +224,7 @@ def _body(answer: Answer) -> str:
 def _from_body(body: str) -> Answer:
     """The answer in a body that `_body` made, now or in an earlier version."""
     data = read_json(body)
-    template = _template(data["source"], data["template"]) if data.get("source") else None
+    template = _template(data["source"], data["template"], data.get("version", 0)) if data.get("source") else None
     request = Request(
         tuple(message_from_dict(message) for message in data["messages"]),
         _parameters(data, template),
@@ -254,15 +255,18 @@ def _parameters(data: Mapping[str, Any], template: ChatTemplate | None) -> Mappi
     return {**parameters, "model": data["asked"]} if data.get("asked") else parameters
 
 
-def _template(source: dict[str, Any], name: str) -> ChatTemplate | None:
-    """The stored template. None where a server's trick of an earlier version has a schema that may take long."""
+def _template(source: dict[str, Any], name: str, version: int) -> ChatTemplate | None:
+    """The stored template, made from that `version` of a server's trick.
+
+    None where a trick that an earlier version of the bot stored has a schema that may take long.
+    """
     try:
         template = ChatTemplate.from_dict(source, name=name)
         if template.schema is not None:
             check_schema(template.schema)
     except FewshotError:
         return None
-    return template
+    return replace(template, version=version)
 
 
 def _reply(text: str, template: ChatTemplate | None) -> Reply:

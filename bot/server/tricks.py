@@ -1,128 +1,47 @@
-"""Tricks: the templates that servers teach by example. They are used in prompts only, never as training data.
+"""The tricks of servers: templates that they teach by example. They are used in prompts only, never as training data.
 
-A template replaces every `{{name}}`. The instruction and the examples of a trick are literal texts by people; only the
-last message has a placeholder, for the input. So a literal text that contains `{{…}}` becomes the default value of a
-further input, because values are not filled again. Exports have this form too, and `ChatTemplate` can run them.
+Every change makes a version with its author, time and note. An older version comes back as a new one.
 """
 
 import json
 import logging
-import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from time import time
 from typing import Any
 
 from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.text import read_json, shorten
 from bot.llm.completion import Answer
-from bot.llm.request import Message
-from bot.llm.template import PLACEHOLDER, ChatTemplate, Input, ReplyKind, fill, placeholders_in
-from bot.server.similarity import nearest
+from bot.llm.template import ChatTemplate
+from bot.server.trick_form import (
+    MAX_ABOUT_LENGTH,
+    MAX_EXAMPLES,
+    MAX_INSTRUCTION_LENGTH,
+    Example,
+    Trick,
+    check_example,
+    read_trick,
+    to_trick,
+    with_defaults,
+)
 from bot.storage import tricks as rows
 from bot.storage.database import Database
 
 _log = logging.getLogger(__name__)
-MAX_TRICKS, MAX_EXAMPLES = 50, 20
+MAX_TRICKS = 50
+# Versions of a trick that are stored; older ones are deleted.
+MAX_VERSIONS = 100
 # Suggestions that may wait in a server, and those of one member among them.
 MAX_SUGGESTIONS, MAX_SUGGESTIONS_PER_PERSON = 100, 10
-# Characters of an example's input and of its answer: a Discord message. Eight of both fit into any prompt.
-MAX_EXAMPLE_LENGTH = 2_000
-MAX_INSTRUCTION_LENGTH, MAX_ABOUT_LENGTH, MAX_NAME_LENGTH = 4_000, 100, 32
+# Characters of a trick's name, and of the note to a version.
+MAX_NAME_LENGTH, MAX_NOTE_LENGTH = 32, 200
+# The keys of a template that word the question; the others are its form and its parameters.
+WORDING = frozenset({"messages", "about", "inputs"})
 NAME = re.compile(r"[^\W_]+(-[^\W_]+)*")
-# Examples in one prompt; where a trick has more, the most similar to the input.
-SHOWN = 8
-MAX_INPUT_LENGTH = 6_000
-# What an export and the routing prompt say about the inputs of a trick.
-INPUT_PROMPT = "the input"
-TEXT_PROMPT = "the text it is about"
-WORDS_PROMPT = "someone's words, as they stand"
-# The parameters that a server may set, with the range of the numbers: how the model words its answer, not which model
-# it is nor what it costs. `stop` and `seed` have types of their own.
-RANGES: Mapping[str, tuple[float, float]] = {
-    "temperature": (0, 2),
-    "top_p": (0, 1),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
-}
-PARAMETERS = frozenset({*RANGES, "stop", "seed"})
-MAX_STOPS, MAX_STOP_LENGTH = 4, 100
-# Bounds of an imported file's structure, checked before its contents are read: 20 examples are 40 messages.
-MAX_MESSAGES, MAX_KEYS, MAX_KEY_LENGTH = 64, 64, 64
-# The JSON Schema keywords that a server's trick may use. Every one of them is checked in time linear in the reply:
-# there are no regular expressions, no references and no combinations of schemas.
-TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
-BOUNDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})
-KEYWORDS = frozenset(
-    {"type", "properties", "required", "enum", "items", "additionalProperties", "title", "description", *BOUNDS}
-)
-SCHEMA_DEPTH, SCHEMA_NODES, SCHEMA_VALUES, MAX_SCHEMA_LENGTH = 6, 100, 50, 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """The user message of an example, and the answer to it."""
-
-    given: str
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
-class Trick:
-    """Literal `system` messages, examples, and the last message: `before`, the input, `after`."""
-
-    name: str
-    about: str
-    system: tuple[Message, ...]
-    before: str = ""
-    after: str = ""
-    input: str = "input"
-    max_length: int = MAX_INPUT_LENGTH
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    reply: ReplyKind = "text"
-    schema: Mapping[str, Any] | None = None
-    examples: tuple[Example, ...] = ()
-
-    def template(self, examples: Sequence[Example] | None = None) -> ChatTemplate:
-        """The template with `examples`, or with all."""
-        inputs = {self.input: Input(about=INPUT_PROMPT, max=self.max_length)}
-        literal = _Literals(inputs)
-        messages = [{**message, "content": literal(message["content"])} for message in self.system]
-        for example in self.examples if examples is None else examples:
-            messages.append({"role": "user", "content": literal(example.given)})
-            messages.append({"role": "assistant", "content": literal(example.wanted)})
-        last = f"{literal(self.before)}{{{{{self.input}}}}}{literal(self.after)}"
-        messages.append({"role": "user", "content": last})
-        return ChatTemplate(self.name, tuple(messages), self.parameters, self.about, inputs, self.reply, self.schema)
-
-    def for_text(self, text: str) -> ChatTemplate:
-        """The template for this input: with all examples, or with the `SHOWN` most similar ones."""
-        if len(self.examples) <= SHOWN:
-            return self.template()
-        places = nearest(self.before + text + self.after, [example.given for example in self.examples], SHOWN)
-        return self.template([self.examples[place] for place in places])
-
-    def selector_view(self) -> ChatTemplate:
-        """The trick in the routing prompt: its purpose and its one input."""
-        inputs = {self.input: Input(about=TEXT_PROMPT, max=self.max_length)}
-        message = {"role": "user", "content": f"{{{{{self.input}}}}}"}
-        return ChatTemplate(self.name, (message,), about=self.about, inputs=inputs)
-
-    def user_message(self, text: str) -> str:
-        """The user message for an input."""
-        return self.before + text + self.after
-
-    def input_of(self, example: Example) -> str | None:
-        """The input in an example's user message; None where it does not have the form of the last message."""
-        given = example.given
-        if len(given) < len(self.before) + len(self.after):
-            return None
-        if not (given.startswith(self.before) and given.endswith(self.after)):
-            return None
-        return given[len(self.before) : len(given) - len(self.after)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +52,55 @@ class Suggestion:
     user_id: int
     trick: Trick
     example: Example
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a trick: who made it, when (seconds since 1970), and how (`bot.storage.tricks.Kind`).
+
+    `note` is what its author typed, or for one that was brought back the number of the old one. `body` is the
+    template's JSON without the examples.
+    """
+
+    number: int
+    user_id: int
+    at: float
+    kind: rows.Kind
+    note: str
+    body: Mapping[str, Any]
+    examples: tuple[Example, ...]
+
+    def trick(self, name: str) -> Trick:
+        """The trick as it was; raises `FewshotError` where its form is not allowed any more."""
+        trick = to_trick(ChatTemplate.from_dict(self.body, name=name))
+        return replace(trick, examples=self.examples, version=self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What a version changed. `changed` are pairs of the old and the new example for one input."""
+
+    added: tuple[Example, ...]
+    removed: tuple[Example, ...]
+    changed: tuple[tuple[Example, Example], ...]
+    instruction: bool
+    form: bool
+
+
+def differences(old: Version, new: Version) -> Differences:
+    """What `new` has changed in comparison with `old`."""
+    before, after = set(old.examples), set(new.examples)
+    gone = {example.given: example for example in old.examples if example not in after}
+    come = {example.given: example for example in new.examples if example not in before}
+    both = [given for given in come if given in gone]
+    forms = [{name: value for name, value in each.body.items() if name not in WORDING} for each in (old, new)]
+    return Differences(
+        tuple(example for given, example in come.items() if given not in gone),
+        tuple(example for given, example in gone.items() if given not in come),
+        tuple((gone[given], come[given]) for given in both),
+        old.body.get("messages") != new.body.get("messages"),
+        forms[0] != forms[1],
+    )
 
 
 class Tricks:
@@ -164,9 +132,7 @@ class Tricks:
         """
         found = await rows.find(self._database, guild_id, _normalized(name))
         if found is None:
-            raise NotFoundError(
-                "This server has no trick called {name}; /trick list shows those it has.", name=shorten(name, 40)
-            )
+            raise _no_trick(name)
         try:
             return _trick(*found)
         except FewshotError as error:
@@ -192,52 +158,100 @@ class Tricks:
             ({"role": "system", "content": instruction},),
             examples=(check_example(example),),
         )
-        return await self.add(guild_id, user_id, trick)
+        return await self.add(guild_id, user_id, trick, "taught")
 
-    async def add(self, guild_id: int, user_id: int, trick: Trick, *, suggestion: str = "") -> Trick:
-        """Store `trick` and remove the `suggestion` that it came from. Raises `InputError` or `NotFoundError`."""
+    async def add(
+        self,
+        guild_id: int,
+        user_id: int,
+        trick: Trick,
+        kind: rows.Kind,
+        *,
+        suggestion: str = "",
+        accepted_by: int | None = None,
+    ) -> Trick:
+        """Store `trick`, by `user_id`, and remove the `suggestion` that it came from, which a manager accepted.
+
+        Raises `InputError` or `NotFoundError`.
+        """
         if len(trick.examples) > MAX_EXAMPLES:
             raise InputError(
                 "A trick has up to {most} examples; this one has {n}.", most=MAX_EXAMPLES, n=len(trick.examples)
             )
-        body = json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
-        row = rows.TrickRow(_id(), guild_id, trick.name, user_id, time(), body)
-        # Times one millisecond apart keep the examples in order.
-        examples = [_row(example, user_id, row.at + place / 1000) for place, example in enumerate(trick.examples)]
-        outcome = await rows.add(self._database, row, examples, limit=MAX_TRICKS, suggestion=suggestion)
+        now = time()
+        row = rows.TrickRow(_id(), guild_id, trick.name, user_id, now, _body(trick), 1)
+        change = rows.Change(
+            user_id if accepted_by is None else accepted_by,
+            now,
+            kind,
+            "",
+            row.body,
+            user_id,
+            _rows(trick.examples, user_id, now),
+        )
+        outcome = await rows.add(self._database, row, change, limit=MAX_TRICKS, suggestion=suggestion)
         if outcome == "taken":
             raise InputError("This server has a trick called {name} already; choose another name.", name=trick.name)
         if outcome == "full":
             raise InputError("A server has up to {n} tricks; remove one first.", n=MAX_TRICKS)
         if outcome == "gone":
             raise NotFoundError("Someone has already decided on this suggestion.")
-        return trick
+        return replace(trick, version=1)
 
     async def add_example(
-        self, guild_id: int, user_id: int, name: str, text: str, wanted: str, *, suggestion: str = ""
+        self, guild_id: int, user_id: int, name: str, text: str, wanted: str, *, note: str = ""
     ) -> Trick:
         """Add an input and its answer to a trick; returns the trick. Raises `InputError` or `NotFoundError`."""
         trick = await self.get(guild_id, name)
         check_example(Example(text, wanted))
         example = Example(trick.user_message(text.strip()), wanted.strip())
-        outcome = await rows.add_example(
-            self._database,
+        return await self._append(guild_id, user_id, trick.name, example, "example", note=note)
+
+    async def accept(self, guild_id: int, user_id: int, suggestion: Suggestion) -> Trick:
+        """Add the suggested example to the trick of its name, and remove the suggestion; returns the trick."""
+        trick, example = await self.get(guild_id, suggestion.trick.name), suggestion.example
+        text = suggestion.trick.input_of(example)
+        if text is not None:
+            example = replace(example, given=trick.user_message(text))
+        return await self._append(
             guild_id,
+            user_id,
             trick.name,
-            _row(example, user_id, time()),
-            limit=MAX_EXAMPLES,
-            suggestion=suggestion,
+            check_example(example),
+            "accepted",
+            author_id=suggestion.user_id,
+            suggestion=suggestion.id,
         )
-        if outcome == "full":
-            raise InputError(
-                "{name} has {n} examples, which is as many as a trick may have.", name=trick.name, n=MAX_EXAMPLES
+
+    async def _append(
+        self,
+        guild_id: int,
+        user_id: int,
+        name: str,
+        example: Example,
+        kind: rows.Kind,
+        *,
+        author_id: int | None = None,
+        note: str = "",
+        suggestion: str = "",
+    ) -> Trick:
+        """Add an example by `author_id` (default: the one who acts) as a new version."""
+        now = time()
+        row = _row(example, user_id if author_id is None else author_id, now)
+
+        def make(trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
+            if len(examples) >= MAX_EXAMPLES:
+                raise InputError(
+                    "{name} has {n} examples, which is as many as a trick may have.", name=trick.name, n=MAX_EXAMPLES
+                )
+            return rows.Change(
+                user_id, now, kind, shorten(note, MAX_NOTE_LENGTH), trick.body, trick.user_id, [*examples, row]
             )
-        if outcome == "gone":
-            raise NotFoundError("Somebody has removed it in the meantime.")
-        return await self.get(guild_id, name)
+
+        return await self._change(guild_id, name, make, suggestion=suggestion)
 
     async def import_file(self, guild_id: int, user_id: int, name: str, text: str) -> Trick:
-        """Add a trick from the `text` of a template file.
+        """Add a trick from the `text` of a template file, or make it the next version of the trick of that name.
 
         Raises `InputError` or `TemplateError` that says what is wrong with it.
         """
@@ -246,18 +260,89 @@ class Tricks:
             data = read_json(text)
         except (ValueError, RecursionError):
             raise InputError("The file is not JSON; export a trick to see the form.") from None
-        _check_size(data)
-        name = self.name(name)
-        trick = to_trick(ChatTemplate.from_dict(data, name=name))
-        for example in trick.examples:
-            check_example(example)
-        fixed = sum(len(message["content"]) for message in trick.system)
-        if max(fixed, len(trick.before) + len(trick.after)) > MAX_INSTRUCTION_LENGTH:
-            raise InputError("The instruction is too long: up to {n:,} characters.", n=MAX_INSTRUCTION_LENGTH)
-        if not trick.about.strip():
-            raise InputError('The file must say in "about" what the trick is for.')
-        trick = replace(trick, about=shorten(trick.about, MAX_ABOUT_LENGTH))
-        return await self.add(guild_id, user_id, trick)
+        return await self.import_trick(guild_id, user_id, read_trick(data, self.name(name)))
+
+    async def import_trick(self, guild_id: int, user_id: int, trick: Trick) -> Trick:
+        """Add `trick`, or make it the next version of the trick of that name. Examples keep their authors."""
+        if trick.name not in await self.names(guild_id):
+            return await self.add(guild_id, user_id, trick, "imported")
+        now = time()
+
+        def make(_trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
+            authors = {(example.given, example.wanted): example.user_id for example in examples}
+            new = [
+                replace(row, user_id=authors.get((row.given, row.wanted), user_id))
+                for row in _rows(trick.examples, user_id, now)
+            ]
+            return rows.Change(user_id, now, "imported", "", _body(trick), user_id, new)
+
+        return await self._change(guild_id, trick.name, make)
+
+    async def history(self, guild_id: int, name: str) -> tuple[str, list[Version]]:
+        """The name of a trick and its versions, the newest first. Raises `NotFoundError`."""
+        found = await rows.history(self._database, guild_id, _normalized(name))
+        if found is None:
+            raise _no_trick(name)
+        trick, versions, examples = found
+        return trick.name, [_version(version, examples) for version in versions]
+
+    async def revert(self, guild_id: int, user_id: int, name: str, number: int) -> Trick:
+        """Make the version `number` of a trick its newest one.
+
+        Raises `InputError` where its form is not allowed any more or it equals the newest one, or `NotFoundError`.
+        """
+        found = await rows.history(self._database, guild_id, _normalized(name))
+        old = next((version for version in found[1] if version.number == number), None) if found else None
+        if found is None or old is None:
+            raise NotFoundError("This version is not stored any more.")
+        name, newest = found[0].name, _version(found[1][0], found[2])
+        chosen = _version(old, found[2])
+        try:
+            chosen.trick(name)
+        except FewshotError as error:
+            raise InputError(
+                "Version {n} of {name} cannot come back: {problem}", n=number, name=name, problem=str(error)
+            ) from error
+        if (chosen.body, chosen.examples) == (newest.body, newest.examples):
+            raise InputError("{name} is as it was in version {n} already.", name=name, n=number)
+        wanted = rows.examples_at(found[2], number)
+
+        def make(_trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
+            current = {example.id for example in examples}
+            back = [row if row.id in current else replace(row, id=_id()) for row in wanted]
+            return rows.Change(user_id, time(), "reverted", str(number), old.body, old.author_id, back)
+
+        return await self._change(guild_id, name, make)
+
+    async def drop_examples(self, guild_id: int, user_id: int, name: str, version: int, places: Set[int]) -> Trick:
+        """Remove the examples at `places` (from 0) of the `version`, which must be the newest one.
+
+        Raises `InputError` or `NotFoundError`.
+        """
+
+        def make(trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
+            if trick.version != version:
+                raise InputError("{name} has changed since version {n}; test it again.", name=trick.name, n=version)
+            kept = [example for place, example in enumerate(examples) if place not in places]
+            return rows.Change(user_id, time(), "dropped", "", trick.body, trick.user_id, kept)
+
+        return await self._change(guild_id, name, make)
+
+    async def _change(
+        self,
+        guild_id: int,
+        name: str,
+        make: Callable[[rows.TrickRow, Sequence[rows.ExampleRow]], rows.Change],
+        *,
+        suggestion: str = "",
+    ) -> Trick:
+        """Store what `make` makes of the newest version; returns the trick. Raises what `make` raises."""
+        outcome = await rows.change(
+            self._database, guild_id, _normalized(name), make, keep=MAX_VERSIONS, suggestion=suggestion
+        )
+        if outcome == "gone":
+            raise NotFoundError("Somebody has removed it in the meantime.")
+        return await self.get(guild_id, name)
 
     async def remove(self, guild_id: int, name: str) -> int:
         """Delete a trick with its examples; returns their number. Raises `NotFoundError`."""
@@ -328,218 +413,27 @@ class Tricks:
         return name
 
 
-def check_example(example: Example) -> Example:
-    """`example`, stripped. Raises `InputError` where a side is empty or too long."""
-    given, wanted = example.given.strip(), example.wanted.strip()
-    if not given or not wanted:
-        raise InputError("An example needs both: an input and the answer to it.")
-    if max(len(given), len(wanted)) > MAX_EXAMPLE_LENGTH:
-        raise InputError("An example's input and answer have up to {n:,} characters each.", n=MAX_EXAMPLE_LENGTH)
-    return Example(given, wanted)
-
-
-def to_trick(template: ChatTemplate) -> Trick:
-    """The parts of `template`; raises `InputError` where it is not a trick.
-
-    A trick has one input without a default, in its last message and nowhere else. It sets only the parameters and
-    uses only the JSON Schema keywords that a server may use.
-    """
-    refused = sorted(set(template.parameters) - PARAMETERS)
-    if refused:
-        raise InputError(
-            "A server's trick may not set {refused}; it may set {allowed}.",
-            refused=", ".join(refused),
-            allowed=", ".join(sorted(PARAMETERS)),
-        )
-    _check_parameters(template.parameters)
-    if template.schema is not None:
-        check_schema(template.schema)
-    if not template.messages or template.messages[-1]["role"] != "user":
-        raise InputError("The last message of a trick must be the user's, with the input in it.")
-    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
-    *earlier, last = (message["content"] for message in template.messages)
-    wanted = [name for name in placeholders_in([last]) if name not in defaults]
-    if len(wanted) != 1 or any(name not in defaults for name in placeholders_in(earlier)):
-        raise InputError("A trick has one input, such as {{input}}, in its last message and in no other.")
-    parts = PLACEHOLDER.split(last)
-    if parts[1::2].count(wanted[0]) != 1:
-        raise InputError("The last message of a trick must contain its input exactly once.")
-    pairs = template.examples
-    system = template.messages[: len(template.messages) - 1 - 2 * len(pairs)]
-    if any(message["role"] not in ("system", "developer") for message in system):
-        raise InputError("Between the instruction and the last message there may only be pairs of input and answer.")
-    at = parts[1::2].index(wanted[0])
-    before, after = parts[: 2 * at + 1], parts[2 * at + 2 :]
-    item = template.inputs.get(wanted[0], Input())
-    return Trick(
-        name=template.name,
-        about=template.about,
-        system=tuple({**message, "content": fill(message["content"], defaults)} for message in system),
-        before=_joined(before, defaults),
-        after=_joined(after, defaults),
-        input=wanted[0],
-        max_length=min(item.max or MAX_INPUT_LENGTH, MAX_INPUT_LENGTH),
-        parameters=template.parameters,
-        reply=template.reply,
-        schema=template.schema,
-        examples=tuple(Example(fill(u["content"], defaults), fill(a["content"], defaults)) for u, a in pairs),
+def _no_trick(name: str) -> NotFoundError:
+    return NotFoundError(
+        "This server has no trick called {name}; /trick list shows those it has.", name=shorten(name, 40)
     )
 
 
-def main_input(template: ChatTemplate, values: Mapping[str, str]) -> str:
-    """The name of the input in the last message; raises `InputError` where there is not exactly one."""
-    names = [name for name in placeholders_in([template.messages[-1]["content"]]) if name in values]
-    if len(names) != 1:
-        raise InputError("This answer was not made from one text, so it cannot become an example.")
-    return names[0]
+def _trick(row: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> Trick:
+    return replace(_parsed(row.name, row.body, _examples(examples)), version=row.version)
 
 
-def with_defaults(template: ChatTemplate, values: Mapping[str, str]) -> ChatTemplate:
-    """`template` as a server may store it: all `values` but the main input's become defaults.
-
-    Parameters that a server may not set are left out. Raises `InputError` where there is no main input.
-    """
-    main = main_input(template, values)
-    others = {name: Input(default=value) for name, value in values.items() if name != main}
-    parameters = {name: value for name, value in template.parameters.items() if name in PARAMETERS}
-    return replace(template, inputs={**template.inputs, **others}, parameters=parameters)
+def _examples(found: Sequence[rows.ExampleRow]) -> tuple[Example, ...]:
+    return tuple(Example(example.given, example.wanted) for example in found)
 
 
-def with_correction(template: ChatTemplate, values: Mapping[str, str], given: str, wanted: str) -> ChatTemplate:
-    """`template` with one more example at the end: the answer `wanted` for the input `given`."""
-    main = main_input(template, values)
-    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
-    question = fill(template.messages[-1]["content"], {**defaults, **values, main: given})
-    inputs = dict(template.inputs)
-    literal = _Literals(inputs)
-    pair = {"role": "user", "content": literal(question)}, {"role": "assistant", "content": literal(wanted)}
-    return replace(template.with_pairs([*template.examples, pair]), inputs=inputs)
+def _version(row: rows.VersionRow, examples: Sequence[rows.ExampleRow]) -> Version:
+    shown = _examples(rows.examples_at(examples, row.number))
+    return Version(row.number, row.user_id, row.at, row.kind, row.note, read_json(row.body), shown)
 
 
-def check_schema(schema: Any) -> None:
-    """Raises `InputError` for a schema with keywords or sizes that a server may not use (see `KEYWORDS`)."""
-    if len(json.dumps(schema)) > MAX_SCHEMA_LENGTH:
-        raise InputError("The schema of a trick is too long: up to {n:,} characters.", n=MAX_SCHEMA_LENGTH)
-    nodes = 0
-
-    def check(node: Any, depth: int) -> None:
-        nonlocal nodes
-        nodes += 1
-        if not isinstance(node, Mapping):
-            raise _bad_schema()
-        if depth > SCHEMA_DEPTH or nodes > SCHEMA_NODES:
-            raise InputError(
-                "The schema of a trick is too large: up to {nodes} parts, {depth} levels deep.",
-                nodes=SCHEMA_NODES,
-                depth=SCHEMA_DEPTH,
-            )
-        unknown = sorted(set(node) - KEYWORDS)
-        if unknown:
-            raise InputError(
-                "The schema of a server's trick may not use {refused}; it may use {allowed}.",
-                refused=", ".join(shorten(str(name), MAX_KEY_LENGTH) for name in unknown[:5]),
-                allowed=", ".join(sorted(KEYWORDS)),
-            )
-        if not all(_is_schema_value(name, value) for name, value in node.items()):
-            raise _bad_schema()
-        for part in node.get("properties", {}).values():
-            check(part, depth + 1)
-        if "items" in node:
-            check(node["items"], depth + 1)
-
-    check(schema, 1)
-
-
-def _is_schema_value(keyword: str, value: Any) -> bool:
-    """Whether `value` has the type of a keyword of JSON Schema."""
-    if keyword == "type":
-        names = value if isinstance(value, list) else [value]
-        return 0 < len(names) <= len(TYPES) and all(isinstance(name, str) and name in TYPES for name in names)
-    if keyword == "required":
-        return _is_list(value) and all(isinstance(name, str) for name in value)
-    if keyword == "enum":
-        return _is_list(value) and all(item is None or isinstance(item, str | int | float) for item in value)
-    if keyword == "properties":
-        return isinstance(value, Mapping) and len(value) <= SCHEMA_VALUES
-    if keyword in BOUNDS:
-        whole = keyword not in ("minimum", "maximum")
-        return _is_number(value) and (not whole or (value == int(value) and value >= 0))
-    if keyword == "additionalProperties":
-        return isinstance(value, bool)
-    return keyword == "items" or isinstance(value, str)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and 0 < len(value) <= SCHEMA_VALUES
-
-
-def _is_number(value: Any) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole or (isinstance(value, float) and math.isfinite(value))
-
-
-def _bad_schema() -> InputError:
-    return InputError("The schema of the trick is not a JSON Schema; export a trick to see the form.")
-
-
-def _check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raises `InputError` for a parameter of another type or outside of its range."""
-    for name, value in parameters.items():
-        if name in RANGES:
-            low, high = RANGES[name]
-            if not _is_number(value) or not low <= value <= high:
-                raise InputError(
-                    "{name} must be a number from {low} to {high}.", name=name, low=str(low), high=str(high)
-                )
-        elif name == "seed" and (not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63):
-            raise InputError("seed must be a whole number.")
-        elif name == "stop":
-            stops = value if isinstance(value, list) else [value]
-            texts = all(isinstance(stop, str) and 0 < len(stop) <= MAX_STOP_LENGTH for stop in stops)
-            if not texts or not 0 < len(stops) <= MAX_STOPS:
-                raise InputError(
-                    "stop must be a text, or up to {n} texts, of up to {longest} characters.",
-                    n=MAX_STOPS,
-                    longest=MAX_STOP_LENGTH,
-                )
-
-
-def _check_size(data: Any) -> None:
-    """Raises `InputError` for a file with more parts than a trick can have, before each of them is checked."""
-    if not isinstance(data, dict):
-        return
-    lists = [part for name in ("messages", "inputs") if isinstance(part := data.get(name), list | dict)]
-    if len(data) > MAX_KEYS or any(len(part) > MAX_MESSAGES for part in lists):
-        raise InputError("The file has too many messages for a trick: up to {n} are allowed.", n=MAX_MESSAGES)
-    names = [*data, *(name for part in lists if isinstance(part, dict) for name in part)]
-    names += [name for part in lists for each in part if isinstance(each, dict) for name in each]
-    if len(names) > MAX_KEYS * MAX_MESSAGES or any(len(name) > MAX_KEY_LENGTH for name in names):
-        raise InputError("The file has names that are too long for a trick.")
-
-
-class _Literals:
-    """Makes a text safe for a template: one that contains a placeholder becomes the default of an input."""
-
-    def __init__(self, inputs: dict[str, Input]) -> None:
-        self._inputs = inputs
-
-    def __call__(self, text: str) -> str:
-        if not PLACEHOLDER.search(text):
-            return text
-        name = f"words_{len(self._inputs)}"
-        while name in self._inputs:
-            name += "_"
-        self._inputs[name] = Input(about=WORDS_PROMPT, default=text)
-        return f"{{{{{name}}}}}"
-
-
-def _joined(parts: Sequence[str], defaults: Mapping[str, str]) -> str:
-    """`parts`, which are texts and names of placeholders in turn, as one literal text."""
-    return "".join(part if place % 2 == 0 else defaults[part] for place, part in enumerate(parts))
-
-
-def _trick(row: rows.TrickRow, examples: list[rows.ExampleRow]) -> Trick:
-    return _parsed(row.name, row.body, tuple(Example(example.given, example.wanted) for example in examples))
+def _body(trick: Trick) -> str:
+    return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 
 
 def _parsed(name: str, body: str, examples: tuple[Example, ...] = ()) -> Trick:
@@ -554,6 +448,11 @@ def _suggestion(row: rows.SuggestionRow) -> Suggestion:
 
 def _row(example: Example, user_id: int, at: float) -> rows.ExampleRow:
     return rows.ExampleRow(_id(), user_id, at, example.given, example.wanted)
+
+
+def _rows(examples: Sequence[Example], user_id: int, at: float) -> list[rows.ExampleRow]:
+    """The rows of `examples`. Times one millisecond apart keep them in order."""
+    return [_row(example, user_id, at + place / 1000) for place, example in enumerate(examples)]
 
 
 def _normalized(name: str) -> str:

@@ -34,6 +34,7 @@ from bot.storage.tables import (
     SUMMARIES,
     TRICK_EXAMPLES,
     TRICK_SUGGESTIONS,
+    TRICK_VERSIONS,
     TRICKS,
     TURNS,
 )
@@ -68,6 +69,11 @@ _TURN = {
     "state": case((TURNS.c.state == WAITING, DROPPED), else_=TURNS.c.state),
 }
 _PROMOTION = {"user_id": ERASED_ID, "reason": case((PROMOTIONS.c.reason == "", ""), else_=ERASED_TEXT)}
+_VERSION = {
+    "user_id": ERASED_ID,
+    # The note of a version that was brought back is a number.
+    "note": case((TRICK_VERSIONS.c.kind == "reverted", TRICK_VERSIONS.c.note), else_=""),
+}
 _STORY = ("id", "guild_id", "channel_id", "scenario", "title", "state", "at", "touched")
 _QUOTED = ("id", "at", "guild_id", "channel_id", "source_id")
 
@@ -83,6 +89,10 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         "branches": (PersonColumn("player_id", {"player_id": None}),),
         # The instruction goes, or the whole trick: `_empty_tricks`.
         "tricks": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
+        "trick_versions": (
+            PersonColumn("user_id", _VERSION, ("trick_id", "number", "at", "kind", "note")),
+            PersonColumn("author_id", {"author_id": ERASED_ID}, ("trick_id", "number", "at", "body")),
+        ),
         "trick_examples": (PersonColumn("user_id"),),
         "trick_suggestions": (PersonColumn("user_id"),),
         "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
@@ -263,7 +273,9 @@ async def _traces(connection: AsyncConnection, user_id: int) -> Traces:
         for story, channel, state, touched in await connection.execute(where.where(STORIES.c.id.in_(typed)))
     ]
     shown = select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c.user_id == user_id)
-    taught = select(TRICKS.c.guild_id, TRICKS.c.name).where(TRICKS.c.id.in_(shown) | (TRICKS.c.user_id == user_id))
+    wrote = select(TRICK_VERSIONS.c.trick_id).where(TRICK_VERSIONS.c.author_id == user_id)
+    theirs = TRICKS.c.id.in_(shown) | TRICKS.c.id.in_(wrote) | (TRICKS.c.user_id == user_id)
+    taught = select(TRICKS.c.guild_id, TRICKS.c.name).where(theirs)
     tricks = {(guild, name) for guild, name in await connection.execute(taught)}
     tricks |= {(guild, ROUTING_TEMPLATE) for guild, _ in tricks}
     return Traces(user_id, tuple(stories), frozenset(tricks))
@@ -327,15 +339,17 @@ async def _rename_branches(connection: AsyncConnection, user_id: int) -> None:
 
 
 async def _empty_tricks(connection: AsyncConnection, user_id: int, without_words: Callable[[str], str]) -> None:
-    """Delete the person's tricks; one with examples of others stays, without its instruction."""
-    others = select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c.user_id != user_id)
+    """Delete the person's tricks; one that others wrote a part of stays, without the person's instructions."""
+    examples = select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c.user_id != user_id)
+    versions = select(TRICK_VERSIONS.c.trick_id).where(TRICK_VERSIONS.c.author_id != user_id)
     mine = TRICKS.c.user_id == user_id
-    await connection.execute(delete(TRICKS).where(mine, TRICKS.c.id.not_in(others)))
-    left: Sequence[tuple[str, str]] = [
-        (trick, body) for trick, body in await connection.execute(select(TRICKS.c.id, TRICKS.c.body).where(mine))
-    ]
-    for trick, body in left:
-        await connection.execute(update(TRICKS).where(TRICKS.c.id == trick).values(body=without_words(body)))
+    others = TRICKS.c.id.in_(examples) | TRICKS.c.id.in_(versions)
+    await connection.execute(delete(TRICKS).where(mine, ~others))
+    for table, where in ((TRICKS, mine), (TRICK_VERSIONS, TRICK_VERSIONS.c.author_id == user_id)):
+        keys = list(table.primary_key)
+        for *key, body in list(await connection.execute(select(*keys, table.c.body).where(where))):
+            this = and_(*(column == value for column, value in zip(keys, key, strict=True)))
+            await connection.execute(update(table).where(this).values(body=without_words(body)))
 
 
 async def _replace(connection: AsyncConnection, table: Table, where: Any, values: Mapping[str, Any] | None) -> int:

@@ -194,7 +194,7 @@ GUILD_SETTINGS = Table(
     Column("settings", Text, nullable=False),
 )
 
-# A server's own templates. `body` is the template as JSON, without its examples.
+# A server's own templates. `body` is the template as JSON, without its examples, and `user_id` is its author.
 TRICKS = Table(
     "tricks",
     METADATA,
@@ -204,11 +204,28 @@ TRICKS = Table(
     Column("user_id", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
     Column("body", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("guild_id", "name"),
     Index(None, "user_id"),
 )
 
-# The examples of tricks, with the author of each.
+# The versions of tricks: who made each, and who wrote its `body`.
+TRICK_VERSIONS = Table(
+    "trick_versions",
+    METADATA,
+    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("author_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "user_id"),
+    Index(None, "author_id"),
+)
+
+# The examples of tricks, with the author of each. An example belongs to the versions from `since` to before `until`.
 TRICK_EXAMPLES = Table(
     "trick_examples",
     METADATA,
@@ -218,6 +235,8 @@ TRICK_EXAMPLES = Table(
     Column("at", Float, nullable=False),
     Column("given", Text, nullable=False),
     Column("wanted", Text, nullable=False),
+    Column("since", Integer, nullable=False, server_default="1"),
+    Column("until", Integer),
     Index(None, "trick_id"),
     Index(None, "user_id"),
 )

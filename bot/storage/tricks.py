@@ -1,23 +1,32 @@
-"""Tricks that servers teach, their examples, and the corrections that members suggest."""
+"""Tricks that servers teach, their examples and versions, and the corrections that members suggest.
 
-from collections.abc import Sequence
+An example belongs to the versions from `since` to the one before `until`; without `until`, to the newest one too. So an
+example is stored once, and its author can be erased from all versions together.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import TRICK_EXAMPLES, TRICK_SUGGESTIONS, TRICKS
+from bot.storage.tables import TRICK_EXAMPLES, TRICK_SUGGESTIONS, TRICK_VERSIONS, TRICKS
 
 # `taken`: the name exists. `full`: the limit is reached. `mine`: the person's own limit is reached. `gone`: the trick
 # or the suggestion does not exist any more.
 Outcome = Literal["added", "taken", "full", "mine", "gone"]
+# How a version was made. `stored`: before versions were stored.
+Kind = Literal["taught", "example", "accepted", "imported", "reverted", "dropped", "stored"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrickRow:
-    """A server's template. The name is unique in the server; `body` is the template's JSON without the examples."""
+    """A server's template. The name is unique in the server; `body` is the template's JSON without the examples.
+
+    `user_id` wrote the body, and `version` is the number of the newest version.
+    """
 
     id: str
     guild_id: int
@@ -25,17 +34,46 @@ class TrickRow:
     user_id: int
     at: float
     body: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """One example of a trick, and its author."""
+    """One example of a trick, its author, and the versions that have it."""
 
     id: str
     user_id: int
     at: float
     given: str
     wanted: str
+    since: int = 1
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version of a trick, made by `user_id`. `author_id` wrote its `body`, the template's JSON without examples."""
+
+    number: int
+    user_id: int
+    author_id: int
+    at: float
+    kind: Kind
+    note: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the next version of a trick is, and who makes it. `examples` are all that it has, old and new ones."""
+
+    user_id: int
+    at: float
+    kind: Kind
+    note: str
+    body: str
+    author_id: int
+    examples: Sequence[ExampleRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +92,8 @@ class SuggestionRow:
 
 _TRICK = [TRICKS.c[name] for name in TrickRow.__slots__]
 _EXAMPLE = [TRICK_EXAMPLES.c[name] for name in ExampleRow.__slots__]
+_VERSION = [TRICK_VERSIONS.c[name] for name in VersionRow.__slots__]
+_CURRENT = TRICK_EXAMPLES.c.until.is_(None)
 _SUGGESTION = [TRICK_SUGGESTIONS.c[name] for name in SuggestionRow.__slots__]
 
 
@@ -61,7 +101,9 @@ async def all_of(database: Database, guild_id: int) -> list[tuple[TrickRow, list
     """A server's tricks by name, each with its examples, oldest first."""
     query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id).order_by(TRICKS.c.name)
     join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
-    examples = select(TRICK_EXAMPLES.c.trick_id, *_EXAMPLE).select_from(join).where(TRICKS.c.guild_id == guild_id)
+    examples = (
+        select(TRICK_EXAMPLES.c.trick_id, *_EXAMPLE).select_from(join).where(TRICKS.c.guild_id == guild_id, _CURRENT)
+    )
     async with database.read() as connection:
         tricks = [TrickRow(*row) for row in await connection.execute(query)]
         found: dict[str, list[ExampleRow]] = {trick.id: [] for trick in tricks}
@@ -72,15 +114,40 @@ async def all_of(database: Database, guild_id: int) -> list[tuple[TrickRow, list
 
 async def find(database: Database, guild_id: int, name: str) -> tuple[TrickRow, list[ExampleRow]] | None:
     """One trick with its examples."""
-    query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
     async with database.read() as connection:
-        row = (await connection.execute(query)).first()
-        if row is None:
+        return await _find(connection, guild_id, name)
+
+
+async def history(
+    database: Database, guild_id: int, name: str
+) -> tuple[TrickRow, list[VersionRow], list[ExampleRow]] | None:
+    """One trick, its versions, the newest first, and the examples of all of them."""
+    async with database.read() as connection:
+        found = await _find(connection, guild_id, name)
+        if found is None:
             return None
-        trick = TrickRow(*row)
+        trick = found[0]
+        query = select(*_VERSION).where(TRICK_VERSIONS.c.trick_id == trick.id).order_by(TRICK_VERSIONS.c.number.desc())
+        versions = [VersionRow(*row) for row in await connection.execute(query)]
         examples = select(*_EXAMPLE).where(TRICK_EXAMPLES.c.trick_id == trick.id)
         rows = await connection.execute(examples.order_by(TRICK_EXAMPLES.c.at, TRICK_EXAMPLES.c.id))
-        return trick, [ExampleRow(*row) for row in rows]
+        return trick, versions, [ExampleRow(*row) for row in rows]
+
+
+def examples_at(examples: Iterable[ExampleRow], number: int) -> list[ExampleRow]:
+    """Those of a trick's `examples` that its version `number` has."""
+    return [row for row in examples if row.since <= number and (row.until is None or row.until > number)]
+
+
+async def _find(connection: AsyncConnection, guild_id: int, name: str) -> tuple[TrickRow, list[ExampleRow]] | None:
+    query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    trick = TrickRow(*row)
+    examples = select(*_EXAMPLE).where(TRICK_EXAMPLES.c.trick_id == trick.id, _CURRENT)
+    rows = await connection.execute(examples.order_by(TRICK_EXAMPLES.c.at, TRICK_EXAMPLES.c.id))
+    return trick, [ExampleRow(*row) for row in rows]
 
 
 async def names(database: Database, guild_id: int) -> list[str]:
@@ -90,10 +157,11 @@ async def names(database: Database, guild_id: int) -> list[str]:
         return list((await connection.execute(query)).scalars())
 
 
-async def add(
-    database: Database, trick: TrickRow, examples: Sequence[ExampleRow], *, limit: int, suggestion: str = ""
-) -> Outcome:
-    """Store a trick with its examples and remove the `suggestion` that it came from. A server has up to `limit`."""
+async def add(database: Database, trick: TrickRow, first: Change, *, limit: int, suggestion: str = "") -> Outcome:
+    """Store a trick with its first version and remove the `suggestion` that it came from.
+
+    A server has up to `limit` tricks.
+    """
 
     async def work(connection: AsyncConnection) -> Outcome:
         taken = select(TRICKS.c.name).where(TRICKS.c.guild_id == trick.guild_id)
@@ -105,32 +173,58 @@ async def add(
         if suggestion and not await _delete_suggestion(connection, trick.guild_id, suggestion):
             return "gone"
         await connection.execute(TRICKS.insert(), _values(trick))
-        for example in examples:
-            await connection.execute(TRICK_EXAMPLES.insert(), {**_values(example), "trick_id": trick.id})
+        await _add_version(connection, trick.id, trick.version, first, first.examples)
         return "added"
 
     return await database.transact(work)
 
 
-async def add_example(
-    database: Database, guild_id: int, name: str, example: ExampleRow, *, limit: int, suggestion: str = ""
+async def change(
+    database: Database,
+    guild_id: int,
+    name: str,
+    make: Callable[[TrickRow, Sequence[ExampleRow]], Change],
+    *,
+    keep: int,
+    suggestion: str = "",
 ) -> Outcome:
-    """Store an example and remove the `suggestion` that it came from. A trick has up to `limit` examples."""
+    """Make the next version of a trick and remove the `suggestion` that it came from.
+
+    `make` returns the version, from the trick and the examples of the newest one; what it raises undoes all. The newest
+    `keep` versions stay.
+    """
 
     async def work(connection: AsyncConnection) -> Outcome:
-        query = select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
-        trick = (await connection.execute(query)).scalar_one_or_none()
-        if trick is None:
+        found = await _find(connection, guild_id, name)
+        if found is None or (suggestion and not await _delete_suggestion(connection, guild_id, suggestion)):
             return "gone"
-        counted = select(func.count()).select_from(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.trick_id == trick)
-        if (await connection.execute(counted)).scalar_one() >= limit:
-            return "full"
-        if suggestion and not await _delete_suggestion(connection, guild_id, suggestion):
-            return "gone"
-        await connection.execute(TRICK_EXAMPLES.insert(), {**_values(example), "trick_id": trick})
+        trick, examples = found
+        changed, number, current = make(trick, examples), trick.version + 1, {example.id for example in examples}
+        left = current - {example.id for example in changed.examples}
+        await connection.execute(update(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.id.in_(left)).values(until=number))
+        new = [example for example in changed.examples if example.id not in current]
+        await _add_version(connection, trick.id, number, changed, new)
+        values = {"version": number, "body": changed.body, "user_id": changed.author_id}
+        await connection.execute(update(TRICKS).where(TRICKS.c.id == trick.id).values(**values))
+        oldest = number - keep + 1
+        old = (TRICK_VERSIONS.c.trick_id == trick.id) & (TRICK_VERSIONS.c.number < oldest)
+        await connection.execute(delete(TRICK_VERSIONS).where(old))
+        gone = (TRICK_EXAMPLES.c.trick_id == trick.id) & (TRICK_EXAMPLES.c.until <= oldest)
+        await connection.execute(delete(TRICK_EXAMPLES).where(gone))
         return "added"
 
     return await database.transact(work)
+
+
+async def _add_version(
+    connection: AsyncConnection, trick_id: str, number: int, change: Change, new: Sequence[ExampleRow]
+) -> None:
+    """Insert a version and the examples that are `new` in it."""
+    version = VersionRow(number, change.user_id, change.author_id, change.at, change.kind, change.note, change.body)
+    await connection.execute(TRICK_VERSIONS.insert(), {**_values(version), "trick_id": trick_id})
+    if new:
+        rows = [{**_values(example), "trick_id": trick_id, "since": number, "until": None} for example in new]
+        await connection.execute(TRICK_EXAMPLES.insert(), rows)
 
 
 async def remove(database: Database, guild_id: int, name: str) -> int | None:
@@ -139,7 +233,8 @@ async def remove(database: Database, guild_id: int, name: str) -> int | None:
 
     async def work(connection: AsyncConnection) -> int | None:
         join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
-        examples = (await connection.execute(select(func.count()).select_from(join).where(mine))).scalar_one()
+        counted = select(func.count()).select_from(join).where(mine, _CURRENT)
+        examples = (await connection.execute(counted)).scalar_one()
         gone = await connection.execute(delete(TRICKS).where(mine))
         return int(examples) if gone.rowcount else None
 
@@ -184,5 +279,5 @@ async def _delete_suggestion(connection: AsyncConnection, guild_id: int, suggest
     return int((await connection.execute(query)).rowcount) > 0
 
 
-def _values(row: TrickRow | ExampleRow | SuggestionRow) -> dict[str, object]:
+def _values(row: TrickRow | ExampleRow | VersionRow | SuggestionRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__slots__}

@@ -1,5 +1,7 @@
 """`/trick`: use, teach, show, test, export and import the tricks that a server teaches by example.
 
+`cards`        a trick, and the list of all
+`history`      the versions of a trick
 `corrections`  **Not like that…** under an answer, and the review of suggestions
 """
 
@@ -16,29 +18,21 @@ from discord.ext import commands
 from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
-from bot.core.text import code_block, escape_markdown, shorten
+from bot.core.text import escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.server.evaluation import LeaveOneOutTestSet
-from bot.server.tricks import (
-    MAX_EXAMPLE_LENGTH,
-    MAX_EXAMPLES,
-    MAX_INSTRUCTION_LENGTH,
-    MAX_NAME_LENGTH,
-    MAX_TRICKS,
-    SHOWN,
-    Example,
-    Trick,
-)
+from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, SHOWN, Example, Trick
+from bot.server.tricks import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 from bot.services import Services, services_of
-from bot.ui.actions import ActionButton
-from bot.ui.cards import Card
 from bot.ui.reply import Page, to_files
 from bot.ui.uploads import read_text
-from bot.ui.views import LayoutView, PersistentModal
+from bot.ui.views import PersistentModal
 from cogs._access import managed_guild
 from cogs._curve import show_curve
 from cogs._store_first import answer_privately, store_first
+from cogs.trick.cards import list_card, new_trick_card, trick_card
 from cogs.trick.corrections import Corrections, Reviews
+from cogs.trick.history import History, history_card
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
 MAX_LENGTH = 6_000
@@ -47,55 +41,6 @@ CHOICES = 25
 MAX_FILE_BYTES = 400_000
 # Examples that a test needs: it asks for each one with the others in the prompt.
 MIN_EXAMPLES = 2
-# Characters shown of an example's input and of its answer, so that twenty examples fit into one card.
-SIDE = 70
-
-
-def new_trick_card(trick: Trick) -> LayoutView:
-    """`trick_card` for a trick that was just added."""
-    return trick_card(trick, _("This server has a new trick: {name}", name=trick.name))
-
-
-def trick_card(trick: Trick, title: str = "") -> LayoutView:
-    """The card of a trick: the instruction and every example, shortened."""
-    card = Card(title or trick.name)
-    for message in trick.system:
-        card.text(_("**What it should do**\n{instruction}", instruction=code_block(message["content"][:1_000])))
-    if trick.before or trick.after:
-        card.text(_("**How it is asked**\n{frame}", frame=code_block(trick.user_message("…")[:300])))
-    lines = [
-        f"{number}. {_plain(example.given)} → {_plain(example.wanted)}"
-        for number, example in enumerate(trick.examples, 1)
-    ]
-    heading = _("**Examples, {n} of {most}**", n=len(lines), most=MAX_EXAMPLES)
-    card.text("\n".join([heading, *lines]))
-    card.text(
-        _(
-            "-# /trick use name:{name} · /trick example name:{name} adds one · /trick test measures it",
-            name=trick.name,
-        )
-    )
-    return card.layout()
-
-
-def list_card(tricks: Mapping[str, Trick], waiting: int) -> LayoutView:
-    """The tricks with their purpose, and a button to review `waiting` suggestions."""
-    card = Card(_("Tricks of this server, {n} of {most}", n=len(tricks), most=MAX_TRICKS))
-    if not tricks:
-        card.text(_("None yet. A manager can teach me one with `/trick teach`."))
-    lines = [
-        f"**{name}** · {_plain(trick.about)} · " + ngettext("{n} example", "{n} examples", len(trick.examples))
-        for name, trick in tricks.items()
-    ]
-    card.text("\n".join(lines))
-    if waiting:
-        label = ngettext("Review {n} suggestion", "Review {n} suggestions", waiting)
-        card.row(ActionButton("review", label=label, emoji="📥", style=discord.ButtonStyle.primary))
-    return card.layout()
-
-
-def _plain(text: str) -> str:
-    return escape_markdown(shorten(text, SIDE))
 
 
 def teach_modal(name: str) -> PersistentModal:
@@ -114,7 +59,8 @@ def example_modal(name: str) -> PersistentModal:
     """The window for another example of a trick."""
     modal = PersistentModal(EXAMPLE, name, title=_("Another example"))
     modal.add_text("given", _("What comes in"), max_length=MAX_EXAMPLE_LENGTH)
-    return modal.add_text("wanted", _("The answer to it"), max_length=MAX_EXAMPLE_LENGTH)
+    modal.add_text("wanted", _("The answer to it"), max_length=MAX_EXAMPLE_LENGTH)
+    return modal.add_text("note", _("Why (optional)"), max_length=MAX_NOTE_LENGTH, multiline=False, required=False)
 
 
 @app_commands.guild_only()
@@ -124,7 +70,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     def __init__(self, services: Services) -> None:
         self._services = services
         self._tricks = services.tricks
-        self._parts = (Corrections(services), Reviews(services))
+        self._parts = (Corrections(services), Reviews(services), History(services))
         super().__init__()
 
     async def cog_load(self) -> None:
@@ -192,7 +138,8 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         """Store the example and show the trick."""
         guild = managed_guild(interaction)
         given, wanted = typed.get("given", ""), typed.get("wanted", "")
-        adding = self._tricks.add_example(guild, interaction.user.id, name, given, wanted)
+        note = typed.get("note", "").strip()
+        adding = self._tricks.add_example(guild, interaction.user.id, name, given, wanted, note=note)
         trick = await store_first(interaction, adding)
         await answer_privately(interaction, view=trick_card(trick, _("One example more: {name}", name=trick.name)))
 
@@ -204,6 +151,14 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.get(guild, name)
         await interaction.edit_original_response(view=trick_card(trick))
+
+    @app_commands.command(description="The versions of a trick: what changed, and a way back")
+    @app_commands.describe(name="The trick")
+    async def history(self, interaction: discord.Interaction[Any], name: str) -> None:
+        """Show what each version changed, with a menu to look at one and to bring it back."""
+        guild = managed_guild(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await interaction.edit_original_response(view=history_card(*await self._tricks.history(guild, name)))
 
     @app_commands.command(name="list", description="The tricks of this server")
     async def list_(self, interaction: discord.Interaction[Any]) -> None:
@@ -252,7 +207,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.command(name="import", description="Import a trick from a file")
     @app_commands.describe(file="A template as JSON, such as /trick export gives")
     async def import_(self, interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
-        """Add the trick in `file`, under the file's name."""
+        """Add the trick in `file`, under the file's name, or make it the next version of the trick of that name."""
         guild = managed_guild(interaction)
         name = file.filename.rpartition(".")[0] or file.filename
 
@@ -261,7 +216,10 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             return await self._tricks.import_file(guild, interaction.user.id, name.replace("_", "-"), text)
 
         trick = await store_first(interaction, store())
-        await answer_privately(interaction, view=new_trick_card(trick))
+        again = _("{name} is now version {n}, from the file", name=trick.name, n=trick.version)
+        await answer_privately(
+            interaction, view=new_trick_card(trick) if trick.version == 1 else trick_card(trick, again)
+        )
 
     @app_commands.command(description="Delete a trick with all its examples")
     @app_commands.describe(name="The trick")
@@ -279,6 +237,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @use.autocomplete("name")
     @example.autocomplete("name")
     @show.autocomplete("name")
+    @history.autocomplete("name")
     @test.autocomplete("name")
     @export.autocomplete("name")
     @remove.autocomplete("name")

@@ -13,13 +13,8 @@ from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import close_markup, code_block
 from bot.llm.completion import Answer
-from bot.server.tricks import (
-    MAX_EXAMPLE_LENGTH,
-    MAX_NAME_LENGTH,
-    Suggestion,
-    main_input,
-    with_correction,
-)
+from bot.server.trick_form import MAX_EXAMPLE_LENGTH, main_input, with_correction
+from bot.server.tricks import MAX_NAME_LENGTH, Suggestion
 from bot.services import Services
 from bot.ui.actions import ActionButton, Handler, ModalHandler, return_typed
 from bot.ui.cards import Card, notice
@@ -178,16 +173,7 @@ class Reviews:
             modal.add_text("name", _("What to call it"), max_length=MAX_NAME_LENGTH, multiline=False, default=name)
             await interaction.response.send_modal(modal)
             return
-        text = suggestion.trick.input_of(suggestion.example)
-        adding = self._tricks.add_example(
-            guild,
-            suggestion.user_id,
-            suggestion.trick.name,
-            suggestion.example.given if text is None else text,
-            suggestion.example.wanted,
-            suggestion=suggestion.id,
-        )
-        trick = await store_first(interaction, adding)
+        trick = await store_first(interaction, self._tricks.accept(guild, interaction.user.id, suggestion))
         with _on_card(interaction):
             said = ngettext(
                 "Accepted: {name} has {n} example now.",
@@ -206,7 +192,9 @@ class Reviews:
         old = suggestion.trick
         name = self._tricks.name(typed.get("name", ""))
         trick = replace(old, name=name, examples=(*old.examples, suggestion.example))
-        adding = self._tricks.add(guild, suggestion.user_id, trick, suggestion=suggestion.id)
+        adding = self._tricks.add(
+            guild, suggestion.user_id, trick, "accepted", suggestion=suggestion.id, accepted_by=interaction.user.id
+        )
         await store_first(interaction, adding)
         with _on_card(interaction):
             said = _("Accepted: this server has a new trick, /trick use name:{name}.", name=trick.name)

@@ -8,7 +8,7 @@ from bot.core.caller import Caller
 from bot.core.errors import InputError
 from bot.llm.completion import Answer
 from bot.server.model_gateway import dry_run
-from bot.server.tricks import with_correction
+from bot.server.trick_form import with_correction
 from tests.simulated import Simulated, parts_of
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import FewshotError, InputError
 from bot.llm.template import ChatTemplate
-from bot.server.tricks import Example
-from bot.storage.tables import TRICKS
+from bot.server.trick_form import Example
+from bot.storage.tables import TRICK_VERSIONS, TRICKS
 from tests.simulated import Simulated
 
 INSTRUCTION = "Turn what you are told into a polite refusal."
@@ -127,7 +127,8 @@ async def test_what_looks_like_a_placeholder_in_an_example_stays_as_it_was_typed
     assert [(message["role"], message["content"]) for message in again.messages][1:] == expected
 
 
-GOOD = {"about": "x", "messages": [{"role": "user", "content": "{{text}}"}]}
+LAST = {"role": "user", "content": "{{text}}"}
+GOOD = {"about": "x", "messages": [LAST]}
 
 
 @pytest.mark.parametrize(
@@ -356,6 +357,7 @@ async def test_only_managers_teach(sim: Simulated) -> None:
         ("test", {"name": "refuse"}),
         ("export", {"name": "refuse"}),
         ("remove", {"name": "refuse"}),
+        ("history", {"name": "refuse"}),
         ("import", {"file": ("mine.json", b"{}")}),
     ):
         result = await sim.member.slash(sim.general, f"trick {name}", **options)
@@ -368,3 +370,68 @@ async def test_only_managers_teach(sim: Simulated) -> None:
 async def test_a_trick_that_is_not_there_is_a_sentence(sim: Simulated) -> None:
     result = await sim.member.slash(sim.general, "trick show", name="nothing")
     assert sim.said(result) == "This server has no trick called nothing; /trick list shows those it has."
+
+
+async def test_every_change_is_a_version_and_an_old_one_comes_back_as_a_new_one(sim: Simulated) -> None:
+    await taught(sim)
+    opened = await sim.admin.slash(sim.general, "trick example", name="refuse")
+    await sim.admin.submit_modal(
+        opened, {"given": "Lend me a pod?", "wanted": "It is in repair.", "note": "too blunt before"}
+    )
+    body = {**GOOD, "messages": [{"role": "system", "content": "Be brief."}, *one("Work on Sunday?", "No!"), LAST]}
+    await sim.admin.slash(sim.general, "trick import", file=("refuse.json", json.dumps(body).encode()))
+    answered = await sim.member.slash(sim.general, "trick use", name="refuse", text="Dance?")
+    prompt = await sim.member.click(answered.response, label="Prompt")
+    assert "refuse, version 3" in sim.text(prompt.response)
+    shown = await sim.admin.slash(sim.general, "trick history", name="refuse")
+    text = sim.text(shown.response)
+    assert f"**3** · imported from a file · <@{sim.admin.id}>" in text
+    assert "✏️ the instruction\n➖ Lend me a pod? → It is in repair.\n✏️ Work on Sunday? → Alas, no. ⇒ No!" in text
+    assert "➕ Lend me a pod? → It is in repair." in text
+    assert "-# too blunt before" in text
+    old = await sim.admin.select(shown.response, ["2"])
+    assert INSTRUCTION in sim.text(old.response)
+    back = await sim.admin.click(old.response, label="Revert to this version")
+    assert "refuse is as it was in version 2; this is version 4" in sim.text(back.response)
+    with pytest.raises(InputError, match="refuse is as it was in version 2 already"):
+        await sim.services.tricks.revert(sim.guild.id, sim.admin.id, "refuse", 2)
+    await sim.member.slash(sim.general, "trick use", name="refuse", text="Dance?")
+    assert [text for _role, text in sent(sim)] == [
+        *(INSTRUCTION, "Work on Sunday?", "Alas, no.", "Lend me a pod?", "It is in repair."),
+        "Dance?",
+    ]
+    assert not sim.errors
+
+
+def one(given: str, wanted: str) -> list[dict[str, str]]:
+    """A pair of messages: an example."""
+    return [{"role": "user", "content": given}, {"role": "assistant", "content": wanted}]
+
+
+async def test_a_version_whose_form_is_not_allowed_any_more_does_not_come_back(sim: Simulated) -> None:
+    await taught(sim)
+    await more(sim, "one", "more")
+
+    async def spoil(connection: AsyncConnection) -> None:
+        bad = with_schema(type="object", properties={"a": {"pattern": "^(a+)+$"}})
+        await connection.execute(update(TRICK_VERSIONS).where(TRICK_VERSIONS.c.number == 1).values(body=bad))
+
+    await sim.services.database.transact(spoil)
+    shown = await sim.admin.slash(sim.general, "trick history", name="refuse")
+    old = await sim.admin.select(shown.response, ["1"])
+    assert "It cannot be used any more: The schema of a server's trick may not use pattern" in sim.text(old.response)
+    with pytest.raises(InputError, match="Version 1 of refuse cannot come back"):
+        await sim.services.tricks.revert(sim.guild.id, sim.admin.id, "refuse", 1)
+
+
+async def test_only_the_newest_versions_are_stored(sim: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.server.tricks.MAX_VERSIONS", 3)
+    tricks, guild, user = sim.services.tricks, sim.guild.id, sim.admin.id
+    await taught(sim)
+    for number in range(4):
+        await tricks.add_example(guild, user, "refuse", f"in {number}", "out")
+    await tricks.drop_examples(guild, user, "refuse", 5, {0, 1})
+    _name, versions = await tricks.history(guild, "refuse")
+    assert [(version.number, len(version.examples)) for version in versions] == [(6, 3), (5, 5), (4, 4)]
+    with pytest.raises(InputError, match="has changed since version 5"):
+        await tricks.drop_examples(guild, user, "refuse", 5, {0})

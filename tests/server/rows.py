@@ -27,6 +27,7 @@ def value(table: sa.Table, column: sa.Column[Any], person: int, mark: str, key: 
         ("stories", "frame"): "{}",
         ("guild_settings", "settings"): "{}",
         ("tricks", "body"): trick(mark),
+        ("trick_versions", "body"): trick(mark),
         ("prompts", "body"): json.dumps({"template": "translate", "messages": [{"content": mark}]}),
         ("calls", "day"): "2026-11-30",
     }
@@ -48,6 +49,7 @@ WORDS = {
     "notes": {"text"},
     "branches": {"name"},
     "trick_examples": {"given", "wanted"},
+    "trick_versions": {"note"},
     "trick_suggestions": {"given", "wanted", "body"},
     "promotions": {"reason"},
     "corrections": {"question", "answer", "correction"},

@@ -1,5 +1,6 @@
 """Where a forgotten person's words stood without their id: in stories, and in tricks that others use."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from bot.core.errors import NotFoundError
 from bot.server.guilds import open_guild_settings
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
-from bot.server.tricks import Example, Tricks
+from bot.server.trick_form import Example
+from bot.server.tricks import Tricks
 from bot.storage import stories
 from bot.storage.database import Database
 from bot.storage.stories import Branch, NewTurn, Story, Turn, branches_of, put_branch
@@ -97,6 +99,31 @@ async def test_an_erased_persons_trick_keeps_the_examples_of_others(
         await tricks.get(10, "whisper")
     assert len((await tricks.get(10, "sing")).examples) == 1
     assert [await prompts.find(one.id) is not None for one in used] == [False, False, True]
+
+
+async def test_an_erased_persons_words_go_from_old_versions_too(database: Database, privacy: Privacy) -> None:
+    """Their examples, instructions and notes; the number of a version that was brought back stays."""
+    tricks = Tricks(database, ())
+    await tricks.teach(10, BEN, "shout", "Write it as Ben would shout it.", Example("psst", "PSST"))
+    await tricks.add_example(10, ANN, "shout", "my secret", "MY SECRET", note="because I say so")
+    body = {
+        "about": "x",
+        "messages": [{"role": "system", "content": "Ann's own"}, {"role": "user", "content": "{{a}}"}],
+    }
+    await tricks.import_file(10, ANN, "shout", json.dumps(body))
+    await tricks.revert(10, ANN, "shout", 1)
+    exported = (await privacy.export(ANN, max_bytes=1_000_000)).counts
+    assert exported["trick_versions"] == 4  # three that she made, and the body of one
+    await privacy.erase(ANN)
+    _name, versions = await tricks.history(10, "shout")
+    assert [(version.user_id, version.kind, version.note, len(version.examples)) for version in versions] == [
+        (0, "reverted", "1", 1),
+        (0, "imported", "", 0),
+        (0, "example", "", 1),
+        (BEN, "taught", "", 1),
+    ]
+    said = [version.body["messages"][0]["content"] for version in versions]
+    assert said == [*["Write it as Ben would shout it."], "Answer as the examples show.", *[said[0]] * 2]
 
 
 async def test_a_summary_in_progress_when_a_player_is_erased_is_not_stored(

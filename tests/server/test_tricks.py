@@ -11,7 +11,7 @@ from bot.core.errors import InputError
 from bot.llm.template import ChatTemplate
 from bot.llm.template_registry import open_template_registry
 from bot.server.similarity import likeness, nearest
-from bot.server.tricks import Example, Trick, to_trick, with_correction, with_defaults
+from bot.server.trick_form import Example, Trick, to_trick, with_correction, with_defaults
 
 pytestmark = pytest.mark.both_databases
 
