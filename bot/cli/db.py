@@ -1,4 +1,4 @@
-"""`fewshot db`: upgrade the database, show its version, copy it."""
+"""`fewshot db`: upgrade the database, show its version, back it up, copy it to another database."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from bot.cli.running import load_settings, run_async
 
 @click.group()
 def db() -> None:
-    """Upgrade the database, show its version, or copy it."""
+    """Upgrade the database, show its version, back it up, or copy it to another one."""
 
 
 @db.command()
@@ -43,3 +43,21 @@ def backup(file: Path) -> None:
 
     size = run_async(migrations.backup(load_settings().database, file))
     click.echo(f"Copied {size:,} bytes to {file}.")
+
+
+@db.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy all rows from the database at FROM to the empty one at TO. Stop the bot first.
+
+    Both are addresses as in DATABASE_URL, such as sqlite+aiosqlite:///data/fewshot.sqlite3 and
+    postgresql+asyncpg://user:key@host/database.
+    """
+    from bot.storage import copying
+
+    load_settings()
+    counts = run_async(copying.copy(source, target))
+    for table, count in counts.items():
+        click.echo(f"{count:>12,} {table}")
+    click.echo(f"Copied {sum(counts.values()):,} rows.")

@@ -5,6 +5,7 @@
 `errors`        what an error of the database means
 `tables`        the tables, as the newest migration creates them
 `migrations`    upgrade, version, and a copy of a database in use
+`copying`       a whole database to another one, SQLite to PostgreSQL or back
 `key_value`     small named values
 `calls`         reserved and settled model calls
 `prompts`       stored prompts

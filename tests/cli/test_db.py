@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run, ended, started
 from tests.fake_model import FakeModel
+from tests.postgresql import PostgresServer
 
 
 async def test_a_database_is_made_told_and_copied(fewshot: Run, tmp_path: Path) -> None:
@@ -24,6 +25,30 @@ async def test_a_database_is_made_told_and_copied(fewshot: Run, tmp_path: Path) 
     again = await fewshot("db", "backup", "copy.sqlite3")
     assert again.code == 1
     assert "exists already" in again.err
+
+
+@pytest.mark.postgresql
+async def test_a_database_moves_to_a_server_and_its_backups_are_made_there(
+    fewshot: Run, environment: dict[str, str], postgresql: PostgresServer
+) -> None:
+    await fewshot("db", "upgrade")
+    file = f"sqlite+aiosqlite:///{environment['DATA_DIR']}/fewshot.sqlite3"
+    with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "fewshot.sqlite3")) as connection:
+        connection.execute("INSERT INTO key_values VALUES ('a', 'b')")
+        connection.commit()
+    async with postgresql.new_database() as url:
+        copied = await fewshot("db", "copy", file, url)
+        assert copied.code == 0
+        assert " 1 key_values\n" in copied.out
+        assert copied.out.endswith("Copied 1 rows.\n")
+        environment["DATABASE_URL"] = url
+        assert "the newest" in (await fewshot("db", "status")).out
+        assert (await fewshot("db", "upgrade")).code == 0
+        assert "✓ Database: version" in (await fewshot("doctor")).out
+        backup, again = await fewshot("db", "backup", "copy.sqlite3"), await fewshot("db", "copy", file, url)
+    assert (backup.code, again.code) == (1, 1)
+    assert "pg_dump" in backup.err
+    assert "key_values has rows" in again.err
 
 
 async def test_there_is_nothing_to_copy_before_the_first_start(fewshot: Run, tmp_path: Path) -> None:
