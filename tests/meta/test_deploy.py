@@ -16,7 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {name.upper() for name in Settings.model_fields}
 PORT = 8811
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+COMPOSE_TEXT = (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+# The fields of a service that the file uses, as the Compose specification spells them (read 2026-11-28).
+SERVICE_FIELDS = (
+    "build image profiles command environment env_file volumes restart stop_signal stop_grace_period read_only tmpfs "
+    "cap_drop security_opt healthcheck deploy depends_on"
+)
 OBJECTS: dict[str, Any] = {
     each["kind"]: each
     for each in yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "fewshot.yaml").read_text(encoding="utf-8"))
@@ -83,12 +89,15 @@ def test_the_compose_file_sets_only_what_exists() -> None:
     bot = COMPOSE["services"]["bot"]
     assert set(bot["environment"]) <= SETTINGS
     assert [mount.split(":")[1] for mount in bot["volumes"]] == ["/data"]
-    assert all(mount.split(":")[0] in COMPOSE["volumes"] for mount in bot["volumes"])
     assert (ROOT / "deploy" / bot["build"]["context"] / "Dockerfile").exists()
     assert "profiles" not in bot
     for name, service in COMPOSE["services"].items():
+        assert service.keys() <= set(SERVICE_FIELDS.split())
+        assert all(mount.split(":")[0] in COMPOSE["volumes"] for mount in service.get("volumes", ()))
+        assert service["restart"] == "unless-stopped"
         if name != "bot":
-            assert service["profiles"], f"{name} starts only when its profile is asked for"
+            (profile,) = service["profiles"]
+            assert f"#   {profile} " in COMPOSE_TEXT, "the head of the file names it"
             assert ":" in service["image"].rpartition("/")[2], "a pinned version"
             assert not service["image"].endswith(":latest")
 
