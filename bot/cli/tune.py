@@ -19,6 +19,7 @@ from bot.tuning.jobs import STATE_NAMES, JobRow
 from bot.tuning.lessons import LESSONS
 from bot.tuning.scoring import Scorecard, side_by_side, table
 from bot.tuning.service import Tuning
+from bot.tuning.snapshots import KIND
 
 # Per cent of a job that are training; scoring is the rest.
 TRAINING = 85
@@ -147,10 +148,16 @@ async def _follow_existing(job_id: str) -> None:
 async def _follow(tuning: Tuning, job_id: str) -> None:
     """Show the job until it is over. Raises `TuningError` with the reason where it ends without a model."""
     job = await _show_job(tuning, job_id)
-    for event in [event for event in await tuning.jobs.events(job.id, last=100) if event.kind != "metrics"][-3:]:
+    for event in [event for event in await tuning.jobs.events(job.id, last=100) if event.kind not in ("metrics", KIND)][
+        -3:
+    ]:
         click.echo(f"  {event.message}")
     if job.state != "done":
         raise TuningError(f"The job {job.id} {'was' if job.state == 'cancelled' else 'has'} {job.state}. {job.error}")
+    for history in await tuning.jobs.answers_so_far(job):
+        click.echo(f"  {history.question}")
+        for step, answer, right in history.answers:
+            click.echo(f"    step {step}: {answer}{' (right)' if right else ''}")
     click.echo(f"Model: {job.model}")
     if job.nanodollars:
         click.echo(f"It cost ${job.nanodollars / NANO:,.2f} for {job.trained_tokens or 0:,} tokens.")

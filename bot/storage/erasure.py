@@ -95,7 +95,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         ),
         "trick_examples": (PersonColumn("user_id"),),
         "trick_suggestions": (PersonColumn("user_id"),),
-        "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
+        "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID, "pinned": None}),),
         "promotions": (PersonColumn("user_id", _PROMOTION),),
         "corrections": (PersonColumn("user_id"),),
     }

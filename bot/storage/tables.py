@@ -312,7 +312,8 @@ PAIRS = Table(
 )
 
 # `id` is also the run key in the provider's metadata. `state` is our own step, `status` the provider's. `holder` has
-# the lease of the job until `held_until`. `message_id` is the message with its card.
+# the lease of the job until `held_until`. `message_id` is the message with its card. `pinned` is a question that every
+# checkpoint is asked.
 TUNING_JOBS = Table(
     "tuning_jobs",
     METADATA,
@@ -348,6 +349,7 @@ TUNING_JOBS = Table(
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger),
     Column("message_id", BigInteger),
+    Column("pinned", Text),
     Index(None, "corpus"),
     Index(None, "state"),
 )

@@ -55,6 +55,7 @@ class JobRow:
     guild_id: int | None = None
     channel_id: int | None = None
     message_id: int | None = None
+    pinned: str | None = None
 
     @property
     def over(self) -> bool:

@@ -31,7 +31,7 @@ from bot.storage.calls import Bill
 from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import EventRow, JobRow, ModelRow
-from bot.tuning import lineage
+from bot.tuning import lineage, snapshots
 from bot.tuning.asking import TUNED, training_row
 from bot.tuning.errors import FileNotReadyError, RefusedError, TemporaryError, TuningError, VanishedError
 from bot.tuning.lessons import LESSONS
@@ -190,6 +190,8 @@ async def look(tools: JobTools, job: JobRow) -> bool:
         await tuning_rows.add_events(tools.database, job.id, events, **changed, note=note)
     if remote.status in (SUCCEEDED, FAILED, CANCELLED):
         return await _end(tools, job, provider, remote)
+    if events and provider.profile.is_local:
+        await snapshots.take(tools.database, tools.templates, job, provider)
     return bool(events)
 
 

@@ -15,19 +15,21 @@ from time import time
 from types import MappingProxyType
 from typing import Any
 
-from bot.core.errors import ConfigError, InputError, NotFoundError
+from bot.core.errors import ConfigError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_
 from bot.core.settings import Settings
 from bot.storage import tuning as tuning_rows
 from bot.storage.tuning import EventRow, JobRow
-from bot.tuning import estimate, lineage
+from bot.tuning import estimate, lineage, snapshots
 from bot.tuning.errors import TuningError, VanishedError
 from bot.tuning.estimate import Quote
 from bot.tuning.job_runner import STATUSES, JobRunner, JobTools, training_files, training_pairs
 from bot.tuning.lessons import LESSONS
 from bot.tuning.localized_text import localize
+from bot.tuning.snapshots import History
+from bot.tuning.words import squeezed
 
-__all__ = ["STATE_NAMES", "STATUSES", "EventRow", "JobRow", "Jobs", "Place"]
+__all__ = ["STATE_NAMES", "STATUSES", "EventRow", "History", "JobRow", "Jobs", "Place"]
 
 _log = logging.getLogger(__name__)
 # Jobs of a corpus that may be unfinished at one time: a second one would be a mistake, and is paid for.
@@ -188,6 +190,22 @@ class Jobs:
     async def metrics(self, job_id: str) -> list[EventRow]:
         """The events of a job that hold its losses, in order."""
         return await tuning_rows.job_events(self._database, job_id, "metrics")
+
+    async def answers_so_far(self, job: JobRow) -> list[History]:
+        """What the checkpoints of a job have answered, by question."""
+        return await snapshots.histories(self._database, job)
+
+    async def pin(self, job_id: str, user_id: int, question: str) -> None:
+        """Ask every later checkpoint of a job `question`. Raises `InputError` where that is too late, or done."""
+        job = await self.get(job_id)
+        if job.user_id != user_id:
+            raise NotAllowedError("Only the person who started the job can pin a question to it.")
+        question = squeezed(question)
+        if not question:
+            raise InputError("There is nothing to answer: the question is empty.")
+        if job.over or job.pinned:
+            raise InputError("A question can be pinned once, while the job is going on.")
+        await tuning_rows.change_job(self._database, job.id, pinned=question)
 
     async def training_seconds(self, job_id: str) -> float:
         """Seconds from the first metrics of a job to the last, at least 1; 0 where there are none."""

@@ -209,6 +209,14 @@ class Provider:
             return []
         return list(new.values())[::-1]
 
+    async def newest_checkpoint(self, job_id: str) -> tuple[int, str] | None:
+        """The step and the model's name of a job's newest checkpoint; None where there is none yet."""
+        found = await self._call(lambda: self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=1))
+        if not found.data:
+            return None
+        newest = found.data[0]
+        return newest.step_number, newest.fine_tuned_model_checkpoint
+
     async def may_tune(self, base: str) -> bool | None:
         """Whether the account may tune `base`; None where the provider does not tell."""
         if not self.profile.has_limits:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import discord
@@ -16,16 +16,20 @@ from bot.tuning.jobs import STATE_NAMES
 from bot.tuning.service import Tuning
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
+from bot.ui.views import PersistentModal
 from cogs._access import is_operator, operator_of
+from cogs._store_first import answer_privately, store_first
 from cogs.finetune.corrections import EDIT_CORRECTION, Corrections
 from cogs.finetune.datasets import EDIT, Preparation, Review
-from cogs.finetune.job_cards import JobCards, job_card, state_of
+from cogs.finetune.job_cards import PIN, JobCards, job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.starting import Starting
 
 # A dataset's or a job's id, a model's name.
 Id = app_commands.Range[str, 1, 100]
 SHOWN_JOBS = 12
+# Characters of a question that is pinned to a job.
+PINNED_LENGTH = 300
 # Discord shows so many choices, with names and values of so many characters.
 MAX_CHOICES, MAX_CHOICE_LENGTH = 25, 100
 Choices = list[app_commands.Choice[str]]
@@ -51,6 +55,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
             **self._corrections.handlers,
             "ft-again": self._preparation.again,
             "ft-cancel": self._cancel_by_button,
+            PIN: self._ask_for_pin,
         }
         super().__init__()
 
@@ -59,6 +64,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         for action, handler in self._handlers.items():
             self._services.actions.register(action, handler)
         self._services.actions.register_modal(EDIT, self._review.edited)
+        self._services.actions.register_modal(PIN, self._pin)
         self._services.actions.register_modal(EDIT_CORRECTION, self._corrections.edited)
         # In a context of its own: the task belongs to no command.
         self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
@@ -143,6 +149,24 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._services.tuning.jobs.cancel(job_id)
         await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
+
+    async def _ask_for_pin(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
+        """Open the window for the question that every later checkpoint is asked."""
+        operator_of(interaction, self._services.settings)
+        modal = PersistentModal(PIN, job_id, title=_("Watch it learn"))
+        modal.add_text(
+            "question", _("A question for every checkpoint"), max_length=PINNED_LENGTH, multiline=False,
+            placeholder=_("The card shows the answers while the model trains"),
+        )  # fmt: skip
+        await interaction.response.send_modal(modal)
+
+    async def _pin(self, interaction: discord.Interaction[Any], job_id: str, typed: Mapping[str, str]) -> None:
+        """Store the question of the window."""
+        user_id = operator_of(interaction, self._services.settings)
+        await store_first(interaction, self._services.tuning.jobs.pin(job_id, user_id, typed.get("question", "")))
+        await answer_privately(
+            interaction, content=_("The next checkpoints are asked, and the card shows the answers.")
+        )
 
     @app_commands.command(description="The tuned models, and which of them answer")
     async def models(self, interaction: discord.Interaction[Any]) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.i18n import _, ngettext, use_locale
-from bot.core.text import escape_markdown, read_json
+from bot.core.i18n import _, ngettext, pgettext, use_locale
+from bot.core.text import escape_markdown, read_json, shorten
 from bot.server.ledger import NANO
-from bot.tuning.jobs import STATE_NAMES, EventRow, JobRow
+from bot.tuning.jobs import STATE_NAMES, EventRow, History, JobRow
 from bot.tuning.models import ModelRow
+from bot.tuning.profiles import PROFILES
 from bot.tuning.scoring import Scorecard
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
@@ -37,6 +38,10 @@ LOSSES = "losses.png"
 COLOURS = {"done": discord.Colour.green(), "failed": discord.Colour.red(), "cancelled": discord.Colour.greyple()}
 # Characters of an error or a note on a card.
 MAX_LENGTH = 1_500
+# The answers of checkpoints on a card: how many steps, and characters of a question and of an answer.
+SHOWN_STEPS, QUESTION_LENGTH, ANSWER_LENGTH = 5, 150, 60
+# The action of the button and of the modal that pin a question.
+PIN = "ft-pin"
 # Seconds between two updates of the cards: Discord allows far more edits.
 UPDATE_INTERVAL = 2.0
 # Seconds to wait after a temporary error: Discord cannot be reached, the database is locked.
@@ -56,6 +61,7 @@ class CardState:
     events: list[EventRow]
     model: ModelRow | None
     active: bool
+    answers: list[History]
 
     @property
     def scorecard(self) -> Scorecard | None:
@@ -68,7 +74,8 @@ async def state_of(tuning: Tuning, job: JobRow) -> CardState:
     model = await tuning.models.find(job.model) if job.model else None
     active = await tuning.models.active(job.corpus) if model else None
     events = await tuning.jobs.metrics(job.id)
-    return CardState(job, events, model, active is not None and model is not None and active.name == model.name)
+    is_active = active is not None and model is not None and active.name == model.name
+    return CardState(job, events, model, is_active, await tuning.jobs.answers_so_far(job))
 
 
 async def job_card(state: CardState) -> Shown:
@@ -79,6 +86,8 @@ async def job_card(state: CardState) -> Shown:
     pictures: list[Picture] = []
     for text in (progress_line(job), _outcome(job, state.active)):
         card.text(text)
+    if state.answers:
+        card.line().text("\n".join([_("**Watch it learn**"), *map(_history, state.answers)]))
     if scores is not None and job.state == "done":
         card.text(_scorecard.lines(scores))
         picture = await _scorecard.picture(scores, _("{corpus}: answered rightly", corpus=job.corpus))
@@ -109,6 +118,18 @@ def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[
             if isinstance(loss, (int, float)) and loss == loss:
                 line[step] = float(loss)
     return sorted(training.items()), sorted(validation.items())
+
+
+def _history(history: History) -> str:
+    """A question, and the answers to it: the first, the last, and some between, with their steps."""
+    question = f"{escape_markdown(shorten(history.question, QUESTION_LENGTH))}"
+    count = len(history.answers)
+    shown = sorted({round(at * (count - 1) / (SHOWN_STEPS - 1)) for at in range(SHOWN_STEPS)}) if count else []
+    said = []
+    for step, text, right in (history.answers[at] for at in shown):
+        answer = escape_markdown(shorten(text, ANSWER_LENGTH)) or pgettext("in place of an answer", "nothing")
+        said.append(f"`{step}` {answer}{' ✅' if right else ''}")
+    return f"{question}\n-# {' · '.join(said) or '…'}"
 
 
 def price(job: JobRow) -> str:
@@ -147,7 +168,9 @@ def _small(job: JobRow) -> list[str]:
 def _buttons(state: CardState) -> list[discord.ui.Item[Any]]:
     job = state.job
     if not job.over and job.state != "scoring":
-        return [ActionButton("ft-cancel", job.id, label=_("Cancel"), style=discord.ButtonStyle.danger)]
+        pin = ActionButton(PIN, job.id, label=_("Pin a question…"), emoji="📌")
+        cancel = ActionButton("ft-cancel", job.id, label=_("Cancel"), style=discord.ButtonStyle.danger)
+        return [cancel, pin] if PROFILES[job.provider].is_local and not job.pinned else [cancel]
     if job.state != "done":
         return []
     promote = ActionButton("ft-promote", job.id, label=_("Promote"), emoji="🏁", style=discord.ButtonStyle.success)

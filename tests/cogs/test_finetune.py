@@ -18,6 +18,7 @@ COMMANDS = {
     "jobs": {},
     "job": {"id": "abcd"},
     "cancel": {"id": "abcd"},
+    "corrections": {"corpus": CORPUS},
     "models": {},
     "promote": {"model": "abcd"},
     "rollback": {"corpus": CORPUS},

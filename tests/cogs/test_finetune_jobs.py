@@ -31,7 +31,17 @@ async def test_from_the_texts_to_a_command_that_answers(tmp_path: Path) -> None:
         await sim.admin.click(confirm, label="Start: free")
         running = await card(sim, "steps")
         assert "Training cup · training" in shown(running)
+        window = await sim.admin.click(running, label="Pin a question…")
+        await sim.admin.submit_modal(window, {"question": "Which pod does Senn Kava fly?"})
+        again = await sim.admin.submit_modal(
+            await sim.admin.click(running, label="Pin a question…"), {"question": "Who won?"}
+        )
+        assert "A question can be pinned once" in sim.text(again.response)
         done = await card(sim, "Training cup · done")
+        watched = shown(done).split("Watch it learn**\n")[1]
+        assert watched.count("-# `") == 4
+        assert "Which pod does Senn Kava fly?\n-# `" in watched
+        assert " ✅" in watched
         assert "held-out wordings" in shown(done)
         assert [file.filename for file in done.attachments] == ["scores.png", "losses.png"]
         refused = await sim.member.click(done, label="Promote")

@@ -36,6 +36,7 @@ async def test_from_a_folder_to_an_answer(fewshot: Run) -> None:
     started = await fewshot("tune", "start", "bakers")
     assert started.code == 0, started.err
     assert "held-out" in started.out
+    assert len(re.findall(r"^    step \d+: .", started.out, re.MULTILINE)) >= 3
     name = re.search(r"ft:pocket-gpt:local:\S+", started.out)
     assert name is not None
     model = name[0]
