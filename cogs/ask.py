@@ -8,17 +8,15 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
-from bot.llm.completion import Answer
+from bot.llm.completion import Answer, Display
 from bot.llm.routing import describe_templates, parse_choice, without_unfillable_examples
 from bot.llm.template import ChatTemplate
 from bot.server.trick_form import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
-from bot.ui.reply import Page
 
 MAX_LENGTH = 6_000
 MENU = "choose"
@@ -100,25 +98,25 @@ class Ask(commands.Cog):
             try:
                 choice = parse_choice(_object(selection), among)
             except ReplyError as error:
-                await answering.finish(selection, _none_fits(selection, tricks, str(error)))
+                display = Display(heading=_none_fits(selection, str(error)), form="hidden")
+                menu = _menu(selection, tricks)
+                await answering.finish(replace(selection, display=display), items=[menu])
                 return
             inputs = dict(choice.inputs)
             if choice.template in tricks.shipped:
                 inputs = self._services.templates.with_sample(inputs)
             answer = await answering.ask(tricks.template(choice.template, inputs).fill(inputs))
-            page = page_of(answer)
             heading = " · ".join(filter(None, (f"**{choice.template}**", shorten(choice.why, 200))))
-            text = f"-# {heading}\n{page.text}"
-            page = replace(page, text=text, items=(_menu(selection, tricks, choice.template),))
-            await answering.finish(answer, page, selection)
+            answer = replace(answer, display=Display(heading=f"-# {heading}"))
+            await answering.finish(answer, selection, items=[_menu(selection, tricks, choice.template)])
 
 
-def _none_fits(selection: Answer, tricks: Tricks, why: str) -> Page:
-    """Why no trick was selected, and the menu of all tricks."""
+def _none_fits(selection: Answer, why: str) -> str:
+    """Why no trick was selected."""
     choice = _object(selection)
     note = choice.get("why", "") if choice.get("template") == "none" else ""
     text = _("None of my tricks fits this: {why}", why=shorten(str(note), 300)) if note else why
-    return Page(f"{text}\n{_('You can choose one yourself.')}", items=(_menu(selection, tricks),))
+    return f"{text}\n{_('You can choose one yourself.')}"
 
 
 def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionSelect:

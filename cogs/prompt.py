@@ -19,6 +19,7 @@ from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import dry_run
 from bot.services import Services, services_of
+from bot.ui.actions import actions_in
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.reply import to_files
@@ -91,14 +92,15 @@ class PromptCog(commands.Cog, name="Prompt"):
         self._shared.append(message.id)
         done = False
         try:
-            await interaction.response.edit_message(view=View(*buttons(prompt_id)))
+            others = [item for item in actions_in(message) if item.action != "share"]
+            await interaction.response.edit_message(view=View(*others) if others else None)
             with guild_locale():
                 await self._post(interaction, message, prompt)
             done = True
         finally:
             if not done:  # It can be tried again.
                 self._shared.remove(message.id)
-                await interaction.edit_original_response(view=View(*buttons(prompt_id, share=True)))
+                await interaction.edit_original_response(view=View(*actions_in(message)))
 
     async def _post(
         self, interaction: discord.Interaction[Any], message: discord.Message, prompt: Answer | None

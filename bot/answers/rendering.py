@@ -5,7 +5,7 @@ from decimal import Decimal
 from bot.core.i18n import _, format_number
 from bot.core.text import code_block, escape_markdown
 from bot.llm.completion import Answer
-from bot.llm.output_parsers import Facts, Rating, Reply
+from bot.llm.output_parsers import Facts, Rating
 from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
@@ -14,11 +14,15 @@ MIN_USD = Decimal("0.0000001")
 
 
 def page_of(answer: Answer) -> Page:
-    """The page of a reply: stars for a rating, a list for facts, a code block for JSON, the text itself for text."""
-    return Page(_text(answer.reply, answer.text))
+    """The page of an answer as its `display` says, without footer and buttons."""
+    display = answer.display
+    text = _FORMS[display.form](answer)
+    return Page("\n".join(filter(None, (display.heading, text))))
 
 
-def _text(reply: Reply, text: str) -> str:
+def _reply(answer: Answer) -> str:
+    """Stars for a rating, a list for facts, a code block for JSON, the text itself for text."""
+    reply, text = answer.reply, answer.text
     if isinstance(reply, Rating):
         return f"{stars(reply.stars)} **{reply.stars}/5**\n{reply.reason}"
     if isinstance(reply, Facts):
@@ -29,11 +33,23 @@ def _text(reply: Reply, text: str) -> str:
     return reply
 
 
-def raw_page_of(answer: Answer) -> Page:
-    """The page of a reply as the model wrote it: the XML of facts, the text of other replies."""
+def _raw(answer: Answer) -> str:
+    """The reply as the model wrote it: the XML of facts, the text of other replies."""
     if isinstance(answer.reply, Facts):
-        return Page(code_block(answer.reply.xml, "xml"))
-    return page_of(answer) if isinstance(answer.reply, str) else Page(code_block(answer.text))
+        return code_block(answer.reply.xml, "xml")
+    return answer.text if isinstance(answer.reply, str) else code_block(answer.text)
+
+
+def _plain(answer: Answer) -> str:
+    return escape_markdown(answer.text)
+
+
+def _hidden(_answer: Answer) -> str:
+    return ""
+
+
+# By `Display.form`.
+_FORMS = {"": _reply, "raw": _raw, "plain": _plain, "hidden": _hidden}
 
 
 def stars(count: int) -> str:

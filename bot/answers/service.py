@@ -21,7 +21,7 @@ from bot.core.errors import (
 )
 from bot.core.i18n import N_, _
 from bot.core.text import escape_markdown
-from bot.llm.completion import Answer
+from bot.llm.completion import Answer, Display
 from bot.llm.request import Request
 from bot.llm.stop_signal import StopSignal
 from bot.llm.template import ChatTemplate
@@ -33,8 +33,6 @@ from bot.ui.inflight import InflightTasks
 from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
 from bot.ui.views import View
 
-# Renders an answer as a page: its text, and what its command adds to it.
-Render = Callable[[Answer], Page]
 # Returns the template of a request for the model that is tuned for it, or None.
 FindTuned = Callable[[Request], Awaitable[ChatTemplate | None]]
 # Seconds to wait for the first word before a notice says so, and seconds between two notices.
@@ -92,19 +90,28 @@ class Answering:
         for stop in self._stops:
             stop.stop()
 
-    async def finish(self, answer: Answer, page: Page | None = None, *earlier: Answer, by: str = "") -> None:
-        """Show `answer` as `page` (default: `page_of(answer)`) with footer and buttons, and store its prompt.
+    async def finish(
+        self,
+        answer: Answer,
+        *earlier: Answer,
+        items: Sequence[discord.ui.Item[Any]] = (),
+        place: tuple[int, int] = (1, 1),
+    ) -> None:
+        """Show `answer` with footer and buttons, and store its prompt.
 
-        `by` replaces the model's name in the footer. `earlier` are the answers that this one is based on: their prompts
-        are deleted together with the message.
+        `earlier` are the answers that this one is based on: their prompts are deleted together with the message.
+        `items` are further buttons. `place` says which of how many versions it is.
         """
-        page = page or page_of(answer)
-        items = (*buttons(answer.id, share=self.reply.private), *page.items)
-        self.stop_notices()
         answers = (*earlier, answer)
         await self._store(answers)
-        message = await self.reply.finish(replace(page, footer=footer(answer, page.footer, by=by), items=items))
-        self._set_message(answers, message)
+        self._set_message(answers, await self.show(answer, items=items, place=place))
+
+    async def show(
+        self, answer: Answer, *, items: Sequence[discord.ui.Item[Any]] = (), place: tuple[int, int] = (1, 1)
+    ) -> discord.Message | None:
+        """Show `answer`, which is stored, with footer and buttons. None if it could not be delivered."""
+        self.stop_notices()
+        return await self.reply.finish(final_page(answer, share=self.reply.private, items=items, place=place))
 
     async def finish_page(self, page: Page) -> None:
         """Show `page` as it is."""
@@ -127,7 +134,7 @@ class Answering:
 
     async def show_unparsed(self, error: FewshotError, answer: Answer) -> None:
         """Show the sentence of `error`, and below it the answer, which could not be parsed."""
-        await self.finish(answer, Page(f"{error}\n\n{answer.text}".strip()))
+        await self.finish(replace(answer, display=Display(heading=f"{error}\n")))
 
     def start_notices(self) -> None:
         """After `FIRST_NOTICE` seconds, show that the bot waits for the model, and for how long."""
@@ -197,16 +204,17 @@ class Answers:
         request: Request,
         *,
         private: bool,
-        render: Render = page_of,
+        display: Display | None = None,
         source: SourceMessage | None = None,
     ) -> None:
         """Answer `interaction` with the chat model's answer to `request`.
 
-        `source` is the message whose text is in the request. Raises what `ModelGateway.ask` raises.
+        `display` says how it is shown, `source` is the message whose text is in the request. Raises what
+        `ModelGateway.ask` raises.
         """
         async with self.open(interaction, private=private, source=source) as answering:
             answer = await answering.ask(request)
-            await answering.finish(answer, render(answer))
+            await answering.finish(replace(answer, display=display or Display()))
 
     @asynccontextmanager
     async def open(
@@ -268,20 +276,40 @@ async def _find_none(_request: Request) -> ChatTemplate | None:
     return None
 
 
-def buttons(prompt_id: str, *, share: bool = False) -> list[discord.ui.Item[Any]]:
-    """The buttons under an answer: Share for a private one, then Prompt and more if there is a prompt."""
+def final_page(
+    answer: Answer, *, share: bool, items: Sequence[discord.ui.Item[Any]] = (), place: tuple[int, int] = (1, 1)
+) -> Page:
+    """The page of a complete answer. `place` says which of how many versions it is; `items` are further buttons."""
+    below = (*buttons(answer.id, share=share, place=place), *items)
+    return replace(page_of(answer), footer=footer(answer), items=below)
+
+
+def buttons(prompt_id: str, *, share: bool = False, place: tuple[int, int] = (1, 1)) -> list[discord.ui.Item[Any]]:
+    """The buttons under an answer: Share for a private one, and more if there is a prompt.
+
+    Where there are several versions of the answer, a row of arrows follows. `place` says which of how many is shown.
+    """
     shown: list[discord.ui.Item[Any]] = []
     if share:
         shown.append(ActionButton("share", prompt_id, label=_("Share"), emoji="📣"))
     if prompt_id:
         shown.append(ActionButton("prompt", prompt_id, label=_("Prompt"), emoji="🔍"))
+        shown.append(ActionButton("again", prompt_id, label=_("Again"), emoji="🔁"))
         shown.append(ActionButton("more", prompt_id, label="⋯"))
+    number, count = place
+    if count > 1:
+        shown += [
+            ActionButton("version", f"{prompt_id}:back", label="◀", disabled=number == 1, row=1),
+            ActionButton("version", f"{prompt_id}:here", label=f"{number}/{count}", disabled=True, row=1),
+            ActionButton("version", f"{prompt_id}:on", label="▶", disabled=number == count, row=1),
+        ]
     return shown
 
 
-def footer(answer: Answer, note: str = "", *, by: str = "") -> str:
-    """The footer of an answer: model and technique (or `by`), why it is incomplete, and the `note` of its command."""
-    parts = [by] if by else [author(answer.shown_model), _(answer.request.technique)]
+def footer(answer: Answer) -> str:
+    """The footer of an answer: model and technique, why it is incomplete, and what its command adds."""
+    display = answer.display
+    parts = [display.by] if display.by else [author(answer.shown_model), _(answer.request.technique)]
     if answer.replaced:
         parts.append(
             _("in place of {model}, which cannot be asked here any more", model=escape_markdown(answer.replaced))
@@ -290,4 +318,4 @@ def footer(answer: Answer, note: str = "", *, by: str = "") -> str:
         parts.append(_(UNFINISHED[answer.finish]))
     if answer.repaired:
         parts.append(_("asked twice for the right format"))
-    return "-# " + " · ".join([*parts, *([note] if note else [])])
+    return "-# " + " · ".join([*parts, *([display.note] if display.note else [])])

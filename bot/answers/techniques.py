@@ -9,12 +9,12 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.answers.rendering import page_of, raw_page_of
 from bot.answers.service import Answers
 from bot.core.errors import InputError, TemplateError
 from bot.core.i18n import N_, _
 from bot.core.languages import language, suggestions
 from bot.llm.command import MAX_CHARACTERS, PRIVATE, RAW, Command, CommandOption
+from bot.llm.completion import Display
 from bot.llm.template import ChatTemplate
 from bot.llm.template_registry import TemplateRegistry
 from bot.server.guilds import GuildSettingsStore
@@ -118,8 +118,8 @@ class Technique:
             if given is None:
                 return
             request = template.fill(self._values(interaction, given))
-            render = raw_page_of if options.get(RAW) else page_of
-            await answers.respond(interaction, request, private=private, render=render)
+            display = Display(form="raw") if options.get(RAW) else None
+            await answers.respond(interaction, request, private=private, display=display)
 
         descriptions, parameters = self._parameters()
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by discord.py

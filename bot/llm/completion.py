@@ -21,6 +21,8 @@ from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 
 REPAIR_PROMPT = "{problem} Answer once more, with exactly the form that was asked for and nothing around it."
+# Messages of a repair turn: the reply, and the repair prompt.
+REPAIR_MESSAGES = 2
 # A reply that repeats so many words in a row of the repair prompt has parroted it.
 PARROTED_WORDS = 6
 PARROT = N_("The answer repeats the question instead of answering it.")
@@ -34,6 +36,21 @@ STOPPED = "stopped"
 PARSED_HERE = 4_000
 # Parameters that do not belong to the answer's record: the messages and model have their own place in it.
 NOT_RECORDED = frozenset({"messages", "model", "stream", "stream_options"})
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a command shows an answer, so that another version of the answer can be shown in the same way.
+
+    `heading` stands above the text. `form` is empty for the reply in its usual form, `raw` for the text as the model
+    wrote it, `plain` for a text without Markdown, and `hidden` for the heading alone. In the footer, `by` replaces
+    model and technique, and `note` follows them.
+    """
+
+    heading: str = ""
+    form: str = ""
+    by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,7 @@ class Answer:
     caller: Caller = field(default_factory=lambda: Caller(SERVER))
     at: float = 0.0
     message_id: int | None = None
+    display: Display = field(default_factory=Display)
 
     @property
     def shown_model(self) -> str:
@@ -74,6 +92,11 @@ class Answer:
     def messages(self) -> tuple[Message, ...]:
         """The messages as sent."""
         return self.request.messages
+
+    @property
+    def first_request(self) -> Request:
+        """The request without its repair turn."""
+        return replace(self.request, messages=self.messages[:-REPAIR_MESSAGES]) if self.repaired else self.request
 
     @property
     def template(self) -> ChatTemplate | None:

@@ -9,7 +9,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from math import inf
 from time import time
@@ -18,7 +18,7 @@ from typing import Any
 from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import FewshotError
 from bot.core.text import read_json
-from bot.llm.completion import Answer, parsed
+from bot.llm.completion import Answer, Display, parsed
 from bot.llm.output_parsers import Reply
 from bot.llm.request import Request, message_from_dict, message_to_dict
 from bot.llm.template import ChatTemplate
@@ -123,11 +123,16 @@ class Prompts:
         if prompt_id in self._cached:
             return self._cached[prompt_id]
         row = await rows.find(self._database, prompt_id) if self._days else None
-        if row is None:
-            return None
-        source = SourceMessage(row.source_id, row.author_id) if row.source_id and row.author_id else None
-        caller = Caller(row.user_id, row.guild_id, row.channel_id, source)
-        return replace(_from_body(row.body), id=row.id, at=row.at, caller=caller, message_id=row.message_id)
+        return None if row is None else _from_row(row)
+
+    async def versions(self, answer: Answer, message_id: int) -> list[Answer]:
+        """All stored versions of `answer` in the message that shows it, oldest first; `answer` is among them."""
+        stored = await rows.of_message(self._database, message_id) if self._days else ()
+        found = {row.id: _from_row(row) for row in stored}
+        found |= {one.id: one for one in self._cached.values() if one.message_id == message_id}
+        # An answer to /ask shares its message with the prompt that chose the trick.
+        versions = {one.id: one for one in found.values() if one.request.name == answer.request.name}
+        return sorted((versions | {answer.id: answer}).values(), key=lambda one: one.at)
 
     async def forget_old(self) -> int:
         """Delete answers older than RETENTION_DAYS; returns how many of them were in the database.
@@ -193,6 +198,12 @@ def _without_pictures(answer: Answer) -> Answer:
     return replace(answer, request=replace(answer.request, messages=messages))
 
 
+def _from_row(row: rows.KeptPrompt) -> Answer:
+    source = SourceMessage(row.source_id, row.author_id) if row.source_id and row.author_id else None
+    caller = Caller(row.user_id, row.guild_id, row.channel_id, source)
+    return replace(_from_body(row.body), id=row.id, at=row.at, caller=caller, message_id=row.message_id)
+
+
 def _body(answer: Answer) -> str:
     """The part of an answer that has no column of its own, as JSON."""
     request, usage = answer.request, answer.usage
@@ -214,6 +225,7 @@ def _body(answer: Answer) -> str:
         "usd": None if answer.price is None else str(answer.price.normalize()),
         "finish": answer.finish,
         "repaired": answer.repaired,
+        "display": asdict(answer.display),
         "source": answer.template.to_dict() if answer.template else None,
         "values": dict(answer.values),
         "version": answer.template.version if answer.template else 0,
@@ -244,6 +256,7 @@ def _from_body(body: str) -> Answer:
         seconds=data["seconds"],
         finish=data["finish"],
         repaired=data.get("repaired", False),
+        display=Display(**data.get("display") or {}),
         price=None if data["usd"] is None else Decimal(data["usd"]),
         label=data.get("label", ""),
     )

@@ -69,6 +69,14 @@ async def find(database: Database, prompt_id: str) -> KeptPrompt | None:
     return KeptPrompt(*row) if row else None
 
 
+async def of_message(database: Database, message_id: int) -> list[KeptPrompt]:
+    """The stored prompts of the answers in a message."""
+    columns = [PROMPTS.c[name] for name in KeptPrompt.__slots__]
+    async with database.read() as connection:
+        rows = await connection.execute(select(*columns).where(PROMPTS.c.message_id == message_id))
+    return [KeptPrompt(*row) for row in rows]
+
+
 async def drop_before(database: Database, at: float) -> int:
     """Delete the prompts made before `at` (seconds since 1970); returns their number."""
     result = await database.transact(lambda connection: connection.execute(delete(PROMPTS).where(PROMPTS.c.at < at)))

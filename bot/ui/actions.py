@@ -6,6 +6,7 @@ A cog registers a handler for each action. discord.py keeps nothing in memory fo
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import discord
@@ -190,12 +191,12 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUT
         emoji: str | discord.PartialEmoji | discord.Emoji | None = None,
         style: discord.ButtonStyle = discord.ButtonStyle.secondary,
         disabled: bool = False,
+        row: int | None = None,
     ) -> None:
         self.action, self.argument = action, argument
+        custom_id = f"do:{action}:{argument}"
         super().__init__(
-            discord.ui.Button(
-                label=label, emoji=emoji, style=style, disabled=disabled, custom_id=f"do:{action}:{argument}"
-            )
+            discord.ui.Button(label=label, emoji=emoji, style=style, disabled=disabled, custom_id=custom_id, row=row)
         )
 
     @classmethod
@@ -210,6 +211,24 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUT
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
         await cast(HasActions, interaction.client).actions.dispatch(interaction, self.action, self.argument, [])
+
+
+def actions_in(
+    message: discord.Message, arguments: Mapping[str, str] = MappingProxyType({})
+) -> "list[ActionButton | ActionSelect]":
+    """The buttons and selects of a message that is no card, from top to bottom. `arguments` replaces some arguments."""
+    found: list[ActionButton | ActionSelect] = []
+    for number, row in enumerate(message.components):
+        for part in row.children if isinstance(row, discord.ActionRow) else ():
+            custom_id = getattr(part, "custom_id", None) or ""
+            if isinstance(part, discord.Button) and (match := _BUTTON.fullmatch(custom_id)):
+                looks: dict[str, Any] = {"label": part.label, "emoji": part.emoji, "style": part.style}
+                argument = arguments.get(match["argument"], match["argument"])
+                found.append(ActionButton(match["action"], argument, **looks, disabled=part.disabled, row=number))
+            elif isinstance(part, discord.SelectMenu) and (match := _SELECT.fullmatch(custom_id)):
+                placeholder = part.placeholder or ""
+                found.append(ActionSelect(match["action"], match["argument"], part.options, placeholder))
+    return found
 
 
 class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SELECT):

@@ -56,6 +56,8 @@ class Reply:
         self.make_view: Callable[[], View] | None = None
         self._editor = StreamEditor(self._send_edit)
         self._deleted = self._has_view = False
+        # Whether the answer replaces that of the message whose button was pressed, so that it must fit into one.
+        self.in_place = False
         # Public answers use the server's locale.
         self._locale = contextlib.ExitStack()
 
@@ -93,13 +95,7 @@ class Reply:
     async def finish(self, page: Page) -> discord.Message | None:
         """Send the final `page`. Returns the message with the buttons, or None if it could not be delivered."""
         await self._editor.stop()
-        pieces, files = _pieces(page), list(page.files)
-        if pieces is None:
-            # Discord hides files with this prefix, as it hides spoilers.
-            name = "SPOILER_answer.md" if has_spoiler(page.text) else "answer.md"
-            files.insert(0, (name, page.text.encode(errors="replace")))
-            note = _("The answer is longer than three messages, so here it is as a file.")
-            pieces = [_with_footer(note, page.footer)]
+        pieces, files = _messages(page, 1 if self.in_place else None)
         return await self._deliver(pieces, files, View(*page.items) if page.items else None)
 
     async def finish_card(
@@ -195,6 +191,28 @@ def _pieces(page: Page) -> list[str] | None:
     if not pieces:
         return [page.footer]
     return [*pieces[:-1], _with_footer(pieces[-1], page.footer)]
+
+
+def fits_message(page: Page) -> bool:
+    """Whether `page` needs no second message and no file."""
+    return len(_pieces(page) or ()) == 1 and not page.files
+
+
+def in_one_message(page: Page) -> dict[str, Any]:
+    """`page` as the fields of one message; its text as a file where it is too long."""
+    (text,), files = _messages(page, 1)
+    return {"content": text, "attachments": to_files(files), "view": View(*page.items)}
+
+
+def _messages(page: Page, most: int | None) -> tuple[list[str], list[OutgoingFile]]:
+    """The texts of the messages for `page`, `most` at most where that is given, and its files."""
+    pieces, files = _pieces(page), list(page.files)
+    if pieces is not None and (most is None or len(pieces) <= most):
+        return pieces, files
+    # Discord hides files with this prefix, as it hides spoilers.
+    name = "SPOILER_answer.md" if has_spoiler(page.text) else "answer.md"
+    note = _("The answer is too long for a message, so here it is as a file.")
+    return [_with_footer(note, page.footer)], [(name, page.text.encode(errors="replace")), *files]
 
 
 def _with_footer(text: str, footer: str) -> str:

@@ -1,5 +1,6 @@
 """Questions to promoted models: `ask` with its **Where from?**, and `compare`, which asks in three ways at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -9,6 +10,7 @@ from bot.answers.service import Answering
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.text import close_markup, escape_markdown
+from bot.llm.completion import Display
 from bot.services import Services
 from bot.tuning.asking import Column, Comparison, NotTrainedError, Question, SimilarRow
 from bot.tuning.corpus import RACING
@@ -17,7 +19,6 @@ from bot.tuning.models import ModelRow
 from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.reply import Page
 from cogs._access import is_operator
 from cogs._job_progress import progress_line
 
@@ -56,8 +57,8 @@ class Asking:
                 raise await self._models.explained(question, error) from error
             where = ActionButton("where", answer.id, label=_("Where from?"), emoji="🧭")
             wrong = ActionButton(WRONG, answer.id, label=_("Wrong?"), emoji="❓")
-            page = Page(escape_markdown(answer.text), items=[where, wrong])
-            await answering.finish(answer, page, by=await self._model_name(question.model))
+            display = Display(form="plain", by=await self._model_name(question.model))
+            await answering.finish(replace(answer, display=display), items=[where, wrong])
 
     async def compare(self, interaction: discord.Interaction[Any], corpus: str, text: str) -> None:
         """Show the answers of the base model, of the base with the facts, and of the tuned model beside each other."""

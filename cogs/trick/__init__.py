@@ -8,23 +8,21 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answers.rendering import page_of
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
 from bot.core.text import escape_markdown, shorten
-from bot.llm.completion import Answer
+from bot.llm.completion import Display
 from bot.server.evaluation import LeaveOneOutTestSet
 from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, SHOWN, Example, Trick
 from bot.server.tricks import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 from bot.services import Services, services_of
-from bot.ui.reply import Page, to_files
+from bot.ui.reply import to_files
 from bot.ui.uploads import read_text
 from bot.ui.views import PersistentModal
 from cogs._access import managed_guild
@@ -104,12 +102,8 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         private = self._services.guilds.private(guild, "trick")
         await interaction.response.defer(ephemeral=private, thinking=True)
         trick = await self._tricks.get(guild, name)
-
-        def render(answer: Answer) -> Page:
-            return replace(page_of(answer), footer=_note(trick))
-
         request = trick.for_text(text).fill({trick.input: text})
-        await self._services.answers.respond(interaction, request, private=private, render=render)
+        await self._services.answers.respond(interaction, request, private=private, display=Display(note=_note(trick)))
 
     @app_commands.command(description="Teach me a trick: say what it should do, and show one example")
     @app_commands.describe(name="What to call it")

@@ -12,13 +12,12 @@ from bot.answers.service import buttons
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import close_markup, code_block
-from bot.llm.completion import Answer
+from bot.llm.completion import Answer, Display
 from bot.server.trick_form import MAX_EXAMPLE_LENGTH, main_input, with_correction
 from bot.server.tricks import MAX_NAME_LENGTH, Suggestion
 from bot.services import Services
 from bot.ui.actions import ActionButton, Handler, ModalHandler, return_typed
 from bot.ui.cards import Card, notice
-from bot.ui.reply import Page
 from bot.ui.views import LayoutView, PersistentModal, View
 from cogs._access import managed_guild
 from cogs._store_first import edit_pressed, store_first
@@ -116,8 +115,9 @@ class Corrections:
                 items.append(ActionButton("suggest", answer.id, label=_("Suggest to the server"), emoji="📥"))
             given = page_of(prompt).text
             before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
-            shown = _("**Before**\n{before}\n\n**After**\n{after}", before=before, after=page_of(answer).text)
-            await answering.finish(answer, Page(shown, _("with your correction"), items))
+            heading = _("**Before**\n{before}\n\n**After**", before=before)
+            display = Display(heading=heading, note=_("with your correction"))
+            await answering.finish(replace(answer, display=display), items=items)
 
     async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Store the correction for the managers of the server, and remove the button."""

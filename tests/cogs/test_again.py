@@ -1,0 +1,57 @@
+"""Again under an answer, and the arrows between its versions."""
+
+import pytest
+
+from tests.simulated import Simulated
+
+pytestmark = pytest.mark.asyncio
+
+STRANGER = "Only the one who asked can ask again and choose the version that is shown."
+PUBLIC = ["Prompt", "Again", "⋯"]
+CHOICE = '{"template": "translate", "inputs": {"text": "Hi", "to": "Greek"}, "why": "It asks for Greek."}'
+LONG = "A lap of the race, and then the next. " * 60
+
+
+async def test_versions_stand_beside_each_other_with_their_own_prompts(sim: Simulated) -> None:
+    """A new one is asked without what makes a model repeat itself; what the command added stays."""
+    sim.model.says(CHOICE, "Γεια", "Γεια σου", "Χαίρετε")
+    shown = (await sim.member.slash(sim.general, "ask", request="Say hi in Greek")).response
+    assert shown is not None
+    heading = "-# **translate** · It asks for Greek.\n"
+    assert shown.content.startswith(f"{heading}Γεια\n-# ")
+    assert sim.buttons(shown) == PUBLIC
+    await sim.member.click(shown, label="Again")
+    assert shown.content.startswith(f"{heading}Γεια σου\n-# ")
+    await sim.member.click(shown, label="Again")
+    assert shown.content.startswith(f"{heading}Χαίρετε\n-# ")
+    assert sim.buttons(shown) == [*PUBLIC, "◀", "3/3", "▶"]
+    assert [body.get("temperature") for body in sim.model.requests] == [0, 0, None, None]
+    await sim.member.click(shown, label="◀")
+    await sim.member.click(shown, label="◀")
+    assert shown.content.startswith(f"{heading}Γεια\n-# ")
+    assert sim.buttons(shown) == [*PUBLIC, "◀", "1/3", "▶"]
+    assert "temperature 0" in sim.text((await sim.member.click(shown, label="Prompt")).response)
+    await sim.member.click(shown, label="▶")
+    assert "temperature 0" not in sim.text((await sim.member.click(shown, label="Prompt")).response)
+    for label in ("Again", "▶"):
+        assert sim.said(await sim.other.click(shown, label=label)) == STRANGER
+    sim.model.fails(401)
+    assert "credentials" in sim.said(await sim.member.click(shown, label="Again"))
+    assert shown.content.startswith(f"{heading}Γεια σου\n-# ")
+    assert sim.buttons(shown) == [*PUBLIC, "◀", "2/3", "▶"]
+
+
+async def test_an_answer_of_several_messages_stays_and_a_long_version_becomes_a_file(sim: Simulated) -> None:
+    sim.model.says(LONG, "Short.", "Short too.", LONG)
+    long = await sim.member.slash(sim.general, "translate", text="laps", to="Greek")
+    again = (await sim.member.click(long.followups[-1], label="Again")).response
+    assert again is not None
+    assert again.content.startswith("Short.\n")
+    assert sim.buttons(again) == ["Share", *PUBLIC]
+    await sim.member.click(again, label="Again")
+    await sim.member.click(again, label="Again")
+    assert again.content.startswith("The answer is too long for a message, so here it is as a file.")
+    assert [file.filename for file in again.attachments] == ["answer.md"]
+    await sim.member.click(again, label="◀")
+    assert again.content.startswith("Short too.\n")
+    assert not again.attachments
