@@ -17,6 +17,7 @@ from bot.core.errors import ConfigError
 from bot.core.i18n import catalogue_bytes
 from bot.core.proxies import proxy_for
 from bot.core.settings import Settings
+from bot.server.chat_models import ChatModels
 from bot.services import Services
 from bot.storage.key_value import delete_value, get_value, names_with_prefix, set_value
 from bot.ui.actions import ActionButton, ActionRegistry, ActionSelect
@@ -91,6 +92,7 @@ class FewshotBot(commands.Bot):
         )
         self.services = services
         self.actions: ActionRegistry = services.actions
+        self.chat_models: ChatModels = services.chat_models
         self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
         services.health.gateway = self._is_connected
         services.metrics.watch("fewshot_guilds", lambda: len(self.guilds))

@@ -42,7 +42,9 @@ async def show_curve(
             f"{name}: % {measures}",
             _("examples in the prompt"),
         )
-        card = _card(name, test_set, curve, measures, author(services.gateway.model), picture)
+        card = _card(
+            name, test_set, curve, measures, author(services.chat_models.default(answering.caller).shown), picture
+        )
         await answering.finish_card(card.layout(), [picture])
 
 

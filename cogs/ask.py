@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.model_option import MODEL_ABOUT, ModelOption
 from bot.core.errors import InputError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
@@ -60,12 +61,17 @@ class Ask(commands.Cog):
 
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")
-    @app_commands.describe(request="What you want, in your own words, with the text it is about")
-    async def ask(self, interaction: discord.Interaction[Any], request: app_commands.Range[str, 1, MAX_LENGTH]) -> None:
+    @app_commands.describe(request="What you want, in your own words, with the text it is about", model=MODEL_ABOUT)
+    async def ask(
+        self,
+        interaction: discord.Interaction[Any],
+        request: app_commands.Range[str, 1, MAX_LENGTH],
+        model: ModelOption | None = None,
+    ) -> None:
         """Choose a trick for `request` and run it."""
         if not request.strip():
             raise InputError("Ask for something, for example: “Translate into Greek: where is the station?”")
-        await self._run(interaction, request)
+        await self._run(interaction, request, model)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Run another trick on the same request, as a new answer. Only the asker may."""
@@ -74,10 +80,15 @@ class Ask(commands.Cog):
             raise NotFoundError("That request is no longer stored; ask again.")
         if selection.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can choose another trick; type /ask for one of your own.")
-        await self._run(interaction, selection.messages[-1]["content"], chosen)
+        model = selection.request.parameters.get("model")
+        await self._run(interaction, selection.messages[-1]["content"], model, chosen)
 
     async def _run(
-        self, interaction: discord.Interaction[Any], request: str, chosen: Collection[str] | None = None
+        self,
+        interaction: discord.Interaction[Any],
+        request: str,
+        model: str | None,
+        chosen: Collection[str] | None = None,
     ) -> None:
         """Select one of the `chosen` tricks, or of all, and run it. If no trick can be selected, show the menu."""
         private = self._services.guilds.private(interaction.guild_id, "ask")
@@ -90,7 +101,7 @@ class Ask(commands.Cog):
                 {"tricks": describe_templates(among), "request": request}
             )
             try:
-                selection = await answering.ask(selecting)
+                selection = await answering.ask(selecting.with_model(model))
             except ReplyError as error:
                 unreadable = ReplyError(UNREADABLE)
                 unreadable.answer = error.answer
@@ -105,7 +116,8 @@ class Ask(commands.Cog):
             inputs = dict(choice.inputs)
             if choice.template in tricks.shipped:
                 inputs = self._services.templates.with_sample(inputs)
-            answer = await answering.ask(tricks.template(choice.template, inputs).fill(inputs))
+            filled = tricks.template(choice.template, inputs).fill(inputs)
+            answer = await answering.ask(filled.with_model_of(selection.request))
             heading = " · ".join(filter(None, (f"**{choice.template}**", shorten(choice.why, 200))))
             answer = replace(answer, display=Display(heading=f"-# {heading}"))
             await answering.finish(answer, selection, items=[_menu(selection, tricks, choice.template)])

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.model_option import MODEL
 from bot.answers.techniques import Extension, Options
 from bot.core.caller import SourceMessage
 from bot.core.errors import InputError
@@ -44,7 +45,7 @@ class Rewrite(commands.Cog):
 
     async def cog_load(self) -> None:
         """Handle the modal."""
-        self._services.actions.register_modal(MODAL, self.submit, argument=f"[01]:{ID}:{ID}")
+        self._services.actions.register_modal(MODAL, self.submit, argument=f"[01]:{ID}:{ID}(?::[0-9]{{1,2}})?")
 
     async def cog_unload(self) -> None:
         """Remove the handler."""
@@ -56,7 +57,9 @@ class Rewrite(commands.Cog):
         """The text, the style and its sample. Without a text or a file, open the modal and return None."""
         text, file, style, sample = (options.get(name) for name in ("text", "file", "style", "sample"))
         if text is None and file is None:
-            await interaction.response.send_modal(_modal("", style or "", sample or "", private=private))
+            names = [model.name for model in self._services.chat_models.all]
+            model = names.index(options[MODEL]) if options.get(MODEL) in names else None
+            await interaction.response.send_modal(_modal("", style or "", sample or "", private=private, model=model))
             return None
         values = self._style(style, sample)
         if text is None and file is not None:
@@ -87,7 +90,7 @@ class Rewrite(commands.Cog):
 
     async def submit(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """Rewrite what was typed into the modal, also after a restart."""
-        private, message_id, author_id = (int(part) for part in argument.split(":"))
+        private, message_id, author_id, *places = (int(part) for part in argument.split(":"))
         source = SourceMessage(message_id, author_id) if message_id else None
         if source is not None:
             self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, source.author_id)
@@ -96,6 +99,8 @@ class Rewrite(commands.Cog):
             raise InputError("There is nothing to rewrite: the text is empty.")
         values = {"text": text, **self._style(fields.get("style"), fields.get("sample"))}
         request = self._services.templates.get(TEMPLATE).fill(values)
+        models = self._services.chat_models.all
+        request = request.with_model(models[places[0]].name if places and places[0] < len(models) else None)
         await self._services.answers.respond(interaction, request, private=bool(private), source=source)
 
     def _style(self, style: str | None, sample: str | None) -> dict[str, str]:
@@ -119,10 +124,11 @@ class Rewrite(commands.Cog):
 
 
 def _modal(
-    text: str, style: str, sample: str, *, private: bool, source: SourceMessage | None = None
+    text: str, style: str, sample: str, *, private: bool, source: SourceMessage | None = None, model: int | None = None
 ) -> PersistentModal:
-    """A modal for several lines, a style, and a sample."""
+    """A modal for several lines, a style, and a sample. `model` is the place of the chosen model in the list."""
     about = f"{source.message_id}:{source.author_id}" if source else "0:0"
+    about += "" if model is None else f":{model}"
     modal = PersistentModal(MODAL, f"{private:d}:{about}", title=_("Rewrite a text"))
     modal.add_text("text", _("Text"), max_length=MAX_FIELD_LENGTH, default=text)
     modal.add_text(

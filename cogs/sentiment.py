@@ -11,6 +11,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
+from bot.answers.model_option import MODEL
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar, stars
 from bot.answers.service import Answering
@@ -94,10 +95,11 @@ def _table(rows: list[Row]) -> bytes:
 
 
 class Batch:
-    """Rates the reviews of one file."""
+    """Rates the reviews of one file with one model, by default that of the channel."""
 
-    def __init__(self, services: Services, template: ChatTemplate) -> None:
-        self._services, self._template = services, template
+    def __init__(self, services: Services, template: ChatTemplate, model: str | None) -> None:
+        self._services, self._template, self._model = services, template, model
+        self._by = ""
         self._done = self._failed_in_a_row = 0
         self._stop: FewshotError | None = None
 
@@ -144,7 +146,8 @@ class Batch:
 
     async def _rate(self, answering: Answering, row: Row) -> None:
         try:
-            answer = await answering.ask(self._template.fill({"review": row.review}), show=False, cache=False)
+            request = self._template.fill({"review": row.review}).with_model(self._model)
+            answer = await answering.ask(request, show=False, cache=False)
         except NoModelError:
             raise
         except (LimitError, ModelError, BlockedError) as error:
@@ -154,7 +157,7 @@ class Batch:
                 self._stop = error
         else:
             assert isinstance(answer.reply, Rating), "the template asks for ratings"
-            row.rating = answer.reply
+            row.rating, self._by = answer.reply, answer.shown_model
             self._failed_in_a_row = 0
 
     async def _page(self, rows: list[Row], *, private: bool) -> Page:
@@ -169,7 +172,7 @@ class Batch:
             [f"{star} ★" for star in range(1, 6)],
             ngettext("{n:,} review", "{n:,} reviews", len(ratings)),
         )
-        name = author(self._services.gateway.model)
+        name = author(self._by)
         technique = _(self._template.with_examples(99).fill({"review": ""}).technique)
         files: list[OutgoingFile] = [picture, ("ratings.csv", _table(rows))]
         items = [ActionButton("share", "", label=_("Share"), emoji="📣")] if private else []
@@ -192,7 +195,8 @@ class Sentiment(commands.Cog):
             return {"review": review or ""}
         if review is not None:
             raise InputError("Give either a review or a file, not both.")
-        await Batch(self._services, self._services.templates.get(TEMPLATE)).run(interaction, file, private=private)
+        batch = Batch(self._services, self._services.templates.get(TEMPLATE), options.get(MODEL))
+        await batch.run(interaction, file, private=private)
         return None
 
 

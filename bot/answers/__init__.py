@@ -2,6 +2,7 @@
 
 `service`      `Answers`: defer, ask the model, stream, render, add footer and buttons, store the prompt
 `techniques`   the slash commands and menus of templates, such as `/translate`
+`model_option` the option `model` of the commands that ask
 `rendering`    replies as text: stars, lists, fenced JSON
 `prompt_view`  the card of a prompt, with its figures and the shot selector
 """

@@ -9,6 +9,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.answers.model_option import MODEL, MODEL_ABOUT, ModelOption
 from bot.answers.service import Answers
 from bot.core.errors import InputError, TemplateError
 from bot.core.i18n import N_, _
@@ -117,7 +118,7 @@ class Technique:
             given = await extension.prepare(interaction, options, private) if extension is not None else options
             if given is None:
                 return
-            request = template.fill(self._values(interaction, given))
+            request = template.fill(self._values(interaction, given)).with_model(options.get(MODEL))
             display = Display(form="raw") if options.get(RAW) else None
             await answers.respond(interaction, request, private=private, display=display)
 
@@ -162,6 +163,8 @@ class Technique:
         }
         for name, (kind, description) in (self._extension.options if self._extension else {}).items():
             options[name] = kind, description, False
+        if MODEL not in {*options, *self._template.parameters}:
+            options[MODEL] = ModelOption, MODEL_ABOUT, False
         if self._command.raw:
             options[RAW] = bool, self._command.raw, False
         if self._command.private.description:

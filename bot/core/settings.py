@@ -33,8 +33,8 @@ STAND_IN = "stand-in"
 # Ends the name of a model that runs on this machine: in what the bot asks for, which costs nothing then, and in what
 # the local engine's answers state as their model.
 LOCAL_SUFFIX = " (local)"
-# Discord offers so many choices at once.
-MAX_MODELS = 25
+# Discord offers so many choices at once, with so many characters.
+MAX_MODELS, MAX_MODEL_NAME = 25, 100
 
 
 def _with_home(path: Path) -> Path:
@@ -77,8 +77,8 @@ Folder = Annotated[Path, AfterValidator(_with_home)]
 class ListedModel(BaseModel, frozen=True, extra="forbid"):
     """One of CHAT_MODELS. Without a `base_url` it is at OPENAI_BASE_URL, and asked with OPENAI_API_KEY."""
 
-    name: str = Field(min_length=1, max_length=100)
-    label: str = Field("", max_length=100)
+    name: str = Field(min_length=1, max_length=MAX_MODEL_NAME)
+    label: str = Field("", max_length=MAX_MODEL_NAME)
     base_url: Address | None = None
     key: Key | None = None
 

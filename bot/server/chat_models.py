@@ -57,18 +57,13 @@ class ChatModels:
         chosen = self._guilds.of(guild_id).models
         return [model for model in self.all if not chosen or model.name in chosen] or self.all[:1]
 
-    def choose(self, guild_id: int | None, given: str | None) -> str | None:
-        """The name of the model that a person gave by name or label; None where none was given.
-
-        Raises `InputError` for one that may not be chosen here.
-        """
-        if given is None:
-            return None
+    def choose(self, guild_id: int | None, given: str) -> ChatModel:
+        """The model that a person gave by name or label. Raises `InputError` for one that may not be chosen there."""
         allowed = self.allowed(guild_id)
         wanted = given.strip().casefold()
         for model in allowed:
             if wanted in (model.name.casefold(), model.label.casefold()):
-                return model.name
+                return model
         names = ", ".join(model.shown for model in allowed)
         raise InputError("The model “{model}” cannot be chosen here; there are {models}.", model=given, models=names)
 

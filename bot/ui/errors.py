@@ -52,6 +52,8 @@ def user_message(error: BaseException) -> str:
     """The sentence for `error`. Unexpected errors are logged here, with the id that is in the sentence."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
+    if isinstance(error, app_commands.TransformerError) and isinstance(error.__cause__, FewshotError):
+        error = error.__cause__
     set_result("refused")
     if isinstance(error, FewshotError):
         return str(error)

@@ -14,6 +14,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.model_option import MODEL_ABOUT, ModelOption
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
 from bot.core.text import escape_markdown, shorten
@@ -91,9 +92,13 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             self._services.actions.unregister(name)
 
     @app_commands.command(description="Use one of this server's tricks")
-    @app_commands.describe(name="The trick", text="What to use it on")
+    @app_commands.describe(name="The trick", text="What to use it on", model=MODEL_ABOUT)
     async def use(
-        self, interaction: discord.Interaction[Any], name: str, text: app_commands.Range[str, 1, MAX_LENGTH]
+        self,
+        interaction: discord.Interaction[Any],
+        name: str,
+        text: app_commands.Range[str, 1, MAX_LENGTH],
+        model: ModelOption | None = None,
     ) -> None:
         """Answer `text` with the trick's instruction and its examples, or those most similar to `text`."""
         guild = _guild(interaction)
@@ -102,7 +107,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         private = self._services.guilds.private(guild, "trick")
         await interaction.response.defer(ephemeral=private, thinking=True)
         trick = await self._tricks.get(guild, name)
-        request = trick.for_text(text).fill({trick.input: text})
+        request = trick.for_text(text).fill({trick.input: text}).with_model(model)
         await self._services.answers.respond(interaction, request, private=private, display=Display(note=_note(trick)))
 
     @app_commands.command(description="Teach me a trick: say what it should do, and show one example")

@@ -107,7 +107,7 @@ class Corrections:
         trying = _("Trying again with your correction as an example …")
         await interaction.response.send_message(f"{trying}\n{code_block(wanted[:SHOWN_CORRECTION])}", ephemeral=True)
         async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
-            answer = await answering.ask(template.fill(prompt.values))
+            answer = await answering.ask(template.fill(prompt.values).with_model_of(prompt.request))
             items: list[discord.ui.Item[Any]] = []
             source = prompt.caller.source
             # The asker may not suggest a text that somebody else wrote.

@@ -60,6 +60,7 @@ async def test_one_file_is_a_command_with_options_suggestions_a_menu_and_a_promp
         ] == [
             ("text", "What to summarize", True, 3_000, False),
             ("length", "How long", False, 6_000, True),
+            ("model", "The model that answers", False, 100, True),
             ("private", "Show the summary to you alone, or to all", False, None, False),
         ]
         fresh.model.says("It was long.")

@@ -33,3 +33,22 @@ async def test_a_request_goes_to_the_server_of_its_model_and_the_footer_names_it
         assert [body["model"] for body in other.requests] == ["second"]
         assert other.calls[0].headers["Authorization"] == "Bearer other-token"
         assert not sim.errors
+
+
+async def test_every_command_that_asks_takes_a_model_and_what_follows_keeps_it(tmp_path: Path) -> None:
+    async with two_models(tmp_path) as (sim, other):
+        choices = await sim.member.autocomplete(sim.general, "translate", "model", "q")
+        assert [(choice["name"], choice["value"]) for choice in choices] == [("Qwen", "second")]
+        answer = await sim.member.slash(sim.general, "translate", text="Good morning", model="qwen")
+        assert "from Qwen" in sim.text(answer.response)
+        card = await sim.member.click(answer.response, label="Prompt")
+        sim.services.prompts._cached.clear()  # As after a restart.
+        again = await sim.member.click(card.response, label="0")
+        assert "from Qwen" in sim.text(again.response)
+        other.says('{"template": "translate", "inputs": {"text": "Hi", "to": "French"}, "why": "it asks so"}', "Salut")
+        asked = await sim.member.slash(sim.general, "ask", request="Say hi in French", model="second")
+        assert "Salut\n-# Qwen" in sim.text(asked.response)
+        unknown = await sim.member.slash(sim.general, "translate", text="Good morning", model="gpt-7")
+        assert "“gpt-7” cannot be chosen here; there are Luna, Qwen" in sim.said(unknown)
+        assert not sim.model.requests
+        assert len(sim.errors) == 1
