@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.model_option import MODEL_ABOUT, ModelOption
+from bot.core.attached_picture import check_held
 from bot.core.errors import InputError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
@@ -18,9 +19,18 @@ from bot.llm.template import ChatTemplate
 from bot.server.trick_form import Trick
 from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
+from bot.ui.uploads import NOTHING, Attached
 
 MAX_LENGTH = 6_000
 MENU = "choose"
+# The template for questions about a picture; it is offered only where there is one.
+PICTURE = "picture"
+# The model writes this for an input that is the whole attached text, instead of the text itself.
+WHOLE_TEXT_PROMPT = "[attached text]"
+TEXT_PROMPT = "\n\nThe attached text follows. For an input that is all of it, write only {mark} there.\n\n"
+PICTURE_PROMPT = (
+    "\n\nThe picture goes to the tool as well. For an input that is a text in it, write: the text in the picture"
+)
 UNREADABLE = N_(
     "The model's choice of a trick could not be read. Put your request in other words, or use the command you want."
 )
@@ -32,6 +42,11 @@ class Tricks:
 
     shipped: Mapping[str, ChatTemplate]
     own: Mapping[str, Trick]
+
+    @classmethod
+    def for_request(cls, shipped: Mapping[str, ChatTemplate], own: Mapping[str, Trick], *, picture: bool) -> "Tricks":
+        """Those for a request with or without a `picture`."""
+        return cls({name: template for name, template in shipped.items() if picture or name != PICTURE}, own)
 
     @property
     def views(self) -> dict[str, ChatTemplate]:
@@ -61,17 +76,22 @@ class Ask(commands.Cog):
 
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")
-    @app_commands.describe(request="What you want, in your own words, with the text it is about", model=MODEL_ABOUT)
+    @app_commands.describe(
+        request="What you want, in your own words, with the text it is about",
+        file="A picture, a PDF or a text that it is about",
+        model=MODEL_ABOUT,
+    )
     async def ask(
         self,
         interaction: discord.Interaction[Any],
         request: app_commands.Range[str, 1, MAX_LENGTH],
+        file: discord.Attachment | None = None,
         model: ModelOption | None = None,
     ) -> None:
         """Choose a trick for `request` and run it."""
         if not request.strip():
             raise InputError("Ask for something, for example: “Translate into Greek: where is the station?”")
-        await self._run(interaction, request, model)
+        await self._run(interaction, request, model, file=file)
 
     async def choose(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Run another trick on the same request, as a new answer. Only the asker may."""
@@ -80,26 +100,39 @@ class Ask(commands.Cog):
             raise NotFoundError("That request is no longer stored; ask again.")
         if selection.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can choose another trick; type /ask for one of your own.")
+        pictures = selection.request.pictures
+        check_held(pictures)
+        text = selection.values.get("attached", "").removeprefix(_before_text())
         model = selection.request.parameters.get("model")
-        await self._run(interaction, selection.messages[-1]["content"], model, chosen)
+        request = selection.values["request"]
+        await self._run(interaction, request, model, Attached(text, pictures), chosen=chosen)
 
     async def _run(
         self,
         interaction: discord.Interaction[Any],
         request: str,
         model: str | None,
+        attached: Attached = NOTHING,
+        *,
+        file: discord.Attachment | None = None,
         chosen: Collection[str] | None = None,
     ) -> None:
         """Select one of the `chosen` tricks, or of all, and run it. If no trick can be selected, show the menu."""
         private = self._services.guilds.private(interaction.guild_id, "ask")
         async with self._services.answers.open(interaction, private=private) as answering:
-            tricks = Tricks(self._services.templates.tricks, await self._services.tricks.all(interaction.guild_id))
+            if file is not None:
+                attached = await self._services.attachments.read([file], max_characters=MAX_LENGTH)
+            own = await self._services.tricks.all(interaction.guild_id)
+            tricks = Tricks.for_request(self._services.templates.tricks, own, picture=bool(attached.pictures))
             among = {name: view for name, view in tricks.views.items() if chosen is None or name in chosen}
             if not among:
                 raise NotFoundError("That trick no longer exists; ask again.")
-            selecting = self._services.templates.get("select").fill(
-                {"tricks": describe_templates(among), "request": request}
-            )
+            values = {"tricks": describe_templates(among), "request": request}
+            if attached.text:
+                values["attached"] = f"{_before_text()}{attached.text}"
+            elif attached.pictures:
+                values["attached"] = PICTURE_PROMPT
+            selecting = self._services.templates.get("select").fill(values).with_pictures(attached.pictures)
             try:
                 selection = await answering.ask(selecting.with_model(model))
             except ReplyError as error:
@@ -113,14 +146,20 @@ class Ask(commands.Cog):
                 menu = _menu(selection, tricks)
                 await answering.finish(replace(selection, display=display), items=[menu])
                 return
-            inputs = dict(choice.inputs)
+            inputs = {name: value.replace(WHOLE_TEXT_PROMPT, attached.text) for name, value in choice.inputs.items()}
             if choice.template in tricks.shipped:
                 inputs = self._services.templates.with_sample(inputs)
-            filled = tricks.template(choice.template, inputs).fill(inputs)
-            answer = await answering.ask(filled.with_model_of(selection.request))
+            asking = tricks.template(choice.template, inputs).fill(inputs).with_pictures(attached.pictures)
+            answer = await answering.ask(asking.with_model_of(selection.request))
             heading = " · ".join(filter(None, (f"**{choice.template}**", shorten(choice.why, 200))))
-            answer = replace(answer, display=Display(heading=f"-# {heading}"))
+            display = Display(heading=f"-# {heading}", note=" · ".join(attached.notes))
+            answer = replace(answer, display=display)
             await answering.finish(answer, selection, items=[_menu(selection, tricks, choice.template)])
+
+
+def _before_text() -> str:
+    """What stands before the attached text in the prompt."""
+    return TEXT_PROMPT.format(mark=WHOLE_TEXT_PROMPT)
 
 
 def _none_fits(selection: Answer, why: str) -> str:

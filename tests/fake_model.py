@@ -78,6 +78,8 @@ class FakeModel:
     refused: set[str] = field(default_factory=set)
     # Overrides fields of `usage`, e.g. {"prompt_tokens_details": {"cached_tokens": 3}}.
     usage: dict[str, Any] = field(default_factory=dict)
+    # Whether pictures are accepted; without it they are refused in the engine's words.
+    sees_pictures: bool = False
     running: int = 0
     most_running: int = 0
 
@@ -192,6 +194,10 @@ class FakeModel:
             return await handler(request)
         call = Call(await read_json_object(request), dict(request.headers), time.monotonic())
         self.calls.append(call)
+        if self.sees_pictures:
+            request._read_bytes = json.dumps(
+                {**call.body, "messages": [_texts(m) for m in call.body["messages"]]}
+            ).encode()
         _current.set((request, call))
         self.running += 1
         self.most_running = max(self.most_running, self.running)
@@ -301,6 +307,13 @@ class _Scripted(ChatModel):
             yield Delta(part, tokens=max(1, len(part.split())), refusal=reply.refusal, finish_reason=finish)
         if reply.stop_after is not None:
             await _stop(http, reply)
+
+
+def _texts(message: dict[str, Any]) -> dict[str, Any]:
+    """`message` without its pictures, which the engine's requests cannot have."""
+    if isinstance(message["content"], str):
+        return message
+    return {**message, "content": [part for part in message["content"] if part["type"] == "text"]}
 
 
 async def _stop(http: web.Request, reply: Reply) -> None:

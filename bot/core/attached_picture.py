@@ -5,12 +5,12 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
-from bot.core.errors import InputError
+from bot.core.errors import InputError, NotFoundError
 from bot.core.text import escape_markdown
 
 if TYPE_CHECKING:
@@ -57,6 +57,16 @@ class AttachedPicture:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The picture of a stored description."""
         return cls(data["name"], data["size"], data["width"], data["height"], data["sha256"])
+
+
+def check_held(pictures: Iterable[AttachedPicture]) -> None:
+    """Raise `NotFoundError` where only the description of a picture is left."""
+    for picture in pictures:
+        if not picture.url:
+            raise NotFoundError(
+                "The picture {name} is gone: pictures are held in memory only, and not for long. Send it again.",
+                name=escape_markdown(picture.name),
+            )
 
 
 def read_picture(data: bytes, name: str) -> AttachedPicture:

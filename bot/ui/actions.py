@@ -34,6 +34,8 @@ _BUTTON, _SELECT, _MODAL = (re.compile(f"{prefix}:{NAME}", re.DOTALL) for prefix
 OUTDATED = N_("This button is from an older version of me and does nothing any more.")
 # Stands in the metrics for actions without a handler: a custom id can be forged.
 UNKNOWN = "unknown"
+# The type of a select of texts among Discord's components.
+SELECT = discord.ComponentType.select.value
 # Characters of typed text that fit into a message together with the sentence.
 MAX_RETURNED = 1_700
 
@@ -142,20 +144,31 @@ class ActionRegistry:
 
 
 def modal_fields(interaction: discord.Interaction[Any]) -> dict[str, str]:
-    """The texts of a submitted modal by the names of its fields."""
+    """The texts and the chosen values of a submitted modal by the names of its fields; empty where none was chosen."""
 
     def fields(part: Any) -> Iterator[tuple[str, str]]:
         if isinstance(part, list):
             for each in part:
                 yield from fields(each)
         elif isinstance(part, dict):
-            if isinstance(part.get("custom_id"), str) and isinstance(part.get("value"), str):
-                yield part["custom_id"], part["value"]
+            if isinstance(part.get("custom_id"), str):
+                value, chosen = part.get("value"), part.get("values")
+                if isinstance(value, str):
+                    yield part["custom_id"], value
+                elif part.get("type") == SELECT and isinstance(chosen, list):
+                    yield part["custom_id"], str(chosen[0]) if chosen else ""
             yield from fields(part.get("components"))
             yield from fields(part.get("component"))
 
     data: Any = interaction.data or {}
     return dict(fields(data.get("components")))
+
+
+def modal_files(interaction: discord.Interaction[Any]) -> list[discord.Attachment]:
+    """The files that were uploaded in a submitted modal."""
+    data: Any = interaction.data or {}
+    files = (data.get("resolved") or {}).get("attachments") or {}
+    return [discord.Attachment(data=file, state=interaction._state) for file in files.values()]
 
 
 async def return_typed(interaction: discord.Interaction[Any], fields: Mapping[str, str]) -> None:

@@ -37,6 +37,9 @@ class Attached:
     notes: tuple[str, ...] = ()
 
 
+NOTHING = Attached()
+
+
 class AttachmentReader:
     """Reads pictures, PDFs and texts, at most `MAX_READING` at a time: one can take 100 MB of memory."""
 

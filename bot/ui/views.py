@@ -8,8 +8,8 @@ from bot.core.text import shorten
 from bot.ui.errors import report_error
 from bot.ui.locale import set_locale
 
-# Discord's limits in characters: the title of a modal or the label of a field, and the hint in an empty field
-# (2026-11-22).
+# Discord's limits in characters: the title of a modal or the label of a field, and the hint in an empty field or the
+# description under a label (2026-11-22).
 MAX_LABEL, MAX_PLACEHOLDER = 45, 100
 MODAL_PREFIX = "modal"
 
@@ -45,17 +45,51 @@ class PersistentModal(discord.ui.Modal):
         required: bool = True,
         placeholder: str = "",
         default: str = "",
+        description: str = "",
     ) -> Self:
         """Add a text field; the handler finds its text under `name`."""
+        field: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            custom_id=name,
+            style=discord.TextStyle.long if multiline else discord.TextStyle.short,
+            max_length=max_length,
+            required=required,
+            placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
+            default=default[:max_length] or None,
+        )
+        return self._add(label, description, field)
+
+    def add_select(
+        self,
+        name: str,
+        label: str,
+        options: list[discord.SelectOption],
+        *,
+        required: bool = True,
+        placeholder: str = "",
+        description: str = "",
+    ) -> Self:
+        """Add a select with `options` (25 at most); the handler finds the chosen value under `name`."""
+        select: discord.ui.Select[Any] = discord.ui.Select(
+            custom_id=name,
+            options=options,
+            required=required,
+            placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
+        )
+        return self._add(label, description, select)
+
+    def add_files(self, name: str, label: str, *, most: int = 1, description: str = "") -> Self:
+        """Add an upload of up to `most` files, none required; `bot.ui.actions.modal_files` returns them."""
+        upload: discord.ui.FileUpload[Any] = discord.ui.FileUpload(
+            custom_id=name, required=False, min_values=0, max_values=most
+        )
+        return self._add(label, description, upload)
+
+    def _add(self, label: str, description: str, component: discord.ui.Item[Any]) -> Self:
         return self.add_item(
-            discord.ui.TextInput(
-                custom_id=name,
-                label=shorten(label, MAX_LABEL),
-                style=discord.TextStyle.long if multiline else discord.TextStyle.short,
-                max_length=max_length,
-                required=required,
-                placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
-                default=default[:max_length] or None,
+            discord.ui.Label(
+                text=shorten(label, MAX_LABEL),
+                component=component,
+                description=shorten(description, MAX_PLACEHOLDER) or None,
             )
         )
 

@@ -3,6 +3,7 @@
 `cards`        a trick, and the list of all
 `history`      the versions of a trick
 `corrections`  **Not like that…** under an answer, and the review of suggestions
+`using`        answers a text and its attachments with a trick
 """
 
 import json
@@ -18,9 +19,8 @@ from bot.answers.model_option import MODEL_ABOUT, ModelOption
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import _, ngettext
 from bot.core.text import escape_markdown, shorten
-from bot.llm.completion import Display
 from bot.server.evaluation import LeaveOneOutTestSet
-from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, SHOWN, Example, Trick
+from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, Example, Trick
 from bot.server.tricks import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 from bot.services import Services, services_of
 from bot.ui.reply import to_files
@@ -32,6 +32,7 @@ from cogs._store_first import answer_privately, store_first
 from cogs.trick.cards import list_card, new_trick_card, trick_card
 from cogs.trick.corrections import Corrections, Reviews
 from cogs.trick.history import History, history_card
+from cogs.trick.using import use_trick
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
 MAX_LENGTH = 6_000
@@ -92,23 +93,27 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             self._services.actions.unregister(name)
 
     @app_commands.command(description="Use one of this server's tricks")
-    @app_commands.describe(name="The trick", text="What to use it on", model=MODEL_ABOUT)
+    @app_commands.describe(
+        name="The trick",
+        text="What to use it on",
+        file="A picture, a PDF or a text to use it on",
+        model=MODEL_ABOUT,
+    )
     async def use(
         self,
         interaction: discord.Interaction[Any],
         name: str,
-        text: app_commands.Range[str, 1, MAX_LENGTH],
+        text: app_commands.Range[str, 1, MAX_LENGTH] = "",
+        file: discord.Attachment | None = None,
         model: ModelOption | None = None,
     ) -> None:
         """Answer `text` with the trick's instruction and its examples, or those most similar to `text`."""
         guild = _guild(interaction)
-        if not text.strip():
-            raise InputError("There is nothing to use the trick on: the text is empty.")
+        if not text.strip() and file is None:
+            raise InputError("There is nothing to use the trick on: give a text or a file.")
         private = self._services.guilds.private(guild, "trick")
-        await interaction.response.defer(ephemeral=private, thinking=True)
-        trick = await self._tricks.get(guild, name)
-        request = trick.for_text(text).fill({trick.input: text}).with_model(model)
-        await self._services.answers.respond(interaction, request, private=private, display=Display(note=_note(trick)))
+        files = [file] if file is not None else []
+        await use_trick(self._services, interaction, guild, name, text, files, private=private, model=model)
 
     @app_commands.command(description="Teach me a trick: say what it should do, and show one example")
     @app_commands.describe(name="What to call it")
@@ -251,14 +256,6 @@ def _guild(interaction: discord.Interaction[Any]) -> int:
     if interaction.guild_id is None:
         raise NotAllowedError("Tricks belong to servers; use one there.")
     return interaction.guild_id
-
-
-def _note(trick: Trick) -> str:
-    """The start of an answer's footer: the trick, and how many of its examples were used."""
-    many = len(trick.examples)
-    if many <= SHOWN:
-        return trick.name
-    return _("{name}, the nearest {shown} of its {n} examples", name=trick.name, shown=SHOWN, n=many)
 
 
 async def setup(bot: commands.Bot) -> None:

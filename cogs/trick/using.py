@@ -1,0 +1,47 @@
+"""Answers a text, and what is attached to it, with a trick of the server."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.core.caller import SourceMessage
+from bot.core.i18n import _
+from bot.llm.completion import Display
+from bot.server.trick_form import SHOWN, Trick
+from bot.services import Services
+
+
+async def use_trick(
+    services: Services,
+    interaction: discord.Interaction[Any],
+    guild: int,
+    name: str,
+    text: str,
+    attachments: Sequence[discord.Attachment] = (),
+    *,
+    private: bool,
+    model: str | None = None,
+    source: SourceMessage | None = None,
+) -> None:
+    """Answer `text` and the `attachments` with the trick called `name`, and the examples most similar to the text.
+
+    `source` is the message that they are from.
+    """
+    async with services.answers.open(interaction, private=private, source=source) as answering:
+        trick = await services.tricks.get(guild, name)
+        attached = await services.attachments.read(attachments, max_characters=max(trick.max_length - len(text) - 2, 0))
+        text = "\n\n".join(filter(None, (text, attached.text)))
+        request = trick.for_text(text).fill({trick.input: text}).with_pictures(attached.pictures).with_model(model)
+        answer = await answering.ask(request)
+        note = " · ".join([_note(trick), *attached.notes])
+        await answering.finish(replace(answer, display=Display(note=note)))
+
+
+def _note(trick: Trick) -> str:
+    """The start of an answer's footer: the trick, and how many of its examples were used."""
+    many = len(trick.examples)
+    if many <= SHOWN:
+        return trick.name
+    return _("{name}, the nearest {shown} of its {n} examples", name=trick.name, shown=SHOWN, n=many)

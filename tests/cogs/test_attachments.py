@@ -1,0 +1,104 @@
+"""Pictures and files that people attach to a request."""
+
+import base64
+import json
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from bot.server.prompts import Prompts
+from cogs.ask import WHOLE_TEXT_PROMPT
+from tests.pdf_files import pdf
+from tests.simulated import Simulated, parts_of
+
+QUESTION = "Which colours are in this picture?"
+CHOICE = json.dumps({"template": "picture", "inputs": {"question": QUESTION}, "why": "it is about a picture"})
+
+
+def flag() -> bytes:
+    """A picture that is red on the left and blue on the right."""
+    picture = Image.new("RGB", (60, 40), "red")
+    picture.paste("blue", (30, 0, 60, 40))
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def describe(body: dict[str, Any]) -> str:
+    """What a model that sees would answer: the colours of the picture in the last message."""
+    text, image = body["messages"][-1]["content"]
+    assert text == {"type": "text", "text": QUESTION}
+    head, _comma, encoded = image["image_url"]["url"].partition(",")
+    assert head == "data:image/png;base64"
+    with Image.open(BytesIO(base64.b64decode(encoded))) as picture:
+        names = {(255, 0, 0): "red", (0, 0, 255): "blue"}
+        seen = [names[picture.convert("RGB").getpixel(place)] for place in ((0, 0), (59, 39))]
+    return f"{' and '.join(seen)}, {picture.width} × {picture.height}"
+
+
+async def test_a_picture_is_described_and_its_prompt_keeps_only_what_it_was(sim: Simulated) -> None:
+    sim.model.sees_pictures = True
+    sim.model.says(CHOICE, describe)
+    result = await sim.member.slash(sim.general, "ask", request=QUESTION, file=("flag_1.png", flag()))
+    assert "red and blue, 60 × 40" in sim.text(result.response)
+    asked = sim.model.requests[0]["messages"]
+    assert '"template": "picture"' in asked[0]["content"]
+    assert asked[-1]["content"][1]["type"] == "image_url"
+    card = (await sim.member.click(result.response, label="Prompt")).response
+    assert "flag\\_1.png · 60 × 40 pixels" in sim.text(card)
+    # The shot selector sends the picture again while it is held.
+    await sim.member.click(card, label="0")
+    assert "red and blue, 60 × 40" in sim.text(card)
+    # After a restart only its description is left.
+    prompt_id = next(
+        part["custom_id"] for part in parts_of(result.response.components) if part.get("label") == "Prompt"
+    )
+    stored = await Prompts(sim.services.database, 30).find(prompt_id.rpartition(":")[2])
+    assert stored is not None
+    assert [(picture.width, picture.url) for picture in stored.request.pictures] == [(60, "")]
+    sim.services.prompts.cache(stored)
+    asked_before = len(sim.model.requests)
+    again = await sim.member.click(card, label="0")
+    assert "The picture flag\\_1.png is gone" in sim.said(again)
+    assert len(sim.model.requests) == asked_before
+
+
+async def test_a_model_that_refuses_pictures_is_asked_once(sim: Simulated) -> None:
+    for _attempt in range(2):
+        result = await sim.member.slash(sim.general, "ask", request=QUESTION, file=("flag.png", flag()))
+        assert "cannot see pictures" in sim.said(result)
+    assert len(sim.model.requests) == 1
+    sim.model.says("Bonjour")
+    result = await sim.member.slash(sim.general, "translate", text="Hello", to="French")
+    assert sim.text(result.response).startswith("Bonjour")
+
+
+async def test_an_attached_text_need_not_be_written_by_the_model_that_chooses(sim: Simulated) -> None:
+    text = "Sehr geehrte Damen und Herren, " + "so ist es. " * 900
+    choice = {"template": "translate", "inputs": {"text": WHOLE_TEXT_PROMPT, "to": "Greek"}, "why": "it is a letter"}
+    sim.model.says(json.dumps(choice), "Γεια")
+    result = await sim.member.slash(sim.general, "ask", request="Into Greek", file=("a.txt", text.encode()))
+    assert "a.txt: only the first 6,000 of 9,931 characters" in sim.text(result.response)
+    assert sim.model.requests[-1]["messages"][-1]["content"] == text[:6_000]
+    # Another trick gets the same text.
+    sim.model.says(json.dumps({"template": "sentiment", "inputs": {"review": WHOLE_TEXT_PROMPT}}), "3: polite")
+    await sim.member.select(result.response, ["sentiment"])
+    assert sim.model.requests[-1]["messages"][-1]["content"] == text[:6_000]
+
+
+async def test_a_trick_is_used_on_a_pdf_and_on_a_picture_without_a_text(sim: Simulated) -> None:
+    opened = await sim.admin.slash(sim.general, "trick teach", name="sum-up")
+    example = {"instruction": "Sum it up.", "given": "A long text", "wanted": "Short"}
+    await sim.admin.submit_modal(opened, example)
+    sim.model.says("Hello, in short")
+    result = await sim.member.slash(sim.general, "trick use", name="sum-up", file=("a.pdf", pdf("Hello", "there")))
+    assert sim.model.requests[-1]["messages"][-1]["content"] == "Hello\n\nthere"
+    assert "Hello, in short" in sim.text(result.response)
+    sim.model.sees_pictures = True
+    await sim.member.slash(sim.general, "trick use", name="sum-up", file=("a.png", flag()))
+    assert [part["type"] for part in sim.model.requests[-1]["messages"][-1]["content"]] == ["image_url"]
+    refused = await sim.member.slash(sim.general, "trick use", name="sum-up")
+    assert "give a text or a file" in sim.said(refused)
+    broken = await sim.member.slash(sim.general, "trick use", name="sum-up", file=("b.png", flag()[:50]))
+    assert "is broken" in sim.said(broken)
