@@ -1,6 +1,7 @@
 """`/privacy`: what is stored about you and where text is sent; export and delete it."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +11,8 @@ from discord.ext import commands
 
 from bot.core.errors import NotAllowedError
 from bot.core.i18n import _, format_number, ngettext
-from bot.core.settings import Settings
+from bot.core.settings import OPENAI_URL, Settings
+from bot.server.chat_models import ChatModel
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
 from bot.server.prompts import MAX_CACHED
 from bot.server.tricks import MAX_VERSIONS
@@ -118,22 +120,26 @@ class PrivacyCog(
     def _about(self) -> LayoutView:
         settings = self._services.settings
         card = Card(_("What I store, and where text is sent"))
-        for text in (*_ways(settings, self._services.gateway.host, self._services.gateway.model), *_kept(settings)):
+        for text in (*_ways(settings, self._services.chat_models.all), *_kept(settings)):
             card.text(text)
         card.text(_("-# /privacy export sends you all of it · /privacy delete deletes it"))
         return card.layout()
 
 
-def _ways(settings: Settings, host: str, model: str) -> list[str]:
+def _ways(settings: Settings, models: Sequence[ChatModel]) -> list[str]:
     """Where text is sent."""
     if settings.has_model:
+        first, *others = models
         to = [
             _(
                 "**Sent** What you ask goes to `{host}`, for the model `{model}`, with the examples around it.",
-                host=host,
-                model=model,
+                host=first.client.host,
+                model=first.name,
             )
         ]
+        if others:
+            places = ", ".join(f"`{model.name}` (`{model.client.host}`)" for model in others)
+            to.append(_("Where you or the server choose another model, it goes to that one: {places}.", places=places))
     else:
         to = [_("**Sent** No language model is connected: nothing that you write leaves the machine that I run on.")]
     profile = PROFILES[settings.tuning_provider]
@@ -142,7 +148,8 @@ def _ways(settings: Settings, host: str, model: str) -> list[str]:
         to.append(_("Questions to a model that was tuned here go to `{host}`.", host=tuned))
     if settings.moderation_model is not None:
         model = settings.moderation_model
-        to.append(_("What you ask, and the answer, pass the moderation `{model}` there.", model=model))
+        host = urlsplit(settings.openai_base_url or OPENAI_URL).hostname
+        to.append(_("What you ask, and the answer, pass the moderation `{model}` at `{host}`.", model=model, host=host))
     read = _("**Read** I read the messages in channels where an adventure is played.")
     if not settings.message_content:
         read = _(

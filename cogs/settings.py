@@ -1,4 +1,4 @@
-"""`/settings`: language, channels, limits and privacy of a server, for its admins.
+"""`/settings`: language, channels, limits, models and privacy of a server, for its admins.
 
 The options and the lines of the card come from the fields of `GuildSettings`.
 """
@@ -13,15 +13,20 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.model_option import ModelOption
 from bot.answers.rendering import dollars
+from bot.core.caller import Caller
 from bot.core.errors import InputError
 from bot.core.i18n import LANGUAGES, _, format_number, pgettext
+from bot.core.text import escape_markdown
+from bot.llm.prices import FREE, Price
 from bot.server.guilds import SETTINGS, GuildSettings, Setting
 from bot.services import Services, services_of
+from bot.ui.actions import ActionSelect
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
-from cogs._store_first import answer_privately, store_first
+from cogs._store_first import answer_privately, edit_pressed, store_first
 
 SERVERS_OWN = "server"
 # About the tokens that one call reserves; with a lower limit, no call is possible.
@@ -29,6 +34,7 @@ ONE_CALL = 2_000
 # The switch for the questions to tuned models: one for all corpora.
 CORPORA = "racing"
 CHOICES = 25
+ALLOW = "allow-models"
 # The type of an option, by the kind of its setting.
 OPTIONS = {
     "switch": bool | None,
@@ -65,6 +71,14 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
     def __init__(self, services: Services) -> None:
         self._services = services
         super().__init__()
+
+    async def cog_load(self) -> None:
+        """Register the select of models."""
+        self._services.actions.register(ALLOW, self.allow)
+
+    async def cog_unload(self) -> None:
+        """Unregister the action."""
+        self._services.actions.unregister(ALLOW)
 
     @app_commands.command(description="The language in which I write where all can see it")
     @app_commands.describe(language="The language; without it you see what is set")
@@ -143,6 +157,47 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             await self._change(interaction, guild, with_private, "privacy", given)
         await self._show(interaction, guild)
 
+    @app_commands.command(description="Which models people here may choose, and which one answers by default")
+    @app_commands.describe(
+        default="The model that answers where nobody chooses one",
+        channel="Only in this channel; without a model, the channel gets the server's again",
+        reset="Go back to all models and the operator's default",
+    )
+    async def models(
+        self,
+        interaction: discord.Interaction[Any],
+        default: ModelOption | None = None,
+        channel: discord.TextChannel | None = None,
+        *,
+        reset: bool = False,
+    ) -> None:
+        """Set the default of the server or of a channel, and show the models."""
+        guild = managed_guild(interaction)
+        if reset and (default or channel):
+            raise InputError("Give a default, or reset all; not both at once.")
+
+        def update(settings: GuildSettings) -> GuildSettings:
+            if reset:
+                return replace(settings, models=frozenset(), model=None, channel_models={})
+            if channel is None:
+                return replace(settings, model=default)
+            others = {key: name for key, name in settings.channel_models.items() if key != str(channel.id)}
+            return replace(settings, channel_models={**others, **({str(channel.id): default} if default else {})})
+
+        if reset or default or channel:
+            await self._change(interaction, guild, update)
+        await answer_privately(interaction, view=await self._show_models(interaction, guild))
+
+    async def allow(self, interaction: discord.Interaction[Any], _argument: str, chosen: list[str]) -> None:
+        """Allow the chosen models and no others; with all of them, also those that the operator adds later."""
+        guild = managed_guild(interaction)
+        known = {model.name for model in self._services.chat_models.all}
+        if not known.intersection(chosen):
+            raise InputError("Choose at least one model of the list.")
+        names = frozenset() if known.issubset(chosen) else frozenset(known.intersection(chosen))
+        await self._change(interaction, guild, models=names)
+        await edit_pressed(interaction, await self._show_models(interaction, guild))
+
     @privacy.autocomplete("command")
     async def switches(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """The commands whose answers can be private."""
@@ -194,10 +249,12 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             card.text(_("**Language** the server’s own"))
         for command in ("channels", "limits"):
             card.text("\n".join(self._lines(own, command)))
-        if self._services.ledger.prices.of(self._services.gateway.model) is None:
-            price = dollars(Decimal(str(self._services.ledger.unknown_price)))
+        if len(self._services.chat_models.all) > 1:
+            names = ", ".join(escape_markdown(model.shown) for model in self._services.chat_models.allowed(guild))
+            card.text(_("**Models** {names}", names=names))
+        elif self._services.ledger.prices.of(self._services.gateway.model) is None:
             known = _("**Price** of `{model}` not known", model=self._services.gateway.model)
-            card.text(known + " · " + _("it counts {price} per million tokens", price=price))
+            card.text(known + " · " + self._counted())
         private, public = list[str](), list[str]()
         for name in guilds.private_by_default:
             (private if guilds.private(guild, name) else public).extend(self._commands(name))
@@ -206,6 +263,44 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         card.text(alone + "\n" + _("**For all** {commands}", commands=", ".join(public) or none))
         for line in self._lines(own, "privacy"):
             card.text(line)
+        return card.layout()
+
+    def _counted(self) -> str:
+        """What a model without a known price counts."""
+        price = dollars(Decimal(str(self._services.ledger.unknown_price)))
+        return _("it counts {price} per million tokens", price=price)
+
+    async def _show_models(self, interaction: discord.Interaction[Any], guild: int) -> LayoutView:
+        """The models, which of them are allowed and the default somewhere, and a select of those that are allowed."""
+        models, own = self._services.chat_models, self._services.guilds.of(guild)
+        prices = self._services.ledger.prices
+        await prices.load([model.name for model in models.all])
+        allowed = models.allowed(guild)
+        default = models.default(Caller(interaction.user.id, guild))
+        card = Card(_("Models of this server"))
+        lines = []
+        for model in models.all:
+            mark = "✅" if model in allowed else "🚫"
+            parts = [f"{mark} **{escape_markdown(model.shown)}**"]
+            if model == default:
+                parts.append(_("answers where nobody chooses"))
+            price = prices.of(model.name)
+            parts.append(_price(price) if price else _("price not known") + ", " + self._counted())
+            lines.append(" · ".join([*parts, escape_markdown(model.client.host)]))
+        for channel, name in own.channel_models.items():
+            lines.append(f"<#{channel}> {escape_markdown(models.shown(name))}")
+        for name in sorted(
+            {own.model or default.name, *own.channel_models.values()} - {model.name for model in allowed}
+        ):
+            gone = escape_markdown(models.shown(name))
+            lines.append(_("⚠️ {model} cannot be chosen any more; the default answers.", model=gone))
+        card.text("\n".join(lines))
+        if len(models.all) > 1:
+            options = [
+                discord.SelectOption(label=model.shown, value=model.name, default=model in allowed)
+                for model in models.all
+            ]
+            card.row(ActionSelect(ALLOW, "", options, _("Models that people here may choose"), several=True))
         return card.layout()
 
     def _lines(self, own: GuildSettings, command: str) -> list[str]:
@@ -221,6 +316,14 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
                 _("⚠️ One answer reserves about {n:,} tokens; with a lower limit, nobody can ask anything.", n=ONE_CALL)
             )
         return lines
+
+
+def _price(price: Price) -> str:
+    """A price in words."""
+    if price == FREE:
+        return pgettext("price", "free")
+    read, written = dollars(price.prompt), dollars(price.completion)
+    return _("{read} in and {written} out for a million tokens", read=read, written=written)
 
 
 def _value(setting: Setting, given: Any, old: Any) -> Any:

@@ -67,6 +67,10 @@ class ChatModels:
         names = ", ".join(model.shown for model in allowed)
         raise InputError("The model “{model}” cannot be chosen here; there are {models}.", model=given, models=names)
 
+    def shown(self, name: str) -> str:
+        """What people call the model `name`."""
+        return next((model.shown for model in self.all if model.name == name), name)
+
     def default(self, caller: Caller) -> ChatModel:
         """The model that answers `caller` where nobody chose one."""
         return self._find(caller.guild_id, self._default(caller))
@@ -79,7 +83,7 @@ class ChatModels:
             return Route(listed or ChatModel(asked, "", self._client), request)
         wanted = asked or self._default(caller)
         model = self._find(caller.guild_id, wanted)
-        replaced = wanted if wanted and wanted != model.name else ""
+        replaced = self.shown(wanted) if wanted and wanted != model.name else ""
         # Of several models, the request names the one that is asked, so that it can be asked again.
         return Route(model, request.with_model(model.name) if self._listed or replaced else request, replaced)
 

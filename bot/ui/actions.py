@@ -245,13 +245,25 @@ def actions_in(
 
 
 class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SELECT):
-    """A select for `action` with `options` (25 at most), of which one can be chosen."""
+    """A select for `action` with `options` (25 at most), of which one can be chosen, or any number of `several`."""
 
-    def __init__(self, action: str, argument: str, options: list[discord.SelectOption], placeholder: str = "") -> None:
+    def __init__(
+        self,
+        action: str,
+        argument: str,
+        options: list[discord.SelectOption],
+        placeholder: str = "",
+        *,
+        several: bool = False,
+    ) -> None:
         self.action, self.argument = action, argument
+        options = options[:25]
         super().__init__(
             discord.ui.Select(
-                custom_id=f"pick:{action}:{argument}", options=options[:25], placeholder=placeholder or None
+                custom_id=f"pick:{action}:{argument}",
+                options=options,
+                placeholder=placeholder or None,
+                max_values=len(options) if several else 1,
             )
         )
 

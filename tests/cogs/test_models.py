@@ -52,3 +52,28 @@ async def test_every_command_that_asks_takes_a_model_and_what_follows_keeps_it(t
         assert "“gpt-7” cannot be chosen here; there are Luna, Qwen" in sim.said(unknown)
         assert not sim.model.requests
         assert len(sim.errors) == 1
+
+
+async def test_a_server_narrows_the_list_and_sets_defaults(tmp_path: Path) -> None:
+    async with two_models(tmp_path) as (sim, _other):
+        shown = await sim.admin.slash(sim.general, "settings models", default="Qwen")
+        assert "✅ **Qwen** · answers where nobody chooses · price not known, it counts $1.00" in sim.text(
+            shown.response
+        )
+        await sim.admin.slash(sim.general, "settings models", default="Luna", channel=sim.adventures)
+        for channel, by in ((sim.general, "Qwen"), (sim.adventures, "Luna")):
+            answer = await sim.member.slash(channel, "translate", text="Good morning")
+            assert f"-# {by} · zero-shot" in sim.text(answer.response)
+        narrowed = await sim.admin.select(shown.response, ["second"])
+        text = sim.text(narrowed.response)
+        assert "🚫 **Luna**" in text
+        assert "⚠️ Luna cannot be chosen any more; the default answers." in text
+        fallen_back = await sim.member.slash(sim.adventures, "translate", text="Good morning")
+        said = "from Qwen\n-# Qwen · zero-shot · in place of Luna, which cannot be asked here any more"
+        assert said in sim.text(fallen_back.response)
+        refused = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
+        assert "“fake-model” cannot be chosen here; there are Qwen." in sim.said(refused)
+        assert await sim.member.autocomplete(sim.general, "ask", "model", "lu") == []
+        await sim.admin.slash(sim.general, "settings models", reset=True)
+        answer = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
+        assert "-# Luna · zero-shot" in sim.text(answer.response)
