@@ -1,4 +1,7 @@
-"""`/compare`: a trick with none, one and all of its examples, side by side: answers, tokens, price, time."""
+"""`/compare`: a trick with none, one and all of its examples, and with several models, side by side.
+
+Each cell has the answer, its tokens, its price and its time.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,16 +12,18 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.model_option import model_choices
 from bot.answers.prompt_view import author, figures
 from bot.answers.rendering import page_of
 from bot.answers.service import Answering
 from bot.core.errors import FewshotError, InputError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
-from bot.core.text import close_markup
+from bot.core.text import close_markup, escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.llm.request import technique
 from bot.llm.template import ChatTemplate
+from bot.server.chat_models import ChatModel
 from bot.server.evaluation import LabelledTestSet, labelled
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
@@ -30,22 +35,30 @@ CHOICES = 25
 # The shipped tricks that come with labelled inputs, 50 each; a server's trick is tested by /trick test.
 WITH_LABELS = frozenset({"sentiment"})
 TEST = "test-on-labelled"
+# Cells of a comparison: each is a call, and all answers must fit into one card.
+MAX_CELLS = 6
+# Discord's limits on the characters of a button's label and of a choice.
+MAX_LABEL, MAX_CHOICE = 80, 100
 # The style for templates that need one.
 STYLE = "noir"
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One of the prompts that are compared, with its answer or its error; with both if the answer cannot be parsed."""
+    """One of the cells of a comparison, with its answer or its error; with both if the answer cannot be parsed.
+
+    `model` is None where the channel's model answers, or the one that the template names.
+    """
 
     name: str
     template: ChatTemplate
+    model: str | None = None
     answer: Answer | None = None
     problem: FewshotError | None = None
 
 
 class Compare(commands.Cog):
-    """Runs one input with several numbers of examples at the same time."""
+    """Runs one input with several numbers of examples, and with several models, at the same time."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -58,21 +71,32 @@ class Compare(commands.Cog):
         """Unregister the actions."""
         self._services.actions.unregister(TEST)
 
-    @app_commands.command(name="compare", description="One text, the same trick with no, one and all its examples")
-    @app_commands.describe(trick="The trick to compare", text="The text to try it on")
+    @app_commands.command(
+        name="compare", description="One text, one trick: with no, one and all its examples, and with several models"
+    )
+    @app_commands.describe(
+        trick="The trick to compare",
+        text="The text to try it on",
+        models="Models to compare, up to six, separated by commas",
+    )
     async def compare(
         self,
         interaction: discord.Interaction[Any],
         trick: app_commands.Range[str, 1, 100],
         text: app_commands.Range[str, 1, MAX_LENGTH],
+        models: app_commands.Range[str, 1, MAX_LENGTH] | None = None,
     ) -> None:
-        """Run `trick` on `text` with none, one and all examples, and with a tuned model if there is one."""
+        """Run `trick` on `text` with none, one and all examples, and with a tuned model if there is one.
+
+        With `models`, run it with each of them, and with as many numbers of examples as fit into `MAX_CELLS`.
+        """
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
+        chosen = self._models(interaction, models or "")
         private = self._services.guilds.private(interaction.guild_id, "compare")
         async with self._services.answers.open(interaction, private=private) as answering:
             template, values = await self._template(interaction, trick, text)
-            ways = await self._ways(template, values)
+            ways = await self._ways(template, values, chosen)
             names = ", ".join(way.name for way in ways)
             asking = ngettext("Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(ways), ways=names)
             answering.reply.show(asking, writing=False)
@@ -81,7 +105,8 @@ class Compare(commands.Cog):
             if not any(way.answer for way in done) and done[0].problem is not None:
                 raise done[0].problem
             answers = [way.answer for way in done if way.answer]
-            card = self._card(trick.strip().casefold(), template, done)
+            by = self._services.chat_models.default(answering.caller)
+            card = self._card(trick.strip().casefold(), template, done, by)
             await answering.finish_card(card.layout(), answers=answers)
 
     @compare.autocomplete("trick")
@@ -93,6 +118,25 @@ class Compare(commands.Cog):
         return [app_commands.Choice(name=name, value=name) for name in names if typed.strip().casefold() in name][
             :CHOICES
         ]
+
+    @compare.autocomplete("models")
+    async def complete_models(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        """What was typed, with each model that can follow its last comma."""
+        *before, last = (part.strip() for part in typed.split(","))
+        allowed = self._services.chat_models.allowed(interaction.guild_id)
+        left = [model for model in allowed if not {model.name, model.label}.intersection(before)]
+        whole = [", ".join([*before, choice.value]) for choice in model_choices(left, last)]
+        return [app_commands.Choice(name=text, value=text) for text in whole if len(text) <= MAX_CHOICE][:CHOICES]
+
+    def _models(self, interaction: discord.Interaction[Any], given: str) -> list[ChatModel]:
+        """The models in `given`, each once; raises `InputError` for one that may not be chosen, and for too many."""
+        names = [name for name in given.split(",") if name.strip()]
+        chosen = dict.fromkeys(self._services.chat_models.choose(interaction.guild_id, name) for name in names)
+        if len(chosen) > MAX_CELLS:
+            raise InputError("I can compare up to {n} models at once.", n=MAX_CELLS)
+        return list(chosen)
 
     async def test(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
         """Evaluate a shipped trick on its labelled inputs."""
@@ -128,17 +172,27 @@ class Compare(commands.Cog):
         values = dict.fromkeys(template.placeholders, text) | defaults | others | {main: text}
         return template, {key: values[key] for key in template.placeholders}
 
-    async def _ways(self, template: ChatTemplate, values: Mapping[str, str]) -> list[Way]:
-        """No, one and all examples, without duplicates, and the tuned model if there is one."""
+    async def _ways(self, template: ChatTemplate, values: Mapping[str, str], models: Sequence[ChatModel]) -> list[Way]:
+        """No, one and all examples, without duplicates, with each of `models`; without any, also the tuned model.
+
+        With more models than fit with all numbers, one example is left out, and then none.
+        """
         count_all = len(template.examples)
+        counts = sorted({0, min(1, count_all), count_all})
+        if len(counts) * len(models) > MAX_CELLS:
+            counts = sorted({0, count_all}) if 2 * len(models) <= MAX_CELLS else [count_all]
         names = {0: _("no example"), 1: _("one example")}
         ways = [
             Way(
                 names.get(count) or ngettext("all {n} example", "all {n} examples", count),
                 template.with_examples(count),
             )
-            for count in sorted({0, min(1, count_all), count_all})
+            for count in counts
         ]
+        if models:
+            return [
+                replace(way, name=f"{model.shown} · {way.name}", model=model.name) for model in models for way in ways
+            ]
         tuned = await self._services.answers.find_tuned(template.fill(values))
         return ways if tuned is None else [*ways, Way(_("the tuned model"), tuned)]
 
@@ -146,19 +200,19 @@ class Compare(commands.Cog):
         """`way` with its answer, or with the error."""
         try:
             gateway = await self._services.tuning.models.gateway_for(way.template)
-            request = way.template.fill(values)
+            request = way.template.fill(values).with_model(way.model)
             return replace(way, answer=await answering.ask(request, gateway=gateway, show=False))
         except FewshotError as error:
             unparsed = error.answer if isinstance(error, ReplyError) else None
             return replace(way, answer=unparsed if isinstance(unparsed, Answer) else None, problem=error)
 
-    def _card(self, name: str, template: ChatTemplate, ways: Sequence[Way]) -> Card:
+    def _card(self, name: str, template: ChatTemplate, ways: Sequence[Way], default: ChatModel) -> Card:
         """A block for each way: its name, the answer, and what it took; then a button for each prompt."""
         card = Card(_("{trick}, compared", trick=name))
         share = 3_000 // len(ways)
         prompts: list[discord.ui.Item[Any]] = []
         for way in ways:
-            head = f"**{way.name}** · {_(technique(len(way.template.examples)))}"
+            head = f"**{escape_markdown(way.name)}** · {_(technique(len(way.template.examples)))}"
             if way.problem is not None:
                 head += f"\n{way.problem}"
             if way.answer is None:
@@ -167,13 +221,16 @@ class Compare(commands.Cog):
             text = page_of(way.answer).text
             shown = text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
             by, *took = figures(way.answer)
-            took = took if way.answer.model == self._services.gateway.model else [by, *took]
+            took = took if way.model or way.answer.shown_model == default.shown else [by, *took]
             card.text(f"{head}\n{shown}\n-# {' · '.join(took)}").line()
-            prompts.append(ActionButton("prompt", way.answer.id, label=_("Prompt: {way}", way=way.name), emoji="🔍"))
-        card.text(f"-# {author(self._services.gateway.model)}")
+            label = shorten(_("Prompt: {way}", way=way.name), MAX_LABEL)
+            prompts.append(ActionButton("prompt", way.answer.id, label=label, emoji="🔍"))
+        if not ways[0].model:
+            card.text(f"-# {author(default.shown)}")
         if len(ways) == 1:
             card.text(_("-# This trick has no examples, so there is one way to ask it."))
-        card.row(*prompts)
+        for first in range(0, len(prompts), 5):
+            card.row(*prompts[first : first + 5])
         if template.name in WITH_LABELS:
             test = ActionButton(TEST, template.name, label=_("Test on 50"), emoji="📈")
             calls = 50 * len(LabelledTestSet(template, ()).shot_counts)

@@ -1,12 +1,13 @@
 """Several chat models, as people meet them: a list of the operator, narrowed by servers, with defaults for channels."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.core.settings import ListedModel
 from tests.fake_model import FakeModel
-from tests.simulated import Simulated, simulated
+from tests.simulated import Simulated, parts_of, simulated
 
 
 @asynccontextmanager
@@ -15,11 +16,11 @@ async def two_models(folder: Path) -> AsyncIterator[tuple[Simulated, FakeModel]]
     async with FakeModel(token="other-token") as other:
         listed = (
             ListedModel(name="fake-model", label="Luna"),
-            ListedModel(name="second", label="Qwen", base_url=other.url, key=other.token),
+            ListedModel(name="gpt-4o-mini", label="Mini", base_url=other.url, key=other.token),
         )
         async with simulated(folder, chat_models=listed) as sim:
             sim.model.says("from Luna")
-            other.says("from Qwen")
+            other.says("from Mini")
             yield sim, other
 
 
@@ -27,53 +28,77 @@ async def test_a_request_goes_to_the_server_of_its_model_and_the_footer_names_it
     async with two_models(tmp_path) as (sim, other):
         first = await sim.member.slash(sim.general, "translate", text="Good morning")
         assert sim.text(first.response).startswith("from Luna\n-# Luna · zero-shot")
-        await sim.services.guilds.change(sim.guild.id, channel_models={str(sim.general.id): "second"})
+        await sim.services.guilds.change(sim.guild.id, channel_models={str(sim.general.id): "gpt-4o-mini"})
         second = await sim.member.slash(sim.general, "translate", text="Good morning")
-        assert sim.text(second.response).startswith("from Qwen\n-# Qwen · zero-shot")
-        assert [body["model"] for body in other.requests] == ["second"]
+        assert sim.text(second.response).startswith("from Mini\n-# Mini · zero-shot")
+        assert [body["model"] for body in other.requests] == ["gpt-4o-mini"]
         assert other.calls[0].headers["Authorization"] == "Bearer other-token"
         assert not sim.errors
 
 
 async def test_every_command_that_asks_takes_a_model_and_what_follows_keeps_it(tmp_path: Path) -> None:
     async with two_models(tmp_path) as (sim, other):
-        choices = await sim.member.autocomplete(sim.general, "translate", "model", "q")
-        assert [(choice["name"], choice["value"]) for choice in choices] == [("Qwen", "second")]
-        answer = await sim.member.slash(sim.general, "translate", text="Good morning", model="qwen")
-        assert "from Qwen" in sim.text(answer.response)
+        choices = await sim.member.autocomplete(sim.general, "translate", "model", "mi")
+        assert [(choice["name"], choice["value"]) for choice in choices] == [("Mini", "gpt-4o-mini")]
+        answer = await sim.member.slash(sim.general, "translate", text="Good morning", model="mini")
+        assert "from Mini" in sim.text(answer.response)
         card = await sim.member.click(answer.response, label="Prompt")
         sim.services.prompts._cached.clear()  # As after a restart.
         again = await sim.member.click(card.response, label="0")
-        assert "from Qwen" in sim.text(again.response)
+        assert "from Mini" in sim.text(again.response)
         other.says('{"template": "translate", "inputs": {"text": "Hi", "to": "French"}, "why": "it asks so"}', "Salut")
-        asked = await sim.member.slash(sim.general, "ask", request="Say hi in French", model="second")
-        assert "Salut\n-# Qwen" in sim.text(asked.response)
+        asked = await sim.member.slash(sim.general, "ask", request="Say hi in French", model="gpt-4o-mini")
+        assert "Salut\n-# Mini" in sim.text(asked.response)
         unknown = await sim.member.slash(sim.general, "translate", text="Good morning", model="gpt-7")
-        assert "“gpt-7” cannot be chosen here; there are Luna, Qwen" in sim.said(unknown)
+        assert "“gpt-7” cannot be chosen here; there are Luna, Mini" in sim.said(unknown)
         assert not sim.model.requests
         assert len(sim.errors) == 1
 
 
 async def test_a_server_narrows_the_list_and_sets_defaults(tmp_path: Path) -> None:
     async with two_models(tmp_path) as (sim, _other):
-        shown = await sim.admin.slash(sim.general, "settings models", default="Qwen")
-        assert "✅ **Qwen** · answers where nobody chooses · price not known, it counts $1.00" in sim.text(
+        shown = await sim.admin.slash(sim.general, "settings models", default="Mini")
+        assert "✅ **Mini** · answers where nobody chooses · $0.15 in and $0.60 out for a million tokens" in sim.text(
             shown.response
         )
         await sim.admin.slash(sim.general, "settings models", default="Luna", channel=sim.adventures)
-        for channel, by in ((sim.general, "Qwen"), (sim.adventures, "Luna")):
+        for channel, by in ((sim.general, "Mini"), (sim.adventures, "Luna")):
             answer = await sim.member.slash(channel, "translate", text="Good morning")
             assert f"-# {by} · zero-shot" in sim.text(answer.response)
-        narrowed = await sim.admin.select(shown.response, ["second"])
+        narrowed = await sim.admin.select(shown.response, ["gpt-4o-mini"])
         text = sim.text(narrowed.response)
         assert "🚫 **Luna**" in text
         assert "⚠️ Luna cannot be chosen any more; the default answers." in text
         fallen_back = await sim.member.slash(sim.adventures, "translate", text="Good morning")
-        said = "from Qwen\n-# Qwen · zero-shot · in place of Luna, which cannot be asked here any more"
+        said = "from Mini\n-# Mini · zero-shot · in place of Luna, which cannot be asked here any more"
         assert said in sim.text(fallen_back.response)
         refused = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
-        assert "“fake-model” cannot be chosen here; there are Qwen." in sim.said(refused)
+        assert "“fake-model” cannot be chosen here; there are Mini." in sim.said(refused)
         assert await sim.member.autocomplete(sim.general, "ask", "model", "lu") == []
         await sim.admin.slash(sim.general, "settings models", reset=True)
         answer = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
         assert "-# Luna · zero-shot" in sim.text(answer.response)
+
+
+async def test_models_are_compared_with_as_many_numbers_of_examples_as_fit_into_six_cells(tmp_path: Path) -> None:
+    async with two_models(tmp_path) as (sim, other):
+        sim.model.says("4: from Luna")
+        other.says("2: from Mini")
+        choices = await sim.member.autocomplete(sim.general, "compare", "models", "Luna, mi")
+        assert [choice["value"] for choice in choices] == ["Luna, gpt-4o-mini"]
+        given = {"trick": "sentiment", "text": "The lamp flickers.", "models": choices[0]["value"]}
+        result = await sim.member.slash(sim.general, "compare", **given)
+        text = sim.text(result.response)
+        for model, price in (("Luna", "price not known"), ("Mini", r"\$0\.0000\d+")):
+            for shots in ("no example", "one example", "all 3 examples"):
+                cell = rf"\*\*{model} · {shots}\*\* .*\n.*\nfrom {model}\n-# \d+ tokens in, \d+ out · {price} · \d"
+                assert re.search(cell, text), text
+        assert (len(sim.model.requests), len(other.requests)) == (3, 3)
+        assert result.response is not None
+        assert len(list(parts_of(result.response.components))) <= 40
+        prompt = await sim.member.click(result.response, label="Prompt: Mini · one example")
+        assert "one-shot" in sim.text(prompt.response)
+        for models, said in (("Luna,,gpt-7", "“gpt-7” cannot be chosen here"), ("Luna, luna, fake-model", "")):
+            result = await sim.member.slash(sim.general, "compare", **(given | {"models": models}))
+            assert said in sim.said(result)
+        assert len(sim.model.requests) == 6
