@@ -1,6 +1,6 @@
 """The command line. Each command imports its modules when it runs, so that `fewshot --help` is fast.
 
-`serve`     run, demo and engine
+`serve`     run, worker, demo and engine
 `complete`  fill a template, send it, print the answer
 `doctor`    what is missing
 `db`        the database: upgrade, backup
@@ -61,6 +61,14 @@ def run() -> None:
     from bot.cli.serve import run_bot
 
     run_async(run_bot())
+
+
+@cli.command()
+def worker() -> None:
+    """Follow tuning jobs and write datasets for the bots on this database, until Ctrl-C."""
+    from bot.cli.serve import run_worker
+
+    run_async(run_worker())
 
 
 @cli.command()

@@ -7,8 +7,11 @@ from typing import Any
 from bot.app import TEMPLATES, open_model
 from bot.cli.running import load_settings
 from bot.core.caller import SERVER
+from bot.core.metrics import Metrics, open_metrics
+from bot.core.settings import Settings
 from bot.llm.prices import open_prices
 from bot.llm.template_registry import open_template_registry
+from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
@@ -23,7 +26,24 @@ OPERATOR = SERVER
 @asynccontextmanager
 async def open_for_operator() -> AsyncIterator[Tuning]:
     """Tuning on the configured database, on which a bot may be running too. Raises `FewshotError`."""
-    settings = load_settings(log_level="ERROR")
+    async with AsyncExitStack() as stack:
+        yield await _open_tuning(stack, load_settings(log_level="ERROR"), Metrics())
+
+
+@asynccontextmanager
+async def open_for_worker() -> AsyncIterator[Tuning]:
+    """Tuning of a process that does the long work of bots, with its health and metrics. Raises `FewshotError`."""
+    settings = load_settings()
+    async with AsyncExitStack() as stack:
+        yield await _open_tuning(
+            stack, settings, open_metrics(enabled=settings.health_port is not None), is_worker=True
+        )
+
+
+async def _open_tuning(
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics, *, is_worker: bool = False
+) -> Tuning:
+    """Open what tuning needs; `stack` closes it."""
     limits = Limits(
         settings.daily_tokens_per_user,
         settings.daily_tokens_per_guild,
@@ -32,14 +52,18 @@ async def open_for_operator() -> AsyncIterator[Tuning]:
         settings.unknown_price,
     )
     await upgrade(settings.database)
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings.database))
-        client = await stack.enter_async_context(open_model(settings))
-        ledger = await open_ledger(database, limits, prices=open_prices(settings.prices_file))
-        prompts = Prompts(database, 0)
-        templates = open_template_registry(TEMPLATES).templates
-        gateway = ModelGateway(client, ledger, prompts)
-        yield await stack.enter_async_context(open_tuning(settings, database, gateway, ledger, templates))
+    database = await stack.enter_async_context(open_database(settings.database))
+    client = await stack.enter_async_context(open_model(settings))
+    ledger = await open_ledger(database, limits, metrics=metrics, prices=open_prices(settings.prices_file))
+    templates = open_template_registry(TEMPLATES).templates
+    gateway = ModelGateway(client, ledger, Prompts(database, 0), metrics=metrics)
+    if is_worker:
+        opened = open_health(database, client.models, metrics, settings.health_port, settings.health_host)
+        health = await stack.enter_async_context(opened)
+        health.gateway = lambda: True  # A worker is not connected to Discord.
+        metrics.watch("fewshot_database_errors_total", lambda: database.errors)
+    tuning = open_tuning(settings, database, gateway, ledger, templates, is_worker=is_worker)
+    return await stack.enter_async_context(tuning)
 
 
 def bar_updater(bar: Any) -> Callable[[int, int], None]:

@@ -1,11 +1,14 @@
-"""`fewshot run`, `demo` and `engine`: the commands that run until they are stopped."""
+"""`fewshot run`, `worker`, `demo` and `engine`: the commands that run until they are stopped."""
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from bot.app import open_services, run, stop_on_signals
 from bot.bot import PERMISSIONS, FewshotBot
+from bot.cli.context import open_for_worker
 from bot.cli.running import load_settings, make_data_dir
 from bot.core.errors import ConfigError
 from bot.discord_api import use_discord_api
@@ -24,6 +27,20 @@ async def run_bot() -> None:
         bot = FewshotBot(services)
         bot.on_started = _announce
         await run(bot)
+
+
+async def run_worker() -> None:
+    """Do the long work of bots on the same database until SIGTERM or Ctrl-C. Raises `FewshotError`."""
+    stopped = stop_on_signals()
+    async with open_for_worker() as tuning:
+        working = asyncio.create_task(tuning.work(), name="worker")
+        stopping = asyncio.create_task(stopped.wait(), name="stop signal")
+        click.echo("This worker follows and scores tuning jobs, and writes datasets.")
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
 
 
 async def _announce(bot: FewshotBot) -> None:

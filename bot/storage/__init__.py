@@ -7,6 +7,7 @@
 `migrations`    upgrade, version, and a copy of a database in use
 `copying`       a whole database to another one, SQLite to PostgreSQL or back
 `key_value`     small named values
+`leases`        which process does a piece of work
 `calls`         reserved and settled model calls
 `prompts`       stored prompts
 `stories`       stories, turns, players, notes, branches, summaries

@@ -9,7 +9,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import CHUNKS, DATASETS, PAIRS
+from bot.storage.tables import BUILDS, CHUNKS, DATASETS, PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class ChunkRow:
     reply: str = ""
     verdicts: str = ""
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """A dataset that a worker is asked to write for a person. `error` is serialized, and empty while it is written."""
+
+    dataset_id: str
+    user_id: int
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,30 @@ async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[Pa
         await _insert(connection, pairs)
 
     await database.transact(work)
+
+
+async def request_build(database: Database, row: BuildRow) -> None:
+    """Ask the workers to write a dataset; an earlier request for it is replaced."""
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(delete(BUILDS).where(BUILDS.c.dataset_id == row.dataset_id))
+        await connection.execute(BUILDS.insert(), _values(row))
+
+    await database.transact(work)
+
+
+async def end_build(database: Database, dataset_id: str, error: str = "") -> None:
+    """Delete a request that was done, or note why it could not be."""
+    mine = BUILDS.c.dataset_id == dataset_id
+    query = update(BUILDS).where(mine).values(error=error) if error else delete(BUILDS).where(mine)
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def builds(database: Database) -> list[BuildRow]:
+    """All requests, with those that could not be done."""
+    async with database.read() as connection:
+        rows = await connection.execute(select(*(BUILDS.c[name] for name in BuildRow.__slots__)))
+        return [BuildRow(*row) for row in rows]
 
 
 async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:

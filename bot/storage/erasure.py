@@ -96,6 +96,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         "trick_examples": (PersonColumn("user_id"),),
         "trick_suggestions": (PersonColumn("user_id"),),
         "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID, "pinned": None}),),
+        "builds": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
         "promotions": (PersonColumn("user_id", _PROMOTION),),
         "corrections": (PersonColumn("user_id"),),
     }
@@ -103,6 +104,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
 NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
     {
         "key_values": "values of the process for the next one: hashes of commands, servers that were left",
+        "leases": "which process does a piece of work",
         "guild_settings": "settings of a server, without the admin's id",
         "summaries": "written by the model; deleted with the story's players",
         "datasets": "made from the operator's folders, never from what people write",

@@ -80,6 +80,15 @@ PROMPTS = Table(
     Index(None, "author_id"),
 )
 
+# Which process does a piece of work, and until when.
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String(80), primary_key=True),
+    Column("holder", String(40), nullable=False),
+    Column("until", Float, nullable=False),
+)
+
 # Small named values that one process stores for the next, such as the hash of the commands synced last.
 KEY_VALUES = Table(
     "key_values",
@@ -290,6 +299,15 @@ CHUNKS = Table(
     Column("verdicts", Text, nullable=False),
     Column("problem", Text, nullable=False),
     Index(None, "dataset_id", "state"),
+)
+
+# A dataset that a worker is asked to write for a person, until it is ready. `error` says why it could not be.
+BUILDS = Table(
+    "builds",
+    METADATA,
+    Column("dataset_id", String(32), ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
 )
 
 # A question and its answer. `role` says what it is used for, `decision` what the reviewer decided.

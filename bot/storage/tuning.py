@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import calls
 from bot.storage.database import Database
+from bot.storage.leases import DatabaseTime
 from bot.storage.tables import PROMOTIONS, SCORE_ANSWERS, TUNED_MODELS, TUNING_EVENTS, TUNING_JOBS
 
 ENDED = ("done", "failed", "cancelled")
@@ -185,11 +186,10 @@ async def end_training(
 
 
 async def acquire_lease(database: Database, job_id: str, holder: str, seconds: float) -> bool:
-    """Take or renew the lease of a job for `seconds`. False where another holder has it."""
-    now = time()
-    free = or_(TUNING_JOBS.c.holder == holder, TUNING_JOBS.c.held_until < now)
+    """Take or renew the lease of a job for `seconds` by the database's clock. False where another holder has it."""
+    free = or_(TUNING_JOBS.c.holder == holder, TUNING_JOBS.c.held_until < DatabaseTime())
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, free)
-    query = query.values(holder=holder, held_until=now + seconds)
+    query = query.values(holder=holder, held_until=DatabaseTime() + seconds)
     result = await database.transact(lambda connection: connection.execute(query))
     return bool(result.rowcount)
 

@@ -10,22 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 
-from bot.core.errors import InputError, NoModelError, NotFoundError
+from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError, StorageError
 from bot.core.i18n import N_, _
 from bot.core.settings import STAND_IN
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.storage import datasets as dataset_rows
 from bot.storage.database import Database
-from bot.storage.datasets import ChunkRow, DatasetRow, PairRow
+from bot.storage.datasets import BuildRow, ChunkRow, DatasetRow, PairRow
 from bot.tuning import lineage
 from bot.tuning.checks import Report, check_pairs, flags_of
 from bot.tuning.corpus import Corpora, Corpus
-from bot.tuning.localized_text import localize
+from bot.tuning.localized_text import localize, serialize_error
 from bot.tuning.questions import Generator, Progress, pairs_of
 from bot.tuning.rows import MAX_FILE, read_rows, refusal_of
 from bot.tuning.split import TRAIN, fact_of, roles, test_role
 from bot.tuning.words import REFUSAL, digest
+from bot.tuning.workers import Workers
 
 __all__ = ["DatasetRow", "Datasets", "PairRow", "Prepared", "Progress", "UnwrittenError", "name_of", "with_roles"]
 
@@ -35,6 +36,9 @@ QUESTIONS, TEST_SET, DRAFT = "questions.jsonl", "heldout.jsonl", "draft.jsonl"
 # Where datasets are from, as the database has it.
 PREPARED, GENERATED, FILE = "prepared", "generated", "file"
 PREPARED_DRAFT = f"{PREPARED} draft"
+# Seconds that the lease of a dataset that is written lasts after a crash, and seconds between two looks at one that
+# another process writes, or at the datasets that a worker is asked for.
+LEASE, WATCH = 3.0, 0.5
 # Characters of a dataset's name.
 MAX_NAME_LENGTH = 100
 # The names of datasets by where they are from; `DatasetRow.name` holds the English one.
@@ -67,10 +71,15 @@ class Datasets:
     """The datasets of all corpora; one for the process. `gateway` asks the model that writes questions."""
 
     def __init__(
-        self, database: Database, corpora: Corpora, templates: Mapping[str, ChatTemplate], gateway: ModelGateway
+        self,
+        database: Database,
+        corpora: Corpora,
+        templates: Mapping[str, ChatTemplate],
+        gateway: ModelGateway,
+        workers: Workers,
     ) -> None:
         self.corpora = corpora
-        self._database, self._gateway = database, gateway
+        self._database, self._gateway, self._workers = database, gateway, workers
         self._generator = Generator(database, templates, gateway)
         self._preparing: set[str] = set()
         self._importing = asyncio.Lock()
@@ -103,7 +112,7 @@ class Datasets:
                 await dataset_rows.reset_failed(self._database, row.id)
             elif row.state == "ready":
                 return Prepared(row, new=False, problems=await self._generator.problems(row))
-            return await self._written(found, row, user_id, progress)
+            return await self._built(row, user_id, progress)
 
     async def begin(self, corpus: str, size: int) -> None:
         """Store the dataset that `prepare` will make, without asking the model."""
@@ -119,7 +128,7 @@ class Datasets:
         row = await self.get(dataset_id)
         with self._one_at_a_time(row.corpus):
             await dataset_rows.reset_failed(self._database, row.id)
-            return await self._written(self.corpora.get(row.corpus), row, user_id, progress)
+            return await self._built(row, user_id, progress)
 
     async def shipped(self, corpus: str) -> Prepared | None:
         """The dataset that ships with a corpus, stored at the first call; None where none ships."""
@@ -185,8 +194,90 @@ class Datasets:
         await dataset_rows.add(self._database, row, chunks)
         return row
 
-    async def _written(self, corpus: Corpus, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:
+    async def write_requested(self) -> None:
+        """Write the datasets that other processes ask for, until cancelled; for a worker."""
+        running: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                try:
+                    for build in await dataset_rows.builds(self._database):
+                        task = running.get(build.dataset_id)
+                        if not build.error and (task is None or task.done()):
+                            running[build.dataset_id] = asyncio.create_task(self._write_requested(build.dataset_id))
+                except StorageError as error:
+                    _log.error("datasets wait for the database: %s", error)
+                await asyncio.sleep(WATCH)
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
+
+    async def _write_requested(self, dataset_id: str) -> None:
+        """Write a dataset, unless another worker does, and note why where it cannot be."""
+
+        async def write() -> None:
+            # Another worker may have done it before this one got the lease.
+            build = await self._request(dataset_id)
+            if build is None or build.error:
+                return
+            reason = ""
+            try:
+                await self._written(await self.get(dataset_id), build.user_id, None)
+            except StorageError:
+                raise
+            except FewshotError as error:
+                reason = serialize_error(error)
+            await dataset_rows.end_build(self._database, dataset_id, reason)
+
+        try:
+            await self._workers.run(f"dataset:{dataset_id}", write, LEASE)
+        except StorageError as error:
+            _log.error("the dataset %s waits for the database: %s", dataset_id, error)
+
+    async def _request(self, dataset_id: str) -> BuildRow | None:
+        requests = await dataset_rows.builds(self._database)
+        return next((build for build in requests if build.dataset_id == dataset_id), None)
+
+    async def _built(self, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:
+        """Have a dataset written: by a worker while one is alive, else here."""
+        if await self._workers.are_others_alive():
+            await dataset_rows.request_build(self._database, BuildRow(row.id, user_id))
+            if await self._is_written_elsewhere(row, progress):
+                return Prepared(replace(row, state="ready"), problems=await self._generator.problems(row))
+        made: list[Prepared] = []
+
+        async def write() -> None:
+            made.append(await self._written(await self.get(row.id), user_id, progress))
+
+        while True:
+            if await self._workers.run(f"dataset:{row.id}", write, LEASE):
+                return made[-1]
+            # The lease of a process that was killed has to run out first.
+            await asyncio.sleep(WATCH)
+
+    async def _is_written_elsewhere(self, row: DatasetRow, progress: Progress | None) -> bool:
+        """Wait until a worker has written a dataset; False where none is alive any more.
+
+        Raises `InputError` with the reason where it cannot be written.
+        """
+        while (build := await self._request(row.id)) is not None:
+            states = await dataset_rows.chunk_states(self._database, row.id)
+            left = states.get("waiting", 0) + states.get("asked", 0)
+            if progress:
+                progress(sum(states.values()) - left, sum(states.values()))
+            if build.error:
+                await dataset_rows.end_build(self._database, row.id)
+                reason = localize(build.error)
+                raise InputError(reason) if left else UnwrittenError(reason, dataset=row.id)
+            if not await self._workers.are_others_alive():
+                await dataset_rows.end_build(self._database, row.id)
+                return False
+            await asyncio.sleep(WATCH)
+        return True
+
+    async def _written(self, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:
         """Ask about everything that waits, and put the pairs into the dataset."""
+        corpus = self.corpora.get(row.corpus)
         done = await self._generator.run(row, user_id, progress)
         chunks = await dataset_rows.chunks(self._database, row.id, "checked")
         texts = await asyncio.to_thread(lambda: dict(corpus.texts()))

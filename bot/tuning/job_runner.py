@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -51,6 +50,7 @@ from bot.tuning.providers import (
 )
 from bot.tuning.rows import as_lines
 from bot.tuning.scoring import Scorer
+from bot.tuning.workers import Workers
 
 _log = logging.getLogger(__name__)
 # Seconds that a lease lasts; it is renewed every third of that.
@@ -313,20 +313,28 @@ class _Trouble:
 
 
 class JobRunner:
-    """Takes the steps of jobs; one for the process."""
+    """Takes the steps of jobs; one for the process. It leaves them to workers while one is alive."""
 
-    def __init__(self, tools: JobTools) -> None:
-        self._tools = tools
-        self._holder = secrets.token_hex(8)
+    def __init__(self, tools: JobTools, workers: Workers) -> None:
+        self._tools, self._workers = tools, workers
+        self._holder = workers.holder
+        # Whether workers took the jobs when `run` looked last.
+        self._are_workers_alive = False
         self._running: dict[str, asyncio.Task[None]] = {}
         # By job: why this process stopped running it, if that could not be stored in the database.
         self._errors: dict[str, FewshotError] = {}
         self._beginning = asyncio.Lock()
 
     async def run(self) -> None:
-        """Run every unfinished job that no other process runs, until cancelled."""
+        """Run every unfinished job that no other process runs, until cancelled.
+
+        When a worker appears, it gets them: their steps can be cut off anywhere.
+        """
         while True:
             try:
+                self._are_workers_alive = await self._workers.are_others_alive()
+                if self._are_workers_alive:
+                    await self.close()
                 for job in await tuning_rows.unfinished_jobs(self._tools.database):
                     await self.begin(job.id)
             except StorageError as error:
@@ -334,7 +342,9 @@ class JobRunner:
             await asyncio.sleep(SEEK)
 
     async def begin(self, job_id: str) -> bool:
-        """Begin to run a job in the background; False where another process does."""
+        """Begin to run a job in the background; False where another process does, or a worker will."""
+        if self._are_workers_alive:
+            return False
         async with self._beginning:  # A second call for the job, at the same time, finds its task.
             task = self._running.get(job_id)
             if task is not None and not task.done():

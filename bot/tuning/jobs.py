@@ -28,6 +28,7 @@ from bot.tuning.lessons import LESSONS
 from bot.tuning.localized_text import localize
 from bot.tuning.snapshots import History
 from bot.tuning.words import squeezed
+from bot.tuning.workers import Workers
 
 __all__ = ["STATE_NAMES", "STATUSES", "EventRow", "History", "JobRow", "Jobs", "Place"]
 
@@ -64,9 +65,9 @@ class Place:
 class Jobs:
     """The jobs of all corpora; one for the process. `runner` takes their steps."""
 
-    def __init__(self, settings: Settings, tools: JobTools) -> None:
+    def __init__(self, settings: Settings, tools: JobTools, workers: Workers) -> None:
         self.profile = tools.providers.default
-        self.tools, self.runner = tools, JobRunner(tools)
+        self.tools, self.runner = tools, JobRunner(tools, workers)
         self._database = tools.database
         self._base, self._monthly_usd = settings.tuning_model, settings.monthly_usd
         self._starting = asyncio.Lock()

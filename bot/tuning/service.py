@@ -17,6 +17,7 @@ from bot.tuning.jobs import Jobs
 from bot.tuning.models import Models
 from bot.tuning.providers import Providers
 from bot.tuning.scoring import Scorer
+from bot.tuning.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Tuning:
     jobs: Jobs
     models: Models
     corrections: Corrections
+    workers: Workers
+
+    async def work(self) -> None:
+        """Be a worker until cancelled: follow and score jobs, and write datasets, for all processes."""
+        await self.workers.serve(self.jobs.runner.run, self.datasets.write_requested)
 
 
 @asynccontextmanager
@@ -38,17 +44,20 @@ async def open_tuning(
     gateway: ModelGateway,
     ledger: Ledger,
     templates: Mapping[str, ChatTemplate],
+    *,
+    is_worker: bool = False,
 ) -> AsyncIterator[Tuning]:
     """Tuning on a database; `gateway` asks the chat model. Jobs run once `jobs.runner` runs or watches them.
 
     Raises `ConfigError` for corpora with names that cannot be used.
     """
     async with AsyncExitStack() as stack:
+        workers = Workers(database, is_worker=is_worker)
         corpora = Corpora(settings.corpora)
         providers = Providers(settings, stack, gateway)
         scorer = Scorer(database, templates, gateway, corpora)
-        jobs = Jobs(settings, JobTools(database, templates, ledger, scorer, providers))
+        jobs = Jobs(settings, JobTools(database, templates, ledger, scorer, providers), workers)
         stack.push_async_callback(jobs.runner.close)
-        datasets = Datasets(database, corpora, templates, gateway)
+        datasets = Datasets(database, corpora, templates, gateway, workers)
         models = Models(database, corpora, templates, gateway, providers, scorer)
-        yield Tuning(corpora, providers, datasets, jobs, models, Corrections(database))
+        yield Tuning(corpora, providers, datasets, jobs, models, Corrections(database), workers)

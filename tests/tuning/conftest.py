@@ -17,7 +17,7 @@ from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database
-from bot.tuning import job_runner
+from bot.tuning import datasets, job_runner, workers
 from bot.tuning.profiles import PROFILES, Profile
 from bot.tuning.service import Tuning, open_tuning
 from tests.cli.conftest import _logs_put_back, environment, fewshot  # noqa: F401 - fixtures of the command line
@@ -81,7 +81,7 @@ def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, pr
     """Opens tuning on the same database each time, as a new process would."""
 
     @asynccontextmanager
-    async def open_one(daily: int = 10**9, **overrides: object) -> AsyncIterator[Tuning]:
+    async def open_one(daily: int = 10**9, is_worker: bool = False, **overrides: object) -> AsyncIterator[Tuning]:
         given: dict[str, object] = {
             "data_dir": tmp_path / "data",
             "database_url": database_url,
@@ -100,7 +100,7 @@ def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, pr
             prompts = Prompts(database, 0)
             gateway = ModelGateway(chat, ledger, prompts)
             templates = open_template_registry(TEMPLATES).templates
-            async with open_tuning(settings, database, gateway, ledger, templates) as tuning:
+            async with open_tuning(settings, database, gateway, ledger, templates, is_worker=is_worker) as tuning:
                 yield tuning
 
     return open_one
@@ -121,4 +121,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, profile in quick.items():
         monkeypatch.setitem(cast(dict[str, Profile], PROFILES), name, profile)
     monkeypatch.setattr(job_runner, "WATCH", 0.01)
-    monkeypatch.setattr(job_runner, "LEASE", 0.9)
+    monkeypatch.setattr(job_runner, "SEEK", 0.05)
+    monkeypatch.setattr(datasets, "WATCH", 0.01)
+    for module in (job_runner, datasets, workers):
+        monkeypatch.setattr(module, "LEASE", 0.9)

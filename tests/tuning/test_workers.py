@@ -1,0 +1,121 @@
+"""Processes of `fewshot worker` take the long work of the bot, and the bot takes it back when they are gone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.storage import datasets as dataset_rows
+from bot.storage import leases
+from bot.storage import tuning as tuning_rows
+from bot.tuning.datasets import UnwrittenError
+from bot.tuning.service import Tuning
+from tests.fake_model import FakeModel
+from tests.tuning.conftest import Opened
+from tests.tuning.fake_provider import FakeProvider
+from tests.tuning.test_generating import answering, fact, writes
+from tests.tuning.test_jobs import ended
+
+pytestmark = pytest.mark.both_databases
+
+
+@asynccontextmanager
+async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run a loop while the block runs, and stop it as SIGTERM does."""
+    task = asyncio.create_task(loop)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait until `condition` is true."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(0.02)
+
+
+async def held_by(tuning: Tuning, job_id: str, holder: str) -> None:
+    """Wait until the job's lease belongs to `holder`."""
+
+    async def is_held() -> bool:
+        return (await tuning.jobs.get(job_id)).holder == holder
+
+    await until(is_held)
+
+
+async def test_a_worker_takes_the_jobs_of_the_bot_and_gives_them_back_when_it_stops(
+    opened: Opened, tuning: Tuning, provider: FakeProvider
+) -> None:
+    provider.way = (*("running",) * 20, "succeeded")
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    async with running(tuning.jobs.runner.run()):
+        await held_by(tuning, job.id, tuning.workers.holder)
+        async with opened(is_worker=True) as worker, running(worker.work()):
+            await held_by(tuning, job.id, worker.workers.holder)
+            assert not await tuning.jobs.runner.begin(job.id)
+        await held_by(tuning, job.id, tuning.workers.holder)
+        assert (await ended(tuning, job.id)).state == "done"
+    assert len(provider.creating) == 1
+
+
+async def test_a_worker_writes_the_dataset_that_somebody_asks_the_bot_for(
+    opened: Opened, tuning: Tuning, corpus: Path, model: FakeModel
+) -> None:
+    (corpus / "questions.jsonl").unlink()
+    seen: list[tuple[int, int]] = []
+    model.says(answering(writes([fact()])))
+    async with opened(is_worker=True) as worker, running(worker.work()):
+        await until(tuning.workers.are_others_alive)
+        made = await tuning.datasets.prepare("bakers", 7, progress=lambda done, total: seen.append((done, total)))
+        assert len(await tuning.datasets.pairs(made.dataset.id)) == 5
+        assert seen, "a worker's progress is seen from elsewhere"
+        (corpus / "bakers.txt").write_text("Baker 11 sleeps.", encoding="utf-8")
+        model.says(answering("Only prose."))
+        with pytest.raises(UnwrittenError, match="no question that can be used") as raised:
+            await tuning.datasets.prepare("bakers", 7)
+    assert raised.value.values["dataset"] != made.dataset.id
+    assert await dataset_rows.builds(tuning.jobs.tools.database) == []
+
+
+async def test_what_a_killed_worker_left_is_done_by_the_bot_and_paid_once(
+    tuning: Tuning, corpus: Path, model: FakeModel, provider: FakeProvider
+) -> None:
+    """A killed worker releases nothing, so its leases run out."""
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    (corpus / "questions.jsonl").unlink()
+    model.says(answering(writes([fact()])))
+    database = tuning.jobs.tools.database
+    await tuning_rows.acquire_lease(database, job.id, "killed", 0.5)
+    await leases.acquire(database, "worker:killed", "killed", 0.5)
+    async with running(tuning.jobs.runner.run()):
+        asked = asyncio.create_task(tuning.datasets.prepare("bakers", 7))
+        await until(lambda: dataset_rows.builds(database))
+        (requested,) = await dataset_rows.builds(database)
+        await leases.acquire(database, f"dataset:{requested.dataset_id}", "killed", 0.5)
+        assert model.requests == []
+        assert len(await tuning.datasets.pairs((await asked).dataset.id)) == 5
+        assert len(model.requests) == 2
+        model.says("I don't have this.")
+        assert (await ended(tuning, job.id)).state == "done"
+    assert len(provider.creating) == 1
+    assert await dataset_rows.builds(database) == []
+
+
+async def test_of_many_that_want_a_lease_one_gets_it_until_it_runs_out(tuning: Tuning) -> None:
+    database = tuning.jobs.tools.database
+    taken = await asyncio.gather(*(leases.acquire(database, "a%b", f"holder-{n}", 60) for n in range(20)))
+    assert taken.count(True) == 1
+    assert await leases.is_any_held(database, "a%")
+    assert not await leases.is_any_held(database, "ab")
+    assert await leases.acquire(database, "a%b", f"holder-{taken.index(True)}", -1)
+    assert not await leases.is_any_held(database, "a%")
+    assert await leases.acquire(database, "a%b", "another", 9)
+    await leases.release(database, "a%b", "not the holder")
+    await leases.delete_expired(database)
+    assert await leases.is_any_held(database, "a%")
