@@ -5,7 +5,7 @@ A provider's jobs take hours, so that looking every few seconds is right; a test
 
 from dataclasses import replace
 
-from bot.tuning import job_runner
+from bot.tuning import datasets, job_runner, workers
 from bot.tuning.profiles import PROFILES
 from tests.bot import launched
 
@@ -15,4 +15,5 @@ def main() -> None:
     assert isinstance(PROFILES, dict)
     PROFILES.update({name: replace(profile, first_pause=0.1, longest_pause=0.3) for name, profile in PROFILES.items()})
     job_runner.LEASE, job_runner.WATCH, job_runner.SEEK = 1.2, 0.1, 0.4
+    workers.LEASE, datasets.LEASE, datasets.WATCH = 1.2, 1.2, 0.1
     launched.main()
