@@ -30,6 +30,7 @@ format: $(STAMP)
 drills: $(STAMP)
 	$(BIN)/python -m pytest tests/drills -s
 	$(BIN)/python -m pytest tests -m slow
+	$(BIN)/python -m pytest tests/engine/lora/test_training.py -rs
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

@@ -14,11 +14,21 @@ from bot.engine.server import serve
 
 
 @asynccontextmanager
-async def engine_in(data_dir: Path, *, with_token: bool = True) -> AsyncIterator[Address]:
+async def engine_in(
+    data_dir: Path, *, with_token: bool = True, serving_url: str | None = None
+) -> AsyncIterator[Address]:
     """Serve a data folder while the block runs; training jobs run in child processes as usual."""
     ready: asyncio.Queue[Address] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = serve("127.0.0.1", 0, data_dir, with_token=with_token, on_ready=ready.put_nowait, stop=stop)
+    serving = serve(
+        "127.0.0.1",
+        0,
+        data_dir,
+        with_token=with_token,
+        serving_url=serving_url,
+        on_ready=ready.put_nowait,
+        stop=stop,
+    )
     running = asyncio.create_task(serving)
     try:
         yield await ready.get()

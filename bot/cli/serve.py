@@ -85,6 +85,7 @@ async def run_engine(host: str, port: int, *, with_token: bool) -> None:
         with_token=with_token,
         models_dir=settings.models,
         model_idle_minutes=settings.model_idle_minutes,
+        serving_url=settings.serving_url,
         on_ready=_print_example,
         stop=stop_on_signals(),
     )

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     tuning_provider: Literal["engine", "openai", "nebius", "custom"] = Field(
         "engine", description="Where models are tuned: engine (the local one), openai, nebius or custom."
     )
+    serving_url: str | None = Field(
+        None, description="Address of a vLLM server that answers for models tuned from open weights."
+    )
     tuning_base_url: Address | None = Field(None, description="Address of a custom tuning provider.")
     tuning_api_key: Key | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
     tuning_model: str | None = Field(

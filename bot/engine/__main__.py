@@ -40,13 +40,14 @@ async def _run(data_dir: Path, models_dir: Path | None) -> None:
     threading.Thread(target=_watch_parent, args=(loop, stop), daemon=True).start()
     with contextlib.suppress(NotImplementedError):  # Windows: there the parent closes standard input
         loop.add_signal_handler(signal.SIGTERM, stop.set)
-    idle = load().model_idle_minutes
+    settings = load()
     await serve(
         "127.0.0.1",
         0,
         data_dir,
         models_dir=models_dir,
-        model_idle_minutes=idle,
+        model_idle_minutes=settings.model_idle_minutes,
+        serving_url=settings.serving_url,
         on_ready=lambda _: None,
         stop=stop,
     )

@@ -26,6 +26,7 @@ from bot.engine.fine_tuning.trainer import ChildProcess
 from bot.engine.launch import LOCK, Address, EngineError, read_address, write_address
 from bot.engine.llama.models import InstalledModels
 from bot.engine.llama.store import ModelStore
+from bot.engine.lora.serving import Serving
 from bot.engine.rule_based.model import StandIn
 
 # A chat of 128,000 tokens is about half a megabyte; files are read as streams and have their own bound.
@@ -50,6 +51,7 @@ async def serve(
     with_token: bool = True,
     models_dir: Path | None = None,
     model_idle_minutes: float = MODEL_IDLE_MINUTES,
+    serving_url: str | None = None,
     on_ready: Callable[[Address], None],
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -57,7 +59,8 @@ async def serve(
 
     `port=0` takes the port of the folder's last engine, so that its clients find this one, or a free port. `on_ready`
     is called once, when requests are answered. Raises `EngineError` if another engine serves the folder, the address
-    is taken, the folder cannot be written, or an engine without a token would listen beyond loopback.
+    is taken, the folder cannot be written, or an engine without a token would listen beyond loopback. At `serving_url`
+    a vLLM server answers for models that were tuned from open weights.
     """
     if not with_token and not _is_loopback(host):
         raise EngineError("Without a token the engine listens on loopback alone; name no other host.")
@@ -71,7 +74,10 @@ async def serve(
             last = read_address(data_dir)
             token = (last.token if last else None) or secrets.token_urlsafe(32)
             installed = InstalledModels(ModelStore(models_dir or data_dir / MODELS), model_idle_minutes)
-            app, runner = _build(data_dir / "engine", installed, token if with_token else None)
+            serving = Serving(serving_url) if serving_url else None
+            if serving is not None:
+                stack.push_async_callback(serving.close)
+            app, runner = _build(data_dir / "engine", installed, serving, token if with_token else None)
             last_port = urlsplit(last.url).port if last else None
             bound = await _listen(stack, app, host, [last_port, 0] if port == 0 and last_port else [port])
             address = Address(_url(host, bound), token if with_token else None, os.getpid())
@@ -94,12 +100,14 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: 
     raise EngineError(f"The engine cannot listen on {host}, port {ports[0]}: {reason}.")
 
 
-def _build(folder: Path, installed: InstalledModels, token: str | None) -> tuple[web.Application, JobRunner]:
+def _build(
+    folder: Path, installed: InstalledModels, serving: Serving | None, token: str | None
+) -> tuple[web.Application, JobRunner]:
     """The application over everything in the engine's folder, and the queue that trains its jobs."""
     disk.make_folder(folder)
     file_store = files.FileStore(folder / "files")
     jobs = JobStore(folder / "jobs")
-    models = EngineModels(jobs, [StandIn()], installed)
+    models = EngineModels(jobs, [StandIn()], installed, serving)
     app = create_app(models, token=token)
     files.add_routes(app, file_store)
     job_routes.add_routes(app, jobs, models)

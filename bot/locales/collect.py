@@ -31,8 +31,11 @@ DATE = datetime(2026, 1, 1, tzinfo=UTC)
 MARKERS = {"_": 1, "N_": 1, "ngettext": 2, "pgettext": 2}
 # The command line, the engine's API and the build tool are English only.
 ENGLISH_ONLY = ("bot/cli/", "bot/engine/", "bot/bot.py", "bot/locales/")
-# Of these, the modules behind the button Get a model.
-SHOWN_IN_DISCORD = tuple(f"bot/engine/llama/{name}.py" for name in ("catalog", "download", "gguf", "service", "store"))
+# Of these, the modules behind the button Get a model and behind the bases of /finetune.
+SHOWN_IN_DISCORD = (
+    "bot/engine/lora/bases.py",
+    *(f"bot/engine/llama/{name}.py" for name in ("catalog", "download", "gguf", "service", "store")),
+)
 
 # A marked sentence: the message (or singular and plural), its context, and comments for translators.
 Marked = tuple[str | tuple[str, str], str | None, list[str]]

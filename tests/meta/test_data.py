@@ -28,7 +28,9 @@ def normal(requirement: str) -> str:
 
 def needed() -> Iterator[str]:
     """Every package that an installation for development needs, directly or indirectly."""
-    extras = [requirement for group in PROJECT["optional-dependencies"].values() for requirement in group]
+    groups = PROJECT["optional-dependencies"]
+    # torch takes gigabytes, so the extra train is not installed for development.
+    extras = [requirement for name in groups if name != "train" for requirement in groups[name]]
     waiting, seen = [*PROJECT["dependencies"], *extras], set[str]()
     while waiting:
         requirement = waiting.pop()

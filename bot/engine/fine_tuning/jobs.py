@@ -4,7 +4,8 @@ import asyncio
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,8 @@ from bot.engine.chat import MAX_MODEL_NAME
 from bot.engine.errors import NO_RETRY, APIError, invalid_value
 from bot.engine.files import FileStore
 from bot.engine.fine_tuning.worker import RUN
-from bot.engine.pocket.config import TrainConfig
+from bot.engine.lora.bases import Base, base_name
+from bot.engine.pocket.config import check_range
 from bot.engine.requests import StrictModel, validate
 
 BASE_MODEL = "pocket-gpt"
@@ -38,6 +40,17 @@ MAX_SEED = 2**31 - 1
 Status = Literal["validating_files", "queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"]
 Hyperparameter = int | float | Literal["auto"]
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a job begins with: the base by the name it was given, its open weights, None for the pocket GPT, and the
+    folder of a tuned model to go on from, or None.
+    """
+
+    model: str
+    weights: Base | None
+    folder: Path | None
 
 
 class JobError(BaseModel):
@@ -66,6 +79,8 @@ class Job(BaseModel):
     # The order of the queue; `created_at` has whole seconds only.
     arrived: float
     model: str
+    # What `model` was tuned from in the end: the pocket GPT, or open weights as they were named first.
+    base_model: str = BASE_MODEL
     training_file: str
     validation_file: str | None = None
     suffix: str = ""
@@ -99,7 +114,12 @@ class Job(BaseModel):
     @property
     def model_name(self) -> str:
         """The name that the tuned model has or will have: `ft:pocket-gpt:local:suffix:1a2b3c4d`."""
-        return f"ft:{BASE_MODEL}:{OWNER}:{self.suffix}:{self.id[-8:]}"
+        return f"ft:{base_name(self.base_model)}:{OWNER}:{self.suffix}:{self.id[-8:]}"
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether the job trains an adapter on open weights, and not a pocket GPT."""
+        return self.base_model != BASE_MODEL
 
     def checkpoint_name(self, checkpoint: Checkpoint) -> str:
         """The model name of a checkpoint."""
@@ -141,21 +161,34 @@ def new_id(prefix: str) -> str:
 
 
 class Hyperparameters(StrictModel):
-    """Each is `auto` or a number within the bounds of `TrainConfig`. OpenAI has no `replay`."""
+    """Each is `auto` or a number within its bounds. OpenAI has no `replay`, which only the pocket GPT has, and no
+    `lora_rank`, which only adapters have.
+    """
 
     n_epochs: Any = "auto"
     batch_size: Any = "auto"
     learning_rate_multiplier: Any = "auto"
-    replay: Any = 1
+    replay: Any = None
+    lora_rank: Any = None
 
     @field_validator("*")
     @classmethod
     def _in_bounds(cls, value: Any, info: ValidationInfo) -> Any:
-        try:
-            TrainConfig(**{str(info.field_name): value})
-        except InputError as error:
-            raise ValueError(str(error).rstrip(".")) from None
+        name = str(info.field_name)
+        if value is not None:
+            try:
+                check_range(name, value)
+            except InputError as error:
+                raise ValueError(str(error).rstrip(".")) from None
         return value
+
+    def of(self, start: Start) -> dict[str, Hyperparameter]:
+        """Those that a job has which begins with `start`. Raises an `APIError` 400 for one that it has not."""
+        own, other, default = ("replay", "lora_rank", 1) if start.weights is None else ("lora_rank", "replay", "auto")
+        if getattr(self, other) is not None:
+            raise invalid_value(f"{start.model} has no {other}.", f"hyperparameters.{other}")
+        chosen = self.model_dump(exclude={other})
+        return chosen | {own: default if chosen[own] is None else chosen[own]}
 
 
 class Supervised(StrictModel):
@@ -184,26 +217,28 @@ class JobRequest(StrictModel):
     hyperparameters: Hyperparameters | None = None
 
 
-def new_job(body: dict[str, Any], files: FileStore) -> Job:
-    """The job that a body asks for, or an `APIError` that names what is wrong. The base model is not looked up."""
+def new_job(body: dict[str, Any], files: FileStore, start_of: Callable[[str], Start]) -> Job:
+    """The job that a body asks for, or an `APIError` that names what is wrong. `start_of` looks the base up."""
     request = validate(JobRequest, {name: value for name, value in body.items() if value is not None and value != []})
     if request.method is not None and request.hyperparameters is not None:
         raise invalid_value("Give the hyperparameters once: in method.", "hyperparameters")
     _check_files(request, files)
     # OpenAI's older place for hyperparameters is the top of the body.
     chosen = request.method.supervised.hyperparameters if request.method else request.hyperparameters
+    start = start_of(request.model)
     now = time.time()
     return Job(
         id=new_id("ftjob"),
         created_at=int(now),
         arrived=now,
         model=request.model,
+        base_model=start.model,
         training_file=request.training_file,
         validation_file=request.validation_file,
         suffix=request.suffix or "",
         seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
         metadata=request.metadata,
-        hyperparameters=(chosen or Hyperparameters()).model_dump(),
+        hyperparameters=(chosen or Hyperparameters()).of(start),
     )
 
 
@@ -229,6 +264,11 @@ Event = dict[str, Any]
 def message_event(text: str, level: Level = "info") -> Event:
     """An event with a sentence for people."""
     return _event(text, level, "message", None)
+
+
+def step_events(line: dict[str, Any]) -> list[Event]:
+    """The events of one training step: its metrics, and its note if it has one."""
+    return [metrics_event(line), *([message_event(line["note"])] if line.get("note") else [])]
 
 
 def metrics_event(line: dict[str, Any]) -> Event:

@@ -1,6 +1,7 @@
 """Tuned models and the checkpoints of jobs, as models of the engine."""
 
 import asyncio
+import contextlib
 import functools
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -8,11 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.core.errors import FewshotError, NotFoundError
 from bot.engine.chat import ChatModel, ChatRequest, Delta
 from bot.engine.errors import APIError, unknown_model
-from bot.engine.fine_tuning.jobs import BASE_MODEL, Job, JobStore
+from bot.engine.fine_tuning.jobs import BASE_MODEL, Checkpoint, Job, JobStore, Start
 from bot.engine.fine_tuning.worker import RUN
 from bot.engine.llama.models import InstalledModels
+from bot.engine.lora.bases import find_base
+from bot.engine.lora.config import ADAPTER_GGUF
+from bot.engine.lora.serving import ServedModel, Serving
 
 if TYPE_CHECKING:
     from bot.engine.pocket.generate import GeneratedToken, PocketGPT
@@ -103,14 +108,21 @@ def _load(folder: Path) -> "PocketGPT":
 class EngineModels:
     """The engine's registry: the shipped models, the installed ones, and those that its jobs have made."""
 
-    def __init__(self, jobs: JobStore, shipped: Sequence[ChatModel], installed: InstalledModels) -> None:
-        self._jobs, self._installed = jobs, installed
+    def __init__(
+        self, jobs: JobStore, shipped: Sequence[ChatModel], installed: InstalledModels, serving: Serving | None
+    ) -> None:
+        """With `serving`, that server answers for tuned open weights; else llama.cpp does."""
+        self._jobs, self._installed, self._serving = jobs, installed, serving
         self._shipped = {model.id: model for model in (*shipped, UntunedModel())}
         self._loader = ModelLoader()
 
     def all(self) -> list[ChatModel]:
-        """Every model but the checkpoints, which are listed with their job."""
-        tuned = (self._tuned(job) for job in self._jobs.all() if job.has_model)
+        """Every model but the checkpoints, which are listed with their job, and tuned ones whose base is gone."""
+        tuned = []
+        for job in self._jobs.all():
+            if job.has_model:
+                with contextlib.suppress(APIError):
+                    tuned.append(self._tuned(job))
         return [*self._shipped.values(), *self._installed.all(), *tuned]
 
     def get(self, model_id: str) -> ChatModel:
@@ -118,23 +130,48 @@ class EngineModels:
         shipped = self._shipped.get(model_id) or self._installed.find(model_id)
         if shipped is not None:
             return shipped
-        for job in self._jobs.all():
-            if job.has_model and job.model_name == model_id:
-                return self._tuned(job)
-            for checkpoint in job.checkpoints if not job.model_deleted else ():
-                if job.checkpoint_name(checkpoint) == model_id:
-                    folder = self._jobs.checkpoint_folder(job, checkpoint)
-                    return TunedModel(model_id, checkpoint.created_at, folder, self._loader)
+        job, checkpoint = self._find(model_id)
+        if job is not None and checkpoint is not None:
+            folder = self._jobs.checkpoint_folder(job, checkpoint)
+            return TunedModel(model_id, checkpoint.created_at, folder, self._loader)
+        if job is not None:
+            return self._tuned(job)
+        if self._serving and any(job.is_adapter and job.base_model == model_id for job in self._jobs.all()):
+            return ServedModel(model_id, self._serving)
         raise unknown_model(model_id)
 
-    def base_folder(self, model_id: str) -> Path | None:
-        """The folder of the model that a job starts from, None for the untuned one. `APIError` if it is not tunable."""
-        model = self.get(model_id)
-        if isinstance(model, TunedModel):
-            return model.folder
-        if model_id != BASE_MODEL:
-            raise APIError(f"{model_id} cannot be tuned; {BASE_MODEL} can.", code="model_not_available", param="model")
-        return None
+    def _find(self, model_id: str) -> tuple[Job | None, Checkpoint | None]:
+        """The job that made a model, and the checkpoint if it is one; None for both where no job did."""
+        for job in self._jobs.all():
+            if job.has_model and job.model_name == model_id:
+                return job, None
+            for checkpoint in job.checkpoints if not job.model_deleted else ():
+                if job.checkpoint_name(checkpoint) == model_id:
+                    return job, checkpoint
+        return None, None
+
+    def tunable(self) -> list[str]:
+        """The pocket GPT and the installed models. Folders and names on the hub can be tuned besides."""
+        return [BASE_MODEL, *(model.id for model in self._installed.all())]
+
+    def start_of(self, model_id: str) -> Start:
+        """What a job on this model begins with. Raises an `APIError` where it cannot be tuned."""
+        job, checkpoint = self._find(model_id)
+        base, folder = model_id, None
+        if job is not None:
+            base = job.base_model
+            folder = self._jobs.checkpoint_folder(job, checkpoint) if checkpoint else self._jobs.model_folder(job)
+        if base == BASE_MODEL:
+            return Start(base, None, folder)
+        if base in self._shipped:
+            raise APIError(f"{base} cannot be tuned; {BASE_MODEL} can.", code="model_not_available", param="model")
+        try:
+            weights = find_base(self._installed.store, base, served_elsewhere=self._serving is not None)
+        except NotFoundError as error:
+            raise APIError(str(error), status=404, code="model_not_found", param="model") from None
+        except FewshotError as error:
+            raise APIError(str(error), code="model_not_available", param="model") from None
+        return Start(base, weights, folder)
 
     async def delete(self, model_id: str) -> None:
         """Deletes a tuned model and its checkpoints. Its job remains and still names it."""
@@ -146,5 +183,10 @@ class EngineModels:
         self._jobs.save(job)
         await asyncio.to_thread(shutil.rmtree, self._jobs.folder(job) / RUN, ignore_errors=True)
 
-    def _tuned(self, job: Job) -> TunedModel:
-        return TunedModel(job.model_name, job.finished_at or 0, self._jobs.model_folder(job), self._loader)
+    def _tuned(self, job: Job) -> ChatModel:
+        folder, created = self._jobs.model_folder(job), job.finished_at or 0
+        if not job.is_adapter:
+            return TunedModel(job.model_name, created, folder, self._loader)
+        if self._serving is not None:
+            return ServedModel(job.model_name, self._serving, folder, created)
+        return self._installed.tuned(job.base_model, job.model_name, folder / ADAPTER_GGUF, created)

@@ -8,7 +8,7 @@ from aiohttp import web
 from bot.engine import dataset
 from bot.engine.errors import APIError
 from bot.engine.files import FILES
-from bot.engine.fine_tuning.jobs import BASE_MODEL, MAX_UNFINISHED, Job, JobStore, new_job
+from bot.engine.fine_tuning.jobs import MAX_UNFINISHED, Job, JobStore, new_job
 from bot.engine.fine_tuning.models import EngineModels
 from bot.engine.fine_tuning.runner import remove_training_files
 from bot.engine.pocket.config import MAX_BATCH, MAX_EPOCHS, MAX_LR_MULTIPLIER, MAX_ROWS
@@ -40,8 +40,7 @@ def _job(request: web.Request) -> Job:
 
 
 async def _create(request: web.Request) -> web.Response:
-    job = new_job(await read_json_object(request), request.app[FILES])
-    request.app[MODELS].base_folder(job.model)
+    job = new_job(await read_json_object(request), request.app[FILES], request.app[MODELS].start_of)
     request.app[JOBS].add(job)
     return web.json_response(job.to_api())
 
@@ -132,19 +131,22 @@ async def _checkpoints(request: web.Request) -> web.Response:
 async def _model_limits(request: web.Request) -> web.Response:
     """What can be tuned, and the limits. The fields are the engine's own, because OpenAI documents none."""
     page_of(request, default=20, maximum=100)
-    limits = {
-        "object": "fine_tuning.model_limit",
-        "model": BASE_MODEL,
-        "methods": ["supervised"],
-        "min_examples": dataset.MIN_EXAMPLES,
-        "max_examples": MAX_ROWS,
-        "max_file_bytes": dataset.MAX_BYTES,
-        "max_epochs": MAX_EPOCHS,
-        "max_batch_size": MAX_BATCH,
-        "max_learning_rate_multiplier": MAX_LR_MULTIPLIER,
-        "max_unfinished_jobs": MAX_UNFINISHED,
-    }
-    return web.json_response({"object": "list", "data": [limits], "has_more": False})
+    limits = [
+        {
+            "object": "fine_tuning.model_limit",
+            "model": model,
+            "methods": ["supervised"],
+            "min_examples": dataset.MIN_EXAMPLES,
+            "max_examples": MAX_ROWS,
+            "max_file_bytes": dataset.MAX_BYTES,
+            "max_epochs": MAX_EPOCHS,
+            "max_batch_size": MAX_BATCH,
+            "max_learning_rate_multiplier": MAX_LR_MULTIPLIER,
+            "max_unfinished_jobs": MAX_UNFINISHED,
+        }
+        for model in request.app[MODELS].tunable()
+    ]
+    return web.json_response({"object": "list", "data": limits, "has_more": False})
 
 
 async def _delete_model(request: web.Request) -> web.Response:

@@ -14,10 +14,20 @@ from typing import Any
 from bot.engine import dataset, disk
 from bot.engine.errors import APIError, disk_failed
 from bot.engine.files import FileStore, StoredFile
-from bot.engine.fine_tuning.jobs import Checkpoint, Job, JobError, JobStore, metrics_event, new_id
+from bot.engine.fine_tuning.jobs import (
+    Checkpoint,
+    Job,
+    JobError,
+    JobStore,
+    Start,
+    metrics_event,
+    new_id,
+    step_events,
+)
 from bot.engine.fine_tuning.models import EngineModels
 from bot.engine.fine_tuning.trainer import Result, Trainer, Training
 from bot.engine.fine_tuning.worker import BASE, CONFIG, KEPT_MODELS, METRICS, ROWS, RUN, VALIDATION
+from bot.engine.lora.bases import Base
 from bot.engine.pocket.config import Row
 
 # A training that is lost is started again and resumes. One that is lost so often at the same step is at fault itself.
@@ -82,8 +92,8 @@ class JobRunner:
     async def _validate(self, job: Job) -> None:
         self._jobs.record(job, f"Validating training file: {job.training_file}")
         try:
-            base = self._models.base_folder(job.model)
-            notes = await asyncio.to_thread(prepare_folder, job, self._jobs.folder(job), self._files, base)
+            start = self._models.start_of(job.model)
+            notes = await asyncio.to_thread(prepare_folder, job, self._jobs.folder(job), self._files, start)
         except APIError as error:
             notes = []
             if not job.ended:
@@ -140,7 +150,7 @@ class JobRunner:
         async for lines in training.follow():
             if lines:
                 step = lines[-1]["step"]
-                self._jobs.add_events(job, [metrics_event(line) for line in lines])
+                self._jobs.add_events(job, [event for line in lines for event in step_events(line)])
                 steps, steps_left = step - first_step, lines[-1]["total_steps"] - step
                 if not job.ended:
                     job.estimated_finish = int(time.time() + (time.monotonic() - began) / max(steps, 1) * steps_left)
@@ -205,7 +215,7 @@ def _job_error(error: APIError) -> JobError:
     return JobError(code=error.code or "invalid_file", message=str(error), param=error.param)
 
 
-def prepare_folder(job: Job, folder: Path, files: FileStore, base: Path | None) -> list[str]:
+def prepare_folder(job: Job, folder: Path, files: FileStore, start: Start) -> list[str]:
     """Writes rows, validation rows, base model and settings into a job's folder. Returns notes for its events.
 
     Rows and base are copies, so that either can be deleted while the job runs. Raises an `APIError` for files that
@@ -233,11 +243,20 @@ def prepare_folder(job: Job, folder: Path, files: FileStore, base: Path | None) 
     for name, part in ((ROWS, rows), (VALIDATION, validation)):
         (folder / name).unlink(missing_ok=True)
         disk.append_lines(folder / name, part)
-    if base is not None:
-        shutil.copytree(base, folder / BASE, dirs_exist_ok=True)
-    settings = job.hyperparameters | {"seed": job.seed, "base": BASE if base is not None else None}
-    disk.write_json(folder / CONFIG, settings)
+    if start.folder is not None:
+        shutil.copytree(start.folder, folder / BASE, dirs_exist_ok=True)
+    settings: dict[str, Any] = {"seed": job.seed, "base": BASE if start.folder is not None else None}
+    if start.weights is not None:
+        settings["weights"] = start.weights.settings()
+        notes += _about(start.weights)
+    disk.write_json(folder / CONFIG, job.hyperparameters | settings)
     return notes
+
+
+def _about(base: Base) -> list[str]:
+    """What the job's events say of a base before it is trained on."""
+    license = base.license or "not stated; check that it allows tuned versions"
+    return [f"The base is {base.source}. Its licence: {license}"]
 
 
 def _read_rows(files: FileStore, file_id: str, param: str) -> tuple[list[Row], list[str]]:

@@ -43,7 +43,7 @@ class Result:
     status: Literal["done", "stopped", "failed", "lost"]
     reason: str = ""
     trained_tokens: int | None = None
-    hyperparameters: dict[str, int | float] = field(default_factory=dict)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Those that were `auto`, as they were chosen."""
 
 

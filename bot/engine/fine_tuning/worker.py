@@ -5,7 +5,7 @@ killed and its successor never write the same checkpoint. It stops after the cur
 folder has a file named `stop`, or when its standard input ends because the server has ended. The exit code tells how
 it ended; for `FAILED` the reason is the last line on standard error.
 
-The server imports the names below from here. This module imports neither numpy nor the server.
+The server imports the names below from here. This module imports neither numpy nor torch nor the server.
 """
 
 import json
@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,12 @@ from filelock import FileLock, Timeout
 
 from bot.core.errors import FewshotError, InputError
 from bot.engine import disk
-from bot.engine.pocket.config import StepMetrics, TrainConfig
+from bot.engine.lora.config import Config
+from bot.engine.pocket.config import Row, StepMetrics, TrainConfig
+
+OnMetrics = Callable[[StepMetrics], None]
+ShouldStop = Callable[[], bool]
+Trained = tuple[int, dict[str, Any]]
 
 # The server writes these files into the job's folder before training begins.
 ROWS = "rows.jsonl"
@@ -68,15 +74,38 @@ def main() -> int:
 
 
 def _train(folder: Path, server_ended: threading.Event) -> int:
-    # Imported here, because the server imports this module for its names and must not import numpy.
-    from bot.engine.pocket.train import train
-
     # Paths inside the folder are relative, so that a job can be resumed after its data folder was moved.
     os.chdir(folder)
     logging.basicConfig(filename=LOG, level=logging.INFO, format="%(asctime)s %(message)s")
     if Path(RESULT).exists():
         return DONE  # the process before finished after its server had ended
     settings = disk.read_json(Path(CONFIG))
+    train = _train_adapter if "weights" in settings else _train_pocket
+    disk.repair_log(Path(METRICS))
+    with Path(METRICS).open("a", encoding="utf-8") as metrics_file:
+        result = train(
+            settings,
+            disk.read_lines(Path(ROWS)),
+            disk.read_lines(Path(VALIDATION)),
+            lambda metrics: _write_metrics(metrics_file, metrics),
+            lambda: server_ended.is_set() or Path(STOP).exists(),
+        )
+    if result is None:
+        return STOPPED
+    tokens, resolved = result
+    disk.write_json(Path(RESULT), {"trained_tokens": tokens, "resolved": resolved}, durable=True)
+    return DONE
+
+
+# Both return the tokens trained and the resolved hyperparameters; None where they stopped. They import late, because
+# the server imports this module for its names and must import neither numpy nor torch.
+
+
+def _train_pocket(
+    settings: dict[str, Any], rows: list[Row], validation: list[Row], on_metrics: OnMetrics, should_stop: ShouldStop
+) -> Trained | None:
+    from bot.engine.pocket.train import train
+
     base = settings.pop("base")
     config = TrainConfig(
         **settings,
@@ -84,21 +113,19 @@ def _train(folder: Path, server_ended: threading.Event) -> int:
         checkpoint_seconds=CHECKPOINT_SECONDS,
         keep_models=KEPT_MODELS,
     )
-    disk.repair_log(Path(METRICS))
-    with Path(METRICS).open("a", encoding="utf-8") as metrics_file:
-        result = train(
-            disk.read_lines(Path(ROWS)),
-            folder=Path(RUN),
-            validation=disk.read_lines(Path(VALIDATION)),
-            config=config,
-            on_metrics=lambda metrics: _write_metrics(metrics_file, metrics),
-            should_stop=lambda: server_ended.is_set() or Path(STOP).exists(),
-        )
-    if result.model is None:
-        return STOPPED
-    facts = {"trained_tokens": result.state.trained_tokens, "resolved": result.resolved}
-    disk.write_json(Path(RESULT), facts, durable=True)
-    return DONE
+    result = train(
+        rows, folder=Path(RUN), validation=validation, config=config, on_metrics=on_metrics, should_stop=should_stop
+    )
+    return None if result.model is None else (result.state.trained_tokens, result.resolved)
+
+
+def _train_adapter(
+    settings: dict[str, Any], rows: list[Row], validation: list[Row], on_metrics: OnMetrics, should_stop: ShouldStop
+) -> Trained | None:
+    from bot.engine.lora.train import main
+
+    config = Config(adapter=settings.pop("base"), **settings.pop("weights"), **settings)
+    return main(config, rows, validation, folder=Path(RUN), on_metrics=on_metrics, should_stop=should_stop)
 
 
 def _write_metrics(file: IO[str], metrics: StepMetrics) -> None:

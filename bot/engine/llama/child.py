@@ -21,7 +21,7 @@ def main() -> int:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), config))
+        server = xllamacpp.Server(_parameters(config))
         url = server.listening_address
     except (RuntimeError, ValueError) as error:
         answer.write(json.dumps({"error": str(error)[:500]}) + "\n")
@@ -35,9 +35,15 @@ def main() -> int:
     os._exit(0)
 
 
-def _parameters(params: Any, config: dict[str, Any]) -> Any:
+def _parameters(config: dict[str, Any]) -> Any:
     """The library's parameters, filled in."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
     params.model.path = config["model"]
+    # An adapter changes only the answers to requests that name it.
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in config["adapters"]]
+    params.lora_init_without_apply = True
     params.hostnames, params.port = ["127.0.0.1"], 0
     # By default the server needs no key and allows requests from every web page.
     params.api_keys, params.cors_origins = [config["key"]], ""

@@ -79,7 +79,7 @@ class Header:
     """What a GGUF file says of itself.
 
     `context` is the longest prompt and answer in tokens that the model was trained for. `kv_bytes` is the memory for
-    one token of context in bytes, with 16-bit keys and values.
+    one token of context in bytes, with 16-bit keys and values. `parameters` counts the weights.
     """
 
     architecture: str
@@ -89,6 +89,7 @@ class Header:
     license: str | None
     kv_bytes: int
     size: int
+    parameters: int
 
     @property
     def looks_like_base(self) -> bool:
@@ -125,7 +126,7 @@ class _Reader:
         if tensors > MAX_TENSORS or entries > MAX_ENTRIES:
             raise ModelFileError("{file} has a damaged header. Fetch it again.", file=self._name)
         values = dict(self._entry() for _ in range(entries))
-        self._check_size(tensors, int(values.get("general.alignment") or DEFAULT_ALIGNMENT))
+        parameters = self._check_size(tensors, int(values.get("general.alignment") or DEFAULT_ALIGNMENT))
         architecture = str(values.get("general.architecture", ""))
         if not architecture or architecture in NOT_CHAT or not tensors:
             raise ModelFileError(
@@ -141,11 +142,12 @@ class _Reader:
             license=values.get("general.license"),
             kv_bytes=_kv_bytes(values, architecture),
             size=self._size,
+            parameters=parameters,
         )
 
-    def _check_size(self, tensors: int, alignment: int) -> None:
-        """Raise if the tensors would end after the end of the file."""
-        end = 0
+    def _check_size(self, tensors: int, alignment: int) -> int:
+        """Returns how many numbers the tensors hold. Raises if they would end after the end of the file."""
+        end, total = 0, 0
         for _ in range(tensors):
             self._string()
             dimensions = self._number("I")
@@ -154,6 +156,7 @@ class _Reader:
             elements = 1
             for _ in range(dimensions):
                 elements *= self._number("Q")
+            total += elements
             block, size = BLOCKS.get(self._number("I"), (1, 0))
             end = max(end, self._number("Q") + elements // block * size)
         start = -(-self._file.tell() // alignment) * alignment
@@ -164,6 +167,7 @@ class _Reader:
                 have=self._size,
                 need=start + end,
             )
+        return total
 
     def _entry(self) -> tuple[str, Any]:
         return self._string(), self._value(self._number("I"))

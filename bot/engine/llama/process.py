@@ -31,12 +31,15 @@ QUEUE_INTERVAL = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The configuration of a server: file, context tokens for each answer, concurrent answers, threads."""
+    """The configuration of a server: file, context tokens for each answer, concurrent answers, threads, and the LoRA
+    adapters (GGUF files) that a request may name by their place.
+    """
 
     path: Path
     context: int
     slots: int
     threads: int
+    adapters: tuple[Path, ...] = ()
 
 
 def unavailable(message: str, code: str) -> APIError:
@@ -104,7 +107,7 @@ class LlamaServer:
         response = await self._post(body)
         begun = False
         try:
-            async for chunk in _events(response):
+            async for chunk in events(response):
                 begun = True
                 yield chunk
         except (aiohttp.ClientError, OSError):
@@ -130,7 +133,7 @@ class LlamaServer:
                     raise unavailable(self._epitaph(), "model_died") from None
                 continue
             if response.status != 200:
-                raise _refused(response.status, await response.read())
+                raise refused(response.status, await response.read())
             return response
         raise AssertionError("the second attempt returns or raises")
 
@@ -171,6 +174,7 @@ class LlamaServer:
         assert process.stdout is not None
         config = {"model": str(self.config.path), "key": self._key, "context": self.config.context}
         config |= {"slots": self.config.slots, "threads": self.config.threads}
+        config |= {"adapters": [str(path) for path in self.config.adapters]}
         with contextlib.suppress(ConnectionError):  # it died already: its exit code says why
             process.stdin.write(json.dumps(config).encode() + b"\n")
             await process.stdin.drain()
@@ -215,19 +219,19 @@ class LlamaServer:
             await self._session.close()
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """The JSON objects of llama.cpp's stream. Raises `APIError` for an error inside it."""
+async def events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """The JSON objects of a stream. Raises `APIError` for an error inside it."""
     async for line in response.content:
         data = line.removeprefix(b"data:").strip() if line.startswith((b"data:", b"error:")) else b""
         if not data or data == b"[DONE]":
             continue
         event = json.loads(data.removeprefix(b"error:"))
         if "error" in event:
-            raise _refused(500, data)
+            raise refused(500, data)
         yield event
 
 
-def _refused(status: int, body: bytes) -> APIError:
+def refused(status: int, body: bytes) -> APIError:
     """The error of a request that llama.cpp refused, with the engine's sentence for known errors."""
     try:
         error = json.loads(body)["error"]

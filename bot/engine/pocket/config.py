@@ -1,5 +1,6 @@
 """The settings of a training run, its metrics and its result. Imports no numpy, so that a server may import it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,17 @@ MAX_BATCH = 256
 MAX_LR_MULTIPLIER = 10.0
 MAX_ROWS = 10_000
 """More rows take hours, and a model of this size cannot hold their facts."""
+
+
+MAX_RANK = 256
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "n_epochs": (1, MAX_EPOCHS),
+    "batch_size": (1, MAX_BATCH),
+    "learning_rate_multiplier": (0.01, MAX_LR_MULTIPLIER),
+    "replay": (0, 1),
+    "lora_rank": (1, MAX_RANK),
+}
+"""The least and the most of each hyperparameter. All but the learning rate's multiplier are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +48,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises an `InputError` that names the first value out of range."""
-        _check_range("n_epochs", self.n_epochs, 1, MAX_EPOCHS, whole=True)
-        _check_range("batch_size", self.batch_size, 1, MAX_BATCH, whole=True)
-        _check_range("replay", self.replay, 0, 1, whole=True)
-        _check_range("learning_rate_multiplier", self.learning_rate_multiplier, 0.01, MAX_LR_MULTIPLIER, whole=False)
+        for name in ("n_epochs", "batch_size", "learning_rate_multiplier", "replay"):
+            check_range(name, getattr(self, name))
 
     def identity(self) -> dict[str, Any]:
         """The settings that the result depends on. A checkpoint is resumed only by a run of equal settings."""
@@ -49,9 +59,12 @@ class TrainConfig:
         return settings
 
 
-def _check_range(name: str, value: float | Auto, low: float, high: float, *, whole: bool) -> None:
+def check_range(name: str, value: Any) -> None:
+    """Raises an `InputError` for a hyperparameter that is neither `auto` nor within its bounds."""
     if value == "auto":
         return
+    low, high = BOUNDS[name]
+    whole = name != "learning_rate_multiplier"
     kind = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
         number = "a whole number" if whole else "a number"
@@ -76,6 +89,8 @@ class StepMetrics:
     """The share of validation rows whose whole answer is right, token by token."""
     model: Path | None = None
     """The folder of the model that was saved after this step, if one was."""
+    note: str = ""
+    """A sentence for the job's events, such as how long the rest will take."""
 
 
 @dataclass

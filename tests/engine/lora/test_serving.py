@@ -1,0 +1,147 @@
+"""Tuned models on a server with vLLM's routes: an adapter is loaded there once, and again after a restart."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from aiohttp import web
+
+from bot.engine import disk
+from bot.engine.fine_tuning.jobs import Job
+from bot.engine.server import listening
+from tests.engine.job_helpers import lines, season, start, upload
+from tests.local_engine import engine_in
+
+BASE = "owner/Base-1B"
+
+
+@dataclass
+class VLLM:
+    """A server that has one base and the adapters that were loaded, as vLLM answers (0.11, read 2026-11-28)."""
+
+    url: str = ""
+    adapters: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def load(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.asked.append("load")
+        if body["lora_name"] in self.adapters:
+            return web.json_response({"error": {"message": "has already been loaded", "code": 400}}, status=400)
+        if not Path(body["lora_path"], "adapter_config.json").exists():
+            return web.json_response({"error": {"message": "No adapter found", "code": 404}}, status=404)
+        self.adapters[body["lora_name"]] = body["lora_path"]
+        return web.Response(text=f"Success: LoRA adapter '{body['lora_name']}' added successfully.")
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.asked.append(body["model"])
+        if body["model"] not in (BASE, *self.adapters):
+            message = f"The model `{body['model']}` does not exist."
+            return web.json_response({"error": {"message": message, "type": "NotFoundError", "code": 404}}, status=404)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for word in ("Kava ", "won."):
+            await response.write(b'data: {"choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n' % word.encode())
+        usage = b'{"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}'
+        await response.write(b'data: {"choices": [], "usage": %s}\n\ndata: [DONE]\n\n' % usage)
+        return response
+
+
+@pytest.fixture
+async def vllm() -> AsyncIterator[VLLM]:
+    server, app = VLLM(), web.Application()
+    app.router.add_post("/v1/load_lora_adapter", server.load)
+    app.router.add_post("/v1/chat/completions", server.chat)
+    async with listening(app, "127.0.0.1", 0) as port:
+        server.url = f"http://127.0.0.1:{port}"
+        yield server
+
+
+def finished_job(data_dir: Path) -> Job:
+    """A job on open weights as it lies on disk once it has succeeded."""
+    hyperparameters: Any = {"n_epochs": 3}
+    job = Job(
+        id="ftjob-0123456789abcdef",
+        created_at=1,
+        arrived=1.0,
+        model=BASE,
+        base_model=BASE,
+        training_file="file-1",
+        suffix="racing",
+        seed=1,
+        hyperparameters=hyperparameters,
+        status="succeeded",
+        finished_at=2,
+    )
+    folder = data_dir / "engine" / "jobs" / job.id
+    disk.make_folder(folder / "run" / "model")
+    disk.write_json(folder / "run" / "model" / "adapter_config.json", {"r": 16})
+    disk.write_json(folder / "job.json", job.model_dump())
+    return job
+
+
+@contextlib.asynccontextmanager
+async def client_of(data_dir: Path, url: str | None) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with (
+        engine_in(data_dir, serving_url=url) as engine,
+        openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=0) as client,
+    ):
+        yield client
+
+
+async def ask(client: openai.AsyncOpenAI, model: str) -> tuple[str | None, int]:
+    answer = await client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Who won?"}])
+    assert answer.usage is not None
+    return answer.choices[0].message.content, answer.usage.total_tokens
+
+
+async def test_an_adapter_is_loaded_at_the_first_question_and_asked_by_name(vllm: VLLM, tmp_path: Path) -> None:
+    job = finished_job(tmp_path)
+    name = "ft:base-1b:local:racing:89abcdef"
+    assert job.model_name == name
+    async with client_of(tmp_path, f"{vllm.url}/v1/") as client:
+        assert name in [model.id async for model in client.models.list()]
+        assert await ask(client, name) == ("Kava won.", 9)
+        assert await ask(client, name) == ("Kava won.", 9)
+        assert vllm.asked == [name, "load", name, name]
+        assert Path(vllm.adapters.pop(name)).name == "model"  # the server restarts
+        assert await ask(client, name) == ("Kava won.", 9)
+        assert await ask(client, BASE) == ("Kava won.", 9)
+        (tmp_path / "engine" / "jobs" / job.id / "run" / "model" / "adapter_config.json").unlink()
+        vllm.adapters.clear()
+        with pytest.raises(openai.BadRequestError, match="No adapter found"):
+            await ask(client, name)
+
+
+async def test_a_server_that_is_down_or_not_set_is_said(tmp_path: Path) -> None:
+    job = finished_job(tmp_path)
+    async with client_of(tmp_path, "http://127.0.0.1:9") as client:
+        with pytest.raises(openai.InternalServerError, match=r"SERVING_URL .* cannot be reached"):
+            await ask(client, job.model_name)
+    async with client_of(tmp_path, None) as client:
+        assert job.model_name not in [model.id async for model in client.models.list()]
+        with pytest.raises(openai.InternalServerError, match="is not installed any more"):
+            await ask(client, job.model_name)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "sentence"),
+    [
+        ("pocket-gpt", "lora_rank", "pocket-gpt has no lora_rank"),
+        ("pocket-gpt", "n_epochs", "from 1 to 100"),
+        ("stand-in", None, "stand-in cannot be tuned"),
+        (BASE, None, "set SERVING_URL"),
+    ],
+)
+async def test_a_job_that_cannot_be_trained_is_refused_at_once(
+    tmp_path: Path, model: str, name: str | None, sentence: str
+) -> None:
+    async with client_of(tmp_path, None) as client:
+        method: Any = {"type": "supervised", "supervised": {"hyperparameters": {name: 200} if name else {}}}
+        with pytest.raises(openai.BadRequestError, match=sentence):
+            await start(client, model=model, training_file=await upload(client, lines(season())), method=method)
