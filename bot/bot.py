@@ -5,7 +5,9 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -105,8 +107,8 @@ class FewshotBot(commands.Bot):
         """Load the cogs and register the commands. discord.py calls this once, before the gateway connects."""
         self.add_dynamic_items(ActionButton, ActionSelect)
         await self.tree.set_translator(CatalogueTranslator())
-        for name in cog_names():
-            await self.load_extension(name)
+        for module in cog_modules():
+            await module.setup(self)
         for place in (None, *self.services.settings.operator_guild_ids):
             for command in self.tree.get_commands(guild=_object(place)):
                 set_command_contexts(command, anywhere=self.services.settings.user_install)
@@ -241,16 +243,14 @@ def _object(place: int | None) -> discord.Object | None:
     return None if place is None else discord.Object(place)
 
 
-def cog_names() -> list[str]:
-    """The extension name of every module and package in `cogs`; names with an underscore are helpers.
+def cog_modules() -> list[ModuleType]:
+    """Every module and package in `cogs`, imported; names with an underscore are helpers.
 
     `cogs.techniques` comes last, because it registers what other cogs extend.
     """
-    from importlib import import_module
-
     package = import_module("cogs")
     names = [f"cogs.{module.name}" for module in iter_modules(package.__path__) if module.name[0] != "_"]
-    return sorted(names, key=lambda name: (name == "cogs.techniques", name))
+    return [import_module(name) for name in sorted(names, key=lambda name: (name == "cogs.techniques", name))]
 
 
 def _intents(settings: Settings) -> discord.Intents:

@@ -13,6 +13,8 @@ from bot.core.i18n import ENGLISH, set_locales, supported_locale, translation
 COMMAND, OPTION = "command", "option"
 NAME_CONTEXTS = {Location.command_name: COMMAND, Location.group_name: COMMAND, Location.parameter_name: OPTION}
 TEMPLATE_KEY = "sentence"
+# Discord's locales that have a catalogue. discord.py asks for each string of each command in each of its 32 locales.
+TRANSLATED = {locale: language for locale in discord.Locale if (language := supported_locale(locale)) != ENGLISH}
 
 
 class LocaleClient(Protocol):
@@ -50,8 +52,7 @@ class CatalogueTranslator(app_commands.Translator):
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
         """`string` in `locale`; None where the catalogue has no translation."""
-        language = supported_locale(locale)
-        if language == ENGLISH:
+        if (language := TRANSLATED.get(locale)) is None:
             return None
         found = translation(language, message_id(string), message_context(context))
         return found and found.format(**string.extras)
