@@ -114,7 +114,7 @@ async def _estimate(corpus: str, dataset: str, base: str) -> None:
 async def _start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
     """Start a job and follow it; a price that is not zero, or not known, is confirmed first."""
     async with open_for_operator() as tuning:
-        tuning.corpora.get(corpus)
+        tuning.datasets.check_name(corpus)
         row = await _dataset(tuning, corpus, dataset)
         if row.corpus != corpus:
             raise InputError(f"The dataset {row.id} is of {row.corpus}, not of {corpus}.")
@@ -198,7 +198,7 @@ def _percent(job: JobRow) -> int:
 
 async def _list() -> None:
     async with open_for_operator() as tuning:
-        models = [await tuning.models.active(corpus) for corpus in tuning.corpora.names]
+        models = [await tuning.models.active(corpus) for corpus in tuning.subjects]
         active = {model.name for model in models if model is not None}
         for job in await tuning.jobs.all():
             when = datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M")

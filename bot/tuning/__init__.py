@@ -14,12 +14,13 @@ order in which a dataset passes through them:
 `providers`       a provider's files, jobs and models through the stock client; `errors` are their errors
 `jobs`            starting, cancelling and reading jobs; `job_runner` takes their steps, one process at a time
 `snapshots`       what a model answers at its checkpoints, while it trains
+`subjects`        what models are tuned for: a corpus, or a template with labelled inputs
 `workers`         who takes the long work: the bot, or the processes of `fewshot worker`
 `lineage`         what a model learnt, with the datasets of the models before it
 `scoring`         the scorecard of a model, and how it is made
 `models`          promotion, and questions to the promoted model
 `corrections`     what people say is wrong with a model's answers, for operators and later scorecards
-`asking`          the one rendering that trains and asks; the three-way comparison
+`asking`          questions to the models of corpora; the three-way comparison
 `retrieval`       the nearest training rows, and the facts for a prompt, by shared words
 `lessons`         datasets that lack something, and what goes wrong with them
 `localized_text`  sentences stored with their values and put into the reader's language; `words` compares texts

@@ -1,20 +1,15 @@
-"""Asking tuned models: the one rendering that trains and asks, questions, similar rows, and the three-way comparison.
-
-A tuned model answers in the form that it was trained on; another form would be another question. So `training_row` and
-`rendered` fill the same template, and a test compares them.
-"""
+"""Asking the tuned models of corpora: questions, similar rows, and the three-way comparison."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from bot.core.caller import Caller
 from bot.core.errors import ModelError, NoModelError, NotFoundError
 from bot.core.i18n import _, ngettext
 from bot.llm.completion import Answer
-from bot.llm.request import Message, Request
+from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.ledger import NANO
 from bot.server.model_gateway import ModelGateway
@@ -44,18 +39,6 @@ class DeletedModelError(ModelError):
 def question_values(question: str, corpus: str, refusal: str) -> dict[str, str]:
     """The values for the template of tuned models, with single spaces in the question."""
     return {"question": squeezed(question), "corpus": corpus, "refusal": refusal}
-
-
-def rendered(template: ChatTemplate, question: str, corpus: str, refusal: str) -> Request:
-    """`question` as a tuned model is asked it."""
-    return template.fill(question_values(question, corpus, refusal))
-
-
-def training_row(template: ChatTemplate, pair: PairRow, corpus: str, refusal: str) -> dict[str, Any]:
-    """`pair` as a line of the training file: the messages of the question, then the answer."""
-    asked = rendered(template, pair.question, corpus, refusal).messages
-    answer: Message = {"role": "assistant", "content": squeezed(pair.answer)}
-    return {"messages": [*asked, answer]}
 
 
 def for_model(template: ChatTemplate, model: str) -> ChatTemplate:

@@ -31,7 +31,6 @@ from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import EventRow, JobRow, ModelRow
 from bot.tuning import lineage, snapshots
-from bot.tuning.asking import TUNED, training_row
 from bot.tuning.errors import FileNotReadyError, RefusedError, TemporaryError, TuningError, VanishedError
 from bot.tuning.lessons import LESSONS
 from bot.tuning.localized_text import MARK, localize, serialize, serialize_error
@@ -50,6 +49,7 @@ from bot.tuning.providers import (
 )
 from bot.tuning.rows import as_lines
 from bot.tuning.scoring import Scorer
+from bot.tuning.subjects import subject_of, training_row
 from bot.tuning.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -136,10 +136,10 @@ async def training_files(tools: JobTools, job: JobRow) -> tuple[bytes, bytes]:
     """The bytes of the training file and of the validation file: equal whenever they are made."""
     dataset = await lineage.get_dataset(tools.database, job.dataset_id)
     train, validation = await training_pairs(tools.database, job)
-    template = tools.templates[TUNED]
+    subject = subject_of(tools.templates, job.corpus)
 
     def render(pairs: list[PairRow]) -> bytes:
-        return as_lines(training_row(template, pair, job.corpus, dataset.refusal) for pair in pairs).encode()
+        return as_lines(training_row(subject, pair, dataset.refusal) for pair in pairs).encode()
 
     return await asyncio.to_thread(render, train), await asyncio.to_thread(render, validation)
 

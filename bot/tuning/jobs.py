@@ -27,6 +27,7 @@ from bot.tuning.job_runner import STATUSES, JobRunner, JobTools, training_files,
 from bot.tuning.lessons import LESSONS
 from bot.tuning.localized_text import localize
 from bot.tuning.snapshots import History
+from bot.tuning.subjects import is_template
 from bot.tuning.words import squeezed
 from bot.tuning.workers import Workers
 
@@ -163,11 +164,15 @@ class Jobs:
                 dataset=dataset.id,
                 n=len(train),
             )
-        return replace(job, lesson=lesson, hyperparameters=json.dumps(self._hyperparameters(len(train), lesson)))
+        return replace(job, lesson=lesson, hyperparameters=json.dumps(self._hyperparameters(job, len(train), lesson)))
 
-    def _hyperparameters(self, rows: int, lesson: str) -> dict[str, Any]:
+    def _hyperparameters(self, job: JobRow, rows: int, lesson: str) -> dict[str, Any]:
         forgets = bool(lesson) and LESSONS[lesson].forgets
-        return {**self.profile.hyperparameters(rows), **(self.profile.without_replay if forgets else {})}
+        return {
+            **self.profile.hyperparameters(rows),
+            **(self.profile.without_replay if forgets else {}),
+            **(self.profile.for_labels if is_template(self.tools.templates, job.corpus) else {}),
+        }
 
     async def get(self, job_id: str) -> JobRow:
         """The job of that id, of an id that begins so, or with that id at its provider; raises `NotFoundError`."""
@@ -194,7 +199,7 @@ class Jobs:
 
     async def answers_so_far(self, job: JobRow) -> list[History]:
         """What the checkpoints of a job have answered, by question."""
-        return await snapshots.histories(self._database, job)
+        return await snapshots.histories(self._database, self.tools.templates, job)
 
     async def pin(self, job_id: str, user_id: int, question: str) -> None:
         """Ask every later checkpoint of a job `question`. Raises `InputError` where that is too late, or done."""

@@ -24,6 +24,7 @@ from bot.tuning.profiles import PROFILES
 from bot.tuning.providers import Providers
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Progress, Scorecard, Scorer
+from bot.tuning.subjects import is_template
 
 __all__ = ["ModelRow", "Models", "Promotion"]
 
@@ -87,8 +88,12 @@ class Models:
 
     async def active(self, corpus: str) -> ModelRow | None:
         """The model that answers for a corpus."""
-        promoted = await tuning_rows.promotions(self._database, self._corpora.get(corpus).name)
+        promoted = await tuning_rows.promotions(self._database, self._subject(corpus))
         return await tuning_rows.get_model(self._database, promoted[0].model) if promoted else None
+
+    def _subject(self, name: str) -> str:
+        """`name`, of a corpus or of a template; raises `NotFoundError`."""
+        return name if is_template(self._templates, name) else self._corpora.get(name).name
 
     async def promote(self, name: str, user_id: int, force: str = "") -> Promotion:
         """Let a model answer for its corpus.
@@ -107,7 +112,7 @@ class Models:
 
     async def rollback(self, corpus: str) -> Promotion:
         """Let the model before the active one answer again. Raises `NotFoundError` where there is none."""
-        promoted = await tuning_rows.promotions(self._database, self._corpora.get(corpus).name)
+        promoted = await tuning_rows.promotions(self._database, self._subject(corpus))
         if len(promoted) < 2:
             raise NotFoundError("There is no model before the active one of {corpus} to go back to.", corpus=corpus)
         await tuning_rows.undo_promotion(self._database, promoted[0].id)
@@ -116,12 +121,21 @@ class Models:
     async def tuned_template(self, request: Request) -> ChatTemplate | None:
         """The template of `request`, answered by the model that is promoted for it; None where there is none.
 
-        Tuned models are trained on the questions of a corpus, in the template `TUNED`.
+        Models are tuned for the questions of a corpus, in the template `TUNED`, or for the inputs of a template.
         """
-        corpus = request.values.get("corpus", "")
-        if request.template is None or request.name != TUNED or corpus not in self._corpora.names:
+        if request.template is None:
             return None
-        model = await self.active(corpus)
+        subject = request.values.get("corpus", "") if request.name == TUNED else request.name
+        if request.name == TUNED:
+            known = subject in self._corpora.names
+        else:  # A server's trick may have the name of a shipped template.
+            shipped = self._templates.get(subject)
+            known = (
+                shipped is not None and shipped.with_examples(0).messages == request.template.with_examples(0).messages
+            )
+        if not known:
+            return None
+        model = await self.active(subject)
         return None if model is None or model.gone else for_model(request.template.with_examples(0), model.name)
 
     # --- questions

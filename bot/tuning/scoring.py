@@ -7,20 +7,23 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from time import time
 from typing import Any
 
 from bot.core.caller import Caller
-from bot.core.errors import ModelError, NoModelError
+from bot.core.errors import ModelError, NoModelError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import read_json, without_surrogates
+from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
+from bot.server.ledger import NANO
 from bot.server.model_gateway import ModelGateway
 from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.storage.datasets import PairRow
-from bot.storage.tuning import ModelRow
+from bot.storage.tuning import JobRow, ModelRow
 from bot.tuning import lineage
 from bot.tuning.asking import TUNED, WITH_FACTS, for_model, question_values
 from bot.tuning.corpus import Corpora
@@ -31,7 +34,8 @@ from bot.tuning.providers import Provider
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.rows import ANSWERABLE
 from bot.tuning.split import HELD_OUT
-from bot.tuning.words import STAND_IN_REFUSAL, digest, same_answer, sentence_key, words
+from bot.tuning.subjects import CorpusSubject, TemplateSubject, subject_of
+from bot.tuning.words import digest
 
 # The lines of a card, by the names that they are stored under and shown with in a table.
 TRAINED, HELD, NOISY = N_("train"), N_("held-out"), N_("noisy")
@@ -40,6 +44,9 @@ FIRST_APART = N_("first 100 written apart")
 # Answers that people corrected, and an operator confirmed.
 CORRECTED = N_("corrected by people")
 NEAREST, BASE, BASE_WITH_FACTS = N_("nearest question's answer"), N_("base"), N_("base, with the facts")
+# Lines of a model that was tuned for a template. The chat model answers the same inputs with all examples.
+NEAR, FEW_SHOT = N_("held-out, at most one star off"), N_("few-shot prompt")
+FEW_SHOT_NEAR = N_("few-shot prompt, at most one star off")
 # Wrong answers that a card keeps, to be read by people.
 SHOWN_WRONG = 40
 # Training rows that are asked again, drawn alike in every process: enough for a percent, cheap enough to pay.
@@ -52,6 +59,8 @@ FIRST = 100
 CONCURRENT = 16
 Progress = Callable[[int, int], None]
 Sets = dict[str, list[PairRow]]
+# Says whether an answer is `right`, `refused` or `wrong`.
+Judge = Callable[[str, PairRow], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,28 +152,75 @@ class Scorer:
         sets = await asyncio.to_thread(question_sets, trained, untrained)
         sets[CORRECTED] = await confirmed_pairs(self._database, model.corpus, refusal)
         asking = _Asking(self._database, caller, progress)
-        template = for_model(self._templates[TUNED], model.name)
+        subject = subject_of(self._templates, model.corpus)
         requests = {
-            pair.question: template.fill(question_values(pair.question, model.corpus, refusal))
+            pair.question: subject.request(pair.question, refusal, model.name)
             for pairs in sets.values()
             for pair in pairs
         }
         said = await asking.all(model.name, requests, provider.gateway)
-        marks, wrong = await asyncio.to_thread(_marks, sets, trained, said, refusal, model.name)
+
+        def judge(said: str, pair: PairRow) -> str:
+            return subject.judge(said, pair, refusal)
+
+        marks, wrong = await asyncio.to_thread(_marks, sets, trained, said, judge, model.name)
         held = sets[HELD] + sets[REFUSED_HELD]
-        marks.append(await asyncio.to_thread(_nearest, trained, held, refusal))
-        marks += await self._base_marks(model, held, refusal, provider, asking)
+        marks.append(await asyncio.to_thread(_nearest, trained, held, judge))
+        if isinstance(subject, TemplateSubject):
+            marks += await self._few_shot_marks(subject, model, held, said, asking)
+        else:
+            marks += await self._base_marks(subject, model, held, refusal, provider, asking)
         card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
         await tuning_rows.change_model(self._database, model.name, scorecard=card.to_json())
         return card
 
+    async def _few_shot_marks(
+        self,
+        subject: TemplateSubject,
+        model: ModelRow,
+        held: Sequence[PairRow],
+        said: Mapping[str, str],
+        asking: "_Asking",
+    ) -> list[Mark]:
+        """The chat model with all examples on the same inputs, with prices and times. Ratings have two lines more."""
+
+        def judge(said: str, pair: PairRow) -> str:
+            return subject.judge(said, pair, loosely=True)
+
+        name = self._gateway.model
+        requests = {pair.question: subject.few_shot(pair.question) for pair in held}
+        few_shot, unavailable = await _others(asking, f"{name} ({FEW_SHOT})", requests, self._gateway)
+        marks = []
+        if subject.is_rating:
+            near = [(pair, said[pair.question]) for pair in held]
+            marks.append(_mark_of(NEAR, near, judge, model=model.name)[0])
+        if unavailable:
+            return [*marks, Mark(FEW_SHOT, 0, 0, 0, name, unavailable)]
+        job = await tuning_rows.get_job(self._database, model.job_id)
+        note = _costs(asking.spent.get(f"{name} ({FEW_SHOT})"), asking.spent.get(model.name), name, job)
+        answered = [(pair, few_shot[pair.question]) for pair in held]
+        marks.append(_mark_of(FEW_SHOT, answered, subject.judge, model=name, note=note)[0])
+        if subject.is_rating:
+            marks.append(_mark_of(FEW_SHOT_NEAR, answered, judge, model=name, note=name)[0])
+        return marks
+
     async def _base_marks(
-        self, model: ModelRow, held: Sequence[PairRow], refusal: str, provider: Provider, asking: "_Asking"
+        self,
+        subject: CorpusSubject,
+        model: ModelRow,
+        held: Sequence[PairRow],
+        refusal: str,
+        provider: Provider,
+        asking: "_Asking",
     ) -> list[Mark]:
         """The base model without and with the facts in its prompt; a line that cannot be asked says why."""
         sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:BASE_SAMPLE]
         local = PROFILES[model.provider].is_local
         name, gateway = (self._gateway.model, self._gateway) if local else (model.base, provider.gateway)
+
+        def judge(said: str, pair: PairRow) -> str:
+            return subject.judge(said, pair, refusal, loosely=True)
+
         facts = await asyncio.to_thread(facts_of, self._corpora.get(model.corpus))
         bare, with_facts = (for_model(self._templates[key], name) for key in (TUNED, WITH_FACTS))
         bare_requests, facts_requests = {}, {}
@@ -175,17 +231,13 @@ class Scorer:
             facts_requests[pair.question] = with_facts.fill(values)
         marks = []
         for line, requests in ((BASE, bare_requests), (BASE_WITH_FACTS, facts_requests)):
-            try:
-                said = await asking.all(f"{name} ({line})", requests, gateway)
-            except ModelError:
-                marks.append(Mark(line, 0, 0, 0, name, serialize(N_("not available"))))
-                continue
-            if not any(said.values()):
-                marks.append(Mark(line, 0, 0, 0, name, serialize(N_("no model connected"))))
+            said, unavailable = await _others(asking, f"{name} ({line})", requests, gateway)
+            if unavailable:
+                marks.append(Mark(line, 0, 0, 0, name, unavailable))
                 continue
             answered = [(pair, said[pair.question]) for pair in sample]
             note = serialize(N_("{model}, {n:,} of them"), model=name, n=len(sample))
-            marks.append(_mark_of(line, answered, refusal, loosely=True, model=name, note=note)[0])
+            marks.append(_mark_of(line, answered, judge, model=name, note=note)[0])
         return marks
 
 
@@ -194,6 +246,8 @@ class _Asking:
 
     def __init__(self, database: Database, caller: Caller, progress: Progress | None) -> None:
         self._database, self._caller, self._progress = database, caller, progress
+        # The price, in US dollars, and the seconds of each answer that was asked now, by the model's name.
+        self.spent: dict[str, list[tuple[Decimal | None, float]]] = {}
 
     async def all(self, name: str, requests: Mapping[str, Request], gateway: ModelGateway) -> dict[str, str]:
         """The answer to every question; `name` is the model that they are stored under."""
@@ -205,23 +259,78 @@ class _Asking:
         for at in range(0, len(waiting), CONCURRENT):
             self._report(len(requests) - len(waiting) + at, len(requests))
             some = waiting[at : at + CONCURRENT]
-            answers = await asyncio.gather(*(self._answer(requests[question], gateway) for question in some))
+            answers = await asyncio.gather(*(self._answer(name, requests[question], gateway) for question in some))
             new = {keys[question]: without_surrogates(answer) for question, answer in zip(some, answers, strict=True)}
             await tuning_rows.add_score_answers(self._database, name, new)
             known |= new
         self._report(len(requests), len(requests))
         return {question: known[key] for question, key in keys.items()}
 
-    async def _answer(self, request: Request, gateway: ModelGateway) -> str:
+    async def _answer(self, name: str, request: Request, gateway: ModelGateway) -> str:
         """One answer; empty where no model is connected and the stand-in has no rule for the question."""
         try:
-            return (await gateway.ask(self._caller, request, cache=False, background=True)).text
+            answer = await gateway.ask(self._caller, request, cache=False, background=True)
         except NoModelError:
             return ""
+        except ReplyError as error:  # It is judged as it is.
+            if not isinstance(error.answer, Answer):
+                raise
+            answer = error.answer
+        self.spent.setdefault(name, []).append((answer.price, answer.seconds))
+        return answer.text
 
     def _report(self, done: int, total: int) -> None:
         if self._progress:
             self._progress(done, total)
+
+
+async def _others(
+    asking: _Asking, name: str, requests: Mapping[str, Request], gateway: ModelGateway
+) -> tuple[dict[str, str], str]:
+    """The answers of another model; or none, and the serialized reason."""
+    try:
+        said = await asking.all(name, requests, gateway)
+    except ModelError:
+        return {}, serialize(N_("not available"))
+    return said, "" if any(said.values()) else serialize(N_("no model connected"))
+
+
+def _costs(
+    few_shot: list[tuple[Decimal | None, float]] | None,
+    tuned: list[tuple[Decimal | None, float]] | None,
+    name: str,
+    job: JobRow | None,
+) -> str:
+    """What a call of each way costs and takes, and when training has paid for itself; serialized."""
+    if not few_shot or not tuned:
+        return name
+    times = {"model": name, "a": _mean([at for _, at in few_shot]), "b": _mean([at for _, at in tuned])}
+    prices = [[price for price, _ in spent if price is not None] for spent in (few_shot, tuned)]
+    if not all(prices) or job is None or job.nanodollars is None:
+        return serialize(N_("{model}, {a:,.1f} s a call; the tuned model {b:,.1f} s"), **times)
+    one, other = (sum(each, Decimal(0)) / len(each) for each in prices)
+    usd = {"usd": float(one), "tuned": float(other)}
+    saved = one - other
+    if saved <= 0:
+        return serialize(
+            N_("{model}, ${usd:,.6f} and {a:,.1f} s a call; the tuned model ${tuned:,.6f} and {b:,.1f} s"),
+            **times,
+            **usd,
+        )
+    calls = int(Decimal(job.nanodollars) / NANO / saved) + 1
+    return serialize(
+        N_(
+            "{model}, ${usd:,.6f} and {a:,.1f} s a call; the tuned model ${tuned:,.6f} and {b:,.1f} s, so that "
+            "training pays after {n:,} calls"
+        ),
+        **times,
+        **usd,
+        n=calls,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def question_sets(trained: Sequence[PairRow], untrained: Sequence[PairRow]) -> Sets:
@@ -250,39 +359,17 @@ def noisy(question: str) -> str:
     return " ".join(parts)
 
 
-def judge(said: str, pair: PairRow, refusal: str, *, loosely: bool = False) -> str:
-    """`right`, `refused` or `wrong`.
-
-    `loosely`: a sentence that contains the answer is right, for models that were not trained on short answers.
-    """
-    if not said.strip():
-        return "refused"
-    refuses = same_answer(said, refusal) or said.strip() == STAND_IN_REFUSAL
-    if pair.kind != ANSWERABLE:
-        return "right" if refuses else "wrong"
-    if same_answer(said, pair.answer) or (loosely and not refuses and _contains(said, pair.answer)):
-        return "right"
-    return "refused" if refuses else "wrong"
-
-
-def _contains(said: str, wanted: str) -> bool:
-    """Whether the words of `wanted` are in `said`, together and in their order, articles apart."""
-    needle = [word for word in words(wanted) if word not in ("a", "an", "the")]
-    hay = [word for word in sentence_key(said) if word not in ("a", "an", "the")]
-    return bool(needle) and any(hay[at : at + len(needle)] == needle for at in range(len(hay) - len(needle) + 1))
-
-
 def _with_question(pair: PairRow, question: str) -> PairRow:
     return PairRow(0, pair.dataset_id, pair.line, pair.fact, pair.kind, question, pair.answer, role=pair.role)
 
 
 def _marks(
-    sets: Sets, trained: Sequence[PairRow], said: Mapping[str, str], refusal: str, model: str
+    sets: Sets, trained: Sequence[PairRow], said: Mapping[str, str], judge: Judge, model: str
 ) -> tuple[list[Mark], list[Wrong]]:
     """A line for each set, and one for the first hundred questions that were written apart from the rows."""
     marks, wrong = [], []
     for name, pairs in sets.items():
-        mark, bad = _mark_of(name, [(pair, said[pair.question]) for pair in pairs], refusal, model=model)
+        mark, bad = _mark_of(name, [(pair, said[pair.question]) for pair in pairs], judge, model=model)
         if name != CORRECTED:
             marks.append(mark)
             wrong += bad
@@ -291,7 +378,7 @@ def _marks(
     first = _written_apart(sets, trained)[:FIRST]
     if len(first) == FIRST:
         answered = [(pair, said[pair.question]) for pair in first]
-        marks.append(_mark_of(FIRST_APART, answered, refusal, model=model)[0])
+        marks.append(_mark_of(FIRST_APART, answered, judge, model=model)[0])
     return marks, wrong
 
 
@@ -311,19 +398,18 @@ def _written_apart(sets: Sets, trained: Sequence[PairRow]) -> list[PairRow]:
     return sorted(found, key=lambda pair: (pair.dataset_id, pair.line))
 
 
-def _nearest(trained: Sequence[PairRow], held: Sequence[PairRow], refusal: str) -> Mark:
+def _nearest(trained: Sequence[PairRow], held: Sequence[PairRow], judge: Judge) -> Mark:
     """The score of answering with the answer of the nearest training question."""
     index = NearestQuestions(trained)
     answered = [(pair, found[0][0].answer if (found := index.find(pair.question, 1)) else "") for pair in held]
-    return _mark_of(NEAREST, answered, refusal, note=serialize(N_("a baseline, no model")))[0]
+    return _mark_of(NEAREST, answered, judge, note=serialize(N_("a baseline, no model")))[0]
 
 
 def _mark_of(
     name: str,
     answered: Iterable[tuple[PairRow, str]],
-    refusal: str,
+    judge: Judge,
     *,
-    loosely: bool = False,
     model: str = "",
     note: str = "",
 ) -> tuple[Mark, list[Wrong]]:
@@ -331,7 +417,7 @@ def _mark_of(
     counts = {"right": 0, "refused": 0, "wrong": 0}
     wrong = []
     for pair, said in answered:
-        verdict = judge(said, pair, refusal, loosely=loosely)
+        verdict = judge(said, pair)
         counts[verdict] += 1
         if verdict == "wrong":
             wrong.append(Wrong(name, pair.question, pair.answer, said))

@@ -17,6 +17,7 @@ from bot.tuning.jobs import Jobs
 from bot.tuning.models import Models
 from bot.tuning.providers import Providers
 from bot.tuning.scoring import Scorer
+from bot.tuning.subjects import is_template, labelled_files
 from bot.tuning.workers import Workers
 
 
@@ -31,6 +32,8 @@ class Tuning:
     models: Models
     corrections: Corrections
     workers: Workers
+    # The names of everything that a model can be tuned for: corpora, and templates with labelled inputs.
+    subjects: tuple[str, ...]
 
     async def work(self) -> None:
         """Be a worker until cancelled: follow and score jobs, and write datasets, for all processes."""
@@ -58,6 +61,10 @@ async def open_tuning(
         scorer = Scorer(database, templates, gateway, corpora)
         jobs = Jobs(settings, JobTools(database, templates, ledger, scorer, providers), workers)
         stack.push_async_callback(jobs.runner.close)
+        subjects = (
+            *corpora.names,
+            *(name for name in templates if is_template(templates, name) and labelled_files(name)),
+        )
         datasets = Datasets(database, corpora, templates, gateway, workers)
         models = Models(database, corpora, templates, gateway, providers, scorer)
-        yield Tuning(corpora, providers, datasets, jobs, models, Corrections(database), workers)
+        yield Tuning(corpora, providers, datasets, jobs, models, Corrections(database), workers, subjects)

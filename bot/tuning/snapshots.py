@@ -19,10 +19,9 @@ from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import EventRow, JobRow
 from bot.tuning import lineage
-from bot.tuning.asking import TUNED, for_model, rendered
 from bot.tuning.providers import Provider
 from bot.tuning.rows import ANSWERABLE
-from bot.tuning.scoring import judge
+from bot.tuning.subjects import subject_of
 from bot.tuning.words import digest
 
 _log = logging.getLogger(__name__)
@@ -52,16 +51,17 @@ class History:
     answers: tuple[tuple[int, str, bool], ...]
 
 
-async def histories(database: Database, job: JobRow) -> list[History]:
+async def histories(database: Database, templates: Mapping[str, ChatTemplate], job: JobRow) -> list[History]:
     """The answers of a job's checkpoints by question, the pinned question last; none before the first snapshot."""
     found = await snapshots(database, job.id)
     if not found:
         return []
     refusal = (await lineage.get_dataset(database, job.dataset_id)).refusal
+    subject = subject_of(templates, job.corpus)
     result = []
     for at, pair in enumerate(await test_questions(database, job)):
         said = [(snapshot.step, snapshot.answers[at]) for snapshot in found if at < len(snapshot.answers)]
-        judged = tuple((step, text, judge(text, pair, refusal) == "right") for step, text in said)
+        judged = tuple((step, text, subject.judge(text, pair, refusal) == "right") for step, text in said)
         result.append(History(pair.question, pair.answer, judged))
     if job.pinned:
         pinned = tuple((snapshot.step, snapshot.pinned, False) for snapshot in found if snapshot.pinned)
@@ -92,11 +92,11 @@ async def take(database: Database, templates: Mapping[str, ChatTemplate], job: J
             return
         step, model = newest
         refusal = (await lineage.get_dataset(database, job.dataset_id)).refusal
-        template = for_model(templates[TUNED], model)
+        subject = subject_of(templates, job.corpus)
         questions = [pair.question for pair in await test_questions(database, job)]
         answers = []
         for question in [*questions, *([job.pinned] if job.pinned else [])]:
-            request = rendered(template, question, job.corpus, refusal)
+            request = subject.request(question, refusal, model)
             answer = await provider.gateway.ask(Caller(job.user_id), request, cache=False, background=True)
             answers.append(without_surrogates(answer.text)[:MAX_LENGTH])
         snapshot = Snapshot(step, tuple(answers[: len(questions)]), "".join(answers[len(questions) :]))

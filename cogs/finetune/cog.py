@@ -241,14 +241,14 @@ async def offered(
 
 async def offer_corpora(tuning: Tuning) -> Offers:
     """Every corpus."""
-    return [(name, name) for name in tuning.corpora.names]
+    return [(name, name) for name in tuning.subjects]
 
 
 async def offer_datasets(tuning: Tuning) -> Offers:
     """Every dataset, newest first within its corpus, with those that ship."""
     return [
         (" · ".join([name_of(row), row.id, *([] if row.state == "ready" else [_("still being made")])]), row.id)
-        for corpus in tuning.corpora.names
+        for corpus in tuning.subjects
         for row in await tuning.datasets.of(corpus)
     ]
 
@@ -256,7 +256,7 @@ async def offer_datasets(tuning: Tuning) -> Offers:
 async def offer_reviewable(tuning: Tuning) -> Offers:
     """Datasets with flagged pairs, and how many are undecided."""
     found = []
-    for corpus in tuning.corpora.names:
+    for corpus in tuning.subjects:
         for row in await tuning.datasets.of(corpus):
             flagged = await tuning.datasets.flagged(row.id)
             if flagged:

@@ -38,7 +38,7 @@ class Models:
         await interaction.response.defer(ephemeral=True, thinking=True)
         tuning = self._services.tuning
         rows = await tuning.models.all()
-        answering = {row.name for corpus in tuning.corpora.names if (row := await tuning.models.active(corpus))}
+        answering = {row.name for corpus in tuning.subjects if (row := await tuning.models.active(corpus))}
         card = Card(_("Tuned models"))
         for row in rows[:SHOWN]:
             card.text(_block(row, active=row.name in answering))

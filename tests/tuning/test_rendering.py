@@ -6,12 +6,13 @@ from collections import Counter
 from bot.app import TEMPLATES
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED, rendered, training_row
+from bot.tuning.asking import TUNED
 from bot.tuning.datasets import with_roles
 from bot.tuning.rows import as_json, pair
-from bot.tuning.scoring import judge, noisy, question_sets
+from bot.tuning.scoring import noisy, question_sets
 from bot.tuning.service import Tuning
 from bot.tuning.split import HELD_OUT, NEVER_SEEN, TRAIN, fact_of
+from bot.tuning.subjects import CorpusSubject, training_row
 from bot.tuning.words import bag_key
 from tests.tuning.conftest import REFUSAL, rows
 from tests.tuning.fake_provider import FakeProvider
@@ -23,8 +24,9 @@ PAIRS = [pair(item, line) for line, item in enumerate(rows(20), 1)]
 def test_the_rendering_that_trains_is_the_rendering_that_asks() -> None:
     template = open_template_registry(TEMPLATES).get(TUNED)
     for one in PAIRS:
-        trained = training_row(template, one, "bakers", REFUSAL)["messages"]
-        asked = rendered(template, f"  {one.question}\n", "bakers", REFUSAL)
+        subject = CorpusSubject("bakers", template)
+        trained = training_row(subject, one, REFUSAL)["messages"]
+        asked = subject.request(f"  {one.question}\n", REFUSAL)
         assert trained[:-1] == list(asked.messages)
         assert asked.parameters["temperature"] == 0
         assert asked.parameters["stop"] == "\n"
@@ -72,6 +74,7 @@ def test_noise_is_lower_case_and_one_slip_and_the_same_each_time() -> None:
 
 
 def test_an_answer_is_judged_by_its_words() -> None:
+    judge = CorpusSubject("bakers", open_template_registry(TEMPLATES).get(TUNED)).judge
     known = PairRow(0, "", 1, "f", "answerable", "Who?", "The Baker")
     unknown = PairRow(0, "", 1, "f", "unanswerable", "Why?", REFUSAL)
     assert judge("baker.", known, REFUSAL) == "right"

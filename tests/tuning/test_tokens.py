@@ -10,10 +10,11 @@ from bot.engine.pocket.config import TrainConfig
 from bot.engine.pocket.train import train
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED, training_row
+from bot.tuning.asking import TUNED
 from bot.tuning.estimate import quotes
 from bot.tuning.profiles import PROFILES
 from bot.tuning.rows import as_lines
+from bot.tuning.subjects import CorpusSubject, training_row
 from tests.bench.season import REFUSAL, season
 from tests.racing import season as racing
 
@@ -36,7 +37,7 @@ def test_the_estimate_is_within_15_percent_of_the_words_that_are_trained(dataset
     pairs, refusal = dataset()
     template = open_template_registry(TEMPLATES).templates[TUNED]
     rows = [
-        training_row(template, PairRow(0, "d", line, "", "", asked, said), "racing", refusal)
+        training_row(CorpusSubject("racing", template), PairRow(0, "d", line, "", "", asked, said), refusal)
         for line, (asked, said) in enumerate(pairs, 1)
     ]
     quote = quotes(len(as_lines(rows)), len(rows), "pocket-gpt", PROFILES["engine"])[0]

@@ -1,0 +1,193 @@
+"""What a model is tuned for: a corpus of texts, or a template with labelled inputs, such as the rating of reviews.
+
+A subject says how the model is asked, which answer is trained, and when an answer is right. What trains is rendered as
+what asks. `subject_of` finds the subject of a dataset, a job or a model by its name.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bot.core.errors import InputError, ReplyError
+from bot.llm.output_parsers import parse_json, parse_rating
+from bot.llm.request import Message, Request
+from bot.llm.template import ChatTemplate
+from bot.server.evaluation import LABELLED
+from bot.storage.datasets import PairRow
+from bot.tuning.asking import TUNED, for_model, question_values
+from bot.tuning.rows import ANSWERABLE
+from bot.tuning.words import STAND_IN_REFUSAL, digest, same_answer, sentence_key, squeezed, words
+
+# The reason in the answers that a rating is trained with: labelled reviews have stars and no reasons. A model that
+# learnt invented reasons would invent them.
+REASON_PROMPT = "rated by its words alone"
+# One in so many training rows is for validation, which decides when training stops.
+VALIDATED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSubject:
+    """Questions about the texts of a corpus, in the template of tuned models."""
+
+    name: str
+    template: ChatTemplate
+
+    def request(self, question: str, refusal: str, model: str = "") -> Request:
+        """`question` as the tuned model is asked it, or `model` where given."""
+        template = for_model(self.template, model) if model else self.template
+        return template.fill(question_values(question, self.name, refusal))
+
+    def judge(self, said: str, pair: PairRow, refusal: str, *, loosely: bool = False) -> str:
+        """`right`, `refused` or `wrong`.
+
+        `loosely`: a sentence that contains the answer is right, for models that were not trained on short answers.
+        """
+        if not said.strip():
+            return "refused"
+        refuses = same_answer(said, refusal) or said.strip() == STAND_IN_REFUSAL
+        if pair.kind != ANSWERABLE:
+            return "right" if refuses else "wrong"
+        if same_answer(said, pair.answer) or (loosely and not refuses and _contains(said, pair.answer)):
+            return "right"
+        return "refused" if refuses else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSubject:
+    """Inputs of a template with known answers. The tuned model is asked without the template's examples."""
+
+    template: ChatTemplate
+
+    @property
+    def name(self) -> str:
+        """The template's name."""
+        return self.template.name
+
+    @property
+    def is_rating(self) -> bool:
+        """Whether the answers are stars."""
+        return self.template.reply == "rating"
+
+    def request(self, question: str, _refusal: str = "", model: str = "") -> Request:
+        """The input as the tuned model is asked it, or `model` where given."""
+        template = self.template.with_examples(0)
+        return self._filled(for_model(template, model) if model else template, question)
+
+    def few_shot(self, question: str) -> Request:
+        """The input with all examples, for the chat model."""
+        return self._filled(self.template, question)
+
+    def answer(self, wanted: str) -> str:
+        """The answer that is trained for a label. Raises `InputError` where the template would not read it."""
+        answer = f"{wanted}: {REASON_PROMPT}" if self.is_rating and len(wanted.strip()) == 1 else wanted
+        if self._parsed(answer) is None:
+            raise InputError("{wanted} is no answer of /{template}.", wanted=wanted[:100], template=self.name)
+        return answer
+
+    def judge(self, said: str, pair: PairRow, _refusal: str = "", *, loosely: bool = False) -> str:
+        """`right`, `refused` (nothing was said) or `wrong`: by stars, by the JSON value, else by words.
+
+        `loosely`: a rating one star away is right.
+        """
+        if not said.strip():
+            return "refused"
+        parsed, wanted = self._parsed(said), self._parsed(pair.answer)
+        if loosely and isinstance(parsed, int) and isinstance(wanted, int):
+            return "right" if abs(parsed - wanted) <= 1 else "wrong"
+        return "right" if parsed is not None and parsed == wanted else "wrong"
+
+    def _filled(self, template: ChatTemplate, question: str) -> Request:
+        names = template.placeholders
+        if len(names) != 1:
+            raise InputError("/{template} has several inputs, and a model is tuned for one.", template=self.name)
+        return template.fill({names[0]: question})
+
+    def _parsed(self, text: str) -> Any:
+        """What counts of an answer; None where it is not in the template's form."""
+        try:
+            if self.is_rating:
+                return parse_rating(text).stars
+            if self.template.reply == "json":
+                return parse_json(text, self.template.schema or {})
+        except ReplyError:
+            return None
+        return tuple(sentence_key(text)) or None
+
+
+Subject = CorpusSubject | TemplateSubject
+
+
+def is_template(templates: Mapping[str, ChatTemplate], name: str) -> bool:
+    """Whether `name` is a template's and no corpus's: a corpus cannot have the name of a command."""
+    return name in templates and templates[name].command is not None
+
+
+def subject_of(templates: Mapping[str, ChatTemplate], name: str) -> Subject:
+    """What models called `name` are tuned for."""
+    return TemplateSubject(templates[name]) if is_template(templates, name) else CorpusSubject(name, templates[TUNED])
+
+
+def training_row(subject: Subject, pair: PairRow, refusal: str) -> dict[str, Any]:
+    """`pair` as a line of the training file: the messages of the question, then the answer."""
+    answer: Message = {"role": "assistant", "content": squeezed(pair.answer)}
+    return {"messages": [*subject.request(pair.question, refusal).messages, answer]}
+
+
+# --- labelled inputs
+
+
+def labelled_files(name: str) -> tuple[Path, Path] | None:
+    """The labelled inputs that ship for the template `name`: to train on, and to test with; None where none do."""
+    training, test = LABELLED / f"{name}_train.jsonl", LABELLED / f"{name}.jsonl"
+    return (training, test) if training.is_file() and test.is_file() else None
+
+
+def labelled_pairs(subject: TemplateSubject, training: str, test: str, dataset_id: str) -> list[PairRow]:
+    """Pairs of two files in JSON Lines with `input` and `wanted`; some of the first validate, the second is held out.
+
+    An input of the test file is not trained. Raises `InputError` where a label is no answer of the template.
+    """
+    held, trained = _labels(test), _labels(training)
+    tested = {_key(text) for text, _wanted in held}
+    rows = [(text, wanted, _role(text)) for text, wanted in trained if _key(text) not in tested]
+    rows += [(text, wanted, "held-out") for text, wanted in held]
+    return [
+        PairRow(0, dataset_id, line, "", ANSWERABLE, text, subject.answer(wanted), role=role)
+        for line, (text, wanted, role) in enumerate(rows, 1)
+    ]
+
+
+def with_test_roles(subject: TemplateSubject, pairs: list[PairRow]) -> list[PairRow]:
+    """The pairs of an operator's file, a fifth of them held out. Raises `InputError` as `TemplateSubject.answer`."""
+    roles = {0: "held-out", 1: "held-out", 2: "validation"}
+    return [
+        replace(
+            pair,
+            answer=subject.answer(pair.answer),
+            kind=ANSWERABLE,
+            role=roles.get(int(digest("label", pair.question), 16) % VALIDATED, "train"),
+        )
+        for pair in pairs
+    ]
+
+
+def _labels(text: str) -> list[tuple[str, str]]:
+    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [(str(row["input"]), str(row["wanted"])) for row in rows]
+
+
+def _role(text: str) -> str:
+    return "validation" if int(digest("label", text), 16) % VALIDATED == 0 else "train"
+
+
+def _key(text: str) -> tuple[str, ...]:
+    return tuple(sentence_key(text))
+
+
+def _contains(said: str, wanted: str) -> bool:
+    """Whether the words of `wanted` are in `said`, together and in their order, articles apart."""
+    needle = [word for word in words(wanted) if word not in ("a", "an", "the")]
+    hay = [word for word in sentence_key(said) if word not in ("a", "an", "the")]
+    return bool(needle) and any(hay[at : at + len(needle)] == needle for at in range(len(hay) - len(needle) + 1))
