@@ -108,6 +108,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         metrics.watch("fewshot_database_errors_total", lambda: database.errors)
         answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
+        attachments = AttachmentReader()
         yield Services(
             settings=settings,
             templates=templates,
@@ -115,8 +116,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chat_models=chat_models,
             prompts=prompts,
             answers=answers,
-            attachments=AttachmentReader(),
-            techniques=Techniques(templates, answers, guilds),
+            attachments=attachments,
+            techniques=Techniques(templates, answers, guilds, attachments),
             inflight=inflight,
             actions=ActionRegistry(inflight, metrics),
             ledger=ledger,

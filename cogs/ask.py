@@ -9,7 +9,6 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.model_option import MODEL_ABOUT, ModelOption
-from bot.core.attached_picture import check_held
 from bot.core.errors import InputError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
@@ -100,12 +99,10 @@ class Ask(commands.Cog):
             raise NotFoundError("That request is no longer stored; ask again.")
         if selection.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can choose another trick; type /ask for one of your own.")
-        pictures = selection.request.pictures
-        check_held(pictures)
         text = selection.values.get("attached", "").removeprefix(_before_text())
         model = selection.request.parameters.get("model")
         request = selection.values["request"]
-        await self._run(interaction, request, model, Attached(text, pictures), chosen=chosen)
+        await self._run(interaction, request, model, Attached(text, selection.request.pictures), chosen=chosen)
 
     async def _run(
         self,

@@ -12,7 +12,6 @@ from discord.ext import commands
 from bot.answers.prompt_view import prompt_card
 from bot.answers.rendering import page_of
 from bot.answers.service import buttons
-from bot.core.attached_picture import check_held
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import MESSAGE_LIMIT, code_block, escape_markdown, split_message
@@ -141,7 +140,6 @@ class PromptCog(commands.Cog, name="Prompt"):
     ) -> tuple[Answer, str]:
         """The answer, and its text to show; no text where no model is connected."""
         caller = caller_of(interaction, base.caller.source)
-        check_held(base.request.pictures)
         request = template.fill(base.values).with_model_of(base.request).with_pictures(base.request.pictures)
         try:
             gateway = await self._services.tuning.models.gateway_for(template)

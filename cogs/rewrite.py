@@ -15,17 +15,18 @@ from bot.core.i18n import N_, _
 from bot.services import Services, services_of
 from bot.ui.actions import ID
 from bot.ui.caller import source_message_of
-from bot.ui.message_text import readable_text
 from bot.ui.uploads import read_text
 from bot.ui.views import PersistentModal
+from cogs._message_window import MAX_FIELD_LENGTH, read_for_window
 
 TEMPLATE = MODAL = "rewrite"
-# Characters of a text, and of a field of a modal (Discord's limit).
-MAX_LENGTH, MAX_FIELD_LENGTH = 6_000, 4_000
+# Characters of a text.
+MAX_LENGTH = 6_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, and a margin.
 MAX_FILE_BYTES = 25_000
 MAX_CHOICE_LENGTH = 100
 # The name in the prompt of a style that the person did not name.
+EMPTY_MESSAGE = N_("This message has no text to rewrite.")
 OWN_PROMPT = "the style of the sample"
 
 
@@ -82,11 +83,11 @@ class Rewrite(commands.Cog):
 
     async def message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The message menu: open the modal with the text of the message."""
-        text = readable_text(message)
-        if not text:
-            raise InputError("This message has no text to rewrite.")
-        self._services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
-        await interaction.response.send_modal(_modal(text, "", "", private=True, source=source_message_of(message)))
+        read = await read_for_window(self._services, interaction, message, EMPTY_MESSAGE)
+        if not read.text:
+            raise InputError(EMPTY_MESSAGE)
+        source = source_message_of(message)
+        await interaction.response.send_modal(_modal(read.text, "", "", private=True, source=source))
 
     async def submit(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """Rewrite what was typed into the modal, also after a restart."""

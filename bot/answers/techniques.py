@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import discord
@@ -21,11 +21,14 @@ from bot.llm.template_registry import TemplateRegistry
 from bot.server.guilds import GuildSettingsStore
 from bot.ui.caller import source_message_of
 from bot.ui.message_text import readable_text
+from bot.ui.uploads import AttachmentReader, readable
 
 MAX_CHOICES = 25
 # Discord's limit on the text of a choice.
 MAX_CHOICE_LENGTH = 100
 EMPTY = N_("The option {name} is empty; say something in it.")
+# The text of a message that has only a picture.
+IN_PICTURE_PROMPT = "(The text is in the picture.)"
 EMPTY_MESSAGE = N_("This message has no text that I can read.")
 TAKEN = N_("The template {file} cannot have the command /{command}: the bot already has one of that name.")
 TAKEN_MENU = N_("The template {file} cannot have the menu {menu}: the bot already has one of that name.")
@@ -54,8 +57,14 @@ class Extension:
 class Techniques:
     """Registers the commands of templates. The process has one instance."""
 
-    def __init__(self, templates: TemplateRegistry, answers: Answers, guilds: GuildSettingsStore) -> None:
-        self.templates, self.answers, self.guilds = templates, answers, guilds
+    def __init__(
+        self,
+        templates: TemplateRegistry,
+        answers: Answers,
+        guilds: GuildSettingsStore,
+        attachments: AttachmentReader,
+    ) -> None:
+        self.templates, self.answers, self.guilds, self.attachments = templates, answers, guilds, attachments
         self._extensions: dict[str, Extension] = {}
         self._sources: dict[str, Source] = {"languages": _languages}
 
@@ -104,7 +113,7 @@ class Technique:
     def __init__(
         self, techniques: Techniques, template: ChatTemplate, command: Command, extension: Extension | None
     ) -> None:
-        self._answers, self._guilds = techniques.answers, techniques.guilds
+        self._answers, self._guilds, self._attachments = techniques.answers, techniques.guilds, techniques.attachments
         self._template, self._command, self._extension = template, command, extension
         self.name = command.name or template.name
         self._installs = app_commands.AppInstallationType(guild=True, user=command.user_install)
@@ -145,13 +154,14 @@ class Technique:
             return None
 
         async def run(interaction: discord.Interaction[Any], message: discord.Message) -> None:
-            text = readable_text(message)
-            if not text:
+            if not readable_text(message) and not readable(message):
                 raise InputError(menu.empty or EMPTY_MESSAGE)
             self._guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
-            values = self._values(interaction, {menu.input: text[: self._longest(menu.input)]})
-            source = source_message_of(message)
-            await self._answers.respond(interaction, self._template.fill(values), private=True, source=source)
+            async with self._answers.open(interaction, private=True, source=source_message_of(message)) as answering:
+                read = await self._attachments.read_message(message, max_characters=self._longest(menu.input))
+                values = self._values(interaction, {menu.input: read.text or IN_PICTURE_PROMPT})
+                answer = await answering.ask(self._template.fill(values).with_pictures(read.pictures))
+                await answering.finish(replace(answer, display=Display(note=" · ".join(read.notes))))
 
         return app_commands.ContextMenu(name=menu.name, callback=run, allowed_installs=self._installs)
 

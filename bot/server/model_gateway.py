@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import time
 
+from bot.core.attached_picture import check_held
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import AnswerStoppedError, ReplyError
 from bot.core.metrics import Metrics
@@ -162,10 +163,12 @@ class ModelGateway:
         `show` is called with the text so far while it arrives, `on_position` with the position in the caller's queue
         (see `CallQueue.enter`). `background` calls do not wait for the caller's other calls. The answer is cached for
         its Prompt button, unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a
-        sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. `stop` ends the call with
+        sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. A picture that is not held
+        any more raises `NotFoundError`. `stop` ends the call with
         the text so far, or with `AnswerStoppedError`. Cancelling the task stops the call, too. The ledger settles a
         call that ended early at the tokens that it used.
         """
+        check_held(request.pictures)
         stop = stop or StopSignal()
         queues = not background and caller.user_id != SERVER
         began, spent, route = time(), Spent(), self._route(caller, request)

@@ -142,8 +142,17 @@ class Tricks:
                 problem=str(error),
             ) from error
 
-    async def teach(self, guild_id: int, user_id: int, name: str, instruction: str, example: Example) -> Trick:
-        """Add a trick from an instruction and one example.
+    async def teach(
+        self,
+        guild_id: int,
+        user_id: int,
+        name: str,
+        instruction: str,
+        example: Example,
+        *,
+        given_by: int | None = None,
+    ) -> Trick:
+        """Add a trick from an instruction and one example, whose input is from a message of `given_by`.
 
         Raises `InputError` for a name that cannot be used or is taken, empty texts, and a server that is full.
         """
@@ -158,7 +167,7 @@ class Tricks:
             ({"role": "system", "content": instruction},),
             examples=(check_example(example),),
         )
-        return await self.add(guild_id, user_id, trick, "taught")
+        return await self.add(guild_id, user_id, trick, "taught", given_by=given_by)
 
     async def add(
         self,
@@ -169,6 +178,7 @@ class Tricks:
         *,
         suggestion: str = "",
         accepted_by: int | None = None,
+        given_by: int | None = None,
     ) -> Trick:
         """Store `trick`, by `user_id`, and remove the `suggestion` that it came from, which a manager accepted.
 
@@ -187,7 +197,7 @@ class Tricks:
             "",
             row.body,
             user_id,
-            _rows(trick.examples, user_id, now),
+            [replace(row, given_by=given_by) for row in _rows(trick.examples, user_id, now)],
         )
         outcome = await rows.add(self._database, row, change, limit=MAX_TRICKS, suggestion=suggestion)
         if outcome == "taken":
@@ -199,13 +209,24 @@ class Tricks:
         return replace(trick, version=1)
 
     async def add_example(
-        self, guild_id: int, user_id: int, name: str, text: str, wanted: str, *, note: str = ""
+        self,
+        guild_id: int,
+        user_id: int,
+        name: str,
+        text: str,
+        wanted: str,
+        *,
+        note: str = "",
+        given_by: int | None = None,
     ) -> Trick:
-        """Add an input and its answer to a trick; returns the trick. Raises `InputError` or `NotFoundError`."""
+        """Add an input and its answer to a trick; returns the trick. Raises `InputError` or `NotFoundError`.
+
+        `given_by` wrote the message that the input is from, where that is not the person.
+        """
         trick = await self.get(guild_id, name)
         check_example(Example(text, wanted))
         example = Example(trick.user_message(text.strip()), wanted.strip())
-        return await self._append(guild_id, user_id, trick.name, example, "example", note=note)
+        return await self._append(guild_id, user_id, trick.name, example, "example", note=note, given_by=given_by)
 
     async def accept(self, guild_id: int, user_id: int, suggestion: Suggestion) -> Trick:
         """Add the suggested example to the trick of its name, and remove the suggestion; returns the trick."""
@@ -234,10 +255,11 @@ class Tricks:
         author_id: int | None = None,
         note: str = "",
         suggestion: str = "",
+        given_by: int | None = None,
     ) -> Trick:
         """Add an example by `author_id` (default: the one who acts) as a new version."""
         now = time()
-        row = _row(example, user_id if author_id is None else author_id, now)
+        row = replace(_row(example, user_id if author_id is None else author_id, now), given_by=given_by)
 
         def make(trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
             if len(examples) >= MAX_EXAMPLES:

@@ -93,7 +93,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
             PersonColumn("user_id", _VERSION, ("trick_id", "number", "at", "kind", "note")),
             PersonColumn("author_id", {"author_id": ERASED_ID}, ("trick_id", "number", "at", "body")),
         ),
-        "trick_examples": (PersonColumn("user_id"),),
+        "trick_examples": (PersonColumn("user_id"), PersonColumn("given_by")),
         "trick_suggestions": (PersonColumn("user_id"),),
         "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID, "pinned": None}),),
         "builds": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
@@ -274,7 +274,8 @@ async def _traces(connection: AsyncConnection, user_id: int) -> Traces:
         )
         for story, channel, state, touched in await connection.execute(where.where(STORIES.c.id.in_(typed)))
     ]
-    shown = select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c.user_id == user_id)
+    theirs = (TRICK_EXAMPLES.c.user_id == user_id) | (TRICK_EXAMPLES.c.given_by == user_id)
+    shown = select(TRICK_EXAMPLES.c.trick_id).where(theirs)
     wrote = select(TRICK_VERSIONS.c.trick_id).where(TRICK_VERSIONS.c.author_id == user_id)
     theirs = TRICKS.c.id.in_(shown) | TRICKS.c.id.in_(wrote) | (TRICKS.c.user_id == user_id)
     taught = select(TRICKS.c.guild_id, TRICKS.c.name).where(theirs)

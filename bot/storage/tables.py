@@ -246,8 +246,10 @@ TRICK_EXAMPLES = Table(
     Column("wanted", Text, nullable=False),
     Column("since", Integer, nullable=False, server_default="1"),
     Column("until", Integer),
+    Column("given_by", BigInteger),
     Index(None, "trick_id"),
     Index(None, "user_id"),
+    Index(None, "given_by"),
 )
 
 # Corrections that members suggest to the managers of their server. `body` is the corrected template.

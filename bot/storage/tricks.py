@@ -39,7 +39,10 @@ class TrickRow:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """One example of a trick, its author, and the versions that have it."""
+    """One example of a trick, its author, and the versions that have it.
+
+    `given_by` wrote the message whose text became the input, where that is not the author.
+    """
 
     id: str
     user_id: int
@@ -48,6 +51,7 @@ class ExampleRow:
     wanted: str
     since: int = 1
     until: int | None = None
+    given_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

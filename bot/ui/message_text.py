@@ -1,4 +1,4 @@
-"""The text of a message as people read it, wherever Discord puts it."""
+"""The text and the files of a message as people see them, wherever Discord puts them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,6 +14,12 @@ def readable_text(message: discord.Message | discord.MessageSnapshot) -> str:
     if isinstance(message, discord.Message) and message.is_system():
         return ""
     return "\n\n".join(text for part in _parts(message) if (text := part.strip()))
+
+
+def attachments_of(message: discord.Message | discord.MessageSnapshot) -> list[discord.Attachment]:
+    """The attachments of `message` and of the messages that it forwards."""
+    snapshots = message.message_snapshots if isinstance(message, discord.Message) else ()
+    return [*message.attachments, *(file for snapshot in snapshots for file in snapshot.attachments)]
 
 
 def _parts(message: discord.Message | discord.MessageSnapshot) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import discord
@@ -13,6 +13,8 @@ from bot.core.errors import InputError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.pdf_text import read_pdf
 from bot.core.text import escape_markdown
+from bot.ui.message_text import attachments_of, readable_text
+from bot.ui.reply import PICTURE_SUFFIXES
 
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 PDF_MAGIC = b"%PDF"
@@ -21,7 +23,7 @@ MAGIC = (*PICTURE_MAGIC, PDF_MAGIC, b"PK\x03\x04", b"\x1f\x8b")
 MAX_ATTACHMENT = 10 * 1024 * 1024
 # Attachments that are read of one message or command, attachments that are read at a time, and seconds to fetch one.
 MAX_ATTACHMENTS, MAX_READING, FETCH_TIMEOUT = 4, 2, 30.0
-READABLE = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".txt", ".md", ".csv", ".pdf"})
+READABLE = frozenset({*PICTURE_SUFFIXES, ".txt", ".md", ".csv", ".pdf"})
 NOT_READABLE = N_(
     "The file {name} is none that I can read: send a picture (PNG, JPEG, GIF, WebP), a PDF, or a text (.txt, .md, "
     ".csv)."
@@ -76,11 +78,34 @@ class AttachmentReader:
                 notes.append(_cut(name, min(len(text), left), len(text), pages))
         return Attached("\n\n".join(texts), tuple(pictures), tuple(notes))
 
+    async def read_message(self, message: discord.Message, *, max_characters: int) -> Attached:
+        """The first `max_characters` of the text of `message` and of its files; its pictures where there is no text.
 
-def readable(attachments: Sequence[discord.Attachment]) -> list[discord.Attachment]:
-    """The attachments of a message that `AttachmentReader` reads, by their names; not videos, for example."""
-    found = [file for file in attachments if PurePath(file.filename.casefold()).suffix in READABLE]
-    return found[:MAX_ATTACHMENTS]
+        Without text and pictures, nothing in it can be read. A file of a message with text is named in `notes` if it
+        cannot be read; without text, `InputError` is raised.
+        """
+        text = readable_text(message)[:max_characters]
+        files = [file for file in readable(message) if not text or not _is_picture(file)]
+        try:
+            attached = await self.read(files, max_characters=max(max_characters - len(text) - 2, 0))
+        except InputError as error:
+            if not text:
+                raise
+            return Attached(text, notes=(str(error),))
+        return replace(attached, text="\n\n".join(filter(None, (text, attached.text))))
+
+
+def readable(message: discord.Message) -> list[discord.Attachment]:
+    """The attachments of `message` that `AttachmentReader` reads, by their names; not videos, for example."""
+    return [file for file in attachments_of(message) if _suffix(file) in READABLE][:MAX_ATTACHMENTS]
+
+
+def _is_picture(file: discord.Attachment) -> bool:
+    return _suffix(file) in PICTURE_SUFFIXES
+
+
+def _suffix(file: discord.Attachment) -> str:
+    return PurePath(file.filename.casefold()).suffix
 
 
 async def _fetch(file: discord.Attachment) -> bytes:

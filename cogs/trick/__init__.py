@@ -3,6 +3,7 @@
 `cards`        a trick, and the list of all
 `history`      the versions of a trick
 `corrections`  **Not like that…** under an answer, and the review of suggestions
+`menus`        **Use a trick…** and **Teach from this…** on a message
 `using`        answers a text and its attachments with a trick
 """
 
@@ -16,7 +17,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.model_option import MODEL_ABOUT, ModelOption
-from bot.core.errors import InputError, NotAllowedError
+from bot.core.errors import InputError
 from bot.core.i18n import _, ngettext
 from bot.core.text import escape_markdown, shorten
 from bot.server.evaluation import LeaveOneOutTestSet
@@ -32,7 +33,8 @@ from cogs._store_first import answer_privately, store_first
 from cogs.trick.cards import list_card, new_trick_card, trick_card
 from cogs.trick.corrections import Corrections, Reviews
 from cogs.trick.history import History, history_card
-from cogs.trick.using import use_trick
+from cogs.trick.menus import TrickMenus
+from cogs.trick.using import guild_of, use_trick
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
 MAX_LENGTH = 6_000
@@ -108,7 +110,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         model: ModelOption | None = None,
     ) -> None:
         """Answer `text` with the trick's instruction and its examples, or those most similar to `text`."""
-        guild = _guild(interaction)
+        guild = guild_of(interaction)
         if not text.strip() and file is None:
             raise InputError("There is nothing to use the trick on: give a text or a file.")
         private = self._services.guilds.private(guild, "trick")
@@ -151,7 +153,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.describe(name="The trick")
     async def show(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show the instruction and the examples."""
-        guild = _guild(interaction)
+        guild = guild_of(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         trick = await self._tricks.get(guild, name)
         await interaction.edit_original_response(view=trick_card(trick))
@@ -167,7 +169,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @app_commands.command(name="list", description="The tricks of this server")
     async def list_(self, interaction: discord.Interaction[Any]) -> None:
         """List the tricks; managers also see the number of suggestions."""
-        guild = _guild(interaction)
+        guild = guild_of(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         tricks = await self._tricks.all(guild)
         waiting = len(await self._tricks.suggestions(guild)) if interaction.permissions.manage_guild else 0
@@ -252,12 +254,10 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:CHOICES]
 
 
-def _guild(interaction: discord.Interaction[Any]) -> int:
-    if interaction.guild_id is None:
-        raise NotAllowedError("Tricks belong to servers; use one there.")
-    return interaction.guild_id
-
-
 async def setup(bot: commands.Bot) -> None:
-    """Add the commands."""
+    """Add the commands and the menus."""
     await bot.add_cog(TrickCog(services_of(bot)))
+    menus = TrickMenus(services_of(bot))
+    await bot.add_cog(menus)
+    for menu in menus.menus:
+        bot.tree.add_command(menu)

@@ -9,7 +9,6 @@ import discord
 
 from bot.answers.rendering import page_of
 from bot.answers.service import buttons
-from bot.core.attached_picture import check_held
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
 from bot.core.text import close_markup, code_block
@@ -109,7 +108,6 @@ class Corrections:
         await interaction.response.send_message(f"{trying}\n{code_block(wanted[:SHOWN_CORRECTION])}", ephemeral=True)
         async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
             pictures = prompt.request.pictures
-            check_held(pictures)
             request = template.fill(prompt.values).with_model_of(prompt.request).with_pictures(pictures)
             answer = await answering.ask(request)
             items: list[discord.ui.Item[Any]] = []

@@ -6,7 +6,9 @@ from typing import Any
 
 import discord
 
+from bot.core.attached_picture import AttachedPicture
 from bot.core.caller import SourceMessage
+from bot.core.errors import NotAllowedError
 from bot.core.i18n import _
 from bot.llm.completion import Display
 from bot.server.trick_form import SHOWN, Trick
@@ -21,11 +23,12 @@ async def use_trick(
     text: str,
     attachments: Sequence[discord.Attachment] = (),
     *,
+    pictures: Sequence[AttachedPicture] = (),
     private: bool,
     model: str | None = None,
     source: SourceMessage | None = None,
 ) -> None:
-    """Answer `text` and the `attachments` with the trick called `name`, and the examples most similar to the text.
+    """Answer `text`, the `attachments` and the `pictures` with the trick called `name`.
 
     `source` is the message that they are from.
     """
@@ -33,10 +36,22 @@ async def use_trick(
         trick = await services.tricks.get(guild, name)
         attached = await services.attachments.read(attachments, max_characters=max(trick.max_length - len(text) - 2, 0))
         text = "\n\n".join(filter(None, (text, attached.text)))
-        request = trick.for_text(text).fill({trick.input: text}).with_pictures(attached.pictures).with_model(model)
+        request = (
+            trick.for_text(text)
+            .fill({trick.input: text})
+            .with_pictures([*pictures, *attached.pictures])
+            .with_model(model)
+        )
         answer = await answering.ask(request)
         note = " · ".join([_note(trick), *attached.notes])
         await answering.finish(replace(answer, display=Display(note=note)))
+
+
+def guild_of(interaction: discord.Interaction[Any]) -> int:
+    """The id of the server. Raises `NotAllowedError` outside of servers."""
+    if interaction.guild_id is None:
+        raise NotAllowedError("Tricks belong to servers; use one there.")
+    return interaction.guild_id
 
 
 def _note(trick: Trick) -> str:

@@ -5,6 +5,7 @@ import json
 from io import BytesIO
 from typing import Any
 
+import simcord
 from PIL import Image
 
 from bot.server.prompts import Prompts
@@ -102,3 +103,66 @@ async def test_a_trick_is_used_on_a_pdf_and_on_a_picture_without_a_text(sim: Sim
     assert "give a text or a file" in sim.said(refused)
     broken = await sim.member.slash(sim.general, "trick use", name="sum-up", file=("b.png", flag()[:50]))
     assert "is broken" in sim.said(broken)
+
+
+async def test_a_message_is_taught_as_an_example_and_tricks_are_used_on_messages(sim: Simulated) -> None:
+    posted = await sim.member.send(sim.general, "Kannst du am Sonntag arbeiten?")
+    opened = await sim.admin.context_menu(sim.general, "Teach from this…", posted)
+    assert texts_in_window(opened) == {"given": "Kannst du am Sonntag arbeiten?"}
+    new = {"wanted": "Leider nein.", "name": "refuse", "instruction": "Refuse."}
+    taught = await sim.admin.submit_modal(opened, {"given": "Kannst du am Sonntag arbeiten?", **new})
+    assert "new trick: refuse" in sim.text(taught.response)
+    other = await sim.member.send(sim.general, "Leihst du mir dein Auto?")
+    opened = await sim.admin.context_menu(sim.general, "Teach from this…", other)
+    more = {"given": "Leihst du mir dein Auto?", "wanted": "Ach nein.", "trick": ["refuse"]}
+    assert "One example more" in sim.text((await sim.admin.submit_modal(opened, more)).response)
+    sim.model.says("Lieber nicht.")
+    asked = await sim.other.send(sim.general, "Tanzt du?")
+    opened = await sim.member.context_menu(sim.general, "Use a trick…", asked)
+    used = await sim.member.submit_modal(opened, {"trick": ["refuse"], "text": "Tanzt du?"})
+    assert sim.text(used.response).startswith("Lieber nicht.")
+    assert used.response.ephemeral
+    contents = [message["content"] for message in sim.model.requests[-1]["messages"]]
+    assert contents[1:] == [
+        "Kannst du am Sonntag arbeiten?",
+        "Leider nein.",
+        "Leihst du mir dein Auto?",
+        "Ach nein.",
+        "Tanzt du?",
+    ]
+    # The words of the member go when the member asks for it.
+    await sim.services.privacy.erase(sim.member.id)
+    trick = await sim.services.tricks.get(sim.guild.id, "refuse")
+    assert trick.examples == ()
+
+
+async def test_the_menus_read_a_picture_where_there_is_no_text_and_files_beside_it(sim: Simulated) -> None:
+    sim.model.sees_pictures = True
+    opened = await sim.admin.slash(sim.general, "trick teach", name="sum-up")
+    await sim.admin.submit_modal(opened, {"instruction": "Sum up.", "given": "A long text", "wanted": "Short"})
+    posted = await sim.member.send(sim.general, attachments=[("flag.png", flag())])
+    for menu in ("Translate", "Use a trick…"):
+        result = await sim.other.context_menu(sim.general, menu, posted)
+        if menu != "Translate":
+            result = await sim.other.submit_modal(result, {"trick": ["sum-up"], "text": ""})
+        assert sim.text(result.response).startswith("ok")
+        assert sim.model.requests[-1]["messages"][-1]["content"][-1]["type"] == "image_url"
+    posted = await sim.member.send(
+        sim.general, "See the file.", attachments=[("a.pdf", pdf("Hello")), ("flag.png", flag())]
+    )
+    await sim.other.context_menu(sim.general, "Translate", posted)
+    assert sim.model.requests[-1]["messages"][-1]["content"] == "See the file.\n\nHello"
+    posted = await sim.member.send(sim.general, attachments=[("b.md", b"To rewrite")])
+    opened = await sim.other.context_menu(sim.general, "Rewrite…", posted)
+    assert texts_in_window(opened) == {"text": "To rewrite"}
+    posted = await sim.member.send(sim.general, "Only this.", attachments=[("a.txt", b"Gr\x00\x01e")])
+    result = await sim.other.context_menu(sim.general, "Translate", posted)
+    assert "a.txt is not a text" in sim.text(result.response)
+    assert sim.model.requests[-1]["messages"][-1]["content"] == "Only this."
+
+
+def texts_in_window(opened: simcord.InteractionResult) -> dict[str, str]:
+    """The texts that stand in the fields of an open window."""
+    assert opened.modal is not None
+    fields = [part["component"] for part in opened.modal["components"]]
+    return {field["custom_id"]: field["value"] for field in fields if field.get("value")}
