@@ -62,18 +62,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         database = await stack.enter_async_context(open_database(settings.database))
         client = await stack.enter_async_context(open_model(settings))
         guilds = await open_guild_settings(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
-        ledger = await open_ledger(
-            database,
-            Limits(
-                settings.daily_tokens_per_user,
-                settings.daily_tokens_per_guild,
-                settings.daily_tokens,
-                settings.monthly_usd,
-                settings.unknown_price,
-            ),
-            guilds,
-            metrics,
-            prices=open_prices(settings.prices_file, {one.name: str(one.base_url) for one in settings.listed_models}),
+        ledger = await stack.enter_async_context(
+            open_ledger(
+                database,
+                Limits(
+                    settings.daily_tokens_per_user,
+                    settings.daily_tokens_per_guild,
+                    settings.daily_tokens,
+                    settings.monthly_usd,
+                    settings.unknown_price,
+                ),
+                guilds,
+                metrics,
+                prices=open_prices(
+                    settings.prices_file, {one.name: str(one.base_url) for one in settings.listed_models}
+                ),
+                shared=settings.shares_database,
+            )
         )
         prompts = Prompts(database, settings.retention_days)
         queue = CallQueue(settings.calls_per_person)

@@ -54,6 +54,7 @@ class Usage(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         ledger = self._services.ledger
         used = await ledger.days(DAYS, **who)
+        await ledger.refresh(caller_of(interaction))
         today = ledger.today(caller_of(interaction))
         card = Card(_(TITLES[of]))
         when = f"<t:{ledger.resets_at}:R>"

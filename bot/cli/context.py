@@ -54,7 +54,10 @@ async def _open_tuning(
     await upgrade(settings.database)
     database = await stack.enter_async_context(open_database(settings.database))
     client = await stack.enter_async_context(open_model(settings))
-    ledger = await open_ledger(database, limits, metrics=metrics, prices=open_prices(settings.prices_file))
+    prices = open_prices(settings.prices_file)
+    ledger = await stack.enter_async_context(
+        open_ledger(database, limits, metrics=metrics, prices=prices, slot=None, shared=settings.shares_database)
+    )
     templates = open_template_registry(TEMPLATES).templates
     gateway = ModelGateway(client, ledger, Prompts(database, 0), metrics=metrics)
     if is_worker:

@@ -147,6 +147,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy address of the database; default: SQLite in DATA_DIR."
     )
+    shards: int | None = Field(
+        None, ge=1, le=10_000, description="Shards of all processes together; default: as many as Discord recommends."
+    )
+    slots: int = Field(
+        1, ge=1, le=1_000, description="Processes that share the bot's work; more than 1 need PostgreSQL."
+    )
     data_dir: Folder = Field(Path("data"), description="Folder for the database, models and locks.")
     corpora: Annotated[dict[str, Folder], NoDecode] = Field(
         default_factory=dict, description="Folders of texts to train on, `name=folder,…`; racing is built in."
@@ -284,6 +290,15 @@ class Settings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
     @model_validator(mode="after")
+    def _with_slots(self) -> Self:
+        """Refuse several processes where they cannot share a database, or have no shard each."""
+        if self.slots > 1 and not self.shares_database:
+            raise ValueError("SLOTS above 1 needs PostgreSQL in DATABASE_URL: SQLite serves one process")
+        if self.shards is not None and self.shards < self.slots:
+            raise ValueError("SHARDS must be at least SLOTS, so that each process has a shard")
+        return self
+
+    @model_validator(mode="after")
     def _reachable(self) -> Self:
         """Refuse a model without a server for it."""
         if not self._has_server:
@@ -328,6 +343,11 @@ class Settings(BaseSettings):
         url = model.base_url or own
         key = model.key or (self.openai_api_key if url.rstrip("/") == own.rstrip("/") else None)
         return model.model_copy(update={"base_url": url, "key": key})
+
+    @property
+    def shares_database(self) -> bool:
+        """Whether the database is on a PostgreSQL server, which several processes may share."""
+        return self.database.startswith("postgresql")
 
     @property
     def models(self) -> Path:

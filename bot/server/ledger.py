@@ -1,34 +1,43 @@
 """The ledger: reserves tokens and money before a call, and settles them at the actual usage after it.
 
-The sums of the day and the month are in memory, because one process serves a data folder: the check and the reservation
-are one step, so a hundred calls at the same time cannot exceed a limit together. Every reservation is in the database
-before its call is made. Reservations that a crash left open are settled at their estimates at the next start. A day is
-a UTC day, a month a UTC month.
+One process has the sums of the day and the month in memory: the check and the reservation are one step, so a hundred
+calls at the same time cannot exceed a limit together. Several processes share sums in the database: all reservations
+that wait are checked and counted in one transaction, which first reads the sums into memory. Every reservation is in
+the database before its call is made. Reservations that a crash left open are settled at their estimates at the next
+start. A day is a UTC day, a month a UTC month.
 """
 
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from time import time
 from types import MappingProxyType
 
 from bot.core.caller import SERVER, Caller
-from bot.core.errors import LimitError
+from bot.core.errors import FewshotError, LimitError, StorageError
 from bot.core.i18n import N_
 from bot.core.metrics import Metrics
 from bot.llm.prices import Prices
 from bot.llm.usage import Usage
 from bot.server.guilds import UNSET, GuildSettingsStore
-from bot.storage import calls
+from bot.storage import calls, usage_sums
 from bot.storage.database import Database
+from bot.storage.errors import InDoubtError
+from bot.storage.usage_sums import Key
 
 NANO = 1_000_000_000
 # Days whose sums are cached, so that a clock that jumps to another day and back does not lose them.
 KEPT_DAYS = 3
+# Seconds that no call takes.
+LONGEST_CALL = 86_400
+# Shared sums: reservations in a transaction, seconds that a settlement may wait for one, and seconds between two tries.
+BATCH, SETTLE_PAUSE, RETRY_PAUSE = 500, 0.5, 5.0
 # US dollars for a million tokens of a model whose price is not known, where no setting says otherwise.
 UNKNOWN_PRICE = 1.0
 # The sentence for each reached limit. <t:…> is Discord's form of a time, which every user reads in their own time zone.
@@ -86,8 +95,20 @@ class _Day:
             self.members[guild_id, user_id] += tokens
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A reservation that waits for its transaction. `done` raises the reason why the call may not be made."""
+
+    caller: Caller
+    call: calls.Call
+    done: "asyncio.Future[None]"
+
+
 class Ledger:
-    """Limits and usage of all callers. Made by `open_ledger`; the process has one instance."""
+    """Limits and usage of all callers. Made by `open_ledger`; the process has one instance.
+
+    `slot` is that of the process, None on the command line. `shared` says that other processes use the database too.
+    """
 
     def __init__(
         self,
@@ -97,7 +118,14 @@ class Ledger:
         metrics: Metrics | None = None,
         now: Callable[[], float] = time,
         prices: Prices | None = None,
+        slot: int | None = 0,
+        shared: bool = False,
     ) -> None:
+        self._slot, self._shared = slot, shared
+        self._waiting: list[_Waiting] = []
+        self._settled: list[usage_sums.Change] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._counting: asyncio.Task[None] | None = None
         self._database, self._limits, self._guild_settings, self._now = database, limits, guilds, now
         self._metrics = metrics or Metrics()
         self.prices = prices or Prices()
@@ -112,7 +140,7 @@ class Ledger:
 
     async def load(self) -> int:
         """Settle the reservations that a crash left open, and read the sums; returns the number of reservations."""
-        orphans = await calls.settle_orphans(self._database)
+        orphans = await calls.settle_orphans(self._database, self._slot, self._now() - LONGEST_CALL)
         await self._load()
         return orphans
 
@@ -125,7 +153,8 @@ class Ledger:
             await self._load()
         await self.prices.load([model])
         tokens, nanodollars = prompt + completion, self._price(model, Usage(prompt, 0, completion))
-        self._refuse_if_full(caller, tokens, nanodollars)
+        if not self._shared:
+            self._refuse_if_full(caller, tokens, nanodollars)
         now = self._now()
         call = calls.Call(
             id=secrets.token_hex(8),
@@ -137,13 +166,16 @@ class Ledger:
             model=model,
             reserved=tokens,
             nanodollars=nanodollars,
+            slot=self._slot,
         )
-        # A new day may have begun since the check above.
-        self._days.setdefault(call.day, _Day()).count(caller.user_id, caller.guild_id, tokens)
-        self._spent[call.day[:7]] = self._spent.get(call.day[:7], 0) + nanodollars
         self._open[call.id] = call
         try:
-            await calls.reserve(self._database, call)
+            if self._shared:
+                await self._reserve_shared(caller, call)
+            else:
+                # A new day may have begun since the check above.
+                self._count(call)
+                await calls.reserve(self._database, call)
         except BaseException:
             # Also when the task is cancelled: the row may be written already, but no call follows.
             self.settle(call.id, model, Usage())
@@ -168,13 +200,16 @@ class Ledger:
             self._days[call.day].count(call.user_id, call.guild_id, usage.total - call.reserved)
         if call.day[:7] in self._spent:
             self._spent[call.day[:7]] += nanodollars - call.nanodollars
-        calls.settle(
-            self._database,
-            calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars),
-        )
+        done = calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars)
+        if self._shared:
+            tokens = usage.total - call.reserved
+            self._settled.append(usage_sums.Change(call, done, tokens, nanodollars - call.nanodollars))
+            self._count_soon(SETTLE_PAUSE)
+        else:
+            calls.settle(self._database, done)
 
     def add_bill(self, bill: calls.Bill) -> None:
-        """Count the price of a tuning job, which is stored already, in its month."""
+        """Count the price of a tuning job, which is stored already (`bot.storage.calls.pay`), in its month."""
         self._metrics.dollars(bill.model, bill.nanodollars / NANO)
         if bill.day[:7] in self._spent:
             self._spent[bill.day[:7]] += bill.nanodollars
@@ -206,6 +241,7 @@ class Ledger:
     ) -> list[tuple[str, calls.DayUse]]:
         """The usage of the last `count` days, the newest last: of a person, of a server, or of all."""
         names = self._last_days(count)
+        await self._count_now()
         used = await calls.uses_by_day(self._database, names[0], user_id=user_id, guild_id=guild_id)
         return [(name, used.get(name, calls.DayUse())) for name in names]
 
@@ -253,6 +289,11 @@ class Ledger:
         first = datetime.fromtimestamp(self._now(), UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return int((first + timedelta(days=32)).replace(day=1).timestamp())
 
+    def _count(self, call: calls.Call) -> None:
+        """Count a reservation in memory."""
+        self._days.setdefault(call.day, _Day()).count(call.user_id, call.guild_id, call.reserved)
+        self._spent[call.day[:7]] = self._spent.get(call.day[:7], 0) + call.nanodollars
+
     @property
     def _is_loaded(self) -> bool:
         """Whether the sums of the current day and month are in memory."""
@@ -278,20 +319,130 @@ class Ledger:
                 while len(self._spent) > KEPT_DAYS:
                     del self._spent[next(iter(self._spent))]
 
+    # --- sums that several processes share
+
+    async def refresh(self, caller: Caller) -> None:
+        """Read the sums of `caller` from the database, where other processes change them."""
+        if self._shared:
+            day = _day_of(self._now())
+            keys = usage_sums.keys_of(day, caller.user_id, caller.guild_id)
+            stored = await usage_sums.read(self._database, keys)
+            self._remember({key: stored.get(key, 0) for key in keys})
+
+    async def close(self) -> None:
+        """Store the settlements that wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._count_now()
+
+    async def _reserve_shared(self, caller: Caller, call: calls.Call) -> None:
+        """Check and count a reservation together with all others that wait. Raises `LimitError`."""
+        waiting = _Waiting(caller, call, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._start_counting()
+        await waiting.done
+
+    def _count_soon(self, pause: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(pause, self._start_counting)
+
+    def _start_counting(self) -> None:
+        if self._counting is None:
+            self._counting = asyncio.create_task(self._count_all())
+
+    async def _count_now(self) -> None:
+        """Count all that waits, and return when it is stored."""
+        if self._settled and self._counting is None:
+            self._start_counting()
+        if self._counting is not None:
+            await asyncio.wait({self._counting})
+
+    async def _count_all(self) -> None:
+        """Write all that waits, in one transaction after the other. What arrives meanwhile is in the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            while self._waiting or self._settled:
+                waiting, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                settled, self._settled = self._settled, []
+                refused: dict[str, LimitError] = {}
+                decide = partial(self._decide, waiting, refused)
+                try:
+                    await usage_sums.count(self._database, [one.call for one in waiting], settled, decide)
+                except StorageError as error:
+                    # What may be stored already must not be counted twice; the next start settles it.
+                    self._settled = ([] if isinstance(error, InDoubtError) else settled) + self._settled
+                    self._count_soon(RETRY_PAUSE)
+                    self._answer(waiting, dict.fromkeys((one.call.id for one in waiting), error))
+                    return
+                self._answer(waiting, refused)
+        finally:
+            self._counting = None
+
+    def _answer(self, waiting: list[_Waiting], refused: Mapping[str, FewshotError]) -> None:
+        """Pass on which calls may be made. Those that may not are not stored, so there is nothing to settle."""
+        self._settled = [change for change in self._settled if change.call.id not in refused]
+        for one in waiting:
+            if (error := refused.get(one.call.id)) is not None:
+                self._open.pop(one.call.id, None)
+            if one.done.done():
+                continue  # Its caller was cancelled.
+            if error is None:
+                one.done.set_result(None)
+            else:
+                one.done.set_exception(error)
+
+    def _decide(
+        self, waiting: list[_Waiting], refused: dict[str, LimitError], sums: Mapping[Key, int]
+    ) -> list[calls.Call]:
+        """The calls that the limits allow, with these `sums` in the database; the others are `refused`, by call."""
+        self._remember(sums)
+        refused.clear()  # The transaction may be repeated.
+        for one in waiting:
+            try:
+                self._refuse_if_full(one.caller, one.call.reserved, one.call.nanodollars)
+            except LimitError as error:
+                refused[one.call.id] = error
+            else:
+                self._count(one.call)
+        return [one.call for one in waiting if one.call.id not in refused]
+
+    def _remember(self, sums: Mapping[Key, int]) -> None:
+        """Set the sums in memory to those of the database."""
+        for (period, user, guild), amount in sums.items():
+            day = self._days.setdefault(period, _Day()) if len(period) > usage_sums.MONTH_LENGTH else None
+            if day is None:
+                self._spent[period] = amount
+            elif user and guild:
+                day.members[guild, user] = amount
+            elif user:
+                day.users[user] = amount
+            elif guild:
+                day.guilds[guild] = amount
+            else:
+                day.total = amount
+
 
 def _day_of(at: float) -> str:
     """The UTC date of a time in seconds since 1970."""
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
+@asynccontextmanager
 async def open_ledger(
     database: Database,
     limits: Limits,
     guilds: GuildSettingsStore | None = None,
     metrics: Metrics | None = None,
     prices: Prices | None = None,
-) -> Ledger:
+    slot: int | None = 0,
+    shared: bool = False,
+) -> AsyncIterator[Ledger]:
     """A ledger with the sums of today. It applies the limits that servers set in `guilds`."""
-    ledger = Ledger(database, limits, guilds, metrics, prices=prices)
+    ledger = Ledger(database, limits, guilds, metrics, prices=prices, slot=slot, shared=shared)
     await ledger.load()
-    return ledger
+    try:
+        yield ledger
+    finally:
+        await ledger.close()

@@ -9,6 +9,7 @@
 `key_value`     small named values
 `leases`        which process does a piece of work
 `calls`         reserved and settled model calls
+`usage_sums`    sums of tokens and money that several processes share
 `prompts`       stored prompts
 `stories`       stories, turns, players, notes, branches, summaries
 `guilds`        settings of servers

@@ -1,5 +1,6 @@
 """Model calls: what was reserved for each, and what it used."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,12 +9,12 @@ from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import CALLS
+from bot.storage.tables import CALLS, USAGE_SUMS
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One model call. `day` is the UTC date, `at` seconds since 1970.
+    """One model call. `day` is the UTC date, `at` seconds since 1970. `slot` is None on the command line.
 
     `reserved` are tokens, `nanodollars` their price in billionths of a US dollar.
     """
@@ -27,6 +28,7 @@ class Call:
     model: str
     reserved: int
     nanodollars: int = 0
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,7 @@ _SETTLE = (
 
 async def reserve(database: Database, call: Call) -> None:
     """Store a reservation; durable on return."""
-    row = {name: getattr(call, name) for name in Call.__slots__}
-    await database.write(_INSERT, {**row, "settled": False})
+    await database.write(_INSERT, _reservation(call))
 
 
 def settle(database: Database, done: Settlement) -> None:
@@ -104,39 +105,67 @@ def settle(database: Database, done: Settlement) -> None:
 
     After a crash before that, the next start settles the reservation at its estimate.
     """
+    database.write_later(_SETTLE, _settlement(done))
+
+
+async def change(connection: AsyncConnection, reserved: Sequence[Call], settled: Sequence[Settlement]) -> None:
+    """Store reservations and settlements inside the caller's transaction."""
+    if reserved:
+        await connection.execute(_INSERT, [_reservation(call) for call in reserved])
+    if settled:
+        await connection.execute(_SETTLE, [_settlement(done) for done in settled])
+
+
+def _reservation(call: Call) -> dict[str, Any]:
+    return {**{name: getattr(call, name) for name in Call.__slots__}, "settled": False}
+
+
+def _settlement(done: Settlement) -> dict[str, Any]:
     row = {"call": done.id, "used_model": done.model, "prompt": done.prompt, "cached": done.cached}
-    database.write_later(_SETTLE, {**row, "completion": done.completion, "cost": done.nanodollars})
+    return {**row, "completion": done.completion, "cost": done.nanodollars}
 
 
 async def pay(connection: AsyncConnection, bill: Bill) -> bool:
-    """Store a bill inside the caller's transaction. It counts no tokens. False where it is stored already."""
+    """Store a bill inside the caller's transaction, and count it in the sum of its month where several processes share
+    that. It counts no tokens. False where it is stored already.
+    """
     known = await connection.execute(select(CALLS.c.id).where(CALLS.c.id == bill.job_id))
     if known.first() is not None:
         return False
     row = Call(bill.job_id, bill.day, bill.at, bill.user_id, None, "training", bill.model, 0, bill.nanodollars)
     values = {name: getattr(row, name) for name in Call.__slots__}
     await connection.execute(_INSERT, {**values, "settled": True})
+    month = (USAGE_SUMS.c.period == bill.day[:7]) & (USAGE_SUMS.c.user_id == 0) & (USAGE_SUMS.c.guild_id == 0)
+    more = USAGE_SUMS.c.amount + bill.nanodollars
+    await connection.execute(update(USAGE_SUMS).where(month).values(amount=more))
     return True
 
 
-async def settle_orphans(database: Database) -> int:
-    """Settle the calls that a crash left open at their estimates; returns their number.
+async def settle_orphans(database: Database, slot: int | None, before: float) -> int:
+    """Settle at their estimates the calls that a crash left open; returns their number.
 
-    Whether the provider charged for them is unknown.
+    These are the calls of `slot`, whose process has just started, and those that anybody began `before` that time (in
+    seconds since 1970), as no call takes so long. Whether the provider charged for them is unknown.
     """
-    orphans = update(CALLS).where(CALLS.c.settled.is_(False)).values(settled=True, prompt_tokens=CALLS.c.reserved)
+    left = CALLS.c.settled.is_(False) & ((CALLS.c.slot == slot) | (CALLS.c.at < before))
+    orphans = update(CALLS).where(left).values(settled=True, prompt_tokens=CALLS.c.reserved)
     result = await database.transact(lambda connection: connection.execute(orphans))
     return int(result.rowcount)
 
 
 async def sums_of_day(database: Database, day: str) -> list[DaySum]:
     """The tokens of a UTC `day` by person and server; open calls count with their reservations."""
+    async with database.read() as connection:
+        return await sums_in(connection, day)
+
+
+async def sums_in(connection: AsyncConnection, day: str) -> list[DaySum]:
+    """`sums_of_day` inside the caller's transaction."""
     used = CALLS.c.prompt_tokens + CALLS.c.completion_tokens
     tokens = func.sum(case((CALLS.c.settled, used), else_=CALLS.c.reserved))
     query = select(CALLS.c.user_id, CALLS.c.guild_id, tokens).where(CALLS.c.day == day)
-    async with database.read() as connection:
-        rows = await connection.execute(query.group_by(CALLS.c.user_id, CALLS.c.guild_id))
-        return [DaySum(user_id, guild_id, int(total)) for user_id, guild_id, total in rows]
+    rows = await connection.execute(query.group_by(CALLS.c.user_id, CALLS.c.guild_id))
+    return [DaySum(user_id, guild_id, int(total)) for user_id, guild_id, total in rows]
 
 
 async def uses_by_day(
@@ -167,10 +196,15 @@ async def nanodollars_by_model(
 
 async def nanodollars_of_month(database: Database, month: str) -> int:
     """The price of all calls in a UTC month (`2026-11`), in billionths of a US dollar."""
+    async with database.read() as connection:
+        return await nanodollars_in(connection, month)
+
+
+async def nanodollars_in(connection: AsyncConnection, month: str) -> int:
+    """`nanodollars_of_month` inside the caller's transaction."""
     mine = CALLS.c.day.startswith(month)
     query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(mine)
-    async with database.read() as connection:
-        return int((await connection.execute(query)).scalar_one())
+    return int((await connection.execute(query)).scalar_one())
 
 
 def _of(query: Select[Any], user_id: int | None, guild_id: int | None) -> Select[Any]:

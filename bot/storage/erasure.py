@@ -37,6 +37,7 @@ from bot.storage.tables import (
     TRICK_VERSIONS,
     TRICKS,
     TURNS,
+    USAGE_SUMS,
 )
 
 # What replaces the id, the name and the words of an erased person.
@@ -80,6 +81,7 @@ _QUOTED = ("id", "at", "guild_id", "channel_id", "source_id")
 PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
     {
         "calls": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
+        "usage_sums": (PersonColumn("user_id"),),
         "prompts": (PersonColumn("user_id"), PersonColumn("author_id", shown=_QUOTED)),
         "stories": (PersonColumn("starter_id", {"starter_id": ERASED_ID}, _STORY),),
         "turns": (PersonColumn("player_id", _TURN),),
@@ -103,6 +105,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
 )
 NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
     {
+        "slots": "the processes of the bot",
         "key_values": "values of the process for the next one: hashes of commands, servers that were left",
         "leases": "which process does a piece of work",
         "guild_settings": "settings of a server, without the admin's id",
@@ -120,6 +123,7 @@ NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
 PER_SERVER: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
     {
         "calls": {"guild_id": None},
+        "usage_sums": None,
         "prompts": None,
         "stories": None,
         "guild_settings": None,
@@ -223,7 +227,7 @@ async def known_servers(database: Database) -> set[int]:
     """The ids of all servers of which anything is stored."""
     query = union(*(select(METADATA.tables[name].c.guild_id) for name in PER_SERVER))
     async with database.read() as connection:
-        return {guild for guild in (await connection.execute(query)).scalars() if guild is not None}
+        return {guild for guild in (await connection.execute(query)).scalars() if guild}  # 0 and NULL are none.
 
 
 async def newest_time(database: Database) -> float | None:
@@ -241,6 +245,7 @@ async def delete_expired(database: Database, *, day: str, at: float) -> dict[str
     """
     old = {
         CALLS: CALLS.c.settled & (CALLS.c.day < day),
+        USAGE_SUMS: USAGE_SUMS.c.period < day,
         STORIES: (STORIES.c.state == ENDED) & (STORIES.c.touched < at),
         TRICK_SUGGESTIONS: TRICK_SUGGESTIONS.c.at < at,
         CORRECTIONS: (CORRECTIONS.c.state != CONFIRMED) & (CORRECTIONS.c.at < at),

@@ -38,7 +38,8 @@ METADATA = MetaData(
     }
 )
 
-# One row per model call: reserved before the call, settled after it.
+# One row per model call: reserved before the call, settled after it. `slot` is that of the process; NULL on the command
+# line.
 CALLS = Table(
     "calls",
     METADATA,
@@ -55,8 +56,34 @@ CALLS = Table(
     Column("cached_tokens", Integer, nullable=False, server_default="0"),
     Column("completion_tokens", Integer, nullable=False, server_default="0"),
     Column("nanodollars", BigInteger, nullable=False, server_default="0"),
+    Column("slot", Integer),
     Index(None, "day", "user_id"),
     Index(None, "settled"),
+)
+
+# What several processes have used together, reservations included: tokens of a day (`2026-11-28`) for a person (with
+# guild_id 0), a server (user_id 0), a member (both) and the whole bot (0, 0), and the billionths of a US dollar of a
+# month (`2026-11`, 0, 0).
+USAGE_SUMS = Table(
+    "usage_sums",
+    METADATA,
+    Column("period", String(10), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+    Index(None, "user_id"),
+)
+
+# The slots of processes, each with the epoch of the process that took it last: an earlier one may not write any more.
+# `shards` and `count` are the numbers of shards and of slots that this process was told; 0 shards are one connection
+# without shards.
+SLOTS = Table(
+    "slots",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("shards", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
 )
 
 # Stored prompts. Where a prompt was made from another person's message, `source_id` is the message's id and `author_id`

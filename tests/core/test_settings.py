@@ -157,6 +157,7 @@ VALUES = {
     "TUNING_API_KEY": SECRET,
     "TUNING_MODEL": "base",
     "DATABASE_URL": "sqlite+aiosqlite:///kept.sqlite3",
+    "SHARDS": "2",
     "DATA_DIR": "/srv/kept",
     "CORPORA": "league=/srv/texts",
     "TEMPLATES_DIR": "/srv/templates",
@@ -249,3 +250,15 @@ def test_bytes_that_are_not_utf_8_name_their_setting(monkeypatch: pytest.MonkeyP
 def test_settings_that_need_each_other_are_named() -> None:
     with pytest.raises(ConfigError, match=r"cannot be used\. MODERATION_MODEL also needs OPENAI_API_KEY"):
         load(moderation_model="omni")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"slots": 2, "shards": 2}, "SLOTS above 1 needs PostgreSQL in DATABASE_URL: SQLite serves one process"),
+        ({"slots": 3, "shards": 2, "database_url": "postgresql+asyncpg://h/d"}, "SHARDS must be at least SLOTS"),
+    ],
+)
+def test_several_processes_need_postgresql_and_a_shard_each(given: dict[str, object], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load(**given)

@@ -33,7 +33,7 @@ ANN, BEN = 777_000_777, 888_000_888
 MAX_BYTES = 10_000_000
 # Numbers that are no person's: servers, channels, messages, events of Discord's, our own rows.
 NOT_PEOPLE = {"guild_id", "channel_id", "message_id", "report_channel", "event_id", "source_id", "id", "parent_id"}
-NOT_PEOPLE |= {"turn_id", "head", "nanodollars", "user_tokens", "guild_tokens"}
+NOT_PEOPLE |= {"turn_id", "head", "nanodollars", "user_tokens", "guild_tokens", "amount"}
 
 
 @pytest.fixture

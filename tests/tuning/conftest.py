@@ -95,8 +95,11 @@ def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, pr
             "chat_model": "fake-model",
         }
         settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
-        async with open_database(settings.database) as database, ChatClient(**client_options(settings)) as chat:
-            ledger = await open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd))
+        async with (
+            open_database(settings.database) as database,
+            ChatClient(**client_options(settings)) as chat,
+            open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd)) as ledger,
+        ):
             prompts = Prompts(database, 0)
             gateway = ModelGateway(chat, ledger, prompts)
             templates = open_template_registry(TEMPLATES).templates
