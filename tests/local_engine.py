@@ -15,7 +15,7 @@ from bot.engine.server import serve
 
 @asynccontextmanager
 async def engine_in(
-    data_dir: Path, *, with_token: bool = True, serving_url: str | None = None
+    data_dir: Path, *, with_token: bool = True, serving_url: str | None = None, ray_address: str | None = None
 ) -> AsyncIterator[Address]:
     """Serve a data folder while the block runs; training jobs run in child processes as usual."""
     ready: asyncio.Queue[Address] = asyncio.Queue()
@@ -26,6 +26,7 @@ async def engine_in(
         data_dir,
         with_token=with_token,
         serving_url=serving_url,
+        ray_address=ray_address,
         on_ready=ready.put_nowait,
         stop=stop,
     )

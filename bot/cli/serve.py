@@ -86,6 +86,8 @@ async def run_engine(host: str, port: int, *, with_token: bool) -> None:
         models_dir=settings.models,
         model_idle_minutes=settings.model_idle_minutes,
         serving_url=settings.serving_url,
+        ray_address=settings.ray_address,
+        ray_gpus=settings.ray_gpus,
         on_ready=_print_example,
         stop=stop_on_signals(),
     )

@@ -138,6 +138,11 @@ class Settings(BaseSettings):
     serving_url: str | None = Field(
         None, description="Address of a vLLM server that answers for models tuned from open weights."
     )
+    ray_address: Address | None = Field(
+        None,
+        description="Address of a Ray cluster's dashboard that trains the local engine's jobs; default: this machine.",
+    )
+    ray_gpus: float = Field(0.0, ge=0, description="GPUs that each training on the Ray cluster reserves.")
     tuning_base_url: Address | None = Field(None, description="Address of a custom tuning provider.")
     tuning_api_key: Key | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
     tuning_model: str | None = Field(

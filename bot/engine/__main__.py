@@ -48,6 +48,8 @@ async def _run(data_dir: Path, models_dir: Path | None) -> None:
         models_dir=models_dir,
         model_idle_minutes=settings.model_idle_minutes,
         serving_url=settings.serving_url,
+        ray_address=settings.ray_address,
+        ray_gpus=settings.ray_gpus,
         on_ready=lambda _: None,
         stop=stop,
     )

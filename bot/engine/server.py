@@ -21,8 +21,9 @@ from bot.engine.errors import APIError
 from bot.engine.fine_tuning import routes as job_routes
 from bot.engine.fine_tuning.jobs import JobStore
 from bot.engine.fine_tuning.models import EngineModels
+from bot.engine.fine_tuning.ray_jobs import RayJobs
 from bot.engine.fine_tuning.runner import JobRunner
-from bot.engine.fine_tuning.trainer import ChildProcess
+from bot.engine.fine_tuning.trainer import ChildProcess, Trainer
 from bot.engine.launch import LOCK, Address, EngineError, read_address, write_address
 from bot.engine.llama.models import InstalledModels
 from bot.engine.llama.store import ModelStore
@@ -52,6 +53,8 @@ async def serve(
     models_dir: Path | None = None,
     model_idle_minutes: float = MODEL_IDLE_MINUTES,
     serving_url: str | None = None,
+    ray_address: str | None = None,
+    ray_gpus: float = 0.0,
     on_ready: Callable[[Address], None],
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -60,7 +63,8 @@ async def serve(
     `port=0` takes the port of the folder's last engine, so that its clients find this one, or a free port. `on_ready`
     is called once, when requests are answered. Raises `EngineError` if another engine serves the folder, the address
     is taken, the folder cannot be written, or an engine without a token would listen beyond loopback. At `serving_url`
-    a vLLM server answers for models that were tuned from open weights.
+    a vLLM server answers for models that were tuned from open weights. The Ray cluster at `ray_address` trains the
+    jobs, each with `ray_gpus` GPUs; without one they are trained on this machine.
     """
     if not with_token and not _is_loopback(host):
         raise EngineError("Without a token the engine listens on loopback alone; name no other host.")
@@ -77,7 +81,8 @@ async def serve(
             serving = Serving(serving_url) if serving_url else None
             if serving is not None:
                 stack.push_async_callback(serving.close)
-            app, runner = _build(data_dir / "engine", installed, serving, token if with_token else None)
+            trainer = RayJobs(ray_address, ray_gpus) if ray_address else ChildProcess()
+            app, runner = _build(data_dir / "engine", installed, serving, trainer, token if with_token else None)
             last_port = urlsplit(last.url).port if last else None
             bound = await _listen(stack, app, host, [last_port, 0] if port == 0 and last_port else [port])
             address = Address(_url(host, bound), token if with_token else None, os.getpid())
@@ -101,7 +106,7 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: 
 
 
 def _build(
-    folder: Path, installed: InstalledModels, serving: Serving | None, token: str | None
+    folder: Path, installed: InstalledModels, serving: Serving | None, trainer: Trainer, token: str | None
 ) -> tuple[web.Application, JobRunner]:
     """The application over everything in the engine's folder, and the queue that trains its jobs."""
     disk.make_folder(folder)
@@ -111,7 +116,7 @@ def _build(
     app = create_app(models, token=token)
     files.add_routes(app, file_store)
     job_routes.add_routes(app, jobs, models)
-    return app, JobRunner(jobs, file_store, models, ChildProcess())
+    return app, JobRunner(jobs, file_store, models, trainer)
 
 
 async def _run(runner: JobRunner, installed: InstalledModels, stop: asyncio.Event) -> None:

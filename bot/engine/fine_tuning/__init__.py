@@ -7,6 +7,7 @@ So either process may be killed at any instant, and the job is resumed from what
 `jobs`     a job's record and events, the request that makes one, the store of all jobs
 `runner`   the queue: validates files, trains one job at a time, ends jobs
 `trainer`  what the queue needs of a trainer, and the trainer that runs `worker` in a child process
+`ray_jobs` the trainer that runs `worker` on a Ray cluster
 `worker`   the training process, and the names of a job's files
 `models`   tuned models and checkpoints, as models of the engine
 `routes`   the HTTP routes

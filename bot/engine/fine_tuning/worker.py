@@ -1,5 +1,7 @@
 """`python -m bot.engine.fine_tuning.worker FOLDER`: trains the job in a folder, or resumes it.
 
+With `--alone` after the folder it runs on another machine than the server, whose end it does not notice.
+
 The process has the lowest priority and one thread. It holds the folder's lock, so that a process whose server was
 killed and its successor never write the same checkpoint. It stops after the current step, with a checkpoint, when the
 folder has a file named `stop`, or when its standard input ends because the server has ended. The exit code tells how
@@ -35,6 +37,8 @@ ROWS = "rows.jsonl"
 VALIDATION = "validation.jsonl"
 CONFIG = "config.json"
 BASE = "base"
+# The argument of a process that the server did not start itself.
+ALONE = "--alone"
 # The server makes this file to ask for a checkpoint and an end.
 STOP = "stop"
 # The training process writes these.
@@ -62,7 +66,8 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(19)
     server_ended = threading.Event()
-    threading.Thread(target=_watch_server, args=(server_ended,), daemon=True).start()
+    if ALONE not in sys.argv:
+        threading.Thread(target=_watch_server, args=(server_ended,), daemon=True).start()
     try:
         with FileLock(folder / LOCK, timeout=LOCK_TIMEOUT):
             return _train(folder, server_ended)
