@@ -97,6 +97,18 @@ PAGES: dict[str, HelpPage] = {
             "**Try** `/ask request:Say “good night” in Japanese`"
         ),
     ),
+    "conversation": HelpPage(
+        N_("A conversation: ask on"),
+        N_(
+            "The model gets everything that was said before, with each new question.\n\n"
+            "**Follow up…** under an answer opens a window: “shorter”, “in German, please”, “why 3 stars?”. You can "
+            "also mention me, write to me directly, or reply to what I wrote to your mention. Each reply has what "
+            "stands above it as its memory; where that is too long, the answer says how much was left out.\n"
+            "**Stop** ends an answer while it is written. **Again** asks once more; ◀ and ▶ page among the versions.\n"
+            "**The price:** every earlier message is sent, and paid for, with every question.\n\n"
+            "**See it** with **Prompt**: the whole exchange, as it was sent."
+        ),
+    ),
     "fine-tuning": HelpPage(
         N_("Fine-tuning: train it"),
         N_(

@@ -167,12 +167,12 @@ def _kept(settings: Settings) -> list[str]:
         prompts = ngettext(
             "**Kept** The prompt of a public answer, with the answer: 1 day, or until I see that its "
             "message, or the message that it was made from, is deleted. The prompt of a private answer is "
-            "stored only when you press Prompt or share the answer; until then, the newest {held:,} are in "
-            "memory, for as long at most.",
+            "stored only when you press Prompt, Again or Follow up…, or share it; until then, the newest {held:,} "
+            "are in memory, for as long at most.",
             "**Kept** The prompt of a public answer, with the answer: {n} days, or until I see that its "
             "message, or the message that it was made from, is deleted. The prompt of a private answer is "
-            "stored only when you press Prompt or share the answer; until then, the newest {held:,} are in "
-            "memory, for as long at most.",
+            "stored only when you press Prompt, Again or Follow up…, or share it; until then, the newest {held:,} "
+            "are in memory, for as long at most.",
             days,
             held=MAX_CACHED,
         )

@@ -78,8 +78,9 @@ def parts_of(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for part in components:
         yield part
         yield from parts_of(part.get("components", []))
-        if isinstance(part.get("accessory"), dict):
-            yield from parts_of([part["accessory"]])
+        for single in ("accessory", "component"):
+            if isinstance(part.get(single), dict):
+                yield from parts_of([part[single]])
 
 
 def texts_of(components: list[dict[str, Any]]) -> list[str]:

@@ -12,7 +12,7 @@ from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN
 from bot.core.text import close_markup, code_block, escape_markdown
 from bot.llm.completion import Answer
-from bot.llm.request import message_to_dict
+from bot.llm.request import Conversation, message_to_dict
 from bot.server.model_gateway import DRY_RUN
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -60,6 +60,9 @@ def prompt_card(
         whole = {**answer.parameters, "messages": [message_to_dict(message) for message in answer.messages]}
         files = [("prompt.json", json.dumps(whole, ensure_ascii=False, indent=2).encode())]
         card.file("prompt.json")
+    conversation = answer.request.conversation
+    if conversation is not None and conversation.left_out:
+        card.text(f"-# {left_out(conversation)}")
     took = [note] if note else [author(answer.model)] if is_dry_run else figures(answer)
     if base.template is not None and base.template.version:
         took.insert(0, _("{trick}, version {n}", trick=base.template.name, n=base.template.version))
@@ -71,7 +74,7 @@ def prompt_card(
     if is_dry_run:
         below.append(ActionButton("connect", label=_("Connect a model"), emoji="🔌"))
         below.append(ActionButton("local-models", base.id, label=_("Get a model"), emoji="💾"))
-    if base.template is not None:
+    if base.template is not None and conversation is None:
         below.append(ActionButton("export", base.id, label=_("Export"), emoji="📦"))
     return card.row(*below).layout(), files
 
@@ -153,6 +156,12 @@ def figures(answer: Answer) -> list[str]:
         TOKENS[usage.estimated, usage.cached > 0], read=usage.prompt, cached=usage.cached, written=usage.completion
     )
     return [author(answer.shown_model), tokens, price(answer), _("{seconds:,.1f} s", seconds=answer.seconds)]
+
+
+def left_out(conversation: Conversation) -> str:
+    """How many messages of a conversation did not fit into the prompt."""
+    n = conversation.left_out
+    return ngettext("{n} earlier message left out", "{n} earlier messages left out", n)
 
 
 def price(answer: Answer) -> str:

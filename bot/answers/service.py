@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import discord
 
-from bot.answers.prompt_view import author, prompt_card
+from bot.answers.prompt_view import author, left_out, prompt_card
 from bot.answers.rendering import page_of
 from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import (
@@ -28,9 +28,9 @@ from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
 from bot.ui.actions import ActionButton
-from bot.ui.caller import caller_of
-from bot.ui.inflight import InflightTasks
-from bot.ui.reply import AnswerDeletedError, OutgoingFile, Page, Reply
+from bot.ui.caller import author_of, caller_of
+from bot.ui.inflight import Asked, InflightTasks
+from bot.ui.reply import AnswerDeletedError, BaseReply, MessageReply, OutgoingFile, Page, Reply
 from bot.ui.views import View
 
 # Returns the template of a request for the model that is tuned for it, or None.
@@ -52,13 +52,12 @@ STOP = "stop"
 
 
 class Answering:
-    """One interaction that is being answered: `ask` as often as needed, then one of the `finish` methods once."""
+    """An interaction or message that is being answered: `ask` as often as needed, then one of the `finish` methods."""
 
-    def __init__(self, answers: "Answers", reply: Reply, source: SourceMessage | None) -> None:
-        self.reply, self._answers = reply, answers
-        self.caller = caller_of(reply.interaction, source)
+    def __init__(self, answers: "Answers", reply: BaseReply, caller: Caller, key: str) -> None:
+        self.reply, self.caller, self._answers = reply, caller, answers
         # Names the answer in the Stop button.
-        self.key = str(reply.interaction.id)
+        self.key = key
         self._notice: asyncio.TimerHandle | None = None
         self._began = 0.0
         self._stops: list[StopSignal] = []
@@ -216,18 +215,26 @@ class Answers:
             answer = await answering.ask(request)
             await answering.finish(replace(answer, display=display or Display()))
 
-    @asynccontextmanager
-    async def open(
+    def open(
         self, interaction: discord.Interaction[Any], *, private: bool, source: SourceMessage | None = None
-    ) -> AsyncIterator[Answering]:
-        """Defer `interaction` and yield its `Answering`.
+    ) -> AbstractAsyncContextManager[Answering]:
+        """Defer `interaction`, and answer it with the `Answering` of the block (see `_answering`)."""
+        return self._answering(interaction, Reply(interaction, private=private), caller_of(interaction, source))
+
+    def open_message(self, message: discord.Message) -> AbstractAsyncContextManager[Answering]:
+        """Answer `message` with the `Answering` of the block (see `_answering`). No error is raised."""
+        return self._answering(message, MessageReply(message), author_of(message))
+
+    @asynccontextmanager
+    async def _answering(self, asked: Asked, reply: BaseReply, caller: Caller) -> AsyncIterator[Answering]:
+        """Enter `reply` and yield its `Answering`.
 
         Some errors end the block early and are not raised: no model is connected (the prompt is shown), a reply cannot
         be parsed (it is shown unparsed), the answer was stopped, and the person deleted the answer.
         """
-        with self._inflight.track(interaction), suppress(AnswerDeletedError):
-            async with Reply(interaction, private=private) as reply:
-                answering = Answering(self, reply, source)
+        with self._inflight.track(asked), suppress(AnswerDeletedError):
+            async with reply:
+                answering = Answering(self, reply, caller, str(asked.id))
                 self._being_written[answering.key] = answering
                 try:
                     yield answering
@@ -268,8 +275,8 @@ class Answers:
         await self.prompts.persist(answer, soon=self._inflight.has_single_task)
 
     async def has_tuned(self, answer: Answer) -> bool:
-        """Whether a model is tuned and promoted for the template of `answer`."""
-        return await self.find_tuned(answer.request) is not None
+        """Whether a model is tuned and promoted for the template of `answer`. It answers no follow-ups."""
+        return answer.request.conversation is None and await self.find_tuned(answer.request) is not None
 
 
 async def _find_none(_request: Request) -> ChatTemplate | None:
@@ -295,6 +302,7 @@ def buttons(prompt_id: str, *, share: bool = False, place: tuple[int, int] = (1,
     if prompt_id:
         shown.append(ActionButton("prompt", prompt_id, label=_("Prompt"), emoji="🔍"))
         shown.append(ActionButton("again", prompt_id, label=_("Again"), emoji="🔁"))
+        shown.append(ActionButton("follow", prompt_id, label=_("Follow up…"), emoji="💬"))
         shown.append(ActionButton("more", prompt_id, label="⋯"))
     number, count = place
     if count > 1:
@@ -314,6 +322,10 @@ def footer(answer: Answer) -> str:
         parts.append(
             _("in place of {model}, which cannot be asked here any more", model=escape_markdown(answer.replaced))
         )
+    conversation = answer.request.conversation
+    if conversation is not None:
+        parts.append(_("follow-up {n}", n=(conversation.length + conversation.left_out) // 2))
+        parts += [left_out(conversation)] if conversation.left_out else []
     if answer.finish in UNFINISHED:
         parts.append(_(UNFINISHED[answer.finish]))
     if answer.repaired:

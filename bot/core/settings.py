@@ -173,7 +173,10 @@ class Settings(BaseSettings):
     )
 
     story_tokens: int = Field(
-        6_000, ge=2_000, le=100_000, description="Tokens that the prompt of a turn in an adventure may take."
+        6_000,
+        ge=2_000,
+        le=100_000,
+        description="Tokens that the prompt of an adventure's turn, or of a follow-up, may take.",
     )
 
     retention_days: int = Field(

@@ -12,6 +12,7 @@
 `thinking`           takes a model's thinking out of its answer
 `output_parsers`     text parsed into ratings, facts and JSON
 `completion`         from a request to a parsed reply, with one repair turn
+`conversation`       follow-ups to an answer, within a token budget
 `routing`            the model chooses among templates
 `errors`             the errors of a server, as sentences for people
 `usage`              tokens, estimated and reported

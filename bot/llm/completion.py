@@ -140,10 +140,9 @@ async def ask(
     `NoModelError` carries the request that would have been sent, the others carry the answer where there is one.
     """
     spent, stop = spent or Spent(), stop or StopSignal()
-    template = request.template
-    is_text = template is None or template.reply == "text"
+    template, is_text = request.template, request.reply == "text"
     if template is not None:
-        format_ = response_format(template.reply, template.schema)
+        format_ = response_format(request.reply, template.schema)
         request = replace(request, optional={**format_, **request.optional})
     first = await _turn(client, request, spent, stop, show if is_text else None)
     try:
@@ -196,9 +195,9 @@ async def _turn(
     return _Turn(text, model, stream.sent, usage, stream.seconds, stream.finish or "stop")
 
 
-def parsed(text: str, template: ChatTemplate | None) -> Reply:
-    """`text` parsed as the reply that `template` asks for. Raises `ReplyError` if it cannot be parsed."""
-    return parse(text, template.reply, template.schema) if template else parse(text, "text")
+def parsed(text: str, request: Request) -> Reply:
+    """`text` parsed as the reply that `request` asks for. Raises `ReplyError` if it cannot be parsed."""
+    return parse(text, request.reply, request.template.schema if request.template else None)
 
 
 async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -> Answer:
@@ -222,17 +221,15 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
         finish=turn.finish,
         repaired=earlier is not None,
     )
-    template = request.template
-    in_thread = len(turn.text) > PARSED_HERE or (template is not None and template.reply == "json")
-    is_text = template is None or template.reply == "text"
-    if turn.finish == STOPPED and not (is_text and answer.text):
+    in_thread = len(turn.text) > PARSED_HERE or request.reply == "json"
+    if turn.finish == STOPPED and not (request.reply == "text" and answer.text):
         stopped = AnswerStoppedError(STOPPED_EARLY)
         stopped.answer = answer
         raise stopped
     try:
         if earlier is not None and _is_parroted(turn.text, request.messages[-1]["content"]):
             raise ReplyError(PARROT)
-        reply = await asyncio.to_thread(parsed, turn.text, template) if in_thread else parsed(turn.text, template)
+        reply = await asyncio.to_thread(parsed, turn.text, request) if in_thread else parsed(turn.text, request)
     except ReplyError as error:
         error.answer = answer if answer.text else None
         raise

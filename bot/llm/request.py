@@ -15,7 +15,7 @@ from bot.llm.errors import DEPTH, NO_PICTURES, ServerError, texts_in
 if TYPE_CHECKING:
     from openai import APIError
 
-    from bot.llm.template import ChatTemplate
+    from bot.llm.template import ChatTemplate, ReplyKind
 
 # `role` and `content`, a text; a user message may have `pictures`, a tuple of `AttachedPicture`.
 Message = dict[str, Any]
@@ -29,6 +29,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {"gpt-6-luna": {"reasoning_effort": 
 NEVER_DROPPED = frozenset({"model", "messages", "stream"})
 # Tokens of an answer whose template sets no limit.
 ANSWER_TOKENS = 1_000
+# Parameters of a template that belong to the form of its answer. "Why?" gets an answer of another form.
+OF_FIRST_ANSWER = frozenset({"stop", "response_format", *RENAMED})
 # Statuses of a refused parameter. Some servers have 500 or 501 for what they have not implemented.
 REFUSALS = frozenset({400, 422, 500, 501})
 # Statuses of refused pictures, or None where an error sent with status 200 names no status.
@@ -75,13 +77,28 @@ def technique(examples: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a follow-up continues: the exchange that came before it.
+
+    `parent` is the id of the answer that it follows. `length` is the number of messages at the end of the request that
+    come after the first question; `left_out` is the number of those that no longer fit. `authors` are the Discord ids
+    of the other people whose words are among the messages.
+    """
+
+    parent: str
+    length: int
+    left_out: int = 0
+    authors: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Messages and parameters, ready to be sent.
 
     `optional` are parameters that the bot adds to those of the template; they are left out where a model refuses them.
     `name` says what the call is for: the template's name, or another word for requests without a template.
     `examples` counts the example pairs among the messages. `template` and the `values` that filled it are kept, so
-    that the same input can be run again with other examples.
+    that the same input can be run again with other examples. A `conversation` makes it a follow-up.
     """
 
     messages: tuple[Message, ...]
@@ -91,6 +108,12 @@ class Request:
     template: "ChatTemplate | None" = None
     values: Mapping[str, str] = field(default_factory=dict)
     optional: Mapping[str, Any] = field(default_factory=dict)
+    conversation: Conversation | None = None
+
+    @property
+    def reply(self) -> "ReplyKind":
+        """The form of the answer: that of the template, and a text in a conversation."""
+        return self.template.reply if self.template is not None and self.conversation is None else "text"
 
     @property
     def technique(self) -> str:
@@ -100,7 +123,23 @@ class Request:
     @property
     def written(self) -> str:
         """The part of the request that people wrote: the values, or the last message where there is no template."""
-        return "\n\n".join(self.values.values()) if self.template else self.messages[-1]["content"]
+        is_filled = self.template is not None and self.conversation is None
+        return "\n\n".join(self.values.values()) if is_filled else str(self.messages[-1]["content"])
+
+    def with_template(self, template: "ChatTemplate") -> "Request":
+        """The same input in another `template`, such as one with fewer examples. The conversation stays."""
+        before = self.conversation.length if self.conversation else 0
+        question = self.messages[len(self.messages) - before - 1]
+        request = template.fill(self.values).with_pictures(question.get("pictures", ()))
+        if self.conversation is None:
+            return request
+        return request.followed_by(*self.messages[-self.conversation.length :]).continuing(self.conversation)
+
+    def continuing(self, conversation: Conversation) -> "Request":
+        """The request as a follow-up in `conversation`: without the parameters for the form of the first answer."""
+        kept = {name: value for name, value in self.parameters.items() if name not in OF_FIRST_ANSWER}
+        optional = {name: value for name, value in self.optional.items() if name not in OF_FIRST_ANSWER}
+        return replace(self, parameters=kept, optional=optional, conversation=conversation)
 
     def followed_by(self, *messages: Message) -> "Request":
         """The request with `messages` at its end."""

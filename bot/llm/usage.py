@@ -1,6 +1,6 @@
 """Tokens of a call, estimated before it and reported after it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ INITIAL_RATIO = 3.0
 STEP = 0.2
 # Chat formats add a few tokens to every message.
 TOKENS_PER_MESSAGE = 4
+# UTF-8 bytes per token, for budgets: overestimates English, about right for scripts of three bytes per character.
+# Fixed, because a learned ratio changes, and a change would move the beginning of a prompt that a provider has cached.
+BYTES_PER_TOKEN = 3
 # Tokens of a picture: the most that gpt-4o counts for one at high detail, 85 and 170 for each of eight tiles of 512
 # pixels (OpenAI's guide "Images and vision", 2026-11-28). Other models count fewer for the sizes that are sent here.
 TOKENS_PER_PICTURE = 1_445
@@ -57,6 +60,17 @@ def is_plausible(usage: Usage, characters: int, limit: int | None) -> bool:
     counts = (usage.prompt, usage.cached, usage.completion)
     in_range = 0 < usage.prompt <= MAX_CONTEXT and usage.cached <= usage.prompt and usage.completion <= longest
     return in_range and all(count >= 0 for count in counts)
+
+
+def count_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
+    """The tokens that `messages` count against a budget."""
+    return sum(
+        len(message["content"].encode()) // BYTES_PER_TOKEN
+        + 1
+        + TOKENS_PER_MESSAGE
+        + TOKENS_PER_PICTURE * len(message.get("pictures", ()))
+        for message in messages
+    )
 
 
 class TokenEstimator:

@@ -11,8 +11,9 @@ from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundE
 from bot.core.i18n import N_
 from bot.core.text import shorten, without_surrogates
 from bot.llm.completion import Answer
+from bot.llm.usage import count_tokens
 from bot.play.action_parser import CONTINUE, Action, parse_action, player_name
-from bot.play.memory import Memory, count_tokens, messages_of
+from bot.play.memory import Memory, messages_of
 from bot.play.permissions import check_leader, check_player, is_leader
 from bot.play.scenarios import Scenarios
 from bot.play.turn_queue import EnqueueResult, MessageView, TurnQueue, TurnView

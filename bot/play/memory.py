@@ -12,12 +12,13 @@ background.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import FewshotError
 from bot.core.text import shorten
 from bot.llm.request import Message, Request
+from bot.llm.usage import count_tokens
 from bot.play.action_parser import user_message
 from bot.play.scenarios import Frame, Scenarios
 from bot.server.model_gateway import ModelGateway
@@ -35,11 +36,6 @@ NOTHING_YET_PROMPT = "Nothing yet."
 MAX_STOPS = 4
 # Turns that leave the prompt together.
 BLOCK = 8
-# UTF-8 bytes per token: overestimates English, about right for scripts of three bytes per character. Fixed, because
-# the client's learned ratio changes, and a change would move the beginning of the prompt.
-BYTES_PER_TOKEN = 3
-# Tokens that a message takes besides its text.
-TOKENS_PER_MESSAGE = 4
 # Turns that are read at most. The budget always leaves out more than that.
 MAX_PATH = 400
 # Shares of the budget: unsummarized turns that start a summary, and the newest turns that it leaves out.
@@ -48,11 +44,6 @@ SUMMARIZE_ABOVE, KEEP = 0.6, 0.25
 MAX_SUMMARY = 3_000
 # Turns between a failed summary and the next attempt.
 RETRY_AFTER = 5
-
-
-def count_tokens(messages: Iterable[Mapping[str, str]]) -> int:
-    """The tokens that `messages` count against the budget."""
-    return sum(len(message["content"].encode()) // BYTES_PER_TOKEN + 1 + TOKENS_PER_MESSAGE for message in messages)
 
 
 def messages_of(turn: Turn) -> list[Message]:

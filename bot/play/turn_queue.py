@@ -17,7 +17,8 @@ from typing import Protocol
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, LimitError, NoModelError
 from bot.core.i18n import N_, guild_locale
-from bot.play.memory import Memory, count_tokens
+from bot.llm.usage import count_tokens
+from bot.play.memory import Memory
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage import stories

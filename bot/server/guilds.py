@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from bot.core.caller import Caller
 from bot.core.errors import InputError, NotAllowedError
 from bot.core.i18n import LANGUAGES, N_
 from bot.storage import guilds as stored
@@ -77,6 +78,17 @@ class GuildSettings:
             N_("**Adventures** in threads, wherever they are started"),
         ),
     )
+    quiet_channels: frozenset[int] = _setting(
+        frozenset(),
+        Setting(
+            "channels",
+            "channels",
+            "quiet",
+            N_("A channel without conversations: no follow-ups, and no answers to mentions"),
+            N_("**Conversations** none in {value}"),
+            N_("**Conversations** in all channels, where they are on"),
+        ),
+    )
     report_channel: int | None = _setting(
         None,
         Setting(
@@ -123,6 +135,17 @@ class GuildSettings:
             N_("Let Translate and Rewrite… send other people's messages to a model"),
             N_("**Translate and Rewrite…** may send other people's messages to a model"),
             N_("**Translate and Rewrite…** do not send other people's messages to a model"),
+        ),
+    )
+    conversations: bool = _setting(
+        True,
+        Setting(
+            "switch",
+            "privacy",
+            "conversations",
+            N_("Let people follow up on answers, and talk to me by mentioning me"),
+            N_("**Conversations** people follow up on answers, and talk to me by mentioning me"),
+            N_("**Conversations** off: no follow-ups, and no answers to mentions"),
         ),
     )
     adult: bool = _setting(
@@ -203,6 +226,11 @@ class GuildSettingsStore:
                 "This server does not let me send other people's messages to a model; its admins can allow it with "
                 "/settings privacy."
             )
+
+    def has_conversations(self, caller: Caller) -> bool:
+        """Whether there are conversations where `caller` is; always in direct messages."""
+        own = self.of(caller.guild_id)
+        return own.conversations and not {caller.channel_id, caller.parent_id} & own.quiet_channels
 
     async def change(
         self, guild_id: int, update: Callable[[GuildSettings], GuildSettings] | None = None, /, **values: Any

@@ -224,9 +224,11 @@ def _quoting(found: Traces) -> Callable[[Answer], bool]:
 
     def match(answer: Answer) -> bool:
         caller = answer.caller
+        conversation = answer.request.conversation
         theirs = caller.user_id == found.user_id or (
             caller.source is not None and caller.source.author_id == found.user_id
         )
+        theirs = theirs or (conversation is not None and found.user_id in conversation.authors)
         used = caller.guild_id is not None and (caller.guild_id, answer.request.name) in found.tricks
         texts = [*(message["content"] for message in answer.messages), answer.text, *answer.values.values()]
         return theirs or used or found.quoted_in_story(caller.channel_id, answer.request.name, answer.at, texts)

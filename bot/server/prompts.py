@@ -20,7 +20,7 @@ from bot.core.errors import FewshotError
 from bot.core.text import read_json
 from bot.llm.completion import Answer, Display, parsed
 from bot.llm.output_parsers import Reply
-from bot.llm.request import Request, message_from_dict, message_to_dict
+from bot.llm.request import Conversation, Request, message_from_dict, message_to_dict
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 from bot.server.trick_form import check_schema
@@ -86,7 +86,7 @@ class Prompts:
         """
         if not self._days or self._is_erased(answer):
             return
-        caller = answer.caller
+        caller, conversation = answer.caller, answer.request.conversation
         row = rows.KeptPrompt(
             answer.id,
             answer.at,
@@ -97,13 +97,17 @@ class Prompts:
             caller.source.message_id if caller.source else None,
             caller.source.author_id if caller.source else None,
             _body(answer),
+            conversation.parent if conversation else None,
         )
+        if conversation and await self.find(conversation.parent) is None:
+            return  # The message that it follows was deleted, or a person whose words it holds was erased.
+        authors = conversation.authors if conversation else ()
         if new:
-            rows.keep(self._database, row)
+            rows.keep(self._database, row, authors)
             if soon:
                 self._database.hurry()
         else:
-            await rows.replace(self._database, row)
+            await rows.replace(self._database, row, authors)
 
     def set_message(self, answer: Answer, message_id: int | None) -> None:
         """Store which message shows the stored `answer`. With None, discard the answer: it could not be shown."""
@@ -175,8 +179,12 @@ class Prompts:
         return [{"id": answer.id, "at": answer.at, **json.loads(_body(answer))} for answer in mine]
 
     def _drop(self, match: Callable[[Answer], bool]) -> None:
-        for answer in [answer for answer in self._cached.values() if match(answer)]:
-            del self._cached[answer.id]
+        """Drop the answers that `match` from memory, and the follow-ups to them."""
+        doomed = {answer.id for answer in self._cached.values() if match(answer)}
+        while doomed:
+            for prompt_id in doomed:
+                self._cached.pop(prompt_id, None)
+            doomed = {answer.id for answer in self._cached.values() if _parent(answer) in doomed}
 
     def _is_erased(self, answer: Answer) -> bool:
         erased = any(answer.at <= one.until and one.match(answer) for one in self._erasures)
@@ -196,6 +204,11 @@ def _without_pictures(answer: Answer) -> Answer:
     """`answer` with the descriptions of its pictures alone."""
     messages = tuple(message_from_dict(message_to_dict(message)) for message in answer.messages)
     return replace(answer, request=replace(answer.request, messages=messages))
+
+
+def _parent(answer: Answer) -> str:
+    """The id of the answer that `answer` follows; empty for the first one."""
+    return answer.request.conversation.parent if answer.request.conversation else ""
 
 
 def _from_row(row: rows.KeptPrompt) -> Answer:
@@ -226,6 +239,7 @@ def _body(answer: Answer) -> str:
         "finish": answer.finish,
         "repaired": answer.repaired,
         "display": asdict(answer.display),
+        "conversation": _conversation_data(request.conversation),
         "source": answer.template.to_dict() if answer.template else None,
         "values": dict(answer.values),
         "version": answer.template.version if answer.template else 0,
@@ -245,10 +259,13 @@ def _from_body(body: str) -> Answer:
         template,
         data.get("values") or {},
     )
+    if conversation := data.get("conversation"):
+        authors = frozenset(conversation["authors"])
+        request = request.continuing(Conversation(**{**conversation, "authors": authors}))
     usage = Usage(data["prompt_tokens"], data["cached_tokens"], data["completion_tokens"], data["estimated"])
     return Answer(
         text=data["text"],
-        reply=_reply(data["text"], template),
+        reply=_reply(data["text"], request),
         model=data["model"],
         request=request,
         parameters=data["parameters"],
@@ -268,6 +285,10 @@ def _parameters(data: Mapping[str, Any], template: ChatTemplate | None) -> Mappi
     return {**parameters, "model": data["asked"]} if data.get("asked") else parameters
 
 
+def _conversation_data(conversation: Conversation | None) -> dict[str, Any] | None:
+    return None if conversation is None else {**asdict(conversation), "authors": sorted(conversation.authors)}
+
+
 def _template(source: dict[str, Any], name: str, version: int) -> ChatTemplate | None:
     """The stored template, made from that `version` of a server's trick.
 
@@ -282,9 +303,9 @@ def _template(source: dict[str, Any], name: str, version: int) -> ChatTemplate |
     return replace(template, version=version)
 
 
-def _reply(text: str, template: ChatTemplate | None) -> Reply:
+def _reply(text: str, request: Request) -> Reply:
     """The parsed reply; the plain text where it cannot be parsed any more."""
     try:
-        return parsed(text, template)
+        return parsed(text, request)
     except FewshotError:
         return text

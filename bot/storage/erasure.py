@@ -29,6 +29,7 @@ from bot.storage.tables import (
     NOTES,
     PLAYERS,
     PROMOTIONS,
+    PROMPT_AUTHORS,
     PROMPTS,
     STORIES,
     SUMMARIES,
@@ -83,6 +84,8 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         "calls": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
         "usage_sums": (PersonColumn("user_id"),),
         "prompts": (PersonColumn("user_id"), PersonColumn("author_id", shown=_QUOTED)),
+        # The prompts that they belong to are deleted, too: `_drop_quotes`.
+        "prompt_authors": (PersonColumn("user_id"),),
         "stories": (PersonColumn("starter_id", {"starter_id": ERASED_ID}, _STORY),),
         "turns": (PersonColumn("player_id", _TURN),),
         "players": (PersonColumn("user_id"),),
@@ -294,6 +297,8 @@ async def _drop_quotes(connection: AsyncConnection, found: Traces) -> int:
     played = select(PLAYERS.c.story_id).where(PLAYERS.c.user_id == found.user_id)
     gone = await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.story_id.in_(played)))
     count = int(gone.rowcount)
+    continuing = select(PROMPT_AUTHORS.c.prompt_id).where(PROMPT_AUTHORS.c.user_id == found.user_id)
+    count += int((await connection.execute(delete(PROMPTS).where(PROMPTS.c.id.in_(continuing)))).rowcount)
     quoting = [prompt async for prompt in _prompts_of_stories(connection, found)]
     count += int((await connection.execute(delete(PROMPTS).where(PROMPTS.c.id.in_(quoting)))).rowcount)
     for guild, name in found.tricks:

@@ -1,19 +1,21 @@
 """Stored prompts and answers, for the Prompt button, until their retention ends."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.tables import PROMPTS
+from bot.storage.tables import PROMPT_AUTHORS, PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPrompt:
     """A prompt and its answer. `body` is the JSON of `bot.server.prompts`.
 
-    `source_id` is the message that it was made from, and `author_id` that message's author.
+    `source_id` is the message that it was made from, and `author_id` that message's author. `parent_id` is the prompt
+    of the answer that it follows.
     """
 
     id: str
@@ -25,16 +27,19 @@ class KeptPrompt:
     source_id: int | None
     author_id: int | None
     body: str
+    parent_id: str | None = None
 
 
-_INSERT = PROMPTS.insert()
+_INSERT, _INSERT_AUTHOR = PROMPTS.insert(), PROMPT_AUTHORS.insert()
 _SET_MESSAGE = update(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id")).values(message_id=bindparam("shown_in"))
 _DELETE = delete(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id"))
 
 
-def keep(database: Database, prompt: KeptPrompt) -> None:
-    """Store `prompt`, which is new, with the next group of writes."""
+def keep(database: Database, prompt: KeptPrompt, authors: Iterable[int] = ()) -> None:
+    """Store `prompt`, which is new, with the next group of writes. `authors` are the others whose words it holds."""
     database.write_later(_INSERT, _row(prompt))
+    for author in authors:
+        database.write_later(_INSERT_AUTHOR, {"prompt_id": prompt.id, "user_id": author})
 
 
 def set_message(database: Database, prompt_id: str, message_id: int) -> None:
@@ -47,12 +52,14 @@ def discard(database: Database, prompt_id: str) -> None:
     database.write_later(_DELETE, {"prompt_id": prompt_id})
 
 
-async def replace(database: Database, prompt: KeptPrompt) -> None:
+async def replace(database: Database, prompt: KeptPrompt, authors: Iterable[int] = ()) -> None:
     """Store `prompt` in place of an earlier version of it, if there is one."""
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(delete(PROMPTS).where(PROMPTS.c.id == prompt.id))
         await connection.execute(_INSERT, _row(prompt))
+        for author in authors:
+            await connection.execute(_INSERT_AUTHOR, {"prompt_id": prompt.id, "user_id": author})
 
     await database.transact(work)
 
@@ -84,7 +91,13 @@ async def drop_before(database: Database, at: float) -> int:
 
 
 async def drop_of_message(database: Database, message_ids: list[int]) -> int:
-    """Delete the prompts of the answers in these messages, and those made from them; returns their number."""
-    query = delete(PROMPTS).where(PROMPTS.c.message_id.in_(message_ids) | PROMPTS.c.source_id.in_(message_ids))
+    """Delete the prompts of the answers in these messages, those made from them, and the follow-ups to all of them.
+
+    Returns their number.
+    """
+    of_messages = PROMPTS.c.message_id.in_(message_ids) | PROMPTS.c.source_id.in_(message_ids)
+    doomed = select(PROMPTS.c.id).where(of_messages).cte(recursive=True)
+    doomed = doomed.union(select(PROMPTS.c.id).where(PROMPTS.c.parent_id == doomed.c.id))
+    query = delete(PROMPTS).where(PROMPTS.c.id.in_(select(doomed.c.id)))
     result = await database.transact(lambda connection: connection.execute(query))
     return int(result.rowcount)

@@ -87,7 +87,7 @@ SLOTS = Table(
 )
 
 # Stored prompts. Where a prompt was made from another person's message, `source_id` is the message's id and `author_id`
-# its author's.
+# its author's. `parent_id` is the prompt of the answer that a follow-up continues; it may be deleted already.
 PROMPTS = Table(
     "prompts",
     METADATA,
@@ -100,11 +100,21 @@ PROMPTS = Table(
     Column("source_id", BigInteger),
     Column("author_id", BigInteger),
     Column("body", Text, nullable=False),
+    Column("parent_id", String(32)),
     Index(None, "at"),
     Index(None, "user_id"),
     Index(None, "message_id"),
     Index(None, "source_id"),
     Index(None, "author_id"),
+    Index(None, "parent_id"),
+)
+
+# The other people whose words are in the prompt of a follow-up, because they took part in the conversation before it.
+PROMPT_AUTHORS = Table(
+    "prompt_authors",
+    METADATA,
+    Column("prompt_id", String(32), ForeignKey("prompts.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, index=True),
 )
 
 # Which process does a piece of work, and until when.

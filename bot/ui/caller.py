@@ -22,6 +22,21 @@ def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | Non
     )
 
 
+def author_of(message: discord.Message) -> Caller:
+    """Who wrote `message` and where; the message is the source of what they ask."""
+    author = message.author
+    moderates = isinstance(author, discord.Member) and message.channel.permissions_for(author).manage_messages
+    return Caller(
+        user_id=author.id,
+        guild_id=message.guild.id if message.guild else None,
+        channel_id=message.channel.id,
+        source=source_message_of(message),
+        name=author.display_name,
+        is_moderator=moderates,
+        parent_id=getattr(message.channel, "parent_id", None),
+    )
+
+
 def source_message_of(message: discord.Message) -> SourceMessage:
     """The ids of `message`."""
     return SourceMessage(message.id, message.author.id)

@@ -16,6 +16,8 @@ from bot.ui.errors import DELIVERY_ERRORS
 _log = logging.getLogger(__name__)
 # Seconds that running tasks have when the bot stops, and seconds to tell their users that they were cancelled.
 DRAIN_TIMEOUT, NOTICE_TIMEOUT = 10.0, 3.0
+# What a task answers.
+Asked = discord.Interaction[Any] | discord.Message
 STOPPING = N_("I am being restarted. Ask again in a minute.")
 
 
@@ -28,19 +30,19 @@ class InflightTasks:
 
     def __init__(self) -> None:
         # The context of each task contains the user's locale.
-        self._tasks: dict[asyncio.Task[Any], tuple[discord.Interaction[Any], contextvars.Context]] = {}
+        self._tasks: dict[asyncio.Task[Any], tuple[Asked, contextvars.Context]] = {}
         self._stopping = False
 
     @contextmanager
-    def track(self, interaction: discord.Interaction[Any]) -> Iterator[None]:
-        """Count the current task as handling `interaction`. Raises `StoppingError` once the bot stops."""
+    def track(self, asked: Asked) -> Iterator[None]:
+        """Count the current task as handling `asked`. Raises `StoppingError` once the bot stops."""
         if self._stopping:
             raise StoppingError(STOPPING)
         task = asyncio.current_task()
         if task is None or task in self._tasks:
             yield
             return
-        self._tasks[task] = interaction, contextvars.copy_context()
+        self._tasks[task] = asked, contextvars.copy_context()
         try:
             yield
         finally:
@@ -69,17 +71,20 @@ class InflightTasks:
         await asyncio.gather(*(asyncio.create_task(_notify(caller), context=context) for caller, context in unserved))
 
 
-async def _notify(interaction: discord.Interaction[Any]) -> None:
+async def _notify(asked: Asked) -> None:
     """Tell the user of a cancelled task that the bot stops. Failures are only logged."""
     try:
-        await asyncio.wait_for(_send_stopping(interaction), NOTICE_TIMEOUT)
+        await asyncio.wait_for(_send_stopping(asked), NOTICE_TIMEOUT)
     except DELIVERY_ERRORS as error:  # Among them is `TimeoutError`, which is an `OSError`.
         _log.info("the notice that the bot stops could not be sent: %s", error)
 
 
-async def _send_stopping(interaction: discord.Interaction[Any]) -> None:
+async def _send_stopping(asked: Asked) -> None:
     """Replace a placeholder or a partial answer; a message whose button was pressed stays unchanged."""
-    response = interaction.response
+    if isinstance(asked, discord.Message):
+        await asked.reply(_(STOPPING), mention_author=False)
+        return
+    interaction, response = asked, asked.response
     if response.type is discord.InteractionResponseType.deferred_channel_message:
         await interaction.edit_original_response(content=_(STOPPING), view=None)
     elif response.is_done():

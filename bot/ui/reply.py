@@ -1,4 +1,4 @@
-"""The answer to one interaction: defer, stream, final message.
+"""The answer to one interaction or message: defer, stream, final message.
 
 While the text grows, the message is edited about once a second with the newest text. Failed edits are not repeated,
 because the next one has everything. The final message is sent again after a failure, and as a normal message when the
@@ -18,7 +18,7 @@ import discord
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, guild_locale
 from bot.core.text import MESSAGE_LIMIT, has_spoiler, split_message
-from bot.ui.errors import ACKNOWLEDGED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES
+from bot.ui.errors import ACKNOWLEDGED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES, user_message
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor
 from bot.ui.views import View
 
@@ -47,11 +47,11 @@ class Page:
     files: Sequence[OutgoingFile] = ()
 
 
-class Reply:
-    """`async with Reply(interaction, private=True) as reply:` defers; then `show` growing text, and `finish` once."""
+class BaseReply:
+    """The base of the two kinds of answers. `async with` it, then `show` a growing text, and `finish` once."""
 
-    def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
-        self.interaction, self.private = interaction, private
+    def __init__(self, *, private: bool) -> None:
+        self.private = private
         # Makes the view under a growing text; it is sent with the first edit that Discord accepts.
         self.make_view: Callable[[], View] | None = None
         self._editor = StreamEditor(self._send_edit)
@@ -62,26 +62,26 @@ class Reply:
         self._locale = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
-        if not self.interaction.response.is_done():
-            try:
-                await self._defer()
-            except discord.HTTPException as error:
-                if error.code != ACKNOWLEDGED:
-                    raise  # Otherwise Discord had received an earlier attempt, and its confirmation was lost.
         if not self.private:
             self._locale.enter_context(guild_locale())
         return self
 
-    async def _defer(self) -> None:
-        """Defer the interaction, with a second attempt after a lost connection."""
-        try:
-            await self.interaction.response.defer(ephemeral=self.private, thinking=True)
-        except CONNECTION_ERRORS:
-            await self.interaction.response.defer(ephemeral=self.private, thinking=True)
-
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, *exc: object) -> bool | None:
         self._locale.close()
         await self._editor.stop()
+        return None
+
+    async def _edit_now(self, **fields: Any) -> discord.Message:
+        """Edit the message that has the answer."""
+        raise NotImplementedError
+
+    async def _add_now(self, **fields: Any) -> discord.Message:
+        """Send a further message."""
+        raise NotImplementedError
+
+    async def _send_elsewhere(self, **fields: Any) -> discord.Message | None:
+        """Send what could not be sent as it should be; None if there is no way."""
+        raise NotImplementedError
 
     def show(self, text: str, *, writing: bool = True) -> None:
         """Show `text` (everything so far) with the next edit; with a cursor at its end while `writing`.
@@ -110,7 +110,7 @@ class Reply:
         if self.make_view is not None:
             extra["view"], self._has_view = self.make_view(), True
         try:
-            await self.interaction.edit_original_response(content=text, **extra)
+            await self._edit_now(content=text, **extra)
             self.make_view = None
         except discord.NotFound as error:
             self._deleted = error.code == UNKNOWN_MESSAGE
@@ -138,11 +138,10 @@ class Reply:
         return message
 
     async def _edit(self, **fields: Any) -> discord.Message | None:
-        return await self._send_with_retries(self.interaction.edit_original_response, "attachments", fields)
+        return await self._send_with_retries(self._edit_now, "attachments", fields)
 
     async def _send(self, **fields: Any) -> discord.Message | None:
-        fields |= {"ephemeral": self.private, "wait": True}
-        return await self._send_with_retries(self.interaction.followup.send, "files", fields)
+        return await self._send_with_retries(self._add_now, "files", fields)
 
     async def _send_with_retries(
         self, send: Callable[..., Awaitable[discord.Message]], files: str, fields: dict[str, Any]
@@ -167,10 +166,40 @@ class Reply:
             _reset(fields.get(files))
             await asyncio.sleep(delay)
         _reset(fields.get(files))
-        kept = {name: value for name, value in fields.items() if name not in (files, "ephemeral", "wait")}
-        return await self._send_without_token(files=fields.get(files, []), **kept)
+        kept = {name: value for name, value in fields.items() if name != files}
+        return await self._send_elsewhere(files=fields.get(files, []), **kept)
 
-    async def _send_without_token(self, **fields: Any) -> discord.Message | None:
+
+class Reply(BaseReply):
+    """The answer to an interaction, which is deferred first."""
+
+    def __init__(self, interaction: discord.Interaction[Any], *, private: bool) -> None:
+        super().__init__(private=private)
+        self.interaction = interaction
+
+    async def __aenter__(self) -> Self:
+        if not self.interaction.response.is_done():
+            try:
+                await self._defer()
+            except discord.HTTPException as error:
+                if error.code != ACKNOWLEDGED:
+                    raise  # Otherwise Discord had received an earlier attempt, and its confirmation was lost.
+        return await super().__aenter__()
+
+    async def _defer(self) -> None:
+        """Defer the interaction, with a second attempt after a lost connection."""
+        try:
+            await self.interaction.response.defer(ephemeral=self.private, thinking=True)
+        except CONNECTION_ERRORS:
+            await self.interaction.response.defer(ephemeral=self.private, thinking=True)
+
+    async def _edit_now(self, **fields: Any) -> discord.Message:
+        return await self.interaction.edit_original_response(**fields)
+
+    async def _add_now(self, **fields: Any) -> discord.Message:
+        return await self.interaction.followup.send(**fields, ephemeral=self.private, wait=True)
+
+    async def _send_elsewhere(self, **fields: Any) -> discord.Message | None:
         """After the token has expired: a normal message in the channel, or to the user if the answer is private."""
         channel = self.interaction.channel
         target = self.interaction.user if self.private else channel
@@ -181,6 +210,50 @@ class Reply:
         except DELIVERY_ERRORS as error:
             _log.warning("an answer could not be delivered after its interaction had expired: %s", error)
             return None
+
+
+class MessageReply(BaseReply):
+    """The answer to a message: a reply to it. An error in the block is answered with its sentence, and not raised."""
+
+    def __init__(self, message: discord.Message) -> None:
+        super().__init__(private=False)
+        self._question = message
+        self._answer: discord.Message | None = None
+
+    async def __aenter__(self) -> Self:
+        with contextlib.suppress(*DELIVERY_ERRORS):
+            await self._question.channel.typing()
+        return await super().__aenter__()
+
+    async def __aexit__(self, *exc: object) -> bool | None:
+        error = exc[1]
+        sentence = user_message(error) if isinstance(error, Exception) else ""
+        await super().__aexit__()
+        if not sentence or isinstance(error, AnswerDeletedError):
+            return None
+        try:
+            await self._edit_now(content=sentence, view=None)
+        except DELIVERY_ERRORS as failure:
+            _log.info("the sentence %r could not be delivered: %s", sentence, failure)
+        return True
+
+    async def _edit_now(self, **fields: Any) -> discord.Message:
+        if self._answer is not None:
+            self._answer = await self._answer.edit(**fields)
+        else:
+            # The question may be deleted already.
+            question = self._question.to_reference(fail_if_not_exists=False)
+            files = fields.pop("attachments", [])
+            self._answer = await self._question.channel.send(
+                **fields, files=files, reference=question, mention_author=False
+            )
+        return self._answer
+
+    async def _add_now(self, **fields: Any) -> discord.Message:
+        return await self._question.channel.send(**fields)
+
+    async def _send_elsewhere(self, **fields: Any) -> discord.Message | None:
+        return None
 
 
 def _pieces(page: Page) -> list[str] | None:

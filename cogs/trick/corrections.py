@@ -59,7 +59,7 @@ class Corrections:
         """Offer a correction to the asker, and a report to everyone."""
         lines, below = [], []
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is not None and prompt.template is not None and prompt.caller.user_id == interaction.user.id:
+        if prompt is not None and _is_correctable(prompt) and prompt.caller.user_id == interaction.user.id:
             lines.append(
                 _("**Not like that…** You write the answer that you wanted, and I try again with it as an example.")
             )
@@ -137,7 +137,7 @@ class Corrections:
     async def _own(self, interaction: discord.Interaction[Any], prompt_id: str) -> Answer:
         """The prompt of the user's own answer. Raises `NotFoundError` or `NotAllowedError`."""
         prompt = await self._services.prompts.find(prompt_id)
-        if prompt is None or prompt.template is None:
+        if prompt is None or not _is_correctable(prompt):
             raise NotFoundError(GONE)
         self._check_asker(interaction, prompt)
         return prompt
@@ -145,6 +145,11 @@ class Corrections:
     def _check_asker(self, interaction: discord.Interaction[Any], prompt: Answer) -> None:
         if prompt.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can correct this answer.")
+
+
+def _is_correctable(prompt: Answer) -> bool:
+    """Whether a correction can become an example: the answer is to the inputs of a template, and no follow-up."""
+    return prompt.template is not None and prompt.request.conversation is None
 
 
 class Reviews:

@@ -24,7 +24,7 @@ async def test_translate_answers_the_asker_alone_in_the_language_of_their_discor
     answer = await harness.answer("translate", text="Good morning")
     assert answer.content == "Bom dia\n-# fake-model · zero-shot"
     assert answer.ephemeral
-    assert answer.buttons == ["Share", "Prompt", "Again", "⋯"]
+    assert answer.buttons == ["Share", "Prompt", "Again", "Follow up…", "⋯"]
     assert "Portuguese" in sent(harness)[0]["content"]
     await harness.wire.speak("member", "en-US")
 
@@ -32,7 +32,7 @@ async def test_translate_answers_the_asker_alone_in_the_language_of_their_discor
 async def test_translate_answers_all_where_asked_to_and_offers_nothing_to_share(harness: BotHarness) -> None:
     answer = await harness.answer("translate", text="Good morning", to="Klingon", private=False)
     assert not answer.ephemeral
-    assert answer.buttons == ["Prompt", "Again", "⋯"]
+    assert answer.buttons == ["Prompt", "Again", "Follow up…", "⋯"]
     assert "translator into Klingon" in sent(harness)[0]["content"]
 
 

@@ -120,7 +120,7 @@ async def unparsed(harness: BotHarness, words: str, command: str, **options: str
     sentence, _, rest = told.content.partition("\n\n")
     assert rest.startswith(f"{words}\n-# fake-model · ")
     assert "asked twice for the right format" in rest
-    assert {"Prompt", "Again", "⋯"} <= set(told.buttons)
+    assert {"Prompt", "Again", "Follow up…", "⋯"} <= set(told.buttons)
     assert len(harness.model.calls) == 2
     assert words in (await harness.press(told, "Prompt")).text
     return sentence

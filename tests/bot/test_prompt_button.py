@@ -62,9 +62,9 @@ async def test_share_posts_the_answer_for_all_once(harness: BotHarness) -> None:
     await asyncio.gather(*(press.messages() for press in presses))
     seen = await harness.wire.messages(harness.place, as_user="friend")
     assert [found.content for found in seen] == ["Bonjour\n-# fake-model · zero-shot\n-# shared by Max"]
-    assert seen[0].buttons == ["Prompt", "Again", "⋯"]
+    assert seen[0].buttons == ["Prompt", "Again", "Follow up…", "⋯"]
     mine = [found for found in await harness.wire.messages(harness.place) if found.id == answer.id]
-    assert mine[0].buttons == ["Prompt", "Again", "⋯"]
+    assert mine[0].buttons == ["Prompt", "Again", "Follow up…", "⋯"]
 
 
 async def test_a_share_that_fails_can_be_tried_again(harness: BotHarness) -> None:
@@ -73,7 +73,7 @@ async def test_a_share_that_fails_can_be_tried_again(harness: BotHarness) -> Non
     told = await (await harness.wire.press(answer, "Share")).messages()
     assert any("I may not do that in this channel" in found.content for found in told)
     again = next(found for found in await harness.wire.messages(harness.place) if found.id == answer.id)
-    assert again.buttons == ["Share", "Prompt", "Again", "⋯"]
+    assert again.buttons == ["Share", "Prompt", "Again", "Follow up…", "⋯"]
     await (await harness.wire.press(again, "Share")).messages()
     assert len(await harness.wire.messages(harness.place, as_user="friend")) == 1
 

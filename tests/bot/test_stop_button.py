@@ -35,7 +35,7 @@ async def test_stop_ends_the_call_and_keeps_the_text_so_far(harness: BotHarness,
     assert 0 < len(text) < len(LONG_ANSWER)
     assert LONG_ANSWER.startswith(text)
     assert footer.endswith(" · stopped")
-    assert answer.buttons == ["Prompt", "Again", "⋯"]
+    assert answer.buttons == ["Prompt", "Again", "Follow up…", "⋯"]
     assert harness.model.calls[0].cancelled
     assert await harness.wait_for_count(settled, wanted=before + 1) == before + 1
 

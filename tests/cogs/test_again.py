@@ -7,7 +7,7 @@ from tests.simulated import Simulated
 pytestmark = pytest.mark.asyncio
 
 STRANGER = "Only the one who asked can ask again and choose the version that is shown."
-PUBLIC = ["Prompt", "Again", "⋯"]
+PUBLIC = ["Prompt", "Again", "Follow up…", "⋯"]
 CHOICE = '{"template": "translate", "inputs": {"text": "Hi", "to": "Greek"}, "why": "It asks for Greek."}'
 LONG = "A lap of the race, and then the next. " * 60
 

@@ -11,7 +11,7 @@ async def test_a_translation_is_private_and_says_who_made_it(sim: Simulated) -> 
     assert result.response is not None
     assert result.response.ephemeral
     assert result.response.content == "Bonjour\n-# fake-model · zero-shot"
-    assert sim.buttons(result.response) == ["Share", "Prompt", "Again", "⋯"]
+    assert sim.buttons(result.response) == ["Share", "Prompt", "Again", "Follow up…", "⋯"]
     assert len(sim.model.requests) == 1
     assert not sim.errors
 
@@ -32,7 +32,7 @@ async def test_share_posts_the_answer_for_all_and_only_once(sim: Simulated) -> N
     await sim.member.click(result.response, label="Share")
     posted = sim.general.history(viewer=sim.other)
     assert [message.content for message in posted] == ["Bonjour\n-# fake-model · zero-shot\n-# shared by ben"]
-    assert sim.buttons(result.response) == ["Prompt", "Again", "⋯"]
+    assert sim.buttons(result.response) == ["Prompt", "Again", "Follow up…", "⋯"]
 
 
 async def test_share_refuses_the_prompt_of_another_person(sim: Simulated) -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bot.app import TEMPLATES
 from bot.core.errors import FewshotError, InputError, TemplateError
+from bot.llm.usage import count_tokens
 from bot.play import Turn
 from bot.play.action_parser import DICE_PROMPT, is_exit, parse_action, player_name, roll_dice, user_message
-from bot.play.memory import count_tokens, messages_of, newest_within
+from bot.play.memory import messages_of, newest_within
 from bot.play.scenarios import open_scenarios
 from bot.play.tree_layout import layout
 

@@ -6,8 +6,9 @@ import pytest
 
 from bot.core.errors import ModelError
 from bot.llm.request import Request
+from bot.llm.usage import count_tokens
 from bot.play.history import SWITCH, UNDO
-from bot.play.memory import SO_FAR_PROMPT, count_tokens
+from bot.play.memory import SO_FAR_PROMPT
 from bot.storage import stories
 from bot.storage.erasure import erase_person
 from tests.play.harness import ANN, Harness, harness

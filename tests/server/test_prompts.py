@@ -14,9 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.caller import Caller
 from bot.llm.completion import Answer
-from bot.llm.request import Request
+from bot.llm.conversation import follow_up
+from bot.llm.request import Conversation, Request
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
+from bot.server.guilds import open_guild_settings
+from bot.server.privacy import Privacy
 from bot.server.prompts import DAY, HOUR, MAX_CACHED, Prompts, new_id
 from bot.storage.database import Database
 from bot.storage.tables import PROMPTS
@@ -108,6 +111,44 @@ async def test_a_deleted_message_takes_its_prompt_along(database: Database, cloc
     assert await prompts.find(gone.id) is None
     assert await prompts.find(stays.id) == stays
     assert await kept(database) == 1
+
+
+def follow_up_of(earlier: Answer, user_id: int, message_id: int) -> Answer:
+    """An answer that follows another one, asked by somebody else."""
+    request = follow_up(earlier, "Shorter!", user_id, 6_000)
+    caller = Caller(user_id, 10, 100)
+    return replace(earlier, id=new_id(), request=request, caller=caller, at=earlier.at + 1, message_id=message_id)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_follow_ups_go_with_a_message_before_them_and_with_each_person_in_them(
+    database: Database, clock: Clock, restarted: bool
+) -> None:
+    prompts = Prompts(database, 7, clock)
+    first = prompt(clock(), message_id=7)
+    second = follow_up_of(first, 2, 8)
+    third, branch = follow_up_of(second, 3, 9), follow_up_of(first, 4, 10)
+    for answer in (first, second, third, branch):
+        prompts.cache(answer)
+        await prompts.persist(answer)
+    assert await kept(database) == 4
+    if restarted:
+        prompts = Prompts(database, 7, clock)
+    assert await prompts.find(third.id) == third
+    assert third.request.conversation == Conversation(second.id, 4, 0, frozenset({1, 2}))
+    await Privacy(database, prompts, await open_guild_settings(database, 1, 1), clock).erase(2)
+    assert [await prompts.find(one.id) is not None for one in (first, second, third, branch)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    await prompts.forget_message(7)
+    assert await prompts.find(branch.id) is None
+    assert await kept(database) == 0
+    late = follow_up_of(branch, 5, 11)
+    await prompts.persist(late)
+    assert await kept(database) == 0
 
 
 async def test_memory_holds_a_bounded_number_and_the_oldest_goes_first(database: Database, clock: Clock) -> None:

@@ -1,0 +1,168 @@
+"""**Follow up…** under an answer; and conversations by mentions, direct messages and replies to answers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.answers.service import Answering
+from bot.core.caller import Caller
+from bot.core.errors import InputError, NotAllowedError, NotFoundError
+from bot.core.i18n import N_, _, set_locales
+from bot.core.text import escape_markdown, shorten
+from bot.llm.completion import Answer, Display
+from bot.llm.conversation import follow_up, start
+from bot.services import Services, services_of
+from bot.ui.actions import actions_in, modal_files
+from bot.ui.caller import author_of, caller_of
+from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.inflight import StoppingError
+from bot.ui.locale import locale_of_guild
+from bot.ui.uploads import MAX_ATTACHMENTS, readable
+from bot.ui.views import PersistentModal
+
+FOLLOW, MODAL = "follow", "follow-up"
+# Characters of a follow-up: the limit of a field in a modal. Messages may have as many.
+MAX_LENGTH = 4_000
+# Characters of a follow-up above its answer.
+SHOWN = 200
+GONE = N_("The prompt of this answer is no longer stored, so I cannot follow up on it; ask again.")
+
+
+class Conversations(commands.Cog, name="Conversations"):
+    """Continues the exchange that led to an answer, or begins one without a template."""
+
+    def __init__(self, bot: commands.Bot, services: Services) -> None:
+        self._bot, self._services = bot, services
+
+    async def cog_load(self) -> None:
+        """Register the button and its window."""
+        self._services.actions.register(FOLLOW, self.open)
+        self._services.actions.register_modal(MODAL, self.submit)
+
+    async def cog_unload(self) -> None:
+        """Unregister them."""
+        for action in (FOLLOW, MODAL):
+            self._services.actions.unregister(action)
+
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+        """Open the window for a follow-up."""
+        await self._answer_to_continue(caller_of(interaction), prompt_id)
+        modal = PersistentModal(MODAL, prompt_id, title=_("Follow up"))
+        hint = _("Shorter, please. Or: why?")
+        modal.add_text("text", _("What do you want to say?"), max_length=MAX_LENGTH, placeholder=hint, required=False)
+        about = _("A picture, a PDF or a text that it is about")
+        await interaction.response.send_modal(
+            modal.add_files("files", _("Files"), most=MAX_ATTACHMENTS, description=about)
+        )
+
+    async def submit(self, interaction: discord.Interaction[Any], prompt_id: str, typed: Mapping[str, str]) -> None:
+        """Answer the follow-up in a new message, which only the asker sees if the first answer is private."""
+        text, files = typed.get("text", "").strip(), modal_files(interaction)
+        if not text and not files:
+            raise InputError("There is nothing to follow up with: the text is empty.")
+        earlier = await self._answer_to_continue(caller_of(interaction), prompt_id)
+        private = interaction.message is not None and interaction.message.flags.ephemeral
+        async with self._services.answers.open(interaction, private=private) as answering:
+            heading = "> " + escape_markdown(shorten(text or ", ".join(file.filename for file in files), SHOWN))
+            await self._continue(answering, earlier, text, files, heading)
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer a mention, a direct message, or a reply to an answer, outside of adventures."""
+        if message.author.bot or message.type not in (discord.MessageType.default, discord.MessageType.reply):
+            return
+        me = self._bot.user
+        assert me is not None, "messages come after the login"
+        is_direct = message.guild is None
+        text, mentions = re.subn(rf"<@!?{me.id}>", "", message.content)
+        replied = await _replied_to(message, may_fetch=is_direct or me in message.mentions)
+        prompt_id = _prompt_in(replied) if replied is not None and replied.author == me else None
+        has_words = bool(text.strip() or readable(message))
+        if not has_words or not (mentions or is_direct or prompt_id is not None):
+            return
+        if self._services.guilds.has_conversations(author_of(message)) and not await self._is_of_story(message):
+            locale = locale_of_guild(self._bot, message.guild)
+            set_locales(locale, locale)
+            with suppress(StoppingError):
+                await self._answer(message, text.strip(), prompt_id)
+
+    async def _answer(self, message: discord.Message, text: str, prompt_id: str | None) -> None:
+        """Answer `message`: a follow-up to the answer with the prompt `prompt_id`, or the start of a conversation."""
+        async with self._services.answers.open_message(message) as answering:
+            earlier = None if prompt_id is None else await self._answer_to_continue(answering.caller, prompt_id)
+            await self._continue(answering, earlier, text, readable(message))
+
+    async def _continue(
+        self,
+        answering: Answering,
+        earlier: Answer | None,
+        text: str,
+        files: Sequence[discord.Attachment],
+        heading: str = "",
+    ) -> None:
+        """Answer `text` and `files`, which follow the answer `earlier`, or begin a conversation without a template."""
+        attached = await self._services.attachments.read(files, max_characters=MAX_LENGTH)
+        text, budget = "\n\n".join(filter(None, (text, attached.text))), self._services.settings.story_tokens
+        user_id = answering.caller.user_id
+        request = start(text) if earlier is None else follow_up(earlier, text, user_id, budget)
+        request = request.with_pictures(attached.pictures)
+        gateway = await self._services.tuning.models.gateway_for(request.template) if request.template else None
+        display = Display(heading=heading, note=" · ".join(attached.notes))
+        answer = replace(await answering.ask(request, gateway=gateway), display=display)
+        await answering.finish(answer)
+        if earlier is not None and answering.reply.private:  # Both answers outlive a restart, as their buttons do.
+            for one in (earlier, answer):
+                await self._services.prompts.persist(await self._services.prompts.find(one.id) or one, new=False)
+
+    async def _answer_to_continue(self, caller: Caller, prompt_id: str) -> Answer:
+        """The answer that `caller` follows up on. Raises `NotAllowedError`, or `NotFoundError` if it is not stored."""
+        guilds = self._services.guilds
+        if not guilds.has_conversations(caller):
+            raise NotAllowedError(
+                "This server has no follow-ups here; its admins can allow them with /settings privacy and /settings "
+                "channels."
+            )
+        earlier = await self._services.prompts.find(prompt_id)
+        if earlier is None:
+            raise NotFoundError(GONE)
+        if earlier.caller.guild_id != caller.guild_id:
+            raise NotAllowedError("This answer is from another server.")
+        guilds.allow_menu(caller.guild_id, caller.user_id, earlier.caller.user_id)
+        return earlier
+
+    async def _is_of_story(self, message: discord.Message) -> bool:
+        """Whether an adventure takes the message: it is in a story's channel, or replies to a turn."""
+        adventures = self._services.adventures
+        if await adventures.active_in(message.channel.id) is not None:
+            return True
+        replied = message.reference.message_id if message.reference is not None else None
+        return replied is not None and await adventures.story_of_message(replied) is not None
+
+
+async def _replied_to(message: discord.Message, *, may_fetch: bool) -> discord.Message | None:
+    """The message that `message` replies to. It almost always comes along with the reply."""
+    reference = message.reference
+    if message.type is not discord.MessageType.reply or reference is None or reference.message_id is None:
+        return None
+    if isinstance(reference.resolved, discord.Message):
+        return reference.resolved
+    if not may_fetch or isinstance(reference.resolved, discord.DeletedReferencedMessage):
+        return None
+    with suppress(*DELIVERY_ERRORS):
+        return await message.channel.fetch_message(reference.message_id)
+    return None
+
+
+def _prompt_in(message: discord.Message) -> str | None:
+    """The id of the prompt of the answer that `message` shows; None if it is no answer."""
+    return next((item.argument for item in actions_in(message) if item.action == "prompt"), None)
+
+
+async def setup(bot: commands.Bot) -> None:
+    """Add the button and the listener."""
+    await bot.add_cog(Conversations(bot, services_of(bot)))
