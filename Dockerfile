@@ -5,8 +5,8 @@ RUN python -m venv /opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY bot bot
 COPY cogs cogs
-# Extras beside the bot itself, such as --build-arg EXTRAS="[local]".
-ARG EXTRAS=""
+# Extras beside the bot itself; --build-arg EXTRAS="[local,postgres]" adds local models.
+ARG EXTRAS="[postgres]"
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -e ".${EXTRAS}"
 
 FROM python:3.12-slim

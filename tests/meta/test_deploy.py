@@ -23,15 +23,18 @@ SERVICE_FIELDS = (
     "build image profiles command environment env_file volumes restart stop_signal stop_grace_period read_only tmpfs "
     "cap_drop security_opt healthcheck deploy depends_on"
 )
-OBJECTS: dict[str, Any] = {
-    each["kind"]: each
-    for each in yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "fewshot.yaml").read_text(encoding="utf-8"))
+# The objects of Kubernetes by kind and name.
+OBJECTS: dict[tuple[str, str], Any] = {
+    (each["kind"], each["metadata"]["name"]): each
+    for file in (ROOT / "deploy" / "kubernetes").glob("*.yaml")
+    for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))
 }
 # Fields that the API server of Kubernetes requires of each kind (API reference 1.34, 2026-11).
 REQUIRED = {
     "ConfigMap": ("v1", ["data"]),
     "Service": ("v1", ["spec.ports", "spec.selector"]),
     "StatefulSet": ("apps/v1", ["spec.serviceName", "spec.selector.matchLabels", "spec.template.metadata.labels"]),
+    "Deployment": ("apps/v1", ["spec.replicas", "spec.selector.matchLabels", "spec.template.metadata.labels"]),
     "PodDisruptionBudget": ("policy/v1", ["spec.selector", "spec.maxUnavailable"]),
 }
 
@@ -86,56 +89,66 @@ def test_the_image_holds_no_secret_and_stops_by_signal() -> None:
 
 
 def test_the_compose_file_sets_only_what_exists() -> None:
-    bot = COMPOSE["services"]["bot"]
+    bot, worker = COMPOSE["services"]["bot"], COMPOSE["services"]["worker"]
+    shared = {name: value for name, value in bot.items() if name != "build"}
+    assert worker == {**shared, "profiles": ["workers"], "command": ["worker"]}
     assert set(bot["environment"]) <= SETTINGS
     assert [mount.split(":")[1] for mount in bot["volumes"]] == ["/data"]
     assert (ROOT / "deploy" / bot["build"]["context"] / "Dockerfile").exists()
     assert "profiles" not in bot
-    for name, service in COMPOSE["services"].items():
+    for service in COMPOSE["services"].values():
         assert service.keys() <= set(SERVICE_FIELDS.split())
         assert all(mount.split(":")[0] in COMPOSE["volumes"] for mount in service.get("volumes", ()))
         assert service["restart"] == "unless-stopped"
-        if name != "bot":
+        if service is not bot:
             (profile,) = service["profiles"]
             assert f"#   {profile} " in COMPOSE_TEXT, "the head of the file names it"
+        if service["image"] != bot["image"]:
             assert ":" in service["image"].rpartition("/")[2], "a pinned version"
             assert not service["image"].endswith(":latest")
 
 
-@pytest.mark.parametrize("kind", sorted(REQUIRED))
-def test_the_kubernetes_objects_have_what_their_kind_requires(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), sorted(OBJECTS))
+def test_the_kubernetes_objects_have_what_their_kind_requires(kind: str, name: str) -> None:
     version, fields = REQUIRED[kind]
-    found = OBJECTS[kind]
+    found = OBJECTS[kind, name]
     assert found["apiVersion"] == version
-    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", found["metadata"]["name"])
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
     for field in fields:
         value: Any = found
         for part in field.split("."):
             value = value[part]
 
 
-def test_the_kubernetes_objects_fit_together() -> None:
-    spec = OBJECTS["StatefulSet"]["spec"]
+@pytest.mark.parametrize(("kind", "name"), [("StatefulSet", "fewshot"), ("Deployment", "fewshot-worker")])
+def test_the_pods_have_probes_volumes_and_a_budget_and_run_without_rights(kind: str, name: str) -> None:
+    spec = OBJECTS[kind, name]["spec"]
     labels = spec["template"]["metadata"]["labels"]
-    for selector in (
-        spec["selector"]["matchLabels"],
-        OBJECTS["Service"]["spec"]["selector"],
-        OBJECTS["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
-    ):
-        assert selector == labels
-    assert spec["serviceName"] == OBJECTS["Service"]["metadata"]["name"]
-    assert spec["replicas"] == 1
-    assert set(OBJECTS["ConfigMap"]["data"]) <= SETTINGS
-    assert all(isinstance(value, str) for value in OBJECTS["ConfigMap"]["data"].values())
-    (container,) = spec["template"]["spec"]["containers"]
+    assert spec["selector"]["matchLabels"] == labels
+    assert OBJECTS["PodDisruptionBudget", name]["spec"]["selector"]["matchLabels"] == labels
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
     mounts = {mount["name"] for mount in container["volumeMounts"]}
-    volumes = {each["name"] for each in spec["template"]["spec"]["volumes"]}
-    claims = {each["metadata"]["name"] for each in spec["volumeClaimTemplates"]}
-    assert mounts == volumes | claims
+    volumes = {each["name"] for each in pod["volumes"]}
+    assert mounts == volumes | {each["metadata"]["name"] for each in spec.get("volumeClaimTemplates", ())}
     assert [port["containerPort"] for port in container["ports"]] == [PORT]
     for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
         assert container[probe]["httpGet"] == {"path": path, "port": "health"}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert pod["securityContext"]["runAsUser"] == 10001
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["terminationGracePeriodSeconds"] >= 30
+
+
+def test_the_kubernetes_objects_fit_together() -> None:
+    spec, service = OBJECTS["StatefulSet", "fewshot"]["spec"], OBJECTS["Service", "fewshot"]
+    assert service["spec"]["selector"] == spec["template"]["metadata"]["labels"]
+    assert spec["serviceName"] == service["metadata"]["name"]
+    assert spec["replicas"] == 1
+    settings = OBJECTS["ConfigMap", "fewshot"]["data"]
+    assert set(settings) <= SETTINGS
+    assert all(isinstance(value, str) for value in settings.values())
 
 
 def test_the_workflows_and_dependabot_are_whole() -> None:
