@@ -29,6 +29,7 @@ from bot.llm.template_registry import open_template_registry
 from bot.play.adventures import Adventures
 from bot.play.history import History
 from bot.play.scenarios import open_scenarios
+from bot.server.arena import Arenas
 from bot.server.chat_models import ChatModel, ChatModels
 from bot.server.guilds import open_guild_settings
 from bot.server.health import open_health
@@ -128,6 +129,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ledger=ledger,
             guilds=guilds,
             tricks=Tricks(database, templates.templates),
+            arenas=Arenas(database),
             adventures=adventures,
             history=History(database, adventures),
             tuning=tuning,

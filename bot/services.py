@@ -11,6 +11,7 @@ from bot.engine.llama.service import LocalModels
 from bot.llm.template_registry import TemplateRegistry
 from bot.play.adventures import Adventures
 from bot.play.history import History
+from bot.server.arena import Arenas
 from bot.server.chat_models import ChatModels
 from bot.server.guilds import GuildSettingsStore
 from bot.server.health import Health
@@ -43,6 +44,7 @@ class Services:
     ledger: Ledger
     guilds: GuildSettingsStore
     tricks: Tricks
+    arenas: Arenas
     adventures: Adventures
     history: History
     tuning: Tuning

@@ -201,6 +201,7 @@ def _kept(settings: Settings) -> list[str]:
             "confirms it as a test question, until you delete your data. It is never trained on.",
             n=OLD_DAYS,
         ),
+        _("Votes on blind comparisons: until the answers are revealed. Then only the counts are kept."),
         _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
     ]
 

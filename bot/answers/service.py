@@ -119,11 +119,13 @@ class Answering:
 
     async def finish_card(
         self, card: discord.ui.LayoutView, files: Sequence[OutgoingFile] = (), answers: Sequence[Answer] = ()
-    ) -> None:
-        """Show `card` in place of a text, and store the prompts of the `answers` on it."""
+    ) -> discord.Message | None:
+        """Show `card` in place of a text, and store the prompts of the `answers` on it. None if it is not delivered."""
         self.stop_notices()
         await self._store(answers)
-        self._set_message(answers, await self.reply.finish_card(card, files))
+        message = await self.reply.finish_card(card, files)
+        self._set_message(answers, message)
+        return message
 
     async def show_dry_run(self, request: Request) -> None:
         """Show the card of the prompt that would have been sent if a model were connected."""

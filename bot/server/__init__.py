@@ -7,6 +7,7 @@
 `guilds`         settings of servers: language, channels, limits, privacy
 `trick_form`     what a trick is, and which templates may become one; `similarity` chooses among many examples
 `tricks`         the tricks of servers: teach, import, versions, suggestions
+`arena`          blind comparisons, on which people vote
 `evaluation`     a template with no, one, three and all examples, on inputs with known answers
 `privacy`        export and erasure of what is stored about a person or a server
 `moderation`     checks input and output with a moderation model

@@ -16,6 +16,7 @@
 `tricks`        tricks, their examples, suggestions
 `datasets`      datasets, their chunks and pairs
 `tuning`        jobs, events, tuned models, promotions
+`arenas`        blind comparisons and their votes
 `corrections`   what people say is wrong with answers of tuned models
 `erasure`       export and erasure of people and servers, deletion by age
 

@@ -104,6 +104,8 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         "builds": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
         "promotions": (PersonColumn("user_id", _PROMOTION),),
         "corrections": (PersonColumn("user_id"),),
+        "arenas": (PersonColumn("user_id"),),
+        "arena_votes": (PersonColumn("user_id"),),
     }
 )
 NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
@@ -133,6 +135,7 @@ PER_SERVER: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
         "tricks": None,
         "trick_suggestions": None,
         "corrections": None,
+        "arenas": None,
         "tuning_jobs": {"guild_id": None, "channel_id": None, "message_id": None},
     }
 )

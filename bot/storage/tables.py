@@ -487,3 +487,28 @@ CORRECTIONS = Table(
     Index(None, "corpus", "state"),
     Index(None, "user_id"),
 )
+
+# Blind comparisons that people vote on. `body` is the JSON of the answers in their order on the card. `counts` is the
+# JSON of the votes for each, once the vote is closed.
+ARENAS = Table(
+    "arenas",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger),
+    Column("user_id", BigInteger, nullable=False),
+    Column("closes", Float, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("counts", Text),
+    Index(None, "closes"),
+)
+
+# The votes of an open comparison: one of each person. `choice` counts the answers from 0.
+ARENA_VOTES = Table(
+    "arena_votes",
+    METADATA,
+    Column("arena_id", String(32), ForeignKey("arenas.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("choice", Integer, nullable=False),
+)

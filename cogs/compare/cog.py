@@ -1,9 +1,7 @@
-"""`/compare`: a trick with none, one and all of its examples, and with several models, side by side.
-
-Each cell has the answer, its tokens, its price and its time.
-"""
+"""The command `/compare` and its card: each cell has the answer, its tokens, its price and its time."""
 
 import asyncio
+import contextvars
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,12 +21,14 @@ from bot.core.text import close_markup, escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.llm.request import technique
 from bot.llm.template import ChatTemplate
+from bot.server.arena import Contestant
 from bot.server.chat_models import ChatModel
 from bot.server.evaluation import LabelledTestSet, labelled
-from bot.services import Services, services_of
+from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from cogs._curve import show_curve
+from cogs.compare.arena import BlindComparisons
 
 MAX_LENGTH = 6_000
 CHOICES = 25
@@ -37,6 +37,8 @@ WITH_LABELS = frozenset({"sentiment"})
 TEST = "test-on-labelled"
 # Cells of a comparison: each is a call, and all answers must fit into one card.
 MAX_CELLS = 6
+# Answers that a vote needs.
+MIN_BLIND = 2
 # Discord's limits on the characters of a button's label and of a choice.
 MAX_LABEL, MAX_CHOICE = 80, 100
 # The style for templates that need one.
@@ -57,19 +59,30 @@ class Way:
     problem: FewshotError | None = None
 
 
+def _contestant(way: Way, answer: Answer) -> Contestant:
+    """A cell of a blind comparison."""
+    name = f"{escape_markdown(way.name)} · {_(technique(len(way.template.examples)))}"
+    return Contestant(page_of(answer).text, name, " · ".join(figures(answer)), answer.id)
+
+
 class Compare(commands.Cog):
     """Runs one input with several numbers of examples, and with several models, at the same time."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, bot: discord.Client, services: Services) -> None:
+        self._services, self._blind = services, BlindComparisons(bot, services)
 
     async def cog_load(self) -> None:
-        """Register the button that tests on labelled inputs."""
+        """Register the buttons, and reveal votes in time, also those from before a restart."""
         self._services.actions.register(TEST, self.test)
+        self._blind.register()
+        # In a context of its own: the task belongs to no command.
+        self._revealing = contextvars.Context().run(asyncio.create_task, self._blind.run())
 
     async def cog_unload(self) -> None:
-        """Unregister the actions."""
+        """Unregister the buttons, and stop revealing votes."""
+        self._revealing.cancel()
         self._services.actions.unregister(TEST)
+        self._blind.unregister()
 
     @app_commands.command(
         name="compare", description="One text, one trick: with no, one and all its examples, and with several models"
@@ -78,6 +91,7 @@ class Compare(commands.Cog):
         trick="The trick to compare",
         text="The text to try it on",
         models="Models to compare, up to six, separated by commas",
+        blind="Hide which answer is whose, and let the channel vote first",
     )
     async def compare(
         self,
@@ -85,6 +99,7 @@ class Compare(commands.Cog):
         trick: app_commands.Range[str, 1, 100],
         text: app_commands.Range[str, 1, MAX_LENGTH],
         models: app_commands.Range[str, 1, MAX_LENGTH] | None = None,
+        blind: bool = False,
     ) -> None:
         """Run `trick` on `text` with none, one and all examples, and with a tuned model if there is one.
 
@@ -93,11 +108,13 @@ class Compare(commands.Cog):
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
         chosen = self._models(interaction, models or "")
-        private = self._services.guilds.private(interaction.guild_id, "compare")
+        if blind and interaction.guild_id is None:
+            raise InputError("A blind comparison is a vote, and there is nobody else here. Use it in a server.")
+        private = not blind and self._services.guilds.private(interaction.guild_id, "compare")
         async with self._services.answers.open(interaction, private=private) as answering:
             template, values = await self._template(interaction, trick, text)
             ways = await self._ways(template, values, chosen)
-            names = ", ".join(way.name for way in ways)
+            names = _("names that are revealed later") if blind else ", ".join(way.name for way in ways)
             asking = ngettext("Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(ways), ways=names)
             answering.reply.show(asking, writing=False)
             answering.start_notices()
@@ -106,6 +123,12 @@ class Compare(commands.Cog):
                 raise done[0].problem
             answers = [way.answer for way in done if way.answer]
             by = self._services.chat_models.default(answering.caller)
+            if blind:
+                if len(answers) < MIN_BLIND:
+                    raise InputError("There are fewer than two answers, so there is nothing to vote on.")
+                contestants = [_contestant(way, way.answer) for way in done if way.answer]
+                await self._blind.open(answering, trick.strip().casefold(), contestants, answers)
+                return
             card = self._card(trick.strip().casefold(), template, done, by)
             await answering.finish_card(card.layout(), answers=answers)
 
@@ -236,8 +259,3 @@ class Compare(commands.Cog):
             calls = 50 * len(LabelledTestSet(template, ()).shot_counts)
             card.row(test).text(_("-# The test asks {n} times, and counts against your tokens of today.", n=calls))
         return card
-
-
-async def setup(bot: commands.Bot) -> None:
-    """Add the command."""
-    await bot.add_cog(Compare(services_of(bot)))

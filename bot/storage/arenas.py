@@ -1,0 +1,94 @@
+"""Blind comparisons that people vote on, and their votes."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from time import time
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.database import Database
+from bot.storage.tables import ARENA_VOTES, ARENAS
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaRow:
+    """A comparison. `closes` is in seconds since 1970, `body` JSON of the answers, `counts` JSON of their votes."""
+
+    id: str
+    guild_id: int
+    channel_id: int
+    user_id: int
+    closes: float
+    body: str
+    message_id: int | None = None
+    counts: str | None = None
+
+
+_COLUMNS = [ARENAS.c[name] for name in ArenaRow.__slots__]
+
+
+async def add(database: Database, row: ArenaRow) -> None:
+    """Store an open comparison."""
+    values = {name: getattr(row, name) for name in ArenaRow.__slots__}
+    await database.transact(lambda connection: connection.execute(ARENAS.insert(), values))
+
+
+async def find(database: Database, arena_id: str) -> ArenaRow | None:
+    """The comparison with this id."""
+    async with database.read() as connection:
+        row = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).first()
+    return None if row is None else ArenaRow(*row)
+
+
+async def set_message(database: Database, arena_id: str, message_id: int) -> None:
+    """Store the message of the card."""
+    query = update(ARENAS).where(ARENAS.c.id == arena_id).values(message_id=message_id)
+    await database.transact(lambda connection: connection.execute(query))
+
+
+async def vote(database: Database, arena_id: str, user_id: int, choice: int) -> int | None:
+    """Store or change a person's vote, and return the number of votes; None where the vote is closed."""
+
+    async def work(connection: AsyncConnection) -> int | None:
+        is_open = select(ARENAS.c.id).where(ARENAS.c.id == arena_id, ARENAS.c.counts.is_(None))
+        if (await connection.execute(is_open)).first() is None:
+            return None
+        mine = (ARENA_VOTES.c.arena_id == arena_id) & (ARENA_VOTES.c.user_id == user_id)
+        await connection.execute(delete(ARENA_VOTES).where(mine))
+        values = {"arena_id": arena_id, "user_id": user_id, "choice": choice}
+        await connection.execute(ARENA_VOTES.insert(), values)
+        every = select(func.count()).where(ARENA_VOTES.c.arena_id == arena_id)
+        return int((await connection.execute(every)).scalar_one())
+
+    return await database.transact(work)
+
+
+async def close(database: Database, arena_id: str) -> ArenaRow | None:
+    """Count the votes and delete them; the comparison with its counts, also where it is closed already."""
+
+    async def work(connection: AsyncConnection) -> ArenaRow | None:
+        found = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).first()
+        if found is None or ArenaRow(*found).counts is not None:
+            return None if found is None else ArenaRow(*found)
+        query = select(ARENA_VOTES.c.choice).where(ARENA_VOTES.c.arena_id == arena_id)
+        counts = json.dumps(Counter((await connection.execute(query)).scalars()))
+        await connection.execute(delete(ARENA_VOTES).where(ARENA_VOTES.c.arena_id == arena_id))
+        await connection.execute(update(ARENAS).where(ARENAS.c.id == arena_id).values(counts=counts))
+        changed = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).one()
+        return ArenaRow(*changed)
+
+    return await database.transact(work)
+
+
+async def due(database: Database) -> list[ArenaRow]:
+    """Comparisons whose time is over, or that are closed and still stored."""
+    over = (ARENAS.c.closes <= time()) | ARENAS.c.counts.is_not(None)
+    async with database.read() as connection:
+        return [ArenaRow(*row) for row in await connection.execute(select(*_COLUMNS).where(over))]
+
+
+async def remove(database: Database, arena_id: str) -> None:
+    """Delete a comparison whose result is shown."""
+    await database.transact(lambda connection: connection.execute(delete(ARENAS).where(ARENAS.c.id == arena_id)))

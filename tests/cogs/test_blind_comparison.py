@@ -1,0 +1,97 @@
+"""`/compare blind:true`: the channel votes before it sees which answer is whose."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import simcord
+
+from bot.core.errors import NotFoundError
+from bot.server.arena import MAX_VOTES
+from bot.storage import arenas
+from tests.cogs.operating import card as revealed_card
+from tests.cogs.operating import shown
+from tests.simulated import Simulated
+
+REVIEW = "The lamp flickers, but the seller sent a new one within a day."
+
+
+async def compared(sim: Simulated) -> simcord.ResponseMessage:
+    """A blind comparison of three answers: with no, one and all examples."""
+
+    def rate(body: dict[str, Any]) -> str:
+        examples = sum(message["role"] == "assistant" for message in body["messages"])
+        return f"{examples + 1}: because"
+
+    sim.model.says(rate)
+    result = await sim.member.slash(sim.general, "compare", trick="sentiment", text=REVIEW, blind=True)
+    assert result.response is not None
+    return result.response
+
+
+def letter_of(text: str, stars: int) -> str:
+    """The letter of the answer with that many stars."""
+    before = text.split(f"**{stars}/5**")[0]
+    return before.rsplit("**", 3)[-2]
+
+
+async def test_the_channel_votes_blindly_and_the_names_are_revealed_with_the_counts(sim: Simulated) -> None:
+    card = await compared(sim)
+    text = sim.text(card)
+    assert not card.ephemeral
+    assert "example" not in text
+    assert "tokens" not in text
+    assert sim.buttons(card) == ["A", "B", "C", "Reveal"]
+    best, other = letter_of(text, 4), letter_of(text, 1)
+    await sim.member.click(card, label=other)
+    changed = await sim.member.click(card, label=best)
+    assert f"Your vote for **{best}** is counted." in sim.text(changed.response)
+    assert changed.response is not None
+    assert changed.response.ephemeral
+    await sim.other.click(card, label=best)
+    refused = await sim.other.click(card, label="Reveal")
+    assert "Only the person who asked and moderators can end the vote." in sim.text(refused.response)
+    revealed = await sim.member.click(card, label="Reveal")
+    text = sim.text(revealed.response)
+    assert f"🏆 **{best}** · all 3 examples · few-shot · 2 votes" in text
+    assert text.count(" · 0 votes") == 2
+    assert "fake-model" in text
+    assert sim.buttons(revealed.response)[0] == f"Prompt {best}"
+    prompt = await sim.member.click(revealed.response, label=f"Prompt {best}")
+    assert "few-shot" in sim.text(prompt.response)
+    assert not sim.errors
+
+
+async def test_two_hundred_votes_at_once_are_counted_once_each(sim: Simulated) -> None:
+    await compared(sim)
+    service = sim.services.arenas
+    (arena_id,) = [row.id for row in await _stored(sim)]
+    await asyncio.gather(*(service.vote(arena_id, user, 0) for user in range(1, 201)))
+    await asyncio.gather(*(service.vote(arena_id, user, user % 3) for user in range(1, 201)))
+    closed = await service.close(arena_id)
+    assert closed.votes is not None
+    assert sum(closed.votes) == 200 < MAX_VOTES
+    assert closed.votes == (66, 67, 67)
+    # Who voted is not stored any more, and a late vote is refused.
+    with pytest.raises(NotFoundError, match="This vote is over"):
+        await service.vote(arena_id, 7, 0)
+    assert (await service.close(arena_id)).votes == closed.votes
+
+
+async def test_a_vote_whose_time_ended_while_the_bot_was_down_is_revealed(sim: Simulated) -> None:
+    card = await compared(sim)
+    await sim.other.click(card, label="B")
+    (row,) = await _stored(sim)
+    await arenas.close(sim.services.database, row.id)
+    assert "**B**" in shown(await revealed_card(sim, "sentiment, revealed"))
+
+
+async def _stored(sim: Simulated) -> list[arenas.ArenaRow]:
+    """All comparisons of the database."""
+    from sqlalchemy import select
+
+    from bot.storage.tables import ARENAS
+
+    async with sim.services.database.read() as connection:
+        ids = list((await connection.execute(select(ARENAS.c.id))).scalars())
+    return [row for each in ids if (row := await arenas.find(sim.services.database, each)) is not None]
