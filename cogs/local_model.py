@@ -10,14 +10,14 @@ from discord.ext import commands
 
 from bot.answers.rendering import bar, page_of
 from bot.answers.service import buttons, footer
-from bot.core.errors import NotFoundError
+from bot.core.errors import FewshotError, NotFoundError
 from bot.core.i18n import _, format_number
 from bot.core.settings import LOCAL_SUFFIX
 from bot.core.text import escape_markdown
 from bot.llm.request import Request
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton, ActionSelect
-from bot.ui.cards import Card
+from bot.ui.cards import Card, notice
 from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.views import LayoutView
 from cogs._access import operator_of
@@ -106,6 +106,13 @@ class LocalModelCog(commands.Cog, name="Local models"):
         editing = asyncio.create_task(_show_progress(interaction, name, done), name="download-progress")
         try:
             model = await self._services.local_models.fetch(name, self._reporting(done))
+        except FewshotError as error:
+            editing.cancel()
+            await asyncio.wait([editing])
+            again = ActionButton("local-fetch", argument, label=_("Try again"))
+            card = notice(_("No model was fetched"), [str(error)], again)
+            await interaction.edit_original_response(view=card)
+            return
         finally:
             editing.cancel()
         self._services.local_models.use(model.name)

@@ -7,7 +7,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Self
 
 from aiohttp import web
@@ -25,6 +25,8 @@ class FakeHub:
         self.tag: str | None = None
         self.break_after: int | None = None
         self.ranges: list[str] = []
+        # Called in the middle of the next response.
+        self.at_middle: Callable[[], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -61,7 +63,12 @@ class FakeHub:
         response.content_length = len(data) - start
         await response.prepare(request)
         end, self.break_after = self.break_after, None
-        await response.write(data[start : end if end is not None else None])
+        middle = (start + len(data)) // 2 if end is None else end
+        await response.write(data[start:middle])
+        if self.at_middle is not None:
+            call, self.at_middle = self.at_middle, None
+            await call()
+        await response.write(data[middle : end if end is not None else None])
         if end is not None:
             assert request.transport is not None
             request.transport.close()

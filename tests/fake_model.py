@@ -53,6 +53,8 @@ class Reply:
     cut: bool = False
     refusal: bool = False
     finish: FinishReason | None = None
+    # Places in a queue, told before the reply as the engine does.
+    places: tuple[int, ...] = ()
 
 
 @dataclass
@@ -294,6 +296,8 @@ class _Scripted(ChatModel):
     async def generate(self, request: ChatRequest) -> AsyncIterator[Delta]:
         http, call = _current.get()
         reply = self.fake.next_reply(call.body)
+        for place in reply.places:
+            yield Delta("", tokens=0, queue_place=place)
         await self.fake.passed()
         if reply.error is not None and reply.stop_after is None:
             raise reply.error

@@ -19,7 +19,7 @@ from bot.core.errors import (
     NotFoundError,
     ReplyError,
 )
-from bot.core.i18n import N_, _
+from bot.core.i18n import N_, _, ngettext
 from bot.core.text import escape_markdown
 from bot.llm.completion import Answer, Display
 from bot.llm.request import Request
@@ -60,6 +60,8 @@ class Answering:
         self.key = key
         self._notice: asyncio.TimerHandle | None = None
         self._began = 0.0
+        # Requests that the local model answers before this one.
+        self._before = 0
         self._stops: list[StopSignal] = []
         self.stopped = False
 
@@ -81,7 +83,9 @@ class Answering:
         if not show:
             return gateway.ask(self.caller, request, cache=cache, stop=stop)
         self.start_notices()
-        return gateway.ask(self.caller, request, self._show, self._on_position, cache=cache, stop=stop)
+        return gateway.ask(
+            self.caller, request, self._show, self._on_position, cache=cache, stop=stop, on_queue=self._on_queue
+        )
 
     def stop(self) -> None:
         """End the model calls of this answer. The text so far is shown."""
@@ -164,14 +168,26 @@ class Answering:
         else:
             self.start_notices()
 
+    def _on_queue(self, before: int) -> None:
+        """Show how many requests the local model answers before this one."""
+        self._before = before
+        self._say_waiting()
+
     def _schedule(self, seconds: float) -> None:
         self.stop_notices()
         self._notice = asyncio.get_running_loop().call_later(seconds, self._say_waiting)
 
     def _say_waiting(self) -> None:
         seconds = asyncio.get_running_loop().time() - self._began
+        waiting = _("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds)
+        if self._before:
+            waiting += "\n-# " + ngettext(
+                "{n} request is before yours at this machine's model.",
+                "{n} requests are before yours at this machine's model.",
+                self._before,
+            )
         with suppress(AnswerDeletedError):
-            self.reply.show(_("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds), writing=False)
+            self.reply.show(waiting, writing=False)
             self._schedule(NEXT_NOTICE)
 
     async def _store(self, answers: Sequence[Answer]) -> None:

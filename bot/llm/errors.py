@@ -25,6 +25,7 @@ NO_PICTURES = N_(
 UNCLEAR = N_(
     "The model's server gave an answer that cannot be understood. If this goes on, the bot's operator must look at it."
 )
+CONTEXT = N_("The prompt has {prompt:,} tokens, and the model's context holds {context:,}. Send a shorter text.")
 UNREACHABLE = N_("The model cannot be reached right now. Try again in a moment.")
 NO_CERTIFICATES = N_("The certificates that SSL_CERT_FILE names cannot be read; the bot's operator must correct it.")
 TOO_LONG = N_("The model took too long to answer. Try again in a moment.")
@@ -80,6 +81,9 @@ UNKNOWN = re.compile(
     r"no endpoints|invalid|unavailable|try pulling",
     re.IGNORECASE,
 )
+# A refused prompt in the words of OpenAI, vLLM, llama.cpp and the engine: "maximum context length is 8192 tokens".
+CONTEXT_SIZE = re.compile(r"\bcontext\b[^0-9.]{0,40}?(\d[\d,]{2,9})", re.IGNORECASE)
+NUMBER = re.compile(r"\b\d[\d,]{2,9}")
 # The members of an error object in which servers write texts. Not among them: `input`, which echoes the request.
 TEXT_MEMBERS = ("message", "msg", "detail", "error", "errors", "title", "description", "error_description", "reason")
 # Levels of an error's body that are looked at.
@@ -162,10 +166,27 @@ def to_user_error(error: Exception) -> ModelError:
     """`error`, one of `provider_errors`, as a `ModelError` with a sentence. `error` becomes its cause."""
     if getattr(error, "code", None) == NO_MODEL:
         made: ModelError = NoModelError("No language model is connected.")
+    elif numbers := _context_numbers(error):
+        made = ModelError(CONTEXT, **numbers)
     else:
         made = ModelError(_sentence(error))
     made.__cause__ = error
     return made
+
+
+def _context_numbers(error: Exception) -> dict[str, int]:
+    """The tokens of a prompt and of the context that it does not fit into; empty where `error` does not name both."""
+    said = " ".join(texts_in(getattr(error, "body", None)))[:2_000]
+    context = CONTEXT_SIZE.search(said)
+    if context is None:
+        return {}
+    size = _number(context[1])
+    prompt = max(_number(number) for number in NUMBER.findall(said))
+    return {"prompt": prompt, "context": size} if prompt > size else {}
+
+
+def _number(digits: str) -> int:
+    return int(digits.replace(",", ""))
 
 
 def is_permanent(error: ModelError) -> bool:

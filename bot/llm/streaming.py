@@ -45,6 +45,8 @@ CUT_BY_TIME = "timeout"
 # command costs 0.3 ms more at 50 at once (2026-11-28). Everything else is the decoder's.
 EVENT_END = b"\n\n"
 SIMPLE_EVENTS = re.compile(rb"data: [^\r\n]*(?:\n\ndata: [^\r\n]*)*")
+# The comment in which the local engine says how many requests it answers first.
+QUEUE = b": queue "
 # Seconds to wait for the usage after the reason for the end: some servers keep the connection open.
 WAIT_FOR_USAGE = 3.0
 NO_WORD = N_("The model's answer broke off before its first word. Try again.")
@@ -63,6 +65,8 @@ class EventReader:
         self._error: Exception | None = None
         self._foreign = False  # whether there were lines of another form, and no event
         self.done = False
+        # How many requests the server answers before this one, as the local engine says in a comment.
+        self.queue_place = 0
 
     async def __aiter__(self) -> AsyncIterator[list[Any]]:
         """The objects that arrived together; none where only comments did. Stops at `[DONE]`.
@@ -122,6 +126,8 @@ class EventReader:
         for line in self._lines.feed(chunk):
             event = self._decoder.decode(line.decode("utf-8", "replace"))
             if event is None:
+                if line.startswith(QUEUE):
+                    self.queue_place = int(line.removeprefix(QUEUE)[:9]) if line.removeprefix(QUEUE).isdigit() else 0
                 self._foreign = self._foreign or (bool(line) and not line.startswith(FIELDS))
                 continue
             self._unread, self._foreign = 0, False
@@ -207,6 +213,8 @@ class AnswerStream:
         self.thought = False
         self.sent: Mapping[str, Any] = {}
         self.seconds = 0.0
+        # Called with the number of requests that are answered before this one, when it changes.
+        self.on_queue: Callable[[int], None] | None = None
 
     @property
     def text(self) -> str:
@@ -272,7 +280,12 @@ class AnswerStream:
     async def _texts(self) -> AsyncIterator[str]:
         """The new text of each read, to the end of the response or to an error."""
         objects: list[Any] | None = self._response.first
+        place = 0
         while objects is not None and self._error is None:
+            if self._response.reader.queue_place != place:
+                place = self._response.reader.queue_place
+                if self.on_queue is not None:
+                    self.on_queue(place)
             text = self._text_of(objects)
             if text or self._excess > 0:
                 yield text

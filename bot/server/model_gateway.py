@@ -157,11 +157,13 @@ class ModelGateway:
         cache: bool = True,
         background: bool = False,
         stop: StopSignal | None = None,
+        on_queue: Callable[[int], None] | None = None,
     ) -> Answer:
         """Answer `request`, and count its tokens against the limits of `caller`.
 
         `show` is called with the text so far while it arrives, `on_position` with the position in the caller's queue
-        (see `CallQueue.enter`). `background` calls do not wait for the caller's other calls. The answer is cached for
+        (see `CallQueue.enter`), `on_queue` with the number of requests that the model's server answers first.
+        `background` calls do not wait for the caller's other calls. The answer is cached for
         its Prompt button, unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a
         sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. A picture that is not held
         any more raises `NotFoundError`. `stop` ends the call with
@@ -178,7 +180,7 @@ class ModelGateway:
                     await self._queue.enter(caller.user_id, on_position)
                 began = time()
                 try:
-                    answer = await self._ask(caller, route, show, spent, stop)
+                    answer = await self._ask(caller, route, show, spent, stop, on_queue)
                 finally:
                     if queues:
                         self._queue.leave(caller.user_id)
@@ -190,7 +192,13 @@ class ModelGateway:
         return self._record(answer, caller, route, began, cache=cache)
 
     async def _ask(
-        self, caller: Caller, route: Route, show: Callable[[str], None] | None, spent: Spent, stop: StopSignal
+        self,
+        caller: Caller,
+        route: Route,
+        show: Callable[[str], None] | None,
+        spent: Spent,
+        stop: StopSignal,
+        on_queue: Callable[[int], None] | None,
     ) -> Answer:
         """Moderate, reserve, ask and settle."""
         if self.moderation is not None:
@@ -201,7 +209,7 @@ class ModelGateway:
         call = await self._ledger.reserve(caller, request.name, model.name, *_estimate(model, request))
         try:
             with self._metrics.call(model.name):
-                answer = await ask(client, request, show, spent, stop)
+                answer = await ask(client, request, show, spent, stop, on_queue)
         finally:
             self._ledger.settle(call, spent.model, spent.usage)
         await self._check(answer, caller)

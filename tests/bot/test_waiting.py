@@ -41,6 +41,16 @@ async def test_the_requests_of_one_person_queue_with_their_place_and_hold_up_nob
     assert (await calls(harness, 6))[-2:] == ["text 4", "text 5"]
 
 
+async def test_a_person_sees_how_many_requests_a_local_model_answers_first(harness: BotHarness) -> None:
+    harness.model.once("Καλημέρα", places=(2, 1))
+    harness.model.holds()
+    exchange = await harness.slash("translate", text="Good morning", to="Greek")
+    told = await exchange.answer(lambda found: "1 request is before yours at this machine's model." in found.content)
+    assert told.content.startswith(WAITING)
+    harness.model.release()
+    assert (await exchange.answer(is_final)).content.startswith("Καλημέρα\n")
+
+
 async def test_a_queued_request_whose_answer_is_deleted_leaves_the_queue(harness: BotHarness) -> None:
     harness.model.holds()
     exchanges = [await harness.slash("translate", text=f"text {number}", to="Greek") for number in range(1, 6)]

@@ -3,11 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import discord
 import pytest
+import simcord
 
+from bot.core.errors import NotAllowedError
 from bot.engine.llama import download, service
 from bot.engine.llama.catalog import Recommended
+from cogs.local_model import LocalModelCog
 from tests.cogs.operating import NO_MODEL, OPERATORS
 from tests.fake_hub import FakeHub
 from tests.local_engine import engine_in
@@ -96,7 +102,42 @@ async def test_a_download_that_breaks_says_so_and_nothing_changes(bot: Simulated
     offered = await bot.admin.click(asked.response, label="Get a model")
     chosen = await bot.admin.select(offered.response, [ROW.name])
     failed = await bot.admin.click(chosen.response, label="Accept the licence and fetch")
-    shown = "\n".join([bot.text(failed.response), *(bot.text(each) for each in failed.followups)])
+    shown = bot.text(failed.response)
+    assert "No model was fetched" in shown
     assert "The hub has no hf:owner/smol/Smol.gguf" in shown
+    assert "Fetching" not in shown
+    assert not failed.followups
     assert bot.services.gateway.model == "stand-in"
     assert not await asyncio.to_thread(list, (Path(bot.services.settings.data_dir) / "models").glob("*/manifest.json"))
+
+
+async def test_a_stopped_download_goes_on_where_it_was(bot: Simulated, hub: FakeHub) -> None:
+    asked = await bot.admin.slash(bot.general, "translate", **QUESTION)
+    offered = await bot.admin.click(asked.response, label="Get a model")
+    chosen = await bot.admin.select(offered.response, [ROW.name])
+    cog = bot.bot.get_cog("Local models")
+    assert isinstance(cog, LocalModelCog)
+
+    async def press_stop() -> None:
+        # SimCord presses no button while another press is handled.
+        assert "Fetching" in bot.text(chosen.response)
+        assert bot.buttons(chosen.response) == ["Stop"]
+        with pytest.raises(NotAllowedError):
+            await cog.stop(pressed_by(bot.member), "", [])
+        await cog.stop(pressed_by(bot.admin), "", [])
+
+    hub.at_middle = press_stop
+    stopped = await bot.admin.click(chosen.response, label="Accept the licence and fetch")
+    assert "The download was stopped. What was fetched is kept" in bot.text(stopped.response)
+    assert bot.services.gateway.model == "stand-in"
+    again = await bot.admin.click(stopped.response, label="Try again")
+    assert "SmolLM2 135M · on this machine" in bot.text(again.response)
+    assert hub.ranges[-1].startswith("bytes=")
+
+
+def pressed_by(person: simcord.MemberActor) -> Any:
+    """What the handler of a button reads of its interaction."""
+    interaction = mock.create_autospec(discord.Interaction, instance=True)
+    interaction.user, interaction.guild_id = mock.Mock(id=person.id), person.guild.id
+    interaction.response = mock.create_autospec(discord.InteractionResponse, instance=True)
+    return interaction

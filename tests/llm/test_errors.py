@@ -178,3 +178,23 @@ async def test_a_refusal_is_kept_apart_from_the_text(fake: FakeModel, client: Ch
     fake.declines("I will not.")
     stream = await read(ASK, client)
     assert (stream.text, stream.refusal) == ("", "I will not.")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("The prompt has 9,012 tokens, and the model's context holds 8,192. Send a shorter text.", True),
+        ("This model's maximum context length is 8192 tokens. However, you requested 9012 tokens.", True),
+        ("the request (9012 tokens) exceeds the available context size (8192 tokens), try increasing it", True),
+        ("This model's maximum context length is 8192 tokens.", False),
+        ("Bad request 9012 in this context.", False),
+    ],
+)
+async def test_a_prompt_longer_than_the_context_is_told_with_both_numbers(
+    fake: FakeModel, client: ChatClient, error: str, said: bool
+) -> None:
+    fake.fails(400, message=error, code="context_length_exceeded")
+    text = await sentence(plain, client)
+    numbers = "The prompt has 9,012 tokens, and the model's context holds 8,192." in text
+    assert numbers == said
+    assert "shorter" in text

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,24 +171,40 @@ def _copy(source: Source, target: Path, progress: Progress) -> str:
 
 
 def _download(source: Source, folder: Path, progress: Progress) -> str:
-    """Download a file of the hub into `folder`, resuming an earlier attempt; returns its sha256."""
+    """Download a file of the hub into `folder`, resuming an earlier attempt; returns its sha256.
+
+    `hf_hub_download` deletes what an attempt that failed has fetched (huggingface_hub 2.4), so its `http_get` writes to
+    a file that stays.
+    """
     try:
         import huggingface_hub
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils._headers import build_hf_headers
     except ImportError:
         raise ConfigError(NEEDS_EXTRA) from None
-    download = partial(
-        huggingface_hub.hf_hub_download, source.repo, source.file, revision=source.revision, local_dir=folder / "hub"
-    )
     with _hub_errors(source):
         url = huggingface_hub.hf_hub_url(source.repo, source.file, revision=source.revision)
         # This request is made first because it is not retried; the download itself retries a lost connection for half a
         # minute.
         on_hub = huggingface_hub.get_hf_file_metadata(url)
-        info: Any = download(dry_run=True)
-        _check_disk(folder, info.file_size if info.will_download else 0)
-        path = Path(str(download(tqdm_class=_progress_bar(progress))))
+        etag = on_hub.etag or ""
+        # A part of another revision of the file is not resumed.
+        path = folder / f"{hashlib.sha256(etag.encode()).hexdigest()[:16]}.part"
+        for other in folder.glob("*.part"):
+            if other != path:
+                other.unlink()
+        with path.open("ab") as part:
+            _check_disk(folder, (on_hub.size or 0) - part.tell())
+            http_get(
+                url,
+                part,
+                resume_size=part.tell(),
+                headers=build_hf_headers(),
+                expected_size=on_hub.size,
+                tqdm_class=_progress_bar(progress),
+            )
     # The ETag of a large file is its sha256.
-    expected = source.sha256 or on_hub.etag or ""
+    expected = source.sha256 or etag
     found = _sha256(path)
     if re.fullmatch(r"[0-9a-f]{64}", expected) and found != expected:
         path.unlink()
@@ -200,7 +215,6 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
             expected=expected[:12] + "…",
         )
     path.replace(folder / WEIGHTS)
-    shutil.rmtree(folder / "hub", ignore_errors=True)
     return found
 
 

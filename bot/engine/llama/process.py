@@ -88,13 +88,17 @@ class LlamaServer:
             self._slots.release()
 
     async def _slot(self) -> AsyncIterator[int]:
-        """Wait for a slot; every two seconds, report how many requests are before this one."""
+        """Wait for a slot; every two seconds, report how many requests are before this one, and 0 after a wait."""
         acquiring = asyncio.ensure_future(self._slots.acquire())
         ahead, self._waiting = self._waiting, self._waiting + 1
+        waited = False
         try:
             while not (await asyncio.wait({acquiring}, timeout=QUEUE_INTERVAL))[0]:
                 ahead = min(ahead, self._waiting - 1)
                 yield ahead + 1
+                waited = True
+            if waited:
+                yield 0
             self.running += 1
         except BaseException:
             if not acquiring.cancel():
