@@ -84,13 +84,13 @@ class Again(commands.Cog):
             if versions is None:
                 new = await answering.ask(request, gateway=gateway)
                 items = _added_by_command(message, shown.id, new.id)
-                await answering.finish(replace(new, display=shown.display), items=items)
+                await answering.finish(replace(new, display=replace(shown.display, problem="")), items=items)
                 return
             answering.reply.in_place = True
             place = versions.index(shown) + 1, len(versions)
             is_new = False
             try:
-                new = replace(await answering.ask(request, gateway=gateway), display=shown.display)
+                new = replace(await answering.ask(request, gateway=gateway), display=replace(shown.display, problem=""))
                 is_new = True
             except FewshotError as error:
                 await report_error(interaction, error)

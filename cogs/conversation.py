@@ -68,7 +68,8 @@ class Conversations(commands.Cog, name="Conversations"):
         earlier = await self._answer_to_continue(caller_of(interaction), prompt_id)
         private = interaction.message is not None and interaction.message.flags.ephemeral
         async with self._services.answers.open(interaction, private=private) as answering:
-            heading = "> " + escape_markdown(shorten(text or ", ".join(file.filename for file in files), SHOWN))
+            said = text or ", ".join(file.filename for file in files)
+            heading = f"> {escape_markdown(shorten(said, SHOWN))}\n"
             await self._continue(answering, earlier, text, files, heading)
 
     @commands.Cog.listener()

@@ -17,7 +17,7 @@ def page_of(answer: Answer) -> Page:
     """The page of an answer as its `display` says, without footer and buttons."""
     display = answer.display
     text = _FORMS[display.form](answer)
-    return Page("\n".join(filter(None, (display.heading, text))))
+    return Page("\n".join(filter(None, (display.heading, display.problem, text))))
 
 
 def _reply(answer: Answer) -> str:

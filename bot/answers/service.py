@@ -139,7 +139,7 @@ class Answering:
 
     async def show_unparsed(self, error: FewshotError, answer: Answer) -> None:
         """Show the sentence of `error`, and below it the answer, which could not be parsed."""
-        await self.finish(replace(answer, display=Display(heading=f"{error}\n")))
+        await self.finish(replace(answer, display=Display(problem=f"{error}\n")))
 
     def start_notices(self) -> None:
         """After `FIRST_NOTICE` seconds, show that the bot waits for the model, and for how long."""

@@ -231,11 +231,17 @@ class LivePreview(Preview):
         return simcord.ChannelHandle(self.env, self._home.guild, self.env.backend.get_channel(channel_id))
 
     async def _action(self, context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Act on the current messages of the tab's channel, which may have changed since the tab was published."""
+        """Act on the current messages of the tab's channel, which may have changed since the tab was published.
+
+        The bot's name after an @ is a mention: the page has no list of people to choose from.
+        """
         page = self._get_page(context_id)
         self.channel = self._handle(page.channel_id)
         if isinstance(body, dict) and "published_revision" in body:
             body["published_revision"] = page.revision
+        if isinstance(body, dict) and isinstance(body.get("content"), str):
+            bot = self.env.backend.bot_user
+            body["content"] = body["content"].replace(f"@{bot.name}", f"<@{bot.id}>")
         return await super()._action(context_id, body)
 
     async def _follow(self) -> None:

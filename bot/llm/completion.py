@@ -44,13 +44,14 @@ class Display:
 
     `heading` stands above the text. `form` is empty for the reply in its usual form, `raw` for the text as the model
     wrote it, `plain` for a text without Markdown, and `hidden` for the heading alone. In the footer, `by` replaces
-    model and technique, and `note` follows them.
+    model and technique, and `note` follows them. `problem` says what is wrong with this version alone.
     """
 
     heading: str = ""
     form: str = ""
     by: str = ""
     note: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,3 +55,15 @@ async def test_an_answer_of_several_messages_stays_and_a_long_version_becomes_a_
     await sim.member.click(again, label="◀")
     assert again.content.startswith("Short too.\n")
     assert not again.attachments
+
+
+async def test_the_sentence_about_an_unreadable_version_is_not_that_of_the_next(sim: Simulated) -> None:
+    sim.model.says("nine stars", "nine stars, as I said", "4: Good soup.")
+    shown = (await sim.member.slash(sim.general, "sentiment", review="Soup.")).response
+    assert shown is not None
+    assert 'not in the form "N: reason"' in shown.content
+    await sim.member.click(shown, label="Again")
+    assert shown.content.startswith("★★★★☆ **4/5**\nGood soup.\n")
+    assert "Once more" not in str(sim.model.requests[-1]["messages"])
+    await sim.member.click(shown, label="◀")
+    assert 'not in the form "N: reason"' in shown.content

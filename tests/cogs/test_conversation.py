@@ -43,7 +43,9 @@ async def test_a_follow_up_gets_the_whole_exchange_and_answers_in_words(sim: Sim
     sim.model.says("3: It works.", "It is neither good nor bad.", "Neither.", "Neither, without examples.")
     rated = await sim.member.slash(sim.general, "sentiment", review="It works.", private=False)
     why = await follow(sim, rated.response, "Why 3 stars?")
-    assert why.content.startswith("> Why 3 stars?\nIt is neither good nor bad.\n-# fake-model · few-shot · follow-up 1")
+    assert why.content.startswith(
+        "> Why 3 stars?\n\nIt is neither good nor bad.\n-# fake-model · few-shot · follow-up 1"
+    )
     assert sim.buttons(why) == ["Prompt", "Again", "Follow up…", "⋯"]
     shorter = await follow(sim, why, "Shorter!")
     chain = ["It works.", "3: It works.", "Why 3 stars?", "It is neither good nor bad.", "Shorter!"]

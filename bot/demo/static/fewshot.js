@@ -37,7 +37,7 @@ function draw(places) {
     ...places.people.map(({ id, name }, number) =>
       entry((people[number] ?? ((plain) => plain))(name), "person", id === personHere,
         `${secret}.${channelHere}.${id}`)),
-    element("p", "Type / to see the commands.", "about"),
+    element("p", "Type / to see the commands, or @Fewshot to talk.", "about"),
   );
 }
 
