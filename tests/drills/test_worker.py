@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bot.tuning.questions import CONCURRENT
 from tests.tuning.harness import CORPUS, ENTRY, TuningHarness, open_tuning_harness
 from tests.wire.process import Process
 
@@ -44,15 +45,18 @@ async def test_a_bot_does_what_a_killed_worker_left_and_repeats_nothing() -> Non
         async with worker(tuning_harness) as second:
             await asyncio.sleep(1.0)
             await tuning_harness.start()
-            await tuning_harness.card("running")
+            await tuning_harness.card("training")
+            await tuning_harness.killed(
+                second, lambda: tuning_harness.one("SELECT status FROM tuning_jobs") == "running"
+            )
             holder = tuning_harness.one("SELECT holder FROM tuning_jobs")
             assert tuning_harness.harness.rows("SELECT name FROM leases WHERE holder = ?", holder)
-            await tuning_harness.killed(second, lambda: True)
         tuning_harness.provider.way = ("running", "succeeded")
         await tuning_harness.done()
         assert tuning_harness.one("SELECT holder FROM tuning_jobs") != holder
         await tuning_harness.nothing_twice()
-        assert tuning_harness.harness.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(0,)]
+        # The calls that the first worker was making at its end count as reserved for a day.
+        assert tuning_harness.one("SELECT count(*) FROM calls WHERE NOT settled") <= CONCURRENT
         async with worker(tuning_harness) as third:
             third.terminate()
             assert await third.wait() == 0
