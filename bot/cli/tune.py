@@ -119,8 +119,8 @@ async def _start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
         if row.corpus != corpus:
             raise InputError(f"The dataset {row.id} is of {row.corpus}, not of {corpus}.")
         quote = (await tuning.jobs.estimate(row.id, base))[0]
-        if quote.usd is None or quote.usd:
-            click.echo(f"{quote.model.name}: {quote.tokens:,} tokens, {quote.price}. {quote.warning}")
+        if not quote.starts_at_once:
+            click.echo(f"{quote.model.name}: {quote.tokens:,} tokens, {quote.effort or quote.price}. {quote.warning}")
             if not yes and not click.confirm("Start?"):
                 raise InputError("Nothing was started.")
         job = await tuning.jobs.start(row.id, OPERATOR, base)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,9 @@ from bot.core.settings import LOCAL_SUFFIX, STAND_IN
 from bot.llm.usage import Usage
 
 # Models of the local engine, which run on this machine.
-LOCAL = (STAND_IN, "pocket-gpt", "ft:pocket-gpt")
+LOCAL = (STAND_IN, "pocket-gpt")
+# `ft:BASE:local:…`, as the local engine names what it tunes; with OpenAI an organisation's name is in that place.
+LOCALLY_TUNED = re.compile(r"ft:[^:]+:local:")
 Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -68,7 +71,11 @@ class Prices:
         own = max((name for name in self._own if _is_version(model, name)), key=len, default=None)
         if own is not None:
             return self._own[own]
-        if model.endswith(LOCAL_SUFFIX) or any(_is_version(model, name) for name in LOCAL):
+        if (
+            model.endswith(LOCAL_SUFFIX)
+            or LOCALLY_TUNED.match(model)
+            or any(_is_version(model, name) for name in LOCAL)
+        ):
             return FREE
         return _listed(model, self._addresses.get(model))
 

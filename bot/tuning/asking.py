@@ -8,6 +8,7 @@ from decimal import Decimal
 from bot.core.caller import Caller
 from bot.core.errors import ModelError, NoModelError, NotFoundError
 from bot.core.i18n import _, ngettext
+from bot.core.settings import LOCAL_SUFFIX
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
@@ -18,6 +19,7 @@ from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import ModelRow
 from bot.tuning.corpus import Corpus
+from bot.tuning.profiles import PROFILES, tunable
 from bot.tuning.retrieval import Facts
 from bot.tuning.words import squeezed
 
@@ -112,6 +114,17 @@ def _line(text: str, quote: str) -> int:
 
 
 # --- the comparison
+
+
+def base_of(model: ModelRow, chat: ModelGateway, tuned: ModelGateway) -> tuple[str, ModelGateway]:
+    """The name of a tuned model's base, and the gateway that asks it: `tuned`, which also asks the model itself.
+
+    The pocket GPT's base knows no language, so that the chat model stands in its place.
+    """
+    if not tunable(model.base, model.provider).is_language_model:
+        return chat.model, chat
+    is_local = PROFILES[model.provider].is_local
+    return f"{model.base}{LOCAL_SUFFIX if is_local else ''}", tuned
 
 
 @dataclass(frozen=True, slots=True)

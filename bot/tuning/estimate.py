@@ -1,21 +1,27 @@
-"""What a job would cost with every known model, and how long its model would live."""
+"""What a job would cost with every known model, in money or in hours, and how long its model would live."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from bot.core.i18n import _, ngettext
+from bot.engine.llama.catalog import GIB, Machine
+from bot.engine.lora.bases import Base
 from bot.tuning.profiles import PROFILES, Profile, Tunable, tunable, tunables
 
 # Days that a tuned model should live to be worth its price; below that the table warns.
 SHORT_LIFE = 180
+# Seconds of training that are shown in minutes.
+MINUTES_BELOW = 100 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A base model and its price. `tokens` are those of all epochs; `usd` is None where the price is not known.
 
-    `lives` is the number of days until the base is shut down, None where no date is known.
+    `lives` is the number of days until the base is shut down, None where no date is known. For open weights, `effort`
+    says how long training takes on this machine and how much memory it needs.
     """
 
     model: Tunable
@@ -25,6 +31,12 @@ class Quote:
     usd: Decimal | None
     lives: int | None
     warning: str
+    effort: str = ""
+
+    @property
+    def starts_at_once(self) -> bool:
+        """Whether training costs neither money nor hours, so that one press may start it."""
+        return self.usd == 0 and not self.effort
 
     @property
     def price(self) -> str:
@@ -36,19 +48,34 @@ class Quote:
 
 
 def quotes(
-    characters: int, rows: int, base: str, profile: Profile, *, shutdown: str = "", today: date | None = None
+    characters: int,
+    rows: int,
+    base: str,
+    profile: Profile,
+    *,
+    shutdown: str = "",
+    today: date | None = None,
+    local: Mapping[str, Base] | None = None,
+    here: Machine | None = None,
 ) -> list[Quote]:
     """A quote for every known base model, the chosen one first.
 
     `characters` and `rows` are those of the training file; `profile` is the provider that has `base`. `shutdown` is
     the ISO date on which the provider itself says that the base is shut down; it replaces the one of the profile.
+    `local` are the open weights that can be tuned on the machine `here`, by the names that they are tuned under.
     """
     today = today or datetime.now(UTC).date()
     known_as = tunable(base, profile.name)
     date_told = _date(shutdown)
     chosen = known_as if date_told is None else replace(known_as, shutdown=date_told)
+    weights = local or {}
     others = [known for known in tunables() if known is not known_as]
-    return [_quote(known, known is chosen, characters, rows, today) for known in [chosen, *others]]
+    others[0:0] = [tunable(name, profile.name) for name in weights if name != base]
+    found = [_quote(known, known is chosen, characters, rows, today) for known in [chosen, *others]]
+    return [
+        _with_effort(quote, weights[quote.model.name], here) if here and quote.model.name in weights else quote
+        for quote in found
+    ]
 
 
 def _date(text: str) -> date | None:
@@ -66,14 +93,35 @@ def blocked(profile: Profile, today: date | None = None) -> str:
 
 def _quote(known: Tunable, chosen: bool, characters: int, rows: int, today: date) -> Quote:
     profile = PROFILES[known.provider]
-    epochs = int(profile.hyperparameters(rows).get("n_epochs", 3))
-    tokens = int(characters / profile.characters_per_token) * epochs
+    epochs = int(profile.hyperparameters(known, rows, False, False).get("n_epochs", 3))
+    tokens = int(characters / known.characters_per_token) * epochs
     usd = None if known.training is None else known.training * tokens / 1_000_000
     lives = None if known.shutdown is None else (known.shutdown - today).days
     warnings = [_(profile.warning)] if profile.warning else []
     if lives is not None and lives < SHORT_LIFE:
         warnings.append(_short_life(lives, str(known.shutdown)))
     return Quote(known, chosen, tokens, epochs, usd, lives, " ".join(warnings))
+
+
+def _with_effort(quote: Quote, base: Base, here: Machine) -> Quote:
+    """The quote of open weights, with hours and memory, and a warning where the memory does not suffice."""
+    seconds, memory = base.training_seconds(quote.tokens, here), base.training_memory
+    if seconds is None or memory is None:
+        return replace(quote, effort=_("hours and memory not known before the download"))
+    if seconds < MINUTES_BELOW:
+        time = ngettext("about {n:,} minute", "about {n:,} minutes", max(1, round(seconds / 60)))
+    else:
+        time = ngettext("about {n:,} hour", "about {n:,} hours", round(seconds / 3600))
+    effort = _("{time} on the processor, {memory:,.1f} GiB of memory", time=time, memory=memory / GIB)
+    if memory <= here.free_memory:
+        return replace(quote, effort=effort)
+    short = _(
+        "Training {model} needs {memory:,.1f} GiB of memory, and {free:,.1f} GiB are free.",
+        model=quote.model.name,
+        memory=memory / GIB,
+        free=here.free_memory / GIB,
+    )
+    return replace(quote, effort=effort, warning=" ".join(filter(None, [quote.warning, short])))
 
 
 def _short_life(days: int, shutdown: str) -> str:
@@ -102,4 +150,5 @@ def table(lines: list[Quote]) -> str:
         )
     warnings = dict.fromkeys(f"{quote.model.provider}: {quote.warning}" for quote in lines if quote.warning)
     as_of = max(quote.model.as_of for quote in lines)
-    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=as_of), *warnings])
+    efforts = [f"{quote.model.name}: {quote.effort}" for quote in lines if quote.effort]
+    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=as_of), *efforts, *warnings])

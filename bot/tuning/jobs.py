@@ -15,9 +15,12 @@ from time import time
 from types import MappingProxyType
 from typing import Any
 
-from bot.core.errors import ConfigError, InputError, NotAllowedError, NotFoundError
+from bot.core.errors import ConfigError, FewshotError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_
 from bot.core.settings import Settings
+from bot.engine.llama.catalog import machine
+from bot.engine.llama.store import ModelStore
+from bot.engine.lora.bases import Base, find_base
 from bot.storage import tuning as tuning_rows
 from bot.storage.tuning import EventRow, JobRow
 from bot.tuning import estimate, lineage, snapshots
@@ -26,6 +29,7 @@ from bot.tuning.estimate import Quote
 from bot.tuning.job_runner import STATUSES, JobRunner, JobTools, training_files, training_pairs
 from bot.tuning.lessons import LESSONS
 from bot.tuning.localized_text import localize
+from bot.tuning.profiles import tunable
 from bot.tuning.snapshots import History
 from bot.tuning.subjects import is_template
 from bot.tuning.words import squeezed
@@ -71,6 +75,7 @@ class Jobs:
         self.tools, self.runner = tools, JobRunner(tools, workers)
         self._database = tools.database
         self._base, self._monthly_usd = settings.tuning_model, settings.monthly_usd
+        self._store, self._served_elsewhere = ModelStore(settings.models), settings.serving_url is not None
         self._starting = asyncio.Lock()
 
     async def base(self, wanted: str = "") -> tuple[str, str]:
@@ -87,8 +92,44 @@ class Jobs:
         """What training on a dataset would cost with every known model, the chosen one first."""
         job = await self._planned(dataset_id, base, 0)
         train, _ = await training_files(self.tools, job)
-        shutdown = await self._shutdown(job.base)
-        return estimate.quotes(len(train.decode()), train.count(b"\n"), job.base, self.profile, shutdown=shutdown)
+        return estimate.quotes(
+            len(train.decode()),
+            train.count(b"\n"),
+            job.base,
+            self.profile,
+            shutdown=await self._shutdown(job.base),
+            local=await self._tunable_here(job.base),
+            here=await asyncio.to_thread(machine, self._store.folder),
+        )
+
+    async def bases(self) -> list[str]:
+        """The base models that the provider is known to tune, and the ones installed on this machine where it can."""
+        known = [model.name for model in self.profile.models]
+        if not self.profile.is_local:
+            return known
+        return [*known, *(model.name for model in await asyncio.to_thread(self._store.all))]
+
+    async def _tunable_here(self, wanted: str) -> dict[str, Base]:
+        """The open weights that can be tuned on this machine: `wanted` first, which may be tuned already.
+
+        Raises the reason where `wanted` cannot be. Others that cannot be are left out.
+        """
+        if not self.profile.is_local:
+            return {}
+        tuned_from = await lineage.ancestors(self._database, wanted)
+        root = tuned_from[-1].base if tuned_from else wanted
+
+        def look() -> dict[str, Base]:
+            found: dict[str, Base] = {}
+            if tunable(root, self.profile.name).is_language_model:
+                found[wanted] = find_base(self._store, root, served_elsewhere=self._served_elsewhere)
+            for model in self._store.all():
+                with suppress(FewshotError):
+                    base = find_base(self._store, model.name, served_elsewhere=self._served_elsewhere)
+                    found.setdefault(model.name, base)
+            return found
+
+        return await asyncio.to_thread(look)
 
     async def _shutdown(self, base: str) -> str:
         """The date on which the provider shuts a base down; empty where it does not tell, or cannot be asked yet."""
@@ -157,6 +198,7 @@ class Jobs:
             user_id=user_id,
             at=time(),
         )
+        await self._tunable_here(model)  # raises the reason where it cannot be tuned
         train, _ = await training_pairs(self._database, job)
         if len(train) < MIN_ROWS:
             raise InputError(
@@ -168,11 +210,8 @@ class Jobs:
 
     def _hyperparameters(self, job: JobRow, rows: int, lesson: str) -> dict[str, Any]:
         forgets = bool(lesson) and LESSONS[lesson].forgets
-        return {
-            **self.profile.hyperparameters(rows),
-            **(self.profile.without_replay if forgets else {}),
-            **(self.profile.for_labels if is_template(self.tools.templates, job.corpus) else {}),
-        }
+        labelled = is_template(self.tools.templates, job.corpus)
+        return dict(self.profile.hyperparameters(tunable(job.base, self.profile.name), rows, forgets, labelled))
 
     async def get(self, job_id: str) -> JobRow:
         """The job of that id, of an id that begins so, or with that id at its provider; raises `NotFoundError`."""

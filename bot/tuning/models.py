@@ -20,7 +20,6 @@ from bot.storage.tuning import ModelRow
 from bot.tuning import asking, lineage
 from bot.tuning.asking import TUNED, Comparison, Question, SimilarRow, for_model, question_values
 from bot.tuning.corpus import Corpora
-from bot.tuning.profiles import PROFILES
 from bot.tuning.providers import Providers
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Progress, Scorecard, Scorer
@@ -180,8 +179,7 @@ class Models:
         """The question to the base model, to the base with the facts in its prompt, and to the tuned model."""
         model = question.model
         provider = await self._providers.get(model.provider)
-        local = PROFILES[model.provider].is_local
-        base = (self._gateway.model, self._gateway) if local else (model.base, provider.gateway)
+        base = asking.base_of(model, self._gateway, provider.gateway)
         job = await tuning_rows.get_job(self._database, model.job_id)
         facts = await asyncio.to_thread(facts_of, self._corpora.get(model.corpus))
         price = job.nanodollars if job is not None else None

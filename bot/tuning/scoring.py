@@ -25,11 +25,10 @@ from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import JobRow, ModelRow
 from bot.tuning import lineage
-from bot.tuning.asking import TUNED, WITH_FACTS, for_model, question_values
+from bot.tuning.asking import TUNED, WITH_FACTS, base_of, for_model, question_values
 from bot.tuning.corpus import Corpora
 from bot.tuning.corrections import confirmed_pairs
 from bot.tuning.localized_text import localize, serialize
-from bot.tuning.profiles import PROFILES
 from bot.tuning.providers import Provider
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.rows import ANSWERABLE
@@ -215,8 +214,7 @@ class Scorer:
     ) -> list[Mark]:
         """The base model without and with the facts in its prompt; a line that cannot be asked says why."""
         sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:BASE_SAMPLE]
-        local = PROFILES[model.provider].is_local
-        name, gateway = (self._gateway.model, self._gateway) if local else (model.base, provider.gateway)
+        name, gateway = base_of(model, self._gateway, provider.gateway)
 
         def judge(said: str, pair: PairRow) -> str:
             return subject.judge(said, pair, refusal, loosely=True)

@@ -16,7 +16,7 @@ from bot.tuning.asking import Column, Comparison, NotTrainedError, Question, Sim
 from bot.tuning.corpus import RACING
 from bot.tuning.jobs import STATE_NAMES
 from bot.tuning.models import ModelRow
-from bot.tuning.profiles import PROFILES
+from bot.tuning.profiles import tunable
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from cogs._access import is_operator
@@ -123,8 +123,8 @@ def _check(text: str) -> None:
 
 
 def _is_pocket(model: ModelRow) -> bool:
-    """Whether a model is the local engine's."""
-    return PROFILES[model.provider].is_local
+    """Whether a model is a pocket GPT."""
+    return not tunable(model.base, model.provider).is_language_model
 
 
 def _similar_card(asked: str, rows: list[SimilarRow]) -> Card:

@@ -289,10 +289,10 @@ async def offer_models(tuning: Tuning) -> Offers:
 
 
 async def offer_bases(tuning: Tuning) -> Offers:
-    """What can be tuned: the provider's base models, and the models that were tuned there."""
+    """What can be tuned: the provider's base models, the installed ones, and the models that were tuned there."""
     # Translators: in a list of models: one that was not tuned yet, and one that was, to go on from.
     fresh, tuned = _("base model"), _("go on from it")
+    known = [(f"{name} · {fresh}", name) for name in await tuning.jobs.bases()]
     profile = tuning.jobs.profile
-    known = [(f"{model.name} · {fresh}", model.name) for model in profile.models]
     mine = [row for row in await tuning.models.all() if row.provider == profile.name and not row.gone]
     return [*known, *((f"{row.name} · {tuned}", row.name) for row in mine)]

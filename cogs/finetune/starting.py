@@ -35,11 +35,14 @@ class Starting:
         self._services, self._cards = services, cards
         # Messages whose button was pressed: a second press is refused.
         self._pressed: deque[int] = deque(maxlen=200)
+        # Bases with long names, such as folders, that buttons name by a digest.
+        self._long_names: dict[str, str] = {}
         self.handlers = {"ft-plan": self.plan, "ft-start": self.confirmed, "train": self.train}
 
     async def show(self, interaction: discord.Interaction[Any], dataset: str, base: str, *, start: bool) -> None:
         """The estimate for a dataset; with `start`, a button that confirms it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
+        self._long_names[packed(base)] = base
         row = await self._services.tuning.datasets.get(dataset)
         quotes = await self._services.tuning.jobs.estimate(row.id, base)
         await interaction.edit_original_response(view=_estimate(row, quotes, base, start=start))
@@ -57,7 +60,7 @@ class Starting:
         async def start_if_free() -> tuple[DatasetRow, list[Quote], JobRow | None]:
             dataset = await tuning.datasets.newest(corpus)
             quotes = await tuning.jobs.estimate(dataset.id)
-            job = await self._store(interaction, dataset.id, "", user_id) if quotes[0].usd == 0 else None
+            job = await self._store(interaction, dataset.id, "", user_id) if quotes[0].starts_at_once else None
             return dataset, quotes, job
 
         dataset, quotes, job = await store_first(interaction, start_if_free(), thinking=True)
@@ -102,9 +105,10 @@ class Starting:
         """The base that a button names, in full or by a digest."""
         if not named.startswith(DIGEST):
             return named
-        for model in await self._services.tuning.models.all():
-            if packed(model.name) == named:
-                return model.name
+        names = [model.name for model in await self._services.tuning.models.all()]
+        for name in (*names, *await self._services.tuning.jobs.bases(), *self._long_names.values()):
+            if packed(name) == named:
+                return name
         raise NotFoundError("The model to go on from is not known any more.")
 
 
@@ -153,6 +157,8 @@ def _block(quote: Quote) -> str:
 
 
 def _price(quote: Quote) -> str:
+    if quote.effort:
+        return quote.effort
     if quote.usd is None:
         return _("price not known")
     return _("about {price}", price=quote.price) if quote.usd else _("free")

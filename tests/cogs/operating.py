@@ -71,7 +71,7 @@ def trained_data(folder: Path) -> Path:
     """A data folder in which a model of the small corpus is trained and promoted; to be copied."""
 
     # So many rounds are enough to know that little by heart; a season takes four times as many.
-    short = replace(PROFILES["engine"], hyperparameters=lambda rows: {"n_epochs": ROUNDS})
+    short = replace(PROFILES["engine"], hyperparameters=lambda *_: {"n_epochs": ROUNDS})
 
     async def train() -> None:
         options = NO_MODEL | {"data_dir": folder / "data", "corpora": {CORPUS: small_corpus(folder)}}
@@ -97,7 +97,8 @@ async def season(
     corpus = folder / "corpus" if trained is not None else small_corpus(folder)
     given = {"operator_ids": OPERATORS, "corpora": {CORPUS: corpus}}
     own = {} if model else NO_MODEL
-    async with engine_in(folder / "data"), simulated(folder / "data", **own, **(given | options)) as sim:
+    engine = engine_in(folder / "data", serving_url=options.get("serving_url"))
+    async with engine, simulated(folder / "data", **own, **(given | options)) as sim:
         yield sim
 
 

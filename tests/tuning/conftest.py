@@ -120,7 +120,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between looks are short, and so is the lease of a process that is gone."""
     quick = {name: replace(profile, first_pause=0.01, longest_pause=0.05) for name, profile in PROFILES.items()}
     # A third of the rounds is enough for a hundred rows to be known by heart.
-    quick["engine"] = replace(quick["engine"], hyperparameters=lambda rows: {"n_epochs": 30})
+    quick["engine"] = replace(quick["engine"], hyperparameters=lambda *_: {"n_epochs": 30})
     for name, profile in quick.items():
         monkeypatch.setitem(cast(dict[str, Profile], PROFILES), name, profile)
     monkeypatch.setattr(job_runner, "WATCH", 0.01)

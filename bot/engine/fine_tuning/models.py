@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.core.errors import FewshotError, NotFoundError
+from bot.core.settings import LOCAL_SUFFIX
 from bot.engine.chat import ChatModel, ChatRequest, Delta
 from bot.engine.errors import APIError, unknown_model
 from bot.engine.fine_tuning.jobs import BASE_MODEL, Checkpoint, Job, JobStore, Start
@@ -136,8 +137,9 @@ class EngineModels:
             return TunedModel(model_id, checkpoint.created_at, folder, self._loader)
         if job is not None:
             return self._tuned(job)
-        if self._serving and any(job.is_adapter and job.base_model == model_id for job in self._jobs.all()):
-            return ServedModel(model_id, self._serving)
+        base = model_id.removesuffix(LOCAL_SUFFIX)
+        if self._serving and any(job.is_adapter and job.base_model == base for job in self._jobs.all()):
+            return ServedModel(base, self._serving)
         raise unknown_model(model_id)
 
     def _find(self, model_id: str) -> tuple[Job | None, Checkpoint | None]:

@@ -5,6 +5,8 @@ folder under the same path (https://docs.vllm.ai/en/latest/features/lora.html, r
 """
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -26,27 +28,34 @@ class Serving:
         self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
         self._session: aiohttp.ClientSession | None = None
         self._loading = asyncio.Lock()
+        # When each adapter was loaded, so that of several questions at once only the first loads it.
+        self._loaded: dict[str, float] = {}
 
     async def post(self, body: dict[str, Any], adapter: Path | None) -> aiohttp.ClientResponse:
         """The response to a chat completion. A server that does not know the model is given its adapter first."""
+        began = time.monotonic()
         response = await self._post("chat/completions", body, None)
         if response.status == 404 and adapter is not None:
             response.release()
-            await self._load(str(body["model"]), adapter)
+            await self._load(str(body["model"]), adapter, began)
             response = await self._post("chat/completions", body, None)
         if response.status != 200:
             raise refused(response.status, await response.read())
         return response
 
-    async def _load(self, name: str, adapter: Path) -> None:
+    async def _load(self, name: str, adapter: Path, since: float) -> None:
+        """Load an adapter, unless another request has done so `since`."""
         async with self._loading:
+            if self._loaded.get(name, -math.inf) > since:
+                return
             response = await self._post(
                 "load_lora_adapter", {"lora_name": name, "lora_path": str(adapter.resolve())}, LOAD_TIMEOUT
             )
-            # Another request may have loaded it meanwhile, which vLLM answers with 400: the question will tell.
+            # An adapter that is there already is answered with 400, as is a broken one: the question will tell.
             if response.status not in (200, 400):
                 raise refused(response.status, await response.read())
             response.release()
+            self._loaded[name] = time.monotonic()
 
     async def _post(self, path: str, body: dict[str, Any], seconds: float | None) -> aiohttp.ClientResponse:
         if self._session is None:

@@ -2,63 +2,24 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from aiohttp import web
 
 from bot.engine import disk
 from bot.engine.fine_tuning.jobs import Job
-from bot.engine.server import listening
 from tests.engine.job_helpers import lines, season, start, upload
+from tests.fake_vllm import FakeVLLM, fake_vllm
 from tests.local_engine import engine_in
 
 BASE = "owner/Base-1B"
 
 
-@dataclass
-class VLLM:
-    """A server that has one base and the adapters that were loaded, as vLLM answers (0.11, read 2026-11-28)."""
-
-    url: str = ""
-    adapters: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-
-    async def load(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        self.asked.append("load")
-        if body["lora_name"] in self.adapters:
-            return web.json_response({"error": {"message": "has already been loaded", "code": 400}}, status=400)
-        if not Path(body["lora_path"], "adapter_config.json").exists():
-            return web.json_response({"error": {"message": "No adapter found", "code": 404}}, status=404)
-        self.adapters[body["lora_name"]] = body["lora_path"]
-        return web.Response(text=f"Success: LoRA adapter '{body['lora_name']}' added successfully.")
-
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.asked.append(body["model"])
-        if body["model"] not in (BASE, *self.adapters):
-            message = f"The model `{body['model']}` does not exist."
-            return web.json_response({"error": {"message": message, "type": "NotFoundError", "code": 404}}, status=404)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for word in ("Kava ", "won."):
-            await response.write(b'data: {"choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n' % word.encode())
-        usage = b'{"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}'
-        await response.write(b'data: {"choices": [], "usage": %s}\n\ndata: [DONE]\n\n' % usage)
-        return response
-
-
 @pytest.fixture
-async def vllm() -> AsyncIterator[VLLM]:
-    server, app = VLLM(), web.Application()
-    app.router.add_post("/v1/load_lora_adapter", server.load)
-    app.router.add_post("/v1/chat/completions", server.chat)
-    async with listening(app, "127.0.0.1", 0) as port:
-        server.url = f"http://127.0.0.1:{port}"
+async def vllm() -> AsyncIterator[FakeVLLM]:
+    async with fake_vllm(BASE, lambda question: "Kava won.") as server:
         yield server
 
 
@@ -100,7 +61,7 @@ async def ask(client: openai.AsyncOpenAI, model: str) -> tuple[str | None, int]:
     return answer.choices[0].message.content, answer.usage.total_tokens
 
 
-async def test_an_adapter_is_loaded_at_the_first_question_and_asked_by_name(vllm: VLLM, tmp_path: Path) -> None:
+async def test_an_adapter_is_loaded_at_the_first_question_and_asked_by_name(vllm: FakeVLLM, tmp_path: Path) -> None:
     job = finished_job(tmp_path)
     name = "ft:base-1b:local:racing:89abcdef"
     assert job.model_name == name
