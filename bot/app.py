@@ -38,6 +38,8 @@ from bot.server.model_gateway import CallQueue, ModelGateway
 from bot.server.moderation import Moderation
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
+from bot.server.trick_runs import TrickRuns
+from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
 from bot.services import Services
 from bot.storage.database import open_database
@@ -115,6 +117,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         metrics.watch("fewshot_database_errors_total", lambda: database.errors)
         answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
         attachments = AttachmentReader()
+        tricks = Tricks(database, templates.templates)
+        tests = TrickTests(database, tricks)
         yield Services(
             settings=settings,
             templates=templates,
@@ -128,8 +132,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             actions=ActionRegistry(inflight, metrics),
             ledger=ledger,
             guilds=guilds,
-            tricks=Tricks(database, templates.templates),
             arenas=Arenas(database),
+            tricks=tricks,
+            trick_tests=tests,
+            trick_runs=TrickRuns(database, tricks, tests, gateway, templates.get("judge")),
             adventures=adventures,
             history=History(database, adventures),
             tuning=tuning,

@@ -19,6 +19,8 @@ from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
+from bot.server.trick_runs import TrickRuns
+from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
 from bot.tuning.service import Tuning
@@ -45,6 +47,8 @@ class Services:
     guilds: GuildSettingsStore
     tricks: Tricks
     arenas: Arenas
+    trick_tests: TrickTests
+    trick_runs: TrickRuns
     adventures: Adventures
     history: History
     tuning: Tuning

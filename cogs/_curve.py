@@ -7,7 +7,7 @@ import discord
 from bot.answers.prompt_view import author
 from bot.answers.rendering import bar
 from bot.core.i18n import N_, _, pgettext
-from bot.server.evaluation import LearningCurve, TestSet, evaluate
+from bot.server.evaluation import LabelledTestSet, LearningCurve, evaluate
 from bot.services import Services
 from bot.ui.cards import Card
 from bot.ui.pictures import Picture, curve_picture
@@ -21,7 +21,7 @@ async def show_curve(
     services: Services,
     interaction: discord.Interaction[Any],
     name: str,
-    test_set: TestSet,
+    test_set: LabelledTestSet,
     measures: str,
     *,
     private: bool,
@@ -48,7 +48,9 @@ async def show_curve(
         await answering.finish_card(card.layout(), [picture])
 
 
-def _card(name: str, test_set: TestSet, curve: LearningCurve, measures: str, model: str, picture: Picture) -> Card:
+def _card(
+    name: str, test_set: LabelledTestSet, curve: LearningCurve, measures: str, model: str, picture: Picture
+) -> Card:
     """One line per number of examples, the picture, and the tokens used."""
     card = Card(_("{name}, tested on {n} inputs", name=name, n=len(test_set.cases)))
     lines = [
@@ -77,7 +79,7 @@ def _card(name: str, test_set: TestSet, curve: LearningCurve, measures: str, mod
     return card.text(_("-# {model} · {tokens:,} tokens in all", model=model, tokens=tokens))
 
 
-def _numbers(test_set: TestSet) -> str:
+def _numbers(test_set: LabelledTestSet) -> str:
     """The numbers of examples as a list in words: no, one, three and 20."""
     words = {
         0: pgettext("number of examples", "no"),

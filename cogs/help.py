@@ -78,8 +78,10 @@ PAGES: dict[str, HelpPage] = {
         N_(
             "A trick is an instruction and up to 20 examples. With more than eight, the model gets those "
             "most similar to your input. They never become training data.\n\n"
-            "**Managers** type `/trick teach`, then `/trick example` for more; `/trick test` measures what "
-            "the examples are worth, and `/trick export` takes a trick to another server.\n"
+            "**Managers** type `/trick teach`, then `/trick example` for more; `/trick history` brings an old "
+            "version back, and `/trick export` takes a trick to another server.\n"
+            "**Test it:** `/trick test add` collects inputs with the right answers, and `/trick test run` says "
+            "what the examples are worth. **Which examples matter?** finds those that do nothing or harm.\n"
             "**Everyone** can correct their own answers: press **⋯**, then **Not like that…**, write the "
             "answer that you wanted, and compare before and after. **Suggest to the server** sends your "
             "correction to the managers.\n"

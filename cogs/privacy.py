@@ -191,7 +191,7 @@ def _kept(settings: Settings) -> list[str]:
         ),
         _(
             "Tricks that were taught, their examples, and who changed them: the newest {versions} versions, until the "
-            "trick is removed. Suggestions: {n} days at most.",
+            "trick is removed; so are their tests. Suggestions and test runs: {n} days at most.",
             versions=MAX_VERSIONS,
             n=OLD_DAYS,
         ),

@@ -76,6 +76,9 @@ def prompt_card(
         below.append(ActionButton("local-models", base.id, label=_("Get a model"), emoji="💾"))
     if base.template is not None and conversation is None:
         below.append(ActionButton("export", base.id, label=_("Export"), emoji="📦"))
+    if base.template is not None and base.template.version:
+        below.append(ActionButton("keep-test", base.id, label=_("Keep as a test"), emoji="🧪"))
+        below.append(ActionButton("examples-input", base.id, label=_("Which examples matter?"), emoji="⚖️"))
     return card.row(*below).layout(), files
 
 

@@ -13,7 +13,7 @@ STYLES = "styles.json"
 SAME_NAME = N_("The templates {first} and {second} have the same name; rename one of them.")
 SAME_COMMAND = N_("The templates {first} and {second} both have the command /{command}; rename one of them.")
 # Templates that the bot itself uses. They are not offered as tricks.
-NOT_TRICKS = frozenset({"select", "questions", "support", "tuned", "with_facts"})
+NOT_TRICKS = frozenset({"judge", "select", "questions", "support", "tuned", "with_facts"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
-"""Evaluate a template with no, one, three and all examples on inputs with known answers."""
+"""Evaluate a shipped template with no, one, three and all examples on inputs with known answers."""
 
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, NoModelError, ReplyError
@@ -14,7 +13,6 @@ from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.server.similarity import likeness
-from bot.server.trick_form import Trick
 
 LABELLED = Path(__file__).resolve().parents[2] / "templates" / "labelled"
 SHOT_COUNTS = (0, 1, 3)
@@ -28,21 +26,6 @@ class Case:
 
     text: str
     expected: str
-
-
-class TestSet(Protocol):
-    """The cases, the numbers of examples to compare, and the prompt for each."""
-
-    @property
-    def cases(self) -> Sequence[Case]:
-        """The inputs with their answers."""
-
-    @property
-    def shot_counts(self) -> Sequence[int]:
-        """The numbers of examples to compare, ascending."""
-
-    def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
-        """A template with that many examples, and its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +44,6 @@ class LabelledTestSet:
         """The template filled with the case's text."""
         template = self.template.with_examples(examples)
         return template, {template.placeholders[-1]: case.text}
-
-
-@dataclass(frozen=True, slots=True)
-class LeaveOneOutTestSet:
-    """A server's trick on each of its own examples, with only the other examples in the prompt."""
-
-    trick: Trick
-
-    @property
-    def cases(self) -> Sequence[Case]:
-        """The examples whose input text can be extracted."""
-        inputs = ((self.trick.input_of(example), example) for example in self.trick.examples)
-        return [Case(text, example.wanted) for text, example in inputs if text is not None]
-
-    @property
-    def shot_counts(self) -> Sequence[int]:
-        """No, one, three and all of the other examples."""
-        return _shot_counts(len(self.trick.examples) - 1)
-
-    def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
-        """The trick without the example of this case."""
-        framed = self.trick.user_message(case.text)
-        others = tuple(example for example in self.trick.examples if example.given != framed)
-        template = replace(self.trick, examples=others).for_text(case.text)
-        return template.with_examples(examples), {self.trick.input: case.text}
 
 
 @dataclass(slots=True)
@@ -111,7 +69,7 @@ class LearningCurve:
 
 
 async def evaluate(
-    gateway: ModelGateway, caller: Caller, test_set: TestSet, progress: Callable[[int, int], None]
+    gateway: ModelGateway, caller: Caller, test_set: LabelledTestSet, progress: Callable[[int, int], None]
 ) -> LearningCurve:
     """Ask every case with every number of examples; `progress` is called with the finished and the total calls.
 
@@ -162,7 +120,7 @@ def labelled(name: str, folder: Path = LABELLED) -> list[Case]:
     return [Case(line["input"], str(line["wanted"])) for line in lines]
 
 
-def _calls(test_set: TestSet) -> Iterator[tuple[Case, int]]:
+def _calls(test_set: LabelledTestSet) -> Iterator[tuple[Case, int]]:
     """All calls, case by case, so that an evaluation that ends early has the same cases for each number of examples."""
     return ((case, shots) for case in test_set.cases for shots in test_set.shot_counts)
 

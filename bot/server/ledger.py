@@ -182,6 +182,14 @@ class Ledger:
             raise
         return call.id
 
+    async def check(self, caller: Caller, model: str, usage: Usage) -> Decimal | None:
+        """The price of `usage` on `model`; None where it is not known. Raises `LimitError` if it does not fit today."""
+        if not self._is_loaded:
+            await self._load()
+        await self.prices.load([model])
+        self._refuse_if_full(caller, usage.total, self._price(model, usage))
+        return self.prices.cost(model, usage)
+
     def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None = None) -> None:
         """Replace a reservation by the actual `usage`, which costs `usd` (default: the price of `model`).
 

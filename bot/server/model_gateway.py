@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from time import time
 
 from bot.core.attached_picture import check_held
@@ -15,6 +16,7 @@ from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
 from bot.llm.request import Request, token_limit
 from bot.llm.stop_signal import StopSignal
+from bot.llm.usage import Usage
 from bot.server.chat_models import ChatModel, ChatModels, Route
 from bot.server.ledger import Ledger
 from bot.server.moderation import Moderation
@@ -24,6 +26,8 @@ from bot.server.prompts import Prompts, new_id
 CALLS_PER_PERSON = 3
 # `Answer.finish` of a request that was not sent, because no model is connected. It is stored with the prompt.
 DRY_RUN = "unasked"
+# Calls that are estimated before other tasks may run.
+QUOTED_AT_ONCE = 50
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +104,16 @@ class CallQueue:
             call.changed.set()
         if not self._waiting[user_id]:
             del self._waiting[user_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What some calls to a model may take. `price` is in US dollars, None where it is not known."""
+
+    model: str
+    calls: int
+    usage: Usage
+    price: Decimal | None
 
 
 class ModelGateway:
@@ -214,6 +228,22 @@ class ModelGateway:
             self._ledger.settle(call, spent.model, spent.usage)
         await self._check(answer, caller)
         return answer
+
+    async def quote(self, caller: Caller, calls: Iterable[tuple[Request, int]]) -> Quote:
+        """Estimate `calls`, at least one: requests, and the characters that their answers may have. Asks nothing.
+
+        Raises `LimitError` where they do not fit into the limits of `caller`.
+        """
+        count, usage, model = 0, Usage(estimated=True), self.model
+        shown = model
+        for count, (request, characters) in enumerate(calls, 1):
+            route = self._route(caller, request)
+            model, shown, tokens = route.model.name, route.model.shown, route.model.client.tokens
+            prompt = tokens.estimate(model, route.request.messages)
+            usage += Usage(prompt, 0, tokens.estimate_characters(model, characters), estimated=True)
+            if count % QUOTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return Quote(shown, count, usage, await self._ledger.check(caller, model, usage))
 
     async def _check(self, answer: Answer, caller: Caller) -> None:
         """Raise `BlockedError` if the moderation model objects to the answer."""

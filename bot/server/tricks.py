@@ -291,9 +291,11 @@ class Tricks:
         now = time()
 
         def make(_trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
-            authors = {(example.given, example.wanted): example.user_id for example in examples}
+            there = {(example.given, example.wanted): example for example in examples}
             new = [
-                replace(row, user_id=authors.get((row.given, row.wanted), user_id))
+                replace(row, user_id=old.user_id, given_by=old.given_by)
+                if (old := there.get((row.given, row.wanted)))
+                else row
                 for row in _rows(trick.examples, user_id, now)
             ]
             return rows.Change(user_id, now, "imported", "", _body(trick), user_id, new)

@@ -13,7 +13,8 @@
 `prompts`       stored prompts
 `stories`       stories, turns, players, notes, branches, summaries
 `guilds`        settings of servers
-`tricks`        tricks, their examples, suggestions
+`tricks`        tricks, their examples and versions, suggestions
+`trick_tests`   test sets of tricks, and their runs
 `datasets`      datasets, their chunks and pairs
 `tuning`        jobs, events, tuned models, promotions
 `arenas`        blind comparisons and their votes

@@ -34,7 +34,9 @@ from bot.storage.tables import (
     STORIES,
     SUMMARIES,
     TRICK_EXAMPLES,
+    TRICK_RUNS,
     TRICK_SUGGESTIONS,
+    TRICK_TESTS,
     TRICK_VERSIONS,
     TRICKS,
     TURNS,
@@ -100,6 +102,9 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
         ),
         "trick_examples": (PersonColumn("user_id"), PersonColumn("given_by")),
         "trick_suggestions": (PersonColumn("user_id"),),
+        "trick_tests": (PersonColumn("user_id"),),
+        # Runs that quote the person are deleted: `_drop_runs`.
+        "trick_runs": (PersonColumn("user_id", {"user_id": ERASED_ID}, ("id", "trick_id", "at", "kind", "version")),),
         "tuning_jobs": (PersonColumn("user_id", {"user_id": ERASED_ID, "pinned": None}),),
         "builds": (PersonColumn("user_id", {"user_id": ERASED_ID}),),
         "promotions": (PersonColumn("user_id", _PROMOTION),),
@@ -114,6 +119,7 @@ NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
         "key_values": "values of the process for the next one: hashes of commands, servers that were left",
         "leases": "which process does a piece of work",
         "guild_settings": "settings of a server, without the admin's id",
+        "trick_cells": "answers of models in test runs; deleted with a run that quotes somebody",
         "summaries": "written by the model; deleted with the story's players",
         "datasets": "made from the operator's folders, never from what people write",
         "chunks": "parts of the operator's texts",
@@ -209,6 +215,7 @@ async def erase_person(database: Database, user_id: int, without_words: Callable
         count = await _drop_quotes(connection, found)
         await _rename_player(connection, user_id)
         await _rename_branches(connection, user_id)
+        count += await _drop_runs(connection, user_id)
         await _empty_tricks(connection, user_id, without_words)
         for name, columns in PERSONAL.items():
             table = METADATA.tables[name]
@@ -311,6 +318,20 @@ async def _drop_quotes(connection: AsyncConnection, found: Traces) -> int:
         waiting = and_(TRICK_SUGGESTIONS.c.guild_id == guild, TRICK_SUGGESTIONS.c.template == name)
         count += int((await connection.execute(delete(TRICK_SUGGESTIONS).where(waiting))).rowcount)
     return count
+
+
+async def _drop_runs(connection: AsyncConnection, user_id: int) -> int:
+    """Delete the test runs whose tests, examples or instructions are the person's; returns their number."""
+    theirs = union(
+        select(TRICKS.c.id).where(TRICKS.c.user_id == user_id),
+        select(TRICK_VERSIONS.c.trick_id).where(TRICK_VERSIONS.c.author_id == user_id),
+        select(TRICK_TESTS.c.trick_id).where(TRICK_TESTS.c.user_id == user_id),
+        *(select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c[by] == user_id) for by in ("user_id", "given_by")),
+    )
+    # A test that was removed is still in the runs that asked it, where the author's id is the last key of each test.
+    quoted = TRICK_RUNS.c.tests.contains(f'"user_id": {user_id}}}')
+    gone = await connection.execute(delete(TRICK_RUNS).where(TRICK_RUNS.c.trick_id.in_(theirs) | quoted))
+    return int(gone.rowcount)
 
 
 async def _prompts_of_stories(connection: AsyncConnection, found: Traces) -> AsyncIterator[str]:

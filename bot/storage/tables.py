@@ -289,6 +289,58 @@ TRICK_EXAMPLES = Table(
     Index(None, "given_by"),
 )
 
+# The test sets of tricks, with the author of each test.
+TRICK_TESTS = Table(
+    "trick_tests",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Index(None, "trick_id"),
+    Index(None, "user_id"),
+)
+
+# Test runs. `tests` is the JSON of the tests as they were at the start, each with its author's id.
+TRICK_RUNS = Table(
+    "trick_runs",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("judge", String(12), nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("tests", Text, nullable=False),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("message_id", BigInteger),
+    Column("state", String(10), nullable=False),
+    Column("problem", Text, nullable=False),
+    Index(None, "trick_id", "state"),
+    Index(None, "user_id"),
+    Index(None, "at"),
+)
+
+# The answers of a run, each paid for once. `arm` names the prompt: its number of examples, or how they were chosen.
+TRICK_CELLS = Table(
+    "trick_cells",
+    METADATA,
+    Column("run_id", String(32), ForeignKey("trick_runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("test_id", String(32), primary_key=True),
+    Column("arm", String(16), primary_key=True),
+    Column("round", Integer, primary_key=True, autoincrement=False),
+    Column("answer", Text, nullable=False),
+    Column("score", Float),
+    Column("problem", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("nanodollars", BigInteger),
+)
+
 # Corrections that members suggest to the managers of their server. `body` is the corrected template.
 TRICK_SUGGESTIONS = Table(
     "trick_suggestions",

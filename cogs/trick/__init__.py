@@ -5,6 +5,9 @@
 `corrections`  **Not like that…** under an answer, and the review of suggestions
 `menus`        **Use a trick…** and **Teach from this…** on a message
 `using`        answers a text and its attachments with a trick
+`tests`        `/trick test`: adds, imports and lists tests
+`runs`         test runs: the estimate, the card with its progress and result, the failures
+`effects`      **Which examples matter?**: what each example does
 """
 
 import json
@@ -20,7 +23,6 @@ from bot.answers.model_option import MODEL_ABOUT, ModelOption
 from bot.core.errors import InputError
 from bot.core.i18n import _, ngettext
 from bot.core.text import escape_markdown, shorten
-from bot.server.evaluation import LeaveOneOutTestSet
 from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, Example, Trick
 from bot.server.tricks import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 from bot.services import Services, services_of
@@ -28,21 +30,20 @@ from bot.ui.reply import to_files
 from bot.ui.uploads import read_text
 from bot.ui.views import PersistentModal
 from cogs._access import managed_guild
-from cogs._curve import show_curve
 from cogs._store_first import answer_privately, store_first
-from cogs.trick.cards import list_card, new_trick_card, trick_card
+from cogs.trick.cards import list_card, name_choices, new_trick_card, trick_card
 from cogs.trick.corrections import Corrections, Reviews
+from cogs.trick.effects import Effects
 from cogs.trick.history import History, history_card
 from cogs.trick.menus import TrickMenus
+from cogs.trick.runs import Runs
+from cogs.trick.tests import TestGroup, TestSets
 from cogs.trick.using import guild_of, use_trick
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
 MAX_LENGTH = 6_000
-CHOICES = 25
 # Bytes of a trick's file: 20 examples of 2,000 characters on both sides are 80,000 characters, of up to 4 bytes each.
 MAX_FILE_BYTES = 400_000
-# Examples that a test needs: it asks for each one with the others in the prompt.
-MIN_EXAMPLES = 2
 
 
 def teach_modal(name: str) -> PersistentModal:
@@ -69,14 +70,24 @@ def example_modal(name: str) -> PersistentModal:
 class TrickCog(commands.GroupCog, name="trick", description="Tricks that this server teaches me by example"):
     """In-context learning only: tricks never become training data."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._services = services
         self._tricks = services.tricks
-        self._parts = (Corrections(services), Reviews(services), History(services))
+        self._runs, tests = Runs(bot, services), TestSets(services)
+        self._parts = (
+            Corrections(services),
+            Reviews(services),
+            History(services),
+            tests,
+            self._runs,
+            Effects(services),
+        )
         super().__init__()
+        assert self.app_command is not None, "a cog of commands in a group has the group"
+        self.app_command.add_command(TestGroup(services, tests, self._runs))
 
     async def cog_load(self) -> None:
-        """Register the windows, and the buttons of corrections and suggestions."""
+        """Register the windows and the buttons, and let interrupted test runs go on."""
         actions = self._services.actions
         actions.register_modal(TEACH, self.taught)
         actions.register_modal(EXAMPLE, self.example_given)
@@ -85,9 +96,11 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
                 actions.register(action, handler)
             for action, modal_handler in part.modal_handlers.items():
                 actions.register_modal(action, modal_handler)
+        self._runs.begin()
 
     async def cog_unload(self) -> None:
-        """Unregister them."""
+        """Unregister them, and interrupt the test runs."""
+        await self._runs.end()
         names = [TEACH, EXAMPLE]
         for part in self._parts:
             names += [*part.handlers, *part.modal_handlers]
@@ -175,24 +188,6 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         waiting = len(await self._tricks.suggestions(guild)) if interaction.permissions.manage_guild else 0
         await interaction.edit_original_response(view=list_card(tricks, waiting))
 
-    @app_commands.command(description="Test a trick on its own examples, with fewer and with all examples")
-    @app_commands.describe(name="The trick")
-    async def test(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """Ask for each example, with none, one, three and all of the other examples in the prompt."""
-        guild = managed_guild(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        trick = await self._tricks.get(guild, name)
-        test_set = LeaveOneOutTestSet(trick)
-        if len(test_set.cases) < MIN_EXAMPLES:
-            raise InputError(
-                "A test asks for each example and shows the others: {name} needs {least} at least.",
-                name=trick.name,
-                least=MIN_EXAMPLES,
-            )
-        # Translators: what so many per cent of the answers are; it comes after their number.
-        measures = _("right") if trick.reply == "rating" else _("like the answers wanted")
-        await show_curve(self._services, interaction, trick.name, test_set, measures, private=True)
-
     @app_commands.command(description="A trick as a file, to keep or to take to another server")
     @app_commands.describe(name="The trick")
     async def export(self, interaction: discord.Interaction[Any], name: str) -> None:
@@ -244,19 +239,16 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     @example.autocomplete("name")
     @show.autocomplete("name")
     @history.autocomplete("name")
-    @test.autocomplete("name")
     @export.autocomplete("name")
     @remove.autocomplete("name")
     async def names(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """The server's tricks."""
-        names = await self._tricks.names(interaction.guild_id)
-        typed = typed.strip().casefold()
-        return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:CHOICES]
+        return await name_choices(self._tricks, interaction.guild_id, typed)
 
 
 async def setup(bot: commands.Bot) -> None:
     """Add the commands and the menus."""
-    await bot.add_cog(TrickCog(services_of(bot)))
+    await bot.add_cog(TrickCog(bot, services_of(bot)))
     menus = TrickMenus(services_of(bot))
     await bot.add_cog(menus)
     for menu in menus.menus:

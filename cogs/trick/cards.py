@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import discord
+from discord import app_commands
 
 from bot.core.i18n import _, ngettext
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.trick_form import MAX_EXAMPLES, Example, Trick
-from bot.server.tricks import MAX_TRICKS
+from bot.server.tricks import MAX_TRICKS, Tricks
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView
 
 # Characters shown of an example's input and of its answer, so that twenty examples fit into one card.
 SIDE = 70
+# Discord shows so many choices while somebody types.
+CHOICES = 25
 
 
 def new_trick_card(trick: Trick) -> LayoutView:
@@ -34,7 +37,7 @@ def trick_card(trick: Trick, title: str = "", *buttons: discord.ui.Item[Any]) ->
     card.text("\n".join([heading, *lines]))
     card.text(
         _(
-            "-# /trick use name:{name} · /trick example name:{name} adds one · /trick test measures it",
+            "-# /trick use name:{name} · /trick example name:{name} adds one · /trick test run measures it",
             name=trick.name,
         )
     )
@@ -59,7 +62,18 @@ def list_card(tricks: Mapping[str, Trick], waiting: int) -> LayoutView:
 
 def example_line(example: Example) -> str:
     """An example in one line, shortened."""
-    return f"{_plain(example.given)} → {_plain(example.wanted)}"
+    return pair_line(example.given, example.wanted)
+
+
+def pair_line(given: str, wanted: str) -> str:
+    """An input and its answer in one line, shortened."""
+    return f"{_plain(given)} → {_plain(wanted)}"
+
+
+async def name_choices(tricks: Tricks, guild_id: int | None, typed: str) -> list[app_commands.Choice[str]]:
+    """The names of a server's tricks that contain what was typed."""
+    names, typed = await tricks.names(guild_id), typed.strip().casefold()
+    return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:CHOICES]
 
 
 def _plain(text: str) -> str:

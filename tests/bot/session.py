@@ -164,7 +164,17 @@ async def tricks(session: Session) -> None:
     window = await (await harness.slash("trick teach", name="refuse", user="admin")).modal()
     values = {"instruction": "Refuse politely.", "given": "Work on Sunday?", "wanted": "Alas, no."}
     assert "This server has a new trick: refuse" in (await (await harness.wire.submit(window, values)).answer()).text
-    for option in ("example", "show", "test", "export", "remove"):
+    for option in (
+        "example",
+        "show",
+        "history",
+        "export",
+        "remove",
+        "test run",
+        "test add",
+        "test import",
+        "test list",
+    ):
         await session.offered(f"trick {option}", "name", "ref", "refuse", user="admin")
     name = await session.offered("trick use", "name", "ref", "refuse", text="x")
     window = await (await harness.slash("trick example", name=name, user="admin")).modal()
@@ -188,8 +198,7 @@ async def tricks(session: Session) -> None:
     )
     assert "refuse has 3 examples now" in accepted.text
     assert "3. Dance with me? → My feet refuse." in (await session.answer("trick show", name=name)).text
-    curve = await session.answer("trick test", lambda found: bool(found.attachments), name=name, user="admin")
-    assert "refuse, tested on 3 inputs" in curve.text
+    await trick_tests(session, name)
     exported = await session.answer("trick export", name=name, user="admin")
     data = await harness.wire.download(exported.attachments[0])
     assert json.loads(data)["messages"][0] == {"role": "system", "content": "Refuse politely."}
@@ -197,6 +206,25 @@ async def tricks(session: Session) -> None:
     assert "This server has a new trick: decline" in brought.text
     removed = await session.answer("trick remove", name="decline", user="admin")
     assert removed.text == "**decline** and its 3 examples were deleted."
+
+
+async def trick_tests(session: Session, name: str) -> None:
+    """A test set, its run, and the versions of the trick."""
+    harness = session.harness
+    versions = await session.answer("trick history", name=name, user="admin")
+    assert "**3** · a suggestion accepted" in versions.text
+    window = await (await harness.slash("trick test add", name=name, user="admin")).modal()
+    session.used.add("trick test add")
+    added = await (await harness.wire.submit(window, {"input": "Sing?", "expected": "Said: Sing?"})).answer()
+    assert added.text == "**refuse** has 1 test now."
+    file = harness.wire.file("tests.csv", b"input,expected\nJump?,Never.\n")
+    assert "1 test was added." in (await session.answer("trick test import", name=name, file=file, user="admin")).text
+    assert "refuse: 2 tests" in (await session.answer("trick test list", name=name, user="admin")).text
+    asked = await session.answer("trick test run", name=name, user="admin")
+    assert "**Asks** 2 tests with no example, one example, all examples, the version before" in asked.text
+    await harness.press(asked, "Run", user="admin")
+    card = await harness.wire.until(lambda found: "refuse, version 3, on 2 inputs" in found.text)
+    assert "**50%** all examples" in card.text
 
 
 async def adventures(session: Session) -> None:

@@ -15,16 +15,18 @@ from tests.wire.seeds import GUILD, PEOPLE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-SUBCOMMAND = 1
+SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
 BEFORE = (session.answers, session.techniques, session.comparisons, session.tricks)
 AFTER = (session.adventures, session.tuning, session.season, session.server)
 
 
 def leaves(command: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A command that a person can use, with its options; a group's are those in it."""
-    children = [option for option in command.get("options", []) if option["type"] == SUBCOMMAND]
+    kinds = (SUBCOMMAND, SUBCOMMAND_GROUP)
+    children = [option for option in command.get("options", []) if option["type"] in kinds]
     for child in children:
-        yield f"{command['name']} {child['name']}", child.get("options", [])
+        for name, options in leaves(child):
+            yield f"{command['name']} {name}", options
     if not children:
         yield command["name"], command.get("options", [])
 

@@ -333,28 +333,16 @@ async def test_a_server_has_fifty_tricks_and_no_more(sim: Simulated) -> None:
     assert "50 of 50" in sim.text(listed.response)
 
 
-async def test_a_test_never_shows_the_example_that_it_asks_for(sim: Simulated) -> None:
-    await taught(sim, given="one", wanted="first")
-    await more(sim, "two", "second")
-    await more(sim, "three", "third")
-    sim.model.says("second")
-    result = await sim.admin.slash(sim.general, "trick test", name="refuse")
-    for body in sim.model.requests:
-        texts = [message["content"] for message in body["messages"]]
-        assert texts.count(texts[-1]) == 1
-    text = sim.text(result.response)
-    assert "refuse, tested on 3 inputs" in text
-    assert "**no** examples: 33% like the answers wanted" in text
-    assert "**2** examples: 33%" in text
-
-
 async def test_only_managers_teach(sim: Simulated) -> None:
     """Members may use, show and list; everything else is refused by the bot itself."""
     await taught(sim)
     for name, options in (
         ("teach", {"name": "mine"}),
         ("example", {"name": "refuse"}),
-        ("test", {"name": "refuse"}),
+        ("test run", {"name": "refuse"}),
+        ("test add", {"name": "refuse"}),
+        ("test list", {"name": "refuse"}),
+        ("test import", {"name": "refuse", "file": ("tests.csv", b"input,expected")}),
         ("export", {"name": "refuse"}),
         ("remove", {"name": "refuse"}),
         ("history", {"name": "refuse"}),

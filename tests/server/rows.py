@@ -28,6 +28,7 @@ def value(table: sa.Table, column: sa.Column[Any], person: int, mark: str, key: 
         ("guild_settings", "settings"): "{}",
         ("tricks", "body"): trick(mark),
         ("trick_versions", "body"): trick(mark),
+        ("trick_runs", "tests"): json.dumps([{"input": mark, "user_id": person}]),
         ("prompts", "body"): json.dumps({"template": "translate", "messages": [{"content": mark}]}),
         ("calls", "day"): "2026-11-30",
     }
@@ -50,6 +51,7 @@ WORDS = {
     "branches": {"name"},
     "trick_examples": {"given", "wanted"},
     "trick_versions": {"note"},
+    "trick_tests": {"input", "expected"},
     "trick_suggestions": {"given", "wanted", "body"},
     "promotions": {"reason"},
     "corrections": {"question", "answer", "correction"},

@@ -1,0 +1,464 @@
+"""Test runs: the estimate with **Run**, the card in the channel, the failures, **Stop** and **Go on**."""
+
+import asyncio
+import contextvars
+import csv
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.answers.rendering import bar, dollars
+from bot.core.errors import FewshotError, InputError, NotFoundError
+from bot.core.i18n import N_, _, format_number, ngettext, pgettext, use_locale
+from bot.core.text import code_block, escape_markdown, shorten
+from bot.server.judging import JUDGES
+from bot.server.ledger import NANO
+from bot.server.model_gateway import Quote
+from bot.server.trick_form import main_input
+from bot.server.trick_plan import ArmResult, Plan, Results
+from bot.server.trick_runs import MAX_REPEAT, Prepared, TrickRun
+from bot.services import Services
+from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
+from bot.ui.caller import caller_of
+from bot.ui.cards import Card, notice
+from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.locale import locale_of_guild
+from bot.ui.pictures import Picture, score_picture
+from bot.ui.reply import OutgoingFile, to_files
+from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE
+from bot.ui.uploads import csv_cell
+from bot.ui.views import LayoutView
+from cogs._access import managed_guild
+from cogs._store_first import edit_pressed, store_first
+from cogs.trick.cards import pair_line
+from cogs.trick.effects import add_effects
+
+_log = logging.getLogger(__name__)
+ARMS = {
+    "0": N_("no example"),
+    "1": N_("one example"),
+    "3": N_("three examples"),
+    "all": N_("all examples"),
+    "random": N_("random examples"),
+    "before": N_("the version before"),
+}
+NEAREST = N_("the nearest examples")
+JUDGED = {
+    "exact": N_("the same text, or the same number of stars"),
+    "contains": N_("the answer contains the expected text"),
+    "within-one": N_("a number that differs by one at most"),
+    "fields": N_("JSON with the same fields"),
+    "model": N_("the model decides"),
+}
+# Seconds between two updates of the card of a run.
+UPDATE_INTERVAL = 2.0
+# Failures on a card; the file has all.
+MAX_SHOWN = 10
+FAILURES = "failures.csv"
+
+
+# What a run is about, in the custom ids of its estimate: all tests or those that failed in a run, each example on the
+# tests, each example on the input of an answer.
+SCORE, EXAMPLES, INPUT = "s", "e", "i"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What an estimate is for. `source` is the id of the run whose failures, or of the prompt whose input, is meant."""
+
+    about: str
+    name: str
+    judge: str = ""
+    repeat: int = 1
+    source: str = ""
+
+    @property
+    def argument(self) -> str:
+        """The choice in a custom id."""
+        return f"{self.about}:{self.name}:{self.judge}:{self.repeat}:{self.source}"
+
+    @classmethod
+    def read(cls, argument: str) -> "Choice":
+        """The choice in a custom id, which may have been forged."""
+        parts = argument.split(":")
+        if len(parts) != 5 or not parts[3].isdecimal():
+            raise InputError("This choice is not in the menu.")
+        return cls(parts[0], parts[1], parts[2], int(parts[3]), parts[4])
+
+
+def arm_name(arm: str, plan: Plan) -> str:
+    """What people call an arm."""
+    if arm == "all" and "random" in plan.arms(plan.tests[0]):
+        return _(NEAREST)
+    return _(ARMS.get(arm, arm))
+
+
+def price(usd: Decimal | None) -> str:
+    """A price for people."""
+    if usd is None:
+        return _("price not known")
+    return dollars(usd) if usd else pgettext("price", "free")
+
+
+def estimate_card(choice: Choice, prepared: Prepared, quote: Quote) -> LayoutView:
+    """What a run asks and takes, with menus for its judge and its repetitions, and **Run**."""
+    plan, trick = prepared.plan, prepared.plan.trick
+    card = Card(_("Test {name}, version {n}", name=trick.name, n=trick.version))
+    argument = replace(choice, judge=plan.judge, repeat=plan.repeat).argument
+    if plan.kind == "score":
+        arms = ", ".join(arm_name(arm, plan) for arm in plan.arms(plan.tests[0]))
+        card.text(
+            ngettext("**Asks** {n} test with {arms}", "**Asks** {n} tests with {arms}", len(plan.tests), arms=arms)
+        )
+    else:
+        card.text(_("**Asks** each input with all examples, then without each of them in turn, at temperature 0"))
+    if prepared.left_out:
+        inputs = ", ".join(escape_markdown(shorten(test.input, 40)) for test in prepared.left_out[:MAX_SHOWN])
+        card.text(_("⚠️ **Left out**, because an example has the same input: {inputs}", inputs=inputs))
+    if choice.about != INPUT:
+        card.text(_("**Judged** {how}", how=_(JUDGED[plan.judge])))
+    if plan.is_judged_by_model:
+        system = plan.judge_template.messages[0]["content"]
+        card.text(_("The prompt of the judge:\n{prompt}", prompt=code_block(system)))
+    tokens = quote.usage.total
+    costs = _("about {tokens:,} tokens of today's, {price}", tokens=tokens, price=price(quote.price))
+    card.text(ngettext("**Takes** {n:,} call, {costs}", "**Takes** {n:,} calls, {costs}", quote.calls, costs=costs))
+    judges = [discord.SelectOption(label=_(JUDGED[name]), value=name, default=name == plan.judge) for name in JUDGES]
+    rounds = [
+        discord.SelectOption(
+            label=ngettext("Ask each {n} time", "Ask each {n} times", n), value=str(n), default=n == plan.repeat
+        )
+        for n in range(1, MAX_REPEAT + 1)
+    ]
+    if choice.about != INPUT:
+        card.row(ActionSelect("test-judge", argument, judges))
+    if choice.about == SCORE:
+        card.row(ActionSelect("test-repeat", argument, rounds))
+    return card.row(ActionButton("test-run", argument, label=_("Run"), style=discord.ButtonStyle.primary)).layout()
+
+
+def progress_card(run: TrickRun, done: int, total: int) -> LayoutView:
+    """The card of a run that is not over."""
+    card = Card(_("Testing {name}, version {n}", name=run.name, n=run.row.version), colour=discord.Colour.gold())
+    card.text(bar(done, total))
+    return card.row(ActionButton("test-stop", run.row.id, label=_("Stop"), style=discord.ButtonStyle.danger)).layout()
+
+
+async def result_card(run: TrickRun, results: Results) -> tuple[LayoutView, list[Picture]]:
+    """What a run found, with a picture."""
+    plan, row = results.plan, run.row
+    card = Card(
+        ngettext(
+            "{name}, version {version}, on {n} input",
+            "{name}, version {version}, on {n} inputs",
+            len(plan.tests),
+            name=run.name,
+            version=row.version,
+        )
+    )
+    buttons, pictures = _buttons(run, results), list[Picture]()
+    if plan.kind == "examples":
+        buttons = [*add_effects(card, run, results), *buttons]
+    else:
+        pictures = await _add_scores(card, run, results)
+    if results.unjudged:
+        card.text(
+            ngettext(
+                "⚠️ {n} answer could not be judged: {why}",
+                "⚠️ {n} answers could not be judged: {why}",
+                len(results.unjudged),
+                why=results.unjudged[0].problem,
+            )
+        )
+    if row.state == "stopped":
+        problem = row.problem or _("Somebody stopped it.")
+        count, total = len(results.cells), len(plan.cells)
+        card.text(_("⚠️ Only {done} of {total} answers: {problem}", done=count, total=total, problem=problem))
+    card.text(f"-# {' · '.join(_small(run, results))}")
+    return card.row(*buttons).layout(), pictures
+
+
+async def _add_scores(card: Card, run: TrickRun, results: Results) -> list[Picture]:
+    """Add a line for each arm, and the picture."""
+    plan = results.plan
+    arms = [arm for arm in results.arms if arm.score is not None]
+    card.text("\n".join(_line(arm, plan) for arm in arms))
+    if not arms:
+        return []
+    # Translators: of answers in a test; it is on the bars of a picture.
+    bars = {arm_name(arm.name, plan): [(_("right"), arm.score or 0.0)] for arm in arms}
+    picture = await score_picture("tests.png", bars, _("{name}: right answers", name=run.name))
+    card.picture(picture)
+    return [picture]
+
+
+def _line(arm: ArmResult, plan: Plan) -> str:
+    """An arm with its score, the spread of its rounds, and its tokens."""
+    rounds = arm.rounds
+    spread = ""
+    if len(rounds) > 1:
+        low, high = (format_number(share, ".0%") for share in (min(rounds), max(rounds)))
+        spread = " " + _("({low} to {high})", low=low, high=high)
+    return _(
+        "**{score:.0%}**{spread} {arm} · {tokens:,} tokens a call",
+        score=arm.score or 0.0,
+        spread=spread,
+        arm=arm_name(arm.name, plan),
+        tokens=arm.tokens,
+    )
+
+
+def _small(run: TrickRun, results: Results) -> list[str]:
+    """The parts of the last line: model, judge, tokens and price."""
+    usd = None if results.nanodollars is None else Decimal(results.nanodollars) / NANO
+    tokens = ngettext("{n:,} token", "{n:,} tokens", results.tokens)
+    return [escape_markdown(run.row.model), _(JUDGED[run.row.judge]), tokens, price(usd)]
+
+
+def _buttons(run: TrickRun, results: Results) -> list[discord.ui.Item[Any]]:
+    found: list[discord.ui.Item[Any]] = []
+    if results.plan.kind == "score" and results.failures:
+        found.append(ActionButton("test-failures", run.row.id, label=_("Failures"), emoji="🔎"))
+    if run.row.state == "stopped":
+        found.append(ActionButton("test-go-on", run.row.id, label=_("Go on"), emoji="▶️"))
+    if results.plan.kind == "score" and results.plan.trick.examples:
+        found.append(ActionButton("examples-open", run.name, label=_("Which examples matter?"), emoji="⚖️"))
+    return found
+
+
+def failures_card(run: TrickRun, results: Results) -> tuple[LayoutView, list[OutgoingFile]]:
+    """The tests that all examples got wrong, with the answers, and a button to run them again alone."""
+    failures = results.failures
+    card = Card(ngettext("{name}: {n} failure", "{name}: {n} failures", len(failures), name=run.name))
+    for failure in failures[:MAX_SHOWN]:
+        said = escape_markdown(shorten(failure.cell.answer or failure.cell.problem, 100))
+        card.text(
+            _("{test}\n-# The answer was: {said}", test=pair_line(failure.test.input, failure.test.expected), said=said)
+        )
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(["input", "expected", "answer"])
+    for failure in failures:
+        writer.writerow(map(csv_cell, (failure.test.input, failure.test.expected, failure.cell.answer)))
+    again = ActionButton("test-again", run.row.id, label=_("Run these again"), emoji="🔁")
+    return card.file(FAILURES).row(again).layout(), [(FAILURES, sheet.getvalue().encode("utf-8-sig"))]
+
+
+class Runs:
+    """The handlers of test runs, and the tasks of those that are running."""
+
+    def __init__(self, bot: commands.Bot, services: Services) -> None:
+        self._bot, self._services, self._runs = bot, services, services.trick_runs
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resuming: asyncio.Task[None] | None = None
+        self.handlers: dict[str, Handler] = {
+            "test-open": self.open,
+            "test-judge": self.set_judge,
+            "test-repeat": self.set_repeat,
+            "test-run": self.run,
+            "test-stop": self.stop,
+            "test-go-on": self.go_on,
+            "test-failures": self.failures,
+            "test-again": self.again,
+            "examples-open": self.open_examples,
+            "examples-input": self.try_input,
+        }
+        self.modal_handlers: dict[str, ModalHandler] = {}
+
+    def begin(self) -> None:
+        """Let the runs that a stop or a crash of the bot has interrupted go on, once the servers are known."""
+        self._resuming = contextvars.Context().run(asyncio.create_task, self._resume())
+
+    async def end(self) -> None:
+        """Cancel the running tasks. Their runs go on at the next start."""
+        tasks = {*self._tasks.values(), *([self._resuming] if self._resuming else [])}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # --- before a run
+
+    async def open(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
+        """Show what a run of a trick's tests takes."""
+        await self._show_estimate(interaction, Choice(SCORE, name))
+
+    async def open_examples(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
+        """Show what it takes to leave out each example in turn."""
+        await self._show_estimate(interaction, Choice(EXAMPLES, name))
+
+    async def try_input(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+        """Show what it takes to leave out each example in turn on the input of an answer."""
+        await self._show_estimate(interaction, Choice(INPUT, "", source=prompt_id))
+
+    async def again(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+        """Show what it takes to run the failures of a run again."""
+        run = await self._runs.find(run_id, managed_guild(interaction))
+        await self._show_estimate(interaction, Choice(SCORE, run.name, run.row.judge, run.row.repeat, run_id))
+
+    async def set_judge(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
+        """Show the estimate with another judge."""
+        await self._show_estimate(interaction, replace(Choice.read(argument), judge=chosen[0]), edit=True)
+
+    async def set_repeat(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
+        """Show the estimate with another number of repetitions."""
+        await self._show_estimate(interaction, replace(Choice.read(argument), repeat=int(chosen[0])), edit=True)
+
+    async def _show_estimate(
+        self, interaction: discord.Interaction[Any], choice: Choice, *, edit: bool = False
+    ) -> None:
+        guild = managed_guild(interaction)
+        await (interaction.response.defer() if edit else interaction.response.defer(ephemeral=True, thinking=True))
+        prepared = await self._prepare(guild, choice)
+        quote = await self._runs.quote(caller_of(interaction), prepared.plan)
+        await interaction.edit_original_response(view=estimate_card(choice, prepared, quote))
+
+    async def _prepare(self, guild: int, choice: Choice) -> Prepared:
+        if choice.about == INPUT:
+            prompt = await self._services.prompts.find(choice.source)
+            if prompt is None or prompt.template is None or prompt.caller.guild_id != guild:
+                raise NotFoundError("The prompt of this answer is no longer stored.")
+            text = prompt.values[main_input(prompt.template, prompt.values)]
+            plan = await self._runs.prepare_input(guild, prompt.caller.user_id, prompt.template.name, text)
+            return Prepared(plan, ())
+        return await self._runs.prepare(
+            guild,
+            choice.name,
+            kind="examples" if choice.about == EXAMPLES else "score",
+            judge=choice.judge,
+            repeat=choice.repeat,
+            source=choice.source,
+        )
+
+    # --- a run
+
+    async def run(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        """Start a run."""
+        prepared = await self._prepare(managed_guild(interaction), Choice.read(argument))
+        run = await store_first(interaction, self._runs.start(caller_of(interaction), prepared.plan))
+        await edit_pressed(interaction, notice(_("The test runs"), [_("Its card is in this channel.")]))
+        await self._post(run)
+
+    async def _post(self, run: TrickRun) -> None:
+        """Post the card of a run, and execute the run. Raises `FewshotError` where the card cannot be posted."""
+        channel = self._channel(run)
+        with use_locale(self._locale(run)):
+            card = progress_card(run, 0, 0)
+        try:
+            # Discord ignores a second message with the same nonce for some minutes.
+            message = await channel.send(view=card, nonce=run.row.id)
+        except discord.HTTPException as error:
+            await self._runs.stop(run.row.id)
+            raise FewshotError("I cannot write in this channel, so the test has no card. Try another one.") from error
+        await self._runs.set_message(run.row.id, message.id)
+        self._launch(await self._runs.find(run.row.id))
+
+    def _launch(self, run: TrickRun) -> None:
+        """Execute a run in a task of its own."""
+        if run.row.id not in self._tasks:
+            # Not in the context of the interaction, whose language may be another one.
+            task = contextvars.Context().run(asyncio.create_task, self._execute(run))
+            self._tasks[run.row.id] = task
+            task.add_done_callback(lambda _task: self._tasks.pop(run.row.id, None))
+
+    async def _execute(self, run: TrickRun) -> None:
+        with use_locale(self._locale(run)):
+            shown = asyncio.create_task(self._show_progress(run, progress := _Progress()))
+            try:
+                ended = await self._runs.execute(run, progress.set)
+            finally:
+                shown.cancel()
+                await asyncio.wait([shown])
+            await self._show_result(ended)
+
+    async def _show_progress(self, run: TrickRun, progress: "_Progress") -> None:
+        """Edit the card while the run goes on."""
+        seen = -1
+        while True:
+            await asyncio.sleep(UPDATE_INTERVAL)
+            if progress.done != seen:
+                seen = progress.done
+                try:
+                    await self._edit(run, progress_card(run, progress.done, progress.total), [])
+                except DELIVERY_ERRORS as error:  # The next edit shows everything.
+                    _log.debug("the card of the run %s was not edited: %s", run.row.id, error)
+
+    async def _show_result(self, run: TrickRun) -> None:
+        """Show the result on the card; post it anew where the card was deleted or is too old to be edited."""
+        card, pictures = await result_card(run, await self._runs.results(run))
+        try:
+            await self._edit(run, card, pictures)
+        except discord.HTTPException as error:
+            if error.code not in (UNKNOWN_MESSAGE, TOO_OLD):
+                _log.warning("the result of the run %s cannot be shown: %s", run.row.id, error)
+                return
+            message = await self._channel(run).send(view=card, files=to_files(pictures))
+            await self._runs.set_message(run.row.id, message.id)
+
+    async def _edit(self, run: TrickRun, card: LayoutView, pictures: Sequence[Picture]) -> None:
+        if run.row.message_id is not None:
+            message = self._channel(run).get_partial_message(run.row.message_id)
+            await message.edit(view=card, attachments=to_files(pictures))
+
+    async def _resume(self) -> None:
+        await self._bot.wait_until_ready()
+        for run in await self._runs.running():
+            if self._bot.get_guild(run.guild_id) is None:  # Another process serves this server.
+                continue
+            if run.row.message_id is None:
+                await self._post(run)
+            else:
+                self._launch(run)
+
+    def _channel(self, run: TrickRun) -> discord.PartialMessageable:
+        return self._bot.get_partial_messageable(run.row.channel_id, guild_id=run.guild_id)
+
+    def _locale(self, run: TrickRun) -> str:
+        return locale_of_guild(self._bot, self._bot.get_guild(run.guild_id))
+
+    # --- the buttons of a run's card
+
+    async def stop(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+        """End a run; its answers stay, and it may go on."""
+        run = await self._runs.find(run_id, managed_guild(interaction))
+        await interaction.response.defer()
+        task = self._tasks.get(run_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        if run.row.state == "running":
+            await self._runs.stop(run_id)
+        with use_locale(self._locale(run)):
+            await self._show_result(await self._runs.find(run_id))
+
+    async def go_on(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+        """Let a stopped run go on where it ended."""
+        await self._runs.find(run_id, managed_guild(interaction))
+        run = await store_first(interaction, self._runs.go_on(caller_of(interaction), run_id))
+        with use_locale(self._locale(run)):
+            await edit_pressed(interaction, progress_card(run, 0, 0))
+        self._launch(run)
+
+    async def failures(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+        """Show the failures to the manager who pressed."""
+        run = await self._runs.find(run_id, managed_guild(interaction))
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        card, files = failures_card(run, await self._runs.results(run))
+        await interaction.edit_original_response(view=card, attachments=to_files(files))
+
+
+class _Progress:
+    """How far a run is."""
+
+    def __init__(self) -> None:
+        self.done = self.total = 0
+
+    def set(self, done: int, total: int) -> None:
+        """Note the finished and all answers."""
+        self.done, self.total = done, total
