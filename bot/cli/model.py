@@ -27,6 +27,8 @@ SHOTS = (0, 1, 3)
 REVIEWS = 12
 BENCH_PROMPT = "Write a story of two hundred words about a harbour in winter."
 BENCH_TOKENS = 64
+# Items of the long prompt, of about four tokens each.
+BENCH_ITEMS = 200
 
 
 @click.group()
@@ -222,7 +224,7 @@ async def _bench(name: str | None) -> None:
             memory = max((child.memory_info().rss for child in ours), default=0)
             click.echo(f"memory in use: {memory / GIB:.2f} GiB")
         click.echo(f"load and first answer: {loaded:.1f} s")
-        long_prompt = " ".join(f"item {n}" for n in range(200))
+        long_prompt = " ".join(f"item {n}" for n in range(BENCH_ITEMS))
         first, _, prompt_tokens, _ = await _generate(client, f"Repeat the last word: {long_prompt}", 1)
         click.echo(f"prompt: {prompt_tokens / first:.0f} tokens a second ({prompt_tokens} tokens in {first:.1f} s)")
         first, whole, _, tokens = await _generate(client, BENCH_PROMPT, BENCH_TOKENS)

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import namedtuple
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,10 @@ async def test_a_file_is_installed_used_asked_and_removed(
     assert "There is no model" in (await fewshot("model", "use", NAME)).err
 
 
-async def test_a_model_is_timed(fewshot: Run) -> None:
+async def test_a_model_is_timed(fewshot: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("bot.cli.model")  # `bot.cli` has a group of this name.
+    monkeypatch.setattr(module, "BENCH_ITEMS", 20)
+    monkeypatch.setattr(module, "BENCH_TOKENS", 4)
     assert (await fewshot("model", "get", str(smollm2()), "--yes")).code == 0
     bench = await fewshot("model", "bench")
     assert bench.code == 0, bench.err

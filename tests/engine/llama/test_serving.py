@@ -1,17 +1,21 @@
-"""llama.cpp serves a real model through the engine: streamed, within limits, in turn, and again after a crash."""
+"""llama.cpp serves a real model through the engine: streamed, within limits, in turn, and again after a crash.
+
+The tests share an engine, because loading the model takes most of a second.
+"""
 
 import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import openai
 import psutil
 import pytest
+import pytest_asyncio
 
-from bot.engine.launch import Address
 from bot.engine.llama import models
 from bot.engine.llama.catalog import Machine
 from bot.engine.llama.download import fetch, source_of
@@ -21,6 +25,7 @@ from tests.gguf_files import chat_model, gguf
 from tests.local_engine import engine_in
 from tests.smollm2 import NAME, smollm2
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 STARS = {
     "type": "json_schema",
     "json_schema": {
@@ -43,16 +48,27 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-async def engine(installed: Path) -> AsyncIterator[Address]:
-    async with engine_in(installed) as address:
-        yield address
-
-
-@pytest.fixture
-async def client(engine: Address) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=0) as client:
+@asynccontextmanager
+async def connected(folder: Path) -> AsyncIterator[openai.AsyncOpenAI]:
+    """A client of an engine over a data folder."""
+    async with (
+        engine_in(folder) as engine,
+        openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=0) as client,
+    ):
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(installed: Path) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with connected(installed) as client:
+        yield client
+
+
+@pytest.fixture
+def apart(installed: Path, tmp_path: Path) -> Path:
+    """A data folder for an engine of its own, with the same model in it."""
+    (tmp_path / "models").symlink_to(installed / "models")
+    return tmp_path
 
 
 def asked(text: str, **options: Any) -> dict[str, Any]:
@@ -66,6 +82,10 @@ async def once(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def read(stream: openai.AsyncStream[Any]) -> list[Any]:
+    return [chunk async for chunk in stream]
+
+
 def processes() -> list[psutil.Process]:
     """The llama.cpp processes below this one."""
     found = psutil.Process().children(recursive=True)
@@ -77,7 +97,7 @@ async def test_an_answer_streams_and_its_tokens_are_counted(client: openai.Async
     stream = await client.chat.completions.create(
         **asked("Name three colours."), max_completion_tokens=20, stream=True, stream_options={"include_usage": True}
     )
-    chunks = [chunk async for chunk in stream]
+    chunks = await read(stream)
     pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
     assert len(pieces) > 5
     assert chunks[-2].choices[0].finish_reason == "length"
@@ -96,11 +116,12 @@ async def test_a_schema_binds_the_answer(client: openai.AsyncOpenAI) -> None:
 
 
 async def test_two_questions_on_one_slot_are_answered_in_turn(
-    client: openai.AsyncOpenAI, engine: Address, monkeypatch: pytest.MonkeyPatch
+    client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.engine.llama.process.QUEUE_INTERVAL", 0.05)
-    first = asyncio.create_task(client.chat.completions.create(**asked("Tell a story."), max_completion_tokens=60))
-    await once(processes)
+    stream = await client.chat.completions.create(**asked("Tell a story."), max_completion_tokens=60, stream=True)
+    await anext(aiter(stream))
+    first = asyncio.create_task(read(stream))
     raw = await client.with_raw_response.chat.completions.create(
         **asked("Say yes."), max_completion_tokens=3, stream=True
     )
@@ -129,7 +150,7 @@ async def test_a_killed_process_breaks_its_answer_and_the_next_one_is_given(clie
     for process in processes():
         os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(openai.APIError) as caught:
-        [chunk async for chunk in stream]
+        await read(stream)
     assert caught.value.code == "model_died"
     answer = await client.chat.completions.create(**asked("Say yes."), max_completion_tokens=3)
     assert answer.choices[0].message.content
@@ -158,12 +179,12 @@ async def test_the_process_asks_for_a_key_and_lets_no_web_page_in(client: openai
             await stranger.chat.completions.create(**asked("Hello"))
 
 
-async def test_processes_end_with_the_engine(installed: Path) -> None:
-    async with engine_in(installed) as engine:
-        async with openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=0) as client:
-            await client.chat.completions.create(**asked("Say yes."), max_completion_tokens=1)
-        assert processes()
-    assert not processes()
+async def test_processes_end_with_the_engine(apart: Path) -> None:
+    before = processes()
+    async with connected(apart) as client:
+        await client.chat.completions.create(**asked("Say yes."), max_completion_tokens=1)
+        assert len(processes()) == len(before) + 1
+    assert processes() == before
 
 
 async def test_an_idle_model_leaves_the_memory(installed: Path) -> None:
@@ -176,13 +197,12 @@ async def test_an_idle_model_leaves_the_memory(installed: Path) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_model_larger_than_the_free_memory_is_refused(
-    client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_model_larger_than_the_free_memory_is_refused(apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Machine(memory=2**30, free_memory=2**27, cores=2, free_disk=2**33)
     monkeypatch.setattr(models, "machine", lambda folder: small)
-    with pytest.raises(openai.InternalServerError) as caught:
-        await client.chat.completions.create(**asked("Hello"))
+    async with connected(apart) as client:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(**asked("Hello"))
     assert caught.value.code == "not_enough_memory"
     assert "0.1 GiB are free" in str(caught.value.body)
 
@@ -191,10 +211,7 @@ async def test_a_file_that_llama_cpp_cannot_load_says_so(tmp_path: Path) -> None
     file = tmp_path / "tiny-instruct.gguf"
     file.write_bytes(gguf(chat_model()))
     fetch(ModelStore(tmp_path / "models"), source_of(str(file)), lambda done, total: None)
-    async with (
-        engine_in(tmp_path) as engine,
-        openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=0) as client,
-    ):
+    async with connected(tmp_path) as client:
         with pytest.raises(openai.InternalServerError) as caught:
             await client.chat.completions.create(**asked("Hello") | {"model": "tiny-instruct"})
     assert caught.value.code == "load_failed"
