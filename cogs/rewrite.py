@@ -24,7 +24,8 @@ TEMPLATE = MODAL = "rewrite"
 MAX_LENGTH = 6_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, and a margin.
 MAX_FILE_BYTES = 25_000
-MAX_CHOICE_LENGTH = 100
+# Characters of a choice, and options of a select (Discord's limits).
+MAX_CHOICE_LENGTH, MAX_OPTIONS = 100, 25
 # The name in the prompt of a style that the person did not name.
 EMPTY_MESSAGE = N_("This message has no text to rewrite.")
 OWN_PROMPT = "the style of the sample"
@@ -60,7 +61,9 @@ class Rewrite(commands.Cog):
         if text is None and file is None:
             names = [model.name for model in self._services.chat_models.all]
             model = names.index(options[MODEL]) if options.get(MODEL) in names else None
-            await interaction.response.send_modal(_modal("", style or "", sample or "", private=private, model=model))
+            await interaction.response.send_modal(
+                self._modal("", style or "", sample or "", private=private, model=model)
+            )
             return None
         values = self._style(style, sample)
         if text is None and file is not None:
@@ -87,7 +90,7 @@ class Rewrite(commands.Cog):
         if not read.text:
             raise InputError(EMPTY_MESSAGE)
         source = source_message_of(message)
-        await interaction.response.send_modal(_modal(read.text, "", "", private=True, source=source))
+        await interaction.response.send_modal(self._modal(read.text, "", "", private=True, source=source))
 
     async def submit(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """Rewrite what was typed into the modal, also after a restart."""
@@ -103,6 +106,44 @@ class Rewrite(commands.Cog):
         models = self._services.chat_models.all
         request = request.with_model(models[places[0]].name if places and places[0] < len(models) else None)
         await self._services.answers.respond(interaction, request, private=bool(private), source=source)
+
+    def _modal(
+        self,
+        text: str,
+        style: str,
+        sample: str,
+        *,
+        private: bool,
+        source: SourceMessage | None = None,
+        model: int | None = None,
+    ) -> PersistentModal:
+        """A modal for several lines, a style, and a sample. `model` is the place of the chosen model in the list."""
+        about = f"{source.message_id}:{source.author_id}" if source else "0:0"
+        about += "" if model is None else f":{model}"
+        modal = PersistentModal(MODAL, f"{private:d}:{about}", title=_("Rewrite a text"))
+        modal.add_text("text", _("Text"), max_length=MAX_FIELD_LENGTH, default=text)
+        styles = list(self._services.templates.styles.items())[:MAX_OPTIONS]
+        if styles and (not style or style.casefold() in dict(styles)):
+            options = [
+                discord.SelectOption(
+                    label=name,
+                    value=name,
+                    description=_(each.about)[:MAX_CHOICE_LENGTH],
+                    default=name == style.casefold(),
+                )
+                for name, each in styles
+            ]
+            modal.add_select("style", _("Style"), options, required=False)
+        else:  # A style of the person's own, or none to choose from.
+            modal.add_text("style", _("Style"), max_length=100, multiline=False, required=False, default=style)
+        return modal.add_text(
+            "sample",
+            _("Sample in that style"),
+            max_length=MAX_FIELD_LENGTH,
+            required=False,
+            description=_("Only for a style of your own: a text that sounds the way it should"),
+            default=sample,
+        )
 
     def _style(self, style: str | None, sample: str | None) -> dict[str, str]:
         """The style's name and a sample of it; raises `InputError` where no sample is known."""
@@ -122,33 +163,6 @@ class Rewrite(commands.Cog):
             style=wanted,
             names=names,
         )
-
-
-def _modal(
-    text: str, style: str, sample: str, *, private: bool, source: SourceMessage | None = None, model: int | None = None
-) -> PersistentModal:
-    """A modal for several lines, a style, and a sample. `model` is the place of the chosen model in the list."""
-    about = f"{source.message_id}:{source.author_id}" if source else "0:0"
-    about += "" if model is None else f":{model}"
-    modal = PersistentModal(MODAL, f"{private:d}:{about}", title=_("Rewrite a text"))
-    modal.add_text("text", _("Text"), max_length=MAX_FIELD_LENGTH, default=text)
-    modal.add_text(
-        "style",
-        _("Style"),
-        max_length=100,
-        multiline=False,
-        required=False,
-        placeholder=_("noir, pirate, haiku, … or one of your own"),
-        default=style,
-    )
-    return modal.add_text(
-        "sample",
-        _("Sample in that style"),
-        max_length=MAX_FIELD_LENGTH,
-        required=False,
-        placeholder=_("Only for a style of your own: a text that sounds the way it should"),
-        default=sample,
-    )
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -128,9 +128,9 @@ class Models:
         if request.name == TUNED:
             known = subject in self._corpora.names
         else:  # A server's trick may have the name of a shipped template.
-            shipped = self._templates.get(subject)
+            asked = request.template.with_examples(0).messages
             known = (
-                shipped is not None and shipped.with_examples(0).messages == request.template.with_examples(0).messages
+                is_template(self._templates, subject) and self._templates[subject].with_examples(0).messages == asked
             )
         if not known:
             return None

@@ -123,7 +123,7 @@ async def test_a_review_and_a_file_at_once_are_told(harness: BotHarness) -> None
 
 
 async def test_a_menu_on_a_message_without_text_is_told(harness: BotHarness) -> None:
-    said = await harness.wire.say("", files=[harness.wire.file("a.png", PNG)], channel=harness.place)
+    said = await harness.wire.say("", files=[harness.wire.file("a.mp4", b"0" * 100)], channel=harness.place)
     for menu, sentence in (("Translate", "no text to translate"), ("Rewrite…", "no text to rewrite")):
         told = await (await harness.wire.menu(menu, said)).answer(is_sentence)
         assert sentence in only_a_sentence(told)
