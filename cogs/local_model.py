@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import bar, page_of
+from bot.answers.rendering import bar, shown_text
 from bot.answers.service import buttons, footer
 from bot.core.errors import FewshotError, NotFoundError
 from bot.core.i18n import _, format_number
@@ -150,7 +150,7 @@ class LocalModelCog(commands.Cog, name="Local models"):
         """Answer the question that was asked first, on the card: a card cannot become a plain message."""
         async with self._services.answers.open(interaction, private=True) as answering:
             answer = await answering.ask(request, show=False)
-            card = _connected(text).line().text(page_of(answer).text).text(footer(answer)).row(*buttons(answer.id))
+            card = _connected(text).line().text(shown_text(answer)).text(footer(answer)).row(*buttons(answer.id))
             await answering.finish_card(card.layout(), answers=[answer])
 
 

@@ -10,7 +10,7 @@ import discord
 from discord.ext import commands
 
 from bot.answers.prompt_view import prompt_card
-from bot.answers.rendering import page_of
+from bot.answers.rendering import shown_text
 from bot.answers.service import buttons
 from bot.core.errors import NoModelError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _, guild_locale
@@ -152,7 +152,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             if not isinstance(error.answer, Answer):
                 raise
             return error.answer, f"{error}\n\n{error.answer.text}"
-        return answer, page_of(answer).text
+        return answer, shown_text(answer)
 
     async def _with_shots(self, base: Answer, shots: str) -> ChatTemplate:
         """The template of `base` with the chosen examples; raises `NotFoundError` for a choice that does not exist."""
@@ -211,7 +211,7 @@ class PromptCog(commands.Cog, name="Prompt"):
 
 def _whole(message: discord.Message, prompt: Answer | None) -> list[str]:
     """The texts to share: the text of `message`, or all pieces of an answer that needed several messages."""
-    text = page_of(prompt).text if prompt is not None else ""
+    text = shown_text(prompt) if prompt is not None else ""
     if len(text) <= max(len(message.content), MESSAGE_LIMIT - 200):
         text = message.content
     # The pieces leave room for the line that says who shared it.

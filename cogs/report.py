@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import page_of
+from bot.answers.rendering import shown_text
 from bot.core.errors import InputError, LimitError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
 from bot.core.text import close_markup, escape_markdown
@@ -119,7 +119,7 @@ def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer
     if why:
         card.text(_("**Why** {why}", why=escape_markdown(why)))
     if answer is not None:
-        text = page_of(answer).text
+        text = shown_text(answer)
         excerpt = text if len(text) <= EXCERPT else close_markup(text[:EXCERPT].rstrip()) + " …"
         quoted = "\n> ".join(excerpt.splitlines())
         asked = _("**Asked by** {user} · {trick}", user=f"<@{answer.caller.user_id}>", trick=answer.request.name)

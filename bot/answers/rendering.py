@@ -6,18 +6,17 @@ from bot.core.i18n import _, format_number
 from bot.core.text import code_block, escape_markdown
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Facts, Rating
-from bot.ui.reply import Page
 
 STAR, NO_STAR = "★", "☆"
 # US dollars. A lower price is shown as less than this.
 MIN_USD = Decimal("0.0000001")
 
 
-def page_of(answer: Answer) -> Page:
-    """The page of an answer as its `display` says, without footer and buttons."""
+def shown_text(answer: Answer) -> str:
+    """The text of an answer as its `display` says, without footer."""
     display = answer.display
     text = _FORMS[display.form](answer)
-    return Page("\n".join(filter(None, (display.heading, display.problem, text))))
+    return "\n".join(filter(None, (display.heading, display.problem, text)))
 
 
 def _reply(answer: Answer) -> str:

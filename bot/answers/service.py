@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from bot.answers.prompt_view import author, left_out, prompt_card
-from bot.answers.rendering import page_of
+from bot.answers.rendering import shown_text
 from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import (
     AnswerStoppedError,
@@ -231,7 +231,7 @@ class Answers:
         """
         async with self.open(interaction, private=private, source=source) as answering:
             answer = await answering.ask(request)
-            await answering.finish(replace(answer, display=display or Display()))
+            await answering.finish(answer if display is None else replace(answer, display=display))
 
     def open(
         self, interaction: discord.Interaction[Any], *, private: bool, source: SourceMessage | None = None
@@ -306,7 +306,7 @@ def final_page(
 ) -> Page:
     """The page of a complete answer. `place` says which of how many versions it is; `items` are further buttons."""
     below = (*buttons(answer.id, share=share, place=place), *items)
-    return replace(page_of(answer), footer=footer(answer), items=below)
+    return Page(shown_text(answer), footer(answer), below)
 
 
 def buttons(prompt_id: str, *, share: bool = False, place: tuple[int, int] = (1, 1)) -> list[discord.ui.Item[Any]]:

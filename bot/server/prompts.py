@@ -238,7 +238,7 @@ def _body(answer: Answer) -> str:
         "usd": None if answer.price is None else str(answer.price.normalize()),
         "finish": answer.finish,
         "repaired": answer.repaired,
-        "display": asdict(answer.display),
+        "display": None if answer.display == Display() else asdict(answer.display),
         "conversation": _conversation_data(request.conversation),
         "source": answer.template.to_dict() if answer.template else None,
         "values": dict(answer.values),

@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.answers.model_option import model_choices
 from bot.answers.prompt_view import author, figures
-from bot.answers.rendering import page_of
+from bot.answers.rendering import shown_text
 from bot.answers.service import Answering
 from bot.core.errors import FewshotError, InputError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
@@ -62,7 +62,7 @@ class Way:
 def _contestant(way: Way, answer: Answer) -> Contestant:
     """A cell of a blind comparison."""
     name = f"{escape_markdown(way.name)} · {_(technique(len(way.template.examples)))}"
-    return Contestant(page_of(answer).text, name, " · ".join(figures(answer)), answer.id)
+    return Contestant(shown_text(answer), name, " · ".join(figures(answer)), answer.id)
 
 
 class Compare(commands.Cog):
@@ -241,7 +241,7 @@ class Compare(commands.Cog):
             if way.answer is None:
                 card.text(head).line()
                 continue
-            text = page_of(way.answer).text
+            text = shown_text(way.answer)
             shown = text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
             by, *took = figures(way.answer)
             took = took if way.model or way.answer.shown_model == default.shown else [by, *took]

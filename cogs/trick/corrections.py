@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.answers.rendering import page_of
+from bot.answers.rendering import shown_text
 from bot.answers.service import buttons
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
@@ -115,7 +115,7 @@ class Corrections:
             # The asker may not suggest a text that somebody else wrote.
             if interaction.guild_id is not None and (source is None or source.author_id == interaction.user.id):
                 items.append(ActionButton("suggest", answer.id, label=_("Suggest to the server"), emoji="📥"))
-            given = page_of(prompt).text
+            given = shown_text(prompt)
             before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
             heading = _("**Before**\n{before}\n\n**After**", before=before)
             display = Display(heading=heading, note=_("with your correction"))

@@ -40,6 +40,23 @@ async def test_stop_ends_the_call_and_keeps_the_text_so_far(harness: BotHarness,
     assert await harness.wait_for_count(settled, wanted=before + 1) == before + 1
 
 
+async def test_stop_ends_a_comparison_and_the_answer_to_a_mention(harness: BotHarness) -> None:
+    harness.model.hangs(after=2, times=3)
+    exchange = await harness.slash("compare", trick="sentiment", text="It works.", user="friend")
+    asking = await exchange.answer(lambda found: found.buttons == ["Stop"])
+    await calls(harness, 3)
+    await harness.wire.press(asking, "Stop", user="friend")
+    assert "Stopped before the answer was complete." in (await exchange.answer(is_final)).text
+    assert all(call.cancelled for call in harness.model.calls)
+    harness.model.says(LONG_ANSWER, **SLOW_STREAM)
+    await harness.wire.say(f"<@{harness.wire.people['bot']}> slowly", channel=harness.place)
+    growing = await harness.wire.until(is_growing, channel=harness.place)
+    await harness.wire.press(growing, "Stop")
+    stopped = await harness.wire.until(is_final, channel=harness.place)
+    assert stopped.id == growing.id
+    assert stopped.content.endswith(" · stopped")
+
+
 async def test_a_second_press_and_one_after_the_end_are_told_so(harness: BotHarness) -> None:
     """The token has run out, so the message with the button cannot be edited, as after a restart."""
     harness.model.says(LONG_ANSWER, **SLOW_STREAM)
