@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
 from bot.core.metrics import open_metrics
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN, ListedModel, Settings
+from bot.discord_api import recommended_shards
 from bot.engine.launch import connected
 from bot.engine.llama.service import LocalModels
 from bot.engine.llama.store import ModelStore
@@ -42,8 +44,12 @@ from bot.server.trick_runs import TrickRuns
 from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
 from bot.services import Services
-from bot.storage.database import open_database
+from bot.storage import usage_sums
+from bot.storage.database import Database, open_database
+from bot.storage.erasure import ERASED
+from bot.storage.guilds import CHANGED
 from bot.storage.migrations import upgrade
+from bot.storage.slots import Slot, open_slot
 from bot.tuning.service import open_tuning
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
@@ -63,6 +69,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         metrics = open_metrics(enabled=settings.health_port is not None)
         await upgrade(settings.database)
         database = await stack.enter_async_context(open_database(settings.database))
+        slot = await _slot(stack, settings, database)
         client = await stack.enter_async_context(open_model(settings))
         guilds = await open_guild_settings(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
         ledger = await stack.enter_async_context(
@@ -80,6 +87,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 prices=open_prices(
                     settings.prices_file, {one.name: str(one.base_url) for one in settings.listed_models}
                 ),
+                slot=slot.number,
                 shared=settings.shares_database,
             )
         )
@@ -91,7 +99,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         moderator = settings.moderation_model
         moderation = Moderation(clients.of(ListedModel(name=moderator)), moderator, guilds) if moderator else None
         gateway = ModelGateway(client, ledger, prompts, moderation, queue, metrics, chat_models)
-        privacy = Privacy(database, prompts, guilds)
+        privacy = Privacy(database, prompts, guilds, deletes=slot.is_first)
+        slot.notices.on(CHANGED, guilds.reload)
+        slot.notices.on(ERASED, privacy.erased_elsewhere)
         stack.push_async_callback(privacy.close)
         stopped = asyncio.Event()
         sweeping = asyncio.create_task(_delete_expired(privacy, stopped), name="delete expired data")
@@ -146,7 +156,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ),
             metrics=metrics,
             database=database,
+            slot=slot,
         )
+
+
+async def _slot(stack: AsyncExitStack, settings: Settings, database: Database) -> Slot:
+    """The slot of this process. On PostgreSQL, wait until one is free."""
+
+    async def recommended() -> int:
+        if settings.slots == 1 or settings.discord_token is None:
+            return 0
+        return max(await recommended_shards(settings.discord_token), settings.slots)
+
+    if not settings.shares_database:
+        return Slot(shards=settings.shards or 0)
+    slot = await stack.enter_async_context(open_slot(settings.database, settings.slots, settings.shards, recommended))
+    database.fence(slot.number, slot.epoch)
+    if slot.alone:  # The sums may be those of an earlier day on which processes without shared sums ran too.
+        await usage_sums.forget(database, datetime.now(UTC).date().isoformat())
+    return slot
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
@@ -194,14 +222,19 @@ async def run(bot: FewshotBot) -> None:
     async with bot:
         serving = asyncio.create_task(bot.start(token.get_secret_value()), name="gateway")
         stopping = asyncio.create_task(stopped.wait(), name="stop signal")
+        replaced = asyncio.create_task(bot.services.slot.lost.wait())
         warming = asyncio.create_task(_warm_up(bot), name="warm up")
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, stopping, replaced}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        replaced.cancel()
         warming.cancel()
         if not serving.done():
             await bot.services.inflight.drain()
             await bot.close()
         await _result(serving)
+    if bot.services.slot.lost.is_set():
+        number = bot.services.slot.number
+        raise ConfigError(f"Another process has taken slot {number}. Start this one again; it then waits as a spare.")
 
 
 async def _warm_up(bot: FewshotBot) -> None:

@@ -76,7 +76,7 @@ class CommandTree(app_commands.CommandTree["FewshotBot"]):
 class FewshotBot(commands.Bot):
     """The bot. It receives its services and opens no resources itself."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, **options: Any) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -91,6 +91,7 @@ class FewshotBot(commands.Bot):
             guild_ready_timeout=GUILD_READY_TIMEOUT,
             proxy=proxy_to_discord(),
             http_trace=request_trace(services.metrics),  # type: ignore[arg-type]  # None is the default
+            **options,
         )
         self.services = services
         self.actions: ActionRegistry = services.actions
@@ -98,8 +99,8 @@ class FewshotBot(commands.Bot):
         self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
         services.health.gateway = self._is_connected
         services.metrics.watch("fewshot_guilds", lambda: len(self.guilds))
-        services.metrics.watch("fewshot_gateway_connected", lambda: {"0": float(self._is_connected())})
-        services.metrics.watch("fewshot_gateway_latency_seconds", lambda: {"0": self.latency})
+        services.metrics.watch("fewshot_gateway_connected", self._connections)
+        services.metrics.watch("fewshot_gateway_latency_seconds", self._latencies)
         if services.gateway.moderation is not None:
             services.gateway.moderation.age_restricted = self._is_age_restricted
 
@@ -114,7 +115,7 @@ class FewshotBot(commands.Bot):
                 set_command_contexts(command, anywhere=self.services.settings.user_install)
                 # A server's trick may not have the name of a command.
                 self.services.tricks.reserved.add(command.name)
-        if self.http.token is not None:
+        if self.http.token is not None and self.services.slot.is_first:
             await self.sync()
 
     async def on_ready(self) -> None:
@@ -142,7 +143,15 @@ class FewshotBot(commands.Bot):
 
     def _is_connected(self) -> bool:
         """Whether the gateway is connected and all servers are known."""
-        return self.is_ready() and not self.is_closed() and self.ws.open
+        return self.is_ready() and not self.is_closed() and all(self._connections().values())
+
+    def _connections(self) -> dict[str, float]:
+        """1 for each shard that is connected, 0 for one that is not."""
+        return {"0": float(not self.is_closed() and self.ws is not None and self.ws.open)}
+
+    def _latencies(self) -> dict[str, float]:
+        """Seconds of the newest heartbeat of each shard."""
+        return {"0": self.latency}
 
     def _is_age_restricted(self, channel_id: int) -> bool:
         """Whether a channel is age-restricted; a thread is if its channel is."""
@@ -221,6 +230,37 @@ class FewshotBot(commands.Bot):
         # If the bot has left that server, Discord has removed its commands.
         with suppress(discord.Forbidden, discord.NotFound):
             await self.http.bulk_upsert_guild_commands(self.application_id, place, [])
+
+
+class ShardedBot(FewshotBot, discord.AutoShardedClient):
+    """The bot with the shards of this process's slot."""
+
+    def __init__(self, services: Services) -> None:
+        slot = services.slot
+        # Shards of other processes may identify first, which can take minutes.
+        super().__init__(services, shard_count=slot.shards, shard_ids=slot.shard_ids, shard_connect_timeout=None)
+        self._buckets = 1
+
+    async def setup_hook(self) -> None:
+        """Ask how many shards may identify at a time."""
+        await super().setup_hook()
+        self._buckets = (await self.fetch_session_start_limits()).max_concurrency
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait for the shard's turn among those of all processes."""
+        await self.services.slot.before_identify((shard_id or 0) % self._buckets)
+
+    def _connections(self) -> dict[str, float]:
+        connected = {shard.id: not shard.is_closed() for shard in self.shards.values()}
+        return {str(number): float(connected.get(number, False)) for number in self.services.slot.shard_ids}
+
+    def _latencies(self) -> dict[str, float]:
+        return {str(number): latency for number, latency in self.latencies}
+
+
+def make_bot(services: Services) -> FewshotBot:
+    """The bot, with shards where the slot has any."""
+    return ShardedBot(services) if services.slot.shards else FewshotBot(services)
 
 
 def set_command_contexts(

@@ -1,7 +1,8 @@
-"""DISCORD_API: sends the requests to Discord to another address, such as a rate-limit proxy's."""
+"""What the bot asks Discord's API before it connects, and DISCORD_API: another address for all requests to it."""
 
 import aiohttp
 import discord
+from pydantic import SecretStr
 
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
@@ -38,3 +39,16 @@ async def use_discord_api(settings: Settings) -> None:
             "a proxy for Discord's API, such as http://127.0.0.1:8080."
         )
     discord.http.Route.BASE = base
+
+
+async def recommended_shards(token: SecretStr) -> int:
+    """The number of shards that Discord recommends. Raises `ConfigError` where it does not tell."""
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        try:
+            await client.login(token.get_secret_value())
+            shards, _url, _limits = await client.http.get_bot_gateway()
+        except discord.LoginFailure:
+            raise ConfigError("Discord refused DISCORD_TOKEN: copy it again from the developer portal.") from None
+        except (OSError, aiohttp.ClientError, discord.HTTPException, discord.GatewayNotFound) as error:
+            raise ConfigError(f"Discord cannot be reached: {error}.") from None
+    return shards

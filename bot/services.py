@@ -23,6 +23,7 @@ from bot.server.trick_runs import TrickRuns
 from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
+from bot.storage.slots import Slot
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionRegistry
 from bot.ui.inflight import InflightTasks
@@ -57,6 +58,7 @@ class Services:
     metrics: Metrics
     local_models: LocalModels
     database: Database
+    slot: Slot
 
 
 class HasServices(Protocol):

@@ -210,7 +210,7 @@ class GuildMembership(commands.Cog, name="Servers"):
     """Stores when the bot leaves servers, so that their data is erased later."""
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
-        self._bot, self._privacy = bot, services.privacy
+        self._bot, self._privacy, self._owns = bot, services.privacy, services.slot.owns
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
@@ -218,7 +218,12 @@ class GuildMembership(commands.Cog, name="Servers"):
         await self._privacy.reconcile_servers(lambda: [guild.id for guild in self._bot.guilds], self._is_member)
 
     async def _is_member(self, guild_id: int) -> bool:
-        """Whether the bot is in the server. Any other error counts as yes, so that nothing is erased by mistake."""
+        """Whether the bot is in the server. Any other error counts as yes, so that nothing is erased by mistake.
+
+        So does a server of another process, which asks for its own.
+        """
+        if not self._owns(guild_id):
+            return True
         try:
             await self._bot.fetch_guild(guild_id, with_counts=False)
         except (discord.NotFound, discord.Forbidden):

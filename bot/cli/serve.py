@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.app import open_services, run, stop_on_signals
-from bot.bot import PERMISSIONS, FewshotBot
+from bot.bot import PERMISSIONS, FewshotBot, make_bot
 from bot.cli.context import open_for_worker
 from bot.cli.running import load_settings, make_data_dir
 from bot.core.errors import ConfigError
@@ -24,7 +24,7 @@ async def run_bot() -> None:
         raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
     await use_discord_api(settings)
     async with open_services(settings) as services:
-        bot = FewshotBot(services)
+        bot = make_bot(services)
         bot.on_started = _announce
         await run(bot)
 

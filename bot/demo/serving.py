@@ -58,6 +58,8 @@ def demo_settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "data_dir": settings.data_dir / "demo",
+            "shards": None,
+            "slots": 1,
             "models_dir": settings.models,
             "database_url": None,
             "guild_ids": frozenset(),

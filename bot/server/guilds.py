@@ -209,6 +209,14 @@ class GuildSettingsStore:
         for guild_id, data in (await stored.all_settings(self._database)).items():
             self._settings[guild_id] = GuildSettings.from_json(data)
 
+    async def reload(self, guild_id: str) -> None:
+        """Read the settings of a server again, which another process may have changed; of all servers where empty."""
+        if not guild_id:
+            await self.load()
+            return
+        data = await stored.settings_of(self._database, int(guild_id))
+        self._settings[int(guild_id)] = UNSET if data is None else GuildSettings.from_json(data)
+
     def of(self, guild_id: int | None) -> GuildSettings:
         """The settings of a server; the defaults for direct messages (None) and for servers that set nothing."""
         return self._settings.get(guild_id, UNSET) if guild_id is not None else UNSET

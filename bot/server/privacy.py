@@ -62,9 +62,17 @@ class Privacy:
     """Exports, erases and expires data. The process has one instance."""
 
     def __init__(
-        self, database: Database, prompts: Prompts, guilds: GuildSettingsStore, now: Callable[[], float] = time
+        self,
+        database: Database,
+        prompts: Prompts,
+        guilds: GuildSettingsStore,
+        now: Callable[[], float] = time,
+        *,
+        deletes: bool = True,
     ) -> None:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
+        # Whether this process deletes expired rows; one of several does.
+        self._deletes = deletes
         # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
         self._servers_known = False
         self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MAX_QUEUED)
@@ -92,6 +100,11 @@ class Privacy:
             with self._prompts.erasing(_quoting(found)):
                 await self._database.scrub()
         return count + held
+
+    async def erased_elsewhere(self, notice: str) -> None:
+        """Another process has erased a person; `notice` says where they may be quoted (`Traces.to_notices`)."""
+        if notice:
+            self._prompts.erased_elsewhere(_quoting(Traces.from_notice(notice)))
 
     async def messages_deleted(self, *message_ids: int) -> None:
         """Delete the prompts of the answers in deleted messages, and those that were made from them.
@@ -171,7 +184,13 @@ class Privacy:
         self._servers_known = True
 
     async def delete_expired(self) -> None:
-        """Delete what is older than its period, and the data of servers that the bot left `GRACE_DAYS` ago."""
+        """Delete what is older than its period, and the data of servers that the bot left `GRACE_DAYS` ago.
+
+        One process deletes rows; the others drop what is in their memory.
+        """
+        if not self._deletes:
+            self._prompts.forget_old_in_memory()
+            return
         now = self._now()
         if not await self._is_clock_trusted(now):
             return

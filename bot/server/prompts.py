@@ -139,16 +139,17 @@ class Prompts:
         return sorted((versions | {answer.id: answer}).values(), key=lambda one: one.at)
 
     async def forget_old(self) -> int:
-        """Delete answers older than RETENTION_DAYS; returns how many of them were in the database.
+        """Delete answers older than RETENTION_DAYS; returns how many of them were in the database."""
+        self.forget_old_in_memory()
+        return await rows.drop_before(self._database, self._now() - self._days * DAY)
 
-        With RETENTION_DAYS=0, answers are dropped from memory after an hour.
-        """
+    def forget_old_in_memory(self) -> None:
+        """Drop answers older than RETENTION_DAYS from memory; with RETENTION_DAYS=0, those older than an hour."""
         now = self._now()
         oldest = now - max(self._days * DAY, HOUR)
         self._drop(lambda answer: answer.at < oldest)
         # No call takes a day, so no answer that was in progress at the erasure can still arrive.
         self._erasures = [one for one in self._erasures if one.until > now - DAY]
-        return await rows.drop_before(self._database, now - self._days * DAY)
 
     async def forget_message(self, *message_ids: int) -> None:
         """Messages were deleted: drop the answers that were shown in them or made from them."""
@@ -172,6 +173,13 @@ class Prompts:
             yield
         finally:
             erasure.until = self._now() + SETTLING
+
+    def erased_elsewhere(self, match: Callable[[Answer], bool]) -> None:
+        """Another process has erased what `match` finds: drop it here, also what was stored meanwhile."""
+        for answer in filter(match, self._cached.values()):
+            rows.discard(self._database, answer.id)
+        with self.erasing(match):
+            pass
 
     def in_memory_of(self, user_id: int) -> list[dict[str, Any]]:
         """A person's own answers in memory, for their export."""

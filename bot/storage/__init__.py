@@ -9,6 +9,8 @@
 `key_value`     small named values
 `leases`        which process does a piece of work
 `calls`         reserved and settled model calls
+`slots`         the slots of processes, and the shards that belong to each
+`notices`       what one process tells all others
 `usage_sums`    sums of tokens and money that several processes share
 `prompts`       stored prompts
 `stories`       stories, turns, players, notes, branches, summaries

@@ -11,15 +11,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, delete, event, make_url
+from sqlalchemy import URL, Engine, create_engine, delete, event, make_url, select
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.base import Executable
 
 from bot.core.errors import StorageError
+from bot.core.i18n import N_
 from bot.storage.errors import AWAY, UnreachableError, is_of_database
 from bot.storage.group_commit import Writer
-from bot.storage.tables import KEY_VALUES
+from bot.storage.tables import KEY_VALUES, SLOTS
 
 T = TypeVar("T")
 # Milliseconds that a connection waits for another process's lock, e.g. of a second `fewshot` command.
@@ -29,6 +30,7 @@ READERS = 4
 CLOSE_TIMEOUT = 5.0
 # The row that shows whether writing works again: more than one page of the file.
 PROBE, PROBE_SIZE = "write:probe", 10_000
+LOST_SLOT = N_("Another process of mine has taken over here. Try again in a moment.")
 BAD_URL = (
     "DATABASE_URL is no address that can be used; for SQLite write sqlite+aiosqlite:///folder/file, for PostgreSQL "
     "postgresql+asyncpg://user:key@host/database."
@@ -76,6 +78,17 @@ class Database:
     def hurry(self) -> None:
         """Write now what `write_later` was given."""
         self._writer.hurry()
+
+    def fence(self, slot: int, epoch: int) -> None:
+        """From now on, write only while `epoch` is that of the `slot`: a process that lost its slot writes nothing."""
+        # The row stays as it is until the transaction ends.
+        query = select(SLOTS.c.epoch).where(SLOTS.c.number == slot).with_for_update(read=True)
+
+        async def check(connection: AsyncConnection) -> None:
+            if await connection.scalar(query) != epoch:
+                raise StorageError(LOST_SLOT)
+
+        self._writer.fence = check
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` inside the writer's transaction. An exception undoes all of it."""

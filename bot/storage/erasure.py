@@ -7,6 +7,7 @@ Texts without an author's id can quote a person: summaries, replies of stories, 
 of other people. `Traces` says where; `erase_person` deletes or rewrites them in the same transaction.
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.text import read_json
 from bot.storage.corrections import CONFIRMED
 from bot.storage.database import Database
+from bot.storage.notices import announce
 from bot.storage.stories import DROPPED, ENDED, WAITING
 from bot.storage.tables import (
     BRANCHES,
@@ -49,6 +51,8 @@ ERASED_ID, ERASED_NAME, ERASED_TEXT = 0, "a player", "…"
 STORY_TEMPLATE, ROUTING_TEMPLATE = "adventure", "select"
 # Shorter names, and shorter single words, are too common to be looked for in other texts.
 MIN_NAME_LENGTH, MIN_WORD_LENGTH = 3, 8
+# The subject of the notice about an erasure, and the characters of a text in it.
+ERASED, MAX_ANNOUNCED = "erased", 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,24 @@ class Traces:
     stories: tuple[StoryTrace, ...]
     tricks: frozenset[tuple[int, str]]
 
+    def to_notices(self) -> Iterator[str]:
+        """These traces in texts that are short enough to be announced to other processes."""
+        yield json.dumps([self.user_id, [], []])
+        for trick in self.tricks:
+            yield json.dumps([self.user_id, [], [trick]])
+        for story in self.stories:
+            for text in story.texts or {""}:
+                # A prompt that contains a text contains its beginning.
+                part = [story.channel_id, story.since, story.until, [text[:MAX_ANNOUNCED]] if text else []]
+                yield json.dumps([self.user_id, [part], []], ensure_ascii=False)
+
+    @classmethod
+    def from_notice(cls, notice: str) -> "Traces":
+        """The traces in one of these texts."""
+        user_id, stories, tricks = json.loads(notice)
+        traces = [StoryTrace(channel, since, until, frozenset(texts)) for channel, since, until, texts in stories]
+        return cls(user_id, tuple(traces), frozenset((guild, name) for guild, name in tricks))
+
     def quoted_in_story(self, channel_id: int | None, template: str, at: float, texts: Iterable[str]) -> bool:
         """Whether a prompt made at `at` quotes what the person typed in a story of its channel.
 
@@ -221,6 +243,8 @@ async def erase_person(database: Database, user_id: int, without_words: Callable
             table = METADATA.tables[name]
             for column in columns:
                 count += await _replace(connection, table, table.c[column.by] == user_id, column.replaced_by)
+        for notice in found.to_notices():
+            await announce(connection, ERASED, notice)
         return count, found
 
     return await database.transact(work)

@@ -79,6 +79,8 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._logged = -LOG_PAUSE
+        # What each transaction on PostgreSQL checks first, because it may come from a process that lost its slot.
+        self.fence: Callable[[AsyncConnection], Awaitable[None]] | None = None
         # Whether the newest write failed because of the database or the disk, and not because of its own values.
         self.failing = False
         self.errors = 0
@@ -173,7 +175,7 @@ class Writer:
             if self._direct is not None and all(job.work is None for job in group):
                 results = await self._threaded(partial(_write_rows, self._direct, group))
             else:
-                results = await _transaction(connection, group)
+                results = await _transaction(connection, group, self.fence)
         except Exception as error:  # noqa: BLE001 - an exception of a job goes to its caller, and the writer continues
             if is_lost(error) or isinstance(error, InDoubtError):
                 await connection.invalidate()
@@ -218,10 +220,14 @@ def _write_rows(connection: Connection, group: list[_Job]) -> list[Any]:
     return [None] * len(group)
 
 
-async def _transaction(connection: AsyncConnection, group: list[_Job]) -> list[Any]:
+async def _transaction(
+    connection: AsyncConnection, group: list[_Job], fence: Callable[[AsyncConnection], Awaitable[None]] | None
+) -> list[Any]:
     """The group as one transaction; the results of all jobs, in order."""
     results: list[Any] = []
     async with connection.begin() as transaction:
+        if fence is not None:
+            await fence(connection)
         if any(job.work is not None for job in group):
             # `work` may read before it writes, so it needs the write lock from the start. Rows need none: on SQLite the
             # driver takes it with the first write.

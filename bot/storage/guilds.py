@@ -8,7 +8,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.notices import announce
 from bot.storage.tables import GUILD_SETTINGS
+
+# The subject of the notice about a server's settings; the text is its id.
+CHANGED = "guild settings"
 
 
 async def all_settings(database: Database) -> dict[int, dict[str, Any]]:
@@ -18,12 +22,21 @@ async def all_settings(database: Database) -> dict[int, dict[str, Any]]:
     return {guild_id: json.loads(settings) for guild_id, settings in rows}
 
 
+async def settings_of(database: Database, guild_id: int) -> dict[str, Any] | None:
+    """The settings of a server; None where it set nothing."""
+    query = select(GUILD_SETTINGS.c.settings).where(GUILD_SETTINGS.c.guild_id == guild_id)
+    async with database.read() as connection:
+        found = await connection.scalar(query)
+    return None if found is None else json.loads(found)
+
+
 async def put_settings(database: Database, guild_id: int, settings: Mapping[str, Any]) -> None:
-    """Store a server's `settings` in place of the earlier ones; durable on return."""
+    """Store a server's `settings` in place of the earlier ones, and announce it; durable on return."""
     row = {"guild_id": guild_id, "settings": json.dumps(settings, sort_keys=True)}
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(delete(GUILD_SETTINGS).where(GUILD_SETTINGS.c.guild_id == guild_id))
         await connection.execute(GUILD_SETTINGS.insert(), row)
+        await announce(connection, CHANGED, str(guild_id))
 
     await database.transact(work)

@@ -249,7 +249,7 @@ class Controller:
         """Show the newest turns whose messages were deleted or have no buttons; returns how many there were."""
         restored = 0
         for story in await self._adventures.recently_played(MAX_RESTORED):
-            if self._adventures.queue.is_busy(story.id):
+            if not self._services.slot.owns(story.guild_id) or self._adventures.queue.is_busy(story.id):
                 continue
             if story.guild_id is None and not await self._adventures.queue.is_stopped(story):
                 continue  # A person who closed the direct messages should not get a new one without a reason.

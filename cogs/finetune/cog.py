@@ -44,7 +44,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._services = services
-        self._cards = JobCards(bot, services.tuning)
+        self._cards = JobCards(bot, services.tuning, services.slot.owns)
         self._preparation, self._review = Preparation(services), Review(services)
         self._starting, self._models = Starting(services, self._cards), Models(services)
         self._corrections = Corrections(services)

@@ -7,6 +7,7 @@ The jobs themselves are run by `bot.tuning.job_runner`.
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -201,10 +202,10 @@ class _Updated:
 
 
 class JobCards:
-    """Keeps the cards in channels up to date; one for the process."""
+    """Keeps the cards in channels up to date; one for the process. `owns` says which servers this process serves."""
 
-    def __init__(self, bot: discord.Client, tuning: Tuning) -> None:
-        self._bot, self._tuning, self._jobs = bot, tuning, tuning.jobs
+    def __init__(self, bot: discord.Client, tuning: Tuning, owns: Callable[[int | None], bool]) -> None:
+        self._bot, self._tuning, self._jobs, self._owns = bot, tuning, tuning.jobs, owns
         self._cards: dict[str, _Updated] = {}
         self._added = asyncio.Event()
 
@@ -248,7 +249,8 @@ class JobCards:
         """The cards of jobs that were not over, or whose end was not shown, when the bot stopped."""
         while True:
             try:
-                self._cards |= {job.id: _Updated() for job in await self._jobs.with_cards()}
+                found = await self._jobs.with_cards()
+                self._cards |= {job.id: _Updated() for job in found if self._owns(job.guild_id)}
                 return
             except FewshotError as error:
                 _log.error("the cards of jobs cannot be read yet: %s", error)

@@ -1,4 +1,4 @@
-"""The gateway: hello, heartbeat, identify, resume, ordered events, and the ways in which a connection ends.
+"""The gateway: hello, heartbeat, identify, resume, ordered events, shards, and the ways in which a connection ends.
 
 A session outlives its connection. Events during a disconnect are kept and sent on RESUME.
 """
@@ -22,6 +22,8 @@ REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 8, 9, 10, 11
 AUTHENTICATION_FAILED, DISALLOWED_INTENTS = 4004, 4014
 # Discord keeps a bounded backlog for a session that has lost its connection; the bound is not documented.
 BACKLOG = 5000
+# Seconds between two shards of a bucket that identify; a shorter pause gets INVALID_SESSION.
+IDENTIFY_PAUSE = 5.0
 
 INTENT_GUILDS, INTENT_MEMBERS, INTENT_PRESENCES, INTENT_CONTENT = 1 << 0, 1 << 1, 1 << 8, 1 << 15
 INTENT_MESSAGES, INTENT_REACTIONS, INTENT_DM, INTENT_DM_REACTIONS = 1 << 9, 1 << 10, 1 << 12, 1 << 13
@@ -66,13 +68,20 @@ class Socket:
 
 @dataclass(slots=True)
 class Session:
-    """A gateway session: numbered events, the newest of which are kept for RESUME."""
+    """A gateway session of a shard (its number, and the count): numbered events, the newest kept for RESUME."""
 
     id: str
     intents: int
     socket: Socket | None
+    shard: tuple[int, int] = (0, 1)
     sequence: int = 0
     sent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=BACKLOG))
+
+    def concerns(self, event: str, data: Json) -> bool:
+        """Whether an event is for this shard: those of a server by its id, all others for shard 0."""
+        guild = data.get("id") if event in ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE") else data.get("guild_id")
+        number, count = self.shard
+        return (int(guild or 0) >> 22) % count == number
 
     def emit(self, event: str, data: Json | None) -> None:
         """Number an event, keep it, and send it if the session is connected."""
@@ -86,13 +95,16 @@ class Session:
 class Gateway:
     """All sessions. `ready` returns the data of READY and the guilds after it; `members` answers a member request."""
 
-    def __init__(self, token: str, ready: Callable[[str], tuple[Json, list[Json]]]) -> None:
+    def __init__(self, token: str, ready: Callable[[Session], tuple[Json, list[Json]]]) -> None:
         self._token = token
         self._ready = ready
         self.members: Callable[[Json], Json] = lambda request: request
         self.allowed_intents = 0
         self.heartbeat_interval = 41.25
         self.acknowledge = True
+        # Shards that may identify at the same time: `shard % max_concurrency` is a shard's bucket.
+        self.max_concurrency = 1
+        self._identified: dict[int, float] = {}
         self.sessions: dict[str, Session] = {}
         self.log: list[Json] = []
 
@@ -107,7 +119,7 @@ class Gateway:
             if intents and not session.intents & intents:
                 continue
             own = data(session.intents) if callable(data) else data
-            if own is not None:
+            if own is not None and session.concerns(event, own):
                 session.emit(event, own)
                 reached += 1
         return reached
@@ -152,16 +164,30 @@ class Gateway:
         if privileged & ~self.allowed_intents:
             await socket.ws.close(code=DISALLOWED_INTENTS, message=b"Disallowed intent(s).")
             return None
+        number, count = data.get("shard") or (0, 1)
+        if count > 1 and not self._may_identify(number):
+            self.note("identify refused", shard=number)
+            socket.send(json.dumps({"op": INVALID_SESSION, "d": False}))
+            return None
         # Drop disconnected sessions, so that they do not pile up.
         self.sessions = {key: one for key, one in self.sessions.items() if one.socket}
-        session = Session(uuid4().hex, intents, socket)
+        session = Session(uuid4().hex, intents, socket, (number, count))
         self.sessions[session.id] = session
-        data, guilds = self._ready(session.id)
+        data, guilds = self._ready(session)
         session.emit("READY", data)
         for guild in guilds:
-            session.emit("GUILD_CREATE", guild)
-        self.note("identify", session=session.id, intents=intents)
+            if session.concerns("GUILD_CREATE", guild):
+                session.emit("GUILD_CREATE", guild)
+        self.note("identify", session=session.id, intents=intents, shard=number, count=count)
         return session
+
+    def _may_identify(self, shard: int) -> bool:
+        """Whether the last shard of the same bucket identified long enough ago."""
+        bucket, now = shard % self.max_concurrency, time.monotonic()
+        if now - self._identified.get(bucket, -IDENTIFY_PAUSE) < IDENTIFY_PAUSE * 0.9:
+            return False
+        self._identified[bucket] = now
+        return True
 
     def _resume(self, socket: Socket, data: Json) -> Session | None:
         session = self.sessions.get(data["session_id"] or "")

@@ -30,8 +30,9 @@ async def gateway(request: web.Request) -> web.Response:
 async def gateway_bot(request: web.Request) -> web.Response:
     """Where the gateway is."""
     state = request.app[STATE]
-    limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
-    return json_response({"url": state.gateway_url(), "shards": 1, "session_start_limit": limit})
+    settings = state.settings
+    limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": settings.max_concurrency}
+    return json_response({"url": state.gateway_url(), "shards": settings.shards, "session_start_limit": limit})
 
 
 @routes.get(API + "/users/@me")

@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.wire import payloads, seeds
 from tests.wire.errors import Json
 from tests.wire.faults import Faults
-from tests.wire.gateway import INTENT_CONTENT, INTENT_MEMBERS, Gateway
+from tests.wire.gateway import INTENT_CONTENT, INTENT_MEMBERS, Gateway, Session
 from tests.wire.rates import Rates
 from tests.wire.world import World
 
@@ -31,6 +31,8 @@ class Settings:
     message_content: bool = False
     guild_members: bool = False
     user_install: bool = False
+    shards: int = 1
+    max_concurrency: int = 1
 
 
 @dataclass(slots=True)
@@ -63,16 +65,22 @@ class State:
     def apply(self) -> None:
         """Pass changed settings on to the gateway."""
         content = INTENT_CONTENT if self.settings.message_content else 0
+        self.gateway.max_concurrency = self.settings.max_concurrency
         self.gateway.allowed_intents = content | (INTENT_MEMBERS if self.settings.guild_members else 0)
 
-    def ready_data(self, session_id: str) -> tuple[Json, list[Json]]:
-        """The data of READY, and the guilds for the GUILD_CREATE events after it."""
+    def ready_data(self, session: Session) -> tuple[Json, list[Json]]:
+        """The data of READY, and the guilds for the GUILD_CREATE events after it; each shard gets its own of them."""
         guilds = list(self.world.guilds.values())
         ready = {
             "v": 10,
             "user": payloads.user(self.world.users[seeds.APPLICATION]) | {"verified": True, "mfa_enabled": True},
-            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
-            "session_id": session_id,
+            "guilds": [
+                {"id": str(guild.id), "unavailable": True}
+                for guild in guilds
+                if session.concerns("GUILD_CREATE", {"id": guild.id})
+            ],
+            "shard": list(session.shard),
+            "session_id": session.id,
             "session_type": "normal",
             "resume_gateway_url": self.gateway_url(),
             "application": {"id": str(seeds.APPLICATION), "flags": self.application_flags()},
