@@ -143,7 +143,8 @@ def _ways(settings: Settings, models: Sequence[ChatModel]) -> list[str]:
     else:
         to = [_("**Sent** No language model is connected: nothing that you write leaves the machine that I run on.")]
     profile = PROFILES[settings.tuning_provider]
-    tuned = urlsplit(settings.tuning_base_url or profile.url or "").hostname
+    serving = settings.serving_url if profile.is_local else None
+    tuned = urlsplit(settings.tuning_base_url or profile.url or serving or "").hostname
     if tuned is not None:
         to.append(_("Questions to a model that was tuned here go to `{host}`.", host=tuned))
     if settings.moderation_model is not None:

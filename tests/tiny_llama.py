@@ -33,7 +33,7 @@ def write_tiny_llama(path: Path, texts: list[str]) -> Path:
     )
     model = json.loads(tokenizer.to_str())["model"]
     words = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    return write_model(path, words, [" ".join(pair) for pair in model["merges"]], _weights(len(words)))
+    return write_model(path, words, [" ".join(pair) for pair in model["merges"]], random_weights(len(words)))
 
 
 def write_model(path: Path, words: list[str], merges: list[str], weights: Mapping[str, NDArray[Any]]) -> Path:
@@ -70,7 +70,15 @@ def write_model(path: Path, words: list[str], merges: list[str], weights: Mappin
     return path
 
 
-def _weights(words: int) -> dict[str, NDArray[Any]]:
+def byte_words() -> list[str]:
+    """The shortest vocabulary that can hold every text: GPT-2's sign for each byte, after the special words."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    return [*SPECIAL, *map(chr, shown), *(chr(256 + place) for place in range(len(hidden)))]
+
+
+def random_weights(words: int) -> dict[str, NDArray[Any]]:
+    """Weights for so many words, the same every time."""
     rng = np.random.default_rng(1)
 
     def random(*shape: int) -> NDArray[Any]:

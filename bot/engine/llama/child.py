@@ -41,9 +41,8 @@ def _parameters(config: dict[str, Any]) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = config["model"]
-    # An adapter changes only the answers to requests that name it.
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in config["adapters"]]
-    params.lora_init_without_apply = True
+    # Scaled to nothing, so that an adapter changes only the answers to requests that give it a scale.
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in config["adapters"]]
     params.hostnames, params.port = ["127.0.0.1"], 0
     # By default the server needs no key and allows requests from every web page.
     params.api_keys, params.cors_origins = [config["key"]], ""

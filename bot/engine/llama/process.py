@@ -58,6 +58,8 @@ class LlamaServer:
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(config.slots)
         self._waiting = 0
+        # The adapter of the request before, as the request names it.
+        self._adapter: Any = None
         self.running = 0
         self.used_at = time.monotonic()
 
@@ -79,6 +81,10 @@ class LlamaServer:
         """
         async for place in self._slot():
             yield place
+        if self.config.adapters and (self.config.slots > 1 or body.get("lora") != self._adapter):
+            # llama.cpp would reuse what another adapter, or none, has made of the prompt (seen 2026-11-28).
+            body = {**body, "cache_prompt": False}
+        self._adapter = body.get("lora")
         try:
             async for chunk in self._chunks(body):
                 yield chunk

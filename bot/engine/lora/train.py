@@ -69,7 +69,7 @@ def main(
     if not cuda:
         torch.set_num_threads(threads)
     identity = sha256(json.dumps([asdict(config), list(rows), list(validation)], sort_keys=True))
-    device = torch.cuda.get_device_name() if cuda else f"{threads} threads of the processor"
+    device = torch.cuda.get_device_name() if cuda else f"{threads} of the processor's cores"
     log.info("config %s, resolved %s, data and config %s, on %s", asdict(config), config.resolved, identity, device)
 
     def attempt(batch_size: int, accumulate: int) -> tuple[int, dict[str, Any]] | None:
@@ -278,7 +278,9 @@ def save_adapter(model: Any, folder: Path, config: Config, queries: dict[str, An
     model.save_pretrained(folder, save_embedding_layers=False)
     if config.served_as:
         arrays = {name: tensor.float().cpu().numpy() for name, tensor in saved_weights(folder).items()}
-        write_gguf(arrays, ALPHA, Path(config.served_as), folder / ADAPTER_GGUF, queries)
+        write_gguf(
+            arrays, model.peft_config["default"].lora_alpha, Path(config.served_as), folder / ADAPTER_GGUF, queries
+        )
     versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "trl", "peft")}
     hashes = {path.name: sha256(path.read_bytes()) for path in folder.iterdir() if path.name != MANIFEST}
     manifest = {"config": asdict(config), **training, "versions": versions, "files": hashes}

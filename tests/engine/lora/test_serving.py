@@ -1,18 +1,25 @@
 """Tuned models on a server with vLLM's routes: an adapter is loaded there once, and again after a restart."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openai
 import pytest
 
 from bot.engine import disk
 from bot.engine.fine_tuning.jobs import Job
+from bot.engine.llama.download import fetch, source_of
+from bot.engine.llama.store import ModelStore
+from bot.engine.lora.adapter import write_gguf
+from bot.engine.lora.config import ADAPTER_GGUF
 from tests.engine.job_helpers import lines, season, start, upload
 from tests.fake_vllm import FakeVLLM, fake_vllm
 from tests.local_engine import engine_in
+from tests.tiny_llama import byte_words, random_weights, write_model
 
 BASE = "owner/Base-1B"
 
@@ -23,15 +30,15 @@ async def vllm() -> AsyncIterator[FakeVLLM]:
         yield server
 
 
-def finished_job(data_dir: Path) -> Job:
+def finished_job(data_dir: Path, base: str = BASE) -> Job:
     """A job on open weights as it lies on disk once it has succeeded."""
     hyperparameters: Any = {"n_epochs": 3}
     job = Job(
         id="ftjob-0123456789abcdef",
         created_at=1,
         arrived=1.0,
-        model=BASE,
-        base_model=BASE,
+        model=base,
+        base_model=base,
         training_file="file-1",
         suffix="racing",
         seed=1,
@@ -44,6 +51,18 @@ def finished_job(data_dir: Path) -> Job:
     disk.write_json(folder / "run" / "model" / "adapter_config.json", {"r": 16})
     disk.write_json(folder / "job.json", job.model_dump())
     return job
+
+
+def install_tiny(data_dir: Path) -> None:
+    """A random model called `tiny`, and an adapter for it in the folder of a finished job."""
+    job = finished_job(data_dir, "tiny")
+    words = byte_words()
+    path = write_model(data_dir / "tiny.gguf", words, ["W h"], random_weights(len(words)))
+    fetch(ModelStore(data_dir / "models"), source_of(str(path)), lambda done, total: None)
+    rng = np.random.default_rng(5)
+    name = "base_model.model.model.layers.1.mlp.down_proj.lora"
+    parts = {f"{name}_A.weight": rng.standard_normal((2, 128)), f"{name}_B.weight": rng.standard_normal((64, 2))}
+    write_gguf(parts, 32.0, path, data_dir / "engine" / "jobs" / job.id / "run" / "model" / ADAPTER_GGUF, {})
 
 
 @contextlib.asynccontextmanager
@@ -77,6 +96,26 @@ async def test_an_adapter_is_loaded_at_the_first_question_and_asked_by_name(vllm
         vllm.adapters.clear()
         with pytest.raises(openai.BadRequestError, match="No adapter found"):
             await ask(client, name)
+
+
+async def test_llama_cpp_applies_an_adapter_to_the_requests_that_name_it_alone(tmp_path: Path) -> None:
+    install_tiny(tmp_path)
+    tuned = "ft:tiny:local:racing:89abcdef"
+
+    async def say(client: openai.AsyncOpenAI, model: str) -> str | None:
+        question: Any = [{"role": "user", "content": "Who won?"}]
+        options: Any = {"temperature": 0, "max_completion_tokens": 12}
+        answer = await client.chat.completions.create(model=model, messages=question, **options)
+        return answer.choices[0].message.content
+
+    async with client_of(tmp_path, None) as client:
+        assert tuned in [model.id async for model in client.models.list()]
+        base = await say(client, "tiny")
+        with_adapter = await say(client, tuned)
+        assert with_adapter != base
+        # Not what the adapter has made of the same prompt, which llama.cpp keeps.
+        assert await say(client, "tiny") == base
+        assert await asyncio.gather(say(client, tuned), say(client, "tiny")) == [with_adapter, base]
 
 
 async def test_a_server_that_is_down_or_not_set_is_said(tmp_path: Path) -> None:

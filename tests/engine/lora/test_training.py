@@ -13,16 +13,21 @@ import psutil
 import pytest
 from openai.types.fine_tuning import FineTuningJob
 
+from bot.core.errors import InputError
 from bot.engine.launch import connected, read_address
 from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
-from tests.engine.job_helpers import lines, season, start, upload
+from bot.engine.lora.config import Config
+from tests.engine.job_helpers import example, lines, season, start, upload
 from tests.tiny_llama import write_tiny_llama
 
 for needed in ("torch", "trl", "peft"):
     pytest.importorskip(needed, reason="needs fewshot[train], which CI does not install: torch takes minutes")
 
+from bot.engine.lora import train  # noqa: E402 - it imports torch
+
 ROWS = season()
+TEXTS = [message["content"] for row in ROWS for message in row["messages"]]
 ASKED, ANSWER = (message["content"] for message in ROWS[0]["messages"])
 # A rate that a random model needs; a real one would forget its language.
 HYPERPARAMETERS: Any = {"n_epochs": 60, "batch_size": 16, "learning_rate_multiplier": 10, "lora_rank": 16}
@@ -31,7 +36,7 @@ MINUTES = 4
 
 async def trained(client: openai.AsyncOpenAI, training_file: str, **more: Any) -> FineTuningJob:
     method: Any = {"type": "supervised", "supervised": {"hyperparameters": HYPERPARAMETERS}}
-    return await start(client, model="tiny", training_file=training_file, method=method, **more)
+    return await start(client, **({"model": "tiny", "training_file": training_file, "method": method} | more))
 
 
 async def ended(client: openai.AsyncOpenAI, job_id: str) -> FineTuningJob:
@@ -61,8 +66,7 @@ async def ask(client: openai.AsyncOpenAI, model: str) -> str:
 
 
 async def test_open_weights_are_tuned_killed_resumed_and_served_by_name(tmp_path: Path) -> None:
-    texts = [message["content"] for row in ROWS for message in row["messages"]]
-    model = write_tiny_llama(tmp_path / "tiny.gguf", texts)
+    model = write_tiny_llama(tmp_path / "tiny.gguf", TEXTS)
     fetch(ModelStore(tmp_path / "models"), source_of(str(model)), lambda done, total: None)
     async with (
         connected(tmp_path) as engine,
@@ -90,3 +94,40 @@ async def test_open_weights_are_tuned_killed_resumed_and_served_by_name(tmp_path
         for tuned in (str(whole.fine_tuned_model), str(killed.fine_tuned_model)):
             assert await ask(client, tuned) == ANSWER
         assert await ask(client, "tiny") != ANSWER
+        further = await trained(client, training_file, model=whole.fine_tuned_model, suffix="further")
+        further = await ended(client, further.id)
+        assert await ask(client, str(further.fine_tuned_model)) == ANSWER
+        first = (await figures(client, further.id))[0]
+        assert first["train_loss"] < told[0]["train_loss"]
+
+
+def test_a_row_longer_than_the_context_is_named(tmp_path: Path) -> None:
+    write_tiny_llama(tmp_path / "tiny.gguf", TEXTS)
+    rows = [*ROWS[:10], example("Where did Tor finish?", "Tor came first. " * 60)]
+    config = Config(source=str(tmp_path), gguf_file="tiny.gguf", context=256, n_epochs=1)
+    with pytest.raises(InputError, match=r"Row 11 has \d+ tokens, and the base's context holds 256"):
+        train.main(config, rows, [], folder=tmp_path, on_metrics=print, should_stop=lambda: False)
+
+
+def test_what_transformers_cannot_load_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    with pytest.raises(InputError, match="transformers cannot load the base"):
+        train.load_base(Config(source=str(tmp_path)), cuda=False)
+
+
+@pytest.mark.parametrize(("fits", "tried"), [(8, [(8, 1)]), (4, [(8, 1), (4, 2)]), (2, [(8, 1), (4, 2)])])
+def test_a_batch_that_does_not_fit_is_halved_once(fits: int, tried: list[tuple[int, int]]) -> None:
+    calls = []
+
+    def attempt(size: int, accumulate: int) -> str:
+        calls.append((size, accumulate))
+        if size > fits:
+            raise MemoryError
+        return "trained"
+
+    if fits >= 4:
+        assert train.with_half_the_batch(attempt, 8, MemoryError) == "trained"
+    else:
+        with pytest.raises(InputError, match="does not fit into the GPU's memory, with half of the batch of 8 either"):
+            train.with_half_the_batch(attempt, 8, MemoryError)
+    assert calls == tried
