@@ -62,32 +62,43 @@ def make_data_dir(settings: "Settings") -> Path:
 
 
 def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run `coroutine` and return its result; Ctrl-C ends the process with exit code 130 and no traceback."""
+    """Run `coroutine` and return its result.
+
+    Ctrl-C ends the process with exit code 130, SIGTERM with 143, both without a traceback. As process 1 of a container
+    it would not end at SIGTERM without a handler.
+    """
     try:
         return asyncio.run(_interruptible(coroutine))
+    except TerminatedError:
+        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
         click.echo("", err=True)
         sys.exit(130)
 
 
-async def _interruptible(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Cancel `coroutine` at Ctrl-C, repeatedly until it ends. Commands that serve replace this handler."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
-    interrupted = False
+class TerminatedError(Exception):
+    """SIGTERM ended the command."""
 
-    def interrupt() -> None:
-        nonlocal interrupted
-        interrupted = True
+
+async def _interruptible(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Cancel `coroutine` at Ctrl-C or SIGTERM, repeatedly until it ends. Commands that serve replace these handlers."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(coroutine)
+    ended_by: type[BaseException] | None = None
+
+    def interrupt(ends_with: type[BaseException]) -> None:
+        nonlocal ended_by
+        ended_by = ends_with
         if not task.done():
             task.cancel()
-            loop.call_later(CANCEL_INTERVAL, interrupt)
+            loop.call_later(CANCEL_INTERVAL, interrupt, ends_with)
 
     # On Windows, asyncio handles Ctrl-C itself. Outside the main thread there are no signals.
     with contextlib.suppress(NotImplementedError, RuntimeError):
-        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGINT, interrupt, KeyboardInterrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt, TerminatedError)
     try:
         return await task
     except asyncio.CancelledError:
-        if interrupted:
-            raise KeyboardInterrupt from None
+        if ended_by is not None:
+            raise ended_by from None
         raise
