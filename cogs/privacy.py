@@ -203,6 +203,7 @@ def _kept(settings: Settings) -> list[str]:
             n=OLD_DAYS,
         ),
         _("Votes on blind comparisons: until the answers are revealed. Then only the counts are kept."),
+        _("Whom the managers of a server block: until they unblock them. Only they can lift it."),
         _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
     ]
 

@@ -35,6 +35,8 @@ ONE_CALL = 2_000
 CORPORA = "racing"
 CHOICES = 25
 ALLOW = "allow-models"
+# Who can be blocked: a person, in the server or not, or a role.
+Mentionable = discord.Member | discord.User | discord.Role
 # The type of an option, by the kind of its setting.
 OPTIONS = {
     "switch": bool | None,
@@ -113,19 +115,44 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             await self._change(interaction, guild, without, "channels", given)
         await self._show(interaction, guild)
 
-    @app_commands.command(description="How many tokens a day a person, and this server, may use")
-    @app_commands.describe(reset="Go back to the operator's limits")
+    @app_commands.command(description="How many tokens a day people may use, and who may not ask at all")
+    @app_commands.describe(
+        role="A role whose members may use more or less; without `times`, as much as others again",
+        times="So many times a person's tokens, up to the operator's limit",
+        block="A person or a role who may ask me nothing",
+        unblock="A person or a role who may ask me again",
+        reset="Go back to the operator's limits",
+    )
     @_with_settings("limits")
-    async def limits(self, interaction: discord.Interaction[Any], *, reset: bool = False, **given: Any) -> None:
-        """Lower the limits, or go back to the operator's."""
+    async def limits(
+        self,
+        interaction: discord.Interaction[Any],
+        *,
+        role: discord.Role | None = None,
+        times: app_commands.Range[float, 0.01, 100.0] | None = None,
+        block: Mentionable | None = None,
+        unblock: Mentionable | None = None,
+        reset: bool = False,
+        **given: Any,
+    ) -> None:
+        """Lower the limits or go back to the operator's, and block or unblock people and roles."""
         guild = managed_guild(interaction)
-        limits = any(limit is not None for limit in given.values())
+        limits = role is not None or any(limit is not None for limit in given.values())
         if reset and limits:
             raise InputError("Give new limits, or reset them; not both at once.")
-        if reset:
-            await self._change(interaction, guild, _without_limits)
-        elif limits:
-            await self._change(interaction, guild, None, "limits", given)
+        if times is not None and role is None:
+            raise InputError("Give the role, too, whose members may use so many times the tokens.")
+
+        def update(settings: GuildSettings) -> GuildSettings:
+            settings = _without_limits(settings) if reset else settings
+            if role is not None:
+                multiples = {key: value for key, value in settings.role_limits.items() if key != str(role.id)}
+                multiples |= {str(role.id): times} if times is not None else {}
+                settings = replace(settings, role_limits=multiples)
+            return _with_blocked(settings, block, unblock)
+
+        if limits or reset or block or unblock:
+            await self._change(interaction, guild, update, "limits", given)
         await self._show(interaction, guild)
 
     @app_commands.command(description="Which answers are private, and whether messages may be sent to a model")
@@ -310,6 +337,14 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         for name, setting in SETTINGS.items():
             if setting.command == command and (moderated or not setting.needs_moderation):
                 lines.append(_line(setting, getattr(own, name), self._services.guilds.max_tokens.get(name)))
+        if command == "limits":
+            lines += [
+                _("**Tokens a day for** {role} {times:,g} times a person's", role=f"<@&{role}>", times=times)
+                for role, times in own.role_limits.items()
+            ]
+            blocked = [f"<@{user}>" for user in own.blocked_users] + [f"<@&{role}>" for role in own.blocked_roles]
+            if blocked:
+                lines.append(_("**Blocked** {names}", names=", ".join(blocked)))
         low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
         if command == "limits" and low:
             lines.append(
@@ -346,7 +381,17 @@ def _without_channel(settings: GuildSettings, channel: int) -> GuildSettings:
 
 def _without_limits(settings: GuildSettings) -> GuildSettings:
     none: dict[str, Any] = {name: None for name, setting in SETTINGS.items() if setting.kind == "tokens"}
-    return replace(settings, **none)
+    return replace(settings, role_limits={}, **none)
+
+
+def _with_blocked(settings: GuildSettings, block: Mentionable | None, unblock: Mentionable | None) -> GuildSettings:
+    """`settings` in which `block` is blocked and `unblock` is not."""
+    people, roles = set(settings.blocked_users), set(settings.blocked_roles)
+    if block is not None:
+        (roles if isinstance(block, discord.Role) else people).add(block.id)
+    if unblock is not None:
+        (roles if isinstance(unblock, discord.Role) else people).discard(unblock.id)
+    return replace(settings, blocked_users=frozenset(people), blocked_roles=frozenset(roles))
 
 
 def _line(setting: Setting, value: Any, most: int | None) -> str:

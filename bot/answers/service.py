@@ -236,8 +236,13 @@ class Answers:
     def open(
         self, interaction: discord.Interaction[Any], *, private: bool, source: SourceMessage | None = None
     ) -> AbstractAsyncContextManager[Answering]:
-        """Defer `interaction`, and answer it with the `Answering` of the block (see `_answering`)."""
-        return self._answering(interaction, Reply(interaction, private=private), caller_of(interaction, source))
+        """Defer `interaction`, and answer it with the `Answering` of the block (see `_answering`).
+
+        Raises `NotAllowedError` for a person whom the server blocks.
+        """
+        caller = caller_of(interaction, source)
+        self.gateway.refuse_blocked(caller)
+        return self._answering(interaction, Reply(interaction, private=private), caller)
 
     def open_message(self, message: discord.Message) -> AbstractAsyncContextManager[Answering]:
         """Answer `message` with the `Answering` of the block (see `_answering`). No error is raised."""

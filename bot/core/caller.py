@@ -21,7 +21,8 @@ class Caller:
     """A person who acts: Discord ids, language, name and rights. `guild_id` is None in direct messages.
 
     `source` is the message that the request is about. `is_moderator` says that they may manage messages in the
-    channel. `parent_id` is the channel of a thread. Two callers are equal when their ids and sources are.
+    channel. `parent_id` is the channel of a thread, `roles` are the ids of the person's roles in the server. Two
+    callers are equal when their ids and sources are.
     """
 
     user_id: int
@@ -32,3 +33,4 @@ class Caller:
     is_moderator: bool = field(default=False, compare=False)
     locale: str = field(default=ENGLISH, compare=False)
     parent_id: int | None = field(default=None, compare=False)
+    roles: tuple[int, ...] = field(default=(), compare=False)

@@ -192,6 +192,7 @@ class Adventures:
         async with self.queue.state(story.id).lock:
             story = await self.require_running(story.id)
             await self.check_player(story, caller)
+            self.queue.state(story.id).callers[caller.user_id] = caller
             result = await self.queue.enqueue(story, new)
             return self.queue.start(story, None, view, is_new=True) if result.is_next else result
 

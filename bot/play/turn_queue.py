@@ -123,7 +123,8 @@ class EnqueueResult:
 @dataclass(slots=True)
 class StoryState:
     """What the process knows of a story. `stopped` is None until it is read from the database; `fresh` says that
-    nobody has moved the head, or voted for it, since the process started.
+    nobody has moved the head, or voted for it, since the process started. `callers` are the players who acted since
+    then, with their roles.
     """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -132,6 +133,7 @@ class StoryState:
     problem: str = INTERRUPTED
     votes: dict[str, set[int]] = field(default_factory=dict)
     fresh: bool = True
+    callers: dict[int, Caller] = field(default_factory=dict)
 
 
 class TurnQueue:
@@ -317,7 +319,8 @@ class TurnQueue:
         """Ask the model, store and show the reply; False where the turn stays open."""
         try:
             request = await self._memory.prompt(story, turn.id)
-            caller = Caller(payer, story.guild_id, story.channel_id)
+            known = state.callers.get(payer, Caller(payer))
+            caller = replace(known, guild_id=story.guild_id, channel_id=story.channel_id)
             answer = await self._gateway.ask(caller, request, message.update)
             answer = replace(answer, message_id=message.message_id)
             self._prompts.cache(answer)

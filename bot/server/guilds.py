@@ -5,7 +5,7 @@ and how the card shows it. It is stored as a member of a JSON object, so it need
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -58,8 +58,9 @@ class GuildSettings:
 
     Without a `language`, the server's language in Discord is used. `private` says by command whether only the asker
     sees its answers. `models` may be chosen (all where it is empty), and `model` answers where nobody chose one; in the
-    channels of `channel_models`, whose ids are texts as in JSON, another one does. Limits are tokens a UTC day; the
-    lower of the server's and the operator's limit applies.
+    channels of `channel_models` another one does. Limits are tokens a UTC day; the lower of the server's and the
+    operator's limit applies. `role_limits` are multiples of a person's limit. Blocked people and roles may ask no
+    model. Ids that are keys are texts, as in JSON.
     """
 
     language: str | None = None
@@ -67,6 +68,9 @@ class GuildSettings:
     models: frozenset[str] = frozenset()
     model: str | None = None
     channel_models: Mapping[str, str] = field(default_factory=dict)
+    role_limits: Mapping[str, float] = field(default_factory=dict)
+    blocked_users: frozenset[int] = frozenset()
+    blocked_roles: frozenset[int] = frozenset()
     adventure_channels: frozenset[int] = _setting(
         frozenset(),
         Setting(
@@ -161,6 +165,16 @@ class GuildSettings:
         ),
     )
 
+    def tokens_of(self, roles: Collection[int], most: int) -> int | None:
+        """Tokens a day for a member with these `roles`; None where the server sets no limit for them.
+
+        The highest multiple of the roles counts. `most` is the operator's limit for a person.
+        """
+        multiples = [times for role, times in self.role_limits.items() if int(role) in roles]
+        if not multiples:
+            return self.user_tokens
+        return min(int((self.user_tokens or most) * max(multiples)), most)
+
     def to_json(self) -> dict[str, Any]:
         """The values that differ from the defaults, as JSON has them."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -239,6 +253,12 @@ class GuildSettingsStore:
         """Whether there are conversations where `caller` is; always in direct messages."""
         own = self.of(caller.guild_id)
         return own.conversations and not {caller.channel_id, caller.parent_id} & own.quiet_channels
+
+    def refuse_blocked(self, caller: Caller) -> None:
+        """Raises `NotAllowedError` where the server's managers do not let `caller` ask a model."""
+        own = self.of(caller.guild_id)
+        if caller.user_id in own.blocked_users or not own.blocked_roles.isdisjoint(caller.roles):
+            raise NotAllowedError("The managers of this server do not let you ask me anything here.")
 
     async def change(
         self, guild_id: int, update: Callable[[GuildSettings], GuildSettings] | None = None, /, **values: Any

@@ -190,6 +190,11 @@ class Ledger:
         self._refuse_if_full(caller, usage.total, self._price(model, usage))
         return self.prices.cost(model, usage)
 
+    def refuse_blocked(self, caller: Caller) -> None:
+        """Raises `NotAllowedError` where a server's managers do not let `caller` ask a model."""
+        if self._guild_settings is not None:
+            self._guild_settings.refuse_blocked(caller)
+
     def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None = None) -> None:
         """Replace a reservation by the actual `usage`, which costs `usd` (default: the price of `model`).
 
@@ -286,8 +291,8 @@ class Ledger:
         own = self._guild_settings.of(guild) if self._guild_settings else UNSET
         if user != SERVER:
             yield "user", limits.user, day.users[user]
-            if guild is not None and own.user_tokens is not None:
-                yield "member", own.user_tokens, day.members[guild, user]
+            if guild is not None and (member := own.tokens_of(caller.roles, limits.user)) is not None:
+                yield "member", member, day.members[guild, user]
         if guild is not None:
             yield "guild", min(limits.guild, own.guild_tokens or limits.guild), day.guilds[guild]
         yield "bot", limits.everyone, day.total

@@ -161,6 +161,10 @@ class ModelGateway:
         """The host that prompts are sent to."""
         return self._client.host
 
+    def refuse_blocked(self, caller: Caller) -> None:
+        """Raises `NotAllowedError` where a server's managers do not let `caller` ask a model. `ask` does so, too."""
+        self._ledger.refuse_blocked(caller)
+
     async def ask(
         self,
         caller: Caller,
@@ -184,6 +188,7 @@ class ModelGateway:
         the text so far, or with `AnswerStoppedError`. Cancelling the task stops the call, too. The ledger settles a
         call that ended early at the tokens that it used.
         """
+        self.refuse_blocked(caller)
         check_held(request.pictures)
         stop = stop or StopSignal()
         queues = not background and caller.user_id != SERVER

@@ -19,6 +19,7 @@ def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | Non
         is_moderator=interaction.guild_id is not None and interaction.permissions.manage_messages,
         locale=str(interaction.locale),
         parent_id=getattr(interaction.channel, "parent_id", None),
+        roles=roles_of(user),
     )
 
 
@@ -34,7 +35,13 @@ def author_of(message: discord.Message) -> Caller:
         name=author.display_name,
         is_moderator=moderates,
         parent_id=getattr(message.channel, "parent_id", None),
+        roles=roles_of(author),
     )
+
+
+def roles_of(user: discord.User | discord.Member) -> tuple[int, ...]:
+    """The ids of a member's roles, with the one that everybody has; none in direct messages."""
+    return tuple(role.id for role in user.roles) if isinstance(user, discord.Member) else ()
 
 
 def source_message_of(message: discord.Message) -> SourceMessage:

@@ -125,6 +125,7 @@ class Controller:
         if text is not None and is_exit(text):
             await self.end(story, caller, interaction)
             return
+        self._services.gateway.refuse_blocked(caller)
         async with acknowledged_in_time(interaction, text or ""):
             result = await self._adventures.act(story, caller, text, interaction.id, self.view)
         sentence = _waiting_sentence(result)
@@ -162,6 +163,7 @@ class Controller:
         """Move the head, or cast a vote for it, then acknowledge it and show the result."""
         check_can_write(interaction)
         caller = caller_of(interaction)
+        self._services.gateway.refuse_blocked(caller)
         async with acknowledged_in_time(interaction):
             result = await self._services.history.move(story.id, seen, caller, verb, self.view, to=to)
         await finish_interaction(interaction)
@@ -237,6 +239,7 @@ class Controller:
                 if is_exit(text):
                     await self.end(story, caller)
                     return
+                self._services.gateway.refuse_blocked(caller)
                 result = await self._adventures.act(story, caller, text, message.id, self.view)
                 await self.wait_until_shown(story, result)
                 if result.ahead and not result.stopped:
@@ -298,6 +301,7 @@ class Controller:
 
     async def start(self, interaction: discord.Interaction[Any], scenario_name: str) -> Story:
         """Start a story: in this channel where it is for adventures, a thread or direct messages, else in a thread."""
+        self._services.gateway.refuse_blocked(caller_of(interaction))
         parent = self._parent_for_thread(interaction)
         if parent is None:
             return await self._start_in(interaction, interaction.channel_id or 0, scenario_name)

@@ -110,3 +110,41 @@ async def test_every_setting_has_an_option_and_a_line_of_the_card(sim: Simulated
         if not setting.needs_moderation:
             line = setting.on if getattr(UNSET, name) else setting.off
             assert line.partition("{")[0].strip() in shown, name
+
+
+async def test_the_highest_multiple_of_a_members_roles_counts_up_to_the_operators_limit(sim: Simulated) -> None:
+    friends, helpers = sim.guild.create_role("friends"), sim.guild.create_role("helpers")
+    await sim.admin.slash(sim.general, "settings limits", person=5_000, role=friends, times=0.5)
+    shown = await sim.admin.slash(sim.general, "settings limits", role=helpers, times=3)
+    assert f"**Tokens a day for** <@&{friends.id}> 0.5 times a person's" in sim.text(shown.response)
+    sim.env.backend.add_member_role(sim.guild.id, sim.member.id, friends.id)
+    sim.env.backend.add_member_role(sim.guild.id, sim.other.id, friends.id)
+    sim.env.backend.add_member_role(sim.guild.id, sim.other.id, helpers.id)
+    for who, limit in ((sim.member, "2,500"), (sim.other, "15,000"), (sim.admin, "5,000")):
+        assert f"in this server 0 of {limit} tokens" in sim.text((await who.slash(sim.general, "usage")).response)
+    await sim.admin.slash(sim.general, "settings limits", role=friends, times=0.01)
+    refused = await sim.member.slash(sim.general, "translate", text="Good morning")
+    assert "this would take about" in sim.said(refused)
+    await sim.admin.slash(sim.general, "settings limits", role=helpers, times=100)
+    assert "in this server 0 of 250,000" in sim.text((await sim.other.slash(sim.general, "usage")).response)
+    assert not sim.model.requests
+
+
+async def test_a_blocked_person_gets_a_sentence_and_the_model_no_call(sim: Simulated) -> None:
+    muted = sim.guild.create_role("muted")
+    sim.env.backend.add_member_role(sim.guild.id, sim.other.id, muted.id)
+    for whom in (sim.member, muted):
+        shown = await sim.admin.slash(sim.general, "settings limits", block=whom)
+    assert f"**Blocked** <@{sim.member.id}>, <@&{muted.id}>" in sim.text(shown.response)
+    for who in (sim.member, sim.other):
+        for command, given in (
+            ("translate", {"text": "Hi"}),
+            ("ask", {"request": "Hi"}),
+            ("adventure start", {"scenario": "room"}),
+        ):
+            refused = await who.slash(sim.general, command, **given)
+            assert "do not let you ask me anything here" in sim.said(refused), command
+    assert sim.general.history() == []
+    assert not sim.model.requests
+    await sim.admin.slash(sim.general, "settings limits", unblock=sim.member)
+    assert sim.text((await sim.member.slash(sim.general, "translate", text="Hi")).response).startswith("ok")
