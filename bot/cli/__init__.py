@@ -6,6 +6,7 @@
 `db`        the database: upgrade, backup
 `model`     local models
 `dataset`   datasets
+`trick`     tricks in files
 `tune`      jobs, tuned models, lessons
 `context`   what `dataset` and `tune` open
 `running`   runs a coroutine until Ctrl-C
@@ -137,6 +138,9 @@ class LazyGroup(click.Group):
 cli.add_command(db)
 cli.add_command(model)
 cli.add_command(LazyGroup("dataset", "bot.cli.dataset", "Make datasets from corpora, check them, look at them."))
+cli.add_command(
+    LazyGroup("trick", "bot.cli.trick", "Test tricks in files, import prompts as tricks, export tricks for promptfoo.")
+)
 cli.add_command(LazyGroup("tune", "bot.cli.tune", "Train models on a corpus, score them, and let them answer."))
 
 

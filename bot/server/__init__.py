@@ -6,6 +6,7 @@
 `prompts`        the prompt of an answer: in memory first, in the database when it is kept
 `guilds`         settings of servers: language, channels, limits, privacy
 `trick_form`     what a trick is, and which templates may become one; `similarity` chooses among many examples
+`prompt_files`   prompts of other programs as tricks: OpenAI's prompt objects, promptfoo
 `tricks`         the tricks of servers: teach, import, versions, suggestions
 `arena`          blind comparisons, on which people vote
 `trick_tests`    the test sets of tricks

@@ -1,6 +1,6 @@
-"""Text similarity: the cosine of word and letter n-gram counts, weighted by inverse document frequency.
+"""Text similarity by words and letter n-grams: BM25 to choose among texts, the cosine of counts to compare two.
 
-It needs no model and no index: a trick has at most twenty examples, and a comparison takes under a millisecond.
+It needs no model and no index: a trick has at most twenty examples, for which a library's index would be slower.
 """
 
 import math
@@ -11,12 +11,14 @@ from collections.abc import Sequence
 WORD = re.compile(r"\w+")
 # Length of letter n-grams. With three, “replaced” is similar to “replacement”, and most words stay distinct.
 NGRAM = 3
+# BM25's usual parameters: how soon a repeated feature stops counting, and how much a long text is discounted.
+SATURATION, LENGTH_WEIGHT = 1.5, 0.75
 
 
 def nearest(text: str, candidates: Sequence[str], count: int) -> list[int]:
-    """The indices of the `count` candidates most similar to `text`, ascending."""
-    likenesses = _likenesses(text, candidates)
-    best = sorted(range(len(candidates)), key=lambda place: (-likenesses[place], place))[:count]
+    """The indices of the `count` candidates most similar to `text` by BM25, ascending."""
+    scores = _bm25(text, candidates)
+    best = sorted(range(len(candidates)), key=lambda place: (-scores[place], place))[:count]
     return sorted(best)
 
 
@@ -25,20 +27,24 @@ def likeness(one: str, other: str) -> float:
     return _cosine(Counter(_features(one)), Counter(_features(other)))
 
 
-def _likenesses(text: str, candidates: Sequence[str]) -> list[float]:
-    """The similarity of each candidate; features that most candidates share count little."""
+def _bm25(text: str, candidates: Sequence[str]) -> list[float]:
+    """The BM25 score of each candidate for the query `text`; features that most candidates share count little."""
     counted = [Counter(_features(candidate)) for candidate in candidates]
     having = Counter(feature for counts in counted for feature in counts)
-    weights = {feature: math.log((1 + len(candidates)) / count) for feature, count in having.items()}
-    wanted = _weighted(Counter(_features(text)), weights)
-    return [_cosine(wanted, _weighted(counts, weights)) for counts in counted]
+    total = len(candidates)
+    weights = {feature: math.log(1 + (total - n + 0.5) / (n + 0.5)) for feature, n in having.items()}
+    lengths = [counts.total() for counts in counted]
+    mean = sum(lengths) / max(total, 1) or 1.0
+    query = [feature for feature in _features(text) if feature in weights]
+    scores = []
+    for counts, length in zip(counted, lengths, strict=True):
+        bound = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * length / mean)
+        found = (counts[feature] * weights[feature] / (counts[feature] + bound) for feature in query)
+        scores.append(sum(found) * (SATURATION + 1))
+    return scores
 
 
-def _weighted(counts: Counter[str], weights: dict[str, float]) -> dict[str, float]:
-    return {feature: count * weights[feature] for feature, count in counts.items() if feature in weights}
-
-
-def _cosine(one: dict[str, float] | Counter[str], other: dict[str, float] | Counter[str]) -> float:
+def _cosine(one: Counter[str], other: Counter[str]) -> float:
     product = sum(value * other.get(feature, 0) for feature, value in one.items())
     lengths = math.hypot(*one.values()) * math.hypot(*other.values())
     return float(product / lengths) if lengths else 0.0

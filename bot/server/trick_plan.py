@@ -55,7 +55,7 @@ class Cell:
 class Plan:
     """What a run asks: `tests` on `trick`, and on the version `before` it where there is one; each `repeat` times.
 
-    `judge` is one of `JUDGES`, and `judge_template` asks the model that judges.
+    `judge` is one of `JUDGES`, and `judge_template` asks the model that judges. With `all_only`, `all` is the only arm.
     """
 
     trick: Trick
@@ -65,6 +65,7 @@ class Plan:
     kind: RunKind = "score"
     judge: str = "exact"
     repeat: int = 1
+    all_only: bool = False
 
     @property
     def cells(self) -> list[Cell]:
@@ -76,6 +77,8 @@ class Plan:
         """The arms for a test: at most nine where each example is left out in turn."""
         if self.kind == "examples":
             return ["all", *(f"without-{place}" for place in self.places(test))]
+        if self.all_only:
+            return ["all"]
         count = min((len(_others(self.trick, each)) for each in self.tests), default=0)
         arms = [str(shots) for shots in SHOT_COUNTS if shots < count]
         return [*arms, "all", *(["random"] if count > SHOWN else []), *(["before"] if self.before else [])]

@@ -11,7 +11,7 @@ from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import _
 from bot.core.text import read_json, shorten
 from bot.server.judging import check_expected, plain
-from bot.server.trick_form import Trick
+from bot.server.trick_form import FileRow, Trick
 from bot.server.tricks import Tricks
 from bot.storage import trick_tests as rows
 from bot.storage.database import Database
@@ -32,15 +32,6 @@ class TrickTest:
     input: str
     expected: str
     user_id: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """A test in a file, and its line or its place."""
-
-    line: int
-    input: str
-    expected: str
 
 
 def read_tests(text: str, name: str) -> list[FileRow]:

@@ -3,6 +3,7 @@
 Every change makes a version with its author, time and note. An older version comes back as a new one.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -17,6 +18,7 @@ from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.text import read_json, shorten
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
+from bot.server.prompt_files import PromptFile, read_prompt_file
 from bot.server.trick_form import (
     MAX_ABOUT_LENGTH,
     MAX_EXAMPLES,
@@ -272,17 +274,13 @@ class Tricks:
 
         return await self._change(guild_id, name, make, suggestion=suggestion)
 
-    async def import_file(self, guild_id: int, user_id: int, name: str, text: str) -> Trick:
-        """Add a trick from the `text` of a template file, or make it the next version of the trick of that name.
+    async def import_file(self, guild_id: int, user_id: int, name: str, text: str) -> tuple[Trick, PromptFile]:
+        """Add a trick from the `text` of a file, or make it the next version of the trick of that name.
 
-        Raises `InputError` or `TemplateError` that says what is wrong with it.
+        Returns what else the file has, too. Raises `InputError` or `TemplateError` that says what is wrong with it.
         """
-        try:
-            # A half of a surrogate pair can be read from JSON, but no database stores it.
-            data = read_json(text)
-        except (ValueError, RecursionError):
-            raise InputError("The file is not JSON; export a trick to see the form.") from None
-        return await self.import_trick(guild_id, user_id, read_trick(data, self.name(name)))
+        found = await asyncio.to_thread(read_prompt_file, text)
+        return await self.import_trick(guild_id, user_id, read_trick(found.template, self.name(name))), found
 
     async def import_trick(self, guild_id: int, user_id: int, trick: Trick) -> Trick:
         """Add `trick`, or make it the next version of the trick of that name. Examples keep their authors."""

@@ -42,6 +42,8 @@ from cogs.trick.using import guild_of, use_trick
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
 MAX_LENGTH = 6_000
+# Names on the card of what an imported file has and a trick cannot have.
+MAX_LEFT_OUT = 12
 # Bytes of a trick's file: 20 examples of 2,000 characters on both sides are 80,000 characters, of up to 4 bytes each.
 MAX_FILE_BYTES = 400_000
 
@@ -73,18 +75,18 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._services = services
         self._tricks = services.tricks
-        self._runs, tests = Runs(bot, services), TestSets(services)
+        self._runs, self._tests = Runs(bot, services), TestSets(services)
         self._parts = (
             Corrections(services),
             Reviews(services),
             History(services),
-            tests,
+            self._tests,
             self._runs,
             Effects(services),
         )
         super().__init__()
         assert self.app_command is not None, "a cog of commands in a group has the group"
-        self.app_command.add_command(TestGroup(services, tests, self._runs))
+        self.app_command.add_command(TestGroup(services, self._tests, self._runs))
 
     async def cog_load(self) -> None:
         """Register the windows and the buttons, and let interrupted test runs go on."""
@@ -206,21 +208,29 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         await interaction.edit_original_response(content=said, attachments=to_files([file]))
 
     @app_commands.command(name="import", description="Import a trick from a file")
-    @app_commands.describe(file="A template as JSON, such as /trick export gives")
+    @app_commands.describe(file="A file of /trick export, an OpenAI prompt object, or a promptfoo file")
     async def import_(self, interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
         """Add the trick in `file`, under the file's name, or make it the next version of the trick of that name."""
         guild = managed_guild(interaction)
         name = file.filename.rpartition(".")[0] or file.filename
 
-        async def store() -> Trick:
+        async def store() -> tuple[Trick, list[str]]:
             text = await read_text(file, max_bytes=MAX_FILE_BYTES)
-            return await self._tricks.import_file(guild, interaction.user.id, name.replace("_", "-"), text)
+            user = interaction.user.id
+            trick, found = await self._tricks.import_file(guild, user, name.replace("_", "-"), text)
+            notes = []
+            if found.left_out:
+                left_out = ", ".join(escape_markdown(shorten(each, 60)) for each in found.left_out[:MAX_LEFT_OUT])
+                notes.append(_("⚠️ A trick has no {left_out}: left out.", left_out=left_out))
+            if found.tests:
+                notes += await self._tests.import_rows(interaction, guild, trick.name, found.tests)
+            return trick, notes
 
-        trick = await store_first(interaction, store())
-        again = _("{name} is now version {n}, from the file", name=trick.name, n=trick.version)
-        await answer_privately(
-            interaction, view=new_trick_card(trick) if trick.version == 1 else trick_card(trick, again)
-        )
+        trick, notes = await store_first(interaction, store())
+        title = _("This server has a new trick: {name}", name=trick.name)
+        if trick.version > 1:
+            title = _("{name} is now version {n}, from the file", name=trick.name, n=trick.version)
+        await answer_privately(interaction, view=trick_card(trick, title, notes=notes))
 
     @app_commands.command(description="Delete a trick with all its examples")
     @app_commands.describe(name="The trick")

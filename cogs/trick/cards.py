@@ -1,6 +1,6 @@
 """The cards of a trick and of a server's tricks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -25,9 +25,10 @@ def new_trick_card(trick: Trick) -> LayoutView:
     return trick_card(trick, _("This server has a new trick: {name}", name=trick.name))
 
 
-def trick_card(trick: Trick, title: str = "", *buttons: discord.ui.Item[Any]) -> LayoutView:
-    """The card of a trick: the instruction and every example, shortened."""
+def trick_card(trick: Trick, title: str = "", *buttons: discord.ui.Item[Any], notes: Sequence[str] = ()) -> LayoutView:
+    """The card of a trick: the `notes` on what was done, the instruction and every example, shortened."""
     card = Card(title or trick.name)
+    card.text("\n".join(notes))
     for message in trick.system:
         card.text(_("**What it should do**\n{instruction}", instruction=code_block(message["content"][:1_000])))
     if trick.before or trick.after:

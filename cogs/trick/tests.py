@@ -1,5 +1,6 @@
 """`/trick test`: the test set of a trick. Adds, imports and lists tests, and keeps answers as tests."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,11 @@ from discord import app_commands
 
 from bot.core.errors import NotAllowedError, NotFoundError
 from bot.core.i18n import _, ngettext
-from bot.server.trick_form import MAX_EXAMPLE_LENGTH, Trick, main_input
+from bot.server.trick_form import MAX_EXAMPLE_LENGTH, FileRow, Trick, main_input
 from bot.server.trick_tests import (
     MAX_EXPECTED_LENGTH,
     MAX_TESTS,
     MAX_TESTS_BY_OPERATORS,
-    FileRow,
     TrickTest,
     read_tests,
 )
@@ -96,6 +96,14 @@ class TestSets:
         said = ngettext("**{name}** has {n} test now.", "**{name}** has {n} tests now.", count, name=name)
         await answer_privately(interaction, content=said)
 
+    async def import_rows(
+        self, interaction: discord.Interaction[Any], guild: int, name: str, found: Sequence[FileRow]
+    ) -> list[str]:
+        """Add the rows of a file; returns how many were added, and what is wrong with the others."""
+        user, limit = interaction.user.id, self.limit(interaction)
+        count, problems = await self._tests.import_rows(guild, user, name, found, limit=limit)
+        return [ngettext("{n} test was added.", "{n} tests were added.", count), *problems]
+
     async def drop(self, interaction: discord.Interaction[Any], name: str, chosen: list[str]) -> None:
         """Remove the chosen test."""
         guild = managed_guild(interaction)
@@ -136,17 +144,15 @@ class TestGroup(app_commands.Group, name="test", description="Test a trick on in
     @app_commands.describe(name="The trick", file="A .csv or .jsonl with “input” and “expected”")
     async def import_(self, interaction: discord.Interaction[Any], name: str, file: discord.Attachment) -> None:
         """Add the rows that are tests, and say what is wrong with the others."""
-        guild, limit = managed_guild(interaction), self._sets.limit(interaction)
+        guild = managed_guild(interaction)
 
-        async def store() -> tuple[int, list[str]]:
-            found: list[FileRow] = read_tests(await read_text(file, max_bytes=MAX_FILE_BYTES), file.filename)
-            return await self._tests.import_rows(guild, interaction.user.id, name, found, limit=limit)
+        async def store() -> list[str]:
+            text = await read_text(file, max_bytes=MAX_FILE_BYTES)
+            found = await asyncio.to_thread(read_tests, text, file.filename)
+            return await self._sets.import_rows(interaction, guild, name, found)
 
-        count, problems = await store_first(interaction, store())
-        added = ngettext("{n} test was added.", "{n} tests were added.", count)
-        await answer_privately(
-            interaction, view=notice(_("Tests of {name}", name=name), [added, *filter(None, ["\n".join(problems)])])
-        )
+        lines = await store_first(interaction, store())
+        await answer_privately(interaction, view=notice(_("Tests of {name}", name=name), ["\n".join(lines)]))
 
     @app_commands.command(name="list", description="The tests of a trick")
     @app_commands.describe(name="The trick")

@@ -223,7 +223,7 @@ async def trick_tests(session: Session, name: str) -> None:
     asked = await session.answer("trick test run", name=name, user="admin")
     assert "**Asks** 2 tests with no example, one example, all examples, the version before" in asked.text
     await harness.press(asked, "Run", user="admin")
-    card = await harness.wire.until(lambda found: "refuse, version 3, on 2 inputs" in found.text)
+    card = await harness.wire.until(lambda found: "refuse, version 3, on 2 inputs" in found.text, harness.place)
     assert "**50%** all examples" in card.text
 
 

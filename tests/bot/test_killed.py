@@ -1,5 +1,6 @@
 """`kill -9` in the middle of an answer, and the start after it. `tests/drills/test_restart.py` does it ten times."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -42,3 +43,31 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
     statuses = [(one["path"].split("/")[4], one["status"]) for one in await fresh.wire.requests("PUT", "/commands")]
     assert statuses == [("4711", 404), (str(fresh.wire.guild_id), 200), ("4711", 404)]
     assert "register no commands in the server 4711" in process.output
+
+
+@pytest.mark.slow
+async def test_a_killed_test_run_goes_on_and_pays_no_stored_answer_twice(fresh: BotHarness) -> None:
+    messages = [{"role": "user", "content": "Sing?"}, {"role": "assistant", "content": "Alas."}]
+    data = {"about": "refuse", "messages": [*messages, {"role": "user", "content": "{{input}}"}]}
+    tests = "input,expected\n" + "".join(f"question {n},Alas.\n" for n in range(12))
+    cells = "SELECT count(*) FROM trick_cells"
+    async with fresh.bot() as process:
+        file = fresh.wire.file("refuse.json", json.dumps(data).encode())
+        await fresh.notice("trick import", file=file, user="admin")
+        file = fresh.wire.file("tests.csv", tests.encode())
+        await fresh.notice("trick test import", name="refuse", file=file, user="admin")
+        asked = await fresh.answer("trick test run", name="refuse", user="admin")
+        fresh.model.says("Alas.", delay=0.05)
+        await fresh.press(asked, "Run", user="admin")
+        assert await fresh.wait_for_count(cells, wanted=5) >= 5
+        process.kill()
+        assert await process.wait() == -9
+    (stored,) = fresh.rows(cells)[0]
+    before = len(fresh.model.requests)
+    async with fresh.bot():
+        card = await fresh.wire.until(lambda found: "refuse, version 1, on 12 inputs" in found.text, fresh.place)
+        assert "**100%** all examples" in card.text
+        assert len(fresh.model.requests) - before == 24 - stored
+        assert (
+            len([found for found in await fresh.wire.messages(fresh.place) if "refuse, version 1" in found.text]) == 1
+        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import discord
@@ -234,3 +235,21 @@ async def test_an_idle_and_a_harmful_example_are_found_and_dropped(sim: Simulate
     text = shown(await ran(sim, asked.response))
     assert "1. Sing? → Alas, no.\n-# 🔀 without it, 1 of 1 answers change" in text
     assert "2. Is it raining? → Perhaps.\n-# 💤 **idle**" in text
+
+
+async def test_the_nearest_of_many_examples_are_measured_against_random_ones(sim: Simulated) -> None:
+    """A model that repeats the answer of an example about the same thing, and knows nothing else."""
+
+    def parrot(body: dict[str, Any]) -> str:
+        *shown, asked = body["messages"][1:]
+        pairs = zip(shown[::2], shown[1::2], strict=True)
+        topic = asked["content"].split()[0]
+        return next((wanted["content"] for given, wanted in pairs if topic in given["content"].split()), "?")
+
+    topics = ["apple", "bridge", "cloud", "door", "engine", "flower", "garden", "hammer", "island", "jacket", "kettle"]
+    sim.model.says(parrot)
+    await taught(sim, *((f"{topic} is it", topic.upper()) for topic in topics))
+    await imported(sim, "input,expected\n" + "".join(f"{topic} or so,{topic}\n" for topic in topics))
+    card = shown(await ran(sim))
+    assert "**100%** the nearest examples" in card
+    assert re.search(r"\*\*[4-9]\d%\*\* random examples", card)
