@@ -78,7 +78,7 @@ async def measured_bot(name: str, entry: str, wire: Wire, model: ModelProcess) -
         seen = psutil.Process(process.pid)
         # An answer of Fewshot is final with its buttons, one of the bare bot with its text.
         wire.finished = (
-            (lambda message: bool(message.buttons)) if entry == OURS else (lambda message: bool(message.content))
+            (lambda message: "Prompt" in message.buttons) if entry == OURS else (lambda message: bool(message.content))
         )
         await _commands(wire, 20)
         await asyncio.sleep(1.0)

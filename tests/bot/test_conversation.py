@@ -1,5 +1,6 @@
 """A conversation of ten follow-ups with branches, and a `kill -9` in the middle of it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -40,13 +41,17 @@ async def test_ten_follow_ups_with_branches_go_on_after_a_kill(fresh: BotHarness
         answers = [first]
         for number in range(1, 6):
             answers.append(await follow(fresh, answers[-1], str(number)))
-        branch = await follow(fresh, answers[2], "2b", user="friend")
-        assert asked(fresh)[-7:] == [*exchanges(3), "2b"]
+        branch, other = await asyncio.gather(
+            follow(fresh, answers[2], "2b", user="friend"), follow(fresh, answers[2], "2c", user="member")
+        )
+        assert "Answer to 2b" in branch.content
+        assert "Answer to 2c" in other.content
+        assert asked(fresh)[-7:-1] == exchanges(3)
         fresh.model.hangs(after=0)
         window = await (await fresh.wire.press(answers[-1], "Follow up…")).modal()
         await fresh.wire.submit(window, {"text": "never answered"})
-        assert (await calls(fresh, 8))[-1] == "never answered"
-        assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=7) == 7
+        assert (await calls(fresh, 9))[-1] == "never answered"
+        assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=8) == 8
         process.kill()
         await process.wait()
     fresh.model.says(numbered)
@@ -67,7 +72,7 @@ async def test_ten_follow_ups_with_branches_go_on_after_a_kill(fresh: BotHarness
         await follow(fresh, branch, "3b", user="friend")
         assert asked(fresh)[-9:] == [*exchanges(3), "2b", "Answer to 2b", "3b"]
         links = "SELECT count(*) FROM prompts WHERE parent_id IN (SELECT id FROM prompts)"
-        assert await fresh.wait_for_count(links, wanted=13) == 13
+        assert await fresh.wait_for_count(links, wanted=14) == 14
         await fresh.wire.remove_message(answers[2])
         assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=2) == 2
         assert "Traceback" not in process.output

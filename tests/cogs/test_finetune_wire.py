@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.harness import BotHarness, is_sentence, open_harness
+from tests.bot.harness import BotHarness, is_final, is_sentence, open_harness
 from tests.cogs.operating import CORPUS, PATIENCE, small_corpus
 from tests.wire.exchange import Message
 from tests.wire.seeds import GUILD, PEOPLE
@@ -30,9 +30,7 @@ def options(folder: Path) -> dict[str, str]:
 
 async def begun(harness: BotHarness) -> Message:
     """A job, begun by the operator; its card once it has a bar."""
-    untrained = await harness.answer(
-        f"{CORPUS} ask", lambda found: bool(found.buttons), question="Who?", user="operator"
-    )
+    untrained = await harness.answer(f"{CORPUS} ask", is_final, question="Who?", user="operator")
     await harness.press(untrained, "Train it now", user="operator")
     return await on_card(harness, "steps")
 
@@ -115,9 +113,7 @@ async def test_a_card_in_a_channel_that_is_closed_to_the_bot_lets_the_job_go_on(
 
 async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarness, tmp_path: Path) -> None:
     async with harness.bot(**options(tmp_path)):
-        untrained = await harness.answer(
-            f"{CORPUS} ask", lambda found: bool(found.buttons), question="?", user="operator"
-        )
+        untrained = await harness.answer(f"{CORPUS} ask", is_final, question="?", user="operator")
         await harness.wire.permissions(harness.place, deny=("send_messages",))
         told = await harness.press(untrained, "Train it now", user="operator")
         assert "The job's card cannot be shown here." in told.text
