@@ -79,10 +79,8 @@ class Compare(commands.Cog):
         self._revealing = contextvars.Context().run(asyncio.create_task, self._blind.run())
 
     async def cog_unload(self) -> None:
-        """Unregister the buttons, and stop revealing votes."""
+        """Stop revealing votes."""
         self._revealing.cancel()
-        self._services.actions.unregister(TEST)
-        self._blind.unregister()
 
     @app_commands.command(
         name="compare", description="One text, one trick: with no, one and all its examples, and with several models"
