@@ -180,6 +180,10 @@ def _kept(settings: Settings) -> list[str]:
         )
     return [
         prompts,
+        _(
+            "Pictures that you attach are never stored. The newest are in memory, so that you can ask again; of the "
+            "others, name, size and a hash are kept with the prompt."
+        ),
         _("Who asked for how many tokens, when and with which trick, without the words: {n} days.", n=CALLS_DAYS),
         _(
             "Adventures, with the names of the players, their words, notes and names of branches: while "

@@ -261,9 +261,10 @@ class Moderator:
         body = await read_json_object(request)
         if self.down:
             return web.json_response({"error": {"message": "down"}}, status=500)
-        self.seen.append(body["input"])
+        given = body["input"] if isinstance(body["input"], str) else json.dumps(body["input"])
+        self.seen.append(given)
         self.models.append(body["model"])
-        found = {name for word, names in self.flags.items() if word in body["input"] for name in names}
+        found = {name for word, names in self.flags.items() if word in given for name in names}
         result = {
             "flagged": bool(found),
             "categories": {name: name in found for name in CATEGORIES},

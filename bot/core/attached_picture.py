@@ -53,6 +53,10 @@ class AttachedPicture:
             "sha256": self.sha256,
         }
 
+    def to_part(self) -> dict[str, Any]:
+        """The picture as a part of a message's content."""
+        return {"type": "image_url", "image_url": {"url": self.url}}
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The picture of a stored description."""

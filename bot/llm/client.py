@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
 
+from bot.core.attached_picture import AttachedPicture
 from bot.core.errors import ConfigError, ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.core.settings import OPENAI_URL, ListedModel, Settings, load
@@ -188,11 +189,12 @@ class ChatClient:
         streamed = {"stream": True, "stream_options": {"include_usage": True}}
         return AnswerStream(lambda stream, stack: self._open(stream, stack, request, streamed))
 
-    async def moderate(self, model: str, text: str) -> frozenset[str]:
-        """The categories under which the moderation `model` of this server objects to `text`; empty for none."""
+    async def moderate(self, model: str, content: str | AttachedPicture) -> frozenset[str]:
+        """The categories under which the moderation `model` of this server objects to `content`; empty for none."""
+        given: Any = content if isinstance(content, str) else [content.to_part()]
         try:
             async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
-                verdict = await (await self._opened()).moderations.create(model=model, input=text)
+                verdict = await (await self._opened()).moderations.create(model=model, input=given)
             (result,) = verdict.results
             categories = result.categories.to_dict()
         except provider_errors() as error:

@@ -51,9 +51,9 @@ UNSUPPORTED = re.compile(
 # the local engine (2026-11-28). A fault of one picture ("failed to decode image") says nothing about the model.
 PICTURE_WORD = re.compile(r"image|vision|multi-?modal|parts? of type text|content part", re.IGNORECASE)
 PICTURES_UNSUPPORTED = re.compile(
-    r"not (?:a |an )?(?:\w+ ){0,3}(?:supported?|enabled|allowed|multi-?modal)|n't support|unsupported|only supported by"
-    r"|unknown variant|no endpoints found|at most 0 images?|not compiled|mmproj|missing data required|only parts of"
-    r"|invalid content type",
+    r"not (?:a |an )?(?:\w+ ){0,3}(?:support(?:ed)?|enabled|allowed|multi-?modal)|n't support|unsupported"
+    r"|only supported by|unknown variant|no endpoints found|at most 0 images?|not compiled|mmproj|missing data"
+    r"|only parts of|invalid content type",
     re.IGNORECASE,
 )
 LEFT_OUT_PROMPT = "[A picture was here: {name}. You cannot see it.]"
@@ -267,7 +267,7 @@ def _with_parts(message: Message, text_only: bool) -> dict[str, Any]:
     parts = [{"type": "text", "text": message["content"]}] if message["content"] else []
     for picture in message["pictures"]:
         if picture.url and not text_only:
-            parts.append({"type": "image_url", "image_url": {"url": picture.url}})
+            parts.append(picture.to_part())
         else:
             parts.append({"type": "text", "text": LEFT_OUT_PROMPT.format(name=picture.name)})
     others = {name: value for name, value in message.items() if name != "pictures"}

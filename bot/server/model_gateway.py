@@ -222,7 +222,7 @@ class ModelGateway:
         """Moderate, reserve, ask and settle."""
         if self.moderation is not None:
             show = None
-            await self.moderation.check(route.request.written, caller)
+            await self.moderation.check(route.request.written, caller, pictures=route.request.pictures)
         model, client = route.model, route.model.client
         request = limited(client, route.request)
         call = await self._ledger.reserve(caller, request.name, model.name, *_estimate(model, request))

@@ -5,9 +5,10 @@ channels of servers whose admins allow them.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from bot.core.attached_picture import AttachedPicture
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, ModelError
 from bot.core.i18n import N_, _
@@ -51,15 +52,19 @@ class Moderation:
         # Whether a channel is age-restricted. Set by the Discord client.
         self.age_restricted: Callable[[int], bool] = lambda _channel: False
 
-    async def check(self, text: str, caller: Caller, *, is_answer: bool = False) -> None:
-        """Raise `BlockedError` if `text` is not allowed in the caller's channel; `is_answer` marks a model's answer.
+    async def check(
+        self, text: str, caller: Caller, *, pictures: Sequence[AttachedPicture] = (), is_answer: bool = False
+    ) -> None:
+        """Raise `BlockedError` if `text` or one of the `pictures` is not allowed in the caller's channel.
 
-        Raises `ModelError` if the moderation model cannot be asked.
+        `is_answer` marks a model's answer. Raises `ModelError` if the moderation model cannot be asked, also where it
+        takes no pictures.
         """
-        if not text.strip():
-            return
+        found: frozenset[str] = frozenset()
         try:
-            found = await self._client.moderate(self.model, text)
+            contents: list[str | AttachedPicture] = [text] if text.strip() else []
+            for content in [*contents, *pictures]:
+                found |= await self._client.moderate(self.model, content)
         except ModelError as error:
             _log.warning("the moderation could not be asked: %s", error)
             raise ModelError(

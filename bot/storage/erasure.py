@@ -83,6 +83,8 @@ _VERSION = {
     "note": case((TRICK_VERSIONS.c.kind == "reverted", TRICK_VERSIONS.c.note), else_=""),
 }
 _STORY = ("id", "guild_id", "channel_id", "scenario", "title", "state", "at", "touched")
+# Of an example that is from a message of theirs: not the answer that somebody else typed.
+_EXAMPLE = ("id", "at", "given")
 _QUOTED = ("id", "at", "guild_id", "channel_id", "source_id")
 
 PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
@@ -104,7 +106,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
             PersonColumn("user_id", _VERSION, ("trick_id", "number", "at", "kind", "note")),
             PersonColumn("author_id", {"author_id": ERASED_ID}, ("trick_id", "number", "at", "body")),
         ),
-        "trick_examples": (PersonColumn("user_id"), PersonColumn("given_by")),
+        "trick_examples": (PersonColumn("user_id"), PersonColumn("given_by", shown=_EXAMPLE)),
         "trick_suggestions": (PersonColumn("user_id"),),
         "trick_tests": (PersonColumn("user_id"),),
         # Runs that quote the person are deleted: `_drop_runs`.

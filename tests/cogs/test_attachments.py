@@ -5,6 +5,7 @@ import json
 from io import BytesIO
 from typing import Any
 
+import pytest
 import simcord
 from PIL import Image
 
@@ -73,6 +74,14 @@ async def test_a_model_that_refuses_pictures_is_asked_once(sim: Simulated) -> No
     sim.model.says("Bonjour")
     result = await sim.member.slash(sim.general, "translate", text="Hello", to="French")
     assert sim.text(result.response).startswith("Bonjour")
+
+
+@pytest.mark.settings(moderation_model="omni-moderation-latest")
+async def test_a_picture_is_moderated_before_it_is_sent(sim: Simulated) -> None:
+    sim.model.moderator.flags["data:image/png"] = ["violence/graphic"]
+    result = await sim.member.slash(sim.general, "ask", request=QUESTION, file=("flag.png", flag()))
+    assert "does not let me send that to the model (violence: graphic)" in sim.said(result)
+    assert not sim.model.requests
 
 
 async def test_an_attached_text_need_not_be_written_by_the_model_that_chooses(sim: Simulated) -> None:
