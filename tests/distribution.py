@@ -20,6 +20,7 @@ APART = frozenset(
     for name in (
         *("installed", "joining", "killed", "languages", "named_points", "stopping", "techniques", "waiting"),
         "whole_session",
+        "slots",
     )
 )
 # Longest first, measured on two cores; all others follow.

@@ -114,6 +114,7 @@ async def open_slot(
         except CONNECTION_ERRORS as error:
             raise StorageError(sentence(error)) from error
         slot._server = server
+        _log.info("this process has slot %d of %d, and shards %s", slot.number, slot.count, slot.shard_ids)
         holder = _Holder(slot, server, connection)
         await holder.listen()
         watching = asyncio.create_task(holder.watch())

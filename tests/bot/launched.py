@@ -16,7 +16,7 @@ from bot.__main__ import main as fewshot
 
 def main() -> None:
     """Read what the test wants from the environment, and hand over to the command line."""
-    bot.bot.QUIET = 0.2
+    bot.bot.GUILD_READY_TIMEOUT = 0.2
     if seconds := os.environ.get("TEST_LAST_WORDS"):
         bot.ui.inflight.DRAIN_TIMEOUT = bot.play.turn_queue.GRACE = float(seconds)
     if seconds := os.environ.get("TEST_FIRST_NOTICE"):
