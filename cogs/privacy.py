@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.core.errors import NotAllowedError
-from bot.core.i18n import _, format_number, ngettext
+from bot.core.i18n import N_, _, format_number, ngettext
 from bot.core.settings import OPENAI_URL, Settings
 from bot.server.chat_models import ChatModel
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 FORGET = "forget-me"
 # Bytes of the upload limit that are left for the message itself.
 ENVELOPE = 100_000
+ON_SERVER = N_("Deleted words may stay in files of my database server until it reuses their place, and in backups.")
 # Discord allows at most this many follow-ups to an interaction where the bot is not a member of the server.
 FILES = 5
 
@@ -205,6 +206,7 @@ def _kept(settings: Settings) -> list[str]:
         _("Votes on blind comparisons: until the answers are revealed. Then only the counts are kept."),
         _("Whom the managers of a server block: until they unblock them. Only they can lift it."),
         _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
+        *filter(None, [_(ON_SERVER) if settings.shares_database else ""]),
     ]
 
 

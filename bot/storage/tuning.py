@@ -117,10 +117,18 @@ _MODEL = [TUNED_MODELS.c[name] for name in ModelRow.__slots__]
 _PROMOTION = [PROMOTIONS.c[name] for name in PromotionRow.__slots__]
 
 
-async def add_job(database: Database, row: JobRow) -> None:
-    """Store a new job."""
-    values = {name: getattr(row, name) for name in JobRow.__slots__}
-    await database.transact(lambda connection: connection.execute(TUNING_JOBS.insert(), values))
+async def add_job(database: Database, row: JobRow, limit: int | None = None) -> bool:
+    """Store a new job. False where its corpus has `limit` jobs that have not ended."""
+    unfinished = (TUNING_JOBS.c.corpus == row.corpus) & TUNING_JOBS.c.state.not_in(ENDED)
+
+    async def work(connection: AsyncConnection) -> bool:
+        count = int(await connection.scalar(select(func.count()).where(unfinished)) or 0)
+        if limit is not None and count >= limit:
+            return False
+        await connection.execute(TUNING_JOBS.insert(), {name: getattr(row, name) for name in JobRow.__slots__})
+        return True
+
+    return await database.transact(work)
 
 
 async def get_job(database: Database, job_id: str) -> JobRow | None:
@@ -147,13 +155,6 @@ async def count_jobs_by_state(database: Database) -> dict[str, int]:
     query = select(TUNING_JOBS.c.state, func.count()).where(TUNING_JOBS.c.state.not_in(ENDED))
     async with database.read() as connection:
         return {row[0]: row[1] for row in await connection.execute(query.group_by(TUNING_JOBS.c.state))}
-
-
-async def count_unfinished_jobs(database: Database, corpus: str) -> int:
-    """The number of a corpus's jobs that have not ended."""
-    mine = (TUNING_JOBS.c.corpus == corpus) & TUNING_JOBS.c.state.not_in(ENDED)
-    async with database.read() as connection:
-        return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
 
 
 async def change_job(database: Database, job_id: str, **values: Any) -> None:

@@ -76,7 +76,6 @@ class Jobs:
         self._database = tools.database
         self._base, self._monthly_usd = settings.tuning_model, settings.monthly_usd
         self._store, self._served_elsewhere = ModelStore(settings.models), settings.serving_url is not None
-        self._starting = asyncio.Lock()
 
     async def base(self, wanted: str = "") -> tuple[str, str]:
         """The base model to tune and, where it is a tuned model of ours, its name as the parent."""
@@ -163,10 +162,8 @@ class Jobs:
                 holder=CARD_HOLDER,
                 held_until=held_until,
             )
-        async with self._starting:  # Two presses at the same time must not both find that no job is unfinished.
-            if not lesson and await tuning_rows.count_unfinished_jobs(self._database, job.corpus) >= MAX_JOBS:
-                raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
-            await tuning_rows.add_job(self._database, job)
+        if not await tuning_rows.add_job(self._database, job, None if lesson else MAX_JOBS):
+            raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
         return job
 
     async def _check_price(self, job: JobRow) -> None:

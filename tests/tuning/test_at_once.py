@@ -11,16 +11,19 @@ from bot.tuning.job_runner import create, upload
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
 from tests.llm.conftest import until
+from tests.tuning.conftest import Opened
 from tests.tuning.fake_provider import FakeProvider
 from tests.tuning.test_jobs import ended
 
 pytestmark = pytest.mark.both_databases
 
 
-async def test_of_two_starts_at_one_time_one_is_refused(tuning: Tuning) -> None:
+async def test_of_four_starts_at_one_time_in_two_processes_one_goes_on(tuning: Tuning, opened: Opened) -> None:
     dataset = await tuning.datasets.newest("bakers")
-    made = await asyncio.gather(*(tuning.jobs.start(dataset.id, 7) for _ in range(2)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in made) == ["InputError", "JobRow"]
+    async with opened() as other:
+        starts = (process.jobs.start(dataset.id, 7) for process in (tuning, other) * 2)
+        made = await asyncio.gather(*starts, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in made) == [*["InputError"] * 3, "JobRow"]
     assert len(await tuning.jobs.all()) == 1
 
 
