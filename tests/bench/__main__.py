@@ -62,19 +62,21 @@ async def start_ups(wires: dict[str, Wire], model: ModelProcess) -> dict[str, fl
     return {entry: statistics.median(found[1:]) for entry, found in times.items()}
 
 
-def started(entry: str, wire: Wire, model: ModelProcess) -> AbstractAsyncContextManager[Process]:
-    """A bot's process, ready."""
+def started(entry: str, wire: Wire, model: ModelProcess, **more: str) -> AbstractAsyncContextManager[Process]:
+    """A bot's process, ready; `more` are further settings."""
     env = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "fake-model"}
     env |= {"DATA_DIR": str(wire.folder / "data")}
     env |= {"DAILY_TOKENS_PER_USER": NO_LIMIT, "DAILY_TOKENS_PER_GUILD": NO_LIMIT, "DAILY_TOKENS": NO_LIMIT}
     env |= {"CALLS_PER_PERSON": "1000"}  # one person types all commands here
-    return wire.bot(*(["run"] if entry == OURS else []), entry=entry, env=env, fresh=True)
+    return wire.bot(*(["run"] if entry == OURS else []), entry=entry, env=env | more, fresh=True)
 
 
 @asynccontextmanager
-async def measured_bot(name: str, entry: str, wire: Wire, model: ModelProcess) -> AsyncIterator[MeasuredBot]:
+async def measured_bot(
+    name: str, entry: str, wire: Wire, model: ModelProcess, **more: str
+) -> AsyncIterator[MeasuredBot]:
     """Start a bot and let it answer 20 commands first."""
-    async with started(entry, wire, model) as process:
+    async with started(entry, wire, model, **more) as process:
         seen = psutil.Process(process.pid)
         # An answer of Fewshot is final with its buttons, one of the bare bot with its text.
         wire.finished = (
