@@ -152,17 +152,19 @@ class Help(commands.Cog):
     @app_commands.choices(page=CHOICES)
     async def help(self, interaction: discord.Interaction[Any], page: str = START) -> None:
         """Show a page."""
-        await interaction.response.send_message(view=self._card(page), ephemeral=True)
+        await interaction.response.send_message(view=self._card(page, interaction.client.application), ephemeral=True)
 
     async def turn(self, interaction: discord.Interaction[Any], _argument: str, chosen: list[str]) -> None:
         """Show another page in place of this one."""
-        await interaction.response.edit_message(view=self._card(chosen[0] if chosen else START))
+        await interaction.response.edit_message(
+            view=self._card(chosen[0] if chosen else START, interaction.client.application)
+        )
 
     async def connect(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """The page on connecting a model."""
-        await interaction.response.send_message(view=self._card(CONNECT), ephemeral=True)
+        await interaction.response.send_message(view=self._card(CONNECT, None), ephemeral=True)
 
-    def _card(self, name: str) -> LayoutView:
+    def _card(self, name: str, application: discord.AppInfo | None) -> LayoutView:
         """The page `name` with the menu of the others; raises `NotFoundError`."""
         page = PAGES.get(name)
         if page is None:
@@ -170,10 +172,21 @@ class Help(commands.Cog):
         card = Card(_(page.title)).text(_(page.text))
         if name == START and (further := self._further_commands()):
             card.text("\n".join(further))
+        if name == START and (links := self._links(application)):
+            card.text(f"-# {links}")
         options = [
             discord.SelectOption(label=_(other.title), value=key, default=key == name) for key, other in PAGES.items()
         ]
         return card.row(ActionSelect(MENU, "", options, _("More"))).layout()
+
+    def _links(self, application: discord.AppInfo | None) -> str:
+        """Links to the privacy policy and the terms: those in the settings, else those of the application."""
+        settings = self._services.settings
+        links = {
+            _("Privacy policy"): settings.privacy_url or (application and application.privacy_policy_url),
+            _("Terms of service"): settings.terms_url or (application and application.terms_of_service_url),
+        }
+        return " · ".join(f"[{label}](<{url}>)" for label, url in links.items() if url)
 
     def _further_commands(self) -> list[str]:
         """A line for each template with a command that the first page does not name."""

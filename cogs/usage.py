@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.prompt_view import author
 from bot.answers.rendering import dollars
 from bot.core.errors import NotAllowedError
 from bot.core.i18n import N_, _, ngettext
@@ -20,6 +21,8 @@ from bot.ui.reply import to_files
 from cogs._access import is_operator, managed_guild
 
 DAYS = 30
+# Models that are shown one by one.
+MODELS = 10
 ME, SERVER, BOT = "me", "server", "bot"
 TITLES = {ME: N_("What you used"), SERVER: N_("What this server used"), BOT: N_("What the bot used")}
 # The limits of today in each view, with their sentences.
@@ -75,7 +78,11 @@ class Usage(commands.Cog):
         )
         # Calls that used nothing reached no model.
         card.text(used_up if tokens else _("**In {days} days** nothing", days=DAYS))
-        unknown = await ledger.at_unknown_price(DAYS, **who)
+        by_model = {model: use for model, use in (await ledger.by_model(DAYS, **who)).items() if use.tokens}
+        if len(by_model) > 1:
+            lines = [self._line(model, use.tokens, use.nanodollars) for model, use in by_model.items()]
+            card.text("\n".join(lines[:MODELS]))
+        unknown = ledger.at_unknown_price(by_model)
         if unknown:
             counted = _(
                 "{cost} of it is for models whose price is not known. They count {price} per million tokens.",
@@ -97,6 +104,11 @@ class Usage(commands.Cog):
         )
         card.picture(picture).text(_("-# Days are UTC days. A call counts from the moment it is made."))
         await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture]))
+
+    def _line(self, model: str, tokens: int, nanodollars: int) -> str:
+        """What one model used."""
+        name, cost = author(self._services.chat_models.shown(model)), dollars(Decimal(nanodollars) / NANO)
+        return _("{model}: {tokens:,} tokens, {cost}", model=name, tokens=tokens, cost=cost)
 
     def _allowed(self, interaction: discord.Interaction[Any], of: str) -> dict[str, int]:
         """The id whose calls count, as an option of the ledger's methods; raises `NotAllowedError`."""

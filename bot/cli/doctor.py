@@ -18,6 +18,7 @@ from bot.core.settings import Settings, load
 from bot.discord_api import use_discord_api
 from bot.engine.llama.catalog import machine, recommended
 from bot.engine.llama.store import ModelStore
+from bot.llm.client import ChatClient, client_options
 from bot.llm.prices import open_prices
 from bot.llm.template_registry import open_template_registry
 from bot.play.scenarios import open_scenarios
@@ -129,25 +130,31 @@ def _texts(folder: Path) -> int:
 
 
 async def _model(settings: Settings) -> AsyncIterator[Finding]:
-    """Check that the configured model is listed. Without one, find model servers on this machine."""
+    """Check that the configured models are listed. Without one, find model servers on this machine."""
     if not settings.has_model:
         yield _local_model(settings)
         async for finding in _servers():
             yield finding
         return
-    try:
-        async with asyncio.timeout(SECONDS), open_model(settings) as client:
-            listed = await client.models()
-            if client.model in listed:
-                yield Finding("ok", "Model", f"{client.model} at {client.host}")
+    for listed in settings.listed_models or (None,):
+        opened = ChatClient(**client_options(settings, listed)) if listed else open_model(settings)
+        try:
+            async with asyncio.timeout(SECONDS), opened as client:
+                yield await _served(client, "CHAT_MODELS" if listed else "CHAT_MODEL")
                 yield await _price(settings, client.model)
-            else:
-                some = ", ".join(listed[:8])
-                yield Finding("bad", "Model", f"{client.host} does not list {client.model}. Set CHAT_MODEL: {some}.")
-    except TimeoutError:
-        yield Finding("bad", "Model", f"the server did not answer within {SECONDS:.0f} seconds.")
-    except FewshotError as error:
-        yield Finding("bad", "Model", str(error))
+        except TimeoutError:
+            yield Finding("bad", "Model", f"the server did not answer within {SECONDS:.0f} seconds.")
+        except FewshotError as error:
+            yield Finding("bad", "Model", f"{listed.name}: {error}" if listed else str(error))
+
+
+async def _served(client: ChatClient, setting: str) -> Finding:
+    """Whether the server lists the model that `setting` names."""
+    names = await client.models()
+    if client.model in names:
+        return Finding("ok", "Model", f"{client.model} at {client.host}")
+    some = ", ".join(names[:8])
+    return Finding("bad", "Model", f"{client.host} does not list {client.model}. Set {setting}: {some}.")
 
 
 async def _price(settings: Settings, model: str) -> Finding:

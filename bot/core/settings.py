@@ -202,6 +202,13 @@ class Settings(BaseSettings):
         None, description="Moderation model of the same server that input and output must pass; off when unset."
     )
 
+    privacy_url: Address | None = Field(
+        None, description="Address of your privacy policy, for /help; default: the one in the developer portal."
+    )
+    terms_url: Address | None = Field(
+        None, description="Address of your terms of service, for /help; default: the one in the developer portal."
+    )
+
     health_port: int | None = Field(
         None, ge=1, le=65535, description="Port on loopback for /livez, /readyz and /metrics; off when unset."
     )

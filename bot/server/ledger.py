@@ -258,12 +258,18 @@ class Ledger:
         used = await calls.uses_by_day(self._database, names[0], user_id=user_id, guild_id=guild_id)
         return [(name, used.get(name, calls.DayUse())) for name in names]
 
-    async def at_unknown_price(self, count: int, *, user_id: int | None = None, guild_id: int | None = None) -> Decimal:
-        """US dollars of the last `count` days that were counted by `unknown_price`."""
+    async def by_model(
+        self, count: int, *, user_id: int | None = None, guild_id: int | None = None
+    ) -> dict[str, calls.DayUse]:
+        """The usage of the last `count` days by model, the most expensive first. Their prices are loaded."""
         since = self._last_days(count)[0]
-        used = await calls.nanodollars_by_model(self._database, since, user_id=user_id, guild_id=guild_id)
+        used = await calls.uses_by_model(self._database, since, user_id=user_id, guild_id=guild_id)
         await self.prices.load(used)
-        return Decimal(sum(spent for model, spent in used.items() if self.prices.of(model) is None)) / NANO
+        return dict(sorted(used.items(), key=lambda item: (item[1].nanodollars, item[1].tokens), reverse=True))
+
+    def at_unknown_price(self, used: Mapping[str, calls.DayUse]) -> Decimal:
+        """US dollars of `used`, by model, that were counted by `unknown_price`."""
+        return Decimal(sum(use.nanodollars for model, use in used.items() if self.prices.of(model) is None)) / NANO
 
     def _price(self, model: str, usage: Usage) -> int:
         """Billionths of a US dollar for `usage`, by the price of `model` or else by `unknown_price`."""

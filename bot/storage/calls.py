@@ -54,7 +54,7 @@ class DaySum:
 
 @dataclass(frozen=True, slots=True)
 class DayUse:
-    """Settled calls of a day: their number, their tokens, and their price in billionths of a US dollar."""
+    """Settled calls of a day or a model: their number, their tokens, and their price in billionths of a US dollar."""
 
     calls: int = 0
     tokens: int = 0
@@ -183,15 +183,16 @@ async def uses_by_day(
     return {day: DayUse(int(count), int(total), int(nanodollars)) for day, count, total, nanodollars in rows}
 
 
-async def nanodollars_by_model(
+async def uses_by_model(
     database: Database, since: str, *, user_id: int | None = None, guild_id: int | None = None
-) -> dict[str, int]:
-    """The price of all settled calls from the UTC day `since` on, by model; tuning is left out."""
-    query = select(CALLS.c.model, func.sum(CALLS.c.nanodollars)).group_by(CALLS.c.model)
+) -> dict[str, DayUse]:
+    """The usage of all settled calls from the UTC day `since` on, by model; tuning is left out."""
+    tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
+    query = select(CALLS.c.model, func.count(), tokens, func.sum(CALLS.c.nanodollars)).group_by(CALLS.c.model)
     query = query.where(CALLS.c.day >= since, CALLS.c.settled, CALLS.c.purpose != "training")
     async with database.read() as connection:
         rows = await connection.execute(_of(query, user_id, guild_id))
-        return {model: int(nanodollars) for model, nanodollars in rows}
+        return {model: DayUse(int(count), int(total), int(usd)) for model, count, total, usd in rows}
 
 
 async def nanodollars_of_month(database: Database, month: str) -> int:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from bot.core.settings import ListedModel
 from tests.fake_model import FakeModel
 from tests.simulated import Simulated, parts_of, simulated
@@ -75,6 +77,8 @@ async def test_a_server_narrows_the_list_and_sets_defaults(tmp_path: Path) -> No
         refused = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
         assert "“fake-model” cannot be chosen here; there are Mini." in sim.said(refused)
         assert await sim.member.autocomplete(sim.general, "ask", "model", "lu") == []
+        used = sim.text((await sim.member.slash(sim.general, "usage")).response)
+        assert re.search(r"\nLuna: [\d,]+ tokens, \$0\.0000\d+\nMini: [\d,]+ tokens, \$0\.0000\d+\n", used), used
         await sim.admin.slash(sim.general, "settings models", reset=True)
         answer = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
         assert "-# Luna · zero-shot" in sim.text(answer.response)
@@ -102,3 +106,11 @@ async def test_models_are_compared_with_as_many_numbers_of_examples_as_fit_into_
             result = await sim.member.slash(sim.general, "compare", **(given | {"models": models}))
             assert said in sim.said(result)
         assert len(sim.model.requests) == 6
+
+
+@pytest.mark.settings(privacy_url="https://bot.example/privacy")
+async def test_help_links_to_the_privacy_policy_and_the_terms(sim: Simulated) -> None:
+    assert sim.bot.application is not None
+    sim.bot.application.terms_of_service_url = "https://bot.example/terms"  # As set in the developer portal.
+    text = sim.text((await sim.member.slash(sim.general, "help")).response)
+    assert "[Privacy policy](<https://bot.example/privacy>) · [Terms of service](<https://bot.example/terms>)" in text

@@ -255,8 +255,8 @@ async def test_a_model_without_a_known_price_counts_by_the_setting(database: Dat
         ledger.settle(await reserve(ledger), model, Usage(400_000, 0, 100_000))
     assert ledger.month()[0] == pytest.approx(1.0 + 0.09)
     await ledger.days(1)
-    assert await ledger.at_unknown_price(1) == 1
-    assert await ledger.at_unknown_price(1, user_id=4711) == 0
+    assert ledger.at_unknown_price(await ledger.by_model(1)) == 1
+    assert ledger.at_unknown_price(await ledger.by_model(1, user_id=4711)) == 0
 
 
 async def test_five_thousand_people_leave_nothing_open_and_their_sums_go_with_the_day(
