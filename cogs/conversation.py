@@ -81,7 +81,8 @@ class Conversations(commands.Cog, name="Conversations"):
         has_words = bool(text.strip() or readable(message))
         if not has_words or not (mentions or is_direct or prompt_id is not None):
             return
-        if self._services.guilds.has_conversations(author_of(message)) and not await self._is_of_story(message):
+        is_on = self._services.guilds.has_conversations(author_of(message)) and _can_be_answered(message)
+        if is_on and not await self._is_of_story(message):
             locale = locale_of_guild(self._bot, message.guild)
             set_locales(locale, locale)
             with suppress(StoppingError):
@@ -138,6 +139,15 @@ class Conversations(commands.Cog, name="Conversations"):
             return True
         replied = message.reference.message_id if message.reference is not None else None
         return replied is not None and await adventures.story_of_message(replied) is not None
+
+
+def _can_be_answered(message: discord.Message) -> bool:
+    """Whether the bot may write in the channel of `message`; in direct messages it always may."""
+    if message.guild is None:
+        return True
+    permissions = message.channel.permissions_for(message.guild.me)
+    in_thread = isinstance(message.channel, discord.Thread)
+    return permissions.send_messages_in_threads if in_thread else permissions.send_messages
 
 
 async def _replied_to(message: discord.Message, *, may_fetch: bool) -> discord.Message | None:

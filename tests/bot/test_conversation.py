@@ -76,3 +76,10 @@ async def test_ten_follow_ups_with_branches_go_on_after_a_kill(fresh: BotHarness
         await fresh.wire.remove_message(answers[2])
         assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=2) == 2
         assert "Traceback" not in process.output
+
+
+async def test_where_it_may_not_write_no_model_is_asked(harness: BotHarness) -> None:
+    await harness.wire.permissions(harness.place, deny=("send_messages",))
+    await harness.wire.say(f"<@{harness.wire.people['bot']}> Hi", channel=harness.place)
+    await harness.answer("translate", text="x", to="Greek")
+    assert [body["messages"][-1]["content"] for body in harness.model.requests] == ["x"]
