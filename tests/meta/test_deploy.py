@@ -139,6 +139,7 @@ def test_the_pods_have_probes_volumes_and_a_budget_and_run_without_rights(kind: 
     assert pod["securityContext"]["runAsUser"] == 10001
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["terminationGracePeriodSeconds"] >= 30
+    assert spec["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(PORT)
 
 
 def test_the_kubernetes_objects_fit_together() -> None:
