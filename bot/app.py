@@ -18,7 +18,6 @@ from bot.answers.service import Answers
 from bot.answers.techniques import Techniques
 from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
-from bot.core.logs import SLOT
 from bot.core.metrics import open_metrics
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN, ListedModel, Settings
 from bot.discord_api import recommended_shards
@@ -70,12 +69,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         metrics = open_metrics(enabled=settings.health_port is not None)
         await upgrade(settings.database)
         database = await stack.enter_async_context(open_database(settings.database))
-        # Before the slot: a spare is healthy while it waits for one.
-        health = await stack.enter_async_context(
-            open_health(database, None, metrics, settings.health_port, settings.health_host)
-        )
         slot = await _slot(stack, settings, database)
-        SLOT.set(slot.number)
         client = await stack.enter_async_context(open_model(settings))
         guilds = await open_guild_settings(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
         ledger = await stack.enter_async_context(
@@ -131,7 +125,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             lambda: {"person": queue.waiting, "model": sum(each.waiting for each in chat_models.clients)},
         )
         metrics.watch("fewshot_database_errors_total", lambda: database.errors)
-        health.models = client.models
         answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
         attachments = AttachmentReader()
         tricks = Tricks(database, templates.templates)
@@ -158,7 +151,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tuning=tuning,
             privacy=privacy,
             local_models=LocalModels(settings.models, wanted=not settings.has_model),
-            health=health,
+            health=await stack.enter_async_context(
+                open_health(database, client.models, metrics, settings.health_port, settings.health_host)
+            ),
             metrics=metrics,
             database=database,
             slot=slot,

@@ -69,6 +69,10 @@ class Ask(commands.Cog):
         """Register the menu to choose another trick."""
         self._services.actions.register(MENU, self.choose)
 
+    async def cog_unload(self) -> None:
+        """Unregister the actions."""
+        self._services.actions.unregister(MENU)
+
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")
     @app_commands.describe(

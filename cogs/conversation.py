@@ -44,6 +44,11 @@ class Conversations(commands.Cog, name="Conversations"):
         self._services.actions.register(FOLLOW, self.open)
         self._services.actions.register_modal(MODAL, self.submit)
 
+    async def cog_unload(self) -> None:
+        """Unregister them."""
+        for action in (FOLLOW, MODAL):
+            self._services.actions.unregister(action)
+
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Open the window for a follow-up."""
         await self._answer_to_continue(caller_of(interaction), prompt_id)

@@ -147,6 +147,11 @@ class Help(commands.Cog):
         self._services.actions.register(MENU, self.turn)
         self._services.actions.register("connect", self.connect)
 
+    async def cog_unload(self) -> None:
+        """Unregister the actions."""
+        self._services.actions.unregister(MENU)
+        self._services.actions.unregister("connect")
+
     @app_commands.command(name="help", description="What I can do, and which technique to use when")
     @app_commands.describe(page="The page to open")
     @app_commands.choices(page=CHOICES)

@@ -47,6 +47,10 @@ class PrivacyCog(
         """Register the confirm button."""
         self._services.actions.register(FORGET, self.forget)
 
+    async def cog_unload(self) -> None:
+        """Unregister the actions."""
+        self._services.actions.unregister(FORGET)
+
     @app_commands.command(description="What I store about you and for how long, and where your text is sent")
     async def about(self, interaction: discord.Interaction[Any]) -> None:
         """Show what is stored."""

@@ -49,19 +49,24 @@ class PromptCog(commands.Cog, name="Prompt"):
         self._services = services
         # Ids of messages that were shared or are being shared, so that a second press does nothing.
         self._shared: deque[int] = deque(maxlen=1_000)
+        self._handlers = {
+            "prompt": self.show,
+            "share": self.share,
+            "shots": self.rerun,
+            # The action of the shot selector in earlier versions; old messages still have it.
+            "rung": self.rerun,
+            "export": self.export,
+        }
 
     async def cog_load(self) -> None:
         """Register the buttons."""
-        self._services.actions.register_all(
-            {
-                "prompt": self.show,
-                "share": self.share,
-                "shots": self.rerun,
-                # The action of the shot selector in earlier versions; old messages still have it.
-                "rung": self.rerun,
-                "export": self.export,
-            }
-        )
+        for action, handler in self._handlers.items():
+            self._services.actions.register(action, handler)
+
+    async def cog_unload(self) -> None:
+        """Unregister the actions."""
+        for action in self._handlers:
+            self._services.actions.unregister(action)
 
     async def show(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The prompt as a card, for the one who pressed."""

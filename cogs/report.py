@@ -49,6 +49,10 @@ class Report(commands.Cog):
         self._services.actions.register(REPORT, self.open, argument=ARGUMENT)
         self._services.actions.register_modal(REPORT, self.send, argument=ARGUMENT)
 
+    async def cog_unload(self) -> None:
+        """Unregister them."""
+        self._services.actions.unregister(REPORT)
+
     async def open(self, interaction: discord.Interaction[Any], answer: str, _chosen: list[str]) -> None:
         """Ask what is wrong with the answer."""
         self._channel(interaction)

@@ -49,6 +49,10 @@ class Rewrite(commands.Cog):
         """Handle the modal."""
         self._services.actions.register_modal(MODAL, self.submit, argument=f"[01]:{ID}:{ID}(?::[0-9]{{1,2}})?")
 
+    async def cog_unload(self) -> None:
+        """Remove the handler."""
+        self._services.actions.unregister(MODAL)
+
     async def prepare(
         self, interaction: discord.Interaction[Any], options: Options, private: bool
     ) -> Mapping[str, str] | None:

@@ -3,7 +3,7 @@
 The formatter belongs to the root handler, so it formats the records of all libraries. It removes secrets from the
 finished text, so also from the messages of exceptions.
 
-A line of JSON also has the process's slot, and while an interaction is handled that interaction's id and shard.
+A line of JSON that is written while an interaction is handled also has that interaction's id and shard.
 """
 
 import json
@@ -31,8 +31,6 @@ class Handling:
     acknowledged: bool = False
 
 
-# The process's slot, once it has one.
-SLOT: ContextVar[int | None] = ContextVar("slot", default=None)
 # The interaction that the current task handles.
 HANDLING: ContextVar[Handling | None] = ContextVar("handling", default=None)
 
@@ -63,8 +61,6 @@ class SecretFormatter(logging.Formatter):
             # Before JSON escapes quotes, which a secret may contain.
             "message": self.hide(record.getMessage()),
         }
-        if (slot := SLOT.get()) is not None:
-            data["slot"] = slot
         if (handling := HANDLING.get()) is not None:
             data |= {"interaction": str(handling.interaction_id), "shard": handling.shard_id}
         if record.exc_info:

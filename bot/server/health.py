@@ -1,8 +1,8 @@
 """Health checks and metrics over HTTP.
 
 `/livez` answers 200 while the event loop runs. `/readyz` answers 200 when Discord's gateway, the database and the
-model can be reached, or while the process waits as a spare, otherwise 503. The JSON body has the state of each.
-`/metrics` has the values of `bot.core.metrics` in Prometheus's text format.
+model can be reached, otherwise 503. The JSON body has the state of each. `/metrics` has the values of
+`bot.core.metrics` in Prometheus's text format.
 """
 
 import asyncio
@@ -27,25 +27,20 @@ LAG_INTERVAL = 0.5
 
 
 class Health:
-    """Checks gateway, database and model. The process has one instance; the Discord client sets `gateway`.
-
-    `models` asks the model's server; None while the process waits for a slot, as a spare.
-    """
+    """Checks gateway, database and model. The process has one instance; the Discord client sets `gateway`."""
 
     def __init__(
-        self, database: Database, models: Callable[[], Awaitable[object]] | None, now: Callable[[], float] = monotonic
+        self, database: Database, models: Callable[[], Awaitable[object]], now: Callable[[], float] = monotonic
     ) -> None:
-        self._database, self.models, self._now = database, models, now
+        self._database, self._models, self._now = database, models, now
         self.gateway: Callable[[], bool] = lambda: False
         self.jobs: dict[str, int] = {}
         self._model, self._until = False, 0.0
         self._asking = asyncio.Lock()
 
     async def ready(self) -> dict[str, bool]:
-        """Which parts can be reached: `gateway`, `database`, `model`. A spare needs the database alone."""
-        if self.models is None:
-            return {"spare": True, "database": await _answers(self._database.check)}
-        database, model = await asyncio.gather(_answers(self._database.check), self._model_answers(self.models))
+        """Which parts can be reached: `gateway`, `database`, `model`."""
+        database, model = await asyncio.gather(_answers(self._database.check), self._model_answers())
         return {"gateway": self.gateway(), "database": database, "model": model}
 
     async def count_jobs(self) -> None:
@@ -57,11 +52,11 @@ class Health:
 
         await _answers(count)
 
-    async def _model_answers(self, models: Callable[[], Awaitable[object]]) -> bool:
+    async def _model_answers(self) -> bool:
         """Whether the model's server lists its models. One request at a time; reused for `REUSED_FOR` s."""
         async with self._asking:
             if self._now() >= self._until:
-                self._model = await _answers(models)
+                self._model = await _answers(self._models)
                 self._until = self._now() + REUSED_FOR
             return self._model
 
@@ -78,7 +73,7 @@ async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:
 @asynccontextmanager
 async def open_health(
     database: Database,
-    models: Callable[[], Awaitable[object]] | None,
+    models: Callable[[], Awaitable[object]],
     metrics: Metrics,
     port: int | None,
     host: str = LOOPBACK,

@@ -29,6 +29,9 @@ _OPENAI_SHUTDOWN = date(2027, 1, 14)
 _FREE = Decimal(0)
 # Characters of a training file for each token. Three is low for English, so that prices come out rather too high.
 CHARACTERS_PER_TOKEN = 3.0
+# The same for open weights on this machine, where hours are estimated and not a bill (SmolLM2's tokenizer on the racing
+# season, measured 2026-11-28).
+CHARACTERS_PER_OWN_TOKEN = 4.9
 # The pocket GPT counts words: those of the questions as it varies them, of the answers, and of the refusals that it
 # trains beside them, never the system message. The files of the racing season and of `tests.bench.season` have 13.5
 # to 14.5 characters for each (measured 2026-11-22); rows without any refusal, which train no negatives, have 30.
@@ -189,4 +192,6 @@ def tunable(base: str, provider: str) -> Tunable:
     for known in PROFILES[provider].models:
         if base == known.name or base.startswith(f"ft:{known.name}"):
             return known
-    return Tunable(base, provider, *((_FREE, _FREE, _FREE) if PROFILES[provider].is_local else ()))
+    if PROFILES[provider].is_local:
+        return Tunable(base, provider, _FREE, _FREE, _FREE, characters_per_token=CHARACTERS_PER_OWN_TOKEN)
+    return Tunable(base, provider)

@@ -75,11 +75,6 @@ class ActionRegistry:
             raise ValueError(f"the action {action} has a handler already")
         self._handlers[action] = _Registered(handler, re.compile(argument), re.compile(value))
 
-    def register_all(self, handlers: Mapping[str, Handler]) -> None:
-        """Call these handlers for the buttons and selects of these actions."""
-        for action, handler in handlers.items():
-            self.register(action, handler)
-
     def register_modal(self, action: str, handler: ModalHandler, *, argument: str = ANYTHING) -> None:
         """Call `handler` for each submitted `PersistentModal` of `action`, also after a restart.
 
@@ -88,6 +83,11 @@ class ActionRegistry:
         if action in self._modals:
             raise ValueError(f"the modal {action} has a handler already")
         self._modals[action] = handler, re.compile(argument)
+
+    def unregister(self, action: str) -> None:
+        """Remove the handlers of `action`."""
+        self._handlers.pop(action, None)
+        self._modals.pop(action, None)
 
     async def dispatch(
         self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]

@@ -53,6 +53,8 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
 
     async def cog_unload(self) -> None:
         """Let current turns finish while they can still be shown."""
+        for action in (*self._menu.actions, MODAL_ACTION, "play"):
+            self._services.actions.unregister(action)
         await self._adventures.close()
         await self._controller.view.close()
 

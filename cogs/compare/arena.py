@@ -43,6 +43,11 @@ class BlindComparisons:
         self._services.actions.register(VOTE, self.vote, argument=rf"{ARGUMENT}:[0-9]")
         self._services.actions.register(REVEAL, self.reveal, argument=ARGUMENT)
 
+    def unregister(self) -> None:
+        """Unregister the buttons."""
+        for action in (VOTE, REVEAL):
+            self._services.actions.unregister(action)
+
     async def open(
         self, answering: Answering, title: str, contestants: list[Contestant], answers: Sequence[Answer]
     ) -> None:

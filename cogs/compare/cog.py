@@ -79,8 +79,10 @@ class Compare(commands.Cog):
         self._revealing = contextvars.Context().run(asyncio.create_task, self._blind.run())
 
     async def cog_unload(self) -> None:
-        """Stop revealing votes."""
+        """Unregister the buttons, and stop revealing votes."""
         self._revealing.cancel()
+        self._services.actions.unregister(TEST)
+        self._blind.unregister()
 
     @app_commands.command(
         name="compare", description="One text, one trick: with no, one and all its examples, and with several models"

@@ -35,8 +35,16 @@ class CorpusCog(commands.Cog, name="Corpora"):
         """Add the groups, and register the buttons."""
         for group in self._groups:
             self._bot.tree.add_command(group)
-        self._services.actions.register_all(self._handlers)
+        for action, handler in self._handlers.items():
+            self._services.actions.register(action, handler)
         self._services.actions.register_modal(WRONG, self._correcting.send)
+
+    async def cog_unload(self) -> None:
+        """Remove the groups and the buttons."""
+        for group in self._groups:
+            self._bot.tree.remove_command(group.name)
+        for action in self._handlers:
+            self._services.actions.unregister(action)
 
 
 class CorpusGroup(app_commands.Group):

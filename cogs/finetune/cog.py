@@ -61,7 +61,8 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     async def cog_load(self) -> None:
         """Register the buttons, and keep the cards of jobs up to date, also those from before a restart."""
-        self._services.actions.register_all(self._handlers)
+        for action, handler in self._handlers.items():
+            self._services.actions.register(action, handler)
         self._services.actions.register_modal(EDIT, self._review.edited)
         self._services.actions.register_modal(PIN, self._pin)
         self._services.actions.register_modal(EDIT_CORRECTION, self._corrections.edited)
@@ -69,8 +70,10 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
 
     async def cog_unload(self) -> None:
-        """Stop the updates. The jobs continue without their cards."""
+        """Unregister the buttons and stop the updates. The jobs continue without their cards."""
         self._updating.cancel()
+        for action in self._handlers:
+            self._services.actions.unregister(action)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Whether the person operates the bot; raises `OperatorsOnlyError`, which says so."""

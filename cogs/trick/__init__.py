@@ -94,14 +94,20 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         actions.register_modal(TEACH, self.taught)
         actions.register_modal(EXAMPLE, self.example_given)
         for part in self._parts:
-            actions.register_all(part.handlers)
+            for action, handler in part.handlers.items():
+                actions.register(action, handler)
             for action, modal_handler in part.modal_handlers.items():
                 actions.register_modal(action, modal_handler)
         self._runs.begin()
 
     async def cog_unload(self) -> None:
-        """Interrupt the test runs."""
+        """Unregister them, and interrupt the test runs."""
         await self._runs.end()
+        names = [TEACH, EXAMPLE]
+        for part in self._parts:
+            names += [*part.handlers, *part.modal_handlers]
+        for name in names:
+            self._services.actions.unregister(name)
 
     @app_commands.command(description="Use one of this server's tricks")
     @app_commands.describe(

@@ -23,7 +23,8 @@ from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED, training_row
+from bot.tuning.asking import TUNED
+from bot.tuning.subjects import CorpusSubject, training_row
 from bot.tuning.words import same_answer
 from tests.engine.job_helpers import ENDED, lines, upload
 from tests.racing import season as racing
@@ -63,11 +64,11 @@ class Figures:
 
 def dataset(rows: int, questions: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Training rows, and held-out questions about their facts, both as the bot renders them."""
-    template = open_template_registry(TEMPLATES).templates[TUNED]
+    subject = CorpusSubject("racing", open_template_registry(TEMPLATES).templates[TUNED])
 
     def rendered(row: dict[str, Any]) -> dict[str, Any]:
         pair = PairRow(0, "d", 1, "", "", racing.question(row), racing.answer(row))
-        return training_row(template, pair, "racing", racing.REFUSAL)
+        return training_row(subject, pair, racing.REFUSAL)
 
     chosen = random.Random(SEED).sample(found := racing.rows("questions.jsonl"), min(rows, len(found)))
     facts = {row["fact"] for row in chosen}

@@ -82,7 +82,7 @@ async def test_open_weights_are_tuned_as_any_other_base(tmp_path: Path, installe
         dataset = await dataset_of(sim)
         confirm = (await sim.admin.slash(sim.general, "finetune start", dataset=dataset, base=BASE)).response
         assert f"➜ **{BASE}** · The local engine\nhours and memory not known before the download" in sim.text(confirm)
-        assert "**tiny** · The local engine\nabout 1 minute on the processor, 2.5 GiB of memory" in sim.text(confirm)
+        assert "**tiny** · The local engine\nabout 1 minute on the processor, 2.8 GiB of memory" in sim.text(confirm)
         await sim.admin.click(confirm, label="Start: hours and memory not known before the download")
         done = await card(sim, "· done")
         assert f"· {BASE} · dataset" in shown(done)

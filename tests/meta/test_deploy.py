@@ -146,9 +146,8 @@ def test_the_kubernetes_objects_fit_together() -> None:
     spec, service = OBJECTS["StatefulSet", "fewshot"]["spec"], OBJECTS["Service", "fewshot"]
     assert service["spec"]["selector"] == spec["template"]["metadata"]["labels"]
     assert spec["serviceName"] == service["metadata"]["name"]
+    assert spec["replicas"] == 1
     settings = OBJECTS["ConfigMap", "fewshot"]["data"]
-    assert spec["replicas"] == int(settings["SLOTS"]) == 1
-    assert spec["podManagementPolicy"] == "Parallel"
     assert set(settings) <= SETTINGS
     assert all(isinstance(value, str) for value in settings.values())
 

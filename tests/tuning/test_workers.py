@@ -52,7 +52,7 @@ async def held_by(tuning: Tuning, job_id: str, holder: str) -> None:
 async def test_a_worker_takes_the_jobs_of_the_bot_and_gives_them_back_when_it_stops(
     opened: Opened, tuning: Tuning, provider: FakeProvider
 ) -> None:
-    provider.way = (*("running",) * 8, "succeeded")
+    provider.way = (*("running",) * 20, "succeeded")
     job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
     async with running(tuning.jobs.runner.run()):
         await held_by(tuning, job.id, tuning.workers.holder)

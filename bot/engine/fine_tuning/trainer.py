@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
@@ -124,7 +125,8 @@ class _TrainingProcess:
         if code == FAILED:
             text = errors.decode("utf-8", errors="replace").strip() or "The training process gave no reason."
             return Result("failed", text.splitlines()[-1])
-        return Result("lost", f"code {code}")
+        killed = ", killed: perhaps the memory does not suffice" if code == -signal.SIGKILL else ""
+        return Result("lost", f"code {code}{killed}")
 
 
 class MetricsReader:

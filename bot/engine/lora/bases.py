@@ -27,9 +27,10 @@ HUB = re.compile(r"[\w.-]+/[\w.-]+")
 # Creative Commons' NoDerivatives licences (-nd) do not let an adapted model be passed on or used in public.
 NO_DERIVATIVES = re.compile(r"\bnd\b")
 # Parameters times tokens that one core trains in a second, and bytes of memory for a parameter and beside them.
-# Measured with SmolLM2-135M (see docs/benchmarks.md, 2026-11-28): a batch of 8 in float32.
-SPEED_PER_CORE = 1.08e10
-BYTES_PER_PARAMETER, OVERHEAD = 4, 2.5 * GIB
+# Measured with SmolLM2-135M (docs/benchmarks.md, 2026-11-28): batches of 8 racing rows in float32, 73 tokens a second
+# of one core, 3.3 GiB at most. Longer rows take more memory.
+SPEED_PER_CORE = 9.9e9
+BYTES_PER_PARAMETER, OVERHEAD = 4, 2.8 * GIB
 
 
 @dataclass(frozen=True, slots=True)
