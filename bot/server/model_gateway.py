@@ -27,7 +27,7 @@ CALLS_PER_PERSON = 3
 # `Answer.finish` of a request that was not sent, because no model is connected. It is stored with the prompt.
 DRY_RUN = "unasked"
 # Calls that are estimated before other tasks may run.
-QUOTED_AT_ONCE = 50
+QUOTED_AT_ONCE = 20
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,7 @@ A cell is one answer: a test, an arm and a round. An arm is a way to choose the 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.core.errors import FewshotError, ReplyError
@@ -32,6 +32,8 @@ from bot.storage.trick_tests import CellRow, RunKind
 
 # Characters that an answer may have beyond the expected one, for the estimate, and those of a judge's answer.
 MORE_CHARACTERS, VERDICT_CHARACTERS = 200, 120
+# The arms with so many examples.
+SHOTS = tuple(map(str, SHOT_COUNTS))
 UNJUDGED = N_("The judge's answer could not be read.")
 Ask = Callable[[Request], Coroutine[Any, Any, Answer]]
 Store = Callable[[CellRow], Awaitable[None]]
@@ -66,57 +68,70 @@ class Plan:
     judge: str = "exact"
     repeat: int = 1
     all_only: bool = False
+    _places: dict[tuple[int, str], list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cells(self) -> list[Cell]:
         """All cells, test by test, so that a run that ends early has the same tests in each arm."""
-        rounds = range(1, self.repeat + 1)
-        return [Cell(test, arm, number) for test in self.tests for number in rounds for arm in self.arms(test)]
+        rounds, arms = range(1, self.repeat + 1), self.arms
+        return [Cell(test, arm, number) for test in self.tests for number in rounds for arm in arms[test.id]]
 
-    def arms(self, test: TrickTest) -> list[str]:
-        """The arms for a test: at most nine where each example is left out in turn."""
+    @property
+    def arms(self) -> dict[str, list[str]]:
+        """The arms of each test, by its id: at most nine where each example is left out in turn."""
         if self.kind == "examples":
-            return ["all", *(f"without-{place}" for place in self.places(test))]
+            return {test.id: ["all", *(f"without-{place}" for place in self.places(test))] for test in self.tests}
+        return dict.fromkeys([test.id for test in self.tests], self.score_arms)
+
+    @property
+    def score_arms(self) -> list[str]:
+        """The arms that say what the examples are worth together."""
         if self.all_only:
             return ["all"]
-        count = min((len(_others(self.trick, each)) for each in self.tests), default=0)
-        arms = [str(shots) for shots in SHOT_COUNTS if shots < count]
+        count = min((len(_others(self.trick, test)) for test in self.tests), default=0)
+        arms = [shots for shots in SHOTS if int(shots) < count]
         return [*arms, "all", *(["random"] if count > SHOWN else []), *(["before"] if self.before else [])]
 
-    def places(self, test: TrickTest) -> list[int]:
+    def places(self, test: TrickTest, trick: Trick | None = None) -> list[int]:
         """The places of the examples in the prompt of `all`. An example with the test's input is never in a prompt."""
-        others = _others(self.trick, test)
-        if len(others) <= SHOWN:
-            return others
-        texts = [self.trick.examples[place].given for place in others]
-        return [others[place] for place in nearest(self.trick.user_message(test.input), texts, SHOWN)]
+        trick = trick or self.trick
+        key = (trick.version, test.id)
+        if key not in self._places:
+            others = _others(trick, test)
+            if len(others) > SHOWN:
+                texts = [trick.examples[place].given for place in others]
+                others = [others[place] for place in nearest(trick.user_message(test.input), texts, SHOWN)]
+            self._places[key] = others
+        return list(self._places[key])
 
     def request(self, cell: Cell) -> Request:
         """What is sent for a cell."""
-        if cell.arm == "before" and self.before is not None:
-            return replace(self, trick=self.before).request(replace(cell, arm="all"))
-        places, text = self.places(cell.test), cell.test.input
+        trick = self.before if cell.arm == "before" and self.before is not None else self.trick
+        places = self.places(cell.test, trick)
         if cell.arm == "random":
             # The same choice when a run goes on after a restart.
             chooser = random.Random(f"{cell.test.id} {cell.round}")
-            places = sorted(chooser.sample(_others(self.trick, cell.test), len(places)))
+            places = sorted(chooser.sample(_others(trick, cell.test), len(places)))
         elif cell.arm.startswith("without-"):
             places.remove(int(cell.arm.removeprefix("without-")))
-        elif cell.arm != "all":
+        elif cell.arm in SHOTS:
             places = places[: int(cell.arm)]
-        template = self.trick.template([self.trick.examples[place] for place in places])
+        template = trick.template([trick.examples[place] for place in places])
         if self.kind == "examples":  # An answer should change by the example alone, and not by chance.
             template = replace(template, parameters={**template.parameters, "temperature": 0})
-        return template.fill({self.trick.input: text})
+        return template.fill({trick.input: cell.test.input})
 
     @property
     def calls(self) -> Iterator[tuple[Request, int]]:
         """Each request, with the characters that its answer may have, for an estimate."""
-        for cell in self.cells:
-            expected = cell.test.expected or cell.test.input
-            yield self.request(cell), len(expected) + MORE_CHARACTERS
+        for cell in replace(self, repeat=1).cells:
+            request, expected = self.request(cell), cell.test.expected or cell.test.input
+            calls = [(request, len(expected) + MORE_CHARACTERS)]
             if self.is_judged_by_model:
-                yield judging.question(self.judge_template, cell.test.input, expected, expected), VERDICT_CHARACTERS
+                asked = judging.question(self.judge_template, cell.test.input, expected, expected)
+                calls.append((asked, VERDICT_CHARACTERS))
+            for _round in range(self.repeat):
+                yield from calls
 
     @property
     def is_judged_by_model(self) -> bool:
@@ -164,6 +179,7 @@ async def run(
     finally:
         for task in workers:
             task.cancel()
+        await asyncio.wait(workers)  # An answer may be on its way into the database.
     return stop[0] if stop else None
 
 
@@ -273,7 +289,7 @@ class Results:
     @property
     def arms(self) -> list[ArmResult]:
         """The arms that have an answer, in the order of the plan."""
-        names = dict.fromkeys(arm for test in self.plan.tests for arm in self.plan.arms(test))
+        names = dict.fromkeys(arm for arms in self.plan.arms.values() for arm in arms)
         found = [ArmResult(name, [cell for cell in self.cells if cell.arm == name]) for name in names]
         return [arm for arm in found if arm.cells]
 

@@ -136,7 +136,7 @@ class TrickRuns:
         return await self.find(row.id)
 
     async def stop(self, run_id: str) -> None:
-        """Store that a run was stopped. Its task must have ended."""
+        """Store that a run was stopped, if it is not over. Its task must have ended."""
         await rows.end_run(self._database, run_id, "stopped")
 
     async def set_message(self, run_id: str, message_id: int) -> None:

@@ -355,7 +355,7 @@ async def _drop_runs(connection: AsyncConnection, user_id: int) -> int:
         *(select(TRICK_EXAMPLES.c.trick_id).where(TRICK_EXAMPLES.c[by] == user_id) for by in ("user_id", "given_by")),
     )
     # A test that was removed is still in the runs that asked it, where the author's id is the last key of each test.
-    quoted = TRICK_RUNS.c.tests.contains(f'"user_id": {user_id}}}')
+    quoted = TRICK_RUNS.c.tests.contains(f'"user_id": {user_id}}}', autoescape=True)
     gone = await connection.execute(delete(TRICK_RUNS).where(TRICK_RUNS.c.trick_id.in_(theirs) | quoted))
     return int(gone.rowcount)
 

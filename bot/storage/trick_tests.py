@@ -159,8 +159,9 @@ async def running(database: Database) -> list[TrickRun]:
 
 
 async def end_run(database: Database, run_id: str, state: RunState, problem: str = "") -> None:
-    """Store how a run ended."""
-    await database.transact(lambda connection: connection.execute(_change(run_id, state=state, problem=problem)))
+    """Store how a run ended; one that has ended stays as it is."""
+    change = _change(run_id, state=state, problem=problem).where(TRICK_RUNS.c.state == "running")
+    await database.transact(lambda connection: connection.execute(change))
 
 
 async def set_run_message(database: Database, run_id: str, message_id: int) -> None:

@@ -50,12 +50,13 @@ ARMS = {
 }
 NEAREST = N_("the nearest examples")
 JUDGED = {
-    "exact": N_("the same text, or the same number of stars"),
+    "exact": N_("exactly the expected answer"),
     "contains": N_("the answer contains the expected text"),
     "within-one": N_("a number that differs by one at most"),
     "fields": N_("JSON with the same fields"),
     "model": N_("the model decides"),
 }
+TEMPORARY_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 # Seconds between two updates of the card of a run.
 UPDATE_INTERVAL = 2.0
 # Failures on a card; the file has all.
@@ -94,7 +95,7 @@ class Choice:
 
 def arm_name(arm: str, plan: Plan) -> str:
     """What people call an arm."""
-    if arm == "all" and "random" in plan.arms(plan.tests[0]):
+    if arm == "all" and "random" in plan.score_arms:
         return _(NEAREST)
     return _(ARMS.get(arm, arm))
 
@@ -112,7 +113,7 @@ def estimate_card(choice: Choice, prepared: Prepared, quote: Quote) -> LayoutVie
     card = Card(_("Test {name}, version {n}", name=trick.name, n=trick.version))
     argument = replace(choice, judge=plan.judge, repeat=plan.repeat).argument
     if plan.kind == "score":
-        arms = ", ".join(arm_name(arm, plan) for arm in plan.arms(plan.tests[0]))
+        arms = ", ".join(arm_name(arm, plan) for arm in plan.score_arms)
         card.text(
             ngettext("**Asks** {n} test with {arms}", "**Asks** {n} tests with {arms}", len(plan.tests), arms=arms)
         )
@@ -347,9 +348,9 @@ class Runs:
 
     async def _post(self, run: TrickRun) -> None:
         """Post the card of a run, and execute the run. Raises `FewshotError` where the card cannot be posted."""
-        channel = self._channel(run)
+        channel, results = self._channel(run), await self._runs.results(run)
         with use_locale(self._locale(run)):
-            card = progress_card(run, 0, 0)
+            card = progress_card(run, len(results.cells), len(results.plan.cells))
         try:
             # Discord ignores a second message with the same nonce for some minutes.
             message = await channel.send(view=card, nonce=run.row.id)
@@ -371,11 +372,11 @@ class Runs:
         with use_locale(self._locale(run)):
             shown = asyncio.create_task(self._show_progress(run, progress := _Progress()))
             try:
-                ended = await self._runs.execute(run, progress.set)
+                await self._show_result(await self._runs.execute(run, progress.set))
+            except TEMPORARY_ERRORS as error:  # The trick was removed, or the database or Discord cannot be reached.
+                _log.warning("the result of the run %s cannot be shown: %s", run.row.id, error)
             finally:
                 shown.cancel()
-                await asyncio.wait([shown])
-            await self._show_result(ended)
 
     async def _show_progress(self, run: TrickRun, progress: "_Progress") -> None:
         """Edit the card while the run goes on."""
@@ -396,8 +397,7 @@ class Runs:
             await self._edit(run, card, pictures)
         except discord.HTTPException as error:
             if error.code not in (UNKNOWN_MESSAGE, TOO_OLD):
-                _log.warning("the result of the run %s cannot be shown: %s", run.row.id, error)
-                return
+                raise
             message = await self._channel(run).send(view=card, files=to_files(pictures))
             await self._runs.set_message(run.row.id, message.id)
 
@@ -411,10 +411,13 @@ class Runs:
         for run in await self._runs.running():
             if self._bot.get_guild(run.guild_id) is None:  # Another process serves this server.
                 continue
-            if run.row.message_id is None:
-                await self._post(run)
-            else:
+            if run.row.message_id is not None:
                 self._launch(run)
+                continue
+            try:
+                await self._post(run)
+            except TEMPORARY_ERRORS as error:
+                _log.warning("the card of the run %s cannot be shown: %s", run.row.id, error)
 
     def _channel(self, run: TrickRun) -> discord.PartialMessageable:
         return self._bot.get_partial_messageable(run.row.channel_id, guild_id=run.guild_id)
@@ -432,8 +435,7 @@ class Runs:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        if run.row.state == "running":
-            await self._runs.stop(run_id)
+        await self._runs.stop(run_id)
         with use_locale(self._locale(run)):
             await self._show_result(await self._runs.find(run_id))
 
@@ -441,8 +443,9 @@ class Runs:
         """Let a stopped run go on where it ended."""
         await self._runs.find(run_id, managed_guild(interaction))
         run = await store_first(interaction, self._runs.go_on(caller_of(interaction), run_id))
+        results = await self._runs.results(run)
         with use_locale(self._locale(run)):
-            await edit_pressed(interaction, progress_card(run, 0, 0))
+            await edit_pressed(interaction, progress_card(run, len(results.cells), len(results.plan.cells)))
         self._launch(run)
 
     async def failures(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:

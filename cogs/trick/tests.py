@@ -9,7 +9,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.core.errors import NotAllowedError, NotFoundError
+from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import _, ngettext
 from bot.server.trick_form import MAX_EXAMPLE_LENGTH, FileRow, Trick, main_input
 from bot.server.trick_tests import (
@@ -123,6 +123,8 @@ class TestSets:
         if prompt.caller.guild_id != guild:
             raise NotAllowedError("This answer belongs to another server.")
         text = prompt.values[main_input(prompt.template, prompt.values)]
+        if len(text) > MAX_EXAMPLE_LENGTH:
+            raise InputError("A window has room for {n:,} characters; this input has more.", n=MAX_EXAMPLE_LENGTH)
         await interaction.response.send_modal(modal_for_test(prompt.template.name, text, prompt.text))
 
 

@@ -73,7 +73,7 @@ async def test_examples_make_a_trick_better_and_a_revert_makes_it_worse(sim: Sim
     assert "3 tests were added" in await imported(sim, CSV)
     asked = await estimate(sim)
     assert "**Asks** 3 tests with no example, all examples" in sim.text(asked)
-    assert "**Judged** the same text" in sim.text(asked)
+    assert "**Judged** exactly the expected answer" in sim.text(asked)
     assert "**Takes** 6 calls, about" in sim.text(asked)
     card = await ran(sim, asked)
     assert "refuse, version 1, on 3 inputs\n**0%** no example" in shown(card)
@@ -211,6 +211,21 @@ async def test_two_runs_of_a_trick_do_not_run_at_once_and_a_stopped_one_goes_on(
     sim.model._next.clear()
     await sim.admin.click(card, label="Go on")
     await operating.card(sim, "on 3 inputs\n**0%** no example")
+
+
+async def test_a_run_is_stopped_and_keeps_its_answers(sim: Simulated) -> None:
+    sim.model.says(refusal)
+    await taught(sim, ("Sing?", "Alas, no."))
+    await imported(sim, CSV)
+    sim.model.holds()
+    await sim.admin.click(await estimate(sim), label="Run")
+    refused = await sim.member.click(await operating.card(sim, "Testing refuse"), label="Stop")
+    assert "Only those who may manage this server" in sim.said(refused)
+    await sim.admin.click(sim.general.history()[-1], label="Stop")
+    stopped = await operating.card(sim, "⚠️ Only 0 of 6 answers: Somebody stopped it.")
+    sim.model.release()
+    await sim.admin.click(stopped, label="Go on")
+    assert "**100%** all examples" in shown(await operating.card(sim, "refuse, version 1, on 3 inputs\n**0%**"))
 
 
 async def test_an_idle_and_a_harmful_example_are_found_and_dropped(sim: Simulated) -> None:

@@ -1,4 +1,4 @@
-"""A trick taught in the demo's page by clicking, used by a member, and corrected."""
+"""A trick taught in the demo's page by clicking, used by a member, corrected, tested, and brought back."""
 
 from pathlib import Path
 from typing import Any
@@ -53,3 +53,59 @@ async def test_a_trick_is_taught_used_and_corrected_by_clicking(tmp_path: Path) 
             await tab.shot(tmp_path / "5-review.png")
             await tab.press("Accept")
             await tab.sees("Accepted: refuse has 2 examples now.")
+
+
+def mood(body: dict[str, Any]) -> str:
+    """A model that knows the moods that an example shows, and calls everything else fine."""
+    shown = [message["content"] for message in body["messages"] if message["role"] == "assistant"]
+    asked = body["messages"][-1]["content"]
+    return "angry" if "angry" in shown and "late" in asked else "fine"
+
+
+async def test_a_trick_is_tested_improved_and_reverted_by_clicking(tmp_path: Path) -> None:
+    tests = tmp_path / "tests.csv"
+    tests.write_text("input,expected\nTwo hours late!,angry\nLate again.,angry\nAll good.,fine\n", encoding="utf-8")
+    async with FakeModel() as model:
+        model.says(mood)
+        given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "scripted"}
+        async with demo(tmp_path / "data", **given) as url, browsing(url, height=1400) as tab:
+            await tab.slash("trick teach", name="mood")
+            await tab.submit(
+                **{
+                    "What should it do?": "Name the mood in one word.",
+                    "An example: what comes in": "The soup was warm.",
+                    "And the answer to it": "fine",
+                }
+            )
+            await tab.sees("This server has a new trick: mood")
+            await tab.slash("trick test import", name="mood", file=tests)
+            await tab.sees("3 tests were added.")
+            await tab.slash("trick test run", name="mood")
+            await tab.sees("calls, about")
+            await tab.shot(tmp_path / "1-estimate.png")
+            await tab.press("Run")
+            await tab.sees("mood, version 1, on 3 inputs")
+            await tab.shot(tmp_path / "2-tested.png")
+            await tab.slash("trick example", name="mood")
+            await tab.submit(**{"What comes in": "They came late.", "The answer to it": "angry"})
+            await tab.sees("One example more: mood")
+            await tab.slash("trick test run", name="mood")
+            await tab.press("Run")
+            await tab.sees("mood, version 2, on 3 inputs")
+            await tab.shot(tmp_path / "3-better.png")
+            await tab.press("Which examples matter?")
+            await tab.press("Run")
+            await tab.sees("without it, every answer is the same")
+            await tab.shot(tmp_path / "4-examples.png")
+            await tab.slash("trick history", name="mood")
+            await tab.sees("an example added")
+            await tab.choose("Version 1")
+            await tab.shot(tmp_path / "5-history.png")
+            await tab.press("Revert to this version")
+            await tab.sees("mood is as it was in version 1; this is version 3")
+            await tab.slash("trick test run", name="mood")
+            await tab.press("Run")
+            await tab.sees("mood, version 3, on 3 inputs")
+            await tab.press("Failures")
+            await tab.sees("The answer was: fine")
+            await tab.shot(tmp_path / "6-worse.png")
