@@ -59,7 +59,7 @@ async def _build(corpus: str, size: int, out: Path | None, *, retry: bool) -> No
     """Make a dataset, or continue to make it, and print the result."""
     async with open_for_operator() as tuning:
         datasets = tuning.datasets
-        for name in await datasets.passed_over(corpus):
+        for name in await datasets.skipped_files(corpus):
             click.echo(f"Passed over, since it is no UTF-8 text: {name}", err=True)
         with click.progressbar(length=100, label="asking about chunks") as bar:
             made = await datasets.prepare(corpus, OPERATOR, size, bar_updater(bar), retry=retry)

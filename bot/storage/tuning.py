@@ -1,6 +1,5 @@
 """Tuning: jobs with their leases and events, the models that they made, scoring answers, and promotions."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import time
@@ -243,11 +242,6 @@ async def job_events(
     query = query.order_by(TUNING_EVENTS.c.number.desc()).limit(last)
     async with database.read() as connection:
         return [EventRow(*row) for row in reversed((await connection.execute(query)).all())]
-
-
-async def job_metrics(database: Database, job_id: str) -> list[dict[str, Any]]:
-    """The metrics of each reported step."""
-    return [json.loads(event.data) for event in await job_events(database, job_id, "metrics")]
 
 
 async def add_model(database: Database, row: ModelRow) -> None:

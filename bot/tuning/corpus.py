@@ -51,7 +51,7 @@ class Corpus:
             raise InputError("The corpus {corpus} has no folder: correct CORPORA.", corpus=self.name)
         inside = self.folder.resolve()
         texts: list[Path] = []
-        passed_over: list[str] = []
+        skipped: list[str] = []
         for path in sorted(self.folder.rglob("*")):
             if not path.is_file() or any(part.startswith(".") for part in path.relative_to(self.folder).parts):
                 continue
@@ -60,10 +60,10 @@ class Corpus:
             if fits and path.stat().st_size <= MAX_TEXT and len(texts) < MAX_TEXTS:
                 texts.append(path)
             elif path.suffix != ".jsonl":
-                passed_over.append(self.source_of(path))
+                skipped.append(self.source_of(path))
         if not texts:
             raise InputError("The folder of the corpus {corpus} contains no .txt or .md file.", corpus=self.name)
-        return texts, passed_over
+        return texts, skipped
 
     def source_of(self, path: Path) -> str:
         """The name of a text in rows: its path below the folder."""

@@ -39,7 +39,7 @@ PREPARED, GENERATED, FILE, LABELS = "prepared", "generated", "file", "labelled"
 PREPARED_DRAFT = f"{PREPARED} draft"
 # Seconds that the lease of a dataset that is written lasts after a crash, and seconds between two looks at one that
 # another process writes, or at the datasets that a worker is asked for.
-LEASE, WATCH = 3.0, 0.5
+LEASE, WATCH_INTERVAL = 3.0, 0.5
 # Characters of a dataset's name.
 MAX_NAME_LENGTH = 100
 # The names of datasets by where they are from; `DatasetRow.name` holds the English one.
@@ -248,7 +248,7 @@ class Datasets:
                             running[build.dataset_id] = asyncio.create_task(self._write_requested(build.dataset_id))
                 except StorageError as error:
                     _log.error("datasets wait for the database: %s", error)
-                await asyncio.sleep(WATCH)
+                await asyncio.sleep(WATCH_INTERVAL)
         finally:
             for task in running.values():
                 task.cancel()
@@ -295,7 +295,7 @@ class Datasets:
             if await self._workers.run(f"dataset:{row.id}", write, LEASE):
                 return made[-1]
             # The lease of a process that was killed has to run out first.
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(WATCH_INTERVAL)
 
     async def _is_written_elsewhere(self, row: DatasetRow, progress: Progress | None) -> bool:
         """Wait until a worker has written a dataset; False where none is alive any more.
@@ -314,7 +314,7 @@ class Datasets:
             if not await self._workers.are_others_alive():
                 await dataset_rows.end_build(self._database, row.id)
                 return False
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(WATCH_INTERVAL)
         return True
 
     async def _written(self, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:
@@ -392,7 +392,7 @@ class Datasets:
         """The pairs that may be trained: without those that are flagged and not decided on."""
         return [pair for pair in await self.pairs(dataset_id) if lineage.is_usable(pair)]
 
-    async def passed_over(self, corpus: str) -> list[str]:
+    async def skipped_files(self, corpus: str) -> list[str]:
         """The files in the folder of a corpus that are not read: of another kind, too large, or not in UTF-8."""
         if is_template(self._templates, corpus):
             return []

@@ -60,7 +60,7 @@ GROWTH = 1.4
 # Requests in a row that must not find a job before it counts as vanished: a provider's servers may differ.
 GONE_AFTER = 4
 # Seconds between two reads of a job that another process runs, and of the list of unfinished jobs.
-WATCH, SEEK = 0.5, 5.0
+WATCH_INTERVAL, SEEK_INTERVAL = 0.5, 5.0
 # Seconds after which an unfinished job is called unusual.
 LONG = 24 * 3600.0
 # Seconds that a provider may take to read an uploaded file, and that it may refuse one which it calls ready.
@@ -339,7 +339,7 @@ class JobRunner:
                     await self.begin(job.id)
             except StorageError as error:
                 _log.error("jobs wait for the database: %s", error)
-            await asyncio.sleep(SEEK)
+            await asyncio.sleep(SEEK_INTERVAL)
 
     async def begin(self, job_id: str) -> bool:
         """Begin to run a job in the background; False where another process does, or a worker will."""
@@ -387,7 +387,7 @@ class JobRunner:
                 shown = job
             if job.over:
                 return
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(WATCH_INTERVAL)
 
     async def _run(self, job_id: str) -> None:
         """Take step after step until the job is over, or another process has it."""

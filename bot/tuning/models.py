@@ -28,7 +28,7 @@ from bot.tuning.subjects import is_template
 __all__ = ["ModelRow", "Models", "Promotion"]
 
 # The shares in which a promoted model may not be worse, with the lines of the card that they are from.
-JUDGED = (
+COMPARED_SHARES = (
     (N_("held-out questions {new:.0%} against {old:.0%}"), (HELD,)),
     (N_("refusals {new:.0%} against {old:.0%}"), (REFUSED_HELD, REFUSED_UNSEEN)),
 )
@@ -195,7 +195,7 @@ def _check_scores(model: ModelRow, now: ModelRow | None) -> None:
     mine, theirs = Scorecard.from_json(model.scorecard), Scorecard.from_json(now.scorecard)
     worse = [
         _(sentence, new=new, old=old)
-        for sentence, names in JUDGED
+        for sentence, names in COMPARED_SHARES
         if (new := mine.share(*names)) is not None and (old := theirs.share(*names)) is not None and new < old
     ]
     if worse:

@@ -20,7 +20,7 @@ from cogs._access import operator_of
 from cogs._store_first import edit_pressed, store_first
 
 # Problems of chunks, and kinds of findings, that the card names; the report lists all of them.
-SHOWN = 5
+MAX_SHOWN = 5
 # The action of the button and of the modal that edit a pair.
 EDIT = "ft-edit"
 # The roles of pairs, with their numbers.
@@ -87,10 +87,10 @@ class Preparation:
                 if not prepared.new:
                     card.text(_("-# It was made before, from the same texts."))
                 files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
-                if passed := await self._services.tuning.datasets.passed_over(corpus):
-                    names = escape_markdown(", ".join(passed[:SHOWN]) + ("…" if passed[SHOWN:] else ""))
+                if skipped := await self._services.tuning.datasets.skipped_files(corpus):
+                    names = escape_markdown(", ".join(skipped[:MAX_SHOWN]) + ("…" if skipped[MAX_SHOWN:] else ""))
                     card.text(_("⚠️ Skipped, because it is not text in UTF-8: {files}", files=names))
-                for problem in prepared.problems[:SHOWN]:
+                for problem in prepared.problems[:MAX_SHOWN]:
                     card.text(f"⚠️ {escape_markdown(problem)}")
                 if prepared.problems:
                     card.row(_again(prepared.dataset.id))
@@ -108,7 +108,7 @@ class Preparation:
             if (count := sum(pair.role == role for pair in pairs))
         )
         kinds = [f"{len(findings)} × {_(kind)}" for kind, findings in report.by_kind().items()]
-        found = f"⚠️ {', '.join(kinds[:SHOWN])}" if kinds else _("✅ The checker finds nothing.")
+        found = f"⚠️ {', '.join(kinds[:MAX_SHOWN])}" if kinds else _("✅ The checker finds nothing.")
         head = ngettext("**{dataset}** · {n:,} pair", "**{dataset}** · {n:,} pairs", len(pairs), dataset=name_of(row))
         card.line().text("\n".join([head, roles, found, _("-# dataset {dataset}", dataset=row.id)]))
         name = f"report-{row.id}.txt"

@@ -16,11 +16,11 @@ from cogs import _scorecard
 from cogs._access import operator_of
 
 # Models on the card that lists them.
-SHOWN = 12
+MAX_MODELS = 12
 # Wrong answers on the card that lists them; the command line shows all that are stored.
 WRONG = 20
 # The two shares that promotion compares, with the lines of the scorecard that they are from.
-JUDGED = (
+COMPARED_SHARES = (
     (N_("held-out {share:.0%}"), (HELD,)),
     (N_("refusals {share:.0%}"), (REFUSED_HELD, REFUSED_UNSEEN)),
 )
@@ -40,16 +40,16 @@ class Models:
         rows = await tuning.models.all()
         answering = {row.name for corpus in tuning.subjects if (row := await tuning.models.active(corpus))}
         card = Card(_("Tuned models"))
-        for row in rows[:SHOWN]:
+        for row in rows[:MAX_MODELS]:
             card.text(_block(row, active=row.name in answering))
         if not rows:
             card.text(_("There is none yet: /finetune start trains one."))
-        elif len(rows) > SHOWN:
+        elif len(rows) > MAX_MODELS:
             card.text(
                 ngettext(
                     "-# and {n:,} older one; `fewshot tune list` shows them all",
                     "-# and {n:,} older ones; `fewshot tune list` shows them all",
-                    len(rows) - SHOWN,
+                    len(rows) - MAX_MODELS,
                 )
             )
         await interaction.edit_original_response(view=card.layout())
@@ -104,7 +104,7 @@ def _block(row: ModelRow, *, active: bool) -> str:
 
 def _short(scores: Scorecard) -> str:
     """The shares that promotion compares."""
-    shares = [(sentence, scores.share(*names)) for sentence, names in JUDGED]
+    shares = [(sentence, scores.share(*names)) for sentence, names in COMPARED_SHARES]
     said = [_(sentence, share=share) for sentence, share in shares if share is not None]
     return ", ".join(said) or _("nothing held out")
 

@@ -14,7 +14,6 @@ from bot.engine.rule_based.prompt import Prompt
 # The world: a locked room, a hallway with a dog, a garden.
 
 Room = Literal["chamber", "hallway", "garden"]
-ROOMS: tuple[Room, ...] = ("chamber", "hallway", "garden")
 
 
 @dataclass(frozen=True, slots=True)
