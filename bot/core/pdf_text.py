@@ -83,7 +83,7 @@ def _extract(data: bytes, max_characters: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if sys.platform != "win32":
+    if sys.platform == "linux":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))

@@ -72,6 +72,7 @@ class PersistentModal(discord.ui.Modal):
         select: discord.ui.Select[Any] = discord.ui.Select(
             custom_id=name,
             options=options,
+            min_values=int(required),
             required=required,
             placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
         )
