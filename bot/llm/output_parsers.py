@@ -101,7 +101,11 @@ Reply = str | Rating | Facts | dict[str, Any]
 
 RATING_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "properties": {"stars": {"type": "integer", "enum": [1, 2, 3, 4, 5]}, "reason": {"type": "string"}},
+    "properties": {
+        "stars": {"type": "integer", "enum": [1, 2, 3, 4, 5]},
+        # A small model that is bound by the schema otherwise likes to leave it empty.
+        "reason": {"type": "string", "minLength": 10},
+    },
     "required": ["stars", "reason"],
     "additionalProperties": False,
 }
