@@ -73,7 +73,7 @@ async def test_rewrite_takes_a_sample_of_the_persons_own_and_a_file(harness: Bot
 
 async def test_rewrite_without_a_text_opens_a_window(harness: BotHarness) -> None:
     modal = await (await harness.slash("rewrite", style="pirate")).modal()
-    assert "pirate" in [field.get("value") for field in modal.fields.values()]
+    assert [one["value"] for one in modal.fields["style"]["options"] if one.get("default")] == ["pirate"]
     answer = await (await harness.wire.submit(modal, {"Text": "Line one.\nLine two."})).answer(is_final)
     assert answer.ephemeral
     assert sent(harness)[-1]["content"].endswith("Line one.\nLine two.")
