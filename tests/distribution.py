@@ -38,6 +38,7 @@ LONGEST = (
     "tests/bot/test_techniques.py",
     "tests/bot/test_named_points.py",
     "tests/bot/test_waiting.py",
+    "tests/bot/test_slots.py",
     "tests/cogs/test_adventure_locked.py",
     "tests/cogs/test_adventure_crash.py",
     "tests/cogs/test_racing.py",

@@ -156,6 +156,23 @@ async def test_what_the_server_refuses_is_a_sentence_without_the_password(postgr
         assert str(caught.value).count("\n") == 0
 
 
+async def test_pgbouncer_is_a_sentence_that_says_what_to_name_instead() -> None:
+    """PgBouncer refuses settings of a connection that it does not know, in all its modes."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # The client asks for TLS first.
+        writer.write(b"N")
+        await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+        fields = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: jit\0\0"
+        writer.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(StorageError, match=r"PgBouncer does not pass .* name the PostgreSQL server"):
+            await upgrade(f"postgresql+asyncpg://fewshot@127.0.0.1:{port}/fewshot")
+
+
 async def test_upgrades_at_once_run_one_after_another_and_a_newer_schema_is_refused(postgresql: PostgresServer) -> None:
     async with postgresql.new_database() as url:
         assert (await version(url))[0] is None
