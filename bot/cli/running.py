@@ -45,6 +45,7 @@ def load_settings(**overrides: object) -> "Settings":
 
     settings = load(**overrides)
     secrets = [value.get_secret_value() for _name, value in settings if isinstance(value, SecretStr)]
+    secrets += [model.key.get_secret_value() for model in settings.chat_models if model.key is not None]
     secrets.append(unquote(urlsplit(settings.database_url or "").password or ""))
     logs.configure(settings.log_level, as_json=settings.log_format == "json", secrets=secrets)
     return settings

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.cli.running import load_settings
 from bot.core import logs
 
 SECRET = 'my "quoted" pass\\word'
@@ -106,3 +107,15 @@ def test_json_logs_name_the_interaction_that_is_handled() -> None:
     finally:
         logs.HANDLING.reset(token)
     assert (said["interaction"], said["shard"]) == ("123", 3)
+
+
+def test_the_keys_of_all_settings_are_removed(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "openai-key")
+    monkeypatch.setenv("CHAT_MODELS", '[{"name": "m", "key": "other-key", "base_url": "http://127.0.0.1:9/v1"}]')
+    load_settings()
+    log.warning("openai-key and other-key")
+    written = capsys.readouterr().err
+    assert " and " in written
+    assert "-key" not in written

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.errors import ConfigError
-from bot.core.settings import Settings, load
+from bot.core.settings import OPENAI_URL, Settings, load
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 ENTRY = re.compile(r"^# (?P<about>[^\n]+)\n# (?P<name>[A-Z_]+)=(?P<default>.*)$", re.MULTILINE)
@@ -265,3 +265,38 @@ def test_settings_that_need_each_other_are_named() -> None:
 def test_several_processes_need_postgresql_and_a_shard_each(given: dict[str, object], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         load(**given)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("a, b", "CHAT_MODELS: write it as JSON"),
+        ("{}", "CHAT_MODELS: Input should be a valid tuple"),
+        ('[{"label": "A"}]', "CHAT_MODELS[0].name: Field required"),
+        ('[{"name": "a", "base_url": "hunter2"}]', "CHAT_MODELS[0].base_url: it is not an address"),
+        ('[{"name": "a"}, {"name": "b", "key": "hunter2ä"}]', "CHAT_MODELS[1].key: it contains characters"),
+        ('[{"name": "a"}, {"name": "b", "label": "A"}]', "CHAT_MODELS: two models have the same name or label"),
+        ('[{"name": "a"}]', "CHAT_MODELS without base_url also need OPENAI_API_KEY or OPENAI_BASE_URL"),
+    ],
+)
+def test_a_list_of_models_that_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("CHAT_MODELS", value)
+    with pytest.raises(ConfigError) as refusal:
+        load()
+    assert said in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_key_goes_to_its_own_address_alone_and_the_default_model_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = "http://127.0.0.1:11434/v1"
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("CHAT_MODEL", "c")
+    monkeypatch.setenv("CHAT_MODELS", f'[{{"name": "a"}}, {{"name": "b", "base_url": "{there}"}}]')
+    settings = load()
+    keys = [
+        (model.name, model.base_url, model.key and model.key.get_secret_value()) for model in settings.listed_models
+    ]
+    assert keys == [("c", OPENAI_URL, SECRET), ("a", OPENAI_URL, SECRET), ("b", there, None)]
+    assert SECRET not in repr(settings.listed_models)
