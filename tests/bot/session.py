@@ -115,7 +115,8 @@ async def answers(session: Session) -> None:
     file = harness.wire.file("reviews.txt", b"It works.\nIt broke.\n")
     rated = await session.answer("sentiment", lambda found: bool(found.attachments), file=file)
     assert "**3.00** on average, from 2 reviews" in rated.content
-    asked = await session.answer("ask", is_final, request="Say hi in Greek")
+    model = await session.offered("ask", "model", "fake", "fake-model", request="x")
+    asked = await session.answer("ask", is_final, request="Say hi in Greek", model=model)
     assert asked.content.startswith("-# **translate** · It asks for Greek.\nSaid: Hi\n")
     assert "show it a few times" in (await session.answer("help", page="few-shot")).text
     said = await harness.wire.say("Guten Morgen", user="admin", channel=harness.place)
@@ -138,7 +139,8 @@ async def techniques(session: Session) -> None:
         for option, about in command["options"].items():
             if "autocomplete" in about:
                 options[option] = await session.offered(name, option, "", **options)
-        answer = await session.answer(name, is_final, **options)
+        model = await session.offered(name, "model", "fake", "fake-model", **options)
+        answer = await session.answer(name, is_final, **options, model=model)
         assert "Prompt" in answer.buttons, name
         if "menu" in command:
             session.used.add(command["menu"]["name"])
@@ -149,6 +151,7 @@ async def techniques(session: Session) -> None:
 async def comparisons(session: Session) -> None:
     """The same text with no, one and all examples, and the learning curve."""
     trick = await session.offered("compare", "trick", "sent", "sentiment", text="x")
+    await session.offered("compare", "models", "fake", "fake-model", trick=trick, text="x")
     card = await session.answer("compare", is_final, trick=trick, text="It works.")
     for shots in ("**no example**", "**one example**", "**all 3 examples**"):
         assert f"{shots} · " in card.text
@@ -182,7 +185,8 @@ async def tricks(session: Session) -> None:
         await harness.wire.submit(window, {"given": "Lend me a pod?", "wanted": "It is in repair."})
     ).answer()
     assert "2. Lend me a pod? → It is in repair." in shown.text
-    used = await session.answer("trick use", is_final, name=name, text="Dance with me?")
+    model = await session.offered("trick use", "model", "fake", "fake-model", name=name, text="x")
+    used = await session.answer("trick use", is_final, name=name, text="Dance with me?", model=model)
     assert used.content == "Said: Dance with me?\n-# fake-model · few-shot · refuse"
     more = await harness.press(used, "⋯")
     window = await (await harness.wire.press(more, "Not like that…")).modal()
@@ -199,13 +203,26 @@ async def tricks(session: Session) -> None:
     assert "refuse has 3 examples now" in accepted.text
     assert "3. Dance with me? → My feet refuse." in (await session.answer("trick show", name=name)).text
     await trick_tests(session, name)
+    await trick_menus(session, name)
     exported = await session.answer("trick export", name=name, user="admin")
     data = await harness.wire.download(exported.attachments[0])
     assert json.loads(data)["messages"][0] == {"role": "system", "content": "Refuse politely."}
     brought = await session.answer("trick import", file=harness.wire.file("decline.json", data), user="admin")
     assert "This server has a new trick: decline" in brought.text
     removed = await session.answer("trick remove", name="decline", user="admin")
-    assert removed.text == "**decline** and its 3 examples were deleted."
+    assert removed.text == "**decline** and its 4 examples were deleted."
+
+
+async def trick_menus(session: Session, name: str) -> None:
+    """A message used with a trick, and taught to it."""
+    harness = session.harness
+    session.used |= {"Use a trick…", "Teach from this…"}
+    said = await harness.wire.say("Sing with me?", user="admin", channel=harness.place)
+    window = await (await harness.wire.menu("Use a trick…", said)).modal()
+    assert "Sing with me?" in (await (await harness.wire.submit(window, {"trick": name})).answer(is_final)).content
+    window = await (await harness.wire.menu("Teach from this…", said, user="admin")).modal()
+    taught = await harness.wire.submit(window, {"trick": name, "wanted": "My voice refuses."})
+    assert "Sing with me? → My voice refuses." in (await taught.answer()).text
 
 
 async def trick_tests(session: Session, name: str) -> None:
@@ -290,6 +307,8 @@ async def tuning(session: Session) -> None:
     tuned = await session.offered("finetune promote", "model", CORPUS, **operator)
     await session.says(f"answers **/{CORPUS} ask** from now on", "finetune promote", model=tuned, **operator)
     await session.says(f"`{tuned}`", "finetune models", **operator)
+    queue = await session.offered("finetune corrections", "corpus", CORPUS, CORPUS, **operator)
+    await session.says("There is none to decide.", "finetune corrections", corpus=queue, **operator)
     await session.offered("finetune rollback", "corpus", CORPUS, CORPUS, **operator)
     gone = f"There is no model before the active one of {CORPUS} to go back to."
     await session.says(gone, "finetune rollback", corpus=CORPUS, **operator)
@@ -321,6 +340,9 @@ async def server(session: Session) -> None:
     assert (
         "**Tokens a day for a person** 40,000" in (await session.answer("settings limits", person=40_000, **admin)).text
     )
+    model = await session.offered("settings models", "default", "fake", "fake-model", **admin)
+    models = await session.answer("settings models", default=model, **admin)
+    assert "✅ **fake-model** · answers where nobody chooses" in models.text
     facts = await session.offered("settings privacy", "command", "fac", user="admin")
     private = await session.answer("settings privacy", command=facts, private=True, **admin)
     assert "**For all** /ask" in private.text

@@ -12,7 +12,7 @@ from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.trick_form import Example
 from bot.server.tricks import Tricks
-from bot.storage import stories
+from bot.storage import stories, trick_tests
 from bot.storage.database import Database
 from bot.storage.stories import Branch, NewTurn, Story, Turn, branches_of, put_branch
 from tests.server.conftest import Clock
@@ -124,6 +124,21 @@ async def test_an_erased_persons_words_go_from_old_versions_too(database: Databa
     ]
     said = [version.body["messages"][0]["content"] for version in versions]
     assert said == [*["Write it as Ben would shout it."], "Answer as the examples show.", *[said[0]] * 2]
+
+
+async def test_test_runs_that_quote_an_erased_person_are_deleted(database: Database, privacy: Privacy) -> None:
+    """Also where their test was removed from the trick since: the run still has it."""
+    tricks = Tricks(database, ())
+    await tricks.teach(10, BEN, "shout", "Shout it.", Example("psst", "PSST"))
+    tests = [{"id": "a", "input": "my secret", "expected": "MY SECRET", "user_id": ANN}]
+    for key, quoted in (("quoting", tests), ("other", [])):
+        run = trick_tests.RunRow(key, BEN, 0.0, "score", 1, "exact", 1, json.dumps(quoted), 5, "m", state="done")
+        assert await trick_tests.add_run(database, 10, "shout", run) == "added"
+        await trick_tests.add_cell(database, key, trick_tests.CellRow("a", "all", 1, "MY SECRET", 1.0, "", 9, None))
+    await privacy.erase(ANN)
+    assert await trick_tests.find_run(database, "quoting") is None
+    assert await trick_tests.cells_of(database, "quoting") == []
+    assert await trick_tests.find_run(database, "other") is not None
 
 
 async def test_a_summary_in_progress_when_a_player_is_erased_is_not_stored(
