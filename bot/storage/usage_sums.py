@@ -75,6 +75,8 @@ async def count(
             _count(more, change.call, change.tokens, change.nanodollars)
         keys = set(more).union(*(keys_of(call.day, call.user_id, call.guild_id) for call in wanted))
         stored = await _counted(connection, keys)
+        # Where a person was erased since the reservation, there is nothing left to correct.
+        more = Counter({key: amount for key, amount in more.items() if key in stored})
         reserved = decide({key: stored.get(key, 0) + more[key] for key in keys})
         for call in reserved:
             _count(more, call, call.reserved, call.nanodollars)

@@ -13,6 +13,7 @@ from bot.server.ledger import Ledger, Limits
 from bot.storage import usage_sums
 from bot.storage.calls import Bill, pay
 from bot.storage.database import Database, open_database
+from bot.storage.erasure import erase_person
 from bot.storage.tables import CALLS, USAGE_SUMS
 from tests.server.conftest import Clock
 
@@ -97,6 +98,16 @@ async def test_sums_that_one_process_did_not_keep_are_counted_from_its_calls(dat
     await usage_sums.forget(database, day)
     await reserve(shared, BOB, 1)
     assert (await stored(database))[1][day, 0, 0] == 1_051
+
+
+async def test_a_call_that_ends_after_an_erasure_leaves_no_row_of_the_person(database: Database, clock: Clock) -> None:
+    (ledger,) = ledgers(PLENTY, clock, database)
+    call = await reserve(ledger)
+    await erase_person(database, ANN.user_id, str)
+    ledger.settle(call, "m", Usage(30, 0, 20))
+    await ledger.close()
+    day = clock.at.date().isoformat()
+    assert (await stored(database))[1] == {(day, 0, 0): 50, (day, 0, 10): 50}
 
 
 async def test_a_bill_is_in_the_sum_of_its_month_once(database: Database, clock: Clock) -> None:
