@@ -370,13 +370,16 @@ class Runs:
 
     async def _execute(self, run: TrickRun) -> None:
         with use_locale(self._locale(run)):
-            shown = asyncio.create_task(self._show_progress(run, progress := _Progress()))
+            showing = asyncio.create_task(self._show_progress(run, progress := _Progress()))
             try:
-                await self._show_result(await self._runs.execute(run, progress.set))
+                try:
+                    ended = await self._runs.execute(run, progress.set)
+                finally:  # No progress is shown after the result.
+                    showing.cancel()
+                    await asyncio.wait([showing])
+                await self._show_result(ended)
             except TEMPORARY_ERRORS as error:  # The trick was removed, or the database or Discord cannot be reached.
                 _log.warning("the result of the run %s cannot be shown: %s", run.row.id, error)
-            finally:
-                shown.cancel()
 
     async def _show_progress(self, run: TrickRun, progress: "_Progress") -> None:
         """Edit the card while the run goes on."""
