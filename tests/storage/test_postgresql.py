@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StorageError
 from bot.storage import database as database_module
-from bot.storage.database import Database, open_database
+from bot.storage.database import Database, engine, open_database
 from bot.storage.errors import AWAY, FAILED, FULL, IN_DOUBT
 from bot.storage.group_commit import WRITE_LOCK
 from bot.storage.key_value import get_value, set_value
 from bot.storage.migrations import upgrade, version
-from bot.storage.tables import KEY_VALUES
+from bot.storage.tables import KEY_VALUES, METADATA
 from tests.postgresql import WITH_PASSWORD, PostgresServer
 
 pytestmark = pytest.mark.postgresql
@@ -173,12 +175,22 @@ async def test_pgbouncer_is_a_sentence_that_says_what_to_name_instead() -> None:
             await upgrade(f"postgresql+asyncpg://fewshot@127.0.0.1:{port}/fewshot")
 
 
+def differences(connection: Connection) -> list[object]:
+    """What the migrations make otherwise than `bot.storage.tables` says."""
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), METADATA))
+
+
 async def test_upgrades_at_once_run_one_after_another_and_a_newer_schema_is_refused(postgresql: PostgresServer) -> None:
     async with postgresql.new_database() as url:
         assert (await version(url))[0] is None
         newest = await asyncio.gather(*(upgrade(url) for _ in range(4)))
         assert len(set(newest)) == 1
         assert await version(url) == (newest[0], newest[0])
+        made = engine(url)
+        async with made.connect() as connection:
+            assert await connection.run_sync(differences) == []
+        await made.dispose()
         await postgresql.run("UPDATE alembic_version SET version_num = '9999'", url.rpartition("/")[2])
         with pytest.raises(StorageError, match="newer than this program"):
             await upgrade(url)
