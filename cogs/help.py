@@ -42,7 +42,8 @@ PAGES: dict[str, HelpPage] = {
             "`/trick` to use what this server taught me; its managers teach with `/trick teach`\n"
             "`/racing` to ask a model that was trained on a season; its operator trains with `/finetune`\n"
             "`/usage` of tokens, `/privacy` of what I keep; for managers `/settings`\n\n"
-            "Right-click a message (on a phone: press and hold) and open **Apps** for **Translate** and **Rewrite…**."
+            "Right-click a message (on a phone: press and hold) and open **Apps** for **Translate**, "
+            "**Rewrite…** and **Use a trick…**. Mention me to talk to me."
         ),
     ),
     "zero-shot": HelpPage(

@@ -60,7 +60,7 @@ async def _build(corpus: str, size: int, out: Path | None, *, retry: bool) -> No
     async with open_for_operator() as tuning:
         datasets = tuning.datasets
         for name in await datasets.skipped_files(corpus):
-            click.echo(f"Passed over, since it is no UTF-8 text: {name}", err=True)
+            click.echo(f"Skipped, because it is not text in UTF-8: {name}", err=True)
         with click.progressbar(length=100, label="asking about chunks") as bar:
             made = await datasets.prepare(corpus, OPERATOR, size, bar_updater(bar), retry=retry)
         for problem in made.problems:

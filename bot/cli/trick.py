@@ -66,7 +66,7 @@ def trick_import(file: Path, out: Path | None) -> None:
         _write(beside, "".join(_json({"input": row.input, "expected": row.expected}) for row in found.tests))
         click.echo(f"{beside}: {len(found.tests)} tests")
     for name in found.left_out:
-        click.echo(f"left out, because a trick has none: {name}", err=True)
+        click.echo(f"left out, because a trick has no such part: {name}", err=True)
 
 
 @trick.command("export")

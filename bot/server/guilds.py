@@ -136,9 +136,9 @@ class GuildSettings:
             "switch",
             "privacy",
             "menus",
-            N_("Let Translate and Rewrite… send other people's messages to a model"),
-            N_("**Translate and Rewrite…** may send other people's messages to a model"),
-            N_("**Translate and Rewrite…** do not send other people's messages to a model"),
+            N_("Let menus and follow-ups send other people's messages and answers to a model"),
+            N_("**Menus and follow-ups** may send other people's messages and answers to a model"),
+            N_("**Menus and follow-ups** do not send other people's messages and answers to a model"),
         ),
     )
     conversations: bool = _setting(

@@ -43,7 +43,7 @@ class Corpus:
     folder: Path
 
     def files(self) -> tuple[list[Path], list[str]]:
-        """The texts in order, and the names of the files that are passed over.
+        """The texts in order, and the names of the files that are skipped.
 
         Raises `InputError` if the folder does not exist or contains no text.
         """

@@ -3,7 +3,7 @@
 `Providers` opens each provider once. A `Provider` makes one call for each step of a job. Every call raises
 `TemporaryError` where the same may succeed later, `VanishedError` for 404, `RefusedError` for 401 to 403, and
 `TuningError` for anything else that the provider does not accept. Answers are read field by field: a field of another
-type than the wire's is passed over.
+type than the wire's is skipped.
 """
 
 import asyncio

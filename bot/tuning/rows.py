@@ -107,7 +107,7 @@ class ReadRows:
 
 
 def read_rows(data: bytes) -> ReadRows:
-    """Every line of a file in UTF-8, or in UTF-16 with its byte order mark; empty lines are passed over."""
+    """Every line of a file in UTF-8, or in UTF-16 with its byte order mark; empty lines are skipped."""
     read = ReadRows()
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what PowerShell's `>` writes
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")

@@ -221,7 +221,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             notes = []
             if found.left_out:
                 left_out = ", ".join(escape_markdown(shorten(each, 60)) for each in found.left_out[:MAX_LEFT_OUT])
-                notes.append(_("⚠️ A trick has no {left_out}: left out.", left_out=left_out))
+                notes.append(_("⚠️ Left out, because a trick has no such part: {left_out}", left_out=left_out))
             if found.tests:
                 notes += await self._tests.import_rows(interaction, guild, trick.name, found.tests)
             return trick, notes

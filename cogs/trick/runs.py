@@ -123,7 +123,7 @@ def estimate_card(choice: Choice, prepared: Prepared, quote: Quote) -> LayoutVie
         inputs = ", ".join(escape_markdown(shorten(test.input, 40)) for test in prepared.left_out[:MAX_SHOWN])
         card.text(_("⚠️ **Left out**, because an example has the same input: {inputs}", inputs=inputs))
     if choice.about != INPUT:
-        card.text(_("**Judged** {how}", how=_(JUDGED[plan.judge])))
+        card.text(_("**Judge** {how}", how=_(JUDGED[plan.judge])))
     if plan.is_judged_by_model:
         system = plan.judge_template.messages[0]["content"]
         card.text(_("The prompt of the judge:\n{prompt}", prompt=code_block(system)))

@@ -73,7 +73,7 @@ async def test_examples_make_a_trick_better_and_a_revert_makes_it_worse(sim: Sim
     assert "3 tests were added" in await imported(sim, CSV)
     asked = await estimate(sim)
     assert "**Asks** 3 tests with no example, all examples" in sim.text(asked)
-    assert "**Judged** exactly the expected answer" in sim.text(asked)
+    assert "**Judge** exactly the expected answer" in sim.text(asked)
     assert "**Takes** 6 calls, about" in sim.text(asked)
     card = await ran(sim, asked)
     assert "refuse, version 1, on 3 inputs\n**0%** no example" in shown(card)
