@@ -75,13 +75,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         ledger = await stack.enter_async_context(
             open_ledger(
                 database,
-                Limits(
-                    settings.daily_tokens_per_user,
-                    settings.daily_tokens_per_guild,
-                    settings.daily_tokens,
-                    settings.monthly_usd,
-                    settings.unknown_price,
-                ),
+                Limits.of(settings),
                 guilds,
                 metrics,
                 prices=open_prices(

@@ -87,7 +87,7 @@ class Again(commands.Cog):
                 await answering.finish(replace(new, display=replace(shown.display, problem="")), items=items)
                 return
             answering.reply.in_place = True
-            place = versions.index(shown) + 1, len(versions)
+            version = versions.index(shown) + 1, len(versions)
             is_new = False
             try:
                 new = replace(await answering.ask(request, gateway=gateway), display=replace(shown.display, problem=""))
@@ -96,13 +96,13 @@ class Again(commands.Cog):
                 await report_error(interaction, error)
             finally:
                 if not is_new:
-                    await answering.show(shown, items=_added_by_command(message), place=place)
+                    await answering.show(shown, items=_added_by_command(message), version=version)
             if is_new:
                 items = _added_by_command(message, shown.id, new.id)
-                await answering.finish(new, items=items, place=(len(versions) + 1, len(versions) + 1))
+                await answering.finish(new, items=items, version=(len(versions) + 1, len(versions) + 1))
                 if private:  # The versions outlive a restart, as their buttons do.
-                    for version in (shown, replace(new, message_id=message.id)):
-                        await self._services.prompts.persist(version, new=False)
+                    for answer in (shown, replace(new, message_id=message.id)):
+                        await self._services.prompts.persist(answer, new=False)
 
     async def page(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Show the version before or after the one that is shown."""
@@ -113,9 +113,8 @@ class Again(commands.Cog):
         if not 0 <= number < len(versions):
             raise NotFoundError("There is no other version on this side any more.")
         share = any(item.action == "share" for item in actions_in(message))
-        place = number + 1, len(versions)
         items = _added_by_command(message, shown.id, versions[number].id)
-        page = final_page(versions[number], share=share, items=items, place=place)
+        page = final_page(versions[number], share=share, items=items, version=(number + 1, len(versions)))
         await interaction.response.edit_message(**in_one_message(page))
 
     async def _shown(self, interaction: discord.Interaction[Any], prompt_id: str) -> tuple[discord.Message, Answer]:

@@ -18,7 +18,7 @@ from bot.llm.completion import Answer, Display
 from bot.llm.conversation import follow_up, start
 from bot.services import Services, services_of
 from bot.ui.actions import actions_in, modal_files
-from bot.ui.caller import author_of, caller_of
+from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.inflight import StoppingError
 from bot.ui.locale import locale_of_guild
@@ -86,7 +86,7 @@ class Conversations(commands.Cog, name="Conversations"):
         has_words = bool(text.strip() or readable(message))
         if not has_words or not (mentions or is_direct or prompt_id is not None):
             return
-        is_on = self._services.guilds.has_conversations(author_of(message)) and _can_be_answered(message)
+        is_on = self._services.guilds.has_conversations(caller_of_message(message)) and _can_be_answered(message)
         if is_on and not await self._is_of_story(message):
             locale = locale_of_guild(self._bot, message.guild)
             set_locales(locale, locale)

@@ -210,7 +210,7 @@ def _kept(settings: Settings) -> list[str]:
         _("Votes on blind comparisons: until the answers are revealed. Then only the counts are kept."),
         _("Whom the managers of a server block: until they unblock them. Only they can lift it."),
         _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
-        *filter(None, [_(ON_SERVER) if settings.shares_database else ""]),
+        *([_(ON_SERVER)] if settings.shares_database else []),
     ]
 
 

@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot.answers.rendering import shown_text
 from bot.core.errors import InputError, LimitError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale
-from bot.core.text import close_markup, escape_markdown
+from bot.core.text import escape_markdown, excerpt
 from bot.llm.completion import Answer
 from bot.services import Services, services_of
 from bot.ui.actions import ID
@@ -119,9 +119,7 @@ def _card(interaction: discord.Interaction[Any], message_id: int, answer: Answer
     if why:
         card.text(_("**Why** {why}", why=escape_markdown(why)))
     if answer is not None:
-        text = shown_text(answer)
-        excerpt = text if len(text) <= EXCERPT else close_markup(text[:EXCERPT].rstrip()) + " …"
-        quoted = "\n> ".join(excerpt.splitlines())
+        quoted = "\n> ".join(excerpt(shown_text(answer), EXCERPT).splitlines())
         asked = _("**Asked by** {user} · {trick}", user=f"<@{answer.caller.user_id}>", trick=answer.request.name)
         card.line().text(f"{asked}\n> {quoted}")
     return card.layout()

@@ -26,8 +26,8 @@ MAX_LENGTH = 6_000
 MAX_FILE_BYTES = 25_000
 # Characters of a choice, and options of a select (Discord's limits).
 MAX_CHOICE_LENGTH, MAX_OPTIONS = 100, 25
-# The name in the prompt of a style that the person did not name.
 EMPTY_MESSAGE = N_("This message has no text to rewrite.")
+# The name in the prompt of a style that the person did not name.
 OWN_PROMPT = "the style of the sample"
 
 

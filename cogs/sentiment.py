@@ -1,8 +1,6 @@
 """Extends `/sentiment`, whose template is a JSON file: rates a file of reviews, with a histogram and a CSV."""
 
 import asyncio
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from bot.answers.service import Answering
 from bot.answers.techniques import Extension, Options
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
 from bot.core.i18n import N_, _, ngettext
+from bot.core.tables import to_csv
 from bot.llm.errors import is_permanent
 from bot.llm.output_parsers import Rating
 from bot.llm.template import ChatTemplate
@@ -26,7 +25,7 @@ from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
 from bot.ui.pictures import histogram_picture
 from bot.ui.reply import OutgoingFile, Page
-from bot.ui.uploads import csv_cell, read_entries
+from bot.ui.uploads import read_entries
 
 TEMPLATE = "sentiment"
 FILE = N_("A .txt with a review a line, or a .csv with a column “review”; up to 500")
@@ -83,15 +82,16 @@ def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:
 
 
 def _table(rows: list[Row]) -> bytes:
-    """The ratings as CSV, with a byte order mark: spreadsheets need it to read UTF-8."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(["review", "stars", "reason"])
-    for row in rows:
-        rating = row.rating
-        cells = (str(rating.stars), rating.reason) if rating else ("", _("no rating: {why}", why=row.problem))
-        writer.writerow([csv_cell(row.review), cells[0], csv_cell(cells[1])])
-    return sheet.getvalue().encode("utf-8-sig")
+    """The ratings as CSV."""
+    return to_csv(
+        ["review", "stars", "reason"],
+        (
+            (row.review, str(row.rating.stars), row.rating.reason)
+            if row.rating
+            else (row.review, "", _("no rating: {why}", why=row.problem))
+            for row in rows
+        ),
+    )
 
 
 class Batch:

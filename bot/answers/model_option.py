@@ -1,7 +1,7 @@
 """The option `model` of the commands that ask: any model that may be chosen there, by label or name."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
 from discord import app_commands
@@ -14,15 +14,10 @@ MODEL = "model"
 MODEL_ABOUT = N_("The model that answers")
 
 
-class HasChatModels(Protocol):
-    """What the option needs of the Discord client."""
-
-    chat_models: ChatModels
-
-
 def chat_models_of(interaction: discord.Interaction[Any]) -> ChatModels:
     """The chat models of the bot that received `interaction`."""
-    return cast(HasChatModels, interaction.client).chat_models
+    models: ChatModels = interaction.client.chat_models
+    return models
 
 
 def model_choices(models: Iterable[ChatModel], typed: str) -> list[app_commands.Choice[str]]:

@@ -28,7 +28,7 @@ from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
 from bot.ui.actions import ActionButton
-from bot.ui.caller import author_of, caller_of
+from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.inflight import Asked, InflightTasks
 from bot.ui.reply import AnswerDeletedError, BaseReply, MessageReply, OutgoingFile, Page, Reply
 from bot.ui.views import View
@@ -45,8 +45,6 @@ UNFINISHED = {
     "broken": N_("the connection broke off here; ask again for the rest"),
     "content_filter": N_("cut off by the provider's content filter"),
 }
-
-
 # The action of the button that stops an answer.
 STOP = "stop"
 
@@ -98,23 +96,23 @@ class Answering:
         answer: Answer,
         *earlier: Answer,
         items: Sequence[discord.ui.Item[Any]] = (),
-        place: tuple[int, int] = (1, 1),
+        version: tuple[int, int] = (1, 1),
     ) -> None:
         """Show `answer` with footer and buttons, and store its prompt.
 
         `earlier` are the answers that this one is based on: their prompts are deleted together with the message.
-        `items` are further buttons. `place` says which of how many versions it is.
+        `items` are further buttons. `version` is its number of how many.
         """
         answers = (*earlier, answer)
         await self._store(answers)
-        self._set_message(answers, await self.show(answer, items=items, place=place))
+        self._set_message(answers, await self.show(answer, items=items, version=version))
 
     async def show(
-        self, answer: Answer, *, items: Sequence[discord.ui.Item[Any]] = (), place: tuple[int, int] = (1, 1)
+        self, answer: Answer, *, items: Sequence[discord.ui.Item[Any]] = (), version: tuple[int, int] = (1, 1)
     ) -> discord.Message | None:
         """Show `answer`, which is stored, with footer and buttons. None if it could not be delivered."""
         self.stop_notices()
-        return await self.reply.finish(final_page(answer, share=self.reply.private, items=items, place=place))
+        return await self.reply.finish(final_page(answer, share=self.reply.private, items=items, version=version))
 
     async def finish_page(self, page: Page) -> None:
         """Show `page` as it is."""
@@ -246,7 +244,7 @@ class Answers:
 
     def open_message(self, message: discord.Message) -> AbstractAsyncContextManager[Answering]:
         """Answer `message` with the `Answering` of the block (see `_answering`). No error is raised."""
-        return self._answering(message, MessageReply(message), author_of(message))
+        return self._answering(message, MessageReply(message), caller_of_message(message))
 
     @asynccontextmanager
     async def _answering(self, asked: Asked, reply: BaseReply, caller: Caller) -> AsyncIterator[Answering]:
@@ -307,17 +305,18 @@ async def _find_none(_request: Request) -> ChatTemplate | None:
 
 
 def final_page(
-    answer: Answer, *, share: bool, items: Sequence[discord.ui.Item[Any]] = (), place: tuple[int, int] = (1, 1)
+    answer: Answer, *, share: bool, items: Sequence[discord.ui.Item[Any]] = (), version: tuple[int, int] = (1, 1)
 ) -> Page:
-    """The page of a complete answer. `place` says which of how many versions it is; `items` are further buttons."""
-    below = (*buttons(answer.id, share=share, place=place), *items)
+    """The page of a complete answer. `version` is its number of how many, `items` are further buttons."""
+    below = (*buttons(answer.id, share=share, version=version), *items)
     return Page(shown_text(answer), footer(answer), below)
 
 
-def buttons(prompt_id: str, *, share: bool = False, place: tuple[int, int] = (1, 1)) -> list[discord.ui.Item[Any]]:
+def buttons(prompt_id: str, *, share: bool = False, version: tuple[int, int] = (1, 1)) -> list[discord.ui.Item[Any]]:
     """The buttons under an answer: Share for a private one, and more if there is a prompt.
 
-    Where there are several versions of the answer, a row of arrows follows. `place` says which of how many is shown.
+    Where there are several versions of the answer, a row of arrows follows. `version` is
+    the number of the one that is shown, of how many.
     """
     shown: list[discord.ui.Item[Any]] = []
     if share:
@@ -327,7 +326,7 @@ def buttons(prompt_id: str, *, share: bool = False, place: tuple[int, int] = (1,
         shown.append(ActionButton("again", prompt_id, label=_("Again"), emoji="🔁"))
         shown.append(ActionButton("follow", prompt_id, label=_("Follow up…"), emoji="💬"))
         shown.append(ActionButton("more", prompt_id, label="⋯"))
-    number, count = place
+    number, count = version
     if count > 1:
         shown += [
             ActionButton("version", f"{prompt_id}:back", label="◀", disabled=number == 1, row=1),

@@ -44,17 +44,10 @@ async def _open_tuning(
     stack: AsyncExitStack, settings: Settings, metrics: Metrics, *, is_worker: bool = False
 ) -> Tuning:
     """Open what tuning needs; `stack` closes it."""
-    limits = Limits(
-        settings.daily_tokens_per_user,
-        settings.daily_tokens_per_guild,
-        settings.daily_tokens,
-        settings.monthly_usd,
-        settings.unknown_price,
-    )
     await upgrade(settings.database)
     database = await stack.enter_async_context(open_database(settings.database))
     client = await stack.enter_async_context(open_model(settings))
-    prices = open_prices(settings.prices_file)
+    limits, prices = Limits.of(settings), open_prices(settings.prices_file)
     ledger = await stack.enter_async_context(
         open_ledger(database, limits, metrics=metrics, prices=prices, slot=None, shared=settings.shares_database)
     )

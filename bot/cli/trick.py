@@ -19,8 +19,8 @@ from bot.llm.completion import Answer, ask, limited
 from bot.llm.request import Request
 from bot.llm.template_registry import open_template_registry
 from bot.server.judging import JUDGES, judge_of
-from bot.server.prompt_files import PromptFile, read_prompt_file, to_promptfoo
-from bot.server.trick_form import FileRow, Trick, read_trick
+from bot.server.prompt_files import FileRow, PromptFile, read_prompt_file, to_promptfoo
+from bot.server.trick_form import Trick, read_trick
 from bot.server.trick_plan import Plan, Results, run
 from bot.server.trick_runs import MAX_REPEAT
 from bot.server.trick_tests import MAX_TESTS_BY_OPERATORS, TestSet, TrickTest, read_tests

@@ -148,9 +148,8 @@ async def _follow_existing(job_id: str) -> None:
 async def _follow(tuning: Tuning, job_id: str) -> None:
     """Show the job until it is over. Raises `TuningError` with the reason where it ends without a model."""
     job = await _show_job(tuning, job_id)
-    for event in [event for event in await tuning.jobs.events(job.id, last=100) if event.kind not in ("metrics", KIND)][
-        -3:
-    ]:
+    events = await tuning.jobs.events(job.id, last=100)
+    for event in [event for event in events if event.kind not in ("metrics", KIND)][-3:]:
         click.echo(f"  {event.message}")
     if job.state != "done":
         raise TuningError(f"The job {job.id} {'was' if job.state == 'cancelled' else 'has'} {job.state}. {job.error}")

@@ -1,4 +1,4 @@
-"""Read the text and CSV files that spreadsheets, exports and people write.
+"""Read the text and CSV files that spreadsheets, exports and people write, and write CSV files for spreadsheets.
 
 `decode` reads UTF-8, UTF-16 and UTF-32 with or without a byte order mark, and the usual one-byte encodings. `entries`
 returns the texts of a file: the lines of a .txt, or the column of texts of a table. Everything here takes time in
@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -232,6 +232,20 @@ def read_table(text: str, *columns: str) -> Table:
     if heads_at is None:
         return Table((), rows, separator)
     return Table(tuple(cell.strip() for cell in rows[heads_at]), rows[heads_at + 1 :], separator)
+
+
+def to_csv(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A CSV file with a byte order mark: spreadsheets need it to read UTF-8."""
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(heads)
+    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
+    return sheet.getvalue().encode("utf-8-sig")
+
+
+def csv_cell(value: str) -> str:
+    """`value` as a cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r") else value
 
 
 def text_column(table: Table, column: str) -> int:

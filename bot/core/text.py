@@ -82,6 +82,11 @@ def close_markup(text: str) -> str:
     return text + "".join(span.closer for span in reversed(open_spans) if span.closer not in skipped)
 
 
+def excerpt(text: str, limit: int) -> str:
+    """`text`; where it is longer than `limit` characters, its beginning, with its formatting closed and an ellipsis."""
+    return text if len(text) <= limit else close_markup(text[:limit].rstrip()) + " …"
+
+
 def has_spoiler(text: str) -> bool:
     """Whether Discord would hide a part of `text`."""
     return any(span.closer == "||" for span in _spans(text, unclosed=False))

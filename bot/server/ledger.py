@@ -18,11 +18,13 @@ from decimal import Decimal
 from functools import partial
 from time import time
 from types import MappingProxyType
+from typing import Self
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import FewshotError, LimitError, StorageError
 from bot.core.i18n import N_
 from bot.core.metrics import Metrics
+from bot.core.settings import Settings
 from bot.llm.prices import Prices
 from bot.llm.usage import Usage
 from bot.server.guilds import UNSET, GuildSettingsStore
@@ -75,6 +77,17 @@ class Limits:
     everyone: int
     monthly_usd: float
     unknown_price: float = UNKNOWN_PRICE
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits of the operator."""
+        return cls(
+            settings.daily_tokens_per_user,
+            settings.daily_tokens_per_guild,
+            settings.daily_tokens,
+            settings.monthly_usd,
+            settings.unknown_price,
+        )
 
 
 @dataclass(slots=True)

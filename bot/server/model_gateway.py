@@ -181,12 +181,13 @@ class ModelGateway:
 
         `show` is called with the text so far while it arrives, `on_position` with the position in the caller's queue
         (see `CallQueue.enter`), `on_queue` with the number of requests that the model's server answers first.
-        `background` calls do not wait for the caller's other calls. The answer is cached for
-        its Prompt button, unless `cache` is False. Raises `LimitError`, `BlockedError` or `ModelError`, each with a
-        sentence for the person; `NoModelError` carries the request, `ReplyError` the answer. A picture that is not held
-        any more raises `NotFoundError`. `stop` ends the call with
-        the text so far, or with `AnswerStoppedError`. Cancelling the task stops the call, too. The ledger settles a
-        call that ended early at the tokens that it used.
+        `background` calls do not wait for the caller's other calls. The answer is cached for its Prompt button, unless
+        `cache` is False. `stop` ends the call with the text so far, or with `AnswerStoppedError`. Cancelling the task
+        stops the call, too. The ledger settles a call that ended early at the tokens that it used.
+
+        Raises `LimitError`, `BlockedError` or `ModelError`, each with a sentence for the person; `NoModelError` carries
+        the request, `ReplyError` the answer. Raises `NotFoundError` for a picture that is no longer in memory, and
+        `NotAllowedError` for a person whom the server blocks.
         """
         self.refuse_blocked(caller)
         check_held(request.pictures)

@@ -12,7 +12,7 @@ from bot.core.errors import InputError
 from bot.core.i18n import N_, _
 from bot.core.text import read_json, without_surrogates
 from bot.llm.template import placeholders_in
-from bot.server.trick_form import PARAMETERS, FileRow, Trick
+from bot.server.trick_form import PARAMETERS, Trick
 
 # The name of the input of a prompt that has no message of the user.
 INPUT_NAME = "input"
@@ -25,6 +25,15 @@ ABOUT_OBJECT = frozenset({"id", "object", "name", "version", "variables", "creat
 PROMPT_KEYS = frozenset({"messages", "input", "instructions", "text", "prompt"})
 FILE_REFERENCE = "file://"
 NOT_JSON = N_("The file is not JSON; export a trick to see the form.")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A test in a file, and its line or its place."""
+
+    line: int
+    input: str
+    expected: str
 
 
 @dataclass(frozen=True, slots=True)

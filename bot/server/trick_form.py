@@ -59,15 +59,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class FileRow:
-    """A test in a file, and its line or its place."""
-
-    line: int
-    input: str
-    expected: str
-
-
-@dataclass(frozen=True, slots=True)
 class Trick:
     """Literal `system` messages, examples, and the last message: `before`, the input, `after`.
 

@@ -1,4 +1,4 @@
-"""A run of tests on a trick: which prompts it sends for each test, and what the answers say.
+"""A run of tests on a trick: which prompts it sends for each test, how it sends them, and what the answers say.
 
 A cell is one answer: a test, an arm and a round. An arm is a way to choose the examples in the prompt:
 

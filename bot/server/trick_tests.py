@@ -11,7 +11,8 @@ from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import _
 from bot.core.text import read_json, shorten
 from bot.server.judging import check_expected, plain
-from bot.server.trick_form import FileRow, Trick
+from bot.server.prompt_files import FileRow
+from bot.server.trick_form import Trick
 from bot.server.tricks import Tricks
 from bot.storage import trick_tests as rows
 from bot.storage.database import Database

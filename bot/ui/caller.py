@@ -23,7 +23,7 @@ def caller_of(interaction: discord.Interaction[Any], source: SourceMessage | Non
     )
 
 
-def author_of(message: discord.Message) -> Caller:
+def caller_of_message(message: discord.Message) -> Caller:
     """Who wrote `message` and where; the message is the source of what they ask."""
     author = message.author
     moderates = isinstance(author, discord.Member) and message.channel.permissions_for(author).manage_messages

@@ -74,6 +74,12 @@ class Card:
             self._components += 1 + len(items)
         return self
 
+    def rows(self, items: Sequence[discord.ui.Item[Any]]) -> "Card":
+        """Add any number of buttons, five to a row."""
+        for first in range(0, len(items), 5):
+            self.row(*items[first : first + 5])
+        return self
+
     def layout(self) -> LayoutView:
         """The view to send."""
         return LayoutView(self._container)

@@ -24,6 +24,8 @@ EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
 # A connection to Discord that failed or was interrupted.
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 DELIVERY_ERRORS: tuple[type[Exception], ...] = (discord.HTTPException, *CONNECTION_ERRORS)
+# Errors of a background task that may not occur again: the database or Discord cannot be reached.
+TEMPORARY_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 
 _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
     (app_commands.NoPrivateMessage, N_("This command works in servers only.")),

@@ -172,11 +172,6 @@ async def read_entries(file: discord.Attachment, *, max_bytes: int, column: str,
     return await asyncio.to_thread(tables.entries, text, file.filename, column=column, max_length=max_length)
 
 
-def csv_cell(value: str) -> str:
-    """`value` as a cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r") else value
-
-
 def _name(file: discord.Attachment) -> str:
     """The file's name as plain text, short."""
     return escape_markdown(file.filename[:60])

@@ -18,7 +18,7 @@ from bot.play.action_parser import is_exit
 from bot.play.history import BACK, FORWARD, MOVED_ON, SKIP, SWITCH, UNDO, MoveResult
 from bot.play.turn_queue import EnqueueResult, LockedError, TurnView
 from bot.services import Services
-from bot.ui.caller import author_of, caller_of
+from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.errors import DELIVERY_ERRORS
 from cogs.adventure import rendering
 from cogs.adventure.message_view import LOCKED, DiscordMessageView
@@ -233,7 +233,7 @@ class Controller:
 
     async def act_by_message(self, message: discord.Message, story: Story, text: str) -> None:
         """Add a turn written as a message. Errors are answered with a sentence in the server's language."""
-        caller = replace(author_of(message), source=None)
+        caller = replace(caller_of_message(message), source=None)
         with self.view.locale_of(story):
             try:
                 if is_exit(text):

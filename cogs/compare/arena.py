@@ -8,16 +8,15 @@ from typing import Any
 import discord
 
 from bot.answers.service import Answering
-from bot.core.errors import FewshotError
 from bot.core.i18n import _, ngettext, use_locale
-from bot.core.text import close_markup
+from bot.core.text import excerpt
 from bot.llm.completion import Answer
 from bot.server.arena import MAX_VOTES, Arena, Contestant
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.errors import TEMPORARY_ERRORS
 from bot.ui.locale import locale_of_guild
 from bot.ui.views import LayoutView
 from cogs._store_first import answer_privately, edit_pressed, store_first
@@ -27,7 +26,6 @@ VOTE, REVEAL = "arena-vote", "arena-reveal"
 ARGUMENT = r"[A-Za-z0-9_-]{1,32}"
 # Seconds between two looks for votes whose time is over.
 INTERVAL = 10.0
-TEMPORARY_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 # Characters of all answers on a card.
 SHOWN = 3_000
 
@@ -113,13 +111,12 @@ def _open_card(arena: Arena) -> LayoutView:
     """The answers under letters."""
     card = Card(_("{trick}, compared blindly", trick=arena.title))
     for number, contestant in enumerate(arena.contestants):
-        card.text(f"**{_letter(number)}**\n{_cut(contestant.text, arena)}").line()
+        card.text(f"**{_letter(number)}**\n{_shown(contestant, arena)}").line()
     buttons = [
         ActionButton(VOTE, f"{arena.row.id}:{number}", label=_letter(number), style=discord.ButtonStyle.primary)
         for number in range(len(arena.contestants))
     ]
-    for first in range(0, len(buttons), 5):
-        card.row(*buttons[first : first + 5])
+    card.rows(buttons)
     card.row(ActionButton(REVEAL, arena.row.id, label=_("Reveal"), emoji="🎭"))
     closes = f"<t:{int(arena.row.closes)}:R>"
     note = _(
@@ -140,14 +137,12 @@ def _revealed_card(arena: Arena) -> LayoutView:
         won = "🏆 " if votes[number] and votes[number] == max(votes) else ""
         counted = ngettext("{n:,} vote", "{n:,} votes", votes[number])
         head = f"{won}**{_letter(number)}** · {contestant.name} · {counted}"
-        card.text(f"{head}\n{_cut(contestant.text, arena)}\n-# {contestant.figures}").line()
+        card.text(f"{head}\n{_shown(contestant, arena)}\n-# {contestant.figures}").line()
         label = _("Prompt {letter}", letter=_letter(number))
         prompts.append(ActionButton("prompt", contestant.prompt_id, label=label, emoji="🔍"))
-    for first in range(0, len(prompts), 5):
-        card.row(*prompts[first : first + 5])
+    card.rows(prompts)
     return card.text(_("-# Only the counts are kept.")).layout()
 
 
-def _cut(text: str, arena: Arena) -> str:
-    share = SHOWN // len(arena.contestants)
-    return text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
+def _shown(contestant: Contestant, arena: Arena) -> str:
+    return excerpt(contestant.text, SHOWN // len(arena.contestants))

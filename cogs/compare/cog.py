@@ -1,4 +1,4 @@
-"""The command `/compare` and its card: each cell has the answer, its tokens, its price and its time."""
+"""The command `/compare` and its card: each way has the answer, its tokens, its price and its time."""
 
 import asyncio
 import contextvars
@@ -17,7 +17,7 @@ from bot.answers.service import Answering
 from bot.core.errors import FewshotError, InputError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
-from bot.core.text import close_markup, escape_markdown, shorten
+from bot.core.text import escape_markdown, excerpt, shorten
 from bot.llm.completion import Answer
 from bot.llm.request import technique
 from bot.llm.template import ChatTemplate
@@ -35,8 +35,8 @@ CHOICES = 25
 # The shipped tricks that come with labelled inputs, 50 each; a server's trick is tested by /trick test.
 WITH_LABELS = frozenset({"sentiment"})
 TEST = "test-on-labelled"
-# Cells of a comparison: each is a call, and all answers must fit into one card.
-MAX_CELLS = 6
+# Ways in a comparison: each is a call, and all answers must fit into one card.
+MAX_WAYS = 6
 # Answers that a vote needs.
 MIN_BLIND = 2
 # Discord's limits on the characters of a button's label and of a choice.
@@ -47,7 +47,7 @@ STYLE = "noir"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One of the cells of a comparison, with its answer or its error; with both if the answer cannot be parsed.
+    """One of the prompts that are compared, with its answer or its error; with both if the answer cannot be parsed.
 
     `model` is None where the channel's model answers, or the one that the template names.
     """
@@ -60,7 +60,7 @@ class Way:
 
 
 def _contestant(way: Way, answer: Answer) -> Contestant:
-    """A cell of a blind comparison."""
+    """A way as it takes part in a blind comparison."""
     name = f"{escape_markdown(way.name)} · {_(technique(len(way.template.examples)))}"
     return Contestant(shown_text(answer), name, " · ".join(figures(answer)), answer.id)
 
@@ -103,7 +103,7 @@ class Compare(commands.Cog):
     ) -> None:
         """Run `trick` on `text` with none, one and all examples, and with a tuned model if there is one.
 
-        With `models`, run it with each of them, and with as many numbers of examples as fit into `MAX_CELLS`.
+        With `models`, run it with each of them, and with as many numbers of examples as fit into `MAX_WAYS`.
         """
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
@@ -157,8 +157,8 @@ class Compare(commands.Cog):
         """The models in `given`, each once; raises `InputError` for one that may not be chosen, and for too many."""
         names = [name for name in given.split(",") if name.strip()]
         chosen = dict.fromkeys(self._services.chat_models.choose(interaction.guild_id, name) for name in names)
-        if len(chosen) > MAX_CELLS:
-            raise InputError("I can compare up to {n} models at once.", n=MAX_CELLS)
+        if len(chosen) > MAX_WAYS:
+            raise InputError("I can compare up to {n} models at once.", n=MAX_WAYS)
         return list(chosen)
 
     async def test(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
@@ -202,8 +202,8 @@ class Compare(commands.Cog):
         """
         count_all = len(template.examples)
         counts = sorted({0, min(1, count_all), count_all})
-        if len(counts) * len(models) > MAX_CELLS:
-            counts = sorted({0, count_all}) if 2 * len(models) <= MAX_CELLS else [count_all]
+        if len(counts) * len(models) > MAX_WAYS:
+            counts = sorted({0, count_all}) if 2 * len(models) <= MAX_WAYS else [count_all]
         names = {0: _("no example"), 1: _("one example")}
         ways = [
             Way(
@@ -241,8 +241,7 @@ class Compare(commands.Cog):
             if way.answer is None:
                 card.text(head).line()
                 continue
-            text = shown_text(way.answer)
-            shown = text if len(text) <= share else close_markup(text[:share].rstrip()) + " …"
+            shown = excerpt(shown_text(way.answer), share)
             by, *took = figures(way.answer)
             took = took if way.model or way.answer.shown_model == default.shown else [by, *took]
             card.text(f"{head}\n{shown}\n-# {' · '.join(took)}").line()
@@ -252,8 +251,7 @@ class Compare(commands.Cog):
             card.text(f"-# {author(default.shown)}")
         if len(ways) == 1:
             card.text(_("-# This trick has no examples, so there is one way to ask it."))
-        for first in range(0, len(prompts), 5):
-            card.row(*prompts[first : first + 5])
+        card.rows(prompts)
         if template.name in WITH_LABELS:
             test = ActionButton(TEST, template.name, label=_("Test on 50"), emoji="📈")
             calls = 50 * len(LabelledTestSet(template, ()).shot_counts)

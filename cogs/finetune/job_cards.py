@@ -25,7 +25,7 @@ from bot.tuning.scoring import Scorecard
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.errors import CONNECTION_ERRORS, DELIVERY_ERRORS, user_message
+from bot.ui.errors import CONNECTION_ERRORS, TEMPORARY_ERRORS, user_message
 from bot.ui.locale import locale_of_guild
 from bot.ui.pictures import Picture, loss_picture
 from bot.ui.reply import to_files
@@ -47,7 +47,6 @@ PIN = "ft-pin"
 UPDATE_INTERVAL = 2.0
 # Seconds to wait after a temporary error: Discord cannot be reached, the database is locked.
 RETRY = 20.0
-TEMPORARY_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 Shown = tuple[LayoutView, list[Picture]]
 
 

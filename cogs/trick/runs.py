@@ -2,8 +2,6 @@
 
 import asyncio
 import contextvars
-import csv
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from discord.ext import commands
 from bot.answers.rendering import bar, dollars
 from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.i18n import N_, _, format_number, ngettext, pgettext, use_locale
+from bot.core.tables import to_csv
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.judging import JUDGES
 from bot.server.ledger import NANO
@@ -27,12 +26,11 @@ from bot.services import Services
 from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card, notice
-from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.errors import DELIVERY_ERRORS, TEMPORARY_ERRORS
 from bot.ui.locale import locale_of_guild
 from bot.ui.pictures import Picture, score_picture
 from bot.ui.reply import OutgoingFile, to_files
 from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE
-from bot.ui.uploads import csv_cell
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import edit_pressed, store_first
@@ -56,14 +54,11 @@ JUDGED = {
     "fields": N_("JSON with the same fields"),
     "model": N_("the model decides"),
 }
-TEMPORARY_ERRORS: tuple[type[Exception], ...] = (FewshotError, *DELIVERY_ERRORS)
 # Seconds between two updates of the card of a run.
 UPDATE_INTERVAL = 2.0
 # Failures on a card; the file has all.
 MAX_SHOWN = 10
 FAILURES = "failures.csv"
-
-
 # What a run is about, in the custom ids of its estimate: all tests or those that failed in a run, each example on the
 # tests, each example on the input of an answer.
 SCORE, EXAMPLES, INPUT = "s", "e", "i"
@@ -242,13 +237,9 @@ def failures_card(run: TrickRun, results: Results) -> tuple[LayoutView, list[Out
         card.text(
             _("{test}\n-# The answer was: {said}", test=pair_line(failure.test.input, failure.test.expected), said=said)
         )
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(["input", "expected", "answer"])
-    for failure in failures:
-        writer.writerow(map(csv_cell, (failure.test.input, failure.test.expected, failure.cell.answer)))
+    rows = [(failure.test.input, failure.test.expected, failure.cell.answer) for failure in failures]
     again = ActionButton("test-again", run.row.id, label=_("Run these again"), emoji="🔁")
-    return card.file(FAILURES).row(again).layout(), [(FAILURES, sheet.getvalue().encode("utf-8-sig"))]
+    return card.file(FAILURES).row(again).layout(), [(FAILURES, to_csv(["input", "expected", "answer"], rows))]
 
 
 class Runs:

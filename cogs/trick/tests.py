@@ -1,8 +1,6 @@
 """`/trick test`: the test set of a trick. Adds, imports and lists tests, and keeps answers as tests."""
 
 import asyncio
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,9 @@ from discord import app_commands
 
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import _, ngettext
-from bot.server.trick_form import MAX_EXAMPLE_LENGTH, FileRow, Trick, main_input
+from bot.core.tables import to_csv
+from bot.server.prompt_files import FileRow
+from bot.server.trick_form import MAX_EXAMPLE_LENGTH, Trick, main_input
 from bot.server.trick_tests import (
     MAX_EXPECTED_LENGTH,
     MAX_TESTS,
@@ -23,7 +23,7 @@ from bot.services import Services
 from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
 from bot.ui.cards import Card, notice
 from bot.ui.reply import OutgoingFile, to_files
-from bot.ui.uploads import csv_cell, read_text
+from bot.ui.uploads import read_text
 from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import is_operator, managed_guild
 from cogs._store_first import answer_privately, edit_pressed, store_first
@@ -56,12 +56,8 @@ def list_card(trick: Trick, tests: Sequence[TrickTest]) -> LayoutView:
 
 
 def table(tests: Sequence[TrickTest]) -> OutgoingFile:
-    """All tests as CSV, with a byte order mark: spreadsheets need it to read UTF-8."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(["input", "expected"])
-    writer.writerows([csv_cell(test.input), csv_cell(test.expected)] for test in tests)
-    return TABLE, sheet.getvalue().encode("utf-8-sig")
+    """All tests as CSV."""
+    return TABLE, to_csv(["input", "expected"], [(test.input, test.expected) for test in tests])
 
 
 def modal_for_test(name: str, text: str = "", expected: str = "") -> PersistentModal:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.core.errors import InputError
-from bot.ui.uploads import MAX_ATTACHMENT, Attached, AttachmentReader, csv_cell, read_entries, read_text, readable
+from bot.core.tables import csv_cell
+from bot.ui.uploads import MAX_ATTACHMENT, Attached, AttachmentReader, read_entries, read_text, readable
 from tests.pdf_files import pdf
 
 MAX_BYTES = 2_000_000

@@ -16,8 +16,6 @@ MAX_BATCH = 256
 MAX_LR_MULTIPLIER = 10.0
 MAX_ROWS = 10_000
 """More rows take hours, and a model of this size cannot hold their facts."""
-
-
 MAX_RANK = 256
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "n_epochs": (1, MAX_EPOCHS),
