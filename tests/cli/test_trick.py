@@ -47,7 +47,7 @@ async def test_a_promptfoo_file_becomes_a_trick_that_passes_or_fails_its_tests(
     assert done.code == 0
     assert "refuse.trick.tests.jsonl: 2 tests" in done.out
     for name in ("providers", "the prompts after the first", "assert: javascript"):
-        assert f"left out, because a trick has none: {name}" in done.err
+        assert f"left out, because a trick has no such part: {name}" in done.err
     fake.says("Alas, no.")
     passed = await fewshot(
         "trick", "test", "refuse.trick.json", "--tests", "refuse.trick.tests.jsonl", "--judge", "contains"
