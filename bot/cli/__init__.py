@@ -3,12 +3,12 @@
 `serve`     run, worker, demo and engine
 `complete`  fill a template, send it, print the answer
 `doctor`    what is missing
-`db`        the database: upgrade, backup
+`db`        the database: upgrade, backup, copy
 `model`     local models
 `dataset`   datasets
 `trick`     tricks in files
 `tune`      jobs, tuned models, lessons
-`context`   what `dataset` and `tune` open
+`context`   what `dataset`, `tune` and `worker` open
 `running`   runs a coroutine until Ctrl-C
 
 Exit codes: 0 success, 1 failure (one sentence on standard error, no traceback), 2 wrong usage.

@@ -27,7 +27,7 @@ CALLS_PER_PERSON = 3
 # `Answer.finish` of a request that was not sent, because no model is connected. It is stored with the prompt.
 DRY_RUN = "unasked"
 # Calls that are estimated before other tasks may run.
-QUOTED_AT_ONCE = 20
+ESTIMATED_AT_ONCE = 20
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +107,7 @@ class CallQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class Estimate:
     """What some calls to a model may take. `price` is in US dollars, None where it is not known."""
 
     model: str
@@ -235,7 +235,7 @@ class ModelGateway:
         await self._check(answer, caller)
         return answer
 
-    async def quote(self, caller: Caller, calls: Iterable[tuple[Request, int]]) -> Quote:
+    async def estimate(self, caller: Caller, calls: Iterable[tuple[Request, int]]) -> Estimate:
         """Estimate `calls`, at least one: requests, and the characters that their answers may have. Asks nothing.
 
         Raises `LimitError` where they do not fit into the limits of `caller`.
@@ -247,9 +247,9 @@ class ModelGateway:
             model, shown, tokens = route.model.name, route.model.shown, route.model.client.tokens
             prompt = tokens.estimate(model, route.request.messages)
             usage += Usage(prompt, 0, tokens.estimate_characters(model, characters), estimated=True)
-            if count % QUOTED_AT_ONCE == 0:
+            if count % ESTIMATED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        return Quote(shown, count, usage, await self._ledger.check(caller, model, usage))
+        return Estimate(shown, count, usage, await self._ledger.check(caller, model, usage))
 
     async def _check(self, answer: Answer, caller: Caller) -> None:
         """Raise `BlockedError` if the moderation model objects to the answer."""

@@ -14,7 +14,7 @@ from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.judging import JUDGES, judge_of
-from bot.server.model_gateway import ModelGateway, Quote
+from bot.server.model_gateway import Estimate, ModelGateway
 from bot.server.trick_form import Trick
 from bot.server.trick_plan import Plan, Results, run
 from bot.server.trick_tests import TrickTest, TrickTests, is_example
@@ -73,13 +73,13 @@ class TrickRuns:
         trick = await self._tricks.get(guild_id, name)
         return await self._plan(guild_id, trick, [TrickTest("input", text, "", user_id)], "examples", "", 1)
 
-    async def quote(self, caller: Caller, plan: Plan) -> Quote:
+    async def estimate(self, caller: Caller, plan: Plan) -> Estimate:
         """What a run may take; raises `LimitError` where it does not fit into today's limits."""
-        return await self._gateway.quote(caller, plan.calls)
+        return await self._gateway.estimate(caller, plan.calls)
 
     async def start(self, caller: Caller, plan: Plan) -> TrickRun:
         """Store a new run, which `execute` executes. Raises `LimitError`, `InputError` or `NotFoundError`."""
-        quote = await self.quote(caller, plan)
+        estimate = await self.estimate(caller, plan)
         assert caller.guild_id is not None, "tricks belong to servers"
         assert caller.channel_id is not None, "a command is used in a channel"
         tests = [
@@ -96,7 +96,7 @@ class TrickRuns:
             plan.repeat,
             json.dumps(tests, ensure_ascii=False),
             caller.channel_id,
-            quote.model,
+            estimate.model,
         )
         outcome = await rows.add_run(self._database, caller.guild_id, plan.trick.name, row)
         if outcome == "busy":
@@ -108,7 +108,7 @@ class TrickRuns:
     async def go_on(self, caller: Caller, run_id: str) -> TrickRun:
         """Let a stopped run go on, with its stored answers. Raises `InputError`, `LimitError` or `NotFoundError`."""
         found = await self.find(run_id)
-        await self._gateway.quote(caller, self._rest(await self._load(found), await self._cells(found)))
+        await self._gateway.estimate(caller, self._rest(await self._load(found), await self._cells(found)))
         if not await rows.resume_run(self._database, run_id):
             raise InputError(BUSY, name=found.name)
         return await self.find(run_id)

@@ -126,8 +126,9 @@ def _settlement(done: Settlement) -> dict[str, Any]:
 
 
 async def pay(connection: AsyncConnection, bill: Bill) -> bool:
-    """Store a bill inside the caller's transaction, and count it in the sum of its month where several processes share
-    that. It counts no tokens. False where it is stored already.
+    """Store a bill inside the caller's transaction. False where it is stored already.
+
+    It counts no tokens. Where several processes share the sum of its month, it is added to that sum.
     """
     known = await connection.execute(select(CALLS.c.id).where(CALLS.c.id == bill.job_id))
     if known.first() is not None:

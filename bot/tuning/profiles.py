@@ -186,8 +186,9 @@ def tunables() -> list[Tunable]:
 
 
 def tunable(base: str, provider: str) -> Tunable:
-    """What is known of a base model, or of the base of a tuned one; an unknown one has no prices, unless it is tuned on
-    this machine.
+    """What is known of a base model, or of the base of a tuned one.
+
+    An unknown model has no prices. One that is tuned on this machine is free.
     """
     for known in PROFILES[provider].models:
         if base == known.name or base.startswith(f"ft:{known.name}"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any
 
 import discord
 
@@ -186,12 +186,6 @@ async def return_typed(interaction: discord.Interaction[Any], fields: Mapping[st
         await interaction.response.send_message(shown, files=files, ephemeral=True)
 
 
-class HasActions(Protocol):
-    """What a button needs of the Discord client."""
-
-    actions: ActionRegistry
-
-
 class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUTTON):
     """A button for `action` with `argument` (70 characters at most)."""
 
@@ -223,7 +217,7 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUT
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
-        await cast(HasActions, interaction.client).actions.dispatch(interaction, self.action, self.argument, [])
+        await interaction.client.actions.dispatch(interaction, self.action, self.argument, [])
 
 
 def actions_in(
@@ -279,4 +273,4 @@ class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SEL
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
         chosen = list(self.item.values)
-        await cast(HasActions, interaction.client).actions.dispatch(interaction, self.action, self.argument, chosen)
+        await interaction.client.actions.dispatch(interaction, self.action, self.argument, chosen)

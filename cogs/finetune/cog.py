@@ -240,7 +240,7 @@ async def offered(
 
 
 async def offer_corpora(tuning: Tuning) -> Offers:
-    """Every corpus."""
+    """Everything that a model can be tuned for: corpora, and templates with labelled inputs."""
     return [(name, name) for name in tuning.subjects]
 
 

@@ -18,7 +18,7 @@ from bot.core.tables import to_csv
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.judging import JUDGES
 from bot.server.ledger import NANO
-from bot.server.model_gateway import Quote
+from bot.server.model_gateway import Estimate
 from bot.server.trick_form import main_input
 from bot.server.trick_plan import ArmResult, Plan, Results
 from bot.server.trick_runs import MAX_REPEAT, Prepared, TrickRun
@@ -102,7 +102,7 @@ def price(usd: Decimal | None) -> str:
     return dollars(usd) if usd else pgettext("price", "free")
 
 
-def estimate_card(choice: Choice, prepared: Prepared, quote: Quote) -> LayoutView:
+def estimate_card(choice: Choice, prepared: Prepared, estimate: Estimate) -> LayoutView:
     """What a run asks and takes, with menus for its judge and its repetitions, and **Run**."""
     plan, trick = prepared.plan, prepared.plan.trick
     card = Card(_("Test {name}, version {n}", name=trick.name, n=trick.version))
@@ -122,9 +122,9 @@ def estimate_card(choice: Choice, prepared: Prepared, quote: Quote) -> LayoutVie
     if plan.is_judged_by_model:
         system = plan.judge_template.messages[0]["content"]
         card.text(_("The prompt of the judge:\n{prompt}", prompt=code_block(system)))
-    tokens = quote.usage.total
-    costs = _("about {tokens:,} tokens of today's, {price}", tokens=tokens, price=price(quote.price))
-    card.text(ngettext("**Takes** {n:,} call, {costs}", "**Takes** {n:,} calls, {costs}", quote.calls, costs=costs))
+    tokens = estimate.usage.total
+    costs = _("about {tokens:,} tokens of today's, {price}", tokens=tokens, price=price(estimate.price))
+    card.text(ngettext("**Takes** {n:,} call, {costs}", "**Takes** {n:,} calls, {costs}", estimate.calls, costs=costs))
     judges = [discord.SelectOption(label=_(JUDGED[name]), value=name, default=name == plan.judge) for name in JUDGES]
     rounds = [
         discord.SelectOption(
@@ -308,8 +308,8 @@ class Runs:
         guild = managed_guild(interaction)
         await (interaction.response.defer() if edit else interaction.response.defer(ephemeral=True, thinking=True))
         prepared = await self._prepare(guild, choice)
-        quote = await self._runs.quote(caller_of(interaction), prepared.plan)
-        await interaction.edit_original_response(view=estimate_card(choice, prepared, quote))
+        estimate = await self._runs.estimate(caller_of(interaction), prepared.plan)
+        await interaction.edit_original_response(view=estimate_card(choice, prepared, estimate))
 
     async def _prepare(self, guild: int, choice: Choice) -> Prepared:
         if choice.about == INPUT:

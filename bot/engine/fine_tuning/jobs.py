@@ -44,8 +44,10 @@ ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a job begins with: the base by the name it was given, its open weights, None for the pocket GPT, and the
-    folder of a tuned model to go on from, or None.
+    """What a job begins with.
+
+    `model` is the base's name. `weights` are its open weights, None for the pocket GPT. `folder` holds the tuned model
+    to go on from, or is None.
     """
 
     model: str
@@ -161,8 +163,9 @@ def new_id(prefix: str) -> str:
 
 
 class Hyperparameters(StrictModel):
-    """Each is `auto` or a number within its bounds. OpenAI has no `replay`, which only the pocket GPT has, and no
-    `lora_rank`, which only adapters have.
+    """Each is `auto` or a number within its bounds.
+
+    OpenAI has neither `replay`, which only the pocket GPT has, nor `lora_rank`, which only adapters have.
     """
 
     n_epochs: Any = "auto"

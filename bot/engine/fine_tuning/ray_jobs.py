@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from bot.engine import disk
-from bot.engine.fine_tuning.trainer import Line, MetricsReader, Result, Training
+from bot.engine.fine_tuning.trainer import NO_REASON, Line, MetricsReader, Result, Training
 from bot.engine.fine_tuning.worker import ALONE, FAILED, METRICS, RESULT, STOP, STOPPED
 
 # Seconds between two looks at a job, and seconds that Ray has for an answer.
@@ -81,9 +81,8 @@ class _RayTraining:
         (self._folder / STOP).touch()
 
     async def result(self) -> Result:
-        facts = disk.read_json(self._folder / RESULT)
-        if facts:
-            return Result("done", trained_tokens=facts["trained_tokens"], hyperparameters=facts["resolved"])
+        if facts := disk.read_json(self._folder / RESULT):
+            return Result.done(facts)
         assert self._job is not None, "it was followed to its end"
         status, code = str(self._job["status"]), self._job.get("driver_exit_code")
         if status == "STOPPED" or code == STOPPED:
@@ -129,4 +128,4 @@ class _RayTraining:
                 lines = str((await response.json())["logs"]).split("\n")
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
             lines = []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "The training process gave no reason.")
+        return next((line.strip() for line in reversed(lines) if line.strip()), NO_REASON)

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from bot.engine import disk
 from bot.engine.fine_tuning.worker import DONE, FAILED, METRICS, RESULT, STOP, STOPPED
@@ -28,6 +28,8 @@ POLL_SECONDS = 0.25
 STOP_TIMEOUT = 3.0
 # Four times as fast as with two threads, because the matrices are small.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+NO_REASON = "The training process gave no reason."
 
 Line = dict[str, Any]
 """One line of a job's metrics: those of a step, with the fields of `bot.engine.pocket.config.StepMetrics`."""
@@ -46,6 +48,11 @@ class Result:
     trained_tokens: int | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Those that were `auto`, as they were chosen."""
+
+    @classmethod
+    def done(cls, facts: dict[str, Any]) -> Self:
+        """The result of a complete training, whose file `RESULT` holds `facts`."""
+        return cls("done", trained_tokens=facts["trained_tokens"], hyperparameters=facts["resolved"])
 
 
 class Training(Protocol):
@@ -118,12 +125,11 @@ class _TrainingProcess:
     async def result(self) -> Result:
         code, errors = await self._process.wait(), await self._errors
         if code == DONE:
-            facts = disk.read_json(self._folder / RESULT)
-            return Result("done", trained_tokens=facts["trained_tokens"], hyperparameters=facts["resolved"])
+            return Result.done(disk.read_json(self._folder / RESULT))
         if code == STOPPED:
             return Result("stopped")
         if code == FAILED:
-            text = errors.decode("utf-8", errors="replace").strip() or "The training process gave no reason."
+            text = errors.decode("utf-8", errors="replace").strip() or NO_REASON
             return Result("failed", text.splitlines()[-1])
         killed = ", killed: perhaps the memory does not suffice" if code == -signal.SIGKILL else ""
         return Result("lost", f"code {code}{killed}")

@@ -31,8 +31,10 @@ QUEUE_INTERVAL = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The configuration of a server: file, context tokens for each answer, concurrent answers, threads, and the LoRA
-    adapters (GGUF files) that a request may name by their place.
+    """The configuration of a server.
+
+    `path` is the model's file, `context` the tokens for each answer, `slots` the number of concurrent answers. Requests
+    name the `adapters` (LoRA, GGUF files) by their index.
     """
 
     path: Path
