@@ -29,6 +29,8 @@ from cogs._access import managed_guild
 from cogs._store_first import answer_privately, edit_pressed, store_first
 
 SERVERS_OWN = "server"
+# Channels, roles, people and limits that a card shows of each kind.
+MAX_SHOWN = 15
 # About the tokens that one call reserves; with a lower limit, no call is possible.
 ONE_CALL = 2_000
 # The switch for the questions to tuned models: one for all corpora.
@@ -314,8 +316,9 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             price = prices.of(model.name)
             parts.append(_price(price) if price else _("price not known") + ", " + self._counted())
             lines.append(" · ".join([*parts, escape_markdown(model.client.host)]))
-        for channel, name in own.channel_models.items():
-            lines.append(f"<#{channel}> {escape_markdown(models.shown(name))}")
+        lines += _shortened(
+            [f"<#{channel}> {escape_markdown(models.shown(name))}" for channel, name in own.channel_models.items()]
+        )
         for name in sorted(
             {own.model or default.name, *own.channel_models.values()} - {model.name for model in allowed}
         ):
@@ -338,13 +341,14 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             if setting.command == command and (moderated or not setting.needs_moderation):
                 lines.append(_line(setting, getattr(own, name), self._services.guilds.max_tokens.get(name)))
         if command == "limits":
-            lines += [
+            multiples = [
                 _("**Tokens a day for** {role} {times:,g} times a person's", role=f"<@&{role}>", times=times)
                 for role, times in own.role_limits.items()
             ]
+            lines += _shortened(multiples)
             blocked = [f"<@{user}>" for user in own.blocked_users] + [f"<@&{role}>" for role in own.blocked_roles]
             if blocked:
-                lines.append(_("**Blocked** {names}", names=", ".join(blocked)))
+                lines.append(_("**Blocked** {names}", names=", ".join(_shortened(blocked))))
         low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
         if command == "limits" and low:
             lines.append(
@@ -402,7 +406,13 @@ def _line(setting: Setting, value: Any, most: int | None) -> str:
     if setting.kind == "switch" or not value:
         return _(setting.on if value else setting.off)
     channels = [value] if setting.kind == "channel" else sorted(value)
-    return _(setting.on, value=", ".join(f"<#{channel}>" for channel in channels))
+    return _(setting.on, value=", ".join(_shortened([f"<#{channel}>" for channel in channels])))
+
+
+def _shortened(shown: list[str]) -> list[str]:
+    """`shown`, of which a card has room for `MAX_SHOWN`."""
+    left = len(shown) - MAX_SHOWN
+    return [*shown[:MAX_SHOWN], _("… and {n} more", n=left)] if left > 0 else shown
 
 
 async def setup(bot: commands.Bot) -> None:

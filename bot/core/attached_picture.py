@@ -5,6 +5,7 @@
 
 import base64
 import hashlib
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -99,7 +100,7 @@ def read_picture(data: bytes, name: str) -> AttachedPicture:
         raise InputError(
             "The file {name} is not a picture that I can read: PNG, JPEG, GIF or WebP.", name=shown
         ) from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError):
         raise InputError("The picture {name} is broken; save it again and send it once more.", name=shown) from None
     encoded = b"" if is_photo else _encoded(picture, "PNG")
     kind = "png"

@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.core.errors import InputError
 from bot.core.i18n import N_
+from bot.core.text import without_surrogates
 
 # Seconds, bytes of memory and pages for a file. A page of prose takes about 30 ms.
 MAX_SECONDS, MAX_MEMORY, MAX_PAGES = 15.0, 1_500_000_000, 200
@@ -26,9 +27,10 @@ PROBLEMS = {
 
 @dataclass(frozen=True, slots=True)
 class PdfText:
-    """The text of the first `read` of so many `pages`."""
+    """The text of the first `read` of so many `pages`, cut from so many `characters`."""
 
     text: str
+    characters: int
     pages: int
     read: int
 
@@ -58,7 +60,7 @@ async def read_pdf(data: bytes, name: str, max_characters: int) -> PdfText:
     found = json.loads(written)
     if "problem" in found:
         raise InputError(PROBLEMS[found["problem"]], name=name)
-    return PdfText(found["text"], found["pages"], found["read"])
+    return PdfText(found["text"], found["characters"], found["pages"], found["read"])
 
 
 def _extract(data: bytes, max_characters: int) -> dict[str, Any]:
@@ -78,8 +80,12 @@ def _extract(data: bytes, max_characters: int) -> dict[str, Any]:
         texts.append(page.extract_text())
         if sum(map(len, texts)) > max_characters:
             break
-    text = "\n\n".join(text for text in texts if text.strip())
-    return {"text": text, "pages": len(reader.pages), "read": len(texts)} if text else {"problem": "empty"}
+    text = without_surrogates("\n\n".join(text for text in texts if text.strip()))
+    if not text:
+        return {"problem": "empty"}
+    # One page may have any length.
+    found = {"text": text[:max_characters], "characters": len(text)}
+    return {**found, "pages": len(reader.pages), "read": len(texts)}
 
 
 if __name__ == "__main__":

@@ -87,7 +87,12 @@ class Settings(BaseSettings):
     """The settings of one process. Secrets are `SecretStr`, which `repr` does not show."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file=".env",
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     discord_token: Key | None = Field(None, description="The bot's token; only `fewshot run` needs it.")
@@ -191,7 +196,7 @@ class Settings(BaseSettings):
         None, description="JSON file with prices of models, in place of those that the bot knows."
     )
     unknown_price: float = Field(
-        1.0, ge=0, description="US dollars that a million tokens of a model without a known price count."
+        1.0, ge=0, le=1_000_000, description="US dollars that a million tokens of a model without a known price count."
     )
 
     calls_per_person: int = Field(
@@ -251,7 +256,7 @@ class Settings(BaseSettings):
         """Read JSON; pydantic-settings would raise an error that shows the text, with its keys."""
         try:
             return json.loads(value) if isinstance(value, str) else value
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError('write it as JSON: [{"name": "a-model"}, {"name": "another"}]') from None
 
     @field_validator("chat_models", mode="after")

@@ -20,7 +20,8 @@ from bot.llm.usage import Usage
 LOCAL = (STAND_IN, "pocket-gpt")
 # `ft:BASE:local:…`, as the local engine names what it tunes; with OpenAI an organisation's name is in that place.
 LOCALLY_TUNED = re.compile(r"ft:[^:]+:local:")
-Dollars = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+# A price with more digits before the point is a mistake, and the database could not count it.
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,27 +61,33 @@ class Arenas:
         """Store the message of the card."""
         await arenas.set_message(self._database, arena.row.id, message_id)
 
-    async def vote(self, arena_id: str, user_id: int, choice: int) -> bool:
+    async def vote(self, arena_id: str, caller: Caller, choice: int) -> bool:
         """Count a person's vote, instead of an earlier one; returns whether it was the last. Raises `NotFoundError`."""
-        row = await arenas.find(self._database, arena_id)
-        if row is None or choice >= len(_arena(row).contestants):
+        row = await self._in_channel(arena_id, caller)
+        if choice >= len(_arena(row).contestants):
             raise NotFoundError(OVER)
-        count = await arenas.vote(self._database, arena_id, user_id, choice)
+        count = await arenas.vote(self._database, arena_id, caller.user_id, choice)
         if count is None:
             raise NotFoundError(OVER)
         return count >= MAX_VOTES
 
     async def close(self, arena_id: str, caller: Caller | None = None) -> Arena:
         """Close a vote and count it. A `caller` must have asked, or be a moderator; else `NotAllowedError`."""
-        row = await arenas.find(self._database, arena_id)
-        if row is None:
-            raise NotFoundError(OVER)
-        if caller is not None and caller.user_id != row.user_id and not caller.is_moderator:
-            raise NotAllowedError("Only the person who asked and moderators can end the vote.")
+        if caller is not None:
+            row = await self._in_channel(arena_id, caller)
+            if caller.user_id != row.user_id and not caller.is_moderator:
+                raise NotAllowedError("Only the person who asked and moderators can end the vote.")
         closed = await arenas.close(self._database, arena_id)
         if closed is None:
             raise NotFoundError(OVER)
         return _arena(closed)
+
+    async def _in_channel(self, arena_id: str, caller: Caller) -> ArenaRow:
+        """The comparison, if it is in the caller's channel: a custom id can be forged. Raises `NotFoundError`."""
+        row = await arenas.find(self._database, arena_id)
+        if row is None or (row.guild_id, row.channel_id) != (caller.guild_id, caller.channel_id):
+            raise NotFoundError(OVER)
+        return row
 
     async def due(self) -> list[ArenaRow]:
         """Comparisons that are to be revealed."""

@@ -16,14 +16,14 @@ from datetime import UTC, datetime, timedelta
 from time import time
 from typing import Any
 
-from bot.core.errors import StorageError
+from bot.core.errors import FewshotError, StorageError
 from bot.core.i18n import _
 from bot.core.text import read_json
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import GuildSettingsStore
 from bot.server.prompts import DAY, Prompts
-from bot.server.trick_form import to_trick
+from bot.server.trick_form import Trick, to_trick
 from bot.storage import erasure
 from bot.storage.database import Database
 from bot.storage.erasure import Traces
@@ -257,8 +257,11 @@ def _quoting(found: Traces) -> Callable[[Answer], bool]:
 
 def _without_words(body: str) -> str:
     """A trick's JSON with a neutral instruction in place of the person's."""
-    template = ChatTemplate.from_dict(read_json(body), name="trick")
-    trick = replace(to_trick(template), about=ABOUT_PROMPT, system=({"role": "system", "content": INSTRUCTION_PROMPT},))
+    system = ({"role": "system", "content": INSTRUCTION_PROMPT},)
+    try:
+        trick = replace(to_trick(ChatTemplate.from_dict(read_json(body), name="trick")), about=ABOUT_PROMPT, system=system)
+    except FewshotError:  # Stored by an earlier version, which allowed more.
+        trick = Trick("trick", ABOUT_PROMPT, system)
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)
 
 

@@ -24,6 +24,8 @@ BY_JUDGE = {"contains": "icontains", "within-one": "starts-with"}
 ABOUT_OBJECT = frozenset({"id", "object", "name", "version", "variables", "created_at", "is_default", "description"})
 PROMPT_KEYS = frozenset({"messages", "input", "instructions", "text", "prompt"})
 FILE_REFERENCE = "file://"
+# Levels and parts of a YAML file. Each level makes all that follows slower to read, and 10,000 parts take a second.
+MAX_DEPTH, MAX_EVENTS = 32, 20_000
 NOT_JSON = N_("The file is not JSON; export a trick to see the form.")
 
 
@@ -89,16 +91,33 @@ def _data(text: str) -> Any:
             raise InputError(NOT_JSON) from None
     import yaml
 
+    text = without_surrogates(text)
     try:
-        # A short text with aliases can stand for a gigantic one.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(without_surrogates(text), yaml.SafeLoader)):
-            raise InputError("A YAML file with aliases (*name) cannot be imported.")
-        data = yaml.safe_load(without_surrogates(text))
-    except (yaml.YAMLError, RecursionError, ValueError):
+        _check_yaml(text)
+        # JSON has no dates, no sets, and only texts as names.
+        data = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, TypeError):
         data = None
     if not isinstance(data, dict):
         raise InputError(NOT_JSON)
     return data
+
+
+def _check_yaml(text: str) -> None:
+    """Raises `InputError` for YAML that stands for much more than it has characters, or takes long to read.
+
+    Its events are read one by one, so a file that is nested deeply is refused at its beginning.
+    """
+    import yaml
+
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
+        # A short text with aliases can stand for a gigantic one.
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError("A YAML file with aliases (*name) cannot be imported.")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or number > MAX_EVENTS:
+            raise InputError("The file has too many parts for a trick.")
 
 
 # --- OpenAI's prompt objects
@@ -189,7 +208,7 @@ def _from_promptfoo(data: Mapping[str, Any]) -> PromptFile:
     left_out = [name for name in data if name not in ("prompts", "tests", "description", "defaultTest", "$schema")]
     if len(prompts) > 1:
         left_out.append(_("the prompts after the first"))
-    last = placeholders_in([messages[-1]["content"]])
+    last = placeholders_in([template["messages"][-1]["content"]])
     name = last[-1] if last else INPUT_NAME
     tests = data.get("tests")
     if isinstance(tests, str):

@@ -20,6 +20,8 @@ from bot.storage.database import Database
 # Tests of a trick: as many as its server's managers may add, and as many as an operator may.
 MAX_TESTS, MAX_TESTS_BY_OPERATORS = 50, 500
 MAX_EXPECTED_LENGTH = 2_000
+# Rows of a file: each takes some 20 µs on the event loop to be checked.
+MAX_ROWS = 1_000
 # Problems of a file that are named; the rest are counted.
 MAX_PROBLEMS = 8
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -88,6 +90,7 @@ class TestSet:
 
     def __init__(self, trick: Trick, tests: Iterable[rows.TestRow], limit: int) -> None:
         self._trick, self._limit = trick, limit
+        self._examples = {plain(example.given) for example in trick.examples}
         self._answers = {plain(test.input): test.expected for test in tests}
 
     def accept(self, text: str, expected: str) -> None:
@@ -101,7 +104,7 @@ class TestSet:
                 longest=MAX_EXPECTED_LENGTH,
             )
         check_expected(self._trick, expected)
-        if is_example(self._trick, text):
+        if plain(self._trick.user_message(text)) in self._examples:
             raise InputError("It is an example of the trick: the model would only have to copy the answer.")
         there = self._answers.get(plain(text))
         if there is not None and plain(there) == plain(expected):
@@ -154,6 +157,8 @@ class TrickTests:
         self, guild_id: int, user_id: int, name: str, found: Sequence[FileRow], *, limit: int
     ) -> tuple[int, list[str]]:
         """Add the rows of a file; returns how many are tests now, and what is wrong with the others."""
+        if len(found) > MAX_ROWS:
+            raise InputError("A file has up to {n:,} tests; this one has {there:,}.", n=MAX_ROWS, there=len(found))
         trick, _there = await self.all(guild_id, name)
         good: list[FileRow] = []
         problems: list[str] = []

@@ -66,16 +66,17 @@ class AttachmentReader:
                     continue
                 if data.startswith(PDF_MAGIC):
                     pdf = await read_pdf(data, name, left)
-                    text, pages = pdf.text, pdf.pages if pdf.read < pdf.pages else 0
+                    text, characters, pages = pdf.text, pdf.characters, pdf.pages if pdf.read < pdf.pages else 0
                 elif data.startswith(MAGIC):
                     raise InputError(NOT_READABLE, name=name)
                 else:
                     text, pages = await asyncio.to_thread(tables.decode, data, name), 0
+                    characters = len(text)
             if not text.strip():
                 raise InputError("The file {name} contains only white space.", name=name)
             texts.append(text[:left])
-            if pages or len(text) > left:
-                notes.append(_cut(name, min(len(text), left), len(text), pages))
+            if pages or characters > left:
+                notes.append(_cut(name, min(characters, left), characters, pages))
         return Attached("\n\n".join(texts), tuple(pictures), tuple(notes))
 
     async def read_message(self, message: discord.Message, *, max_characters: int) -> Attached:

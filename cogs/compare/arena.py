@@ -60,9 +60,8 @@ class BlindComparisons:
     async def vote(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """Count a vote, and say so to the voter alone."""
         arena_id, _colon, choice = argument.rpartition(":")
-        last = await store_first(
-            interaction, self._arenas.vote(arena_id, interaction.user.id, int(choice)), thinking=True
-        )
+        voting = self._arenas.vote(arena_id, caller_of(interaction), int(choice))
+        last = await store_first(interaction, voting, thinking=True)
         counted = _(
             "Your vote for **{letter}** is counted. Until the end you can change it.", letter=_letter(int(choice))
         )
@@ -82,11 +81,17 @@ class BlindComparisons:
         await self._bot.wait_until_ready()
         while True:
             try:
-                for row in await self._arenas.due():
-                    if self._bot.get_guild(row.guild_id) is not None:  # Else another process serves the server.
-                        await self._show(await self._arenas.close(row.id))
-            except TEMPORARY_ERRORS as error:
-                _log.warning("a vote cannot be revealed yet: %s", error)
+                due = await self._arenas.due()
+            except FewshotError as error:
+                _log.warning("votes cannot be revealed yet: %s", error)
+                due = []
+            for row in due:
+                if self._bot.get_guild(row.guild_id) is None:  # Another process serves the server.
+                    continue
+                try:
+                    await self._show(await self._arenas.close(row.id))
+                except TEMPORARY_ERRORS as error:  # One vote must not hold up the others.
+                    _log.warning("the vote %s cannot be revealed yet: %s", row.id, error)
             await asyncio.sleep(INTERVAL)
 
     async def _show(self, arena: Arena) -> None:

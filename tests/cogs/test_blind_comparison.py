@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import simcord
 
+from bot.core.caller import Caller
 from bot.core.errors import NotFoundError
 from bot.server.arena import MAX_VOTES
 from bot.storage import arenas
@@ -65,16 +66,20 @@ async def test_the_channel_votes_blindly_and_the_names_are_revealed_with_the_cou
 async def test_two_hundred_votes_at_once_are_counted_once_each(sim: Simulated) -> None:
     await compared(sim)
     service = sim.services.arenas
-    (arena_id,) = [row.id for row in await _stored(sim)]
-    await asyncio.gather(*(service.vote(arena_id, user, 0) for user in range(1, 201)))
-    await asyncio.gather(*(service.vote(arena_id, user, user % 3) for user in range(1, 201)))
+    ((arena_id, guild, channel),) = [(row.id, row.guild_id, row.channel_id) for row in await _stored(sim)]
+
+    def voter(user: int) -> Caller:
+        return Caller(user, guild, channel)
+
+    await asyncio.gather(*(service.vote(arena_id, voter(user), 0) for user in range(1, 201)))
+    await asyncio.gather(*(service.vote(arena_id, voter(user), user % 3) for user in range(1, 201)))
     closed = await service.close(arena_id)
     assert closed.votes is not None
     assert sum(closed.votes) == 200 < MAX_VOTES
     assert closed.votes == (66, 67, 67)
     # Who voted is not stored any more, and a late vote is refused.
     with pytest.raises(NotFoundError, match="This vote is over"):
-        await service.vote(arena_id, 7, 0)
+        await service.vote(arena_id, voter(7), 0)
     assert (await service.close(arena_id)).votes == closed.votes
 
 
@@ -84,6 +89,19 @@ async def test_a_vote_whose_time_ended_while_the_bot_was_down_is_revealed(sim: S
     (row,) = await _stored(sim)
     await arenas.close(sim.services.database, row.id)
     assert "**B**" in shown(await revealed_card(sim, "sentiment, revealed"))
+
+
+async def test_nobody_votes_or_ends_the_vote_from_another_channel_or_server(sim: Simulated) -> None:
+    """A moderator of another server can forge the button of a card."""
+    await compared(sim)
+    ((arena, guild, channel),) = [(row.id, row.guild_id, row.channel_id) for row in await _stored(sim)]
+    for place in ((guild + 1, channel), (guild, channel + 1), (None, channel)):
+        stranger = Caller(7, *place, is_moderator=True)
+        with pytest.raises(NotFoundError):
+            await sim.services.arenas.vote(arena, stranger, 0)
+        with pytest.raises(NotFoundError):
+            await sim.services.arenas.close(arena, stranger)
+    assert len(await _stored(sim)) == 1
 
 
 async def _stored(sim: Simulated) -> list[arenas.ArenaRow]:

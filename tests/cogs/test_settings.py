@@ -148,3 +148,18 @@ async def test_a_blocked_person_gets_a_sentence_and_the_model_no_call(sim: Simul
     assert not sim.model.requests
     await sim.admin.slash(sim.general, "settings limits", unblock=sim.member)
     assert sim.text((await sim.member.slash(sim.general, "translate", text="Hi")).response).startswith("ok")
+
+
+async def test_many_roles_channels_and_blocked_people_fit_into_the_card(sim: Simulated) -> None:
+    many = range(10**17, 10**17 + 500)
+    await sim.services.guilds.change(
+        sim.guild.id,
+        role_limits={str(role): 99.99 for role in many},
+        blocked_users=frozenset(many),
+        blocked_roles=frozenset(many),
+        quiet_channels=frozenset(many),
+        adventure_channels=frozenset(many),
+    )
+    shown = sim.text((await sim.admin.slash(sim.general, "settings limits")).response)
+    assert len(shown) < 4_000
+    assert "… and 985 more" in shown
