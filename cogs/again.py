@@ -125,7 +125,9 @@ class Again(commands.Cog):
         if shown is None:
             raise NotFoundError("The prompt of this answer is no longer stored; ask again.")
         # A custom id can be forged: the answer that is shown must be the person's, too, before it is replaced.
-        there = [await self._services.prompts.find(item.argument) for item in actions_in(message) if item.action == AGAIN]
+        there = [
+            await self._services.prompts.find(item.argument) for item in actions_in(message) if item.action == AGAIN
+        ]
         if any(answer is not None and answer.caller.user_id != interaction.user.id for answer in (shown, *there)):
             raise NotAllowedError("Only the one who asked can ask again and choose the version that is shown.")
         return message, shown

@@ -259,7 +259,9 @@ def _without_words(body: str) -> str:
     """A trick's JSON with a neutral instruction in place of the person's."""
     system = ({"role": "system", "content": INSTRUCTION_PROMPT},)
     try:
-        trick = replace(to_trick(ChatTemplate.from_dict(read_json(body), name="trick")), about=ABOUT_PROMPT, system=system)
+        trick = replace(
+            to_trick(ChatTemplate.from_dict(read_json(body), name="trick")), about=ABOUT_PROMPT, system=system
+        )
     except FewshotError:  # Stored by an earlier version, which allowed more.
         trick = Trick("trick", ABOUT_PROMPT, system)
     return json.dumps(trick.template(()).to_dict(), ensure_ascii=False)

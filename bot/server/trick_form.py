@@ -277,7 +277,9 @@ def _is_schema_value(keyword: str, value: Any) -> bool:
     if keyword == "required":
         return _is_list(value) and all(isinstance(name, str) for name in value)
     if keyword == "enum":
-        return _is_list(value) and all(item is None or isinstance(item, str | bool) or _is_number(item) for item in value)
+        return _is_list(value) and all(
+            item is None or isinstance(item, str | bool) or _is_number(item) for item in value
+        )
     if keyword == "properties":
         return isinstance(value, Mapping) and len(value) <= SCHEMA_VALUES
     if keyword in BOUNDS:

@@ -124,7 +124,7 @@ NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
         "slots": "the processes of the bot",
         "key_values": "values of the process for the next one: hashes of commands, servers that were left",
         "leases": "which process does a piece of work",
-        "guild_settings": "settings of a server, without the admin's id",
+        "guild_settings": "settings of a server; the people it blocks stay blocked when they delete their data",
         "trick_cells": "answers of models in test runs; deleted with a run that quotes somebody",
         "summaries": "written by the model; deleted with the story's players",
         "datasets": "made from the operator's folders, never from what people write",
@@ -280,13 +280,15 @@ async def newest_time(database: Database) -> float | None:
 async def delete_expired(database: Database, *, day: str, at: float) -> dict[str, int]:
     """Delete calls before the ISO date `day`; counts by table.
 
-    Also delete ended stories, suggestions, and corrections that were not confirmed, if they are older than `at`.
+    Also delete ended stories, suggestions, test runs, and corrections that were not confirmed, if they are older than
+    `at`.
     """
     old = {
         CALLS: CALLS.c.settled & (CALLS.c.day < day),
         USAGE_SUMS: USAGE_SUMS.c.period < day,
         STORIES: (STORIES.c.state == ENDED) & (STORIES.c.touched < at),
         TRICK_SUGGESTIONS: TRICK_SUGGESTIONS.c.at < at,
+        TRICK_RUNS: (TRICK_RUNS.c.state != "running") & (TRICK_RUNS.c.at < at),
         CORRECTIONS: (CORRECTIONS.c.state != CONFIRMED) & (CORRECTIONS.c.at < at),
     }
 

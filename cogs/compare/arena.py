@@ -8,6 +8,7 @@ from typing import Any
 import discord
 
 from bot.answers.service import Answering
+from bot.core.errors import FewshotError
 from bot.core.i18n import _, ngettext, use_locale
 from bot.core.text import excerpt
 from bot.llm.completion import Answer
@@ -26,6 +27,8 @@ VOTE, REVEAL = "arena-vote", "arena-reveal"
 ARGUMENT = r"[A-Za-z0-9_-]{1,32}"
 # Seconds between two looks for votes whose time is over.
 INTERVAL = 10.0
+# Statuses of Discord that are worth another try; the second one and all above it.
+TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
 # Characters of all answers on a card.
 SHOWN = 3_000
 
@@ -103,8 +106,10 @@ class BlindComparisons:
         if row.message_id is not None:
             try:
                 await channel.get_partial_message(row.message_id).edit(view=card)
-            except (discord.NotFound, discord.Forbidden) as error:
-                _log.info("the message of a vote is gone: %s", error)
+            except discord.HTTPException as error:
+                if error.status == TOO_MANY_REQUESTS or error.status >= SERVER_ERROR:
+                    raise  # It is tried again.
+                _log.info("the message of a vote cannot be edited any more: %s", error)
         await self._arenas.remove(row.id)
 
 

@@ -203,13 +203,15 @@ async def test_expired_data_is_deleted_and_the_rest_stays(database: Database, pr
 
     async def touch(connection: Any) -> None:
         await connection.execute(sa.text("UPDATE calls SET settled = true"))
-        for table, column in (("stories", "touched"), ("trick_suggestions", "at"), ("prompts", "at")):
+        times = {"stories": "touched", "trick_suggestions": "at", "trick_runs": "at", "prompts": "at"}
+        for table, column in times.items():
             await connection.execute(sa.text(f"UPDATE {table} SET {column} = :at"), {"at": clock()})
         await connection.execute(sa.text("UPDATE stories SET state = 'ended'"))
 
     await database.transact(touch)
-    names = ("calls", "stories", "turns", "trick_suggestions", "prompts")
-    for days, gone in ((7, []), (1, ["prompts"]), (OLD_DAYS - 7, ["stories", "turns", "trick_suggestions"])):
+    names = ("calls", "stories", "turns", "trick_suggestions", "trick_runs", "trick_cells", "prompts")
+    old = ["stories", "turns", "trick_suggestions", "trick_runs", "trick_cells"]
+    for days, gone in ((7, []), (1, ["prompts"]), (OLD_DAYS - 7, old)):
         before = await dump(database)
         await live(privacy, clock, days)
         after = await dump(database)
