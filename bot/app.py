@@ -37,6 +37,7 @@ from bot.server.guilds import open_guild_settings
 from bot.server.health import open_health
 from bot.server.ledger import Limits, open_ledger
 from bot.server.model_gateway import CallQueue, ModelGateway
+from bot.server.model_watch import ModelWatch
 from bot.server.moderation import Moderation
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
@@ -123,6 +124,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         attachments = AttachmentReader()
         tricks = Tricks(database, templates.templates)
         tests = TrickTests(database, tricks)
+        trick_runs = TrickRuns(database, tricks, tests, gateway, templates.get("judge"))
         yield Services(
             settings=settings,
             templates=templates,
@@ -139,7 +141,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             arenas=Arenas(database),
             tricks=tricks,
             trick_tests=tests,
-            trick_runs=TrickRuns(database, tricks, tests, gateway, templates.get("judge")),
+            trick_runs=trick_runs,
+            model_watch=ModelWatch(
+                database,
+                chat_models,
+                gateway,
+                tricks,
+                trick_runs,
+                guilds,
+                settings.model_watch_usd,
+                settings.unknown_price,
+            ),
             adventures=adventures,
             history=History(database, adventures),
             tuning=tuning,

@@ -17,6 +17,7 @@ from bot.server.guilds import GuildSettingsStore
 from bot.server.health import Health
 from bot.server.ledger import Ledger
 from bot.server.model_gateway import ModelGateway
+from bot.server.model_watch import ModelWatch
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
 from bot.server.trick_runs import TrickRuns
@@ -50,6 +51,7 @@ class Services:
     arenas: Arenas
     trick_tests: TrickTests
     trick_runs: TrickRuns
+    model_watch: ModelWatch
     adventures: Adventures
     history: History
     tuning: Tuning

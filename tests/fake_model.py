@@ -82,6 +82,9 @@ class FakeModel:
     usage: dict[str, Any] = field(default_factory=dict)
     # Whether pictures are accepted; without it they are refused in the engine's words.
     sees_pictures: bool = False
+    # Names that the server gives in its answers, and the last days of models.
+    versions: dict[str, str] = field(default_factory=dict)
+    last_days: dict[str, str] = field(default_factory=dict)
     running: int = 0
     most_running: int = 0
 
@@ -176,7 +179,7 @@ class FakeModel:
     def get(self, model_id: str) -> ChatModel:
         if model_id == "no-such-model":
             raise unknown_model(model_id)
-        return _Scripted(model_id, self)
+        return _Scripted(model_id, self, label=self.versions.get(model_id, ""))
 
     def next_reply(self, body: dict[str, Any]) -> Reply:
         """The next reply, for a request with this body."""
@@ -192,6 +195,9 @@ class FakeModel:
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        day = self.last_days.get(request.path.rpartition("/")[2])
+        if day is not None:
+            return web.json_response({"id": request.path, "object": "model", "shutdown_date": day})
         if not request.path.endswith("/chat/completions"):
             return await handler(request)
         call = Call(await read_json_object(request), dict(request.headers), time.monotonic())
@@ -285,6 +291,7 @@ class _Scripted(ChatModel):
     fake: FakeModel
     created: int = 0
     owned_by: str = "tests"
+    label: str = ""
 
     def accepts(self, parameter: str) -> bool:
         return True

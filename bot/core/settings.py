@@ -198,6 +198,9 @@ class Settings(BaseSettings):
     unknown_price: float = Field(
         1.0, ge=0, le=1_000_000, description="US dollars that a million tokens of a model without a known price count."
     )
+    model_watch_usd: float = Field(
+        0.0, ge=0, description="US dollars that the tests of one server may take when its model changes; 0: no tests."
+    )
 
     calls_per_person: int = Field(
         3, ge=1, le=1000, description="Answers that one person may wait for at a time; further requests queue."

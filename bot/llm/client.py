@@ -157,6 +157,15 @@ class ChatClient:
             raise ModelError(UNCLEAR) from error
         return [without_surrogates(name) for name in listed if isinstance(name, str)]
 
+    async def shutdown_date(self, model: str) -> str:
+        """The day on which `model` is shut down; empty where the server does not tell."""
+        try:
+            async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
+                found = await (await self._opened()).models.retrieve(model)
+        except (*provider_errors(), *PARSE_ERRORS):
+            return ""
+        return found.shutdown_date if isinstance(found.shutdown_date, str) else ""
+
     async def first_chat_model(self) -> str:
         """The first model in the server's list whose name `NOT_CHAT` does not match.
 

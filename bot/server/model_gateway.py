@@ -136,6 +136,8 @@ class ModelGateway:
     ) -> None:
         self._models = models
         self._client, self._ledger, self._prompts, self.moderation = client, ledger, prompts, moderation
+        # By model: the name that its server gave in its newest answer, and since when, in seconds since 1970.
+        self.versions: dict[str, tuple[str, float]] = {}
         self._queue, self._metrics = queue or CallQueue(CALLS_PER_PERSON), metrics or Metrics()
 
     def with_client(self, client: ChatClient) -> "ModelGateway":
@@ -258,6 +260,8 @@ class ModelGateway:
 
     def _record(self, answer: Answer, caller: Caller, route: Route, began: float, *, cache: bool) -> Answer:
         """`answer` with its model, its price, its id, its caller and when it was asked."""
+        if answer.model != self.versions.get(route.model.name, ("",))[0]:
+            self.versions[route.model.name] = answer.model, began
         label, price = route.model.label, self._ledger.prices.cost(route.model.name, answer.usage)
         answer = replace(
             answer, label=label, replaced=route.replaced, price=price, id=new_id(), caller=caller, at=began

@@ -58,6 +58,7 @@ class Plan:
     """What a run asks: `tests` on `trick`, and on the version `before` it where there is one; each `repeat` times.
 
     `judge` is one of `JUDGES`, and `judge_template` asks the model that judges. With `all_only`, `all` is the only arm.
+    `model` is asked, or by default the one that answers in the channel.
     """
 
     trick: Trick
@@ -68,6 +69,7 @@ class Plan:
     judge: str = "exact"
     repeat: int = 1
     all_only: bool = False
+    model: str = ""
     _places: dict[tuple[int, str], list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -119,7 +121,7 @@ class Plan:
         template = trick.template([trick.examples[place] for place in places])
         if self.kind == "examples":  # An answer should change by the example alone, and not by chance.
             template = replace(template, parameters={**template.parameters, "temperature": 0})
-        return template.fill({trick.input: cell.test.input})
+        return template.fill({trick.input: cell.test.input}).with_model(self.model or None)
 
     @property
     def calls(self) -> Iterator[tuple[Request, int]]:

@@ -23,7 +23,7 @@ from bot.storage import trick_tests as rows
 from bot.storage.database import Database
 from bot.storage.trick_tests import RunKind, TrickRun
 
-__all__ = ["MAX_REPEAT", "Prepared", "TrickRun", "TrickRuns"]
+__all__ = ["MAX_REPEAT", "Prepared", "TrickRun", "TrickRuns", "Watched"]
 MAX_REPEAT = 5
 GONE = N_("This test run is not stored any more.")
 BUSY = N_("A test of {name} is running already; wait for it, or stop it.")
@@ -35,6 +35,14 @@ class Prepared:
 
     plan: Plan
     left_out: Sequence[TrickTest]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A plan to ask a model a trick's tests, and the stored runs that it is compared with, oldest first."""
+
+    plan: Plan
+    earlier: Sequence[TrickRun]
 
 
 class TrickRuns:
@@ -77,7 +85,23 @@ class TrickRuns:
         """What a run may take; raises `LimitError` where it does not fit into today's limits."""
         return await self._gateway.estimate(caller, plan.calls)
 
-    async def start(self, caller: Caller, plan: Plan) -> TrickRun:
+    async def prepare_watch(
+        self, guild_id: int, name: str, model: str, old: Sequence[str], at: float
+    ) -> Watched | None:
+        """Plan to ask `model` a trick's tests once, judged as in the last run before `at` of one of the models `old`.
+
+        None where the trick has no test that is not an example of it.
+        """
+        trick, tests = await self._tests.all(guild_id, name)
+        good = [test for test in tests if not is_example(trick, test.input)]
+        if not good:
+            return None
+        earlier = await rows.earlier_runs(self._database, guild_id, trick.name, trick.version, old, at)
+        judge = earlier[-1].row.judge if earlier else judge_of(trick)
+        plan = Plan(trick, good, self.judge_template, kind="watch", judge=judge, all_only=True, model=model)
+        return Watched(plan, [run for run in earlier if run.row.judge == judge])
+
+    async def start(self, caller: Caller, plan: Plan, run_id: str = "") -> TrickRun:
         """Store a new run, which `execute` executes. Raises `LimitError`, `InputError` or `NotFoundError`."""
         estimate = await self.estimate(caller, plan)
         assert caller.guild_id is not None, "tricks belong to servers"
@@ -87,7 +111,7 @@ class TrickRuns:
             for test in plan.tests
         ]
         row = rows.RunRow(
-            secrets.token_hex(8),
+            run_id or secrets.token_hex(8),
             caller.user_id,
             time(),
             plan.kind,
@@ -96,7 +120,7 @@ class TrickRuns:
             plan.repeat,
             json.dumps(tests, ensure_ascii=False),
             caller.channel_id,
-            estimate.model,
+            plan.model or estimate.model,
         )
         outcome = await rows.add_run(self._database, caller.guild_id, plan.trick.name, row)
         if outcome == "busy":
@@ -143,6 +167,10 @@ class TrickRuns:
         """Store which message shows a run."""
         await rows.set_run_message(self._database, run_id, message_id)
 
+    async def watch_runs(self, guild_id: int) -> list[TrickRun]:
+        """The runs of the model watch of a server."""
+        return await rows.watch_runs(self._database, guild_id)
+
     async def running(self) -> list[TrickRun]:
         """The runs that a stop or a crash of the bot has interrupted, of all servers."""
         return await rows.running(self._database)
@@ -170,7 +198,18 @@ class TrickRuns:
         if trick is None:
             raise NotFoundError("This version is not stored any more.")
         before = _at(versions, row.version - 1, found.name) if row.kind == "score" else None
-        return Plan(trick, tests, self.judge_template, before, row.kind, row.judge, row.repeat)
+        model = row.model if row.kind == "watch" else ""
+        return Plan(
+            trick,
+            tests,
+            self.judge_template,
+            before,
+            row.kind,
+            row.judge,
+            row.repeat,
+            all_only=bool(model),
+            model=model,
+        )
 
     async def _plan(
         self, guild_id: int, trick: Trick, tests: Sequence[TrickTest], kind: RunKind, judge: str, repeat: int

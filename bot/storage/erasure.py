@@ -21,12 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.text import read_json
 from bot.storage.corrections import CONFIRMED
 from bot.storage.database import Database
+from bot.storage.key_value import WATCHED
 from bot.storage.notices import announce
 from bot.storage.stories import DROPPED, ENDED, WAITING
 from bot.storage.tables import (
     BRANCHES,
     CALLS,
     CORRECTIONS,
+    KEY_VALUES,
     METADATA,
     NOTES,
     PLAYERS,
@@ -122,7 +124,7 @@ PERSONAL: Mapping[str, Sequence[PersonColumn]] = MappingProxyType(
 NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
     {
         "slots": "the processes of the bot",
-        "key_values": "values of the process for the next one: hashes of commands, servers that were left",
+        "key_values": "values of the process for the next one: hashes of commands, servers that were left, models",
         "leases": "which process does a piece of work",
         "guild_settings": "settings of a server; the people it blocks stay blocked when they delete their data",
         "trick_cells": "answers of models in test runs; deleted with a run that quotes somebody",
@@ -257,6 +259,7 @@ async def erase_server(database: Database, guild_id: int) -> int:
 
     async def work(connection: AsyncConnection) -> int:
         tables = [(METADATA.tables[name], values) for name, values in PER_SERVER.items()]
+        await _replace(connection, KEY_VALUES, KEY_VALUES.c.name == f"{WATCHED}{guild_id}", None)
         return sum([await _replace(connection, table, table.c.guild_id == guild_id, new) for table, new in tables])
 
     return await database.transact(work)

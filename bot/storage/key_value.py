@@ -6,6 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.database import Database
 from bot.storage.tables import KEY_VALUES
 
+# Followed by a server's id: what its managers know of the model that answers there. Erased with the server.
+WATCHED = "model-watch:"
+
 
 async def get_value(database: Database, name: str) -> str | None:
     """The value under `name`; None where there is none."""

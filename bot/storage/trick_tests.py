@@ -3,7 +3,7 @@
 Everything belongs to a trick and is deleted with it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.database import Database
 from bot.storage.tables import TRICK_CELLS, TRICK_RUNS, TRICK_TESTS, TRICKS
 
-# `score`: what the examples are worth together. `examples`: what each one is worth.
-RunKind = Literal["score", "examples"]
+# `score`: what the examples are worth together. `examples`: what each one is worth. `watch`: what a model is worth.
+RunKind = Literal["score", "examples", "watch"]
 # `stopped` may go on, `done` not.
 RunState = Literal["running", "stopped", "done"]
 
@@ -153,9 +153,24 @@ async def find_run(database: Database, run_id: str) -> TrickRun | None:
     return next(iter(await _runs(database, TRICK_RUNS.c.id == run_id)), None)
 
 
+async def watch_runs(database: Database, guild_id: int) -> list[TrickRun]:
+    """The runs of the model watch of a server."""
+    return await _runs(database, (TRICKS.c.guild_id == guild_id) & (TRICK_RUNS.c.kind == "watch"))
+
+
 async def running(database: Database) -> list[TrickRun]:
     """The runs that are not over, of all servers."""
     return await _runs(database, TRICK_RUNS.c.state == "running")
+
+
+async def earlier_runs(
+    database: Database, guild_id: int, name: str, version: int, models: Collection[str], before: float
+) -> list[TrickRun]:
+    """The finished runs on a version of a trick, with one of `models`, that began before a time; oldest first."""
+    where = (TRICKS.c.guild_id == guild_id) & (TRICKS.c.name == name) & (TRICK_RUNS.c.at < before)
+    where &= (TRICK_RUNS.c.state == "done") & TRICK_RUNS.c.kind.in_(["score", "watch"])
+    where &= (TRICK_RUNS.c.version == version) & TRICK_RUNS.c.model.in_(models)
+    return await _runs(database, where)
 
 
 async def end_run(database: Database, run_id: str, state: RunState, problem: str = "") -> None:

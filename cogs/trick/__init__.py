@@ -9,6 +9,7 @@
 `tests`        `/trick test`: adds, imports and lists tests
 `runs`         test runs: the estimate, the card with its progress and result, the failures
 `effects`      **Which examples matter?**: what each example does
+`watch`        the model watch: what the tests say when another model answers
 """
 
 from discord.ext import commands

@@ -28,6 +28,7 @@ from cogs.trick.history import History, history_card
 from cogs.trick.runs import Runs
 from cogs.trick.tests import TestGroup, TestSets
 from cogs.trick.using import guild_of, use_trick
+from cogs.trick.watch import Watch
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
 MAX_LENGTH = 6_000
@@ -65,6 +66,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         self._services = services
         self._tricks = services.tricks
         self._runs, self._tests = Runs(bot, services), TestSets(services)
+        self._watch = Watch(bot, services)
         self._parts = (
             Corrections(services),
             Reviews(services),
@@ -72,6 +74,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             self._tests,
             self._runs,
             Effects(services),
+            self._watch,
         )
         super().__init__()
         assert self.app_command is not None, "a cog of commands in a group has the group"
@@ -88,9 +91,11 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             for action, modal_handler in part.modal_handlers.items():
                 actions.register_modal(action, modal_handler)
         self._runs.begin()
+        self._watch.begin()
 
     async def cog_unload(self) -> None:
         """Unregister them, and interrupt the test runs."""
+        await self._watch.end()
         await self._runs.end()
         names = [TEACH, EXAMPLE]
         for part in self._parts:

@@ -405,6 +405,10 @@ class Runs:
         for run in await self._runs.running():
             if self._bot.get_guild(run.guild_id) is None:  # Another process serves this server.
                 continue
+            if run.row.kind == "watch":
+                if not self._is_watched(run.guild_id):
+                    await self._runs.stop(run.row.id)
+                continue
             if run.row.message_id is not None:
                 self._launch(run)
                 continue
@@ -412,6 +416,11 @@ class Runs:
                 await self._post(run)
             except TEMPORARY_ERRORS as error:
                 _log.warning("the card of the run %s cannot be shown: %s", run.row.id, error)
+
+    def _is_watched(self, guild_id: int) -> bool:
+        """Whether the model watch lets its runs go on in a server."""
+        has_channel = self._services.guilds.of(guild_id).report_channel is not None
+        return has_channel and bool(self._services.model_watch.most_usd)
 
     def _channel(self, run: TrickRun) -> discord.PartialMessageable:
         return self._bot.get_partial_messageable(run.row.channel_id, guild_id=run.guild_id)

@@ -1,0 +1,126 @@
+"""The model watch: the tests of a server run once when its model changes, and a card says what broke."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.settings import ListedModel
+from bot.storage.key_value import WATCHED, get_value
+from cogs.trick import watch
+from tests.cogs.operating import PATIENCE, shown
+from tests.cogs.test_trick_runs import CSV, imported, ran, taught
+from tests.simulated import Simulated, simulated
+
+MODELS = (ListedModel(name="fake-model", label="Luna"), ListedModel(name="model-b", label="Mini"))
+
+
+def answer(body: dict[str, Any]) -> str:
+    """Both models refuse politely, but Mini would dance."""
+    asked = body["messages"][-1]["content"]
+    return "With pleasure!" if body["model"] == "model-b" and "Dance" in asked else "Alas, no."
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the watch has come to that."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def watched(sim: Simulated) -> None:
+    """A trick with three tests that Luna passes, and a channel for reports."""
+    sim.model.says(answer)
+    await taught(sim, ("Sing?", "Alas, no."))
+    await imported(sim, CSV)
+    await ran(sim)
+    await sim.admin.slash(sim.general, "settings channels", reports=sim.adventures)
+
+    async def is_known() -> bool:
+        return await get_value(sim.services.database, f"{WATCHED}{sim.guild.id}") is not None
+
+    await until(is_known)
+    sim.model.calls.clear()
+
+
+async def reported(sim: Simulated) -> bool:
+    """Whether the card is in the channel for reports."""
+    return bool(sim.adventures.history())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the models all the time."""
+    monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.02)
+
+
+async def test_a_regression_is_found_once_although_the_bot_restarts_and_a_button_goes_back(tmp_path: Path) -> None:
+    async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
+        await watched(sim)
+        # One of three answers does not arrive before the bot stops.
+        sim.model.once(answer, times=2)
+        sim.model.hangs()
+        await sim.admin.slash(sim.general, "settings models", default="Mini")
+
+        async def two_are_stored() -> bool:
+            runs = await sim.services.trick_runs.running()
+            return bool(runs) and len((await sim.services.trick_runs.results(runs[0])).cells) == 2
+
+        await until(two_are_stored)
+        trick = sim.bot.cogs["trick"]
+        await trick.cog_unload()
+        await trick.cog_load()
+        await until(lambda: reported(sim))
+        (card,) = sim.adventures.history()
+        text = shown(card)
+        assert "Mini answers here now, and not Luna" in text
+        assert "**refuse** of 3 tests, 3 right before → 2 right now" in text
+        assert "❌ Dance with me? → Alas, no.\n-# The answer was: With pleasure!" in text
+        refused = await sim.member.click(card, label="Use Luna again")
+        assert "Only those who may manage this server" in sim.said(refused)
+        assert "Luna answers here now." in sim.said(await sim.admin.click(card, label="Use Luna again"))
+        await asyncio.sleep(0.2)
+        assert [body["model"] for body in sim.model.requests] == ["model-b"] * 4
+        assert len(sim.adventures.history()) == 1
+        used = await sim.member.slash(sim.general, "trick use", name="refuse", text="Dance?")
+        assert "Luna" in sim.text(used.response)
+
+
+async def test_another_version_and_a_last_day_are_told_with_what_the_tests_say(tmp_path: Path) -> None:
+    async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
+        sim.model.versions["fake-model"] = "fake-model-1"
+        await watched(sim)
+        sim.model.versions["fake-model"] = "fake-model-2"
+        await sim.member.slash(sim.general, "trick use", name="refuse", text="Hum?")
+        await until(lambda: reported(sim))
+        text = shown(sim.adventures.history()[0])
+        assert "Luna answers as another version: fake-model-2\n**refuse** 3 of 3 tests right; no earlier" in text
+        day = sim.model.last_days["fake-model"] = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+        sim.services.model_watch._last_days.clear()  # As after a day.
+
+        async def told() -> bool:
+            return len(sim.adventures.history()) == 2
+
+        await until(told)
+        card = sim.adventures.history()[-1]
+        text = shown(card)
+        assert f"Luna will be shut down on {day}" in text
+        assert "**refuse** of 3 tests, 3 right before → 2 right now" in text
+        assert "Mini answers here now." in sim.said(await sim.admin.click(card, label="Use Mini"))
+        assert not sim.errors
+
+
+async def test_tests_above_the_budget_are_not_run_but_said(tmp_path: Path) -> None:
+    async with simulated(
+        tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=0.000001, unknown_price=100
+    ) as sim:
+        await watched(sim)
+        await sim.admin.slash(sim.general, "settings models", default="Mini")
+        await until(lambda: reported(sim))
+        assert "⚠️ The tests were not run: 3 calls take about $" in shown(sim.adventures.history()[0])
+        assert not sim.model.requests
