@@ -96,6 +96,8 @@ class Conversations(commands.Cog, name="Conversations"):
     async def _answer(self, message: discord.Message, text: str, prompt_id: str | None) -> None:
         """Answer `message`: a follow-up to the answer with the prompt `prompt_id`, or the start of a conversation."""
         async with self._services.answers.open_message(message) as answering:
+            # Before files are read, which takes a processor's time.
+            self._services.gateway.refuse_blocked(answering.caller)
             earlier = None if prompt_id is None else await self._answer_to_continue(answering.caller, prompt_id)
             await self._continue(answering, earlier, text, readable(message))
 

@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     tuning_provider: Literal["engine", "openai", "nebius", "custom"] = Field(
         "engine", description="Where models are tuned: engine (the local one), openai, nebius or custom."
     )
-    serving_url: str | None = Field(
+    serving_url: Address | None = Field(
         None, description="Address of a vLLM server that answers for models tuned from open weights."
     )
     ray_address: Address | None = Field(

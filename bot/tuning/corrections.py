@@ -36,7 +36,9 @@ class Corrections:
 
     def check(self, answer: Answer | None, caller: Caller) -> Answer:
         """`answer`, if `caller` may correct it. Raises `NotFoundError` or `NotAllowedError`."""
-        if answer is None or answer.template is None:
+        # A follow-up has the values of the first question; a custom id can be forged.
+        is_asked = answer is not None and answer.request.conversation is None and "question" in answer.values
+        if answer is None or answer.template is None or not is_asked:
             raise NotFoundError("The question of this answer is no longer stored; ask it again.")
         if answer.caller.user_id != caller.user_id:
             raise NotAllowedError("Only the person who asked can correct this answer.")

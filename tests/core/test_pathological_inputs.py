@@ -33,7 +33,11 @@ from bot.llm.output_parsers import parse
 from bot.llm.template import ChatTemplate, fill
 from bot.llm.thinking import ThinkingFilter, without_thinking
 from bot.play.action_parser import is_exit, parse_action, roll_dice
+from bot.server.judging import compare
+from bot.server.prompt_files import read_prompt_file
 from bot.server.similarity import nearest
+from bot.server.trick_form import read_trick
+from bot.server.trick_tests import read_tests
 from bot.tuning import words
 from bot.tuning.checks import unsupported
 from bot.tuning.corpus import chunks_of
@@ -74,6 +78,11 @@ def _in_pieces(text: str) -> object:
     return thinking.flush("length")
 
 
+def _quoted_in_yaml(text: str) -> object:
+    prompt = json.dumps(f"{text} {{{{a}}}}", ensure_ascii=False)
+    return read_trick(read_prompt_file(f"prompts: [{prompt}]").template, "trick")
+
+
 RNG = random.Random(1)
 TEMPLATE = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "{{a}} and {{b}}"}]})
 FUNCTIONS: dict[str, tuple[int, Callable[[str], object]]] = {
@@ -102,6 +111,14 @@ FUNCTIONS: dict[str, tuple[int, Callable[[str], object]]] = {
     "table": (ANSWER, lambda text: tables.read_table(text, "review")),
     "entries of CSV": (ANSWER, lambda text: tables.entries(text, "a.csv", column="review", max_length=10**7)),
     "entries of text": (ANSWER, lambda text: tables.entries(text, "a.txt", column="review", max_length=10**7)),
+    "prompt file": (ANSWER, read_prompt_file),
+    "list in a prompt file": (ANSWER, lambda text: read_prompt_file(f"prompts:\n- x\ntests: [{text}")),
+    "prompt in a prompt file": (OPTION, _quoted_in_yaml),
+    "tests of CSV": (ANSWER, lambda text: read_tests(f"input,expected\n{text}", "a.csv")),
+    "tests of JSON": (ANSWER, lambda text: read_tests(text, "a.jsonl")),
+    "judge of texts": (ANSWER, lambda text: compare("contains", text, text, text[:2_000] + "x")),
+    "judge of numbers": (ANSWER, lambda text: compare("within-one", text, text, text[:2_000])),
+    "judge of fields": (ANSWER, lambda text: compare("fields", text, text, text[:2_000])),
     "dataset rows": (ANSWER, lambda text: read_rows(text.encode(errors="replace"))),
     "corpus chunks": (ANSWER, lambda text: list(chunks_of("a.txt", text))),
     "quote in a text": (ANSWER, lambda text: exact(text, text[:2_000] + "x")),
