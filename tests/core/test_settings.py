@@ -167,6 +167,7 @@ VALUES = {
     "PRIVACY_URL": "https://bot.example/privacy",
     "TERMS_URL": "https://bot.example/terms",
     "RAY_ADDRESS": "http://127.0.0.1:8265",
+    "SERVING_URL": "http://127.0.0.1:8000",
     "HEALTH_PORT": "8081",
     "LOG_LEVEL": "debug",
     "LOG_FORMAT": "json",
