@@ -7,6 +7,7 @@ an id of its own, so that after a crash it goes on, and is made once.
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from time import monotonic, time
 from typing import Any, Literal
 
 from bot.core.caller import SERVER, Caller
-from bot.core.errors import LimitError
+from bot.core.errors import LimitError, NotFoundError
 from bot.core.text import read_json
 from bot.server.chat_models import ChatModel, ChatModels
 from bot.server.guilds import GuildSettingsStore
@@ -165,9 +166,12 @@ class ModelWatch:
                 await self._runs.execute(run, lambda _done, _all: None)
         if report is not None:
             return report
-        found = [await self._runs.find(run.row.id) for run in runs]
-        problem = next((run.row.problem for run in found if run.row.problem), "")
-        return Report(change, [await self._difference(change, run) for run in found], problem=problem)
+        differences = []
+        for run in runs:
+            with suppress(NotFoundError):  # The trick was removed in the meantime.
+                differences.append(await self._difference(change, await self._runs.find(run.row.id)))
+        problems = (each.run.row.problem for each in differences)
+        return Report(change, differences, problem=next(filter(None, problems), ""))
 
     async def end(self, guild_id: int) -> None:
         """Store that the change of a server is over."""

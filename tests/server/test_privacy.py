@@ -21,6 +21,7 @@ from bot.server.prompts import SETTLING, Prompts
 from bot.storage import prompts as prompts_rows
 from bot.storage.database import Database, open_database
 from bot.storage.erasure import NOT_PERSONAL, PER_SERVER, PERSONAL
+from bot.storage.key_value import WATCHED, set_value
 from bot.storage.tables import METADATA
 from tests.migrated import migrated
 from tests.server.conftest import Clock
@@ -243,6 +244,8 @@ async def test_a_left_server_is_erased_after_the_grace_period_unless_the_bot_ret
     await fill(database, ANN, "xyzzy", 1)
     await fill(database, BEN, "quuxly", 2)
     await guilds.change(1, menus=False)
+    for guild in (1, 2):
+        await set_value(database, f"{WATCHED}{guild}", "{}")
     await privacy.reconcile_servers(lambda: [2], is_no_member)
     await privacy.reconcile_servers(lambda: [2], is_no_member)
     await live(privacy, clock, GRACE_DAYS - 1)
@@ -259,7 +262,8 @@ async def test_a_left_server_is_erased_after_the_grace_period_unless_the_bot_ret
         assert {row["guild_id"] for row in after[table]} <= {None, 2}, table
     assert guilds.of(1).menus
     assert len(after["turns"]) == len(after["tricks"]) == len(after["trick_examples"]) == 1
-    assert not any(row["name"].startswith("left:") for row in after["key_values"])
+    names = {row["name"] for row in after["key_values"] if row["name"].startswith(("left:", WATCHED))}
+    assert names == {f"{WATCHED}2"}
     assert len(after["calls"]) == 2
 
 
