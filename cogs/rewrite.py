@@ -16,7 +16,7 @@ from bot.services import Services, services_of
 from bot.ui.actions import ID
 from bot.ui.caller import source_message_of
 from bot.ui.uploads import read_text
-from bot.ui.views import PersistentModal
+from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
 from cogs._message_window import MAX_FIELD_LENGTH, read_for_window
 
 TEMPLATE = MODAL = "rewrite"
@@ -24,8 +24,6 @@ TEMPLATE = MODAL = "rewrite"
 MAX_LENGTH = 6_000
 # Bytes of an uploaded text: 6,000 characters of four bytes, and a margin.
 MAX_FILE_BYTES = 25_000
-# Characters of a choice, and options of a select (Discord's limits).
-MAX_CHOICE_LENGTH, MAX_OPTIONS = 100, 25
 EMPTY_MESSAGE = N_("This message has no text to rewrite.")
 # The name in the prompt of a style that the person did not name.
 OWN_PROMPT = "the style of the sample"
@@ -122,7 +120,7 @@ class Rewrite(commands.Cog):
         about += "" if model is None else f":{model}"
         modal = PersistentModal(MODAL, f"{private:d}:{about}", title=_("Rewrite a text"))
         modal.add_text("text", _("Text"), max_length=MAX_FIELD_LENGTH, default=text)
-        styles = list(self._services.templates.styles.items())[:MAX_OPTIONS]
+        styles = list(self._services.templates.styles.items())[:MAX_CHOICES]
         if styles and (not style or style.casefold() in dict(styles)):
             options = [
                 discord.SelectOption(

@@ -24,7 +24,7 @@ from bot.server.guilds import SETTINGS, GuildSettings, Setting
 from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
 from bot.ui.cards import Card
-from bot.ui.views import LayoutView
+from bot.ui.views import MAX_CHOICES, LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import answer_privately, edit_pressed, store_first
 
@@ -35,7 +35,6 @@ MAX_SHOWN = 15
 ONE_CALL = 2_000
 # The switch for the questions to tuned models: one for all corpora.
 CORPORA = "racing"
-CHOICES = 25
 ALLOW = "allow-models"
 # Who can be blocked: a person, in the server or not, or a role.
 Mentionable = discord.Member | discord.User | discord.Role
@@ -232,7 +231,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         """The commands whose answers can be private."""
         names = {name: self._name(name) for name in self._services.guilds.private_by_default}
         found = [(name, shown) for name, shown in names.items() if typed.strip().casefold() in shown]
-        return [app_commands.Choice(name=shown, value=name) for name, shown in found][:CHOICES]
+        return [app_commands.Choice(name=shown, value=name) for name, shown in found][:MAX_CHOICES]
 
     def _name(self, command: str) -> str:
         """The name of a switch in the autocomplete list; dots stand for further corpora, because there may be many."""

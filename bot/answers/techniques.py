@@ -22,10 +22,8 @@ from bot.server.guilds import GuildSettingsStore
 from bot.ui.caller import source_message_of
 from bot.ui.message_text import readable_text
 from bot.ui.uploads import AttachmentReader, readable
+from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES
 
-MAX_CHOICES = 25
-# Discord's limit on the text of a choice.
-MAX_CHOICE_LENGTH = 100
 EMPTY = N_("The option {name} is empty; say something in it.")
 # The text of a message that has only a picture.
 IN_PICTURE_PROMPT = "(The text is in the picture.)"

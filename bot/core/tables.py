@@ -35,7 +35,7 @@ COHERENT = 0.1
 ACCENTED = 0.5
 # Bytes that are looked at to guess an encoding, and rows that are looked at to guess a separator.
 SAMPLE_BYTES, SAMPLE_ROWS = 65_536, 200
-# Rows above the header, such as an export's title, that are passed over.
+# Rows above the header, such as an export's title, that are skipped.
 TITLE_ROWS = 10
 # Share of rows that must have the same number of cells for a separator to be believed.
 REGULAR = 0.9

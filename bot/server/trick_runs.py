@@ -222,7 +222,7 @@ class TrickRuns:
         return Plan(trick, tests, self.judge_template, before, kind, judge, min(max(repeat, 1), MAX_REPEAT))
 
     def _rest(self, plan: Plan, done: Sequence[rows.CellRow]) -> list[tuple[Request, int]]:
-        """About what is not answered yet."""
+        """The calls of a plan, as many as are not answered yet: close enough for an estimate."""
         left = 1 - len(done) / max(len(plan.cells), 1)
         calls = list(plan.calls)
         return calls[: max(int(left * len(calls)), 1)]

@@ -20,7 +20,7 @@ from bot.ui.handling import begin
 from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
 from bot.ui.reply import to_files
-from bot.ui.views import MODAL_PREFIX
+from bot.ui.views import MAX_CHOICES, MODAL_PREFIX
 
 # Called with the interaction, the argument, and the chosen values of a select (none for a button).
 Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
@@ -239,7 +239,7 @@ def actions_in(
 
 
 class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SELECT):
-    """A select for `action` with `options` (25 at most), of which one can be chosen, or any number of `several`."""
+    """A select for `action` with up to `MAX_CHOICES` options; one of them can be chosen, or any number of `several`."""
 
     def __init__(
         self,
@@ -251,7 +251,7 @@ class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SEL
         several: bool = False,
     ) -> None:
         self.action, self.argument = action, argument
-        options = options[:25]
+        options = options[:MAX_CHOICES]
         super().__init__(
             discord.ui.Select(
                 custom_id=f"pick:{action}:{argument}",

@@ -11,6 +11,8 @@ from bot.ui.locale import set_locale
 # Discord's limits in characters: the title of a modal or the label of a field, and the hint in an empty field or the
 # description under a label (2026-11-22).
 MAX_LABEL, MAX_PLACEHOLDER = 45, 100
+# Discord's limits on the choices of an option or a select, and on the characters of a choice.
+MAX_CHOICES, MAX_CHOICE_LENGTH = 25, 100
 MODAL_PREFIX = "modal"
 
 
@@ -68,7 +70,7 @@ class PersistentModal(discord.ui.Modal):
         placeholder: str = "",
         description: str = "",
     ) -> Self:
-        """Add a select with `options` (25 at most); the handler finds the chosen value under `name`."""
+        """Add a select with up to `MAX_CHOICES` options; the handler finds the chosen value under `name`."""
         select: discord.ui.Select[Any] = discord.ui.Select(
             custom_id=name,
             options=options,

@@ -27,11 +27,11 @@ from bot.server.evaluation import LabelledTestSet, labelled
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
+from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES
 from cogs._curve import show_curve
 from cogs.compare.arena import BlindComparisons
 
 MAX_LENGTH = 6_000
-CHOICES = 25
 # The shipped tricks that come with labelled inputs, 50 each; a server's trick is tested by /trick test.
 WITH_LABELS = frozenset({"sentiment"})
 TEST = "test-on-labelled"
@@ -39,8 +39,8 @@ TEST = "test-on-labelled"
 MAX_WAYS = 6
 # Answers that a vote needs.
 MIN_BLIND = 2
-# Discord's limits on the characters of a button's label and of a choice.
-MAX_LABEL, MAX_CHOICE = 80, 100
+# Characters of a button's label (Discord's limit).
+MAX_LABEL = 80
 # The style for templates that need one.
 STYLE = "noir"
 
@@ -139,7 +139,7 @@ class Compare(commands.Cog):
         tuning = self._services.tuning
         names += [corpus for corpus in tuning.corpora.names if await tuning.models.active(corpus) is not None]
         return [app_commands.Choice(name=name, value=name) for name in names if typed.strip().casefold() in name][
-            :CHOICES
+            :MAX_CHOICES
         ]
 
     @compare.autocomplete("models")
@@ -151,7 +151,8 @@ class Compare(commands.Cog):
         allowed = self._services.chat_models.allowed(interaction.guild_id)
         left = [model for model in allowed if not {model.name, model.label}.intersection(before)]
         whole = [", ".join([*before, choice.value]) for choice in model_choices(left, last)]
-        return [app_commands.Choice(name=text, value=text) for text in whole if len(text) <= MAX_CHOICE][:CHOICES]
+        fitting = [text for text in whole if len(text) <= MAX_CHOICE_LENGTH][:MAX_CHOICES]
+        return [app_commands.Choice(name=text, value=text) for text in fitting]
 
     def _models(self, interaction: discord.Interaction[Any], given: str) -> list[ChatModel]:
         """The models in `given`, each once; raises `InputError` for one that may not be chosen, and for too many."""

@@ -16,7 +16,7 @@ from bot.tuning.jobs import STATE_NAMES
 from bot.tuning.service import Tuning
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
-from bot.ui.views import PersistentModal
+from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
 from cogs._access import is_operator, operator_of
 from cogs._store_first import answer_privately, store_first
 from cogs.finetune.corrections import EDIT_CORRECTION, Corrections
@@ -30,8 +30,6 @@ Id = app_commands.Range[str, 1, 100]
 SHOWN_JOBS = 12
 # Characters of a question that is pinned to a job.
 PINNED_LENGTH = 300
-# Discord shows so many choices, with names and values of so many characters.
-MAX_CHOICES, MAX_CHOICE_LENGTH = 25, 100
 Choices = list[app_commands.Choice[str]]
 # Names for people, with their values.
 Offers = Iterable[tuple[str, str]]

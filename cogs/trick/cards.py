@@ -12,12 +12,10 @@ from bot.server.trick_form import MAX_EXAMPLES, Example, Trick
 from bot.server.tricks import MAX_TRICKS, Tricks
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.views import LayoutView
+from bot.ui.views import MAX_CHOICES, LayoutView
 
 # Characters shown of an example's input and of its answer, so that twenty examples fit into one card.
 SIDE = 70
-# Discord shows so many choices while somebody types.
-CHOICES = 25
 
 
 def new_trick_card(trick: Trick) -> LayoutView:
@@ -74,7 +72,7 @@ def pair_line(given: str, wanted: str) -> str:
 async def name_choices(tricks: Tricks, guild_id: int | None, typed: str) -> list[app_commands.Choice[str]]:
     """The names of a server's tricks that contain what was typed."""
     names, typed = await tricks.names(guild_id), typed.strip().casefold()
-    return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:CHOICES]
+    return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:MAX_CHOICES]
 
 
 def _plain(text: str) -> str:

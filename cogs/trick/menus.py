@@ -17,7 +17,7 @@ from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, Ex
 from bot.server.tricks import MAX_NAME_LENGTH
 from bot.services import Services
 from bot.ui.actions import ID, return_typed
-from bot.ui.views import PersistentModal
+from bot.ui.views import MAX_CHOICES, PersistentModal
 from cogs._access import managed_guild
 from cogs._message_window import MAX_FIELD_LENGTH, read_for_window
 from cogs._store_first import answer_privately, store_first
@@ -25,11 +25,9 @@ from cogs.trick.cards import new_trick_card, trick_card
 from cogs.trick.using import guild_of, use_trick
 
 USE, TEACH = "use-trick", "teach-from"
-# Options of a select (Discord's limit).
-MAX_OPTIONS = 25
 # Windows whose pictures are held until they are submitted.
 MAX_WINDOWS = 20
-# The names of the two selects of tricks: a server can have more than one has options.
+# The names of the two selects of tricks: a server can have more tricks than a select has options.
 SELECTS = ("trick", "more")
 EMPTY = N_("This message has no text and no file that I can read.")
 
@@ -75,7 +73,7 @@ class TrickMenus(commands.Cog, name="Trick menus"):
         about = [_("The picture of the message is used as well.")] if attached.pictures else []
         # Translators: a window's title and the labels in it have at most 45 characters.
         modal = PersistentModal(USE, argument, title=_("Use a trick"))
-        _add_tricks(modal, names, required=len(names) <= MAX_OPTIONS)
+        _add_tricks(modal, names, required=len(names) <= MAX_CHOICES)
         modal.add_text(
             "text",
             _("The text"),
@@ -104,7 +102,7 @@ class TrickMenus(commands.Cog, name="Trick menus"):
 
     async def open_teach(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Open a window in which the message is the input of an example, and the answer is typed."""
-        names = (await self._tricks.names(managed_guild(interaction)))[:MAX_OPTIONS]
+        names = (await self._tricks.names(managed_guild(interaction)))[:MAX_CHOICES]
         attached = await read_for_window(self._services, interaction, message, EMPTY)
         modal = PersistentModal(TEACH, str(message.author.id), title=_("Teach me from this message"))
         if names:
@@ -137,7 +135,7 @@ class TrickMenus(commands.Cog, name="Trick menus"):
 def _add_tricks(modal: PersistentModal, names: list[str], *, required: bool, description: str = "") -> None:
     """Add a select of the tricks; a second one where they are many."""
     for number, select in enumerate(SELECTS):
-        shown = names[number * MAX_OPTIONS : (number + 1) * MAX_OPTIONS]
+        shown = names[number * MAX_CHOICES : (number + 1) * MAX_CHOICES]
         if shown:
             options = [discord.SelectOption(label=name, value=name) for name in shown]
             label = _("Trick") if number == 0 else _("Or one of these")

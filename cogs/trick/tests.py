@@ -1,4 +1,4 @@
-"""`/trick test`: the test set of a trick. Adds, imports and lists tests, and keeps answers as tests."""
+"""`/trick test`: the test set of a trick. Tests are added, imported and listed, and answers are kept as tests."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
