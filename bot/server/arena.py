@@ -76,7 +76,7 @@ class Arenas:
         if caller is not None:
             row = await self._in_channel(arena_id, caller)
             if caller.user_id != row.user_id and not caller.is_moderator:
-                raise NotAllowedError("Only the person who asked and moderators can end the vote.")
+                raise NotAllowedError("Only the one who asked and moderators can end the vote.")
         closed = await arenas.close(self._database, arena_id)
         if closed is None:
             raise NotFoundError(OVER)

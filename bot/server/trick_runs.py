@@ -18,7 +18,7 @@ from bot.server.model_gateway import Estimate, ModelGateway
 from bot.server.trick_form import Trick
 from bot.server.trick_plan import Plan, Results, run
 from bot.server.trick_tests import TrickTest, TrickTests, is_example
-from bot.server.tricks import Tricks, Version
+from bot.server.tricks import NO_VERSION, REMOVED, Tricks, Version
 from bot.storage import trick_tests as rows
 from bot.storage.database import Database
 from bot.storage.trick_tests import RunKind, TrickRun
@@ -126,7 +126,7 @@ class TrickRuns:
         if outcome == "busy":
             raise InputError(BUSY, name=plan.trick.name)
         if outcome == "gone":
-            raise NotFoundError("Somebody has removed it in the meantime.")
+            raise NotFoundError(REMOVED)
         return TrickRun(caller.guild_id, plan.trick.name, row)
 
     async def go_on(self, caller: Caller, run_id: str) -> TrickRun:
@@ -196,7 +196,7 @@ class TrickRuns:
         _name, versions = await self._tricks.history(found.guild_id, found.name)
         trick = _at(versions, row.version, found.name)
         if trick is None:
-            raise NotFoundError("This version is not stored any more.")
+            raise NotFoundError(NO_VERSION)
         before = _at(versions, row.version - 1, found.name) if row.kind == "score" else None
         model = row.model if row.kind == "watch" else ""
         return Plan(

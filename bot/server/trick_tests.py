@@ -13,7 +13,7 @@ from bot.core.text import read_json, shorten
 from bot.server.judging import check_expected, plain
 from bot.server.prompt_files import FileRow
 from bot.server.trick_form import Trick
-from bot.server.tricks import Tricks
+from bot.server.tricks import REMOVED, Tricks
 from bot.storage import trick_tests as rows
 from bot.storage.database import Database
 
@@ -174,11 +174,11 @@ class TrickTests:
     async def remove(self, guild_id: int, test_id: str) -> None:
         """Delete a test; raises `NotFoundError`."""
         if not await rows.remove_test(self._database, guild_id, test_id):
-            raise NotFoundError("Somebody has removed it in the meantime.")
+            raise NotFoundError(REMOVED)
 
     async def _store(self, guild_id: int, name: str, choose: rows.Choose) -> None:
         if not await rows.add_tests(self._database, guild_id, name, choose):
-            raise NotFoundError("Somebody has removed it in the meantime.")
+            raise NotFoundError(REMOVED)
 
 
 def _row(text: str, expected: str, user_id: int, at: float | None = None) -> rows.TestRow:

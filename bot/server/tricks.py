@@ -15,6 +15,7 @@ from time import time
 from typing import Any
 
 from bot.core.errors import FewshotError, InputError, NotFoundError
+from bot.core.i18n import N_
 from bot.core.text import read_json, shorten
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
@@ -44,6 +45,8 @@ MAX_NAME_LENGTH, MAX_NOTE_LENGTH = 32, 200
 # The keys of a template that word the question; the others are its form and its parameters.
 WORDING = frozenset({"messages", "about", "inputs"})
 NAME = re.compile(r"[^\W_]+(-[^\W_]+)*")
+REMOVED = N_("Somebody has removed it in the meantime.")
+NO_VERSION = N_("This version is not stored any more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +319,7 @@ class Tricks:
         found = await rows.history(self._database, guild_id, _normalized(name))
         old = next((version for version in found[1] if version.number == number), None) if found else None
         if found is None or old is None:
-            raise NotFoundError("This version is not stored any more.")
+            raise NotFoundError(NO_VERSION)
         name, newest = found[0].name, _version(found[1][0], found[2])
         chosen = _version(old, found[2])
         try:
@@ -363,7 +366,7 @@ class Tricks:
             self._database, guild_id, _normalized(name), make, keep=MAX_VERSIONS, suggestion=suggestion
         )
         if outcome == "gone":
-            raise NotFoundError("Somebody has removed it in the meantime.")
+            raise NotFoundError(REMOVED)
         return await self.get(guild_id, name)
 
     async def remove(self, guild_id: int, name: str) -> int:

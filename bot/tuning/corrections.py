@@ -41,7 +41,7 @@ class Corrections:
         if answer is None or answer.template is None or not is_asked:
             raise NotFoundError("The question of this answer is no longer stored; ask it again.")
         if answer.caller.user_id != caller.user_id:
-            raise NotAllowedError("Only the person who asked can correct this answer.")
+            raise NotAllowedError("Only the one who asked can correct this answer.")
         return answer
 
     async def send(self, answer: Answer, caller: Caller, correction: str) -> None:

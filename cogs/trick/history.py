@@ -8,7 +8,7 @@ import discord
 from bot.core.errors import FewshotError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.text import escape_markdown, shorten
-from bot.server.tricks import Version, differences
+from bot.server.tricks import NO_VERSION, Version, differences
 from bot.services import Services
 from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
 from bot.ui.cards import Card
@@ -88,7 +88,7 @@ class History:
         name, versions = await self._tricks.history(managed_guild(interaction), name)
         version = next((version for version in versions if [str(version.number)] == chosen), None)
         if version is None:
-            raise NotFoundError("This version is not stored any more.")
+            raise NotFoundError(NO_VERSION)
         title = _("{name}, version {n}", name=name, n=version.number)
         try:
             trick = version.trick(name)

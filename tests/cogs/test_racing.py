@@ -184,7 +184,7 @@ async def test_a_confirmed_correction_is_a_question_of_the_next_scorecard_and_is
         tuning = sim.services.tuning
         answer = await asked(sim)
         stranger = await sim.other.click(answer, label="Wrong?")
-        assert "Only the person who asked" in sim.text(stranger.response)
+        assert "Only the one who asked" in sim.text(stranger.response)
 
         async def correct(text: str) -> str:
             window = await sim.member.click(answer, label="Wrong?")
