@@ -80,7 +80,7 @@ def _extract(data: bytes, max_characters: int) -> dict[str, Any]:
         texts.append(page.extract_text())
         if sum(map(len, texts)) > max_characters:
             break
-    text = without_surrogates("\n\n".join(text for text in texts if text.strip()))
+    text = without_surrogates("\n\n".join(text for text in texts if text.strip()).replace("\0", ""))
     if not text:
         return {"problem": "empty"}
     # One page may have any length.

@@ -363,12 +363,18 @@ def without_surrogates(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+# A null character in JSON: its escape, after an even number of backslashes.
+ESCAPED_NULL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
 def read_json(text: str) -> Any:
     """The value in a JSON text, with halves of surrogate pairs replaced (see `without_surrogates`), also in keys.
+
+    Null characters are removed, because PostgreSQL does not store them.
 
     For JSON from the database or from a file. Raises `ValueError` like `json.loads`.
     """
     data = json.loads(text)
     if r"\u" not in text and text.isascii():
         return data
-    return json.loads(without_surrogates(json.dumps(data, ensure_ascii=False)))
+    return json.loads(ESCAPED_NULL.sub(r"\1", without_surrogates(json.dumps(data, ensure_ascii=False))))

@@ -95,7 +95,7 @@ def _data(text: str) -> Any:
     try:
         _check_yaml(text)
         # JSON has no dates, no sets, and only texts as names.
-        data = json.loads(json.dumps(yaml.safe_load(text), default=str))
+        data = read_json(json.dumps(yaml.safe_load(text), default=str))
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError, TypeError):
         data = None
     if not isinstance(data, dict):

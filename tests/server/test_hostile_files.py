@@ -44,6 +44,13 @@ def test_what_json_does_not_have_is_left_out_by_name(extra: str, left_out: list[
     assert read_trick(found.template, "trick").before == "say "
 
 
+@pytest.mark.parametrize(
+    "text", [r'{"instructions": "a\u0000b\\u0000"}', "prompts: [x]\n" r'description: "a\0b\\u0000"']
+)
+def test_null_characters_which_postgresql_does_not_store_are_removed(text: str) -> None:
+    assert read_prompt_file(text).template["about"] == r"ab\u0000"
+
+
 def test_an_empty_chat_becomes_a_prompt_that_is_the_input() -> None:
     found = read_prompt_file("description: repeats\nprompts: ['[]']\n")
     assert read_trick(found.template, "trick").input == "input"
