@@ -1,7 +1,7 @@
 """Model watch: when the model that answers in a server changes, the server's tests run once on the new one.
 
-What a server's managers know of its model is stored, and the change whose tests are not over. Each run of a change has
-an id of its own, so that after a crash it goes on, and is made once.
+What was reported about a server's model is stored, and the change whose tests are not over. A run's id is computed from
+its server, trick and change, so that a run goes on after a crash and is never made twice.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from bot.storage.database import Database
 from bot.storage.key_value import WATCHED, get_value, set_value
 from bot.storage.trick_tests import CellRow
 
-# Days before the last day of a model when its server's managers are told.
+# Days before the shutdown of a model at which it is reported.
 WARNING_DAYS = 30
-# Versions of a model that are told. A server that names another one in each answer would cost a run each.
+# Versions of a model that are reported. A model server that names another one in each answer would cost a run each.
 MAX_VERSIONS = 20
-# Seconds until a server is asked for the last day of a model again.
+# Seconds until a model server is asked again for the last day of a model.
 ASK_AGAIN = 86_400.0
-# Seconds before the first answer of another version in which a run may have begun that has met it.
+# A run that began so many seconds before the first answer of another version may have got answers of that version.
 LONGEST_RUN = 3_600.0
 # `model`: another one answers. `version`: the same one has another version. `shutdown`: it will be shut down.
 Why = Literal["model", "version", "shutdown"]
@@ -120,7 +120,7 @@ def due(seen: Seen | None, now: Seen, today: date) -> Why | None:
 
 
 def known(seen: Seen | None, now: Seen, why: Why | None) -> Seen:
-    """What is known after that; a last day only once it was told."""
+    """What is stored after `due`; a last day only once it was reported."""
     same = seen is not None and seen.model == now.model
     before = seen.versions if same and seen else ()
     told = now.last_day if why == "shutdown" else seen.last_day if same and seen else ""

@@ -128,12 +128,12 @@ class Watch:
         self.modal_handlers: dict[str, ModalHandler] = {}
 
     def begin(self) -> None:
-        """Watch, where the operator allows money for it."""
+        """Start the watch if MODEL_WATCH_USD is above 0."""
         if self._watch.most_usd:
             self._task = contextvars.Context().run(asyncio.create_task, self._run())
 
     async def end(self) -> None:
-        """Interrupt it. Tests that are running go on at the next start."""
+        """Stop the watch. Tests that are running go on at the next start."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
