@@ -35,7 +35,7 @@ LONGEST = (
     "tests/tuning/test_jobs.py",
     "tests/engine/llama/test_serving.py",
     "tests/play/test_memory.py",
-    "tests/tuning/test_template_subject.py",
+    "tests/cogs/test_finetune_template.py",
     "tests/cogs/test_adventure_trouble.py",
     "tests/engine/pocket/test_train.py",
     "tests/cogs/test_adventure_wire.py",

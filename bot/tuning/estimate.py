@@ -57,12 +57,14 @@ def quotes(
     today: date | None = None,
     local: Mapping[str, Base] | None = None,
     here: Machine | None = None,
+    labelled: bool = False,
 ) -> list[Quote]:
     """A quote for every known base model, the chosen one first.
 
     `characters` and `rows` are those of the training file; `profile` is the provider that has `base`. `shutdown` is
     the ISO date on which the provider itself says that the base is shut down; it replaces the one of the profile.
-    `local` are the open weights that can be tuned on the machine `here`, by the names that they are tuned under.
+    `labelled` says that the rows are labelled inputs. `local` are the open weights that can be tuned on the machine
+    `here`, by the names that they are tuned under.
     """
     today = today or datetime.now(UTC).date()
     known_as = tunable(base, profile.name)
@@ -71,7 +73,7 @@ def quotes(
     weights = local or {}
     others = [known for known in tunables() if known is not known_as]
     others[0:0] = [tunable(name, profile.name) for name in weights if name != base]
-    found = [_quote(known, known is chosen, characters, rows, today) for known in [chosen, *others]]
+    found = [_quote(known, known is chosen, characters, rows, today, labelled) for known in [chosen, *others]]
     return [
         _with_effort(quote, weights[quote.model.name], here) if here and quote.model.name in weights else quote
         for quote in found
@@ -91,9 +93,9 @@ def blocked(profile: Profile, today: date | None = None) -> str:
     return profile.warning if profile.closes is not None and today > profile.closes else ""
 
 
-def _quote(known: Tunable, chosen: bool, characters: int, rows: int, today: date) -> Quote:
+def _quote(known: Tunable, chosen: bool, characters: int, rows: int, today: date, labelled: bool) -> Quote:
     profile = PROFILES[known.provider]
-    epochs = int(profile.hyperparameters(known, rows, False, False).get("n_epochs", 3))
+    epochs = int(profile.hyperparameters(known, rows, False, labelled).get("n_epochs", 3))
     tokens = int(characters / known.characters_per_token) * epochs
     usd = None if known.training is None else known.training * tokens / 1_000_000
     lives = None if known.shutdown is None else (known.shutdown - today).days

@@ -99,6 +99,7 @@ class Jobs:
             shutdown=await self._shutdown(job.base),
             local=await self._tunable_here(job.base),
             here=await asyncio.to_thread(machine, self._store.folder),
+            labelled=is_template(self.tools.templates, job.corpus),
         )
 
     async def bases(self) -> list[str]:

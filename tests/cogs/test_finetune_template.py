@@ -77,6 +77,7 @@ async def test_sentiment_graduates_from_its_prompt_to_a_tuned_model(tmp_path: Pa
         prepared = await sim.admin.slash(sim.general, "finetune prepare", corpus="sentiment")
         assert "50 held-out" in sim.text(prepared.response)
         dataset = await tuning.datasets.newest("sentiment")
+        assert (await tuning.jobs.estimate(dataset.id))[0].epochs == 5
         begun = await tuning.jobs.start(dataset.id, sim.admin.id)
         job = [job async for job in tuning.jobs.watch(begun.id)][-1]
         assert job.state == "done", job.error
