@@ -29,6 +29,8 @@ async def read_for_window(
     services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
     try:
         async with asyncio.timeout(READ_TIMEOUT):
-            return await services.attachments.read_message(message, max_characters=MAX_FIELD_LENGTH)
+            return await services.attachments.read_message(
+                message, interaction.user.id, max_characters=MAX_FIELD_LENGTH
+            )
     except TimeoutError:
         raise InputError("The file takes too long to read for a window; give it to the slash command.") from None

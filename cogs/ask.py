@@ -118,7 +118,7 @@ class Ask(commands.Cog):
         private = self._services.guilds.private(interaction.guild_id, "ask")
         async with self._services.answers.open(interaction, private=private) as answering:
             if file is not None:
-                attached = await self._services.attachments.read([file], max_characters=MAX_LENGTH)
+                attached = await self._services.attachments.read([file], interaction.user.id, max_characters=MAX_LENGTH)
             own = await self._services.tricks.all(interaction.guild_id)
             tricks = Tricks.for_request(self._services.templates.tricks, own, picture=bool(attached.pictures))
             among = {name: view for name, view in tricks.views.items() if chosen is None or name in chosen}

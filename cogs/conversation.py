@@ -110,9 +110,9 @@ class Conversations(commands.Cog, name="Conversations"):
         heading: str = "",
     ) -> None:
         """Answer `text` and `files`, which follow the answer `earlier`, or begin a conversation without a template."""
-        attached = await self._services.attachments.read(files, max_characters=MAX_LENGTH)
-        text, budget = "\n\n".join(filter(None, (text, attached.text))), self._services.settings.story_tokens
         user_id = answering.caller.user_id
+        attached = await self._services.attachments.read(files, user_id, max_characters=MAX_LENGTH)
+        text, budget = "\n\n".join(filter(None, (text, attached.text))), self._services.settings.story_tokens
         request = start(text) if earlier is None else follow_up(earlier, text, user_id, budget)
         request = request.with_pictures(attached.pictures)
         gateway = await self._services.tuning.models.gateway_for(request.template) if request.template else None

@@ -156,7 +156,9 @@ class Technique:
                 raise InputError(menu.empty or EMPTY_MESSAGE)
             self._guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)
             async with self._answers.open(interaction, private=True, source=source_message_of(message)) as answering:
-                read = await self._attachments.read_message(message, max_characters=self._longest(menu.input))
+                read = await self._attachments.read_message(
+                    message, interaction.user.id, max_characters=self._longest(menu.input)
+                )
                 values = self._values(interaction, {menu.input: read.text or IN_PICTURE_PROMPT})
                 answer = await answering.ask(self._template.fill(values).with_pictures(read.pictures))
                 await answering.finish(replace(answer, display=Display(note=" · ".join(read.notes))))

@@ -1,6 +1,7 @@
 """Files that people upload: size and kind are checked before the text or the picture is used."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -9,7 +10,7 @@ import discord
 
 from bot.core import tables
 from bot.core.attached_picture import AttachedPicture, read_picture
-from bot.core.errors import InputError
+from bot.core.errors import InputError, LimitError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.pdf_text import read_pdf
 from bot.core.text import escape_markdown
@@ -23,6 +24,8 @@ MAGIC = (*PICTURE_MAGIC, PDF_MAGIC, b"PK\x03\x04", b"\x1f\x8b")
 MAX_ATTACHMENT = 10 * 1024 * 1024
 # Attachments that are read of one message or command, attachments that are read at a time, and seconds to fetch one.
 MAX_ATTACHMENTS, MAX_READING, FETCH_TIMEOUT = 4, 2, 30.0
+# Commands and messages of one person whose files are read at a time.
+MAX_PER_PERSON = 2
 READABLE = frozenset({*PICTURE_SUFFIXES, ".txt", ".md", ".csv", ".pdf"})
 NOT_READABLE = N_(
     "The file {name} is none that I can read: send a picture (PNG, JPEG, GIF, WebP), a PDF, or a text (.txt, .md, "
@@ -43,16 +46,31 @@ NOTHING = Attached()
 
 
 class AttachmentReader:
-    """Reads pictures, PDFs and texts, at most `MAX_READING` at a time: one can take 100 MB of memory."""
+    """Reads pictures, PDFs and texts, at most `MAX_READING` at a time: one can take 100 MB of memory.
+
+    One person's files can take 15 seconds each, so that no more than `MAX_PER_PERSON` of their requests may wait.
+    """
 
     def __init__(self) -> None:
         self._reading = asyncio.Semaphore(MAX_READING)
+        self._requests = Counter[int]()
 
-    async def read(self, attachments: Sequence[discord.Attachment], *, max_characters: int) -> Attached:
-        """The pictures in `attachments`, and the first `max_characters` of the text in them.
+    async def read(self, attachments: Sequence[discord.Attachment], user_id: int, *, max_characters: int) -> Attached:
+        """The pictures in `attachments`, and the first `max_characters` of the text in them, for the person `user_id`.
 
-        Takes seconds, so the interaction is deferred before. Raises `InputError` that names the file at fault.
+        Takes seconds, so the interaction is deferred before. Raises `InputError` that names the file at fault, or
+        `LimitError` for a person whose earlier files are still being read.
         """
+        if attachments and self._requests[user_id] >= MAX_PER_PERSON:
+            raise LimitError("Your earlier files are still being read; wait for them.")
+        self._requests[user_id] += 1
+        try:
+            return await self._read(attachments, max_characters)
+        finally:
+            self._requests[user_id] -= 1
+            self._requests += Counter()  # Drops those at zero.
+
+    async def _read(self, attachments: Sequence[discord.Attachment], max_characters: int) -> Attached:
         if len(attachments) > MAX_ATTACHMENTS:
             raise InputError("Up to {most} files can be read at once.", most=MAX_ATTACHMENTS)
         texts, pictures, notes = list[str](), list[AttachedPicture](), list[str]()
@@ -79,8 +97,10 @@ class AttachmentReader:
                 notes.append(_cut(name, min(characters, left), characters, pages))
         return Attached("\n\n".join(texts), tuple(pictures), tuple(notes))
 
-    async def read_message(self, message: discord.Message, *, max_characters: int) -> Attached:
+    async def read_message(self, message: discord.Message, user_id: int, *, max_characters: int) -> Attached:
         """The first `max_characters` of the text of `message` and of its files; its pictures where there is no text.
+
+        It is read for the person `user_id`.
 
         Without text and pictures, nothing in it can be read. A file of a message with text is named in `notes` if it
         cannot be read; without text, `InputError` is raised.
@@ -88,7 +108,7 @@ class AttachmentReader:
         text = readable_text(message)[:max_characters]
         files = [file for file in readable(message) if not text or not _is_picture(file)]
         try:
-            attached = await self.read(files, max_characters=max(max_characters - len(text) - 2, 0))
+            attached = await self.read(files, user_id, max_characters=max(max_characters - len(text) - 2, 0))
         except InputError as error:
             if not text:
                 raise

@@ -34,7 +34,9 @@ async def use_trick(
     """
     async with services.answers.open(interaction, private=private, source=source) as answering:
         trick = await services.tricks.get(guild, name)
-        attached = await services.attachments.read(attachments, max_characters=max(trick.max_length - len(text) - 2, 0))
+        attached = await services.attachments.read(
+            attachments, interaction.user.id, max_characters=max(trick.max_length - len(text) - 2, 0)
+        )
         text = "\n\n".join(filter(None, (text, attached.text)))
         request = (
             trick.for_text(text)

@@ -1,5 +1,6 @@
 """What people upload is bounded, recognised and taken apart, or refused in one sentence."""
 
+import asyncio
 import base64
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.core.errors import InputError
+from bot.core.errors import InputError, LimitError
 from bot.core.tables import csv_cell
 from bot.ui.uploads import MAX_ATTACHMENT, Attached, AttachmentReader, read_entries, read_text, readable
 from tests.pdf_files import pdf
@@ -39,7 +40,7 @@ class File:
 
 
 async def attached(*files: File, most: int = 100) -> Attached:
-    return await AttachmentReader().read(cast(list[discord.Attachment], list(files)), max_characters=most)
+    return await AttachmentReader().read(cast(list[discord.Attachment], list(files)), 1, max_characters=most)
 
 
 def image(kind: str, size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: Any) -> bytes:
@@ -200,3 +201,25 @@ def test_no_exported_cell_becomes_a_formula(value: str) -> None:
     cell = csv_cell(value)
     assert cell in (value, f"'{value}")
     assert cell.lstrip()[:1] not in ("=", "+", "-", "@")
+
+
+async def test_one_person_cannot_hold_up_the_files_of_others() -> None:
+    may_go_on = asyncio.Event()
+
+    class Slow(File):
+        async def read(self) -> bytes:
+            await may_go_on.wait()
+            return self.data
+
+    reader = AttachmentReader()
+
+    def read(user_id: int) -> asyncio.Task[Attached]:
+        file = cast(discord.Attachment, cast(Any, Slow(b"a text")))
+        return asyncio.create_task(reader.read([file], user_id, max_characters=100))
+
+    waiting = [read(1), read(1), read(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(LimitError, match="earlier files"):
+        await read(1)
+    may_go_on.set()
+    assert [(await task).text for task in [*waiting, read(1)]] == ["a text"] * 4
