@@ -202,7 +202,18 @@ class ModelGateway:
                     await self._queue.enter(caller.user_id, on_position)
                 began = time()
                 try:
-                    answer = await self._ask(caller, route, show, spent, stop, on_queue)
+                    if self.moderation is not None:
+                        show = None
+                        await self.moderation.check(route.request.written, caller, pictures=route.request.pictures)
+                    model, client = route.model, route.model.client
+                    request = limited(client, route.request)
+                    call = await self._ledger.reserve(caller, request.name, model.name, *_estimate(model, request))
+                    try:
+                        with self._metrics.call(model.name):
+                            answer = await ask(client, request, show, spent, stop, on_queue)
+                    finally:
+                        self._ledger.settle(call, spent.model, spent.usage)
+                    await self._check(answer, caller)
                 finally:
                     if queues:
                         self._queue.leave(caller.user_id)
@@ -212,30 +223,6 @@ class ModelGateway:
                 error.answer = self._record(error.answer, caller, route, began, cache=cache)
             raise
         return self._record(answer, caller, route, began, cache=cache)
-
-    async def _ask(
-        self,
-        caller: Caller,
-        route: Route,
-        show: Callable[[str], None] | None,
-        spent: Spent,
-        stop: StopSignal,
-        on_queue: Callable[[int], None] | None,
-    ) -> Answer:
-        """Moderate, reserve, ask and settle."""
-        if self.moderation is not None:
-            show = None
-            await self.moderation.check(route.request.written, caller, pictures=route.request.pictures)
-        model, client = route.model, route.model.client
-        request = limited(client, route.request)
-        call = await self._ledger.reserve(caller, request.name, model.name, *_estimate(model, request))
-        try:
-            with self._metrics.call(model.name):
-                answer = await ask(client, request, show, spent, stop, on_queue)
-        finally:
-            self._ledger.settle(call, spent.model, spent.usage)
-        await self._check(answer, caller)
-        return answer
 
     async def estimate(self, caller: Caller, calls: Iterable[tuple[Request, int]]) -> Estimate:
         """Estimate `calls`, at least one: requests, and the characters that their answers may have. Asks nothing.
