@@ -96,7 +96,7 @@ def test_a_trick_survives_an_export_for_promptfoo_and_an_import() -> None:
         ("prompts: []", "has no prompt"),
         ("prompts: &a [*a]", "aliases"),
         ("prompts: !!python/object/apply:os.system ['true']", "not JSON"),
-        ("- " * 5_000 + "x", "not JSON"),
+        ("- " * 5_000 + "x", "too many parts"),
         ("just words", "not JSON"),
         ('{"object": "prompt", "messages": [1]}', "messages of the prompt cannot be read"),
     ],
