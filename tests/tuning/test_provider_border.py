@@ -297,8 +297,9 @@ async def test_the_command_line_says_that_there_is_no_space_and_ends(fewshot: Ru
 
 @pytest.mark.usefixtures("chosen_provider")
 async def test_the_command_line_tells_what_holds_a_job_up(fewshot: Run, provider: FakeProvider) -> None:
-    provider.way = ("warming_the_oven", "warming_the_oven", "failed")
-    provider.faults = {"POST jobs": [503]}
+    # So many that each note stays for longer than the command line waits between two looks.
+    provider.way = (*["warming_the_oven"] * 24, "failed")
+    provider.faults = {"POST jobs": [503] * 8}
     done = await fewshot("tune", "start", "bakers", "--yes")
     assert done.code == 1
     assert "is busy or has a fault (503)" in done.err
