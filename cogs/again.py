@@ -59,7 +59,7 @@ class Again(commands.Cog):
         in_place = not message.flags.components_v2 and fits_message(final_page(shown, share=False))
         versions = await self._services.prompts.versions(shown, message.id)
         if len(versions) >= MAX_VERSIONS:
-            raise InputError("This answer has {n} versions already; ask anew.", n=MAX_VERSIONS)
+            raise InputError("This answer has {n} versions already. Send the command again for more.", n=MAX_VERSIONS)
         if message.id in self._busy:
             raise NotFoundError("Another version of this answer is being written already.")
         self._busy.add(message.id)

@@ -87,7 +87,7 @@ async def count(
 
 
 async def forget(database: Database, day: str) -> None:
-    """Delete the sums of a day and its month. They are counted anew from the calls when they are needed."""
+    """Delete the sums of a day and its month. They are counted again from the calls when they are needed."""
     mine = USAGE_SUMS.c.period.in_([day, day[:7]])
     await database.transact(lambda connection: connection.execute(delete(USAGE_SUMS).where(mine)))
 

@@ -1,6 +1,7 @@
 """`/compare`: a trick with none, one and all of its examples, and with several models, side by side.
 
-`cog`    the command, its card, and the test on labelled inputs
+`cog`    the command and its card
+`curve`  the test on labelled inputs: scores by number of examples
 `arena`  blind comparisons: the channel votes before it sees which answer is whose
 """
 

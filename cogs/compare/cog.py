@@ -28,8 +28,8 @@ from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES
-from cogs._curve import show_curve
 from cogs.compare.arena import BlindComparisons
+from cogs.compare.curve import show_curve
 
 MAX_LENGTH = 6_000
 # The shipped tricks that come with labelled inputs, 50 each; a server's trick is tested by /trick test.
@@ -168,8 +168,7 @@ class Compare(commands.Cog):
         cases = await asyncio.to_thread(labelled, name)
         if template is None or not cases:
             raise NotFoundError("There are no labelled inputs for this any more.")
-        test_set = LabelledTestSet(template, cases)
-        await show_curve(self._services, interaction, name, test_set, _("right"), private=True)
+        await show_curve(self._services, interaction, LabelledTestSet(template, cases))
 
     async def _template(
         self, interaction: discord.Interaction[Any], name: str, text: str

@@ -20,7 +20,7 @@ from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
 from cogs._access import is_operator, operator_of
 from cogs._store_first import answer_privately, store_first
 from cogs.finetune.corrections import EDIT_CORRECTION, Corrections
-from cogs.finetune.datasets import EDIT, Preparation, Review
+from cogs.finetune.datasets import EDIT, PAIRS, Preparation, Review
 from cogs.finetune.job_cards import PIN, JobCards, job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.starting import Starting
@@ -52,6 +52,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
             **self._models.handlers,
             **self._corrections.handlers,
             "ft-again": self._preparation.again,
+            "ft-graduate": self._preparation.graduate,
             "ft-cancel": self._cancel_by_button,
             PIN: self._ask_for_pin,
         }
@@ -81,7 +82,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     @app_commands.command(description="Make a dataset of a corpus, and check it")
     @app_commands.describe(corpus="The corpus", n="Questions to ask the model for in each piece of text (20)")
     async def prepare(
-        self, interaction: discord.Interaction[Any], corpus: Id, n: app_commands.Range[int, 1, 100] = 20
+        self, interaction: discord.Interaction[Any], corpus: Id, n: app_commands.Range[int, 1, 100] = PAIRS
     ) -> None:
         """The dataset that ships, or one that the model writes; its report is a file."""
         await self._preparation.prepare(interaction, corpus, n)
@@ -187,10 +188,13 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         await self._models.rollback(interaction, corpus)
 
     @prepare.autocomplete("corpus")
-    @corrections.autocomplete("corpus")
     @rollback.autocomplete("corpus")
     async def _corpora(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
         return await offered(self._services, interaction, typed, offer_corpora)
+
+    @corrections.autocomplete("corpus")
+    async def _corpora_with_texts(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
+        return await offered(self._services, interaction, typed, offer_with_texts)
 
     @review.autocomplete("dataset")
     async def _reviewable(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
@@ -240,6 +244,11 @@ async def offered(
 async def offer_corpora(tuning: Tuning) -> Offers:
     """Everything that a model can be tuned for: corpora, and templates with labelled inputs."""
     return [(name, name) for name in tuning.subjects]
+
+
+async def offer_with_texts(tuning: Tuning) -> Offers:
+    """The corpora: people correct answers of their models only."""
+    return [(name, name) for name in tuning.corpora.names]
 
 
 async def offer_datasets(tuning: Tuning) -> Offers:

@@ -32,6 +32,8 @@ ROLES = {
 }
 
 
+# Questions to ask the model for in each piece of text, where nobody says how many.
+PAIRS = 20
 # Characters of the source around a quote, and of a question or answer, that a review card shows.
 AROUND, MAX_LENGTH = 350, 900
 # Characters of a text input in a modal.
@@ -55,6 +57,11 @@ class Preparation:
         with self._services.inflight.track(interaction):
             await store_first(interaction, datasets.begin(corpus, size), thinking=True)
             await self._shown(interaction, corpus, lambda progress: datasets.prepare(corpus, user_id, size, progress))
+
+    async def graduate(self, interaction: discord.Interaction[Any], template: str, _chosen: list[str]) -> None:
+        """Prepare the labelled inputs of a template, by the button under its test."""
+        operator_of(interaction, self._services.settings)
+        await self.prepare(interaction, template, PAIRS)
 
     async def again(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
         """Ask again about the chunks that could not be used, by a button."""

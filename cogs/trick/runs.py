@@ -385,7 +385,7 @@ class Runs:
                     _log.debug("the card of the run %s was not edited: %s", run.row.id, error)
 
     async def _show_result(self, run: TrickRun) -> None:
-        """Show the result on the card; post it anew where the card was deleted or is too old to be edited."""
+        """Show the result on the card; post it again where the card was deleted or is too old to be edited."""
         card, pictures = await result_card(run, await self._runs.results(run))
         try:
             await self._edit(run, card, pictures)

@@ -1,7 +1,7 @@
 """Let several processes share a database: each has a slot, and all of them the sums that limits are about.
 
 A call notes the slot of its process, so that a start settles only what its own predecessor left open. Calls that are
-open now are those of the only process there was. The sums of a day are counted anew from the calls when they are first
+open now are those of the only process there was. The sums of a day are counted again from the calls when they are first
 needed.
 """
 

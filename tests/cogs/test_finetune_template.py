@@ -74,7 +74,9 @@ async def test_sentiment_graduates_from_its_prompt_to_a_tuned_model(tmp_path: Pa
         tuning = sim.services.tuning
         offered = await sim.admin.autocomplete(sim.general, "finetune prepare", "corpus", "sent")
         assert [each["value"] for each in offered] == ["sentiment"]
-        prepared = await sim.admin.slash(sim.general, "finetune prepare", corpus="sentiment")
+        compared = await sim.admin.slash(sim.general, "compare", trick="sentiment", text="It is fine.")
+        tested = await sim.admin.click(compared.response, label="Test on 50")
+        prepared = await sim.admin.click(tested.response, label="Graduate")
         assert "50 held-out" in sim.text(prepared.response)
         dataset = await tuning.datasets.newest("sentiment")
         assert (await tuning.jobs.estimate(dataset.id))[0].epochs == 5

@@ -146,7 +146,7 @@ async def test_what_ray_forgot_or_refused_has_a_result(ray: FakeRay, tmp_path: P
             pass
         result = await training.result()
     assert (result.status, ray.submitted[0]["entrypoint_num_gpus"]) == ("lost", 0.5), "its folder has no files"
-    # Ray knows the attempt that was lost, so the next one has another id; then the cluster is started anew.
+    # Ray knows the attempt that was lost, so the next one has another id; then the cluster is restarted.
     async with trainer.start(folder, 0) as training:
         async for _lines in training.follow():
             ray.processes.clear()

@@ -30,7 +30,7 @@ ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 # The file in a job's folder with the number of its attempt, which is written before that is submitted. Ray takes no
 # second job with an id, also not after the first was deleted: the name of its supervisor stays taken for a while.
 ATTEMPT = "ray-attempt"
-# Our status of a job that the cluster has forgotten, because it was started anew.
+# Our status of a job that a restarted cluster does not know any more.
 FORGOTTEN = "FORGOTTEN"
 
 log = logging.getLogger(__name__)

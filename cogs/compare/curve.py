@@ -9,25 +9,20 @@ from bot.answers.rendering import bar
 from bot.core.i18n import N_, _, pgettext
 from bot.server.evaluation import LabelledTestSet, LearningCurve, evaluate
 from bot.services import Services
+from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.pictures import Picture, curve_picture
+from cogs._access import is_operator
 
 # The start of a card's line, by the number of examples.
 SHOWN = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
 MANY_SHOWN = N_("**{n}** examples")
 
 
-async def show_curve(
-    services: Services,
-    interaction: discord.Interaction[Any],
-    name: str,
-    test_set: LabelledTestSet,
-    measures: str,
-    *,
-    private: bool,
-) -> None:
-    """Evaluate `test_set` and answer with its curve; `measures` names the scores, such as "right"."""
-    async with services.answers.open(interaction, private=private) as answering:
+async def show_curve(services: Services, interaction: discord.Interaction[Any], test_set: LabelledTestSet) -> None:
+    """Evaluate `test_set`, and answer the person alone with its curve. Operators get a button that tunes a model."""
+    async with services.answers.open(interaction, private=True) as answering:
+        name = test_set.template.name
         testing = _("Testing **{name}** with {numbers} examples", name=name, numbers=_numbers(test_set))
 
         def progress(done: int, total: int) -> None:
@@ -39,27 +34,23 @@ async def show_curve(
             "curve.png",
             [str(point.examples) for point in curve.points],
             [point.score for point in curve.points],
-            f"{name}: % {measures}",
+            _("{name}: % right", name=name),
             _("examples in the prompt"),
         )
-        card = _card(
-            name, test_set, curve, measures, author(services.chat_models.default(answering.caller).shown), picture
-        )
+        card = _card(test_set, curve, author(services.chat_models.default(answering.caller).shown), picture)
+        if interaction.guild_id is not None and is_operator(interaction, services.settings):
+            card.row(ActionButton("ft-graduate", name, label=_("Graduate"), emoji="🎓"))
         await answering.finish_card(card.layout(), [picture])
 
 
-def _card(
-    name: str, test_set: LabelledTestSet, curve: LearningCurve, measures: str, model: str, picture: Picture
-) -> Card:
+def _card(test_set: LabelledTestSet, curve: LearningCurve, model: str, picture: Picture) -> Card:
     """One line per number of examples, the picture, and the tokens used."""
-    card = Card(_("{name}, tested on {n} inputs", name=name, n=len(test_set.cases)))
+    card = Card(_("{name}, tested on {n} inputs", name=test_set.template.name, n=len(test_set.cases)))
     lines = [
-        # Translators: {measures} is "right" or "like the answers wanted".
         _(
-            "{shown}: {score:.0%} {measures} · {tokens:,} tokens a call",
+            "{shown}: {score:.0%} right · {tokens:,} tokens a call",
             shown=_(SHOWN.get(point.examples, MANY_SHOWN), n=point.examples),
             score=point.score,
-            measures=measures,
             tokens=point.tokens // max(len(point.scores), 1),
         )
         for point in curve.points
