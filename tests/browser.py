@@ -106,6 +106,13 @@ class Tab:
         await self.newest().get_by_role("button", name=label).last.click(timeout=PATIENCE)
         await self.quiet()
 
+    async def menu(self, text: str, name: str) -> None:
+        """Choose the menu `name` of the newest message with `text`."""
+        message = self.newest().locator(".channel-message:has(.message-menu-button)", has_text=text).last
+        await message.get_by_label("Apps").click(timeout=PATIENCE)
+        await self.page.get_by_role("menuitem", name=name).click(timeout=PATIENCE)
+        await self.quiet()
+
     async def choose(self, label: str) -> None:
         """Choose an option of the newest select menu."""
         await self.newest().get_by_role("combobox").last.click(timeout=PATIENCE)

@@ -8,6 +8,7 @@ each tab shows one channel to one person and follows what happens there.
 import asyncio
 import contextvars
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from simcord._dpy_internals import real_monotonic, release_clocks
 from simcord._runtime import _restore_loop
 from simcord.backend.access import can_access_channel
 from simcord.backend.errors import SetupError
+from simcord.enums import AppCommandType
 from simcord.preview import Preview
 from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
@@ -54,25 +56,37 @@ def _read(name: str) -> str:
 _FILES: dict[str, tuple[str, Callable[[], str]]] = {
     "/fewshot.css": ("text/css", partial(_read, "fewshot.css")),
     "/fewshot.js": ("application/javascript", partial(_read, "fewshot.js")),
+    "/menus.js": ("application/javascript", partial(_read, "menus.js")),
 }
 
-# Replacements in SimCord's page.
-_CHANGES = (
-    ("<title>SimCord Preview</title>", "<title>Fewshot</title>"),
-    (
-        '<link rel="stylesheet" href="/preview.css">',
-        '<link rel="stylesheet" href="/preview.css">\n    <link rel="stylesheet" href="/fewshot.css">',
-    ),
-    (
-        '<div class="preview-workspace" id="preview-workspace">',
-        '<div class="preview-workspace" id="preview-workspace">\n'
-        '        <nav id="places" aria-label="Channels and people"></nav>',
-    ),
-    (
-        '<script type="module" src="/app.js"></script>',
-        '<script type="module" src="/fewshot.js"></script>\n    <script type="module" src="/app.js"></script>',
-    ),
-)
+# A message menu as a control of its message: it is chosen as a button is clicked.
+_MENU = re.compile(r"message:\d+:component:menu:(.+)")
+
+# Replacements in SimCord's files: the page with our list and styles, and the menus of messages.
+_CHANGES: Mapping[str, Mapping[str, str]] = {
+    "/": {
+        "<title>SimCord Preview</title>": "<title>Fewshot</title>",
+        '<link rel="stylesheet" href="/preview.css">': (
+            '<link rel="stylesheet" href="/preview.css">\n    <link rel="stylesheet" href="/fewshot.css">'
+        ),
+        '<div class="preview-workspace" id="preview-workspace">': (
+            '<div class="preview-workspace" id="preview-workspace">\n'
+            '        <nav id="places" aria-label="Channels and people"></nav>'
+        ),
+        '<script type="module" src="/app.js"></script>': (
+            '<script type="module" src="/fewshot.js"></script>\n    <script type="module" src="/app.js"></script>'
+        ),
+    },
+    "/messages.js": {
+        'import { renderEmbed, renderNode } from "./components.js";': (
+            'import { menuButton } from "./menus.js";\nimport { renderEmbed, renderNode } from "./components.js";'
+        ),
+        "    if (toolbar.childElementCount) root.append(toolbar);": (
+            "    if (!message.ephemeral) toolbar.append(menuButton(message, options.onClick));\n"
+            "    if (toolbar.childElementCount) root.append(toolbar);"
+        ),
+    },
+}
 
 
 class Env(simcord.Env):
@@ -217,7 +231,14 @@ class LivePreview(Preview):
                 for channel in self._listed(viewer)
             ],
             "people": [{"id": str(user.id), "name": user.global_name or user.name} for user in users],
+            "menus": self._menus(viewer, self._home.id),
         }
+
+    def _menus(self, viewer: Any, channel_id: int) -> list[str]:
+        """The names of the message menus that a person sees in a channel."""
+        backend = self.env.backend
+        found = backend.visible_commands(user_id=viewer.id, channel_id=channel_id, type=AppCommandType.MESSAGE)
+        return [menu["name"] for menu in found]
 
     def _listed(self, viewer: Any) -> list[Any]:
         channels = sorted(self.env.backend.channels.values(), key=lambda channel: channel.id)
@@ -243,6 +264,23 @@ class LivePreview(Preview):
             bot = self.env.backend.bot_user
             body["content"] = body["content"].replace(f"@{bot.name}", f"<@{bot.id}>")
         return await super()._action(context_id, body)
+
+    def _prepare_action(self, page: _Page, kind: str, body: Mapping[str, Any]) -> Any:
+        """Let a message menu be chosen on a message; everything else is SimCord's."""
+        chosen = _MENU.fullmatch(str(body.get("control_key"))) if kind == "click" else None
+        if chosen is None:
+            return super()._prepare_action(page, kind, body)
+        self._require_current_history(page)
+        message = self._target_message(page, self._target_id(body.get("target_id"), page.viewer))
+        if chosen[1] not in self._menus(page.viewer, page.channel_id):
+            raise SetupError("this person has no such menu here")
+
+        async def choose(action: Any, cursor: int) -> dict[str, Any]:
+            chosen_on = simcord.ResponseMessage(self.env, message)
+            opened = page.viewer.context_menu(self.channel, chosen[1], chosen_on)
+            return await self._run_interaction_action(page, action, cursor, opened, republish_all=True)
+
+        return choose
 
     async def _follow(self) -> None:
         """Publish a tab whenever the messages of its channel have changed."""
@@ -294,8 +332,10 @@ class _Site(PreviewServer):
             kind, body = _FILES[request.path]
             return web.Response(text=body(), content_type=kind, headers=self._SECURITY_HEADERS)
         response = await super()._static(request)
+        if request.path in _CHANGES:
+            response.text = _changed(response.text, _CHANGES[request.path])
         if request.path == "/":
-            response.text = _branded(response.text)
+            response.text = response.text.replace("SimCord preview", "Fewshot").replace("SimCord", "Fewshot")
         elif request.path.startswith("/fonts/"):
             # The fonts have 30 MB and never change.
             del response.headers["Pragma"]
@@ -303,13 +343,13 @@ class _Site(PreviewServer):
         return response
 
 
-def _branded(page: str) -> str:
-    """SimCord's page with the bot's name and styles. Raises `ValueError` if the page has an unknown version."""
-    for theirs, ours in _CHANGES:
-        if page.count(theirs) != 1:
-            raise ValueError(f"SimCord's page has changed: it does not contain {theirs!r}")
-        page = page.replace(theirs, ours)
-    return page.replace("SimCord preview", "Fewshot").replace("SimCord", "Fewshot")
+def _changed(text: str, changes: Mapping[str, str]) -> str:
+    """SimCord's file with our changes. Raises `ValueError` if the file has an unknown version."""
+    for theirs, ours in changes.items():
+        if text.count(theirs) != 1:
+            raise ValueError(f"SimCord's page has changed: it does not contain {theirs!r} once")
+        text = text.replace(theirs, ours)
+    return text
 
 
 def _timezone() -> str:

@@ -4,6 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,70 @@ async def looked_at(url: str, channel: str = "", person: str = "") -> dict[str, 
         async with client.get("/api/commands", headers={"X-Simcord-Context": page["context"]["id"]}) as answer:
             commands = await answer.json()
     return {"places": places, "page": page, "commands": {entry["invocation"] for entry in commands["entries"]}}
+
+
+@dataclass
+class Tab:
+    """A tab of the page, over its HTTP interface."""
+
+    client: aiohttp.ClientSession
+    page: dict[str, Any]
+    sequence: int = 0
+
+    async def act(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Send an action as the page does, and read the page anew."""
+        self.sequence += 1
+        context = self.page["context"]
+        body = {
+            "protocol_version": 3,
+            "sequence": self.sequence,
+            "request_id": str(self.sequence),
+            "generation": context["generation"],
+            "bot_generation": self.page["botGeneration"],
+            "published_revision": self.page["publishedRevision"],
+            "kind": kind,
+        }
+        headers = {"X-Simcord-Context": context["id"]}
+        async with self.client.post("/api/action", json=body | fields, headers=headers) as answer:
+            receipt: dict[str, Any] = await answer.json()
+        self.sequence = receipt["expectedSequence"]
+        async with self.client.get("/api/state", headers=headers) as answer:
+            self.page = await answer.json()
+        return receipt
+
+    async def menu(self, message: str, name: str) -> dict[str, Any]:
+        """Choose a menu of a message."""
+        return await self.act("click", target_id=message, control_key=f"message:{message}:component:menu:{name}")
+
+
+@asynccontextmanager
+async def tab(url: str, channel: str, person: str) -> AsyncIterator[Tab]:
+    """A tab on that channel as that person."""
+    site, _, secret = url.partition("/#")
+    key = {"X-Simcord-Capability": f"{secret}.{channel}.{person}"}
+    async with aiohttp.ClientSession(site, headers=key, raise_for_status=True) as client:
+        async with client.post("/api/pages", json={}) as answer:
+            page = await answer.json()
+        yield Tab(client, page)
+
+
+async def test_a_menu_of_a_message_reaches_the_bot_as_from_discord(tmp_path: Path) -> None:
+    async with FakeModel() as model, opened(settings(tmp_path, model), 0) as (url, _):
+        model.says("Bon départ.")
+        places = (await looked_at(url))["places"]
+        channel, (admin, member) = places["channels"][0]["id"], (person["id"] for person in places["people"])
+        members_menus = (await looked_at(url, channel, member))["places"]["menus"]
+        assert set(members_menus) == {"Rewrite…", "Translate", "Use a trick…"}
+        assert places["menus"] == sorted([*members_menus, "Teach from this…"])
+        async with tab(url, channel, member) as ben, tab(url, channel, admin) as ada:
+            sent = (await ben.act("send_message", content="A good start."))["outcomes"][0]["messageId"]
+            answer = (await ben.menu(sent, "Translate"))["outcomes"][0]["messageId"]
+            while "Bon départ." not in ben.page["messages"][answer]["content"]:
+                await ben.act("refresh")
+            assert "A good start." in model.requests[-1]["messages"][-1]["content"]
+            assert (await ben.menu(sent, "Teach from this…"))["rejected"]
+            assert (await ada.menu(sent, "Teach from this…"))["outcomes"] == [{"kind": "modal"}]
+            assert "A good start." in str(ada.page["modal"])
 
 
 async def test_a_second_start_has_the_same_ids_and_all_commands(tmp_path: Path) -> None:

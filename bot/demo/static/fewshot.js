@@ -1,3 +1,5 @@
+import { setMenus } from "./menus.js";
+
 // The list of channels and people. Each entry is an address; the page loads anew when its address changes.
 const [secret, channel = "", person = ""] = window.location.hash.slice(1).split(".");
 const nav = document.getElementById("places");
@@ -37,7 +39,7 @@ function draw(places) {
     ...places.people.map(({ id, name }, number) =>
       entry((people[number] ?? ((plain) => plain))(name), "person", id === personHere,
         `${secret}.${channelHere}.${id}`)),
-    element("p", "Type / to see the commands, or @Fewshot to talk.", "about"),
+    element("p", "Type / to see the commands, @Fewshot to talk, or press ⋯ at a message for its menu.", "about"),
   );
 }
 
@@ -47,7 +49,11 @@ async function look() {
     .catch(() => null);
   if (answer?.ok) {
     const text = await answer.text();
-    if (text !== drawn) draw(JSON.parse(text));
+    if (text !== drawn) {
+      const places = JSON.parse(text);
+      draw(places);
+      setMenus(places.menus);
+    }
     drawn = text;
   } else {
     drawn = "";
