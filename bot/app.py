@@ -44,6 +44,7 @@ from bot.server.prompts import Prompts
 from bot.server.trick_runs import TrickRuns
 from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
+from bot.server.unfinished import open_unfinished
 from bot.services import Services
 from bot.storage import usage_sums
 from bot.storage.database import Database, open_database
@@ -120,7 +121,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             lambda: {"person": queue.waiting, "model": sum(each.waiting for each in chat_models.clients)},
         )
         metrics.watch("fewshot_database_errors_total", lambda: database.errors)
-        answers = Answers(gateway, prompts, inflight, tuning.models.tuned_template)
+        unfinished = await open_unfinished(database, slot.number, slot.count)
+        answers = Answers(gateway, prompts, inflight, unfinished, tuning.models.tuned_template)
         attachments = AttachmentReader()
         tricks = Tricks(database, templates.templates)
         tests = TrickTests(database, tricks)
@@ -132,6 +134,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             chat_models=chat_models,
             prompts=prompts,
             answers=answers,
+            unfinished=unfinished,
             attachments=attachments,
             techniques=Techniques(templates, answers, guilds, attachments),
             inflight=inflight,

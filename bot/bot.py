@@ -1,5 +1,6 @@
 """The Discord client: intents, cogs, command registration, events."""
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -15,6 +16,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answers.interrupted import end_interrupted
 from bot.core.errors import ConfigError
 from bot.core.i18n import catalogue_bytes
 from bot.core.proxies import proxy_for
@@ -97,6 +99,7 @@ class FewshotBot(commands.Bot):
         self.actions: ActionRegistry = services.actions
         self.chat_models: ChatModels = services.chat_models
         self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
+        self._ending: asyncio.Task[None] | None = None
         services.health.gateway = self._is_connected
         services.metrics.watch("fewshot_guilds", lambda: len(self.guilds))
         services.metrics.watch("fewshot_gateway_connected", self._connections)
@@ -117,6 +120,16 @@ class FewshotBot(commands.Bot):
                 self.services.tricks.reserved.add(command.name)
         if self.http.token is not None and self.services.slot.is_first:
             await self.sync()
+        if self.services.unfinished.left:
+            self._ending = asyncio.create_task(
+                end_interrupted(self, self.services.unfinished, self.services.prompts), name="end interrupted answers"
+            )
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._ending is not None:
+            self._ending.cancel()
+        await super().close()
 
     async def on_ready(self) -> None:
         """Call `on_started` once. Discord sends the event again after reconnects."""

@@ -23,6 +23,7 @@ from bot.server.prompts import Prompts
 from bot.server.trick_runs import TrickRuns
 from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
+from bot.server.unfinished import UnfinishedAnswers
 from bot.storage.database import Database
 from bot.storage.slots import Slot
 from bot.tuning.service import Tuning
@@ -41,6 +42,7 @@ class Services:
     chat_models: ChatModels
     prompts: Prompts
     answers: Answers
+    unfinished: UnfinishedAnswers
     attachments: AttachmentReader
     techniques: Techniques
     inflight: InflightTasks

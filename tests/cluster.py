@@ -9,11 +9,12 @@ from typing import Any
 
 import asyncpg
 
+from bot.answers.interrupted import INTERRUPTED
 from tests.bot.harness import ENTRY, is_final
 from tests.fake_model import FakeModel
 from tests.postgresql import PostgresServer
 from tests.wire.driver import Wire
-from tests.wire.exchange import Exchange
+from tests.wire.exchange import Exchange, Message
 from tests.wire.process import Process
 from tests.wire.seeds import GUILD
 
@@ -34,6 +35,7 @@ class Cluster:
     shards: int
     channels: dict[int, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+    asked: list[Exchange] = field(default_factory=list)
 
     async def start(self, count: int) -> list[Process]:
         """Start so many processes at once. The caller waits until they are ready."""
@@ -60,7 +62,8 @@ class Cluster:
 
     async def ask(self, shard: int, text: str) -> Exchange:
         """Use a command in the server of a shard."""
-        return await self.wire.slash("translate", text=text, to="Greek", channel=self.channels[shard])
+        self.asked.append(await self.wire.slash("translate", text=text, to="Greek", channel=self.channels[shard]))
+        return self.asked[-1]
 
     async def ask_all(self, text: str, times: int = 1) -> None:
         """Use a command in all servers at once, and see that each is answered."""
@@ -77,15 +80,24 @@ class Cluster:
 
     async def open_calls(self, count: int) -> None:
         """Wait until `count` calls are reserved and not settled."""
+        await self._count("calls WHERE NOT settled", count)
+
+    async def _count(self, what: str, count: int) -> None:
         async with asyncio.timeout(READY_SECONDS):
             while True:
-                if await self.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(count,)]:
+                if await self.rows(f"SELECT count(*) FROM {what}") == [(count,)]:
                     return
                 await asyncio.sleep(0.05)
 
     async def check(self) -> None:
-        """Nothing is lost, doubled or passed."""
+        """Nothing is lost, doubled or passed: each acknowledged command has one answer, or one notice."""
         await self.open_calls(0)
+        await self._count("unfinished_answers", 0)
+        for one in self.asked:
+            state = await one.state()
+            if state["callback"] is not None:
+                (message,) = map(Message, state["messages"])
+                assert is_final(message) != message.text.endswith(INTERRUPTED), message
         used = "(SELECT sum(prompt_tokens + completion_tokens) FROM calls)"
         ((bot, calls),) = await self.rows(
             f"SELECT amount, {used} FROM usage_sums WHERE user_id = 0 AND guild_id = 0 AND length(period) = 10"

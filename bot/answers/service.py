@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from bot.core.errors import (
     NotFoundError,
     ReplyError,
 )
-from bot.core.i18n import N_, _, ngettext
+from bot.core.i18n import N_, _, current_locale, guild_locale, ngettext
 from bot.core.text import escape_markdown
 from bot.llm.completion import Answer, Display
 from bot.llm.request import Request
@@ -27,6 +27,7 @@ from bot.llm.stop_signal import StopSignal
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
+from bot.server.unfinished import UnfinishedAnswers
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.inflight import Asked, InflightTasks
@@ -207,10 +208,15 @@ class Answers:
     """Answers interactions with the output of models. The process has one instance."""
 
     def __init__(
-        self, gateway: ModelGateway, prompts: Prompts, inflight: InflightTasks, find_tuned: FindTuned | None = None
+        self,
+        gateway: ModelGateway,
+        prompts: Prompts,
+        inflight: InflightTasks,
+        unfinished: UnfinishedAnswers,
+        find_tuned: FindTuned,
     ) -> None:
-        self.gateway, self.prompts, self._inflight = gateway, prompts, inflight
-        self.find_tuned = find_tuned or _find_none
+        self.gateway, self.prompts, self._inflight, self._unfinished = gateway, prompts, inflight, unfinished
+        self.find_tuned = find_tuned
         self._being_written: dict[str, Answering] = {}
 
     async def respond(
@@ -253,7 +259,7 @@ class Answers:
         Some errors end the block early and are not raised: no model is connected (the prompt is shown), a reply cannot
         be parsed (it is shown unparsed), the answer was stopped, and the person deleted the answer.
         """
-        with self._inflight.track(asked), suppress(AnswerDeletedError):
+        with self._inflight.track(asked), suppress(AnswerDeletedError), self._noted(asked, reply):
             async with reply:
                 answering = Answering(self, reply, caller, str(asked.id))
                 self._being_written[answering.key] = answering
@@ -275,6 +281,14 @@ class Answers:
                 finally:
                     answering.stop_notices()
                     del self._being_written[answering.key]
+
+    def _noted(self, asked: Asked, reply: BaseReply) -> AbstractContextManager[None]:
+        """Note that `asked` is being answered, for the process after this one."""
+        token = asked.token if isinstance(asked, discord.Interaction) else ""
+        with nullcontext() if reply.private else guild_locale():
+            locale = current_locale()
+        channel = asked.channel
+        return self._unfinished.writing(asked.id, token, channel.id if channel else None, locale)
 
     def stop(self, key: str, caller: Caller) -> None:
         """Stop the answer whose Stop button has `key`, for its asker or a moderator of its channel.
@@ -298,10 +312,6 @@ class Answers:
     async def has_tuned(self, answer: Answer) -> bool:
         """Whether a model is tuned and promoted for the template of `answer`. It answers no follow-ups."""
         return answer.request.conversation is None and await self.find_tuned(answer.request) is not None
-
-
-async def _find_none(_request: Request) -> ChatTemplate | None:
-    return None
 
 
 def final_page(

@@ -4,6 +4,7 @@
 `chat_models`    which models people may choose, and which answers where nobody chose one
 `ledger`         limits of a day and a month, reserved before a call and settled after it
 `prompts`        the prompt of an answer: in memory first, in the database when it is kept
+`unfinished`     the answers that are being written, for the process after a killed one
 `guilds`         settings of servers: language, channels, limits, privacy
 `trick_form`     what a trick is, and which templates may become one; `similarity` chooses among many examples
 `prompt_files`   prompts of other programs as tricks: OpenAI's prompt objects, promptfoo

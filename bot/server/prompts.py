@@ -131,12 +131,21 @@ class Prompts:
 
     async def versions(self, answer: Answer, message_id: int) -> list[Answer]:
         """All stored versions of `answer` in the message that shows it, oldest first; `answer` is among them."""
+        there = await self._in_message(message_id)
+        versions = {one.id: one for one in there if one.request.name == answer.request.name}
+        return sorted((versions | {answer.id: answer}).values(), key=lambda one: one.at)
+
+    async def newest_versions(self, message_id: int) -> list[Answer]:
+        """All stored versions of the answer that a message shows, oldest first; none where nothing is stored."""
+        there = await self._in_message(message_id)
+        return await self.versions(max(there, key=lambda one: one.at), message_id) if there else []
+
+    async def _in_message(self, message_id: int) -> list[Answer]:
+        """The answers in a message: an answer to /ask shares it with the prompt that chose the trick."""
         stored = await rows.of_message(self._database, message_id) if self._days else ()
         found = {row.id: _from_row(row) for row in stored}
         found |= {one.id: one for one in self._cached.values() if one.message_id == message_id}
-        # An answer to /ask shares its message with the prompt that chose the trick.
-        versions = {one.id: one for one in found.values() if one.request.name == answer.request.name}
-        return sorted((versions | {answer.id: answer}).values(), key=lambda one: one.at)
+        return list(found.values())
 
     async def forget_old(self) -> int:
         """Delete answers older than RETENTION_DAYS; returns how many of them were in the database."""

@@ -13,6 +13,7 @@
 `notices`       what one process tells all others
 `usage_sums`    sums of tokens and money that several processes share
 `prompts`       stored prompts
+`unfinished`    the answers that are being written
 `stories`       stories, turns, players, notes, branches, summaries
 `guilds`        settings of servers
 `tricks`        tricks, their examples and versions, suggestions

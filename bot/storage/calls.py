@@ -96,7 +96,8 @@ _SETTLE = (
 
 
 async def reserve(database: Database, call: Call) -> None:
-    """Store a reservation; durable on return."""
+    """Store a reservation; durable on return. What waits to be written shares its transaction."""
+    database.hurry()
     await database.write(_INSERT, _reservation(call))
 
 

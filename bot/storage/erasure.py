@@ -125,6 +125,7 @@ NOT_PERSONAL: Mapping[str, str] = MappingProxyType(
     {
         "slots": "the processes of the bot",
         "key_values": "values of the process for the next one: hashes of commands, servers that were left, models",
+        "unfinished_answers": "tokens of interactions, without people's ids, until they are answered",
         "leases": "which process does a piece of work",
         "guild_settings": "settings of a server; the people it blocks stay blocked when they delete their data",
         "trick_cells": "answers of models in test runs; deleted with a run that quotes somebody",

@@ -86,6 +86,20 @@ SLOTS = Table(
     Column("count", Integer, nullable=False),
 )
 
+# The answers that are being written, so that the process after a killed one can end them. `id` is that of the
+# interaction or message that is answered; `token` is the interaction's, which is valid for 15 minutes, and empty for a
+# message. `locale` is the language of the bot's sentences in the answer.
+UNFINISHED_ANSWERS = Table(
+    "unfinished_answers",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("channel_id", BigInteger),
+    Column("locale", String(10), nullable=False),
+)
+
 # Stored prompts. Where a prompt was made from another person's message, `source_id` is the message's id and `author_id`
 # its author's. `parent_id` is the prompt of the answer that a follow-up continues; it may be deleted already.
 PROMPTS = Table(

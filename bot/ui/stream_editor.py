@@ -16,6 +16,8 @@ EDIT_INTERVAL = 1.0
 FIRST_EDIT_DELAY = 0.15
 # Seconds that `stop` waits for an edit in progress, so that the final text cannot arrive before it.
 STOP_TIMEOUT = 2.0
+# Stands at the end of a text that grows.
+CURSOR = " ▌"
 # Discord's error codes: the message does not exist; a message older than an hour was edited too often.
 UNKNOWN_MESSAGE, TOO_OLD = 10008, 30046
 # Discord limits edits of messages older than an hour, so messages older than this are not edited: a new message is
@@ -73,7 +75,7 @@ class StreamEditor:
         while exists:
             await self._changed.wait()
             self._changed.clear()
-            self._edit_task = asyncio.create_task(self._send(_preview(self._text, " ▌" if self._writing else "")))
+            self._edit_task = asyncio.create_task(self._send(_preview(self._text, CURSOR if self._writing else "")))
             exists = await self._edit_task
             await asyncio.sleep(EDIT_INTERVAL)
 

@@ -6,14 +6,27 @@ from contextlib import closing
 
 import pytest
 
-from tests.bot.harness import BotHarness, is_sentence
+from bot.answers.interrupted import ANOTHER, INTERRUPTED
+from bot.core.i18n import translation
+from bot.ui.stream_editor import CURSOR
+from tests.bot.harness import BotHarness
 from tests.bot.test_prompt_button import GONE, pressed
+from tests.wire.exchange import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
+def answers(message: Message, question: Message) -> bool:
+    """Whether `message` replies to `question`."""
+    reference = message.raw.get("message_reference")
+    return reference is not None and int(reference["message_id"]) == question.id
+
+
 async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls_are_settled(fresh: BotHarness) -> None:
-    """And the second start registers only the commands that are missing: in a server that the bot is not in."""
+    """Answers that were being written end with a notice; one that was to get another version gets its words back.
+
+    And the second start registers only the commands that are missing: in a server that the bot is not in.
+    """
     places = {"GUILD_IDS": f"4711,{fresh.wire.guild_id}"}
     async with fresh.bot(**places) as process:
         fresh.model.says("Public words")
@@ -23,15 +36,31 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
         opened = await fresh.answer("translate", text="said and opened", to="Greek")
         await pressed(fresh, opened, "Prompt")
         assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=3) == 3
-        fresh.model.hangs(after=2)
-        await (await fresh.slash("translate", text="never ended", to="Greek")).answer(is_sentence)
-        assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(1,)]
+        fresh.model.hangs(after=2, times=3)
+        await fresh.wire.speak("friend", "fr")
+        ended = await fresh.slash("translate", text="never ended", to="Greek", user="friend")
+        again = await fresh.wire.press(public, "Again")
+        question = await fresh.wire.say(f"<@{fresh.wire.people['bot']}> never ended")
+        for one in (ended, again):
+            await one.answer(lambda found: found.content.endswith(CURSOR))
+        reply = await fresh.wire.until(lambda found: answers(found, question) and found.content.endswith(CURSOR))
+        assert fresh.rows("SELECT count(*) FROM calls WHERE NOT settled") == [(3,)]
         process.kill()
         assert await process.wait() == -9
     with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as database, database:
         database.execute("UPDATE prompts SET at = at - 8 * 86400 WHERE message_id = ?", (old.id,))
     async with fresh.bot(**places) as process:
-        assert fresh.rows("SELECT count(*), min(prompt_tokens) > 0 FROM calls WHERE settled") == [(5, 1)]
+        assert fresh.rows("SELECT count(*), min(prompt_tokens) > 0 FROM calls WHERE settled") == [(7, 1)]
+        assert await fresh.wait_for_count("SELECT count(*) FROM unfinished_answers", wanted=0) == 0
+        notice = "\n-# I was restarted before this answer was complete. Ask again."
+        assert (await ended.answer()).content == f"one two th\n-# {translation('fr', INTERRUPTED)}"
+        replied = await fresh.wire.until(lambda found: answers(found, question))
+        assert (replied.id, replied.content, replied.buttons) == (reply.id, f"one two th{notice}", [])
+        assert replied.raw["edits"] == reply.raw["edits"] + 1
+        restored = await again.answer()
+        assert restored.content.startswith("Public words\n-# ")
+        assert restored.content.endswith(f"\n-# {ANOTHER}")
+        assert restored.buttons == public.buttons
         assert "said aloud" in (await pressed(fresh, public, "Prompt")).text
         assert "said and opened" in (await pressed(fresh, opened, "Prompt")).text
         assert (await pressed(fresh, private, "Prompt")).text == GONE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.answers.interrupted import INTERRUPTED
 from tests.bot.harness import is_final
 from tests.cluster import open_cluster
 from tests.postgresql import PostgresServer
@@ -23,13 +24,17 @@ async def test_a_spare_serves_the_shards_of_a_killed_process_and_the_other_proce
         await cluster.ask_all("Good morning", 3)
         cluster.model.holds()
         asked = [await cluster.ask(shard, "Good night") for shard in range(4)]
-        await cluster.open_calls(4)
+        mention = f"<@{cluster.wire.people['bot']}> Good night"
+        await cluster.wire.say(mention, channel=cluster.channels[3])
+        await cluster.open_calls(5)
         slots[1].kill()
         await slots[1].wait()
         again, _ = await cluster.settled(2)
         assert again == {0: slots[0], 1: spare}
         # The new process has settled what the killed one left open, and nothing else.
         await cluster.open_calls(2)
+        assert [(await one.answer()).text for one in asked[2:]] == [INTERRUPTED] * 2
+        await cluster.wire.until(lambda found: found.text == INTERRUPTED, cluster.channels[3])
         cluster.model.release()
         await asyncio.gather(*(one.answer(is_final) for one in asked[:2]))
         await cluster.ask_all("Good evening")
