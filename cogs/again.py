@@ -33,17 +33,9 @@ class Again(commands.Cog):
         self._services = services
         # The messages in which another version is being written.
         self._busy: set[int] = set()
-        self._handlers = {STOP: self.stop, AGAIN: self.again, VERSION: self.page}
-
-    async def cog_load(self) -> None:
-        """Register the buttons."""
-        for action, handler in self._handlers.items():
-            self._services.actions.register(action, handler)
-
-    async def cog_unload(self) -> None:
-        """Unregister the buttons."""
-        for action in self._handlers:
-            self._services.actions.unregister(action)
+        services.actions.register(STOP, self.stop)
+        services.actions.register(AGAIN, self.again)
+        services.actions.register(VERSION, self.page)
 
     async def stop(self, interaction: discord.Interaction[Any], key: str, _chosen: list[str]) -> None:
         """Stop the answer that is being written. Its last edit comes from the command that asked."""

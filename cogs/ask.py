@@ -64,14 +64,7 @@ class Ask(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-
-    async def cog_load(self) -> None:
-        """Register the menu to choose another trick."""
-        self._services.actions.register(MENU, self.choose)
-
-    async def cog_unload(self) -> None:
-        """Unregister the actions."""
-        self._services.actions.unregister(MENU)
+        services.actions.register(MENU, self.choose)
 
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")

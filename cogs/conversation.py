@@ -38,16 +38,8 @@ class Conversations(commands.Cog, name="Conversations"):
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services = bot, services
-
-    async def cog_load(self) -> None:
-        """Register the button and its window."""
-        self._services.actions.register(FOLLOW, self.open)
-        self._services.actions.register_modal(MODAL, self.submit)
-
-    async def cog_unload(self) -> None:
-        """Unregister them."""
-        for action in (FOLLOW, MODAL):
-            self._services.actions.unregister(action)
+        services.actions.register(FOLLOW, self.open)
+        services.actions.register_modal(MODAL, self.submit)
 
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Open the window for a follow-up."""

@@ -142,16 +142,8 @@ class Help(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-
-    async def cog_load(self) -> None:
-        """Register the menu of pages and the button that shows how to connect a model."""
-        self._services.actions.register(MENU, self.turn)
-        self._services.actions.register("connect", self.connect)
-
-    async def cog_unload(self) -> None:
-        """Unregister the actions."""
-        self._services.actions.unregister(MENU)
-        self._services.actions.unregister("connect")
+        services.actions.register(MENU, self.turn)
+        services.actions.register("connect", self.connect)
 
     @app_commands.command(name="help", description="What I can do, and which technique to use when")
     @app_commands.describe(page="The page to open")

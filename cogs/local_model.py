@@ -39,22 +39,10 @@ class LocalModelCog(commands.Cog, name="Local models"):
         self._services = services
         # The download under way, once it has begun. A second one is refused and must not undo its Stop.
         self._download: _Done | None = None
-        self._handlers = {
-            "local-models": self.offer,
-            "local-model": self.ask_licence,
-            "local-fetch": self.fetch,
-            "local-stop": self.stop,
-        }
-
-    async def cog_load(self) -> None:
-        """Register the buttons."""
-        for action, handler in self._handlers.items():
-            self._services.actions.register(action, handler)
-
-    async def cog_unload(self) -> None:
-        """Unregister the buttons."""
-        for action in self._handlers:
-            self._services.actions.unregister(action)
+        services.actions.register("local-models", self.offer)
+        services.actions.register("local-model", self.ask_licence)
+        services.actions.register("local-fetch", self.fetch)
+        services.actions.register("local-stop", self.stop)
 
     async def offer(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Show the models with their sizes, for the operator alone."""

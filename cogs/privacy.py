@@ -41,15 +41,8 @@ class PrivacyCog(
 
     def __init__(self, services: Services) -> None:
         self._services, self._privacy = services, services.privacy
+        services.actions.register(FORGET, self.forget)
         super().__init__()
-
-    async def cog_load(self) -> None:
-        """Register the confirm button."""
-        self._services.actions.register(FORGET, self.forget)
-
-    async def cog_unload(self) -> None:
-        """Unregister the actions."""
-        self._services.actions.unregister(FORGET)
 
     @app_commands.command(description="What I store about you and for how long, and where your text is sent")
     async def about(self, interaction: discord.Interaction[Any]) -> None:

@@ -49,24 +49,12 @@ class PromptCog(commands.Cog, name="Prompt"):
         self._services = services
         # Ids of messages that were shared or are being shared, so that a second press does nothing.
         self._shared: deque[int] = deque(maxlen=1_000)
-        self._handlers = {
-            "prompt": self.show,
-            "share": self.share,
-            "shots": self.rerun,
-            # The action of the shot selector in earlier versions; old messages still have it.
-            "rung": self.rerun,
-            "export": self.export,
-        }
-
-    async def cog_load(self) -> None:
-        """Register the buttons."""
-        for action, handler in self._handlers.items():
-            self._services.actions.register(action, handler)
-
-    async def cog_unload(self) -> None:
-        """Unregister the actions."""
-        for action in self._handlers:
-            self._services.actions.unregister(action)
+        services.actions.register("prompt", self.show)
+        services.actions.register("share", self.share)
+        services.actions.register("shots", self.rerun)
+        # The action of the shot selector in earlier versions; old messages still have it.
+        services.actions.register("rung", self.rerun)
+        services.actions.register("export", self.export)
 
     async def show(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """The prompt as a card, for the one who pressed."""

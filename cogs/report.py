@@ -43,15 +43,8 @@ class Report(commands.Cog):
         self._services, self._now = services, now
         # When each report was sent, by user and answer, oldest first.
         self._sent: OrderedDict[tuple[int, str], float] = OrderedDict()
-
-    async def cog_load(self) -> None:
-        """Register the button and its window."""
-        self._services.actions.register(REPORT, self.open, argument=ARGUMENT)
-        self._services.actions.register_modal(REPORT, self.send, argument=ARGUMENT)
-
-    async def cog_unload(self) -> None:
-        """Unregister them."""
-        self._services.actions.unregister(REPORT)
+        services.actions.register(REPORT, self.open, argument=ARGUMENT)
+        services.actions.register_modal(REPORT, self.send, argument=ARGUMENT)
 
     async def open(self, interaction: discord.Interaction[Any], answer: str, _chosen: list[str]) -> None:
         """Ask what is wrong with the answer."""

@@ -42,14 +42,7 @@ class Rewrite(commands.Cog):
         options = {"file": (discord.Attachment, N_("A text file to rewrite"))}
         services.techniques.extend(TEMPLATE, Extension(self.prepare, options))
         services.techniques.add_source("styles", self.styles)
-
-    async def cog_load(self) -> None:
-        """Handle the modal."""
-        self._services.actions.register_modal(MODAL, self.submit, argument=f"[01]:{ID}:{ID}(?::[0-9]{{1,2}})?")
-
-    async def cog_unload(self) -> None:
-        """Remove the handler."""
-        self._services.actions.unregister(MODAL)
+        services.actions.register_modal(MODAL, self.submit, argument=f"[01]:{ID}:{ID}(?::[0-9]{{1,2}})?")
 
     async def prepare(
         self, interaction: discord.Interaction[Any], options: Options, private: bool

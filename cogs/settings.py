@@ -73,15 +73,8 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        services.actions.register(ALLOW, self.allow)
         super().__init__()
-
-    async def cog_load(self) -> None:
-        """Register the select of models."""
-        self._services.actions.register(ALLOW, self.allow)
-
-    async def cog_unload(self) -> None:
-        """Unregister the action."""
-        self._services.actions.unregister(ALLOW)
 
     @app_commands.command(description="The language in which I write where all can see it")
     @app_commands.describe(language="The language; without it you see what is set")

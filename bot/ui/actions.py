@@ -84,11 +84,6 @@ class ActionRegistry:
             raise ValueError(f"the modal {action} has a handler already")
         self._modals[action] = handler, re.compile(argument)
 
-    def unregister(self, action: str) -> None:
-        """Remove the handlers of `action`."""
-        self._handlers.pop(action, None)
-        self._modals.pop(action, None)
-
     async def dispatch(
         self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]
     ) -> None:

@@ -21,7 +21,7 @@ from bot.ui.pictures import tree_picture
 from bot.ui.reply import Page, Reply, to_files
 from bot.ui.views import View
 from cogs.adventure.controller import Controller, finish_interaction
-from cogs.adventure.menu import MODAL_ACTION, MODAL_ARGUMENT, Menu, switch_menu
+from cogs.adventure.menu import Menu, switch_menu
 from cogs.adventure.message_view import DiscordMessageView
 from cogs.adventure.rendering import transcript
 
@@ -40,21 +40,13 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services, self._adventures = bot, services, services.adventures
         self._controller = Controller(services, DiscordMessageView(bot))
-        self._menu = Menu(services, self._controller)
+        Menu(services, self._controller)  # registers its buttons
         self._is_restored = False
+        services.actions.register("play", self.demo)
         super().__init__()
-
-    async def cog_load(self) -> None:
-        """Register the buttons and menus under turns, and the demo's Play."""
-        for action, (handler, argument, value) in self._menu.actions.items():
-            self._services.actions.register(action, handler, argument=argument, value=value)
-        self._services.actions.register_modal(MODAL_ACTION, self._menu.submit, argument=MODAL_ARGUMENT)
-        self._services.actions.register("play", self.demo)
 
     async def cog_unload(self) -> None:
         """Let current turns finish while they can still be shown."""
-        for action in (*self._menu.actions, MODAL_ACTION, "play"):
-            self._services.actions.unregister(action)
         await self._adventures.close()
         await self._controller.view.close()
 

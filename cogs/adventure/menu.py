@@ -13,7 +13,7 @@ from bot.play.adventures import MAX_BRANCH, MAX_NOTE, Status
 from bot.play.history import SWITCH, Destination
 from bot.play.permissions import is_leader
 from bot.services import Services
-from bot.ui.actions import ANYTHING, ID, ActionButton, ActionSelect
+from bot.ui.actions import ID, ActionButton, ActionSelect
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView, PersistentModal
@@ -45,13 +45,12 @@ class Menu:
 
     def __init__(self, services: Services, controller: Controller) -> None:
         self._services, self._controller, self._adventures = services, controller, services.adventures
-        # By action: the handler, and patterns of its argument and of a menu's values.
-        self.actions = {
-            TURN_ACTION: (self.press, f"{TURN_ARGUMENT}:[a-z]+", ANYTHING),
-            SWITCH_ACTION: (self.switch, TURN_ARGUMENT, f"{OPENING}|{ID}"),
-            UNPIN_ACTION: (self.unpin, TURN_ARGUMENT, ID),
-            REMOVE_ACTION: (self.remove, TURN_ARGUMENT, f"{ID}:(in|out)"),
-        }
+        actions = services.actions
+        actions.register(TURN_ACTION, self.press, argument=f"{TURN_ARGUMENT}:[a-z]+")
+        actions.register(SWITCH_ACTION, self.switch, argument=TURN_ARGUMENT, value=f"{OPENING}|{ID}")
+        actions.register(UNPIN_ACTION, self.unpin, argument=TURN_ARGUMENT, value=ID)
+        actions.register(REMOVE_ACTION, self.remove, argument=TURN_ARGUMENT, value=f"{ID}:(in|out)")
+        actions.register_modal(MODAL_ACTION, self.submit, argument=MODAL_ARGUMENT)
 
     async def press(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
         """A button under a turn, or on the card."""

@@ -37,17 +37,9 @@ class BlindComparisons:
     """Opens votes, counts them, and reveals them in time, over restarts."""
 
     def __init__(self, bot: discord.Client, services: Services) -> None:
-        self._bot, self._services, self._arenas = bot, services, services.arenas
-
-    def register(self) -> None:
-        """Register the buttons."""
-        self._services.actions.register(VOTE, self.vote, argument=rf"{ARGUMENT}:[0-9]")
-        self._services.actions.register(REVEAL, self.reveal, argument=ARGUMENT)
-
-    def unregister(self) -> None:
-        """Unregister the buttons."""
-        for action in (VOTE, REVEAL):
-            self._services.actions.unregister(action)
+        self._bot, self._arenas = bot, services.arenas
+        services.actions.register(VOTE, self.vote, argument=rf"{ARGUMENT}:[0-9]")
+        services.actions.register(REVEAL, self.reveal, argument=ARGUMENT)
 
     async def open(
         self, answering: Answering, title: str, contestants: list[Contestant], answers: Sequence[Answer]

@@ -70,19 +70,16 @@ class Compare(commands.Cog):
 
     def __init__(self, bot: discord.Client, services: Services) -> None:
         self._services, self._blind = services, BlindComparisons(bot, services)
+        services.actions.register(TEST, self.test)
 
     async def cog_load(self) -> None:
-        """Register the buttons, and reveal votes in time, also those from before a restart."""
-        self._services.actions.register(TEST, self.test)
-        self._blind.register()
+        """Reveal votes in time, also those from before a restart."""
         # In a context of its own: the task belongs to no command.
         self._revealing = contextvars.Context().run(asyncio.create_task, self._blind.run())
 
     async def cog_unload(self) -> None:
-        """Unregister the buttons, and stop revealing votes."""
+        """Stop revealing votes."""
         self._revealing.cancel()
-        self._services.actions.unregister(TEST)
-        self._blind.unregister()
 
     @app_commands.command(
         name="compare", description="One text, one trick: with no, one and all its examples, and with several models"

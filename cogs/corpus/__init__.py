@@ -10,9 +10,17 @@
 from discord.ext import commands
 
 from bot.services import services_of
-from cogs.corpus.group import CorpusCog
+from cogs.corpus.about import About
+from cogs.corpus.asking import Asking
+from cogs.corpus.correcting import Correcting
+from cogs.corpus.group import CorpusGroup
 
 
 async def setup(bot: commands.Bot) -> None:
-    """Add a group for each corpus of the settings."""
-    await bot.add_cog(CorpusCog(bot, services_of(bot)))
+    """Add a group for each corpus of the settings, and the buttons under their answers."""
+    services = services_of(bot)
+    asking = Asking(services)
+    about = About(services, asking)
+    Correcting(services)  # registers its button
+    for corpus in services.tuning.corpora.names:
+        bot.tree.add_command(CorpusGroup(corpus, services, asking, about))

@@ -24,6 +24,7 @@ class About:
 
     def __init__(self, services: Services, asking: Asking) -> None:
         self._services, self._asking = services, asking
+        services.actions.register("corpus-model", self.by_button)
 
     async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
         """Show the card, by the button of a promotion."""

@@ -40,6 +40,7 @@ class Asking:
         self._services, self._models = services, services.tuning.models
         # Seconds that models were trained, by their names.
         self._seconds: dict[str, float] = {}
+        services.actions.register("where", self.where)
 
     async def ask(self, interaction: discord.Interaction[Any], corpus: str, text: str, *, private: bool) -> None:
         """Answer `text` by the promoted model of `corpus`; without one, say so."""

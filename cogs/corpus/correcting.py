@@ -21,6 +21,8 @@ class Correcting:
 
     def __init__(self, services: Services) -> None:
         self._prompts, self._corrections = services.prompts, services.tuning.corrections
+        services.actions.register(WRONG, self.open)
+        services.actions.register_modal(WRONG, self.send)
 
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Open the window for the person who asked."""

@@ -4,7 +4,6 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
 from bot.core.i18n import N_
 from bot.services import Services
@@ -13,38 +12,10 @@ from bot.ui.cards import Card
 from bot.ui.locale import format_locale_str
 from bot.ui.reply import Reply
 from cogs.corpus.about import About
-from cogs.corpus.asking import MAX_LENGTH, WRONG, Asking
-from cogs.corpus.correcting import Correcting
+from cogs.corpus.asking import MAX_LENGTH, Asking
 from cogs.corpus.standings import standings_picture, winner
 
 Question = app_commands.Range[str, 1, MAX_LENGTH]
-
-
-class CorpusCog(commands.Cog, name="Corpora"):
-    """Adds a group for each corpus, and the buttons under their answers."""
-
-    def __init__(self, bot: commands.Bot, services: Services) -> None:
-        self._bot, self._services = bot, services
-        asking = Asking(services)
-        about = About(services, asking)
-        self._correcting = Correcting(services)
-        self._handlers = {"where": asking.where, "corpus-model": about.by_button, WRONG: self._correcting.open}
-        self._groups = [CorpusGroup(name, services, asking, about) for name in services.tuning.corpora.names]
-
-    async def cog_load(self) -> None:
-        """Add the groups, and register the buttons."""
-        for group in self._groups:
-            self._bot.tree.add_command(group)
-        for action, handler in self._handlers.items():
-            self._services.actions.register(action, handler)
-        self._services.actions.register_modal(WRONG, self._correcting.send)
-
-    async def cog_unload(self) -> None:
-        """Remove the groups and the buttons."""
-        for group in self._groups:
-            self._bot.tree.remove_command(group.name)
-        for action in self._handlers:
-            self._services.actions.unregister(action)
 
 
 class CorpusGroup(app_commands.Group):

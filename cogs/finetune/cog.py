@@ -19,8 +19,8 @@ from bot.ui.reply import Reply
 from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
 from cogs._access import is_operator, operator_of
 from cogs._store_first import answer_privately, store_first
-from cogs.finetune.corrections import EDIT_CORRECTION, Corrections
-from cogs.finetune.datasets import EDIT, PAIRS, Preparation, Review
+from cogs.finetune.corrections import Corrections
+from cogs.finetune.datasets import PAIRS, Preparation, Review
 from cogs.finetune.job_cards import PIN, JobCards, job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.starting import Starting
@@ -46,33 +46,19 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self._preparation, self._review = Preparation(services), Review(services)
         self._starting, self._models = Starting(services, self._cards), Models(services)
         self._corrections = Corrections(services)
-        self._handlers = {
-            **self._review.handlers,
-            **self._starting.handlers,
-            **self._models.handlers,
-            **self._corrections.handlers,
-            "ft-again": self._preparation.again,
-            "ft-graduate": self._preparation.graduate,
-            "ft-cancel": self._cancel_by_button,
-            PIN: self._ask_for_pin,
-        }
+        services.actions.register("ft-cancel", self._cancel_by_button)
+        services.actions.register(PIN, self._ask_for_pin)
+        services.actions.register_modal(PIN, self._pin)
         super().__init__()
 
     async def cog_load(self) -> None:
-        """Register the buttons, and keep the cards of jobs up to date, also those from before a restart."""
-        for action, handler in self._handlers.items():
-            self._services.actions.register(action, handler)
-        self._services.actions.register_modal(EDIT, self._review.edited)
-        self._services.actions.register_modal(PIN, self._pin)
-        self._services.actions.register_modal(EDIT_CORRECTION, self._corrections.edited)
+        """Keep the cards of jobs up to date, also those from before a restart."""
         # In a context of its own: the task belongs to no command.
         self._updating = contextvars.Context().run(asyncio.create_task, self._cards.run())
 
     async def cog_unload(self) -> None:
-        """Unregister the buttons and stop the updates. The jobs continue without their cards."""
+        """Stop the updates. The jobs continue without their cards."""
         self._updating.cancel()
-        for action in self._handlers:
-            self._services.actions.unregister(action)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Whether the person operates the bot; raises `OperatorsOnlyError`, which says so."""

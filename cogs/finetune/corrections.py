@@ -16,7 +16,7 @@ from cogs._access import operator_of
 from cogs._store_first import edit_pressed, store_first
 
 # The action of the button and of the modal that edit a correction.
-EDIT_CORRECTION = "ft-correct"
+EDIT = "ft-correct"
 # Characters of a text on the card, and of a correction.
 SHOWN, MAX_LENGTH = 600, 500
 
@@ -26,7 +26,10 @@ class Corrections:
 
     def __init__(self, services: Services) -> None:
         self._services, self._corrections = services, services.tuning.corrections
-        self.handlers = {"ft-confirm": self.confirm, "ft-reject": self.reject, EDIT_CORRECTION: self.edit}
+        services.actions.register("ft-confirm", self.confirm)
+        services.actions.register("ft-reject", self.reject)
+        services.actions.register(EDIT, self.edit)
+        services.actions.register_modal(EDIT, self.edited)
 
     async def start(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Show the oldest open correction of a corpus."""
@@ -47,7 +50,7 @@ class Corrections:
     async def edit(self, interaction: discord.Interaction[Any], number: str, _chosen: list[str]) -> None:
         """Open the window with the correction."""
         row = await self._found(interaction, number)
-        modal = PersistentModal(EDIT_CORRECTION, number, title=_("Edit the correction"))
+        modal = PersistentModal(EDIT, number, title=_("Edit the correction"))
         label = _("The right answer; empty: no text says it")
         modal.add_text("correction", label, max_length=MAX_LENGTH, required=False, default=row.correction)
         await interaction.response.send_modal(modal)
@@ -84,7 +87,7 @@ class Corrections:
         number = str(row.id)
         card.row(
             ActionButton("ft-confirm", number, label=_("Confirm"), emoji="✅", style=discord.ButtonStyle.success),
-            ActionButton(EDIT_CORRECTION, number, label=_("Edit"), emoji="✏️"),
+            ActionButton(EDIT, number, label=_("Edit"), emoji="✏️"),
             ActionButton("ft-reject", number, label=_("Reject"), emoji="🗑️", style=discord.ButtonStyle.danger),
         )
         note = _(

@@ -47,6 +47,8 @@ class Preparation:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        services.actions.register("ft-again", self.again)
+        services.actions.register("ft-graduate", self.graduate)
 
     async def prepare(self, interaction: discord.Interaction[Any], corpus: str, size: int) -> None:
         """Make the dataset of `corpus`, or continue, and show the checker's report.
@@ -136,7 +138,11 @@ class Review:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.handlers = {"ft-review": self.open, "ft-keep": self.keep, "ft-drop": self.drop, EDIT: self.edit}
+        services.actions.register("ft-review", self.open)
+        services.actions.register("ft-keep", self.keep)
+        services.actions.register("ft-drop", self.drop)
+        services.actions.register(EDIT, self.edit)
+        services.actions.register_modal(EDIT, self.edited)
 
     async def start(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """Show the first undecided pair."""

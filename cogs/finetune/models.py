@@ -31,7 +31,8 @@ class Models:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.handlers = {"ft-promote": self.promote_job, "ft-scores": self.wrong_answers}
+        services.actions.register("ft-promote", self.promote_job)
+        services.actions.register("ft-scores", self.wrong_answers)
 
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Every model with its scores, the one that answers marked."""

@@ -37,7 +37,9 @@ class Starting:
         self._pressed: deque[int] = deque(maxlen=200)
         # Bases with long names, such as folders, that buttons name by a digest.
         self._long_names: dict[str, str] = {}
-        self.handlers = {"ft-plan": self.plan, "ft-start": self.confirmed, "train": self.train}
+        services.actions.register("ft-plan", self.plan)
+        services.actions.register("ft-start", self.confirmed)
+        services.actions.register("train", self.train)
 
     async def show(self, interaction: discord.Interaction[Any], dataset: str, base: str, *, start: bool) -> None:
         """The estimate for a dataset; with `start`, a button that confirms it."""

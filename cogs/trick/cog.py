@@ -67,41 +67,23 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         self._tricks = services.tricks
         self._runs, self._tests = Runs(bot, services), TestSets(services)
         self._watch = Watch(bot, services)
-        self._parts = (
-            Corrections(services),
-            Reviews(services),
-            History(services),
-            self._tests,
-            self._runs,
-            Effects(services),
-            self._watch,
-        )
+        for part in (Corrections, Reviews, History, Effects):
+            part(services)  # registers its buttons
+        services.actions.register_modal(TEACH, self.taught)
+        services.actions.register_modal(EXAMPLE, self.example_given)
         super().__init__()
         assert self.app_command is not None, "a cog of commands in a group has the group"
         self.app_command.add_command(TestGroup(services, self._tests, self._runs))
 
     async def cog_load(self) -> None:
-        """Register the windows and the buttons, and let interrupted test runs go on."""
-        actions = self._services.actions
-        actions.register_modal(TEACH, self.taught)
-        actions.register_modal(EXAMPLE, self.example_given)
-        for part in self._parts:
-            for action, handler in part.handlers.items():
-                actions.register(action, handler)
-            for action, modal_handler in part.modal_handlers.items():
-                actions.register_modal(action, modal_handler)
+        """Let interrupted test runs go on, and start the model watch."""
         self._runs.begin()
         self._watch.begin()
 
     async def cog_unload(self) -> None:
-        """Unregister them, and interrupt the test runs."""
+        """Stop the model watch, and interrupt the test runs."""
         await self._watch.end()
         await self._runs.end()
-        names = [TEACH, EXAMPLE]
-        for part in self._parts:
-            names += [*part.handlers, *part.modal_handlers]
-        for name in names:
-            self._services.actions.unregister(name)
 
     @app_commands.command(description="Use one of this server's tricks")
     @app_commands.describe(

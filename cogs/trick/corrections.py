@@ -16,7 +16,7 @@ from bot.llm.completion import Answer, Display
 from bot.server.trick_form import MAX_EXAMPLE_LENGTH, main_input, with_correction
 from bot.server.tricks import MAX_NAME_LENGTH, Suggestion
 from bot.services import Services
-from bot.ui.actions import ActionButton, Handler, ModalHandler, return_typed
+from bot.ui.actions import ActionButton, return_typed
 from bot.ui.cards import Card, notice
 from bot.ui.views import LayoutView, PersistentModal, View
 from cogs._access import managed_guild
@@ -52,8 +52,10 @@ class Corrections:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.handlers: dict[str, Handler] = {"more": self.more, "correct": self.open, "suggest": self.suggest}
-        self.modal_handlers: dict[str, ModalHandler] = {CORRECT: self.correct}
+        services.actions.register("more", self.more)
+        services.actions.register("correct", self.open)
+        services.actions.register("suggest", self.suggest)
+        services.actions.register_modal(CORRECT, self.correct)
 
     async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Offer a correction to the asker, and a report to everyone."""
@@ -157,12 +159,10 @@ class Reviews:
 
     def __init__(self, services: Services) -> None:
         self._services, self._tricks = services, services.tricks
-        self.handlers: dict[str, Handler] = {
-            "review": self.review,
-            "suggestion-take": self.take,
-            "suggestion-drop": self.drop,
-        }
-        self.modal_handlers: dict[str, ModalHandler] = {NAME_TRICK: self.name_trick}
+        services.actions.register("review", self.review)
+        services.actions.register("suggestion-take", self.take)
+        services.actions.register("suggestion-drop", self.drop)
+        services.actions.register_modal(NAME_TRICK, self.name_trick)
 
     async def review(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
         """Show the oldest suggestion."""

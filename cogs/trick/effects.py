@@ -9,7 +9,7 @@ from bot.core.i18n import _, ngettext
 from bot.server.trick_plan import ExampleEffect, Results
 from bot.server.trick_runs import TrickRun
 from bot.services import Services
-from bot.ui.actions import ActionButton, Handler, ModalHandler
+from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from cogs._access import managed_guild
 from cogs._store_first import answer_privately, store_first
@@ -66,8 +66,8 @@ class Effects:
 
     def __init__(self, services: Services) -> None:
         self._tricks, self._runs = services.tricks, services.trick_runs
-        self.handlers: dict[str, Handler] = {"drop-idle": self.drop_idle, "drop-harmful": self.drop_harmful}
-        self.modal_handlers: dict[str, ModalHandler] = {}
+        services.actions.register("drop-idle", self.drop_idle)
+        services.actions.register("drop-harmful", self.drop_harmful)
 
     async def drop_idle(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
         """Make a version without the examples that change no answer."""

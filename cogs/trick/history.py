@@ -10,7 +10,7 @@ from bot.core.i18n import N_, _
 from bot.core.text import escape_markdown, shorten
 from bot.server.tricks import NO_VERSION, Version, differences
 from bot.services import Services
-from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
+from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
@@ -80,8 +80,8 @@ class History:
 
     def __init__(self, services: Services) -> None:
         self._tricks = services.tricks
-        self.handlers: dict[str, Handler] = {"trick-version": self.show, "trick-revert": self.revert}
-        self.modal_handlers: dict[str, ModalHandler] = {}
+        services.actions.register("trick-version", self.show)
+        services.actions.register("trick-revert", self.revert)
 
     async def show(self, interaction: discord.Interaction[Any], name: str, chosen: list[str]) -> None:
         """Show a version, with **Revert** unless it is the newest."""

@@ -45,16 +45,8 @@ class TrickMenus(commands.Cog, name="Trick menus"):
         for menu in self.menus:
             menu.guild_only = True
         self.menus[1].default_permissions = discord.Permissions(manage_guild=True)
-
-    async def cog_load(self) -> None:
-        """Register the windows."""
-        self._services.actions.register_modal(USE, self.use, argument=f"{ID}:{ID}:[0-9a-f]{{0,8}}")
-        self._services.actions.register_modal(TEACH, self.teach, argument=ID)
-
-    async def cog_unload(self) -> None:
-        """Unregister them."""
-        self._services.actions.unregister(USE)
-        self._services.actions.unregister(TEACH)
+        services.actions.register_modal(USE, self.use, argument=f"{ID}:{ID}:[0-9a-f]{{0,8}}")
+        services.actions.register_modal(TEACH, self.teach, argument=ID)
 
     async def open_use(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Open a window with the tricks of the server and the text of the message."""

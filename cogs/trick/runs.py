@@ -23,7 +23,7 @@ from bot.server.trick_form import main_input
 from bot.server.trick_plan import ArmResult, Plan, Results
 from bot.server.trick_runs import MAX_REPEAT, Prepared, TrickRun
 from bot.services import Services
-from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
+from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card, notice
 from bot.ui.errors import DELIVERY_ERRORS, TEMPORARY_ERRORS
@@ -249,19 +249,16 @@ class Runs:
         self._bot, self._services, self._runs = bot, services, services.trick_runs
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resuming: asyncio.Task[None] | None = None
-        self.handlers: dict[str, Handler] = {
-            "test-open": self.open,
-            "test-judge": self.set_judge,
-            "test-repeat": self.set_repeat,
-            "test-run": self.run,
-            "test-stop": self.stop,
-            "test-go-on": self.go_on,
-            "test-failures": self.failures,
-            "test-again": self.again,
-            "examples-open": self.open_examples,
-            "examples-input": self.try_input,
-        }
-        self.modal_handlers: dict[str, ModalHandler] = {}
+        services.actions.register("test-open", self.open)
+        services.actions.register("test-judge", self.set_judge)
+        services.actions.register("test-repeat", self.set_repeat)
+        services.actions.register("test-run", self.run)
+        services.actions.register("test-stop", self.stop)
+        services.actions.register("test-go-on", self.go_on)
+        services.actions.register("test-failures", self.failures)
+        services.actions.register("test-again", self.again)
+        services.actions.register("examples-open", self.open_examples)
+        services.actions.register("examples-input", self.try_input)
 
     def begin(self) -> None:
         """Let the runs that a stop or a crash of the bot has interrupted go on, once the servers are known."""

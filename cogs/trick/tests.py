@@ -20,7 +20,7 @@ from bot.server.trick_tests import (
     read_tests,
 )
 from bot.services import Services
-from bot.ui.actions import ActionButton, ActionSelect, Handler, ModalHandler
+from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card, notice
 from bot.ui.reply import OutgoingFile, to_files
 from bot.ui.uploads import read_text
@@ -72,8 +72,10 @@ class TestSets:
 
     def __init__(self, services: Services) -> None:
         self._services, self._tests = services, services.trick_tests
-        self.handlers: dict[str, Handler] = {"test-add": self.open, "test-drop": self.drop, "keep-test": self.keep}
-        self.modal_handlers: dict[str, ModalHandler] = {TEST: self.add}
+        services.actions.register("test-add", self.open)
+        services.actions.register("test-drop", self.drop)
+        services.actions.register("keep-test", self.keep)
+        services.actions.register_modal(TEST, self.add)
 
     def limit(self, interaction: discord.Interaction[Any]) -> int:
         """The number of tests that the person may add to a trick."""

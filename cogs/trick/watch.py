@@ -16,7 +16,7 @@ from bot.server.ledger import NANO
 from bot.server.model_watch import Change, Difference, Report
 from bot.server.trick_tests import TrickTest
 from bot.services import Services
-from bot.ui.actions import ActionButton, Handler, ModalHandler
+from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.errors import TEMPORARY_ERRORS
 from bot.ui.locale import locale_of_guild
@@ -124,8 +124,7 @@ class Watch:
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services, self._watch = bot, services, services.model_watch
         self._task: asyncio.Task[None] | None = None
-        self.handlers: dict[str, Handler] = {USE: self.use}
-        self.modal_handlers: dict[str, ModalHandler] = {}
+        services.actions.register(USE, self.use)
 
     def begin(self) -> None:
         """Start the watch if MODEL_WATCH_USD is above 0."""
