@@ -124,7 +124,7 @@ class Rewrite(commands.Cog):
                 )
                 for name, each in styles
             ]
-            modal.add_select("style", _("Style"), options, required=False)
+            modal.add_choice("style", _("Style"), options, none=_("My own: as in the sample below"))
         else:  # A style of the person's own, or none to choose from.
             modal.add_text("style", _("Style"), max_length=100, multiline=False, required=False, default=style)
         return modal.add_text(

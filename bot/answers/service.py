@@ -24,6 +24,7 @@ from bot.core.text import escape_markdown
 from bot.llm.completion import Answer, Display
 from bot.llm.request import Request
 from bot.llm.stop_signal import StopSignal
+from bot.llm.streaming import AnswerStream
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway, dry_run
 from bot.server.prompts import Prompts
@@ -59,8 +60,8 @@ class Answering:
         self.key = key
         self._notice: asyncio.TimerHandle | None = None
         self._began = 0.0
-        # Requests that the local model answers before this one.
-        self._before = 0
+        # The call that is waited for.
+        self._stream: AnswerStream | None = None
         self._stops: list[StopSignal] = []
         self.stopped = False
 
@@ -83,7 +84,7 @@ class Answering:
             return gateway.ask(self.caller, request, cache=cache, stop=stop)
         self.start_notices()
         return gateway.ask(
-            self.caller, request, self._show, self._on_position, cache=cache, stop=stop, on_queue=self._on_queue
+            self.caller, request, self._show, self._on_position, cache=cache, stop=stop, on_stream=self._on_stream
         )
 
     def stop(self) -> None:
@@ -167,10 +168,9 @@ class Answering:
         else:
             self.start_notices()
 
-    def _on_queue(self, before: int) -> None:
-        """Show how many requests the local model answers before this one."""
-        self._before = before
-        self._say_waiting()
+    def _on_stream(self, stream: AnswerStream) -> None:
+        """Let the notices show how many requests are answered before this one, at once where a server reports it."""
+        self._stream, stream.on_queue = stream, self._say_waiting
 
     def _schedule(self, seconds: float) -> None:
         self.stop_notices()
@@ -179,11 +179,11 @@ class Answering:
     def _say_waiting(self) -> None:
         seconds = asyncio.get_running_loop().time() - self._began
         waiting = _("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds)
-        if self._before:
+        if self._stream is not None and self._stream.before:
             waiting += "\n-# " + ngettext(
-                "{n} request is before yours at this machine's model.",
-                "{n} requests are before yours at this machine's model.",
-                self._before,
+                "{n} request is before yours at this model's server.",
+                "{n} requests are before yours at this model's server.",
+                self._stream.before,
             )
         with suppress(AnswerDeletedError):
             self.reply.show(waiting, writing=False)

@@ -92,8 +92,8 @@ class ChatClient:
         self.model = model
         self.tokens = TokenEstimator()
         self._semaphore = asyncio.Semaphore(concurrency)
-        # The number of calls that wait for one of the `concurrency` others to end.
-        self.waiting = 0
+        # The calls that wait for one of the `concurrency` others to end, in order of arrival.
+        self._queue: dict[AnswerStream, None] = {}
         self._unsupported = UnsupportedParams()
         # Set explicitly, so that an OPENAI_BASE_URL in the environment does not redirect a call.
         self._url, self._credentials = _split_credentials(base_url or OPENAI_URL)
@@ -102,6 +102,11 @@ class ChatClient:
         self._answer_time = answer_time
         self._client: AsyncOpenAI | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """The number of calls that wait for another to end."""
+        return len(self._queue)
 
     @property
     def host(self) -> str:
@@ -184,7 +189,7 @@ class ChatClient:
 
     async def complete(self, request: Request) -> "ChatCompletion":
         """The whole answer, as an object of `openai`."""
-        stream = AnswerStream(lambda stream, stack: self._open(stream, stack, request, {}))
+        stream = AnswerStream(lambda stream, stack: self._open(stream, stack, request, {}), self._queue)
         async with stream:
             async for _piece in stream:
                 pass
@@ -196,7 +201,7 @@ class ChatClient:
     def stream(self, request: Request) -> AnswerStream:
         """The answer while it arrives."""
         streamed = {"stream": True, "stream_options": {"include_usage": True}}
-        return AnswerStream(lambda stream, stack: self._open(stream, stack, request, streamed))
+        return AnswerStream(lambda stream, stack: self._open(stream, stack, request, streamed), self._queue)
 
     async def moderate(self, model: str, content: str | AttachedPicture) -> frozenset[str]:
         """The categories under which the moderation `model` of this server objects to `content`; empty for none."""
@@ -239,11 +244,11 @@ class ChatClient:
         client = await self._opened()
         from openai import APIError
 
-        self.waiting += 1
+        self._queue[stream] = None
         try:
             await stack.enter_async_context(self._semaphore)
         finally:
-            self.waiting -= 1
+            del self._queue[stream]
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout_at(began + self.timeout):
             while True:

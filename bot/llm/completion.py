@@ -17,6 +17,7 @@ from bot.llm.client import ChatClient
 from bot.llm.output_parsers import Rating, Reply, parse, response_format
 from bot.llm.request import ANSWER_TOKENS, Message, Request
 from bot.llm.stop_signal import STOPPED_EARLY, StopSignal
+from bot.llm.streaming import AnswerStream
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 
@@ -133,13 +134,13 @@ async def ask(
     show: Callable[[str], None] | None = None,
     spent: Spent | None = None,
     stop: StopSignal | None = None,
-    on_queue: Callable[[int], None] | None = None,
+    on_stream: Callable[[AnswerStream], None] | None = None,
 ) -> Answer:
     """Send `request` and parse the reply as its template says. A reply that cannot be parsed gets one repair turn.
 
     `show` is called with the text so far while it arrives, for replies of text only. Each turn adds to `spent`. `stop`
-    ends the answer: the text so far is the answer where text is wanted. `on_queue` is called with the number of
-    requests that the server answers first, where it says so. Raises `ModelError`, or `AnswerStoppedError`. A
+    ends the answer: the text so far is the answer where text is wanted. `on_stream` is called with the stream of each
+    turn before it is opened. Raises `ModelError`, or `AnswerStoppedError`. A
     `NoModelError` carries the request that would have been sent, the others carry the answer where there is one.
     """
     spent, stop = spent or Spent(), stop or StopSignal()
@@ -147,7 +148,7 @@ async def ask(
     if template is not None:
         format_ = response_format(request.reply, template.schema)
         request = replace(request, optional={**format_, **request.optional})
-    first = await _turn(client, request, spent, stop, show if is_text else None, on_queue)
+    first = await _turn(client, request, spent, stop, show if is_text else None, on_stream)
     try:
         return await _answer(first, request)
     except ReplyError as problem:
@@ -158,7 +159,7 @@ async def ask(
     repair = request.followed_by(
         {"role": "assistant", "content": first.text or "…"}, {"role": "user", "content": prompt}
     )
-    return await _answer(await _turn(client, repair, spent, stop, None, on_queue), repair, earlier=first)
+    return await _answer(await _turn(client, repair, spent, stop, None, on_stream), repair, earlier=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +178,12 @@ async def _turn(
     spent: Spent,
     stop: StopSignal,
     show: Callable[[str], None] | None,
-    on_queue: Callable[[int], None] | None,
+    on_stream: Callable[[AnswerStream], None] | None,
 ) -> _Turn:
     """One streamed call. The text may be empty. A refusal of the model counts as its text."""
     stream = client.stream(request)
-    stream.on_queue = on_queue
+    if on_stream is not None:
+        on_stream(stream)
     try:
         async with stop.scope(), stream:
             async for _ in stream:

@@ -9,7 +9,7 @@ stream, and a stream that ends before it is complete.
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from time import perf_counter
@@ -198,8 +198,9 @@ class AnswerStream:
     thinking, `text` is without them. Leaving the block early closes the connection, which stops the model.
     """
 
-    def __init__(self, open_response: OpenFunction) -> None:
-        self._open_response, self._stack = open_response, AsyncExitStack()
+    def __init__(self, open_response: OpenFunction, queue: "Iterable[AnswerStream]") -> None:
+        self._open_response, self._queue, self._stack = open_response, queue, AsyncExitStack()
+        self._reader: EventReader | None = None
         self._pieces: list[str] = []
         self._length = 0  # characters that arrived, of text and thinking
         self._half = ""  # the first half of a surrogate pair, until the second arrives
@@ -213,13 +214,20 @@ class AnswerStream:
         self.thought = False
         self.sent: Mapping[str, Any] = {}
         self.seconds = 0.0
-        # Called with the number of requests that are answered before this one, when it changes.
-        self.on_queue: Callable[[int], None] | None = None
+        # Called when the server reports a change of `before`.
+        self.on_queue: Callable[[], None] | None = None
 
     @property
     def text(self) -> str:
         """The answer as far as it has arrived."""
         return "".join(self._pieces)
+
+    @property
+    def before(self) -> int:
+        """The requests that must be answered before this one is: those in this process's queue, then the server's."""
+        if self._reader is not None:
+            return self._reader.queue_place
+        return next((place for place, waiting in enumerate(self._queue, 1) if waiting is self), 0)
 
     @property
     def characters(self) -> int:
@@ -237,7 +245,7 @@ class AnswerStream:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._deadline = self._response.deadline
+        self._deadline, self._reader = self._response.deadline, self._response.reader
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -282,10 +290,10 @@ class AnswerStream:
         objects: list[Any] | None = self._response.first
         place = 0
         while objects is not None and self._error is None:
-            if self._response.reader.queue_place != place:
-                place = self._response.reader.queue_place
+            if self.before != place:
+                place = self.before
                 if self.on_queue is not None:
-                    self.on_queue(place)
+                    self.on_queue()
             text = self._text_of(objects)
             if text or self._excess > 0:
                 yield text

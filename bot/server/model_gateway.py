@@ -16,6 +16,7 @@ from bot.llm.client import ChatClient
 from bot.llm.completion import Answer, Spent, ask, limited
 from bot.llm.request import Request, token_limit
 from bot.llm.stop_signal import StopSignal
+from bot.llm.streaming import AnswerStream
 from bot.llm.usage import Usage
 from bot.server.chat_models import ChatModel, ChatModels, Route
 from bot.server.ledger import Ledger
@@ -177,12 +178,12 @@ class ModelGateway:
         cache: bool = True,
         background: bool = False,
         stop: StopSignal | None = None,
-        on_queue: Callable[[int], None] | None = None,
+        on_stream: Callable[[AnswerStream], None] | None = None,
     ) -> Answer:
         """Answer `request`, and count its tokens against the limits of `caller`.
 
         `show` is called with the text so far while it arrives, `on_position` with the position in the caller's queue
-        (see `CallQueue.enter`), `on_queue` with the number of requests that the model's server answers first.
+        (see `CallQueue.enter`), `on_stream` with each stream of the answer before it is opened.
         `background` calls do not wait for the caller's other calls. The answer is cached for its Prompt button, unless
         `cache` is False. `stop` ends the call with the text so far, or with `AnswerStoppedError`. Cancelling the task
         stops the call, too. The ledger settles a call that ended early at the tokens that it used.
@@ -210,7 +211,7 @@ class ModelGateway:
                     call = await self._ledger.reserve(caller, request.name, model.name, *_estimate(model, request))
                     try:
                         with self._metrics.call(model.name):
-                            answer = await ask(client, request, show, spent, stop, on_queue)
+                            answer = await ask(client, request, show, spent, stop, on_stream)
                     finally:
                         self._ledger.settle(call, spent.model, spent.usage)
                     await self._check(answer, caller)

@@ -20,7 +20,7 @@ from bot.ui.handling import begin
 from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
 from bot.ui.reply import to_files
-from bot.ui.views import MAX_CHOICES, MODAL_PREFIX
+from bot.ui.views import MAX_CHOICES, MODAL_PREFIX, NO_CHOICE
 
 # Called with the interaction, the argument, and the chosen values of a select (none for a button).
 Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
@@ -34,8 +34,8 @@ _BUTTON, _SELECT, _MODAL = (re.compile(f"{prefix}:{NAME}", re.DOTALL) for prefix
 OUTDATED = N_("This button is from an older version of me and does nothing any more.")
 # Stands in the metrics for actions without a handler: a custom id can be forged.
 UNKNOWN = "unknown"
-# The type of a select of texts among Discord's components.
-SELECT = discord.ComponentType.select.value
+# The types of a select of texts and of a radio group among Discord's components.
+SELECT, RADIO_GROUP = discord.ComponentType.select.value, discord.ComponentType.radio_group.value
 # Characters of typed text that fit into a message together with the sentence.
 MAX_RETURNED = 1_700
 
@@ -149,7 +149,8 @@ def modal_fields(interaction: discord.Interaction[Any]) -> dict[str, str]:
             if isinstance(part.get("custom_id"), str):
                 value, chosen = part.get("value"), part.get("values")
                 if isinstance(value, str):
-                    yield part["custom_id"], value
+                    is_none = part.get("type") == RADIO_GROUP and value == NO_CHOICE
+                    yield part["custom_id"], "" if is_none else value
                 elif part.get("type") == SELECT and isinstance(chosen, list):
                     yield part["custom_id"], str(chosen[0]) if chosen else ""
             yield from fields(part.get("components"))

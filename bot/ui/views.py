@@ -13,6 +13,10 @@ from bot.ui.locale import set_locale
 MAX_LABEL, MAX_PLACEHOLDER = 45, 100
 # Discord's limits on the choices of an option or a select, and on the characters of a choice.
 MAX_CHOICES, MAX_CHOICE_LENGTH = 25, 100
+# Discord's limits on the options of a radio group.
+MIN_RADIOS, MAX_RADIOS = 2, 10
+# The value of the option that stands for no choice: people cannot take back the choice in a radio group.
+NO_CHOICE = "-"
 MODAL_PREFIX = "modal"
 
 
@@ -60,25 +64,34 @@ class PersistentModal(discord.ui.Modal):
         )
         return self._add(label, description, field)
 
-    def add_select(
-        self,
-        name: str,
-        label: str,
-        options: list[discord.SelectOption],
-        *,
-        required: bool = True,
-        placeholder: str = "",
-        description: str = "",
+    def add_choice(
+        self, name: str, label: str, options: list[discord.SelectOption], *, none: str = "", description: str = ""
     ) -> Self:
-        """Add a select with up to `MAX_CHOICES` options; the handler finds the chosen value under `name`."""
-        select: discord.ui.Select[Any] = discord.ui.Select(
-            custom_id=name,
-            options=options,
-            min_values=int(required),
-            required=required,
-            placeholder=shorten(placeholder, MAX_PLACEHOLDER) or None,
-        )
-        return self._add(label, description, select)
+        """Add up to `MAX_CHOICES` options: a radio group, or a select where they are more or fewer than that takes.
+
+        The handler finds the chosen value under `name`, and an empty text where the option called `none` was chosen.
+        Without `none` a choice is required.
+        """
+        radios = [discord.RadioGroupOption(label=none, value=NO_CHOICE)] if none else []
+        radios += [
+            discord.RadioGroupOption(
+                label=option.label, value=option.value, description=option.description, default=option.default
+            )
+            for option in options
+        ]
+        choice: discord.ui.RadioGroup[Any] | discord.ui.Select[Any]
+        if MIN_RADIOS <= len(radios) <= MAX_RADIOS:
+            radios[0].default = bool(none) and not any(radio.default for radio in radios)
+            choice = discord.ui.RadioGroup(custom_id=name, options=radios)
+        else:
+            choice = discord.ui.Select(
+                custom_id=name,
+                options=options,
+                min_values=int(not none),
+                required=not none,
+                placeholder=shorten(none, MAX_PLACEHOLDER) or None,
+            )
+        return self._add(label, description, choice)
 
     def add_files(self, name: str, label: str, *, most: int = 1, description: str = "") -> Self:
         """Add an upload of up to `most` files, none required; `bot.ui.actions.modal_files` returns them."""

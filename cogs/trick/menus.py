@@ -65,7 +65,7 @@ class TrickMenus(commands.Cog, name="Trick menus"):
         about = [_("The picture of the message is used as well.")] if attached.pictures else []
         # Translators: a window's title and the labels in it have at most 45 characters.
         modal = PersistentModal(USE, argument, title=_("Use a trick"))
-        _add_tricks(modal, names, required=len(names) <= MAX_CHOICES)
+        _add_tricks(modal, names, none=_("None of these") if len(names) > MAX_CHOICES else "")
         modal.add_text(
             "text",
             _("The text"),
@@ -98,7 +98,7 @@ class TrickMenus(commands.Cog, name="Trick menus"):
         attached = await read_for_window(self._services, interaction, message, EMPTY)
         modal = PersistentModal(TEACH, str(message.author.id), title=_("Teach me from this message"))
         if names:
-            _add_tricks(modal, names, required=False, description=_("Leave it empty to begin a new trick below."))
+            _add_tricks(modal, names, none=_("A new one, with the name below"))
         modal.add_text("given", _("What comes in"), max_length=MAX_EXAMPLE_LENGTH, default=attached.text)
         modal.add_text("wanted", _("The answer to it"), max_length=MAX_EXAMPLE_LENGTH)
         label = _("The name of a new trick")
@@ -124,11 +124,11 @@ class TrickMenus(commands.Cog, name="Trick menus"):
         await answer_privately(interaction, view=card)
 
 
-def _add_tricks(modal: PersistentModal, names: list[str], *, required: bool, description: str = "") -> None:
-    """Add a select of the tricks; a second one where they are many."""
+def _add_tricks(modal: PersistentModal, names: list[str], *, none: str) -> None:
+    """Add a choice of the tricks; a second one where they are many."""
     for number, select in enumerate(SELECTS):
         shown = names[number * MAX_CHOICES : (number + 1) * MAX_CHOICES]
         if shown:
             options = [discord.SelectOption(label=name, value=name) for name in shown]
             label = _("Trick") if number == 0 else _("Or one of these")
-            modal.add_select(select, label, options, required=required, description=description)
+            modal.add_choice(select, label, options, none=none)

@@ -96,13 +96,47 @@ async def test_a_silent_model_is_given_up_and_a_slow_one_waited_for(harness: Bot
     assert (await slow.answer(is_final)).content.startswith(LONG_ANSWER)
 
 
-async def asked(harness: BotHarness, times: int) -> None:
+async def asked(server: BotHarness | FakeModel, times: int) -> None:
     """Returns once the model was asked so often."""
+    model = server.model if isinstance(server, BotHarness) else server
     for _ in range(500):
-        if len(harness.model.calls) >= times:
+        if len(model.calls) >= times:
             return
         await asyncio.sleep(0.02)
-    raise AssertionError(f"the model was asked {len(harness.model.calls)} times")
+    raise AssertionError(f"the model was asked {len(model.calls)} times")
+
+
+async def test_each_address_has_its_own_queue_and_one_that_hangs_holds_up_no_other(fresh: BotHarness) -> None:
+    """With one call at a time: two models share the second address, where people see their place in the queue."""
+    async with FakeModel(token="other-token") as other:
+        server = {"base_url": other.url, "key": other.token}
+        listed = [{"name": "fast"}, {"name": "slow", "label": "Slow", **server}, {"name": "third", **server}]
+        given = {"CHAT_MODEL": "", "CHAT_CONCURRENCY": "1", "CHAT_MODELS": json.dumps(listed)}
+        async with fresh.bot(**given, TEST_FIRST_NOTICE="0.2"):
+            other.says("σελήνη")
+            other.holds()
+            waiting = []
+            for number, (user, model) in enumerate((("member", "Slow"), ("friend", "third"), ("operator", "slow"))):
+                waiting.append(await fresh.slash("translate", text="moon", to="Greek", user=user, model=model))
+                told = await waiting[-1].answer(waits_behind(number))
+                assert told.content.startswith("Waiting for the model's first word: ")
+            assert [body["model"] for body in other.requests] == ["slow"]
+            assert (await fresh.answer("translate", text="moon", to="Greek")).content.startswith("ok\n-# fast · ")
+            assert [body["model"] for body in fresh.model.requests] == ["fast"]
+            await fresh.wire.press(await waiting[1].answer(waits_behind(1)), "Stop", user="friend")
+            await waiting[2].answer(waits_behind(1))
+            other.release()
+            for exchange in (waiting[0], waiting[2]):
+                assert (await exchange.answer(is_final)).content.startswith("σελήνη\n-# Slow · ")
+        assert [body["model"] for body in other.requests] == ["slow", "slow"]
+        assert {call.headers["Authorization"] for call in other.calls} == {"Bearer other-token"}
+        assert other.most_running == 1
+
+
+def waits_behind(others: int) -> Callable[[Message], bool]:
+    """Whether a message says that so many requests come first."""
+    place = f"\n-# {others} request{'s are' if others > 1 else ' is'} before yours at this model's server."
+    return lambda found: "first word" in found.content and found.content.endswith(place if others else " …")
 
 
 async def test_a_bot_that_waits_for_the_model_takes_other_commands(harness: BotHarness) -> None:

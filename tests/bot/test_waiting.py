@@ -45,7 +45,7 @@ async def test_a_person_sees_how_many_requests_a_local_model_answers_first(harne
     harness.model.once("Καλημέρα", places=(2, 1))
     harness.model.holds()
     exchange = await harness.slash("translate", text="Good morning", to="Greek")
-    told = await exchange.answer(lambda found: "1 request is before yours at this machine's model." in found.content)
+    told = await exchange.answer(lambda found: "1 request is before yours at this model's server." in found.content)
     assert told.content.startswith(WAITING)
     harness.model.release()
     assert (await exchange.answer(is_final)).content.startswith("Καλημέρα\n")

@@ -10,6 +10,7 @@ import simcord
 from PIL import Image
 
 from bot.server.prompts import Prompts
+from bot.ui.views import NO_CHOICE
 from cogs.ask import WHOLE_TEXT_PROMPT
 from tests.pdf_files import pdf
 from tests.simulated import Simulated, parts_of
@@ -123,12 +124,16 @@ async def test_a_message_is_taught_as_an_example_and_tricks_are_used_on_messages
     assert "new trick: refuse" in sim.text(taught.response)
     other = await sim.member.send(sim.general, "Leihst du mir dein Auto?")
     opened = await sim.admin.context_menu(sim.general, "Teach from this…", other)
-    more = {"given": "Leihst du mir dein Auto?", "wanted": "Ach nein.", "trick": ["refuse"]}
+    more = {"given": "Leihst du mir dein Auto?", "wanted": "Ach nein.", "trick": "refuse"}
     assert "One example more" in sim.text((await sim.admin.submit_modal(opened, more)).response)
+    again = {"trick": NO_CHOICE, "name": "decline", "instruction": "Decline."}
+    opened = await sim.admin.context_menu(sim.general, "Teach from this…", other)
+    taught = await sim.admin.submit_modal(opened, more | again)
+    assert "new trick: decline" in sim.text(taught.response)
     sim.model.says("Lieber nicht.")
     asked = await sim.other.send(sim.general, "Tanzt du?")
     opened = await sim.member.context_menu(sim.general, "Use a trick…", asked)
-    used = await sim.member.submit_modal(opened, {"trick": ["refuse"], "text": "Tanzt du?"})
+    used = await sim.member.submit_modal(opened, {"trick": "refuse", "text": "Tanzt du?"})
     assert sim.text(used.response).startswith("Lieber nicht.")
     assert used.response.ephemeral
     contents = [message["content"] for message in sim.model.requests[-1]["messages"]]

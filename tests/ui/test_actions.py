@@ -114,7 +114,8 @@ async def test_a_window_opened_before_a_restart_is_answered_after_it() -> None:
 
 
 def _required(fields: dict[str, Any]) -> list[str]:
-    return [name for name, field in fields.items() if field.get("required", True)]
+    text = discord.ComponentType.text_input.value
+    return [name for name, field in fields.items() if field["type"] == text and field.get("required", True)]
 
 
 MALFORMED_ARGUMENTS = ["", "x", "9" * 60, "1:2:999999999999999999999"]

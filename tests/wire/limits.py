@@ -160,7 +160,9 @@ def check_modal_rows(form: FormErrors, components: list[Json]) -> None:
         elif component["type"] == 18:
             form.length((*path, "label"), component.get("label") or "", 45, least=1)
             form.length((*path, "description"), component.get("description"), 100)
-        elif component["type"] not in (1, 10, *MENUS, 19, 21, 22, 23):
+        elif component["type"] in (21, 22):
+            form.length((*path, "options"), component.get("options"), 10, least=2 if component["type"] == 21 else 1)
+        elif component["type"] not in (1, 10, *MENUS, 19, 23):
             form.add((*path, "type"), "UNION_TYPE_CHOICES", "This component cannot stand in a modal.")
     _check_all(form, components)
 

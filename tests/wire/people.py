@@ -336,7 +336,13 @@ class FormErrors:
             files = [upload_attachment(self._state, self._parent.channel_id, one) for one in given or []]
             self.resolved |= {file["id"]: file for file in files}
             return sent | {"values": [file["id"] for file in files]}
-        return sent | ({"value": given} if field["type"] in (21, 23) else {"values": given or []})
+        if field["type"] == 21:
+            default = next((one["value"] for one in field["options"] if one.get("default")), None)
+            chosen = default if given is None else given
+            if field.get("required", True) and chosen is None:
+                raise ImpossibleError(f"The field {field['custom_id']!r} is required.")
+            return sent | {"value": chosen and _option_value(field, chosen)}
+        return sent | ({"value": given} if field["type"] == 23 else {"values": given or []})
 
 
 def _text(field: Json, given: str | None) -> str:
