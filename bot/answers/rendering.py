@@ -3,13 +3,15 @@
 from decimal import Decimal
 
 from bot.core.i18n import _, format_number
-from bot.core.text import code_block, escape_markdown
+from bot.core.text import code_block, escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Facts, Rating
 
 STAR, NO_STAR = "★", "☆"
 # US dollars. A lower price is shown as less than this.
 MIN_USD = Decimal("0.0000001")
+# Characters shown of an input and of its answer, so that twenty examples of a trick fit into one card.
+SIDE = 70
 
 
 def shown_text(answer: Answer) -> str:
@@ -54,6 +56,11 @@ _FORMS = {"": _reply, "raw": _raw, "plain": _plain, "hidden": _hidden}
 def stars(count: int) -> str:
     """Five stars, `count` of them filled."""
     return STAR * count + NO_STAR * (5 - count)
+
+
+def pair_line(given: str, wanted: str) -> str:
+    """An input and its answer in one line, shortened."""
+    return " → ".join(escape_markdown(shorten(text, SIDE)) for text in (given, wanted))
 
 
 def bar(done: int, total: int, width: int = 20) -> str:

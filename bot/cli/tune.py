@@ -23,7 +23,9 @@ from bot.tuning.snapshots import KIND
 
 # Per cent of a job that are training; scoring is the rest.
 TRAINING = 85
-_DATASET = click.option("--dataset", default="", help="A dataset's id or a .jsonl file; default: the corpus's newest.")
+# How the names of files end; a dataset's id has no dot.
+FILES = (".jsonl", ".csv")
+_DATASET = click.option("--dataset", default="", help="A dataset's id, or a .jsonl or .csv file; default: the newest.")
 _BASE = click.option("--base", default="", help="The base model, or a tuned one to go on from.")
 
 
@@ -130,8 +132,11 @@ async def _start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
 
 async def _dataset(tuning: Tuning, corpus: str, wanted: str) -> DatasetRow:
     """The dataset of an id, of a file of rows, or the corpus's newest."""
-    if wanted.endswith(".jsonl"):
-        return await tuning.datasets.import_file(corpus, Path(wanted))
+    if wanted.casefold().endswith(FILES):
+        imported = await tuning.datasets.import_file(corpus, Path(wanted))
+        for problem in imported.problems:
+            click.echo(problem, err=True)
+        return imported.dataset
     return await (tuning.datasets.get(wanted) if wanted else tuning.datasets.newest(corpus))
 
 

@@ -77,6 +77,12 @@ def _text(value: object) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
+def listed(problems: list[str]) -> list[str]:
+    """The first problems of a file, and how many more there are."""
+    more = len(problems) - MAX_PROBLEMS
+    return problems if more <= 0 else [*problems[:MAX_PROBLEMS], _("… and {n} more", n=more)]
+
+
 def is_example(trick: Trick, text: str) -> bool:
     """Whether an input is that of an example: the model would only have to copy its answer."""
     given = plain(trick.user_message(text))
@@ -125,9 +131,7 @@ class TestSet:
                 problems.append(_("Line {n}: {problem}", n=row.line, problem=error))
             else:
                 good.append(row)
-        if len(problems) > MAX_PROBLEMS:
-            problems[MAX_PROBLEMS:] = [_("… and {n} more", n=len(problems) - MAX_PROBLEMS)]
-        return good, problems
+        return good, listed(problems)
 
 
 class TrickTests:

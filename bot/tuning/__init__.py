@@ -14,6 +14,7 @@ order in which a dataset passes through them:
 `providers`       a provider's files, jobs and models through the stock client; `errors` are their errors
 `jobs`            starting, cancelling and reading jobs; `job_runner` takes their steps, one process at a time
 `snapshots`       what a model answers at its checkpoints, while it trains
+`labelled`        labelled inputs of a template: those that ship, and an operator's file
 `subjects`        what models are tuned for: a corpus, or a template with labelled inputs
 `workers`         who takes the long work: the bot, or the processes of `fewshot worker`
 `lineage`         what a model learnt, with the datasets of the models before it

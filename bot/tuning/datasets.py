@@ -13,6 +13,7 @@ from time import time
 from bot.core.errors import FewshotError, InputError, NoModelError, NotFoundError, StorageError
 from bot.core.i18n import N_, _
 from bot.core.settings import STAND_IN
+from bot.core.tables import decode
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.storage import datasets as dataset_rows
@@ -21,11 +22,12 @@ from bot.storage.datasets import BuildRow, ChunkRow, DatasetRow, PairRow
 from bot.tuning import lineage
 from bot.tuning.checks import Report, check_pairs, flags_of
 from bot.tuning.corpus import Corpora, Corpus
+from bot.tuning.labelled import labelled_files, labelled_pairs, read_labelled
 from bot.tuning.localized_text import localize, serialize_error
 from bot.tuning.questions import Generator, Progress, pairs_of
 from bot.tuning.rows import MAX_FILE, read_rows, refusal_of
 from bot.tuning.split import TRAIN, fact_of, roles, test_role
-from bot.tuning.subjects import TemplateSubject, is_template, labelled_files, labelled_pairs, with_test_roles
+from bot.tuning.subjects import TemplateSubject, is_template
 from bot.tuning.words import REFUSAL, digest
 from bot.tuning.workers import Workers
 
@@ -60,7 +62,7 @@ class UnwrittenError(InputError):
 class Prepared:
     """A dataset that is ready, and the draft that ships with it, if there is one.
 
-    `new` is False where it was there before; `problems` are the chunks that could not be used.
+    `new` is False where it was there before; `problems` are the chunks, or the rows of a file, that cannot be used.
     """
 
     dataset: DatasetRow
@@ -151,18 +153,35 @@ class Datasets:
         row = await self._from_files(found, PREPARED, questions, test_set)
         return Prepared(row, draft_row, new=all(row.id != known.id for known in before))
 
-    async def import_file(self, corpus: str, file: Path) -> DatasetRow:
-        """A dataset from a file of the operator's. Raises `InputError` where it cannot be read."""
-        if is_template(self._templates, corpus):
-            return await self._labelled_file(TemplateSubject(self._templates[corpus]), file)
-        return await self._from_files(self.corpora.get(corpus), FILE, file)
+    async def import_file(self, name: str, file: Path) -> Prepared:
+        """A dataset from a file of the operator's, for a corpus or a template. Raises `InputError`."""
+        if is_template(self._templates, name):
+            data = await asyncio.to_thread(_bytes, file)
+            return await self.import_labelled(name, file.name, await asyncio.to_thread(decode, data, file.name))
+        return Prepared(await self._from_files(self.corpora.get(name), FILE, file))
+
+    async def import_labelled(self, template: str, name: str, text: str) -> Prepared:
+        """A dataset from the text of an operator's file called `name`; `problems` names the rows that are left out.
+
+        Raises `InputError` where it cannot be used, or `template` is a corpus, whose questions a model writes.
+        """
+        if not is_template(self._templates, template):
+            raise InputError(
+                "{corpus} is a folder of texts: a model writes its questions. A labelled file is for a command, "
+                "such as /sentiment.",
+                corpus=self.corpora.get(template).name,
+            )
+        subject, dataset_id = TemplateSubject(self._templates[template]), secrets.token_hex(4)
+        read = await asyncio.to_thread(read_labelled, subject, name, text, dataset_id)
+        row, is_new = await self._stored_pairs(_new(dataset_id, template, FILE, digest(text), ""), read.pairs)
+        return Prepared(row, new=is_new, problems=tuple(read.problems))
 
     async def _labelled(self, name: str) -> Prepared:
         """The dataset of the labelled inputs that ship for a template; raises `NotFoundError` where none do."""
         files = labelled_files(name)
         if files is None:
             raise NotFoundError(
-                "No labelled inputs ship for /{template}. Bring a file: fewshot tune start {template} --dataset FILE.",
+                "No labelled inputs ship for /{template}. Give a file with the columns “input” and “expected”.",
                 template=name,
             )
         texts = [await asyncio.to_thread(path.read_text, encoding="utf-8") for path in files]
@@ -170,13 +189,6 @@ class Datasets:
         pairs = await asyncio.to_thread(labelled_pairs, subject, texts[0], texts[1], dataset_id)
         row, new = await self._stored_pairs(_new(dataset_id, name, LABELS, digest(*texts), ""), pairs)
         return Prepared(row, new=new)
-
-    async def _labelled_file(self, subject: TemplateSubject, file: Path) -> DatasetRow:
-        """The dataset of an operator's file of inputs with answers, a fifth of it held out."""
-        data, dataset_id = await asyncio.to_thread(_bytes, file), secrets.token_hex(4)
-        pairs = await asyncio.to_thread(lambda: with_test_roles(subject, _pairs(file.name, data, dataset_id)))
-        fingerprint = digest(hashlib.sha256(data).hexdigest())
-        return (await self._stored_pairs(_new(dataset_id, subject.name, FILE, fingerprint, ""), pairs))[0]
 
     async def _stored_pairs(self, row: DatasetRow, pairs: Sequence[PairRow]) -> tuple[DatasetRow, bool]:
         """Store a dataset unless one of equal contents is stored; returns it, and whether it is new."""
@@ -379,6 +391,8 @@ class Datasets:
         for row in await self.of(corpus):
             if row.state == "ready" and row.origin != PREPARED_DRAFT:
                 return row
+        if is_template(self._templates, corpus):
+            return (await self._labelled(corpus)).dataset
         await self.shipped(corpus)  # Raises the reason where one ships and cannot be used.
         raise NotFoundError(
             "There is no dataset of {corpus} yet: make one with `fewshot dataset build {corpus}`.", corpus=corpus
@@ -404,6 +418,10 @@ class Datasets:
         found = self.corpora.get(corpus)
         return await asyncio.to_thread(lambda: dict(found.texts()).get(source))
 
+    def is_labelled(self, row: DatasetRow) -> bool:
+        """Whether a dataset has inputs with known answers for a template, and no questions about texts."""
+        return is_template(self._templates, row.corpus)
+
     # --- checking
 
     async def report(self, dataset_id: str) -> Report:
@@ -411,7 +429,7 @@ class Datasets:
         row = await self.get(dataset_id)
         pairs = await dataset_rows.pairs(self._database, row.id)
         title = name_of(row)
-        if is_template(self._templates, row.corpus):
+        if self.is_labelled(row):
             return Report(title, len(pairs), (), ())
         corpus = self.corpora.get(row.corpus)
         return await asyncio.to_thread(lambda: check_pairs(pairs, dict(corpus.texts()), title=title))

@@ -14,10 +14,10 @@ from bot.tuning.corrections import Corrections
 from bot.tuning.datasets import Datasets
 from bot.tuning.job_runner import JobTools
 from bot.tuning.jobs import Jobs
+from bot.tuning.labelled import with_one_input
 from bot.tuning.models import Models
 from bot.tuning.providers import Providers
 from bot.tuning.scoring import Scorer
-from bot.tuning.subjects import is_template, labelled_files
 from bot.tuning.workers import Workers
 
 
@@ -32,7 +32,7 @@ class Tuning:
     models: Models
     corrections: Corrections
     workers: Workers
-    # The names of everything that a model can be tuned for: corpora, and templates with labelled inputs.
+    # The names of everything that a model can be tuned for: corpora, and templates with one input.
     subjects: tuple[str, ...]
 
     async def work(self) -> None:
@@ -61,10 +61,7 @@ async def open_tuning(
         scorer = Scorer(database, templates, gateway, corpora)
         jobs = Jobs(settings, JobTools(database, templates, ledger, scorer, providers), workers)
         stack.push_async_callback(jobs.runner.close)
-        subjects = (
-            *corpora.names,
-            *(name for name in templates if is_template(templates, name) and labelled_files(name)),
-        )
+        subjects = (*corpora.names, *with_one_input(templates))
         datasets = Datasets(database, corpora, templates, gateway, workers)
         models = Models(database, corpora, templates, gateway, providers, scorer)
         yield Tuning(corpora, providers, datasets, jobs, models, Corrections(database), workers, subjects)

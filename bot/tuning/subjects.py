@@ -4,27 +4,22 @@ A subject says how the model is asked, which answer is trained, and when an answ
 what asks. `subject_of` finds the subject of a dataset, a job or a model by its name.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from bot.core.errors import InputError, ReplyError
 from bot.llm.output_parsers import parse_json, parse_rating
 from bot.llm.request import Message, Request
 from bot.llm.template import ChatTemplate
-from bot.server.evaluation import LABELLED
 from bot.storage.datasets import PairRow
 from bot.tuning.asking import TUNED, for_model, question_values
 from bot.tuning.rows import ANSWERABLE
-from bot.tuning.words import STAND_IN_REFUSAL, digest, same_answer, sentence_key, squeezed, words
+from bot.tuning.words import STAND_IN_REFUSAL, same_answer, sentence_key, squeezed, words
 
 # The reason in the answers that a rating is trained with: labelled reviews have stars and no reasons. A model that
 # learnt invented reasons would invent them.
 REASON_PROMPT = "rated by its words alone"
-# One in so many training rows is for validation, which decides when training stops.
-VALIDATED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +61,11 @@ class TemplateSubject:
         return self.template.name
 
     @property
+    def has_one_input(self) -> bool:
+        """Whether a model can be tuned for it."""
+        return len(self.template.placeholders) == 1
+
+    @property
     def is_rating(self) -> bool:
         """Whether the answers are stars."""
         return self.template.reply == "rating"
@@ -99,10 +99,9 @@ class TemplateSubject:
         return "right" if parsed is not None and parsed == wanted else "wrong"
 
     def _filled(self, template: ChatTemplate, question: str) -> Request:
-        names = template.placeholders
-        if len(names) != 1:
+        if not self.has_one_input:
             raise InputError("/{template} has several inputs, and a model is tuned for one.", template=self.name)
-        return template.fill({names[0]: question})
+        return template.fill({template.placeholders[0]: question})
 
     def _parsed(self, text: str) -> Any:
         """What counts of an answer; None where it is not in the template's form."""
@@ -133,57 +132,6 @@ def training_row(subject: Subject, pair: PairRow, refusal: str) -> dict[str, Any
     """`pair` as a line of the training file: the messages of the question, then the answer."""
     answer: Message = {"role": "assistant", "content": squeezed(pair.answer)}
     return {"messages": [*subject.request(pair.question, refusal).messages, answer]}
-
-
-# --- labelled inputs
-
-
-def labelled_files(name: str) -> tuple[Path, Path] | None:
-    """The labelled inputs that ship for the template `name`: to train on, and to test with; None where none do."""
-    training, test = LABELLED / f"{name}_train.jsonl", LABELLED / f"{name}.jsonl"
-    return (training, test) if training.is_file() and test.is_file() else None
-
-
-def labelled_pairs(subject: TemplateSubject, training: str, test: str, dataset_id: str) -> list[PairRow]:
-    """Pairs of two files in JSON Lines with `input` and `wanted`; some of the first validate, the second is held out.
-
-    An input of the test file is not trained. Raises `InputError` where a label is no answer of the template.
-    """
-    held, trained = _labels(test), _labels(training)
-    tested = {_key(text) for text, _wanted in held}
-    rows = [(text, wanted, _role(text)) for text, wanted in trained if _key(text) not in tested]
-    rows += [(text, wanted, "held-out") for text, wanted in held]
-    return [
-        PairRow(0, dataset_id, line, "", ANSWERABLE, text, subject.answer(wanted), role=role)
-        for line, (text, wanted, role) in enumerate(rows, 1)
-    ]
-
-
-def with_test_roles(subject: TemplateSubject, pairs: list[PairRow]) -> list[PairRow]:
-    """The pairs of an operator's file, a fifth of them held out. Raises `InputError` as `TemplateSubject.answer`."""
-    roles = {0: "held-out", 1: "held-out", 2: "validation"}
-    return [
-        replace(
-            pair,
-            answer=subject.answer(pair.answer),
-            kind=ANSWERABLE,
-            role=roles.get(int(digest("label", pair.question), 16) % VALIDATED, "train"),
-        )
-        for pair in pairs
-    ]
-
-
-def _labels(text: str) -> list[tuple[str, str]]:
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    return [(str(row["input"]), str(row["wanted"])) for row in rows]
-
-
-def _role(text: str) -> str:
-    return "validation" if int(digest("label", text), 16) % VALIDATED == 0 else "train"
-
-
-def _key(text: str) -> tuple[str, ...]:
-    return tuple(sentence_key(text))
 
 
 def _contains(said: str, wanted: str) -> bool:

@@ -66,12 +66,23 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         return True
 
     @app_commands.command(description="Make a dataset of a corpus, and check it")
-    @app_commands.describe(corpus="The corpus", n="Questions to ask the model for in each piece of text (20)")
+    @app_commands.describe(
+        corpus="The corpus, or a command to tune a model for",
+        n="Questions to ask the model for in each piece of text (20)",
+        file="For a command: your own .csv or .jsonl with “input” and “expected”, never people's messages",
+    )
     async def prepare(
-        self, interaction: discord.Interaction[Any], corpus: Id, n: app_commands.Range[int, 1, 100] = PAIRS
+        self,
+        interaction: discord.Interaction[Any],
+        corpus: Id,
+        n: app_commands.Range[int, 1, 100] = PAIRS,
+        file: discord.Attachment | None = None,
     ) -> None:
-        """The dataset that ships, or one that the model writes; its report is a file."""
-        await self._preparation.prepare(interaction, corpus, n)
+        """The dataset that ships, one that the model writes with its report as a file, or that of a labelled file."""
+        if file is not None:
+            await self._preparation.from_file(interaction, corpus, file)
+        else:
+            await self._preparation.prepare(interaction, corpus, n)
 
     @app_commands.command(description="Review the flagged pairs, one at a time")
     @app_commands.describe(dataset="The dataset")
@@ -228,7 +239,7 @@ async def offered(
 
 
 async def offer_corpora(tuning: Tuning) -> Offers:
-    """Everything that a model can be tuned for: corpora, and templates with labelled inputs."""
+    """Everything that a model can be tuned for: corpora, and templates with one input."""
     return [(name, name) for name in tuning.subjects]
 
 

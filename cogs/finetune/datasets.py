@@ -1,20 +1,23 @@
 """Datasets in Discord: preparing one with the checker's report, and the review of its flagged pairs."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import discord
 
-from bot.answers.rendering import bar
+from bot.answers.rendering import bar, pair_line
 from bot.core.errors import NotFoundError
 from bot.core.i18n import N_, _, ngettext
-from bot.core.text import escape_markdown
+from bot.core.text import escape_markdown, shorten
 from bot.services import Services
 from bot.tuning.datasets import DatasetRow, PairRow, Prepared, Progress, UnwrittenError, name_of
+from bot.tuning.subjects import REASON_PROMPT
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.reply import AnswerDeletedError, Reply
+from bot.ui.uploads import read_text
 from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import operator_of
 from cogs._store_first import edit_pressed, store_first
@@ -34,6 +37,15 @@ ROLES = {
 
 # Questions to ask the model for in each piece of text, where nobody says how many.
 PAIRS = 20
+# Rows of labelled inputs, and different answers, that the card names.
+MAX_ROWS, MAX_ANSWERS = 3, 8
+# Translators: on the card of inputs with known answers, from which a model can be trained.
+POLICY = N_(
+    "-# Only these rows are trained: never messages, and never what members taught me. Discord's policy forbids that. "
+    "The held-out rows are the test: the tuned model and the prompt with its examples are both asked them."
+)
+# Bytes of a labelled file: some 5,000 long reviews.
+MAX_FILE_BYTES = 4_000_000
 # Characters of the source around a quote, and of a question or answer, that a review card shows.
 AROUND, MAX_LENGTH = 350, 900
 # Characters of a text input in a modal.
@@ -59,6 +71,17 @@ class Preparation:
         with self._services.inflight.track(interaction):
             await store_first(interaction, datasets.begin(corpus, size), thinking=True)
             await self._shown(interaction, corpus, lambda progress: datasets.prepare(corpus, user_id, size, progress))
+
+    async def from_file(self, interaction: discord.Interaction[Any], template: str, file: discord.Attachment) -> None:
+        """Make the dataset of an operator's labelled file for `template`, and show its first rows and its split."""
+        datasets = self._services.tuning.datasets
+
+        async def read(_progress: Progress) -> Prepared:
+            text = await read_text(file, max_bytes=MAX_FILE_BYTES)
+            return await datasets.import_labelled(template, file.filename, text)
+
+        with self._services.inflight.track(interaction):
+            await self._shown(interaction, template, read)
 
     async def graduate(self, interaction: discord.Interaction[Any], template: str, _chosen: list[str]) -> None:
         """Prepare the labelled inputs of a template, by the button under its test."""
@@ -95,38 +118,58 @@ class Preparation:
                 card = Card(_("Prepared · {corpus}", corpus=corpus))
                 if not prepared.new:
                     card.text(_("-# It was made before, from the same texts."))
-                files = [await self._describe(card, row) for row in (prepared.dataset, prepared.draft) if row]
+                files = [
+                    file
+                    for row in (prepared.dataset, prepared.draft)
+                    if row is not None
+                    for file in await self._describe(card, row)
+                ]
                 if skipped := await self._services.tuning.datasets.skipped_files(corpus):
                     names = escape_markdown(", ".join(skipped[:MAX_SHOWN]) + ("…" if skipped[MAX_SHOWN:] else ""))
                     card.text(_("⚠️ Skipped, because it is not text in UTF-8: {files}", files=names))
                 for problem in prepared.problems[:MAX_SHOWN]:
                     card.text(f"⚠️ {escape_markdown(problem)}")
-                if prepared.problems:
+                if prepared.problems and prepared.dataset.model:
                     card.row(_again(prepared.dataset.id))
                 await reply.finish_card(card.layout(), files)
 
-    async def _describe(self, card: Card, row: DatasetRow) -> tuple[str, bytes]:
-        """Add a block for a dataset: its size, the findings, and buttons. Returns the report as a file."""
+    async def _describe(self, card: Card, row: DatasetRow) -> list[tuple[str, bytes]]:
+        """Add a block for a dataset: its size and split, what is in it, and buttons. Returns the report as a file."""
         datasets = self._services.tuning.datasets
         pairs = await datasets.pairs(row.id)
-        report = await datasets.report(row.id)
         waiting = sum(not pair.decision for pair in await datasets.flagged(row.id))
         roles = ", ".join(
             _(sentence, n=count)
             for role, sentence in ROLES.items()
             if (count := sum(pair.role == role for pair in pairs))
         )
+        head = ngettext("**{dataset}** · {n:,} pair", "**{dataset}** · {n:,} pairs", len(pairs), dataset=name_of(row))
+        small = _("-# dataset {dataset}", dataset=row.id)
+        buttons = [ActionButton("ft-plan", row.id, label=_("Estimate"), emoji="🧮")]
+        if datasets.is_labelled(row):
+            card.line().text("\n".join([head, roles, *_labels(pairs), _(POLICY), small])).row(*buttons)
+            return []
+        report = await datasets.report(row.id)
         kinds = [f"{len(findings)} × {_(kind)}" for kind, findings in report.by_kind().items()]
         found = f"⚠️ {', '.join(kinds[:MAX_SHOWN])}" if kinds else _("✅ The checker finds nothing.")
-        head = ngettext("**{dataset}** · {n:,} pair", "**{dataset}** · {n:,} pairs", len(pairs), dataset=name_of(row))
-        card.line().text("\n".join([head, roles, found, _("-# dataset {dataset}", dataset=row.id)]))
         name = f"report-{row.id}.txt"
-        card.file(name)
-        buttons = [ActionButton("ft-plan", row.id, label=_("Estimate"), emoji="🧮")]
         if waiting:
             buttons.insert(0, ActionButton("ft-review", row.id, label=_("Review {n:,}", n=waiting), emoji="🔎"))
-        card.row(*buttons)
-        return name, report.text.encode()
+        card.line().text("\n".join([head, roles, found, small])).file(name).row(*buttons)
+        return [(name, report.text.encode())]
+
+
+def _labels(pairs: list[PairRow]) -> list[str]:
+    """How often each answer is in labelled inputs, where there are few, and the first rows."""
+    labels = [pair.answer.removesuffix(f": {REASON_PROMPT}") for pair in pairs]
+    counts = sorted(Counter(labels).items())
+    lines = []
+    if len(counts) <= MAX_ANSWERS:
+        said = ", ".join(f"{escape_markdown(shorten(label, 30))} × {count:,}" for label, count in counts)
+        lines.append(_("**Answers** {counts}", counts=said))
+    first = zip(pairs[:MAX_ROWS], labels, strict=False)
+    rows = [f"- {pair_line(pair.question, label)}" for pair, label in first]
+    return [*lines, _("**First rows**"), *rows]
 
 
 def _again(dataset_id: str) -> ActionButton:

@@ -62,8 +62,10 @@ class Models:
         promotion = await models.promote(name, user_id, force)
         row = await models.find(promotion.model)
         corpus = row.corpus if row else ""
+        is_corpus = corpus in self._services.tuning.corpora.names
         with guild_locale():
-            await interaction.response.send_message(view=_promoted(promotion, corpus, force).layout())
+            card = _promoted(promotion, corpus, force, is_corpus=is_corpus)
+            await interaction.response.send_message(view=card.layout())
 
     async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
         """Promote the model of a job, by the button of its card."""
@@ -75,8 +77,10 @@ class Models:
         """Let the previous model answer again."""
         operator_of(interaction, self._services.settings)
         promotion = await self._services.tuning.models.rollback(corpus)
+        is_corpus = corpus in self._services.tuning.corpora.names
         with guild_locale():
-            await interaction.response.send_message(view=_rolled_back(promotion, corpus).layout())
+            card = _rolled_back(promotion, corpus, is_corpus=is_corpus)
+            await interaction.response.send_message(view=card.layout())
 
     async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
         """The wrong answers of a job's model, for the operator who pressed."""
@@ -110,22 +114,23 @@ def _short(scores: Scorecard) -> str:
     return ", ".join(said) or _("nothing held out")
 
 
-def _promoted(promotion: Promotion, corpus: str, force: str) -> Card:
+def _promoted(promotion: Promotion, corpus: str, force: str, *, is_corpus: bool) -> Card:
     card = Card(_("Promoted · {corpus}", corpus=corpus))
-    card.text(_("`{model}` answers **/{corpus} ask** from now on.", model=promotion.model, corpus=corpus))
+    if is_corpus:
+        card.text(_("`{model}` answers **/{corpus} ask** from now on.", model=promotion.model, corpus=corpus))
+    else:
+        card.text(_("`{model}` answers **Tuned** under /{corpus} from now on.", model=promotion.model, corpus=corpus))
     if promotion.before and promotion.before != promotion.model:
         card.text(_("-# Before, `{model}` answered; /finetune rollback goes back to it.", model=promotion.before))
     if force.strip():
         card.text(_("-# Forced: {reason}", reason=escape_markdown(force.strip())))
-    return card.row(ActionButton("corpus-model", corpus, label=_("About this model"), emoji="🧬"))
+    about = ActionButton("corpus-model", corpus, label=_("About this model"), emoji="🧬")
+    return card.row(about) if is_corpus else card
 
 
-def _rolled_back(promotion: Promotion, corpus: str) -> Card:
-    return Card(_("Rolled back · {corpus}", corpus=corpus)).text(
-        _(
-            "`{model}` answers /{corpus} ask again, in place of `{before}`.",
-            model=promotion.model,
-            corpus=corpus,
-            before=promotion.before,
-        )
-    )
+def _rolled_back(promotion: Promotion, corpus: str, *, is_corpus: bool) -> Card:
+    text = N_("`{model}` answers /{corpus} ask again, in place of `{before}`.")
+    if not is_corpus:
+        text = N_("`{model}` answers **Tuned** under /{corpus} again, in place of `{before}`.")
+    said = _(text, model=promotion.model, corpus=corpus, before=promotion.before)
+    return Card(_("Rolled back · {corpus}", corpus=corpus)).text(said)

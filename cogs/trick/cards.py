@@ -6,6 +6,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.answers.rendering import SIDE, pair_line
 from bot.core.i18n import _, ngettext
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.trick_form import MAX_EXAMPLES, Example, Trick
@@ -13,9 +14,6 @@ from bot.server.tricks import MAX_TRICKS, Tricks
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.views import MAX_CHOICES, LayoutView
-
-# Characters shown of an example's input and of its answer, so that twenty examples fit into one card.
-SIDE = 70
 
 
 def new_trick_card(trick: Trick) -> LayoutView:
@@ -49,7 +47,8 @@ def list_card(tricks: Mapping[str, Trick], waiting: int) -> LayoutView:
     if not tricks:
         card.text(_("None yet. A manager can teach me one with `/trick teach`."))
     lines = [
-        f"**{name}** · {_plain(trick.about)} · " + ngettext("{n} example", "{n} examples", len(trick.examples))
+        f"**{name}** · {escape_markdown(shorten(trick.about, SIDE))} · "
+        + ngettext("{n} example", "{n} examples", len(trick.examples))
         for name, trick in tricks.items()
     ]
     card.text("\n".join(lines))
@@ -64,16 +63,7 @@ def example_line(example: Example) -> str:
     return pair_line(example.given, example.wanted)
 
 
-def pair_line(given: str, wanted: str) -> str:
-    """An input and its answer in one line, shortened."""
-    return f"{_plain(given)} → {_plain(wanted)}"
-
-
 async def name_choices(tricks: Tricks, guild_id: int | None, typed: str) -> list[app_commands.Choice[str]]:
     """The names of a server's tricks that contain what was typed."""
     names, typed = await tricks.names(guild_id), typed.strip().casefold()
     return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:MAX_CHOICES]
-
-
-def _plain(text: str) -> str:
-    return escape_markdown(shorten(text, SIDE))

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import bar, dollars
+from bot.answers.rendering import bar, dollars, pair_line
 from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.i18n import N_, _, format_number, ngettext, pgettext, use_locale
 from bot.core.tables import to_csv
@@ -34,7 +34,6 @@ from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import edit_pressed, store_first
-from cogs.trick.cards import pair_line
 from cogs.trick.effects import add_effects
 
 _log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.answers.rendering import pair_line
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import _, ngettext
 from bot.core.tables import to_csv
@@ -27,7 +28,7 @@ from bot.ui.uploads import read_text
 from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import is_operator, managed_guild
 from cogs._store_first import answer_privately, edit_pressed, store_first
-from cogs.trick.cards import name_choices, pair_line
+from cogs.trick.cards import name_choices
 from cogs.trick.runs import Runs
 
 TEST = "add-test"

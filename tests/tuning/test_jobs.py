@@ -183,7 +183,7 @@ async def test_going_on_from_a_model_replays_its_rows_and_asks_its_questions_aga
     file = tmp_path / "news.jsonl"
     news = [row(f"Where does baker {number} live?", "In town", f"home-{number}") for number in range(12)]
     file.write_text("".join(json.dumps(item) + "\n" for item in news), encoding="utf-8")
-    dataset = await tuning.datasets.import_file("bakers", file)
+    dataset = (await tuning.datasets.import_file("bakers", file)).dataset
     second = await ended(tuning, (await tuning.jobs.start(dataset.id, 7, first.model)).id)
     assert second.state == "done", second.error
     assert [model.name for model in await tuning.models.ancestors(second.model)] == [second.model, first.model]
