@@ -31,6 +31,8 @@ class FakeHub:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/{owner}/{repo}/resolve/{revision}/{file:.+}", self._file)
+        app.router.add_get("/api/models/{owner}/{repo}/revision/{revision}", self._about)
+        app.router.add_get("/api/models/{owner}/{repo}/tree/{revision}", self._tree)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -42,6 +44,16 @@ class FakeHub:
     async def __aexit__(self, *_: object) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+
+    async def _about(self, request: web.Request) -> web.Response:
+        return web.json_response({"id": "{owner}/{repo}".format(**request.match_info), "sha": COMMIT, "siblings": []})
+
+    async def _tree(self, request: web.Request) -> web.Response:
+        place = "{owner}/{repo}/".format(**request.match_info)
+        found = {name.removeprefix(place): data for name, data in self.files.items() if name.startswith(place)}
+        return web.json_response(
+            [{"type": "file", "path": path, "size": len(data), "oid": COMMIT} for path, data in found.items()]
+        )
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         place = request.match_info

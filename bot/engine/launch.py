@@ -39,8 +39,8 @@ POLL_SECONDS = 0.05
 # How often a connected process checks that the engine still answers.
 WATCH_SECONDS = 2.0
 STOP_TIMEOUT = 5.0
-# Environment variables with these endings are not passed to the engine, which needs no keys.
-SECRETS = ("_TOKEN", "_KEY")
+# Environment variables with these endings are not passed to the engine, which needs no keys but that of the model hub.
+SECRETS, HUB_KEY = ("_TOKEN", "_KEY"), "HF_TOKEN"
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ async def _spawn(data_dir: Path, models_dir: Path | None) -> Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.engine", "--data-dir", str(data_dir), *models),
         stdin=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.endswith(SECRETS)},
+        env={name: value for name, value in os.environ.items() if name == HUB_KEY or not name.endswith(SECRETS)},
         start_new_session=True,
     )
 

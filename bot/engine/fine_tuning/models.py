@@ -16,7 +16,7 @@ from bot.engine.errors import APIError, unknown_model
 from bot.engine.fine_tuning.jobs import BASE_MODEL, Checkpoint, Job, JobStore, Start
 from bot.engine.fine_tuning.worker import RUN
 from bot.engine.llama.models import InstalledModels
-from bot.engine.lora.bases import find_base
+from bot.engine.lora.bases import find_base, served_name
 from bot.engine.lora.config import ADAPTER_GGUF
 from bot.engine.lora.serving import ServedModel, Serving
 
@@ -138,9 +138,13 @@ class EngineModels:
         if job is not None:
             return self._tuned(job)
         base = model_id.removesuffix(LOCAL_SUFFIX)
-        if self._serving and any(job.is_adapter and job.base_model == base for job in self._jobs.all()):
+        known = any(job.is_adapter and job.base_model == base for job in self._jobs.all())
+        if known and self._serving is not None:
             return ServedModel(base, self._serving)
-        raise unknown_model(model_id)
+        converted = self._installed.find(served_name(self._installed.store, base)) if known else None
+        if converted is None:
+            raise unknown_model(model_id)
+        return converted
 
     def _find(self, model_id: str) -> tuple[Job | None, Checkpoint | None]:
         """The job that made a model, and the checkpoint if it is one; None for both where no job did."""
@@ -191,4 +195,5 @@ class EngineModels:
             return TunedModel(job.model_name, created, folder, self._loader)
         if self._serving is not None:
             return ServedModel(job.model_name, self._serving, folder, created)
-        return self._installed.tuned(job.base_model, job.model_name, folder / ADAPTER_GGUF, created)
+        base = served_name(self._installed.store, job.base_model)
+        return self._installed.tuned(base, job.model_name, folder / ADAPTER_GGUF, created)

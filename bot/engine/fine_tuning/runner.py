@@ -256,7 +256,10 @@ def prepare_folder(job: Job, folder: Path, files: FileStore, start: Start) -> li
 def _about(base: Base) -> list[str]:
     """What the job's events say of a base before it is trained on."""
     license = base.license or "not stated; check that it allows tuned versions"
-    return [f"The base is {base.source}. Its licence: {license}"]
+    notes = [f"The base is {base.source}. Its licence: {license}"]
+    if base.is_converted:
+        notes.append("Before the first training it is converted for llama.cpp, with 8 bits a weight.")
+    return notes
 
 
 def _read_rows(files: FileStore, file_id: str, param: str) -> tuple[list[Row], list[str]]:

@@ -39,7 +39,7 @@ NEEDS_EXTRA = N_("Fetching from the hub needs huggingface_hub: pip install 'fews
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model comes from. `path` for a file, else `repo`, `file` and `revision` on the hub."""
+    """Where a model comes from. `path` on this machine, else `repo`, `file` and `revision` on the hub."""
 
     name: str
     label: str
@@ -89,8 +89,22 @@ def source_of(wanted: str) -> Source:
 def fetch(store: ModelStore, source: Source, progress: Progress) -> Installed:
     """Install `source`, or return what is installed under its name already.
 
-    Raises `ModelFileError` for a file that is no whole chat model, `StorageError` where the disk is too small,
-    `ConfigError` where the hub cannot be reached, and `InputError` where another process fetches the same model.
+    Raises what `install` raises, and `ConfigError` where the hub cannot be reached.
+    """
+
+    def write(folder: Path) -> str:
+        if source.path is not None:
+            return _copy(source, folder / WEIGHTS, progress)
+        return _download(source, folder, progress)
+
+    return install(store, source, write)
+
+
+def install(store: ModelStore, source: Source, write: Callable[[Path], str]) -> Installed:
+    """Install what `write` puts into a model's folder as `WEIGHTS`, unless the model is there. It returns the sha256.
+
+    Raises `ModelFileError` for a file that is no whole chat model, `StorageError` where the disk is too small, and
+    `InputError` where another process installs the same model.
     """
     with _alone(store, source.name):
         if (installed := store.find(source.name)) is not None:
@@ -98,10 +112,7 @@ def fetch(store: ModelStore, source: Source, progress: Progress) -> Installed:
         folder = store.folder / source.name
         disk.make_folder(folder)
         with _disk_errors():
-            if source.path is not None:
-                checksum = _copy(source, folder / WEIGHTS, progress)
-            else:
-                checksum = _download(source, folder, progress)
+            checksum = write(folder)
             try:
                 header = read_header(folder / WEIGHTS)
                 model = _checked(source, header, checksum)
@@ -138,7 +149,7 @@ def _disk_errors() -> Iterator[None]:
         raise
 
 
-def _check_disk(folder: Path, size: int) -> None:
+def check_disk(folder: Path, size: int) -> None:
     """Raise if the disk of `folder` has no room for `size` more bytes."""
     free = shutil.disk_usage(folder).free
     if size + SPARE > free:
@@ -152,7 +163,7 @@ def _copy(source: Source, target: Path, progress: Progress) -> str:
     assert source.path is not None
     assert source.size is not None
     read_header(source.path)  # before the copy, which takes its time
-    _check_disk(target.parent, source.size)
+    check_disk(target.parent, source.size)
     part, digest, done = target.with_suffix(".part"), hashlib.sha256(), 0
     report = _Throttle(progress)
     try:
@@ -182,7 +193,7 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
         from huggingface_hub.utils._headers import build_hf_headers
     except ImportError:
         raise ConfigError(NEEDS_EXTRA) from None
-    with _hub_errors(source):
+    with hub_errors(source.address):
         url = huggingface_hub.hf_hub_url(source.repo, source.file, revision=source.revision)
         # This request is made first because it is not retried; the download itself retries a lost connection for half a
         # minute.
@@ -194,7 +205,7 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
             if other != path:
                 other.unlink()
         with path.open("ab") as part:
-            _check_disk(folder, (on_hub.size or 0) - part.tell())
+            check_disk(folder, (on_hub.size or 0) - part.tell())
             http_get(
                 url,
                 part,
@@ -205,7 +216,7 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
             )
     # The ETag of a large file is its sha256.
     expected = source.sha256 or etag
-    found = _sha256(path)
+    found = sha256(path)
     if re.fullmatch(r"[0-9a-f]{64}", expected) and found != expected:
         path.unlink()
         raise ModelFileError(
@@ -219,7 +230,7 @@ def _download(source: Source, folder: Path, progress: Progress) -> str:
 
 
 @contextmanager
-def _hub_errors(source: Source) -> Iterator[None]:
+def hub_errors(address: str) -> Iterator[None]:
     """Translate the hub's errors into sentences that say what to do, and silence the log of its client."""
     import httpx2
     from huggingface_hub import errors
@@ -231,10 +242,10 @@ def _hub_errors(source: Source) -> Iterator[None]:
         raise ConfigError(
             "{repo} asks for an account that has accepted its licence: set HF_TOKEN. Or fetch the file elsewhere, copy "
             "it here, and run: fewshot model get FILE.",
-            repo=source.repo,
+            repo=address,
         ) from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError):
-        raise ConfigError("The hub has no {address}.", address=source.address) from None
+        raise ConfigError("The hub has no {address}.", address=address) from None
     except (
         errors.HfHubHTTPError,
         errors.LocalEntryNotFoundError,
@@ -288,7 +299,8 @@ class _Throttle:
             self._progress(done, total)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

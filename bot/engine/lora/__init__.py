@@ -4,6 +4,7 @@
 `config`    the settings of a run; imports no torch, so that the server may import it
 `train`     the training, from rows to an adapter
 `adapter`   an adapter as a GGUF file for llama.cpp
+`convert`   a base as one
 `serving`   a tuned model as a model of the engine
 
 `train` needs `fewshot[train]`; nothing else here imports torch.

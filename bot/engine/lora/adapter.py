@@ -28,13 +28,11 @@ def write_gguf(adapter: Weights, alpha: float, base: Path, path: Path, queries: 
     Raises `InputError` for a weight that the base does not have.
     """
     reader = gguf.GGUFReader(base)
-    architecture = _value(reader, "general.architecture")
-    arch = next((arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture), None)
-    if arch is None:
-        raise InputError("Adapters for {architecture} cannot be written.", architecture=str(architecture))
-    names = gguf.get_tensor_name_map(arch, int(_value(reader, f"{architecture}.block_count")))
+    architecture = str(_value(reader, "general.architecture"))
+    blocks = int(_value(reader, f"{architecture}.block_count"))
+    names = gguf.get_tensor_name_map(architecture_of(architecture), blocks)
     tensors = {tensor.name: tensor for tensor in reader.tensors}
-    writer = gguf.GGUFWriter(path, str(architecture))
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
@@ -53,6 +51,14 @@ def write_gguf(adapter: Weights, alpha: float, base: Path, path: Path, queries: 
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def architecture_of(name: str) -> gguf.MODEL_ARCH:
+    """The architecture that llama.cpp calls `name`. Raises `InputError` for one that `gguf` does not know."""
+    for architecture, known in gguf.MODEL_ARCH_NAMES.items():
+        if known == name:
+            return architecture
+    raise InputError("Adapters for {architecture} cannot be written.", architecture=name)
 
 
 def interleaved(weight: NDArray[Any], heads: int) -> NDArray[Any]:

@@ -1,11 +1,15 @@
-"""What LoRA can be trained on: an installed model, a folder with a model in Hugging Face's form, a name on the hub."""
+"""What LoRA can be trained on: an installed model, a folder with a model in Hugging Face's form, a name on the hub.
+
+llama.cpp answers from a GGUF file. A folder and a download are converted to one before they are trained on, unless a
+vLLM server answers (SERVING_URL).
+"""
 
 import importlib.util
 import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,10 @@ from bot.core.errors import ConfigError, InputError, NotFoundError
 from bot.core.i18n import N_
 from bot.engine import disk
 from bot.engine.llama.catalog import GIB, Machine
+from bot.engine.llama.download import hub_errors
 from bot.engine.llama.gguf import read_header
 from bot.engine.llama.store import ModelStore, name_of
-from bot.engine.lora.config import MAX_CONTEXT
+from bot.engine.lora.config import CONVERTIBLE, MAX_CONTEXT
 
 NEEDED = ("torch", "transformers", "trl", "peft", "gguf")
 NEEDS_EXTRA = N_(
@@ -24,6 +29,8 @@ NEEDS_EXTRA = N_(
 )
 # `owner/name`, as the hub writes it.
 HUB = re.compile(r"[\w.-]+/[\w.-]+")
+# The files of a base on the hub: what tells of it, and what is then needed besides.
+ABOUT, WEIGHTS = ["README.md", "*.json", "*.jinja"], ["*.safetensors"]
 # Creative Commons' NoDerivatives licences (-nd) do not let an adapted model be passed on or used in public.
 NO_DERIVATIVES = re.compile(r"\bnd\b")
 # Parameters times tokens that one core trains in a second, and bytes of memory for a parameter and beside them.
@@ -38,20 +45,24 @@ class Base:
     """Open weights that can be tuned.
 
     `name` goes into the names of tuned models. `source` is a folder, or a name on the hub; `gguf_file` is the file in
-    that folder, which then also serves the adapter. `parameters` is 0 where it is not known before the download.
+    that folder. `served_as` is the file that llama.cpp answers from with an adapter, which may have to be made first;
+    None where another server answers. `architecture` is empty and `parameters` 0 where they are not known before the
+    download.
     """
 
     name: str
     source: str
     gguf_file: str | None = None
+    served_as: Path | None = None
+    architecture: str = ""
     license: str = ""
     parameters: int = 0
     context: int = MAX_CONTEXT
 
     @property
-    def served_as(self) -> Path | None:
-        """The file that llama.cpp answers from, with an adapter; None where only a server of weights can."""
-        return Path(self.source, self.gguf_file) if self.gguf_file else None
+    def is_converted(self) -> bool:
+        """Whether llama.cpp answers from a conversion of it."""
+        return self.served_as is not None and self.gguf_file is None
 
     def settings(self) -> dict[str, Any]:
         """Its part of `bot.engine.lora.config.Config`."""
@@ -79,27 +90,35 @@ def base_name(model: str) -> str:
     return name_of(Path(model).name)
 
 
+def served_name(store: ModelStore, base: str) -> str:
+    """The name of the model in `store` that answers for `base`: the base itself, or its conversion."""
+    return base if store.find(base) else name_of(f"{base_name(base)[:56]}-q8_0")
+
+
 def find_base(store: ModelStore, wanted: str, *, served_elsewhere: bool) -> Base:
     """The base that a person named. Reads only headers, in milliseconds.
 
     `served_elsewhere`: SERVING_URL is set, so that a base needs no GGUF file. Raises `InputError` for one that cannot
     be tuned or not be served afterwards, and `ConfigError` where a package is missing.
     """
-    installed = store.find(wanted)
+    installed, folder = store.find(wanted), Path(wanted).expanduser()
+    converted = None if served_elsewhere else store.weights(served_name(store, wanted)).resolve()
     if installed is not None:
-        header = read_header(store.weights(wanted))
+        weights = store.weights(wanted).resolve()
         base = Base(
             name=installed.name,
-            source=str(store.weights(wanted).parent.resolve()),
-            gguf_file=store.weights(wanted).name,
+            source=str(weights.parent),
+            gguf_file=weights.name,
+            served_as=weights,
             license=installed.license,
-            parameters=header.parameters,
+            parameters=read_header(weights).parameters,
             context=min(installed.context or MAX_CONTEXT, MAX_CONTEXT),
         )
-    elif Path(wanted).expanduser().is_dir():
-        base = _read_folder(Path(wanted).expanduser().resolve())
+    elif folder.is_dir():
+        base = replace(read_folder(folder.resolve()), served_as=converted)
+        check_weights(base)
     elif HUB.fullmatch(wanted):
-        base = Base(name=base_name(wanted), source=wanted)
+        base = Base(name=base_name(wanted), source=wanted, served_as=converted)
     else:
         names = ", ".join(model.name for model in store.all()) or "none"
         raise NotFoundError(
@@ -108,37 +127,45 @@ def find_base(store: ModelStore, wanted: str, *, served_elsewhere: bool) -> Base
             base=wanted[:100],
             names=names,
         )
-    _check(base, served_elsewhere)
+    check_base(base)
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        raise ConfigError(NEEDS_EXTRA, base=base.name)
     return base
 
 
-def _check(base: Base, served_elsewhere: bool) -> None:
+def check_base(base: Base) -> None:
+    """Raise `InputError` for a base whose licence forbids tuning, or from which llama.cpp could not answer."""
     if NO_DERIVATIVES.search(base.license.lower()):
         raise InputError(
             "The licence of {base} ({license}) does not allow adapted versions, so it is not tuned here.",
             base=base.name,
             license=base.license[:100],
         )
-    if base.served_as is None and not served_elsewhere:
+    if base.is_converted and base.architecture and base.architecture not in CONVERTIBLE:
         raise InputError(
-            "Nothing here could answer with an adapter for {base}: set SERVING_URL to a vLLM server of that model, or "
-            "tune an installed model (fewshot model list).",
+            "Nothing here could answer with an adapter for {base}: its architecture ({architecture}) cannot be "
+            "converted for llama.cpp. Tune a GGUF file of it (fewshot model get …), or set SERVING_URL to a vLLM "
+            "server of it.",
             base=base.name,
+            architecture=base.architecture,
         )
-    if any(importlib.util.find_spec(name) is None for name in NEEDED):
-        raise ConfigError(NEEDS_EXTRA, base=base.name)
 
 
-def _read_folder(folder: Path) -> Base:
-    """A folder as `save_pretrained` writes it. Raises `InputError` with what is missing."""
-    config = disk.read_json(folder / "config.json")
-    if not isinstance(config, dict) or not any("CausalLM" in str(name) for name in config.get("architectures") or ()):
-        raise InputError("{folder} holds no language model: its config.json names none.", folder=folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
+def check_weights(base: Base) -> None:
+    """Raise `InputError` for a folder without weights that can be read."""
+    if not base.parameters:
         raise InputError(
-            "{folder} holds no weights as safetensors; other forms can run code and are not read.", folder=folder
+            "{folder} holds no weights as safetensors; other forms can run code and are not read.", folder=base.source
         )
+
+
+def read_folder(folder: Path) -> Base:
+    """A folder as `save_pretrained` writes it. Raises `InputError` with what is missing; weights may be."""
+    config = disk.read_json(folder / "config.json")
+    architectures = config.get("architectures") if isinstance(config, dict) else None
+    architecture = next((str(name) for name in architectures or () if "CausalLM" in str(name)), "")
+    if not architecture:
+        raise InputError("{folder} holds no language model: its config.json names none.", folder=folder)
     if not (folder / "tokenizer_config.json").exists():
         raise InputError("{folder} holds no tokenizer (tokenizer_config.json).", folder=folder)
     nested = config.get("text_config")
@@ -146,10 +173,28 @@ def _read_folder(folder: Path) -> Base:
     return Base(
         name=base_name(str(folder)),
         source=str(folder),
+        architecture=architecture,
         license=_license(folder / "README.md"),
-        parameters=sum(_parameters(path) for path in weights),
+        parameters=sum(map(_parameters, folder.glob("*.safetensors"))),
         context=min(context, MAX_CONTEXT) if isinstance(context, int) and context > 0 else MAX_CONTEXT,
     )
+
+
+def download(base: Base) -> Base:
+    """A base of the hub, downloaded into the cache of the hub's client, which resumes what broke off.
+
+    Licence and architecture are checked before the weights come. Raises what `check_base` raises, and `ConfigError`
+    where the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+
+    with hub_errors(base.source):
+        for files in (ABOUT, WEIGHTS):
+            found = read_folder(Path(snapshot_download(base.source, allow_patterns=files)))
+            known = replace(found, name=base.name, served_as=base.served_as)
+            check_base(known)
+    check_weights(known)
+    return known
 
 
 def _license(card: Path) -> str:

@@ -9,6 +9,13 @@ from bot.engine.pocket.config import Auto, check_range
 MAX_CONTEXT = 4_096
 # The file of an adapter for llama.cpp, beside the one that PEFT and vLLM read.
 ADAPTER_GGUF = "adapter.gguf"
+# Architectures of transformers whose bases are converted for llama.cpp, with its names for them.
+CONVERTIBLE = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "llama",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+}
 # What `auto` means. Rank and epochs are where PEFT's and TRL's guides begin; a CPU holds the batch in 3 GiB for a small
 # model. The rate is TRL's advice for LoRA, ten times that of full tuning.
 AUTO = {"n_epochs": 3, "batch_size": 8, "learning_rate_multiplier": 1.0, "lora_rank": 16}
@@ -20,7 +27,8 @@ class Config:
     """How to train an adapter.
 
     `source` is a folder or a name on the hub, or, with `gguf_file`, the folder of that file. `served_as` is the GGUF
-    file that llama.cpp serves with the adapter; None where another server does. `adapter` is the folder of an adapter
+    file that llama.cpp serves with the adapter, converted from `source` where it does not exist yet; None where another
+    server answers. `adapter` is the folder of an adapter
     to go on from. The learning rate is `LEARNING_RATE` times its multiplier.
     """
 

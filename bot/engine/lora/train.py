@@ -29,7 +29,9 @@ from bot.core.errors import InputError
 from bot.engine import disk
 from bot.engine.llama.catalog import machine
 from bot.engine.lora.adapter import write_gguf
+from bot.engine.lora.bases import Base, base_name, download, read_folder
 from bot.engine.lora.config import ADAPTER_GGUF, LEARNING_RATE, Config
+from bot.engine.lora.convert import install_base
 from bot.engine.pocket.config import Row, StepMetrics
 
 # The linear layers of a transformer block under the names that most models give them.
@@ -71,10 +73,16 @@ def main(
     identity = sha256(json.dumps([asdict(config), list(rows), list(validation)], sort_keys=True))
     device = torch.cuda.get_device_name() if cuda else f"{threads} of the processor's cores"
     log.info("config %s, resolved %s, data and config %s, on %s", asdict(config), config.resolved, identity, device)
+    source, license = config.source, ""
+    if config.gguf_file is None:
+        weights = local_base(config)
+        config, license = replace(config, source=weights.source, context=weights.context), weights.license
 
     def attempt(batch_size: int, accumulate: int) -> tuple[int, dict[str, Any]] | None:
         set_seed(config.seed)
         tokenizer, base = load_base(config, cuda)
+        if config.served_as and config.gguf_file is None:
+            install_base(base, tokenizer, source, license, Path(config.served_as))
         train_set = [tokenize(tokenizer, row, f"Row {n}", config.context) for n, row in enumerate(rows, 1)]
         valid_set = [
             tokenize(tokenizer, row, f"Validation row {n}", config.context) for n, row in enumerate(validation, 1)
@@ -140,6 +148,14 @@ def with_half_the_batch(attempt: Callable[[int, int], T], batch_size: int, out_o
         "batch_size or lora_rank, shorter rows, or a smaller base.",
         n=batch_size,
     )
+
+
+def local_base(config: Config) -> Base:
+    """The folder of a base that is no GGUF file, downloaded where it is on the hub. Raises what `download` raises."""
+    folder, served_as = Path(config.source), Path(config.served_as) if config.served_as else None
+    if folder.is_dir():
+        return read_folder(folder)
+    return download(Base(base_name(config.source), config.source, served_as=served_as))
 
 
 def load_base(config: Config, cuda: bool) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """What can be tuned, and what is refused with which sentence. Needs no torch."""
 
-import json
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,11 @@ from bot.engine.llama.catalog import Machine
 from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
 from bot.engine.lora import bases
-from bot.engine.lora.bases import Base, base_name, find_base
+from bot.engine.lora.bases import Base, base_name, download, find_base
 from bot.engine.lora.config import Config
+from tests.fake_hub import FakeHub
 from tests.gguf_files import chat_model, gguf
-
-
-def folder_model(folder: Path, *, without: str = "", license: str = "apache-2.0", **config: Any) -> str:
-    """A folder as `save_pretrained` writes it, with one tensor of 3 × 4 numbers."""
-    header = json.dumps({"w": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]}, "__metadata__": {}}).encode()
-    files = {
-        "config.json": json.dumps(
-            {"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 512} | config
-        ).encode(),
-        "model.safetensors": len(header).to_bytes(8, "little") + header + bytes(48),
-        "tokenizer_config.json": b"{}",
-        "README.md": f"---\nlicense: {license}\n---\n".encode(),
-    }
-    folder.mkdir()
-    for name, data in files.items():
-        if name != without:
-            (folder / name).write_bytes(data)
-    return str(folder)
+from tests.model_folder import folder_model
 
 
 @pytest.fixture(autouse=True)
@@ -56,18 +40,48 @@ def test_an_installed_model_a_folder_and_a_name_on_the_hub_can_be_tuned(store: M
     assert tiny.served_as == store.weights("tiny").resolve()
     assert Config(**tiny.settings()).served_as == str(tiny.served_as)
     path = folder_model(tmp_path / "My-Model 2B", license="mit")
-    folder = find_base(store, path, served_elsewhere=True)
-    assert folder == Base("my-model-2b", path, None, "mit", 12, 512)
-    hub = find_base(store, "Qwen/Qwen3.5-2B", served_elsewhere=True)
-    assert (hub.name, hub.source, hub.parameters) == ("qwen3.5-2b", "Qwen/Qwen3.5-2B", 0)
+    folder = find_base(store, path, served_elsewhere=False)
+    made = store.folder.resolve() / "my-model-2b-q8_0" / "model.gguf"
+    assert folder == Base("my-model-2b", path, None, made, "LlamaForCausalLM", "mit", 12, 512)
+    assert not find_base(store, path, served_elsewhere=True).is_converted
+    hub = find_base(store, "Qwen/Qwen3.5-2B", served_elsewhere=False)
+    assert (hub.name, hub.source, hub.parameters, hub.is_converted) == ("qwen3.5-2b", "Qwen/Qwen3.5-2B", 0, True)
     assert base_name("ft:qwen3.5-2b:local:racing:12345678") == "qwen3.5-2b"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, ""),
+        ({"license": "cc-by-nd-4.0"}, "does not allow adapted versions"),
+        ({"architectures": ["MambaForCausalLM"]}, r"its architecture \(MambaForCausalLM\) cannot be converted"),
+        ({"without": "model.safetensors"}, "no weights as safetensors"),
+    ],
+)
+async def test_a_base_on_the_hub_is_checked_before_its_weights_are_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], error: str
+) -> None:
+    folder = Path(folder_model(tmp_path / "Base", **changes))
+    async with FakeHub({f"owner/Base/{path.name}": path.read_bytes() for path in folder.iterdir()}) as hub:
+        address = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+        base = Base("base", "owner/Base", served_as=tmp_path / "base-q8_0" / "model.gguf")
+        if not error:
+            found = await asyncio.to_thread(download, base)
+            assert (found.name, found.parameters, found.is_converted) == ("base", 12, True)
+            return
+        with pytest.raises(FewshotError, match=error):
+            await asyncio.to_thread(download, base)
+    assert not list(tmp_path.glob("cache/**/*.safetensors"))
 
 
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda folder: "nothing", "no installed model \\(tiny\\), no folder with a model and no name on the hub"),
-        (lambda folder: "owner/model", "set SERVING_URL to a vLLM server"),
+        (lambda folder: folder_model(folder / "m", architectures=["MambaForCausalLM"]), "or set SERVING_URL to a vLLM"),
         (lambda folder: folder_model(folder / "m", license="cc-by-nc-nd-4.0"), "does not allow adapted versions"),
         (lambda folder: folder_model(folder / "m", without="config.json"), "holds no language model"),
         (lambda folder: folder_model(folder / "m", architectures=["BertModel"]), "holds no language model"),

@@ -19,6 +19,7 @@ from bot.engine.lora.config import ADAPTER_GGUF
 from tests.engine.job_helpers import lines, season, start, upload
 from tests.fake_vllm import FakeVLLM, fake_vllm
 from tests.local_engine import engine_in
+from tests.model_folder import folder_model
 from tests.tiny_llama import byte_words, random_weights, write_model
 
 BASE = "owner/Base-1B"
@@ -54,10 +55,10 @@ def finished_job(data_dir: Path, base: str = BASE) -> Job:
 
 
 def install_tiny(data_dir: Path) -> None:
-    """A random model called `tiny`, and an adapter for it in the folder of a finished job."""
-    job = finished_job(data_dir, "tiny")
+    """A random model as the conversion of `owner/Tiny`, and an adapter for it in the folder of a finished job."""
+    job = finished_job(data_dir, "owner/Tiny")
     words = byte_words()
-    path = write_model(data_dir / "tiny.gguf", words, ["W h"], random_weights(len(words)))
+    path = write_model(data_dir / "tiny-q8_0.gguf", words, ["W h"], random_weights(len(words)))
     fetch(ModelStore(data_dir / "models"), source_of(str(path)), lambda done, total: None)
     rng = np.random.default_rng(5)
     name = "base_model.model.model.layers.1.mlp.down_proj.lora"
@@ -110,12 +111,12 @@ async def test_llama_cpp_applies_an_adapter_to_the_requests_that_name_it_alone(t
 
     async with client_of(tmp_path, None) as client:
         assert tuned in [model.id async for model in client.models.list()]
-        base = await say(client, "tiny")
+        base = await say(client, "owner/Tiny")
         with_adapter = await say(client, tuned)
         assert with_adapter != base
         # Not what the adapter has made of the same prompt, which llama.cpp keeps.
-        assert await say(client, "tiny") == base
-        assert await asyncio.gather(say(client, tuned), say(client, "tiny")) == [with_adapter, base]
+        assert await say(client, "owner/Tiny") == base
+        assert await asyncio.gather(say(client, tuned), say(client, "owner/Tiny")) == [with_adapter, base]
 
 
 async def test_a_server_that_is_down_or_not_set_is_said(tmp_path: Path) -> None:
@@ -135,12 +136,14 @@ async def test_a_server_that_is_down_or_not_set_is_said(tmp_path: Path) -> None:
         ("pocket-gpt", "lora_rank", "pocket-gpt has no lora_rank"),
         ("pocket-gpt", "n_epochs", "from 1 to 100"),
         ("stand-in", None, "stand-in cannot be tuned"),
-        (BASE, None, "set SERVING_URL"),
+        ("{folder}", None, "set SERVING_URL"),
     ],
 )
 async def test_a_job_that_cannot_be_trained_is_refused_at_once(
     tmp_path: Path, model: str, name: str | None, sentence: str
 ) -> None:
+    folder = folder_model(tmp_path / "mamba", architectures=["MambaForCausalLM"])
+    model = model.format(folder=folder)
     async with client_of(tmp_path, None) as client:
         method: Any = {"type": "supervised", "supervised": {"hyperparameters": {name: 200} if name else {}}}
         with pytest.raises(openai.BadRequestError, match=sentence):

@@ -19,12 +19,16 @@ from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
 from bot.engine.lora.config import Config
 from tests.engine.job_helpers import example, lines, season, start, upload
+from tests.fake_hub import FakeHub
 from tests.tiny_llama import write_tiny_llama
 
 for needed in ("torch", "trl", "peft"):
     pytest.importorskip(needed, reason="needs fewshot[train], which CI does not install: torch takes minutes")
 
+from tokenizers import pre_tokenizers  # noqa: E402 - it comes with transformers
+
 from bot.engine.lora import train  # noqa: E402 - it imports torch
+from bot.engine.lora.convert import read_vocabulary  # noqa: E402
 
 ROWS = season()
 TEXTS = [message["content"] for row in ROWS for message in row["messages"]]
@@ -99,6 +103,39 @@ async def test_open_weights_are_tuned_killed_resumed_and_served_by_name(tmp_path
         assert await ask(client, str(further.fine_tuned_model)) == ANSWER
         first = (await figures(client, further.id))[0]
         assert first["train_loss"] < told[0]["train_loss"]
+
+
+async def test_a_base_of_the_hub_is_converted_tuned_and_served_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_llama(tmp_path / "tiny.gguf", TEXTS)
+    tokenizer, model = train.load_base(Config(source=str(tmp_path), gguf_file="tiny.gguf"), cuda=False)
+    for part in (tokenizer, model):
+        part.save_pretrained(tmp_path / "folder")
+    files = {f"owner/Tiny/{path.name}": path.read_bytes() for path in (tmp_path / "folder").iterdir()}
+    async with FakeHub(files) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        async with (
+            connected(tmp_path) as engine,
+            openai.AsyncOpenAI(base_url=engine.url, api_key=engine.token, max_retries=10) as client,
+        ):
+            job = await trained(client, await upload(client, lines(ROWS)), model="owner/Tiny")
+            job = await ended(client, job.id)
+            assert job.status == "succeeded", job.error
+            assert str(job.fine_tuned_model).startswith("ft:tiny:local:")
+            assert await ask(client, str(job.fine_tuned_model)) == ANSWER
+            assert await ask(client, "owner/Tiny") == await ask(client, "tiny-q8_0") != ANSWER
+            assert ModelStore(tmp_path / "models").get("tiny-q8_0").source == "owner/Tiny"
+
+
+def test_a_tokenizer_that_llama_cpp_reads_in_another_way_is_refused(tmp_path: Path) -> None:
+    write_tiny_llama(tmp_path / "tiny.gguf", TEXTS)
+    tokenizer, _ = train.load_base(Config(source=str(tmp_path), gguf_file="tiny.gguf"), cuda=False)
+    assert read_vocabulary(tokenizer, 600).splits == "gpt-2"
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    with pytest.raises(InputError, match=r"cannot be converted for llama\.cpp"):
+        read_vocabulary(tokenizer, 600)
 
 
 def test_a_row_longer_than_the_context_is_named(tmp_path: Path) -> None:
