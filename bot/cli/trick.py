@@ -13,7 +13,7 @@ from bot.app import TEMPLATES, open_model
 from bot.cli.context import bar_updater
 from bot.cli.running import load_settings, make_data_dir, run_async
 from bot.core.errors import FewshotError, InputError, NoModelError
-from bot.core.settings import Settings
+from bot.core.settings import DEFAULT_OPENAI_MODEL, Settings
 from bot.core.tables import decode
 from bot.llm.completion import Answer, ask, limited
 from bot.llm.request import Request
@@ -31,8 +31,6 @@ TESTS = click.option("--tests", type=FILE, help="A .csv or .jsonl with â€œinputâ
 JUDGE = click.option("--judge", type=click.Choice(JUDGES), help="What is right; default: by the trick's form.")
 # Bytes of a file.
 MAX_FILE = 4_000_000
-# The model in an exported file, where no setting names one.
-MODEL = "gpt-6-luna"
 
 
 @click.group()
@@ -78,7 +76,7 @@ def trick_export(file: Path, tests: Path | None, judge: str | None, out: Path | 
     """Write the trick in FILE and its tests as a promptfoo configuration."""
     found, trick = _read(file)
     rows = _rows(tests) if tests else found.tests
-    model = load_settings(log_level="ERROR").chat_model or MODEL
+    model = load_settings(log_level="ERROR").chat_model or DEFAULT_OPENAI_MODEL
     text = to_promptfoo(trick, [(row.input, row.expected) for row in rows], judge or judge_of(trick), model)
     if out is None:
         click.echo(text, nl=False)

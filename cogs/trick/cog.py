@@ -1,5 +1,6 @@
 """The commands of `/trick`, apart from `/trick test`, and their windows."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -12,10 +13,14 @@ from discord.ext import commands
 from bot.answers.model_option import MODEL_ABOUT, ModelOption
 from bot.core.errors import InputError
 from bot.core.i18n import _, ngettext
+from bot.core.settings import DEFAULT_OPENAI_MODEL, LOCAL_SUFFIX, STAND_IN
 from bot.core.text import escape_markdown, shorten
+from bot.server.judging import judge_of
+from bot.server.prompt_files import to_promptfoo
 from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, Example, Trick
 from bot.server.tricks import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 from bot.services import Services
+from bot.ui.caller import caller_of
 from bot.ui.reply import to_files
 from bot.ui.uploads import read_text
 from bot.ui.views import PersistentModal
@@ -31,6 +36,8 @@ from cogs.trick.using import guild_of, use_trick
 from cogs.trick.watch import Watch
 
 TEACH, EXAMPLE = "teach-trick", "add-example"
+# The formats of an exported trick.
+FEWSHOT, PROMPTFOO = "fewshot", "promptfoo"
 MAX_LENGTH = 6_000
 # Names on the card of what an imported file has and a trick cannot have.
 MAX_LEFT_OUT = 12
@@ -56,6 +63,10 @@ def example_modal(name: str) -> PersistentModal:
     modal.add_text("given", _("What comes in"), max_length=MAX_EXAMPLE_LENGTH)
     modal.add_text("wanted", _("The answer to it"), max_length=MAX_EXAMPLE_LENGTH)
     return modal.add_text("note", _("Why (optional)"), max_length=MAX_NOTE_LENGTH, multiline=False, required=False)
+
+
+def _file_stem(trick: Trick) -> str:
+    return re.sub("[^a-z0-9-]", "", trick.name) or "trick"
 
 
 @app_commands.guild_only()
@@ -167,11 +178,20 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         await interaction.edit_original_response(view=list_card(tricks, waiting))
 
     @app_commands.command(description="A trick as a file, to keep or to take to another server")
-    @app_commands.describe(name="The trick")
-    async def export(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """Hand out the template as JSON."""
+    @app_commands.describe(name="The trick", format="Which program reads the file; promptfoo's has the tests as well")
+    @app_commands.choices(
+        format=[
+            app_commands.Choice(name="Fewshot", value=FEWSHOT),
+            app_commands.Choice(name="promptfoo, with the tests", value=PROMPTFOO),
+        ]
+    )
+    async def export(self, interaction: discord.Interaction[Any], name: str, format: str = FEWSHOT) -> None:
+        """Hand out the template as JSON, or with its tests as a promptfoo configuration."""
         guild = managed_guild(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
+        if format == PROMPTFOO:
+            await self._export_for_promptfoo(interaction, guild, name)
+            return
         trick = await self._tricks.get(guild, name)
         data = json.dumps(trick.template().to_dict(), ensure_ascii=False, indent=2) + "\n"
         said = ngettext(
@@ -180,8 +200,23 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             len(trick.examples),
             name=trick.name,
         )
-        file = (f"{re.sub('[^a-z0-9-]', '', trick.name) or 'trick'}.json", data.encode())
+        file = (f"{_file_stem(trick)}.json", data.encode())
         await interaction.edit_original_response(content=said, attachments=to_files([file]))
+
+    async def _export_for_promptfoo(self, interaction: discord.Interaction[Any], guild: int, name: str) -> None:
+        trick, tests = await self._services.trick_tests.all(guild, name)
+        model = self._services.chat_models.default(caller_of(interaction)).name.removesuffix(LOCAL_SUFFIX)
+        model = DEFAULT_OPENAI_MODEL if model == STAND_IN else model
+        rows = [(test.input, test.expected) for test in tests]
+        text = await asyncio.to_thread(to_promptfoo, trick, rows, judge_of(trick), model)
+        said = ngettext(
+            "**{name}** with its {n} test: `npx promptfoo eval -c {file}` runs it, and `/trick import` reads it.",
+            "**{name}** with its {n} tests: `npx promptfoo eval -c {file}` runs them, and `/trick import` reads it.",
+            len(tests),
+            name=trick.name,
+            file=(file := f"{_file_stem(trick)}.yaml"),
+        )
+        await interaction.edit_original_response(content=said, attachments=to_files([(file, text.encode())]))
 
     @app_commands.command(name="import", description="Import a trick from a file")
     @app_commands.describe(file="A file of /trick export, an OpenAI prompt object, or a promptfoo file")

@@ -120,6 +120,23 @@ async def test_a_row_that_is_no_test_is_named_with_its_line(sim: Simulated, text
     assert said in await imported(sim, text, "tests.jsonl" if text.startswith("{") else "tests.csv")
 
 
+async def test_an_export_for_promptfoo_has_the_tests_and_is_imported_again(sim: Simulated) -> None:
+    await taught(sim, ("Work on Sunday?", "No!"))
+    await imported(sim, CSV)
+    exported = await sim.admin.slash(sim.general, "trick export", name="refuse", format="promptfoo")
+    assert "**refuse** with its 3 tests: `npx promptfoo eval -c refuse.yaml` runs them" in sim.text(exported.response)
+    assert exported.response is not None
+    (file,) = exported.response.attachments
+    data = await file.read()
+    assert b"id: openai:chat:fake-model\n" in data
+    again = await sim.admin.slash(sim.general, "trick import", file=("again.yaml", data))
+    assert "3 tests were added." in sim.said(again)
+    first, second = [await sim.services.trick_tests.all(sim.guild.id, name) for name in ("refuse", "again")]
+    assert (second[0].system, second[0].examples) == (first[0].system, first[0].examples)
+    assert [(test.input, test.expected) for test in second[1]] == [(test.input, test.expected) for test in first[1]]
+    assert not sim.errors
+
+
 async def test_an_answer_is_kept_as_a_test_and_the_list_removes_it(sim: Simulated) -> None:
     sim.model.says("Alas, no.")
     await taught(sim, ("Work on Sunday?", "No!"))
