@@ -33,20 +33,27 @@ class Cluster:
     folder: Path
     slots: int
     shards: int
+    entry: str = ENTRY
+    # Further settings of the processes.
+    env: dict[str, str] = field(default_factory=dict)
     channels: dict[int, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
     asked: list[Exchange] = field(default_factory=list)
 
-    async def start(self, count: int) -> list[Process]:
-        """Start so many processes at once. The caller waits until they are ready."""
+    async def start(self, count: int, command: str = "run") -> list[Process]:
+        """Start so many processes at once: bots, or with the command `worker` workers.
+
+        The caller waits until they are ready.
+        """
         settings = {"DATABASE_URL": self.url, "SLOTS": str(self.slots), "SHARDS": str(self.shards)}
         settings |= {"OPENAI_BASE_URL": self.model.url, "OPENAI_API_KEY": self.model.token, "CHAT_MODEL": "fake-model"}
-        settings |= {"CALLS_PER_PERSON": "1000"}
+        settings |= {"CALLS_PER_PERSON": "1000"} | self.env
         started = []
         for _ in range(count):
-            data = {"DATA_DIR": str(self.folder / f"data{len(self.processes)}")}
-            started.append(await Process.start(ENTRY, ["run"], self.wire.env() | settings | data, self.folder))
-            self.processes.append(started[-1])
+            data = {"DATA_DIR": str(self.folder / f"data{len(self.processes + self.workers + started)}")}
+            started.append(await Process.start(self.entry, [command], self.wire.env() | settings | data, self.folder))
+        (self.workers if command == "worker" else self.processes).extend(started)
         return started
 
     async def settled(self, ready: int) -> tuple[dict[int, Process], list[Process]]:
@@ -80,9 +87,10 @@ class Cluster:
 
     async def open_calls(self, count: int) -> None:
         """Wait until `count` calls are reserved and not settled."""
-        await self._count("calls WHERE NOT settled", count)
+        await self.count("calls WHERE NOT settled", count)
 
-    async def _count(self, what: str, count: int) -> None:
+    async def count(self, what: str, count: int) -> None:
+        """Wait until a table has so many rows."""
         async with asyncio.timeout(READY_SECONDS):
             while True:
                 if await self.rows(f"SELECT count(*) FROM {what}") == [(count,)]:
@@ -92,22 +100,31 @@ class Cluster:
     async def check(self) -> None:
         """Nothing is lost, doubled or passed: each acknowledged command has one answer, or one notice."""
         await self.open_calls(0)
-        await self._count("unfinished_answers", 0)
-        for one in self.asked:
-            state = await one.state()
-            if state["callback"] is not None:
-                (message,) = map(Message, state["messages"])
-                assert is_final(message) != message.text.endswith(INTERRUPTED), message
-        used = "(SELECT sum(prompt_tokens + completion_tokens) FROM calls)"
-        ((bot, calls),) = await self.rows(
-            f"SELECT amount, {used} FROM usage_sums WHERE user_id = 0 AND guild_id = 0 AND length(period) = 10"
-        )
-        assert bot == calls
+        await self.count("unfinished_answers", 0)
+        await self.check_messages()
+        await self.check_sums()
         assert await self.rows("SELECT name FROM key_values WHERE name LIKE 'left:%'") == []
         refused = [one for one in await self.wire.requests("POST", "/callback") if one["status"] not in (200, 204)]
         assert refused == []
         assert len(await self.wire.requests("PUT", "/commands")) == 1
-        assert all("Traceback" not in process.output for process in self.processes)
+        assert all("Traceback" not in process.output for process in self.processes + self.workers)
+
+    async def check_messages(self, *notices: str) -> None:
+        """Each acknowledged command has one answer or one notice: that of an interruption, or one of `notices`."""
+        for one in self.asked:
+            state = await one.state()
+            if state["callback"] is not None:
+                (message,) = map(Message, state["messages"])
+                assert is_final(message) != message.text.endswith((INTERRUPTED, *notices)), message
+
+    async def check_sums(self) -> None:
+        """The sum of the day is that of the settled and the open calls."""
+        used = "sum(CASE WHEN settled THEN prompt_tokens + completion_tokens ELSE reserved END)"
+        ((bot, calls),) = await self.rows(
+            f"SELECT amount, (SELECT {used} FROM calls) FROM usage_sums "
+            "WHERE user_id = 0 AND guild_id = 0 AND length(period) = 10"
+        )
+        assert bot == calls
 
     @staticmethod
     def _slot_of(process: Process) -> int:
@@ -116,12 +133,13 @@ class Cluster:
 
 @asynccontextmanager
 async def open_cluster(
-    server: PostgresServer, folder: Path, *, slots: int, shards: int, concurrency: int
+    server: PostgresServer, folder: Path, *, slots: int, shards: int, concurrency: int, rate_limits: bool = True
 ) -> AsyncIterator[Cluster]:
     """A cluster without processes; those that were started end with the block."""
     async with AsyncExitStack() as stack:
         url = await server.migrated()
-        wire = await stack.enter_async_context(Wire.start(alone=True, shards=shards, max_concurrency=concurrency))
+        discord = Wire.start(alone=True, shards=shards, max_concurrency=concurrency, rate_limits=rate_limits)
+        wire = await stack.enter_async_context(discord)
         model = await stack.enter_async_context(FakeModel())
         cluster = Cluster(wire, model, url, folder, slots, shards)
         first = (GUILD >> 22) % shards
@@ -132,4 +150,4 @@ async def open_cluster(
         try:
             yield cluster
         finally:
-            await asyncio.gather(*(process.close() for process in cluster.processes))
+            await asyncio.gather(*(process.close() for process in cluster.processes + cluster.workers))

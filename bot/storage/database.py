@@ -11,14 +11,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, delete, event, make_url, select
+from sqlalchemy import URL, Engine, create_engine, delete, event, func, make_url, select
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.base import Executable
 
 from bot.core.errors import StorageError
 from bot.core.i18n import N_
-from bot.storage.errors import AWAY, UnreachableError, is_of_database
+from bot.storage.errors import AWAY, POOLED, UnreachableError, is_of_database, sentence
 from bot.storage.group_commit import Writer
 from bot.storage.tables import KEY_VALUES, SLOTS
 
@@ -43,6 +44,8 @@ PRAGMAS = (
     "synchronous = FULL",
     "secure_delete = ON",
 )
+# PostgreSQL's number of a session.
+SESSION = select(func.pg_backend_pid())
 # Seconds until a PostgreSQL server that does not answer is given up.
 CONNECT_TIMEOUT = 10
 # Settings of each connection to PostgreSQL. A process that stops in the middle of a transaction must not keep the lock
@@ -157,6 +160,25 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         await writing.dispose()
         if rows is not None:
             rows.dispose()
+
+
+async def check_sessions(url: str) -> None:
+    """Raises `StorageError` where a connection to the server at `url` is not a session of its own.
+
+    A pooler may give each transaction of a connection another session, as PgBouncer does with `pool_mode=transaction`.
+    Then the locks of slots, notices and prepared statements end up in the wrong session.
+    """
+    using = engine(url, poolclass=NullPool)
+    try:
+        async with using.connect() as idle, using.connect() as busy:
+            await idle.execution_options(isolation_level="AUTOCOMMIT")
+            sessions = [await one.scalar(SESSION) for one in (idle, busy, idle)]
+    except (SQLAlchemyError, UnreachableError) as error:
+        raise StorageError(sentence(error)) from error
+    finally:
+        await using.dispose()
+    if sessions[0] == sessions[1] or sessions[0] != sessions[2]:
+        raise StorageError(f"The database cannot be used: {POOLED}.")
 
 
 async def _write_probe(connection: AsyncConnection) -> None:

@@ -24,6 +24,10 @@ ENDED = ("57P01", "57P02", "57P03", "57P05", "53300")
 WRONG_STATEMENT = ("22", "23", "42")
 # The first characters of errors of a connection.
 CONNECTION = "08"
+POOLED = (
+    "a pooler gives each transaction another session of the server; set its pool_mode to session, or name the "
+    "PostgreSQL server itself in DATABASE_URL"
+)
 # Why a server refuses a connection, for the operator.
 REFUSALS = {
     "28P01": "it refuses the password of DATABASE_URL",
@@ -31,6 +35,9 @@ REFUSALS = {
     "3D000": "it has no database of the name in DATABASE_URL; create it first",
     "53300": "it has too many connections",
     "57P03": "it is starting or stopping",
+    # A prepared statement that another session has, or that this one has not.
+    "26000": POOLED,
+    "42P05": POOLED,
     "08P01": "PgBouncer does not pass the bot's settings on; name the PostgreSQL server itself in DATABASE_URL",
 }
 

@@ -272,6 +272,10 @@ def _fail(job: _Job, error: Exception) -> None:
 
 
 def _log_failure(done: "asyncio.Future[Any]") -> None:
-    """Log the failure of a deferred write."""
-    if not done.cancelled() and (error := done.exception()):
+    """Log the failure of a deferred write, without its traceback where the database is the reason."""
+    if done.cancelled() or (error := done.exception()) is None:
+        return
+    if is_of_database(error) or (error.__cause__ is not None and is_of_database(error.__cause__)):
+        _log.error("a deferred write failed: %s", error)
+    else:
         _log.error("a deferred write failed", exc_info=error)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.core.errors import StorageError
-from bot.storage.database import engine, file_of
+from bot.storage.database import check_sessions, engine, file_of
 from bot.storage.errors import UnreachableError, sentence
 
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
@@ -31,10 +31,11 @@ PRIVATE = 0o600
 async def upgrade(url: str) -> str:
     """Upgrade the database at `url` to the newest version, or create it; returns the version.
 
-    Raises `StorageError` when it is newer than this program, locked, or unusable.
+    Raises `StorageError` when it is newer than this program, locked, or unusable, such as one behind PgBouncer.
     """
     path = file_of(url)
     if path is None:
+        await check_sessions(url)
         return str(await _with_connection(url, _upgrade, exclusive=True))
     try:
         _make_private(Path(path))

@@ -46,24 +46,24 @@ async def stored(database: Database) -> tuple[int, dict[tuple[str, int, int], in
 
 
 @pytest.mark.parametrize("limits", [Limits(10_000, 10**9, 10**9, 9.0), Limits(10**9, 10**9, 10_000, 9.0)])
-async def test_two_processes_with_200_each_at_once_let_exactly_as_many_pass_as_the_limit_allows(
+async def test_four_processes_with_200_each_at_once_let_exactly_as_many_pass_as_the_limit_allows(
     database: Database, other: Database, clock: Clock, limits: Limits
 ) -> None:
-    both = ledgers(limits, clock, database, other)
-    tries = [reserve(ledger) for _ in range(200) for ledger in both]
+    four = ledgers(limits, clock, database, other, database, other)
+    tries = [reserve(ledger) for _ in range(200) for ledger in four]
     results = await asyncio.gather(*tries, return_exceptions=True)
-    assert sum(isinstance(result, LimitError) for result in results) == 300
+    assert sum(isinstance(result, LimitError) for result in results) == 700
     day = clock.at.date().isoformat()
     assert await stored(database) == (
         100,
         dict.fromkeys([(day, 0, 0), (day, 1, 0), (day, 0, 10), (day, 1, 10)], 10_000),
     )
     for call in [result for result in results if isinstance(result, str)]:
-        for ledger in both:
+        for ledger in four:
             ledger.settle(call, "m", Usage(30, 0, 20))
-    for ledger in both:
+    for ledger in four:
         await ledger.close()
-    for ledger in both:
+    for ledger in four:
         await ledger.refresh(BOB)
         assert ledger.today(BOB)["bot"] == (5_000, limits.everyone)
         assert ledger.today(BOB)["user"] == (0, limits.user)
@@ -83,6 +83,25 @@ async def test_a_start_settles_what_its_own_slot_left_open_and_the_sums_stay_rig
     assert again.today(ANN)["user"] == (300, 10**9)
     clock.move(days=1, seconds=1)
     assert await again.load() == 1
+
+
+async def test_a_clock_that_is_ten_minutes_fast_changes_no_limit_and_settles_nothing_of_others(
+    database: Database, other: Database, clock: Clock
+) -> None:
+    fast = Clock()
+    fast.move(minutes=10)
+    limits = Limits(10**9, 10**9, 1_000, 9.0)
+    right = Ledger(database, limits, now=clock, slot=0, shared=True)
+    ahead = Ledger(other, limits, now=fast, slot=1, shared=True)
+    results = await asyncio.gather(*(reserve(one) for _ in range(10) for one in (right, ahead)), return_exceptions=True)
+    assert sum(isinstance(result, str) for result in results) == 10
+    assert await Ledger(other, limits, now=fast, slot=2, shared=True).load() == 0
+    # Between their midnights, each counts in its own day.
+    for one in (clock, fast):
+        one.move(hours=11, minutes=55)
+    await reserve(ahead)
+    with pytest.raises(LimitError):
+        await reserve(right)
 
 
 async def test_sums_that_one_process_did_not_keep_are_counted_from_its_calls(database: Database, clock: Clock) -> None:

@@ -1,7 +1,12 @@
 """A PostgreSQL server that is away, full or another's is a sentence, and the bot goes on when it is back."""
 
 import asyncio
+import os
+import shutil
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,7 +22,7 @@ from bot.storage.group_commit import WRITE_LOCK
 from bot.storage.key_value import get_value, set_value
 from bot.storage.migrations import upgrade, version
 from bot.storage.tables import KEY_VALUES, METADATA
-from tests.postgresql import WITH_PASSWORD, PostgresServer
+from tests.postgresql import WITH_PASSWORD, PostgresServer, free_port
 
 pytestmark = pytest.mark.postgresql
 INSERT = KEY_VALUES.insert()
@@ -173,6 +178,49 @@ async def test_pgbouncer_is_a_sentence_that_says_what_to_name_instead() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(StorageError, match=r"PgBouncer does not pass .* name the PostgreSQL server"):
             await upgrade(f"postgresql+asyncpg://fewshot@127.0.0.1:{port}/fewshot")
+
+
+@asynccontextmanager
+async def pgbouncer(server: PostgresServer, folder: Path, mode: str) -> AsyncIterator[str]:
+    """PgBouncer before the server, told to drop the settings that it does not pass on; the address of its server."""
+    port, file = free_port(), folder / f"{mode}.ini"
+    lines = f"[databases]\n* = host=127.0.0.1 port={server.port} user=fewshot\n[pgbouncer]\npool_mode={mode}\n"
+    lines += f"listen_addr=127.0.0.1\nlisten_port={port}\nauth_type=any\nunix_socket_dir=\n"
+    file.write_text(lines + f"ignore_startup_parameters={','.join(database_module.SERVER_SETTINGS)}\n")
+    command = ["pgbouncer", *(["-u", "nobody"] if os.getuid() == 0 else []), str(file)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+    try:
+        async with asyncio.timeout(10):
+            while not await _is_open(port):  # noqa: ASYNC110 - another process opens it
+                await asyncio.sleep(0.02)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="no pgbouncer is on the PATH")
+async def test_a_pooler_that_gives_each_transaction_another_session_is_refused(
+    postgresql: PostgresServer, url: str, tmp_path: Path
+) -> None:
+    direct = f"127.0.0.1:{postgresql.port}"
+    async with pgbouncer(postgresql, tmp_path, "transaction") as address:
+        with pytest.raises(StorageError, match="set its pool_mode to session"):
+            await upgrade(url.replace(direct, address))
+    async with pgbouncer(postgresql, tmp_path, "session") as address:
+        await upgrade(url.replace(direct, address))
+        async with open_database(url.replace(direct, address)) as database:
+            await asyncio.gather(*(set_value(database, f"n{number}", "1") for number in range(9)))
+            assert await get_value(database, "n8") == "1"
 
 
 def differences(connection: Connection) -> list[object]:

@@ -160,18 +160,23 @@ async def open_tuning_harness(*, texts: int = 3, facts: int = 6, **provider: Any
     """Start Discord, the model and the provider, with a corpus without a dataset, and without a bot."""
     async with AsyncExitStack() as stack:
         harness = await stack.enter_async_context(open_harness())
-        await harness.wire.grant("operator", "administrator")
         fake = await stack.enter_async_context(FakeProvider(**provider))
-        folder = harness.folder.parent / CORPUS
-        folder.mkdir()
-        env = {
-            "CORPORA": f"{CORPUS}={folder}",
-            "OPERATOR_IDS": str(PEOPLE["operator"]),
-            "TUNING_PROVIDER": "custom",
-            "TUNING_BASE_URL": fake.url,
-            "TUNING_API_KEY": "sk-tuning",
-            "TUNING_MODEL": "base-8b",
-        }
-        tuning_harness = TuningHarness(harness, fake, folder, env)
-        tuning_harness.texts(texts, facts)
-        yield tuning_harness
+        yield await add_tuning(harness, fake, texts=texts, facts=facts)
+
+
+async def add_tuning(harness: BotHarness, provider: FakeProvider, *, texts: int = 3, facts: int = 6) -> TuningHarness:
+    """Make the operator an administrator, and a corpus without a dataset beside the bot's data."""
+    await harness.wire.grant("operator", "administrator")
+    folder = harness.folder.parent / CORPUS
+    folder.mkdir()
+    env = {
+        "CORPORA": f"{CORPUS}={folder}",
+        "OPERATOR_IDS": str(PEOPLE["operator"]),
+        "TUNING_PROVIDER": "custom",
+        "TUNING_BASE_URL": provider.url,
+        "TUNING_API_KEY": "sk-tuning",
+        "TUNING_MODEL": "base-8b",
+    }
+    tuning_harness = TuningHarness(harness, provider, folder, env)
+    tuning_harness.texts(texts, facts)
+    return tuning_harness

@@ -212,10 +212,24 @@ async def create_guild(state: State, body: Json) -> Json:
     guild_id = int(body.get("id") or state.world.snowflake())
     channels = {name: state.world.snowflake() for name in body["channels"]}
     guild = seeds.add_guild(state.world, guild_id, body["name"], list(seeds.PEOPLE.values()), channels)
-    payload = payloads.guild(state.world, guild)
+    payload = payloads.guild(state.world, guild, state.world.channels_of(guild_id))
     del payload["unavailable"]  # Said of servers that the bot was in before alone; clients tell the two apart by it.
     state.gateway.dispatch("GUILD_CREATE", payload, INTENT_GUILDS)
     return {"id": str(guild_id), "channels": {name: str(one) for name, one in channels.items()}}
+
+
+@action
+async def create_crowd(state: State, body: Json) -> Json:
+    """Adds many servers with so many channels and roles each, before a bot connects."""
+    for number in range(body["guilds"]):
+        channels = {f"channel-{one}": state.world.snowflake() for one in range(body["channels"])}
+        guild = seeds.add_guild(state.world, state.world.snowflake(), f"Server {number}", [seeds.APPLICATION], channels)
+        for one in range(body["roles"]):
+            role = Role(state.world.snowflake(), f"role {one}", 0)
+            guild.roles[role.id] = role
+        for channel_id in channels.values():
+            state.world.channels[channel_id].overwrites[guild.id] = Overwrite(0, 0, 0)
+    return {}
 
 
 @action

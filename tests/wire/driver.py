@@ -126,9 +126,12 @@ class Wire:
         )
         return self._exchange(made)
 
-    async def burst(self, name: str, times: int, /, *, user: str = "member", **options: Any) -> list[Exchange]:
+    async def burst(
+        self, name: str, times: int, /, *, user: str = "member", channel: str = "general", **options: Any
+    ) -> list[Exchange]:
         """Uses the same command many times at once."""
-        made = await self.call("slash", name=name, user=user, options=options, user_install=False, times=times)
+        more = {"channel": channel, "options": options, "user_install": False}
+        made = await self.call("slash", name=name, user=user, times=times, **more)
         pairs = zip(made["ids"], made["dispatched"], strict=True)
         return [Exchange(self.call, one, at, self.finished) for one, at in pairs]
 

@@ -176,8 +176,7 @@ class Gateway:
         data, guilds = self._ready(session)
         session.emit("READY", data)
         for guild in guilds:
-            if session.concerns("GUILD_CREATE", guild):
-                session.emit("GUILD_CREATE", guild)
+            session.emit("GUILD_CREATE", guild)
         self.note("identify", session=session.id, intents=intents, shard=number, count=count)
         return session
 

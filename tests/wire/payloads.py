@@ -133,9 +133,11 @@ UNSET = (
 )
 
 
-def guild(world: World, item: Guild) -> Json:
-    """A server as GUILD_CREATE sends it; of its members it names the bot alone, as without the members intent."""
-    everything = world.channels_of(item.id)
+def guild(world: World, item: Guild, everything: list[Channel]) -> Json:
+    """A server with its channels and threads, as GUILD_CREATE sends it.
+
+    Of its members it names the bot alone, as without the members intent.
+    """
     return dict.fromkeys(UNSET) | {
         "id": str(item.id),
         "name": item.name,

@@ -153,7 +153,7 @@ def _guild(request: web.Request) -> tuple[State, Guild]:
 async def get_guild(request: web.Request) -> web.Response:
     """A server."""
     state, guild = _guild(request)
-    return json_response(payloads.guild(state.world, guild))
+    return json_response(payloads.guild(state.world, guild, state.world.channels_of(guild.id)))
 
 
 @routes.get(GUILD + "/channels")

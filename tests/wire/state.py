@@ -70,15 +70,12 @@ class State:
 
     def ready_data(self, session: Session) -> tuple[Json, list[Json]]:
         """The data of READY, and the guilds for the GUILD_CREATE events after it; each shard gets its own of them."""
-        guilds = list(self.world.guilds.values())
+        here = [one for one in self.world.guilds.values() if session.concerns("GUILD_CREATE", {"id": one.id})]
+        channels = self.world.channels_by_guild()
         ready = {
             "v": 10,
             "user": payloads.user(self.world.users[seeds.APPLICATION]) | {"verified": True, "mfa_enabled": True},
-            "guilds": [
-                {"id": str(guild.id), "unavailable": True}
-                for guild in guilds
-                if session.concerns("GUILD_CREATE", {"id": guild.id})
-            ],
+            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in here],
             "shard": list(session.shard),
             "session_id": session.id,
             "session_type": "normal",
@@ -87,7 +84,7 @@ class State:
             "private_channels": [],
             "relationships": [],
         }
-        return ready, [payloads.guild(self.world, guild) for guild in guilds]
+        return ready, [payloads.guild(self.world, guild, channels.get(guild.id, [])) for guild in here]
 
     def members_chunk(self, request: Json) -> Json:
         """The answer to a request for members, by ids or by the start of a name."""

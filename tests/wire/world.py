@@ -178,6 +178,13 @@ class World:
         """A server's channels and threads."""
         return [channel for channel in self.channels.values() if channel.guild_id == guild_id]
 
+    def channels_by_guild(self) -> dict[int | None, list[Channel]]:
+        """The channels and threads of all servers: with thousands of servers, quicker than each on its own."""
+        found: dict[int | None, list[Channel]] = {}
+        for channel in self.channels.values():
+            found.setdefault(channel.guild_id, []).append(channel)
+        return found
+
 
 def snowflake_time(snowflake: int) -> float:
     """The time in an id, in seconds since 1970."""
