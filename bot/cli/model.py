@@ -229,25 +229,26 @@ async def _bench(name: str | None) -> None:
         click.echo(f"prompt: {prompt_tokens / first:.0f} tokens a second ({prompt_tokens} tokens in {first:.1f} s)")
         first, whole, _, tokens = await _generate(client, BENCH_PROMPT, BENCH_TOKENS)
         click.echo(f"first token: {first:.2f} s")
-        click.echo(f"generated: {(tokens - 1) / max(whole - first, 1e-6):.0f} tokens a second ({tokens} tokens)")
+        click.echo(f"generated: {max(tokens - 1, 0) / max(whole - first, 1e-6):.0f} tokens a second ({tokens} tokens)")
         click.echo(f"model: {model.label}, {model.size / GIB:.2f} GiB on disk")
 
 
 async def _generate(client: "ChatClient", prompt: str, tokens: int) -> tuple[float, float, int, int]:
-    """Seconds to the first word and to the end, tokens of the prompt and of the answer."""
-    from bot.llm.completion import ask
-    from bot.llm.template import ChatTemplate
+    """Seconds to the first word and to the end, tokens of the prompt and of the answer.
 
-    template = ChatTemplate("bench", ({"role": "user", "content": prompt},), {"max_completion_tokens": tokens})
+    The answer may be empty: a small model ends some at once.
+    """
+    from bot.llm.request import Request
+
+    parameters = {"temperature": 0, "max_completion_tokens": tokens}
+    request = Request(({"role": "user", "content": prompt},), parameters, "bench")
     began, first = time.perf_counter(), 0.0
-
-    def show(_: str) -> None:
-        nonlocal first
-        first = first or time.perf_counter() - began
-
-    answer = await ask(client, template.fill({}), show)
+    async with client.stream(request) as stream:
+        async for _ in stream:
+            first = first or time.perf_counter() - began
     whole = time.perf_counter() - began
-    return first or whole, whole, answer.usage.prompt, answer.usage.completion
+    usage = client.record_usage(request, stream)
+    return first or whole, whole, usage.prompt, usage.completion
 
 
 @asynccontextmanager
