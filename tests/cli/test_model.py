@@ -1,6 +1,7 @@
 """`fewshot model`: what an operator does to have a chat model on this machine."""
 
 import asyncio
+import errno
 import json
 import shutil
 from collections import namedtuple
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from bot.core.errors import StorageError
 from bot.engine.llama import download
+from bot.engine.llama.store import ModelStore
 from tests.cli.conftest import Run, ended, started
 from tests.fake_hub import FakeHub
 from tests.gguf_files import chat_model, gguf
@@ -183,6 +186,17 @@ async def test_a_full_disk_is_said_before_the_copy(
     done = await fewshot("model", "get", str(tmp_path / "tiny.gguf"), "--yes")
     assert (done.code, installed(environment)) == (1, [])
     assert "Make room first" in done.err
+
+
+def test_a_disk_that_fills_up_is_said_and_no_part_of_a_copy_stays(tmp_path: Path) -> None:
+    (tmp_path / "tiny.gguf").write_bytes(TINY)
+
+    def full(done: int, total: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StorageError, match="The disk is full"):
+        download.fetch(ModelStore(tmp_path / "models"), download.source_of(str(tmp_path / "tiny.gguf")), full)
+    assert [path.name for path in (tmp_path / "models").rglob("*") if path.is_file()] == ["tiny.lock"]
 
 
 async def test_two_at_once_fetch_it_once(fewshot: Run, environment: dict[str, str], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from bot.engine.lora import bases
 from tests.cogs.operating import CORPUS, card, season, shown
 from tests.fake_vllm import fake_vllm
 from tests.gguf_files import chat_model, gguf
+from tests.model_folder import folder_model
 from tests.racing.season import REFUSAL, rows
 from tests.racing.season import answer as answer_of
 from tests.racing.season import question as question_of
@@ -108,7 +109,8 @@ async def test_a_base_that_cannot_be_tuned_is_refused_before_anything_is_stored(
             return sim.said(await sim.admin.slash(sim.general, "finetune start", dataset=dataset, base=base))
 
         assert "gpt-9 cannot be tuned: it is no installed model (tiny)" in await refusal("gpt-9")
-        assert "set SERVING_URL to a vLLM server of that model" in await refusal(BASE)
+        mamba = folder_model(tmp_path / "mamba", architectures=["MambaForCausalLM"])
+        assert "its architecture (MambaForCausalLM) cannot be converted for llama.cpp" in await refusal(mamba)
         monkeypatch.setattr(bases, "NEEDED", ("no_such_package",))
         assert "pip install 'fewshot[train]'" in await refusal("tiny")
         assert await sim.services.tuning.jobs.all() == []

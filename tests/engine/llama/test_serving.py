@@ -16,10 +16,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from bot.engine.errors import APIError
 from bot.engine.llama import models
 from bot.engine.llama.catalog import Machine
 from bot.engine.llama.download import fetch, source_of
-from bot.engine.llama.process import LlamaServer
+from bot.engine.llama.process import Config, LlamaServer
 from bot.engine.llama.store import ModelStore
 from tests.gguf_files import chat_model, gguf
 from tests.local_engine import engine_in
@@ -216,6 +217,22 @@ async def test_a_file_that_llama_cpp_cannot_load_says_so(tmp_path: Path) -> None
             await client.chat.completions.create(**asked("Hello") | {"model": "tiny-instruct"})
     assert caught.value.code == "load_failed"
     assert "tiny-instruct cannot be loaded" in str(caught.value.body)
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "sentence"),
+    [("ILL", "AVX2 is needed"), ("KILL", "may be out of memory"), ("SEGV", r"crashed \(signal 11\)")],
+)
+async def test_a_process_that_dies_while_it_loads_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal_name: str, sentence: str
+) -> None:
+    dying = tmp_path / "python"
+    dying.write_text(f"#!/bin/sh\nkill -{signal_name} $$\n", encoding="utf-8")
+    dying.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(dying))
+    server = LlamaServer("tiny", Config(tmp_path / "tiny.gguf", 512, 1, 1))
+    with pytest.raises(APIError, match=f"tiny cannot be loaded: .*{sentence}"):
+        await server.start()
 
 
 async def test_a_stopped_server_can_be_closed_twice(installed: Path) -> None:

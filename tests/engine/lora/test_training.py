@@ -152,6 +152,23 @@ def test_what_transformers_cannot_load_is_said(tmp_path: Path) -> None:
         train.load_base(Config(source=str(tmp_path)), cuda=False)
 
 
+def test_a_gpu_without_memory_ends_the_training_with_what_to_make_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def fails(trainer: Any, **_: Any) -> None:
+        tried.append((trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps))
+        raise train.torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(train.SFTTrainer, "train", fails)
+    write_tiny_llama(tmp_path / "tiny.gguf", TEXTS)
+    config = Config(source=str(tmp_path), gguf_file="tiny.gguf", context=256, n_epochs=1, batch_size=6)
+    with pytest.raises(InputError, match="with half of the batch of 6 either"):
+        train.main(config, ROWS, [], folder=tmp_path, on_metrics=print, should_stop=lambda: False)
+    assert tried == [(6, 1), (3, 2)]
+
+
 @pytest.mark.parametrize(("fits", "tried"), [(8, [(8, 1)]), (4, [(8, 1), (4, 2)]), (2, [(8, 1), (4, 2)])])
 def test_a_batch_that_does_not_fit_is_halved_once(fits: int, tried: list[tuple[int, int]]) -> None:
     calls = []
