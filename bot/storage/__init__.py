@@ -3,7 +3,7 @@
 `database`      opens the database: one connection that writes, several that read
 `group_commit`  the writer task, which commits all queued writes as one transaction
 `errors`        what an error of the database means
-`tables`        the tables, as the newest migration creates them
+`tables`        the tables, as the newest migration creates them; `rows` makes dataclasses of their rows
 `migrations`    upgrade, version, and a copy of a database in use
 `copying`       a whole database to another one, SQLite to PostgreSQL or back
 `key_value`     small named values

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import ARENA_VOTES, ARENAS
 
 
@@ -26,26 +27,24 @@ class ArenaRow:
     counts: str | None = None
 
 
-_COLUMNS = [ARENAS.c[name] for name in ArenaRow.__slots__]
+_COLUMNS = columns_of(ARENAS, ArenaRow)
 
 
 async def add(database: Database, row: ArenaRow) -> None:
     """Store an open comparison."""
-    values = {name: getattr(row, name) for name in ArenaRow.__slots__}
-    await database.transact(lambda connection: connection.execute(ARENAS.insert(), values))
+    await database.execute(ARENAS.insert().values(values_of(row)))
 
 
 async def find(database: Database, arena_id: str) -> ArenaRow | None:
     """The comparison with this id."""
-    async with database.read() as connection:
-        row = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).first()
-    return None if row is None else ArenaRow(*row)
+    rows = await database.fetch_all(select(*_COLUMNS).where(ARENAS.c.id == arena_id))
+    return ArenaRow(*rows[0]) if rows else None
 
 
 async def set_message(database: Database, arena_id: str, message_id: int) -> None:
     """Store the message of the card."""
     query = update(ARENAS).where(ARENAS.c.id == arena_id).values(message_id=message_id)
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def vote(database: Database, arena_id: str, user_id: int, choice: int) -> int | None:
@@ -85,10 +84,9 @@ async def close(database: Database, arena_id: str) -> ArenaRow | None:
 async def due(database: Database) -> list[ArenaRow]:
     """Comparisons whose time is over, or that are closed and still stored."""
     over = (ARENAS.c.closes <= time()) | ARENAS.c.counts.is_not(None)
-    async with database.read() as connection:
-        return [ArenaRow(*row) for row in await connection.execute(select(*_COLUMNS).where(over))]
+    return [ArenaRow(*row) for row in await database.fetch_all(select(*_COLUMNS).where(over))]
 
 
 async def remove(database: Database, arena_id: str) -> None:
     """Delete a comparison whose result is shown."""
-    await database.transact(lambda connection: connection.execute(delete(ARENAS).where(ARENAS.c.id == arena_id)))
+    await database.execute(delete(ARENAS).where(ARENAS.c.id == arena_id))

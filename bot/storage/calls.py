@@ -9,6 +9,7 @@ from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import values_of
 from bot.storage.tables import CALLS, USAGE_SUMS
 
 
@@ -118,7 +119,7 @@ async def change(connection: AsyncConnection, reserved: Sequence[Call], settled:
 
 
 def _reservation(call: Call) -> dict[str, Any]:
-    return {**{name: getattr(call, name) for name in Call.__slots__}, "settled": False}
+    return {**values_of(call), "settled": False}
 
 
 def _settlement(done: Settlement) -> dict[str, Any]:
@@ -135,8 +136,7 @@ async def pay(connection: AsyncConnection, bill: Bill) -> bool:
     if known.first() is not None:
         return False
     row = Call(bill.job_id, bill.day, bill.at, bill.user_id, None, "training", bill.model, 0, bill.nanodollars)
-    values = {name: getattr(row, name) for name in Call.__slots__}
-    await connection.execute(_INSERT, {**values, "settled": True})
+    await connection.execute(_INSERT, {**values_of(row), "settled": True})
     month = (USAGE_SUMS.c.period == bill.day[:7]) & (USAGE_SUMS.c.user_id == 0) & (USAGE_SUMS.c.guild_id == 0)
     more = USAGE_SUMS.c.amount + bill.nanodollars
     await connection.execute(update(USAGE_SUMS).where(month).values(amount=more))
@@ -151,8 +151,7 @@ async def settle_orphans(database: Database, slot: int | None, before: float) ->
     """
     left = CALLS.c.settled.is_(False) & ((CALLS.c.slot == slot) | (CALLS.c.at < before))
     orphans = update(CALLS).where(left).values(settled=True, prompt_tokens=CALLS.c.reserved)
-    result = await database.transact(lambda connection: connection.execute(orphans))
-    return int(result.rowcount)
+    return await database.execute(orphans)
 
 
 async def sums_of_day(database: Database, day: str) -> list[DaySum]:
@@ -192,9 +191,8 @@ async def uses_by_model(
     tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
     query = select(CALLS.c.model, func.count(), tokens, func.sum(CALLS.c.nanodollars)).group_by(CALLS.c.model)
     query = query.where(CALLS.c.day >= since, CALLS.c.settled, CALLS.c.purpose != "training")
-    async with database.read() as connection:
-        rows = await connection.execute(_of(query, user_id, guild_id))
-        return {model: DayUse(int(count), int(total), int(usd)) for model, count, total, usd in rows}
+    rows = await database.fetch_all(_of(query, user_id, guild_id))
+    return {model: DayUse(int(count), int(total), int(usd)) for model, count, total, usd in rows}
 
 
 async def nanodollars_of_month(database: Database, month: str) -> int:

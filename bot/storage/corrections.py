@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of
 from bot.storage.tables import CORRECTIONS
 
 OPEN, CONFIRMED, REJECTED = "open", "confirmed", "rejected"
@@ -31,7 +32,7 @@ class CorrectionRow:
     id: int = 0
 
 
-_COLUMNS = [CORRECTIONS.c[name] for name in CorrectionRow.__slots__]
+_COLUMNS = columns_of(CORRECTIONS, CorrectionRow)
 
 
 async def add(database: Database, row: CorrectionRow, *, limit: int) -> Outcome:
@@ -53,23 +54,20 @@ async def add(database: Database, row: CorrectionRow, *, limit: int) -> Outcome:
 
 async def find(database: Database, correction_id: int) -> CorrectionRow | None:
     """The correction with this id."""
-    async with database.read() as connection:
-        row = (await connection.execute(select(*_COLUMNS).where(CORRECTIONS.c.id == correction_id))).first()
-    return None if row is None else CorrectionRow(*row)
+    rows = await database.fetch_all(select(*_COLUMNS).where(CORRECTIONS.c.id == correction_id))
+    return CorrectionRow(*rows[0]) if rows else None
 
 
 async def of_corpus(database: Database, corpus: str, state: str) -> list[CorrectionRow]:
     """The corrections of a corpus in this state, oldest first."""
     mine = (CORRECTIONS.c.corpus == corpus) & (CORRECTIONS.c.state == state)
-    async with database.read() as connection:
-        rows = await connection.execute(select(*_COLUMNS).where(mine).order_by(CORRECTIONS.c.id))
-        return [CorrectionRow(*row) for row in rows]
+    return [
+        CorrectionRow(*row)
+        for row in await database.fetch_all(select(*_COLUMNS).where(mine).order_by(CORRECTIONS.c.id))
+    ]
 
 
 async def decide(database: Database, correction_id: int, state: str, correction: str) -> bool:
     """Close an open correction, with its text as the operator left it. False where it is not open any more."""
     query = update(CORRECTIONS).where(CORRECTIONS.c.id == correction_id, CORRECTIONS.c.state == OPEN)
-    result = await database.transact(
-        lambda connection: connection.execute(query.values(state=state, correction=correction))
-    )
-    return bool(result.rowcount)
+    return await database.execute(query.values(state=state, correction=correction)) > 0

@@ -7,7 +7,7 @@ use other connections in autocommit mode.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -96,6 +96,20 @@ class Database:
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` inside the writer's transaction. An exception undoes all of it."""
         return await self._writer.work(work)
+
+    async def execute(self, statement: Executable) -> int:
+        """Run `statement` in a transaction of its own; returns the number of rows that it changed."""
+        result = await self.transact(lambda connection: connection.execute(statement))
+        return int(result.rowcount)
+
+    async def fetch_all(self, query: Executable) -> Sequence[Any]:
+        """Read all rows of `query`."""
+        async with self.read() as connection:
+            return (await connection.execute(query)).all()
+
+    async def fetch_values(self, query: Executable) -> list[Any]:
+        """Read the first column of `query`."""
+        return [row[0] for row in await self.fetch_all(query)]
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

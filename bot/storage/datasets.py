@@ -9,6 +9,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import BUILDS, CHUNKS, DATASETS, PAIRS
 
 
@@ -75,9 +76,9 @@ async def add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow] = 
     """Store a new dataset with its chunks, in one transaction."""
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(DATASETS.insert(), _values(row))
+        await connection.execute(DATASETS.insert(), values_of(row))
         if chunks:
-            await connection.execute(CHUNKS.insert(), [_values(chunk) for chunk in chunks])
+            await connection.execute(CHUNKS.insert(), [values_of(chunk) for chunk in chunks])
 
     await database.transact(work)
 
@@ -86,7 +87,7 @@ async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[Pa
     """Store a complete dataset with its pairs, in one transaction."""
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(DATASETS.insert(), _values(row))
+        await connection.execute(DATASETS.insert(), values_of(row))
         await _insert(connection, pairs)
 
     await database.transact(work)
@@ -97,7 +98,7 @@ async def request_build(database: Database, row: BuildRow) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(delete(BUILDS).where(BUILDS.c.dataset_id == row.dataset_id))
-        await connection.execute(BUILDS.insert(), _values(row))
+        await connection.execute(BUILDS.insert(), values_of(row))
 
     await database.transact(work)
 
@@ -106,14 +107,12 @@ async def end_build(database: Database, dataset_id: str, error: str = "") -> Non
     """Delete a request that was done, or note why it could not be."""
     mine = BUILDS.c.dataset_id == dataset_id
     query = update(BUILDS).where(mine).values(error=error) if error else delete(BUILDS).where(mine)
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def builds(database: Database) -> list[BuildRow]:
     """All requests, with those that could not be done."""
-    async with database.read() as connection:
-        rows = await connection.execute(select(*(BUILDS.c[name] for name in BuildRow.__slots__)))
-        return [BuildRow(*row) for row in rows]
+    return [BuildRow(*row) for row in await database.fetch_all(select(*columns_of(BUILDS, BuildRow)))]
 
 
 async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
@@ -135,8 +134,7 @@ async def add_pairs(database: Database, dataset_id: str, pairs: Sequence[PairRow
 async def last_line(database: Database, dataset_id: str) -> int:
     """The line of a dataset's last pair, dropped ones included; 0 where there is none."""
     query = select(func.coalesce(func.max(PAIRS.c.line), 0)).where(PAIRS.c.dataset_id == dataset_id)
-    async with database.read() as connection:
-        return int((await connection.execute(query)).scalar_one())
+    return int((await database.fetch_values(query))[0])
 
 
 async def get(database: Database, dataset_id: str) -> DatasetRow | None:
@@ -152,55 +150,47 @@ async def of_corpus(database: Database, corpus: str) -> list[DatasetRow]:
 
 
 async def _datasets(database: Database, condition: Any) -> list[DatasetRow]:
-    columns = [DATASETS.c[name] for name in DatasetRow.__slots__]
-    async with database.read() as connection:
-        rows = await connection.execute(select(*columns).where(condition).order_by(DATASETS.c.at.desc()))
-        return [DatasetRow(*row) for row in rows]
+    query = select(*columns_of(DATASETS, DatasetRow)).where(condition).order_by(DATASETS.c.at.desc())
+    return [DatasetRow(*row) for row in await database.fetch_all(query)]
 
 
 async def chunks(database: Database, dataset_id: str, *states: str) -> list[ChunkRow]:
     """A dataset's chunks in order, only those in `states` where any are given."""
-    query = select(*(CHUNKS.c[name] for name in ChunkRow.__slots__)).where(CHUNKS.c.dataset_id == dataset_id)
+    query = select(*columns_of(CHUNKS, ChunkRow)).where(CHUNKS.c.dataset_id == dataset_id)
     if states:
         query = query.where(CHUNKS.c.state.in_(states))
-    async with database.read() as connection:
-        return [ChunkRow(*row) for row in await connection.execute(query.order_by(CHUNKS.c.number))]
+    return [ChunkRow(*row) for row in await database.fetch_all(query.order_by(CHUNKS.c.number))]
 
 
 async def chunk(database: Database, dataset_id: str, number: int) -> ChunkRow:
     """One chunk."""
-    query = select(*(CHUNKS.c[name] for name in ChunkRow.__slots__))
-    query = query.where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.number == number)
-    async with database.read() as connection:
-        return ChunkRow(*(await connection.execute(query)).one())
+    query = select(*columns_of(CHUNKS, ChunkRow))
+    (row,) = await database.fetch_all(query.where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.number == number))
+    return ChunkRow(*row)
 
 
 async def chunk_numbers(database: Database, dataset_id: str, *states: str) -> list[int]:
     """The numbers of the chunks in these states, without reading their texts."""
     query = select(CHUNKS.c.number).where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.state.in_(states))
-    async with database.read() as connection:
-        return list((await connection.execute(query.order_by(CHUNKS.c.number))).scalars())
+    return await database.fetch_values(query.order_by(CHUNKS.c.number))
 
 
 async def chunk_problems(database: Database, dataset_id: str) -> list[str]:
     """Why chunks failed, in their order."""
     query = select(CHUNKS.c.problem).where(CHUNKS.c.dataset_id == dataset_id, CHUNKS.c.state == "failed")
-    async with database.read() as connection:
-        return list((await connection.execute(query.order_by(CHUNKS.c.number))).scalars())
+    return await database.fetch_values(query.order_by(CHUNKS.c.number))
 
 
 async def chunk_states(database: Database, dataset_id: str) -> dict[str, int]:
     """How many chunks are in each state, without reading their texts."""
     query = select(CHUNKS.c.state, func.count()).where(CHUNKS.c.dataset_id == dataset_id).group_by(CHUNKS.c.state)
-    async with database.read() as connection:
-        rows = await connection.execute(query)
-        return {row[0]: row[1] for row in rows}
+    return dict(await database.fetch_all(query))
 
 
 async def set_chunk(database: Database, chunk: ChunkRow, **values: str) -> None:
     """Change a chunk; durable on return."""
     mine = (CHUNKS.c.dataset_id == chunk.dataset_id) & (CHUNKS.c.number == chunk.number)
-    await database.transact(lambda connection: connection.execute(update(CHUNKS).where(mine).values(**values)))
+    await database.execute(update(CHUNKS).where(mine).values(**values))
 
 
 async def reset_failed(database: Database, dataset_id: str) -> None:
@@ -210,32 +200,27 @@ async def reset_failed(database: Database, dataset_id: str) -> None:
     """
     mine = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "failed")
     query = update(CHUNKS).where(mine).values(state=case((CHUNKS.c.reply == "", "waiting"), else_="asked"))
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def pairs(database: Database, dataset_id: str, *roles: str) -> list[PairRow]:
     """A dataset's pairs in order without dropped ones; only those with `roles` where given."""
-    query = select(*(PAIRS.c[name] for name in PairRow.__slots__)).where(
-        PAIRS.c.dataset_id == dataset_id, PAIRS.c.decision != "dropped"
-    )
+    query = select(*columns_of(PAIRS, PairRow)).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.decision != "dropped")
     if roles:
         query = query.where(PAIRS.c.role.in_(roles))
-    async with database.read() as connection:
-        return [_pair(row) for row in await connection.execute(query.order_by(PAIRS.c.line))]
+    return [_pair(row) for row in await database.fetch_all(query.order_by(PAIRS.c.line))]
 
 
 async def flagged(database: Database, dataset_id: str) -> list[PairRow]:
     """The pairs with flags in order, reviewed ones included."""
-    columns = [PAIRS.c[name] for name in PairRow.__slots__]
-    query = select(*columns).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.flags != "[]").order_by(PAIRS.c.line)
-    async with database.read() as connection:
-        return [_pair(row) for row in await connection.execute(query)]
+    query = select(*columns_of(PAIRS, PairRow)).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.flags != "[]")
+    return [_pair(row) for row in await database.fetch_all(query.order_by(PAIRS.c.line))]
 
 
 async def decide(database: Database, pair_id: int, decision: str, **values: str) -> None:
     """Store the reviewer's decision on a pair: kept, edited (with new texts in `values`) or dropped."""
     query = update(PAIRS).where(PAIRS.c.id == pair_id).values(decision=decision, **values)
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def _add(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
@@ -246,7 +231,7 @@ async def _add(connection: AsyncConnection, dataset_id: str, pairs: Sequence[Pai
 
 
 async def _insert(connection: AsyncConnection, pairs: Sequence[PairRow]) -> None:
-    rows = [{**_values(pair), "flags": json.dumps(list(pair.flags))} for pair in pairs]
+    rows = [{**values_of(pair), "flags": json.dumps(list(pair.flags))} for pair in pairs]
     for row in rows:
         del row["id"]
     if rows:
@@ -256,7 +241,3 @@ async def _insert(connection: AsyncConnection, pairs: Sequence[PairRow]) -> None
 def _pair(row: Any) -> PairRow:
     values = dict(zip(PairRow.__slots__, row, strict=True))
     return PairRow(**{**values, "flags": tuple(json.loads(values["flags"]))})
-
-
-def _values(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in type(row).__slots__}

@@ -17,17 +17,15 @@ CHANGED = "guild settings"
 
 async def all_settings(database: Database) -> dict[int, dict[str, Any]]:
     """The settings of all servers, by server id."""
-    async with database.read() as connection:
-        rows = (await connection.execute(select(GUILD_SETTINGS.c.guild_id, GUILD_SETTINGS.c.settings))).all()
+    rows = await database.fetch_all(select(GUILD_SETTINGS.c.guild_id, GUILD_SETTINGS.c.settings))
     return {guild_id: json.loads(settings) for guild_id, settings in rows}
 
 
 async def settings_of(database: Database, guild_id: int) -> dict[str, Any] | None:
     """The settings of a server; None where it set nothing."""
     query = select(GUILD_SETTINGS.c.settings).where(GUILD_SETTINGS.c.guild_id == guild_id)
-    async with database.read() as connection:
-        found = await connection.scalar(query)
-    return None if found is None else json.loads(found)
+    found = await database.fetch_values(query)
+    return json.loads(found[0]) if found else None
 
 
 async def put_settings(database: Database, guild_id: int, settings: Mapping[str, Any]) -> None:

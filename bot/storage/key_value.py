@@ -13,8 +13,7 @@ WATCHED = "model-watch:"
 async def get_value(database: Database, name: str) -> str | None:
     """The value under `name`; None where there is none."""
     query = select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name)
-    async with database.read() as connection:
-        return (await connection.execute(query)).scalar_one_or_none()
+    return next(iter(await database.fetch_values(query)), None)
 
 
 async def set_value(database: Database, name: str, value: str) -> None:
@@ -30,10 +29,9 @@ async def set_value(database: Database, name: str, value: str) -> None:
 async def names_with_prefix(database: Database, prefix: str) -> list[str]:
     """All names that start with `prefix`, in order."""
     query = select(KEY_VALUES.c.name).where(KEY_VALUES.c.name.startswith(prefix, autoescape=True))
-    async with database.read() as connection:
-        return list((await connection.execute(query.order_by(KEY_VALUES.c.name))).scalars())
+    return await database.fetch_values(query.order_by(KEY_VALUES.c.name))
 
 
 async def delete_value(database: Database, name: str) -> None:
     """Delete the value under `name`."""
-    await database.transact(lambda connection: connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name)))
+    await database.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))

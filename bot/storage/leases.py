@@ -53,17 +53,16 @@ async def acquire(database: Database, name: str, holder: str, seconds: float) ->
 async def release(database: Database, name: str, holder: str) -> None:
     """Give a lease back before it runs out."""
     query = LEASES.delete().where(LEASES.c.name == name, LEASES.c.holder == holder)
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def delete_expired(database: Database) -> None:
     """Delete the leases that ran out, such as those of processes that were killed."""
     query = LEASES.delete().where(LEASES.c.until < DatabaseTime())
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def is_any_held(database: Database, prefix: str) -> bool:
     """Whether anybody holds a lease whose name begins with `prefix`."""
     held = LEASES.c.name.startswith(prefix, autoescape=True) & (LEASES.c.until >= DatabaseTime())
-    async with database.read() as connection:
-        return (await connection.execute(select(LEASES.c.name).where(held).limit(1))).first() is not None
+    return bool(await database.fetch_all(select(LEASES.c.name).where(held).limit(1)))

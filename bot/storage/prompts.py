@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import PROMPT_AUTHORS, PROMPTS
 
 
@@ -30,6 +31,7 @@ class KeptPrompt:
     parent_id: str | None = None
 
 
+_COLUMNS = columns_of(PROMPTS, KeptPrompt)
 _INSERT, _INSERT_AUTHOR = PROMPTS.insert(), PROMPT_AUTHORS.insert()
 _SET_MESSAGE = update(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id")).values(message_id=bindparam("shown_in"))
 _DELETE = delete(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id"))
@@ -37,7 +39,7 @@ _DELETE = delete(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id"))
 
 def keep(database: Database, prompt: KeptPrompt, authors: Iterable[int] = ()) -> None:
     """Store `prompt`, which is new, with the next group of writes. `authors` are the others whose words it holds."""
-    database.write_later(_INSERT, _row(prompt))
+    database.write_later(_INSERT, values_of(prompt))
     for author in authors:
         database.write_later(_INSERT_AUTHOR, {"prompt_id": prompt.id, "user_id": author})
 
@@ -57,37 +59,28 @@ async def replace(database: Database, prompt: KeptPrompt, authors: Iterable[int]
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(delete(PROMPTS).where(PROMPTS.c.id == prompt.id))
-        await connection.execute(_INSERT, _row(prompt))
+        await connection.execute(_INSERT, values_of(prompt))
         for author in authors:
             await connection.execute(_INSERT_AUTHOR, {"prompt_id": prompt.id, "user_id": author})
 
     await database.transact(work)
 
 
-def _row(prompt: KeptPrompt) -> dict[str, object]:
-    return {name: getattr(prompt, name) for name in KeptPrompt.__slots__}
-
-
 async def find(database: Database, prompt_id: str) -> KeptPrompt | None:
     """The stored prompt with this id."""
-    columns = [PROMPTS.c[name] for name in KeptPrompt.__slots__]
-    async with database.read() as connection:
-        row = (await connection.execute(select(*columns).where(PROMPTS.c.id == prompt_id))).first()
-    return KeptPrompt(*row) if row else None
+    rows = await database.fetch_all(select(*_COLUMNS).where(PROMPTS.c.id == prompt_id))
+    return KeptPrompt(*rows[0]) if rows else None
 
 
 async def of_message(database: Database, message_id: int) -> list[KeptPrompt]:
     """The stored prompts of the answers in a message."""
-    columns = [PROMPTS.c[name] for name in KeptPrompt.__slots__]
-    async with database.read() as connection:
-        rows = await connection.execute(select(*columns).where(PROMPTS.c.message_id == message_id))
-    return [KeptPrompt(*row) for row in rows]
+    query = select(*_COLUMNS).where(PROMPTS.c.message_id == message_id)
+    return [KeptPrompt(*row) for row in await database.fetch_all(query)]
 
 
 async def drop_before(database: Database, at: float) -> int:
     """Delete the prompts made before `at` (seconds since 1970); returns their number."""
-    result = await database.transact(lambda connection: connection.execute(delete(PROMPTS).where(PROMPTS.c.at < at)))
-    return int(result.rowcount)
+    return await database.execute(delete(PROMPTS).where(PROMPTS.c.at < at))
 
 
 async def drop_of_message(database: Database, message_ids: list[int]) -> int:
@@ -99,5 +92,4 @@ async def drop_of_message(database: Database, message_ids: list[int]) -> int:
     doomed = select(PROMPTS.c.id).where(of_messages).cte(recursive=True)
     doomed = doomed.union(select(PROMPTS.c.id).where(PROMPTS.c.parent_id == doomed.c.id))
     query = delete(PROMPTS).where(PROMPTS.c.id.in_(select(doomed.c.id)))
-    result = await database.transact(lambda connection: connection.execute(query))
-    return int(result.rowcount)
+    return await database.execute(query)

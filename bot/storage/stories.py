@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, select, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import BRANCHES, NOTES, PLAYERS, STORIES, SUMMARIES, TURNS
 
 RUNNING, PAUSED, ENDED = "running", "paused", "ended"
@@ -108,9 +109,9 @@ class Branch:
     player_id: int | None = None
 
 
-_STORY = [STORIES.c[name] for name in Story.__slots__]
-_TURN = [TURNS.c[name] for name in Turn.__slots__]
-_BRANCH = [BRANCHES.c[name] for name in Branch.__slots__]
+_STORY = columns_of(STORIES, Story)
+_TURN = columns_of(TURNS, Turn)
+_BRANCH = columns_of(BRANCHES, Branch)
 
 
 async def add_story(database: Database, story: Story) -> bool:
@@ -120,7 +121,7 @@ async def add_story(database: Database, story: Story) -> bool:
         taken = select(STORIES.c.id).where(STORIES.c.channel_id == story.channel_id, _is_played())
         if (await connection.execute(taken)).first():
             return False
-        await connection.execute(STORIES.insert(), {name: getattr(story, name) for name in Story.__slots__})
+        await connection.execute(STORIES.insert(), values_of(story))
         return True
 
     return await database.transact(work)
@@ -140,15 +141,14 @@ async def story_in_channel(database: Database, channel_id: int, *states: str) ->
 async def newest_running_stories(database: Database, limit: int) -> list[Story]:
     """The `limit` running stories with the latest activity, the latest first."""
     query = select(*_STORY).where(STORIES.c.state == RUNNING).order_by(STORIES.c.touched.desc()).limit(limit)
-    async with database.read() as connection:
-        return [Story(*row) for row in await connection.execute(query)]
+    return [Story(*row) for row in await database.fetch_all(query)]
 
 
 async def move_head(database: Database, story_id: str, expected: int | None, head: int | None) -> bool:
     """Set the head if it is still `expected`. False where another change came first."""
     expected_head = STORIES.c.head.is_not_distinct_from(expected)
     query = update(STORIES).where(STORIES.c.id == story_id, expected_head).values(head=head, touched=time())
-    return await _changed(database, query) > 0
+    return await database.execute(query) > 0
 
 
 async def set_story_state(database: Database, story_id: str, state: str) -> bool:
@@ -169,17 +169,17 @@ async def set_story_state(database: Database, story_id: str, state: str) -> bool
 async def end_stories_in_channels(database: Database, *channel_ids: int) -> int:
     """End the stories of deleted channels; returns their number."""
     running = STORIES.c.channel_id.in_(channel_ids) & (STORIES.c.state != ENDED)
-    return await _changed(database, update(STORIES).where(running).values(state=ENDED, touched=time()))
+    return await database.execute(update(STORIES).where(running).values(state=ENDED, touched=time()))
 
 
 async def set_story_locked(database: Database, story_id: str, locked: bool) -> None:
     """Let only moderators and the person who started the story play, or everyone again."""
-    await _changed(database, update(STORIES).where(STORIES.c.id == story_id).values(locked=locked))
+    await database.execute(update(STORIES).where(STORIES.c.id == story_id).values(locked=locked))
 
 
 async def set_story_message(database: Database, story_id: str, message_id: int | None) -> None:
     """Store the id of the message that shows the newest turn with its buttons."""
-    await _changed(database, update(STORIES).where(STORIES.c.id == story_id).values(message_id=message_id))
+    await database.execute(update(STORIES).where(STORIES.c.id == story_id).values(message_id=message_id))
 
 
 async def enqueue_turn(database: Database, new: NewTurn, limit: int) -> int | Refusal:
@@ -268,7 +268,7 @@ async def complete_turn(
 ) -> None:
     """Store the answer to a turn; durable on return."""
     done = {"state": DONE, "reply": reply, "model": model, "finish": finish, "prompt_id": prompt_id}
-    await _changed(database, update(TURNS).where(TURNS.c.id == turn_id).values(**done))
+    await database.execute(update(TURNS).where(TURNS.c.id == turn_id).values(**done))
 
 
 async def set_turn_message(database: Database, turn_id: int, message_id: int) -> None:
@@ -287,7 +287,7 @@ async def set_turn_message(database: Database, turn_id: int, message_id: int) ->
 async def drop_waiting_turns(database: Database, story_id: str) -> int:
     """Remove all turns from the queue and keep their words; returns their number."""
     waiting = (TURNS.c.story_id == story_id) & (TURNS.c.state == WAITING)
-    return await _changed(database, update(TURNS).where(waiting).values(state=DROPPED))
+    return await database.execute(update(TURNS).where(waiting).values(state=DROPPED))
 
 
 async def find_turn(database: Database, turn_id: int) -> Turn | None:
@@ -311,8 +311,7 @@ async def sibling_turns(database: Database, turn: Turn) -> list[int]:
     query = select(TURNS.c.id).where(
         TURNS.c.story_id == turn.story_id, TURNS.c.depth > 0, TURNS.c.parent_id.is_not_distinct_from(turn.parent_id)
     )
-    async with database.read() as connection:
-        return list((await connection.execute(query.order_by(TURNS.c.id))).scalars())
+    return await database.fetch_values(query.order_by(TURNS.c.id))
 
 
 async def turn_path(
@@ -345,14 +344,13 @@ async def turn_tree(database: Database, story_id: str) -> list[Turn]:
 async def players_of(database: Database, story_id: str) -> list[Player]:
     """Everyone who has played in a story."""
     query = select(PLAYERS.c.user_id, PLAYERS.c.name, PLAYERS.c.removed).where(PLAYERS.c.story_id == story_id)
-    async with database.read() as connection:
-        return [Player(*row) for row in await connection.execute(query.order_by(PLAYERS.c.user_id))]
+    return [Player(*row) for row in await database.fetch_all(query.order_by(PLAYERS.c.user_id))]
 
 
 async def set_player_removed(database: Database, story_id: str, user_id: int, removed: bool) -> None:
     """Forbid a player to play in a story, or allow it again."""
     mine = (PLAYERS.c.story_id == story_id) & (PLAYERS.c.user_id == user_id)
-    await _changed(database, update(PLAYERS).where(mine).values(removed=removed))
+    await database.execute(update(PLAYERS).where(mine).values(removed=removed))
 
 
 async def add_note(database: Database, story_id: str, player_id: int, text: str, limit: int) -> bool:
@@ -370,14 +368,13 @@ async def add_note(database: Database, story_id: str, player_id: int, text: str,
 
 async def remove_note(database: Database, story_id: str, note_id: int) -> bool:
     """Remove a note. False where there is none with this id."""
-    return await _changed(database, delete(NOTES).where(NOTES.c.story_id == story_id, NOTES.c.id == note_id)) > 0
+    return await database.execute(delete(NOTES).where(NOTES.c.story_id == story_id, NOTES.c.id == note_id)) > 0
 
 
 async def notes_of(database: Database, story_id: str) -> list[Note]:
     """A story's notes, oldest first."""
     query = select(NOTES.c.id, NOTES.c.player_id, NOTES.c.text).where(NOTES.c.story_id == story_id)
-    async with database.read() as connection:
-        return [Note(*row) for row in await connection.execute(query.order_by(NOTES.c.id))]
+    return [Note(*row) for row in await database.fetch_all(query.order_by(NOTES.c.id))]
 
 
 async def put_branch(database: Database, story_id: str, branch: Branch, limit: int) -> bool:
@@ -390,8 +387,7 @@ async def put_branch(database: Database, story_id: str, branch: Branch, limit: i
         others = select(func.count()).where(BRANCHES.c.story_id == story_id)
         if (await connection.execute(others)).scalar_one() >= limit:
             return False
-        row = {name: getattr(branch, name) for name in Branch.__slots__}
-        await connection.execute(BRANCHES.insert().values(story_id=story_id, **row))
+        await connection.execute(BRANCHES.insert().values(story_id=story_id, **values_of(branch)))
         return True
 
     return await database.transact(work)
@@ -400,8 +396,7 @@ async def put_branch(database: Database, story_id: str, branch: Branch, limit: i
 async def branches_of(database: Database, story_id: str) -> list[Branch]:
     """A story's branches, by name."""
     query = select(*_BRANCH).where(BRANCHES.c.story_id == story_id)
-    async with database.read() as connection:
-        return [Branch(*row) for row in await connection.execute(query.order_by(BRANCHES.c.name))]
+    return [Branch(*row) for row in await database.fetch_all(query.order_by(BRANCHES.c.name))]
 
 
 async def add_summary(database: Database, text: str, turns: Sequence[Turn], before: str = "") -> bool:
@@ -432,8 +427,7 @@ async def add_summary(database: Database, text: str, turns: Sequence[Turn], befo
 async def summary_at(database: Database, turn_id: int) -> str | None:
     """The summary of the path to a turn, where that turn has one."""
     query = select(SUMMARIES.c.text).where(SUMMARIES.c.turn_id == turn_id)
-    async with database.read() as connection:
-        return (await connection.execute(query)).scalar_one_or_none()
+    return next(iter(await database.fetch_values(query)), None)
 
 
 def _is_played(*states: str) -> ColumnElement[bool]:
@@ -441,21 +435,13 @@ def _is_played(*states: str) -> ColumnElement[bool]:
     return STORIES.c.state.in_(states or (RUNNING, PAUSED))
 
 
-async def _changed(database: Database, query: Any) -> int:
-    """Run an UPDATE or DELETE; returns the number of rows."""
-    result = await database.transact(lambda connection: connection.execute(query))
-    return int(result.rowcount)
-
-
 async def _first_story(database: Database, query: Select[Any]) -> Story | None:
-    async with database.read() as connection:
-        row = (await connection.execute(query)).first()
-    return Story(*row) if row else None
+    rows = await database.fetch_all(query)
+    return Story(*rows[0]) if rows else None
 
 
 async def _turns(database: Database, query: Select[Any]) -> list[Turn]:
-    async with database.read() as connection:
-        return [Turn(*row) for row in await connection.execute(query)]
+    return [Turn(*row) for row in await database.fetch_all(query)]
 
 
 async def _head(connection: AsyncConnection, story_id: str) -> tuple[int | None, int]:
@@ -478,7 +464,7 @@ async def _set_player(connection: AsyncConnection, story_id: str, user_id: int, 
 
 
 async def _insert_turn(connection: AsyncConnection, new: NewTurn, state: str, **place: Any) -> int:
-    row = {name: getattr(new, name) for name in NewTurn.__slots__}
+    row = values_of(new)
     row |= {"reply": None, "model": "", "finish": "", "prompt_id": "", "message_id": None, "at": time()} | place
     result = await connection.execute(TURNS.insert().values(**row, state=state))
     key = result.inserted_primary_key

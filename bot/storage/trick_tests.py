@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Update, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import TRICK_CELLS, TRICK_RUNS, TRICK_TESTS, TRICKS
 
 # `score`: what the examples are worth together. `examples`: what each one is worth. `watch`: what a model is worth.
@@ -81,9 +82,9 @@ class CellRow:
 
 # Gets the tests of a trick, and returns those to add.
 Choose = Callable[[Sequence[TestRow]], Sequence[TestRow]]
-_TEST = [TRICK_TESTS.c[name] for name in TestRow.__slots__]
-_RUN = [TRICK_RUNS.c[name] for name in RunRow.__slots__]
-_CELL = [TRICK_CELLS.c[name] for name in CellRow.__slots__]
+_TEST = columns_of(TRICK_TESTS, TestRow)
+_RUN = columns_of(TRICK_RUNS, RunRow)
+_CELL = columns_of(TRICK_CELLS, CellRow)
 _IN_ORDER = (TRICK_TESTS.c.at, TRICK_TESTS.c.id)
 
 
@@ -91,8 +92,7 @@ async def tests_of(database: Database, guild_id: int, name: str) -> list[TestRow
     """The tests of a trick, oldest first."""
     query = select(*_TEST).join(TRICKS, TRICK_TESTS.c.trick_id == TRICKS.c.id)
     query = query.where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name).order_by(*_IN_ORDER)
-    async with database.read() as connection:
-        return [TestRow(*row) for row in await connection.execute(query)]
+    return [TestRow(*row) for row in await database.fetch_all(query)]
 
 
 async def add_tests(database: Database, guild_id: int, name: str, choose: Choose) -> bool:
@@ -105,7 +105,7 @@ async def add_tests(database: Database, guild_id: int, name: str, choose: Choose
         there = select(*_TEST).where(TRICK_TESTS.c.trick_id == trick).order_by(*_IN_ORDER)
         new = choose([TestRow(*row) for row in await connection.execute(there)])
         if new:
-            await connection.execute(TRICK_TESTS.insert(), [{**_values(row), "trick_id": trick} for row in new])
+            await connection.execute(TRICK_TESTS.insert(), [{**values_of(row), "trick_id": trick} for row in new])
         return True
 
     return await database.transact(work)
@@ -115,8 +115,7 @@ async def remove_test(database: Database, guild_id: int, test_id: str) -> bool:
     """Delete a test of a server's trick; returns whether it was there."""
     tricks = select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id)
     gone = delete(TRICK_TESTS).where(TRICK_TESTS.c.id == test_id, TRICK_TESTS.c.trick_id.in_(tricks))
-    result = await database.transact(lambda connection: connection.execute(gone))
-    return int(result.rowcount) > 0
+    return await database.execute(gone) > 0
 
 
 async def add_run(database: Database, guild_id: int, name: str, run: RunRow) -> Literal["added", "gone", "busy"]:
@@ -128,7 +127,7 @@ async def add_run(database: Database, guild_id: int, name: str, run: RunRow) -> 
             return "gone"
         if await _is_busy(connection, trick):
             return "busy"
-        await connection.execute(TRICK_RUNS.insert(), {**_values(run), "trick_id": trick})
+        await connection.execute(TRICK_RUNS.insert(), {**values_of(run), "trick_id": trick})
         return "added"
 
     return await database.transact(work)
@@ -176,12 +175,12 @@ async def earlier_runs(
 async def end_run(database: Database, run_id: str, state: RunState, problem: str = "") -> None:
     """Store how a run ended; one that has ended stays as it is."""
     change = _change(run_id, state=state, problem=problem).where(TRICK_RUNS.c.state == "running")
-    await database.transact(lambda connection: connection.execute(change))
+    await database.execute(change)
 
 
 async def set_run_message(database: Database, run_id: str, message_id: int) -> None:
     """Store which message shows a run."""
-    await database.transact(lambda connection: connection.execute(_change(run_id, message_id=message_id)))
+    await database.execute(_change(run_id, message_id=message_id))
 
 
 async def add_cell(database: Database, run_id: str, cell: CellRow) -> None:
@@ -190,7 +189,7 @@ async def add_cell(database: Database, run_id: str, cell: CellRow) -> None:
     async def work(connection: AsyncConnection) -> None:
         there = select(TRICK_RUNS.c.id).where(TRICK_RUNS.c.id == run_id)
         if (await connection.execute(there)).first() is not None:
-            await connection.execute(TRICK_CELLS.insert(), {**_values(cell), "run_id": run_id})
+            await connection.execute(TRICK_CELLS.insert(), {**values_of(cell), "run_id": run_id})
 
     await database.transact(work)
 
@@ -198,8 +197,7 @@ async def add_cell(database: Database, run_id: str, cell: CellRow) -> None:
 async def cells_of(database: Database, run_id: str) -> list[CellRow]:
     """The answers of a run so far."""
     query = select(*_CELL).where(TRICK_CELLS.c.run_id == run_id)
-    async with database.read() as connection:
-        return [CellRow(*row) for row in await connection.execute(query)]
+    return [CellRow(*row) for row in await database.fetch_all(query)]
 
 
 async def _trick_id(connection: AsyncConnection, guild_id: int, name: str) -> str | None:
@@ -215,14 +213,9 @@ async def _is_busy(connection: AsyncConnection, trick_id: str) -> bool:
 
 async def _runs(database: Database, where: ColumnElement[bool]) -> list[TrickRun]:
     query = select(TRICKS.c.guild_id, TRICKS.c.name, *_RUN).join(TRICKS, TRICK_RUNS.c.trick_id == TRICKS.c.id)
-    async with database.read() as connection:
-        rows = await connection.execute(query.where(where).order_by(TRICK_RUNS.c.at))
-        return [TrickRun(guild_id, name, RunRow(*row)) for guild_id, name, *row in rows]
+    rows = await database.fetch_all(query.where(where).order_by(TRICK_RUNS.c.at))
+    return [TrickRun(guild_id, name, RunRow(*row)) for guild_id, name, *row in rows]
 
 
 def _change(run_id: str, **values: object) -> Update:
     return update(TRICK_RUNS).where(TRICK_RUNS.c.id == run_id).values(**values)
-
-
-def _values(row: TestRow | RunRow | CellRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__slots__}

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import TRICK_EXAMPLES, TRICK_SUGGESTIONS, TRICK_VERSIONS, TRICKS
 
 # `taken`: the name exists. `full`: the limit is reached. `mine`: the person's own limit is reached. `gone`: the trick
@@ -94,11 +95,11 @@ class SuggestionRow:
     wanted: str
 
 
-_TRICK = [TRICKS.c[name] for name in TrickRow.__slots__]
-_EXAMPLE = [TRICK_EXAMPLES.c[name] for name in ExampleRow.__slots__]
-_VERSION = [TRICK_VERSIONS.c[name] for name in VersionRow.__slots__]
+_TRICK = columns_of(TRICKS, TrickRow)
+_EXAMPLE = columns_of(TRICK_EXAMPLES, ExampleRow)
+_VERSION = columns_of(TRICK_VERSIONS, VersionRow)
 _CURRENT = TRICK_EXAMPLES.c.until.is_(None)
-_SUGGESTION = [TRICK_SUGGESTIONS.c[name] for name in SuggestionRow.__slots__]
+_SUGGESTION = columns_of(TRICK_SUGGESTIONS, SuggestionRow)
 
 
 async def all_of(database: Database, guild_id: int) -> list[tuple[TrickRow, list[ExampleRow]]]:
@@ -157,8 +158,7 @@ async def _find(connection: AsyncConnection, guild_id: int, name: str) -> tuple[
 async def names(database: Database, guild_id: int) -> list[str]:
     """The names of a server's tricks."""
     query = select(TRICKS.c.name).where(TRICKS.c.guild_id == guild_id).order_by(TRICKS.c.name)
-    async with database.read() as connection:
-        return list((await connection.execute(query)).scalars())
+    return await database.fetch_values(query)
 
 
 async def add(database: Database, trick: TrickRow, first: Change, *, limit: int, suggestion: str = "") -> Outcome:
@@ -176,7 +176,7 @@ async def add(database: Database, trick: TrickRow, first: Change, *, limit: int,
             return "full"
         if suggestion and not await _delete_suggestion(connection, trick.guild_id, suggestion):
             return "gone"
-        await connection.execute(TRICKS.insert(), _values(trick))
+        await connection.execute(TRICKS.insert(), values_of(trick))
         await _add_version(connection, trick.id, trick.version, first, first.examples)
         return "added"
 
@@ -225,9 +225,9 @@ async def _add_version(
 ) -> None:
     """Insert a version and the examples that are `new` in it."""
     version = VersionRow(number, change.user_id, change.author_id, change.at, change.kind, change.note, change.body)
-    await connection.execute(TRICK_VERSIONS.insert(), {**_values(version), "trick_id": trick_id})
+    await connection.execute(TRICK_VERSIONS.insert(), {**values_of(version), "trick_id": trick_id})
     if new:
-        rows = [{**_values(example), "trick_id": trick_id, "since": number, "until": None} for example in new]
+        rows = [{**values_of(example), "trick_id": trick_id, "since": number, "until": None} for example in new]
         await connection.execute(TRICK_EXAMPLES.insert(), rows)
 
 
@@ -257,7 +257,7 @@ async def suggest(database: Database, row: SuggestionRow, *, limit: int, limit_p
             waiting = select(func.count()).select_from(TRICK_SUGGESTIONS).where(where)
             if (await connection.execute(waiting)).scalar_one() >= maximum:
                 return cast(Outcome, refusal)
-        await connection.execute(TRICK_SUGGESTIONS.insert(), _values(row))
+        await connection.execute(TRICK_SUGGESTIONS.insert(), values_of(row))
         return "added"
 
     return await database.transact(work)
@@ -266,9 +266,7 @@ async def suggest(database: Database, row: SuggestionRow, *, limit: int, limit_p
 async def suggestions(database: Database, guild_id: int) -> list[SuggestionRow]:
     """A server's suggestions, oldest first."""
     query = select(*_SUGGESTION).where(TRICK_SUGGESTIONS.c.guild_id == guild_id)
-    async with database.read() as connection:
-        rows = await connection.execute(query.order_by(TRICK_SUGGESTIONS.c.at))
-        return [SuggestionRow(*row) for row in rows]
+    return [SuggestionRow(*row) for row in await database.fetch_all(query.order_by(TRICK_SUGGESTIONS.c.at))]
 
 
 async def drop_suggestion(database: Database, guild_id: int, suggestion: str) -> bool:
@@ -281,7 +279,3 @@ async def _delete_suggestion(connection: AsyncConnection, guild_id: int, suggest
         TRICK_SUGGESTIONS.c.guild_id == guild_id, TRICK_SUGGESTIONS.c.id == suggestion
     )
     return int((await connection.execute(query)).rowcount) > 0
-
-
-def _values(row: TrickRow | ExampleRow | VersionRow | SuggestionRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__slots__}

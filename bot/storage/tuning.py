@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage import calls
 from bot.storage.database import Database
 from bot.storage.leases import DatabaseTime
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import PROMOTIONS, SCORE_ANSWERS, TUNED_MODELS, TUNING_EVENTS, TUNING_JOBS
 
 ENDED = ("done", "failed", "cancelled")
@@ -110,10 +111,10 @@ _SET_SCORED = (
     .where(TUNING_JOBS.c.id == bindparam("job"))
     .values(scored=bindparam("done"), to_score=bindparam("total"), touched=bindparam("now"))
 )
-_JOB = [TUNING_JOBS.c[name] for name in JobRow.__slots__]
-_EVENT = [TUNING_EVENTS.c[name] for name in EventRow.__slots__]
-_MODEL = [TUNED_MODELS.c[name] for name in ModelRow.__slots__]
-_PROMOTION = [PROMOTIONS.c[name] for name in PromotionRow.__slots__]
+_JOB = columns_of(TUNING_JOBS, JobRow)
+_EVENT = columns_of(TUNING_EVENTS, EventRow)
+_MODEL = columns_of(TUNED_MODELS, ModelRow)
+_PROMOTION = columns_of(PROMOTIONS, PromotionRow)
 
 
 async def add_job(database: Database, row: JobRow, limit: int | None = None) -> bool:
@@ -124,7 +125,7 @@ async def add_job(database: Database, row: JobRow, limit: int | None = None) -> 
         count = int(await connection.scalar(select(func.count()).where(unfinished)) or 0)
         if limit is not None and count >= limit:
             return False
-        await connection.execute(TUNING_JOBS.insert(), {name: getattr(row, name) for name in JobRow.__slots__})
+        await connection.execute(TUNING_JOBS.insert(), values_of(row))
         return True
 
     return await database.transact(work)
@@ -152,21 +153,19 @@ async def all_jobs(database: Database, corpus: str | None = None) -> list[JobRow
 async def count_jobs_by_state(database: Database) -> dict[str, int]:
     """The number of unfinished jobs in each state."""
     query = select(TUNING_JOBS.c.state, func.count()).where(TUNING_JOBS.c.state.not_in(ENDED))
-    async with database.read() as connection:
-        return {row[0]: row[1] for row in await connection.execute(query.group_by(TUNING_JOBS.c.state))}
+    return dict(await database.fetch_all(query.group_by(TUNING_JOBS.c.state)))
 
 
 async def change_job(database: Database, job_id: str, **values: Any) -> None:
     """Change a job; durable on return."""
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id).values(**values, touched=time())
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def advance_job(database: Database, job_id: str, before: str, /, **values: Any) -> bool:
     """Change a job that is in the state `before`. False where it is in another by now, e.g. cancelled."""
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
-    result = await database.transact(lambda connection: connection.execute(query.values(**values, touched=time())))
-    return bool(result.rowcount)
+    return await database.execute(query.values(**values, touched=time())) > 0
 
 
 async def end_training(
@@ -190,14 +189,13 @@ async def acquire_lease(database: Database, job_id: str, holder: str, seconds: f
     free = or_(TUNING_JOBS.c.holder == holder, TUNING_JOBS.c.held_until < DatabaseTime())
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, free)
     query = query.values(holder=holder, held_until=DatabaseTime() + seconds)
-    result = await database.transact(lambda connection: connection.execute(query))
-    return bool(result.rowcount)
+    return await database.execute(query) > 0
 
 
 async def release_lease(database: Database, job_id: str, holder: str) -> None:
     """Give the lease back before it expires."""
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.holder == holder)
-    await database.transact(lambda connection: connection.execute(query.values(held_until=0.0)))
+    await database.execute(query.values(held_until=0.0))
 
 
 def set_scored(database: Database, job_id: str, done: int, total: int) -> None:
@@ -209,8 +207,7 @@ def set_scored(database: Database, job_id: str, done: int, total: int) -> None:
 async def known_events(database: Database, job_id: str) -> set[str]:
     """The ids of the stored events."""
     query = select(TUNING_EVENTS.c.event_id).where(TUNING_EVENTS.c.job_id == job_id)
-    async with database.read() as connection:
-        return set((await connection.execute(query)).scalars())
+    return set(await database.fetch_values(query))
 
 
 async def add_events(database: Database, job_id: str, events: Sequence[EventRow], **values: Any) -> None:
@@ -221,8 +218,7 @@ async def add_events(database: Database, job_id: str, events: Sequence[EventRow]
         there = set((await connection.execute(select(TUNING_EVENTS.c.event_id).where(mine))).scalars())
         new = [event for event in events if event.event_id not in there]
         rows = [
-            {**{name: getattr(event, name) for name in EventRow.__slots__}, "job_id": job_id, "number": number}
-            for number, event in enumerate(new, len(there) + 1)
+            {**values_of(event), "job_id": job_id, "number": number} for number, event in enumerate(new, len(there) + 1)
         ]
         if rows:
             await connection.execute(TUNING_EVENTS.insert(), rows)
@@ -240,8 +236,7 @@ async def job_events(
     if kind is not None:
         query = query.where(TUNING_EVENTS.c.kind == kind)
     query = query.order_by(TUNING_EVENTS.c.number.desc()).limit(last)
-    async with database.read() as connection:
-        return [EventRow(*row) for row in reversed((await connection.execute(query)).all())]
+    return [EventRow(*row) for row in reversed(await database.fetch_all(query))]
 
 
 async def add_model(database: Database, row: ModelRow) -> None:
@@ -250,8 +245,7 @@ async def add_model(database: Database, row: ModelRow) -> None:
     async def work(connection: AsyncConnection) -> None:
         query = select(TUNED_MODELS.c.name).where(TUNED_MODELS.c.name == row.name)
         if (await connection.execute(query)).first() is None:
-            values = {name: getattr(row, name) for name in ModelRow.__slots__}
-            await connection.execute(TUNED_MODELS.insert(), {**values, "at": row.at or time()})
+            await connection.execute(TUNED_MODELS.insert(), {**values_of(row), "at": row.at or time()})
 
     await database.transact(work)
 
@@ -271,15 +265,13 @@ async def models_of(database: Database, corpus: str | None = None) -> list[Model
 async def change_model(database: Database, name: str, **values: Any) -> None:
     """Change a model; durable on return."""
     query = update(TUNED_MODELS).where(TUNED_MODELS.c.name == name).values(**values)
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def score_answers(database: Database, model: str) -> dict[str, str]:
     """A model's answers during scoring, by the hash of the prompt."""
     query = select(SCORE_ANSWERS.c.asked, SCORE_ANSWERS.c.answer).where(SCORE_ANSWERS.c.model == model)
-    async with database.read() as connection:
-        rows = await connection.execute(query)
-        return {row[0]: row[1] for row in rows}
+    return dict(await database.fetch_all(query))
 
 
 async def add_score_answers(database: Database, model: str, said: Mapping[str, str]) -> None:
@@ -298,8 +290,7 @@ async def add_score_answers(database: Database, model: str, said: Mapping[str, s
 async def promotions(database: Database, corpus: str) -> list[PromotionRow]:
     """The promotions of a corpus that are not undone, newest first: the first is the active one."""
     query = select(*_PROMOTION).where(PROMOTIONS.c.corpus == corpus, PROMOTIONS.c.undone.is_(False))
-    async with database.read() as connection:
-        return [PromotionRow(*row) for row in await connection.execute(query.order_by(PROMOTIONS.c.id.desc()))]
+    return [PromotionRow(*row) for row in await database.fetch_all(query.order_by(PROMOTIONS.c.id.desc()))]
 
 
 async def promote(database: Database, corpus: str, model: str, user_id: int, reason: str) -> None:
@@ -318,16 +309,14 @@ async def promote(database: Database, corpus: str, model: str, user_id: int, rea
 async def undo_promotion(database: Database, promotion_id: int) -> None:
     """Undo a promotion; the one before it becomes active."""
     query = update(PROMOTIONS).where(PROMOTIONS.c.id == promotion_id).values(undone=True)
-    await database.transact(lambda connection: connection.execute(query))
+    await database.execute(query)
 
 
 async def _jobs(database: Database, condition: Any) -> list[JobRow]:
-    async with database.read() as connection:
-        rows = await connection.execute(select(*_JOB).where(condition).order_by(TUNING_JOBS.c.at.desc()))
-        return [JobRow(*row) for row in rows]
+    query = select(*_JOB).where(condition).order_by(TUNING_JOBS.c.at.desc())
+    return [JobRow(*row) for row in await database.fetch_all(query)]
 
 
 async def _models(database: Database, condition: Any) -> list[ModelRow]:
-    async with database.read() as connection:
-        rows = await connection.execute(select(*_MODEL).where(condition).order_by(TUNED_MODELS.c.at.desc()))
-        return [ModelRow(*row) for row in rows]
+    query = select(*_MODEL).where(condition).order_by(TUNED_MODELS.c.at.desc())
+    return [ModelRow(*row) for row in await database.fetch_all(query)]

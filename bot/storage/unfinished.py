@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, select
 
 from bot.storage.database import Database
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import UNFINISHED_ANSWERS
 
 
@@ -29,7 +30,7 @@ _DELETE = delete(UNFINISHED_ANSWERS).where(UNFINISHED_ANSWERS.c.id == bindparam(
 
 def add(database: Database, answer: UnfinishedAnswer) -> None:
     """Store `answer` with the next group of writes: at the latest with the reservation of its first call."""
-    database.write_later(_INSERT, {name: getattr(answer, name) for name in UnfinishedAnswer.__slots__})
+    database.write_later(_INSERT, values_of(answer))
 
 
 def remove(database: Database, answer_id: int) -> None:
@@ -42,13 +43,12 @@ async def left_behind(database: Database, slot: int, count: int, since: float) -
 
     Where fewer processes run than before, slot 0 gets the answers of slots that are not among the `count`.
     """
-    columns = [UNFINISHED_ANSWERS.c[name] for name in UnfinishedAnswer.__slots__]
     mine = UNFINISHED_ANSWERS.c.slot == slot
     if slot == 0:
         mine |= UNFINISHED_ANSWERS.c.slot >= count
     old = delete(UNFINISHED_ANSWERS).where(UNFINISHED_ANSWERS.c.at < since)
-    async with database.read() as connection:
-        rows = [UnfinishedAnswer(*row) for row in await connection.execute(select(*columns).where(mine))]
+    query = select(*columns_of(UNFINISHED_ANSWERS, UnfinishedAnswer)).where(mine)
+    rows = [UnfinishedAnswer(*row) for row in await database.fetch_all(query)]
     if any(row.at < since for row in rows):
-        await database.transact(lambda connection: connection.execute(old))
+        await database.execute(old)
     return [row for row in rows if row.at >= since]
