@@ -2,19 +2,18 @@
 
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from bot.cli.context import OPERATOR, bar_updater, open_for_operator
-from bot.cli.running import load_settings, run_async
-from bot.core.errors import FewshotError, InputError
+from bot.cli.running import asynchronous, load_settings, write_file
+from bot.core.errors import InputError
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
 from bot.tuning.checks import check_file
 from bot.tuning.corpus import Corpora
-from bot.tuning.rows import MAX_FILE, fixed, read_rows
+from bot.tuning.rows import fixed, read_file, read_rows
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 # Repaired copies of a file that may exist in its folder.
@@ -31,32 +30,9 @@ def dataset() -> None:
 @click.option("--n", "size", default=20, show_default=True, type=click.IntRange(1, 100), help="Pairs for each chunk.")
 @click.option("--out", type=FILE, help="Write the rows to this file as well, without those that are flagged.")
 @click.option("--retry", is_flag=True, help="Ask again about the chunks whose answers could not be used.")
-def dataset_build(corpus: str, size: int, out: Path | None, retry: bool) -> None:
+@asynchronous
+async def dataset_build(corpus: str, size: int, out: Path | None, retry: bool) -> None:
     """Make a dataset of CORPUS: the model writes questions, each checked against its source."""
-    run_async(_build(corpus, size, out, retry=retry))
-
-
-@dataset.command("check")
-@click.argument("file", type=FILE)
-@click.option("--fix", is_flag=True, help="Write a mended copy beside it; the file itself is not changed.")
-@click.option("--corpus", default="", help="The corpus whose texts the quotes are from; default: found by the file.")
-@click.option("--heldout", type=FILE, help="Questions that must not be among the rows.")
-def dataset_check(file: Path, fix: bool, corpus: str, heldout: Path | None) -> None:
-    """Check FILE and say what is wrong with it, by kind and line."""
-    if not _check(file, corpus, heldout, fix=fix):
-        sys.exit(1)
-
-
-@dataset.command("show")
-@click.argument("file")
-@click.option("--most", default=20, show_default=True, type=click.IntRange(1), help="Rows to show.")
-def dataset_show(file: str, most: int) -> None:
-    """Show FILE, or the dataset of that id, for people."""
-    run_async(_show(file, most))
-
-
-async def _build(corpus: str, size: int, out: Path | None, *, retry: bool) -> None:
-    """Make a dataset, or continue to make it, and print the result."""
     async with open_for_operator() as tuning:
         datasets = tuning.datasets
         for name in await datasets.skipped_files(corpus):
@@ -74,35 +50,45 @@ async def _build(corpus: str, size: int, out: Path | None, *, retry: bool) -> No
         if made.draft is not None:
             click.echo(f"Dataset {made.draft.id}: {made.draft.name}, to be reviewed; nothing trains on it by itself.")
         if out is not None:
-            _write(out, rows.as_lines(rows.as_json(pair) for pair in usable))
+            write_file(out, rows.as_lines(rows.as_json(pair) for pair in usable))
             click.echo(f"{len(usable)} rows written to {out}.")
 
 
-def _check(file: Path, corpus: str, heldout: Path | None, *, fix: bool) -> bool:
-    """Print the report on a file; returns whether nothing was found."""
-    data = _read(file)
-    held = read_rows(_read(heldout)).pairs if heldout is not None else []
+@dataset.command("check")
+@click.argument("file", type=FILE)
+@click.option("--fix", is_flag=True, help="Write a mended copy beside it; the file itself is not changed.")
+@click.option("--corpus", default="", help="The corpus whose texts the quotes are from; default: found by the file.")
+@click.option("--heldout", type=FILE, help="Questions that must not be among the rows.")
+def dataset_check(file: Path, fix: bool, corpus: str, heldout: Path | None) -> None:
+    """Check FILE and say what is wrong with it, by kind and line."""
+    data = read_file(file)
+    held = read_rows(read_file(heldout)).pairs if heldout is not None else []
     report = check_file(data, _sources(file, corpus), held, title=file.name)
     click.echo(report.text)
     if fix:
         mended, target = fixed(data), _free(file)
-        _write(target, mended.text)
+        write_file(target, mended.text)
         click.echo(f"A mended copy is in {target}; {file.name} is as it was.")
         if mended.left_out:
             click.echo(f"Left out of it, as reported above: lines {', '.join(map(str, mended.left_out))}.")
-    return not report.findings
+    if report.findings:
+        sys.exit(1)
 
 
-async def _show(name: str, most: int) -> None:
-    """Print rows of a file, or of the dataset with that id."""
-    if Path(name).is_file():
-        read = read_rows(_read(Path(name)))
+@dataset.command("show")
+@click.argument("file")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(1), help="Rows to show.")
+@asynchronous
+async def dataset_show(file: str, most: int) -> None:
+    """Show FILE, or the dataset of that id, for people."""
+    if Path(file).is_file():
+        read = read_rows(read_file(Path(file)))
         _print_pairs(read.pairs, most)
         if read.unreadable:
             click.echo(f"{len(read.unreadable)} lines are no rows; `fewshot dataset check` says which.")
         return
     async with open_for_operator() as tuning:
-        row = await tuning.datasets.get(name)
+        row = await tuning.datasets.get(file)
         click.echo(f"{row.id}: {row.name}, {row.state}")
         _print_pairs(await tuning.datasets.pairs(row.id), most)
 
@@ -137,24 +123,3 @@ def _free(file: Path) -> Path:
         if not target.exists():
             return target
     raise InputError(f"There are a thousand mended copies of {file.name} already.")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > MAX_FILE:
-            raise InputError(f"{file.name} is larger than {MAX_FILE:,} bytes, the most that providers take.")
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file.name} cannot be read: {error.strerror}.") from None
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise FewshotError(f"{file.name} cannot be written: {error.strerror}.") from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.running import load_settings, make_data_dir, run_async
+from bot.cli.running import asynchronous, load_settings, make_data_dir
 from bot.core.errors import InputError, NotFoundError, ReplyError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # Orders in which a few examples are shown: a small model's answers depend on the order.
 ORDERS = 3
-SHOTS = (0, 1, 3)
 # Labelled reviews that `test` asks about by default; all 50 take four times as long.
 REVIEWS = 12
 BENCH_PROMPT = "Write a story of two hundred words about a harbour in winter."
@@ -122,35 +121,17 @@ def remove(name: str, yes: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--reviews", default=REVIEWS, show_default=True, type=click.IntRange(1, 50), help="Labelled reviews.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the table as a PNG.")
-def test(name: str | None, reviews: int, picture: Path | None) -> None:
+@asynchronous
+async def test(name: str | None, reviews: int, picture: Path | None) -> None:
     """Rate labelled reviews with 0, 1, 3 and all examples, in several orders."""
-    run_async(_test(name, reviews, picture))
-
-
-@model.command()
-@click.argument("name", required=False)
-def bench(name: str | None) -> None:
-    """Measure load time, memory, prompt and generated tokens per second, and the first token."""
-    run_async(_bench(name))
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Ratings with so many examples in one order: shares of exact stars, and of stars within one."""
-
-    shots: int
-    exact: float
-    within_one: float
-
-
-async def _test(name: str | None, reviews: int, picture: Path | None) -> None:
     from bot.app import TEMPLATES
     from bot.llm.template_registry import open_template_registry
-    from bot.server.evaluation import labelled
+    from bot.server.evaluation import labelled, shot_counts
 
     template = open_template_registry(TEMPLATES).get("sentiment")
     cases = labelled("sentiment")[:reviews]
-    plans = [(shots, order) for shots in _shots(template) for order in range(ORDERS if shots else 1)]
+    counts = shot_counts(len(template.examples))
+    plans = [(shots, order) for shots in counts for order in range(ORDERS if shots else 1)]
     scores: list[Score] = []
     async with _client(name) as (client, model):
         with click.progressbar(length=len(plans) * len(cases), label=f"rating {len(cases)} reviews") as bar:
@@ -158,7 +139,7 @@ async def _test(name: str | None, reviews: int, picture: Path | None) -> None:
                 ordered = template.with_pairs(_sampled(template, shots, order))
                 scores.append(await _score(client, ordered, cases, shots, lambda: bar.update(1)))
     rows = [("examples", "orders", "exact", "within one", "exact by order")]
-    for shots in _shots(template):
+    for shots in counts:
         of = [score for score in scores if score.shots == shots]
         exact, near = (statistics.mean(values) for values in zip(*((s.exact, s.within_one) for s in of), strict=True))
         spread = " ".join(f"{score.exact:.0%}" for score in of)
@@ -168,11 +149,48 @@ async def _test(name: str | None, reviews: int, picture: Path | None) -> None:
     if picture is not None:
         from bot.ui.pictures import curve_picture
 
-        exact = [statistics.mean(s.exact for s in scores if s.shots == shots) for shots in _shots(template)]
+        exact = [statistics.mean(s.exact for s in scores if s.shots == shots) for shots in counts]
         title = f"{model.label}: reviews rated right"
-        labels = [str(shots) for shots in _shots(template)]
+        labels = [str(shots) for shots in counts]
         picture.write_bytes((await curve_picture(picture.name, labels, exact, title, "examples")).data)
         click.echo(f"Drawn in {picture}.")
+
+
+@model.command()
+@click.argument("name", required=False)
+@asynchronous
+async def bench(name: str | None) -> None:
+    """Measure load time, memory, prompt and generated tokens per second, and the first token."""
+    import psutil
+
+    from bot.engine.llama.catalog import GIB
+
+    async with _client(name) as (client, model):
+        began = time.perf_counter()
+        await _generate(client, "Say yes.", 1)
+        loaded = time.perf_counter() - began
+        # The engine's children: the model's process is the largest of them.
+        ours = psutil.Process().children(recursive=True)
+        with suppress(psutil.Error):
+            memory = max((child.memory_info().rss for child in ours), default=0)
+            click.echo(f"memory in use: {memory / GIB:.2f} GiB")
+        click.echo(f"load and first answer: {loaded:.1f} s")
+        long_prompt = " ".join(f"item {n}" for n in range(BENCH_ITEMS))
+        first, _, prompt_tokens, _ = await _generate(client, f"Repeat the last word: {long_prompt}", 1)
+        click.echo(f"prompt: {prompt_tokens / first:.0f} tokens a second ({prompt_tokens} tokens in {first:.1f} s)")
+        first, whole, _, tokens = await _generate(client, BENCH_PROMPT, BENCH_TOKENS)
+        click.echo(f"first token: {first:.2f} s")
+        click.echo(f"generated: {max(tokens - 1, 0) / max(whole - first, 1e-6):.0f} tokens a second ({tokens} tokens)")
+        click.echo(f"model: {model.label}, {model.size / GIB:.2f} GiB on disk")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Ratings with so many examples in one order: shares of exact stars, and of stars within one."""
+
+    shots: int
+    exact: float
+    within_one: float
 
 
 async def _score(
@@ -195,42 +213,12 @@ async def _score(
     return Score(shots, exact, sum(each is not None and each <= 1 for each in off) / len(off))
 
 
-def _shots(template: "ChatTemplate") -> list[int]:
-    """None, one, three and all examples."""
-    most = len(template.examples)
-    return sorted({shots for shots in SHOTS if shots < most} | {most})
-
-
 def _sampled(template: "ChatTemplate", shots: int, order: int) -> list[tuple[dict[str, str], dict[str, str]]]:
     """So many examples in the order with that number; order 0 is the template's own."""
     pairs = list(template.examples)
     if order:
         random.Random(order).shuffle(pairs)
     return pairs[:shots]
-
-
-async def _bench(name: str | None) -> None:
-    import psutil
-
-    from bot.engine.llama.catalog import GIB
-
-    async with _client(name) as (client, model):
-        began = time.perf_counter()
-        await _generate(client, "Say yes.", 1)
-        loaded = time.perf_counter() - began
-        # The engine's children: the model's process is the largest of them.
-        ours = psutil.Process().children(recursive=True)
-        with suppress(psutil.Error):
-            memory = max((child.memory_info().rss for child in ours), default=0)
-            click.echo(f"memory in use: {memory / GIB:.2f} GiB")
-        click.echo(f"load and first answer: {loaded:.1f} s")
-        long_prompt = " ".join(f"item {n}" for n in range(BENCH_ITEMS))
-        first, _, prompt_tokens, _ = await _generate(client, f"Repeat the last word: {long_prompt}", 1)
-        click.echo(f"prompt: {prompt_tokens / first:.0f} tokens a second ({prompt_tokens} tokens in {first:.1f} s)")
-        first, whole, _, tokens = await _generate(client, BENCH_PROMPT, BENCH_TOKENS)
-        click.echo(f"first token: {first:.2f} s")
-        click.echo(f"generated: {max(tokens - 1, 0) / max(whole - first, 1e-6):.0f} tokens a second ({tokens} tokens)")
-        click.echo(f"model: {model.label}, {model.size / GIB:.2f} GiB on disk")
 
 
 async def _generate(client: "ChatClient", prompt: str, tokens: int) -> tuple[float, float, int, int]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
 import io
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -16,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from bot.core.settings import Settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
 # Seconds after which Ctrl-C cancels the coroutine again, because a library may ignore one cancellation.
 CANCEL_INTERVAL = 1.0
 
@@ -75,6 +78,31 @@ def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except KeyboardInterrupt:
         click.echo("", err=True)
         sys.exit(130)
+
+
+def asynchronous(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Make a command of click from a coroutine function, which `run_async` runs."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **options: P.kwargs) -> T:
+        result: T = run_async(command(*args, **options))
+        return result
+
+    return run
+
+
+def write_file(file: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises `FewshotError`."""
+    from bot.core.errors import FewshotError
+
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise FewshotError(f"{file.name} cannot be written: {error.strerror}.") from None
 
 
 class TerminatedError(Exception):

@@ -11,7 +11,7 @@ import click
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.context import bar_updater
-from bot.cli.running import load_settings, make_data_dir, run_async
+from bot.cli.running import load_settings, make_data_dir, run_async, write_file
 from bot.core.errors import FewshotError, InputError, NoModelError
 from bot.core.settings import DEFAULT_OPENAI_MODEL, Settings
 from bot.core.tables import decode
@@ -57,11 +57,11 @@ def trick_import(file: Path, out: Path | None) -> None:
     """Make a trick of FILE, an OpenAI prompt object or a promptfoo file, and say what was left out."""
     found, trick = _read(file)
     out = out or file.with_name(f"{file.stem}.trick.json")
-    _write(out, _json(trick.template().to_dict(), indent=2))
+    write_file(out, _json(trick.template().to_dict(), indent=2))
     click.echo(f"{out}: {len(trick.examples)} examples")
     if found.tests:
         beside = out.with_suffix(".tests.jsonl")
-        _write(beside, "".join(_json({"input": row.input, "expected": row.expected}) for row in found.tests))
+        write_file(beside, "".join(_json({"input": row.input, "expected": row.expected}) for row in found.tests))
         click.echo(f"{beside}: {len(found.tests)} tests")
     for name in found.left_out:
         click.echo(f"left out, because a trick has no such part: {name}", err=True)
@@ -81,7 +81,7 @@ def trick_export(file: Path, tests: Path | None, judge: str | None, out: Path | 
     if out is None:
         click.echo(text, nl=False)
         return
-    _write(out, text)
+    write_file(out, text)
 
 
 async def _test(file: Path, tests: Path | None, judge: str | None, repeat: int, *, all_only: bool) -> bool:
@@ -159,10 +159,3 @@ def _text(file: Path) -> str:
 
 def _json(data: Mapping[str, Any], indent: int | None = None) -> str:
     return json.dumps(data, ensure_ascii=False, indent=indent) + "\n"
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FewshotError(f"{file.name} cannot be written: {error.strerror}.") from None

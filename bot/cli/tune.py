@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bot.cli.context import OPERATOR, bar_updater, open_for_operator
-from bot.cli.running import run_async
+from bot.cli.running import asynchronous
 from bot.core.caller import Caller
 from bot.core.errors import InputError
 from bot.core.i18n import _
@@ -38,72 +38,9 @@ def tune() -> None:
 @click.argument("corpus")
 @_DATASET
 @_BASE
-def tune_estimate(corpus: str, dataset: str, base: str) -> None:
+@asynchronous
+async def tune_estimate(corpus: str, dataset: str, base: str) -> None:
     """What training on CORPUS would cost, for every known model."""
-    run_async(_estimate(corpus, dataset, base))
-
-
-@tune.command("start")
-@click.argument("corpus")
-@_DATASET
-@_BASE
-@click.option("--yes", is_flag=True, help="Do not ask to confirm the price.")
-def tune_start(corpus: str, dataset: str, base: str, yes: bool) -> None:
-    """Train a model on CORPUS and follow the job to its end; Ctrl-C leaves it resumable."""
-    run_async(_start(corpus, dataset, base, yes=yes))
-
-
-@tune.command("follow")
-@click.argument("job", default="")
-def tune_follow(job: str) -> None:
-    """Follow JOB, or the newest one, to its end."""
-    run_async(_follow_existing(job))
-
-
-@tune.command("list")
-def tune_list() -> None:
-    """The jobs, newest first, and the models that answer."""
-    run_async(_list())
-
-
-@tune.command("cancel")
-@click.argument("job")
-def tune_cancel(job: str) -> None:
-    """Cancel JOB, here and at its provider."""
-    run_async(_cancel(job))
-
-
-@tune.command("score")
-@click.argument("model")
-def tune_score(model: str) -> None:
-    """Ask MODEL everything that its scorecard needs, and print it."""
-    run_async(_score(model))
-
-
-@tune.command("promote")
-@click.argument("model")
-@click.option("--force", default="", metavar="REASON", help="Promote it although it is worse, and say why.")
-def tune_promote(model: str, force: str) -> None:
-    """Let MODEL answer for its corpus."""
-    run_async(_promote(model, force))
-
-
-@tune.command("rollback")
-@click.argument("corpus")
-def tune_rollback(corpus: str) -> None:
-    """Let the model before the active one of CORPUS answer again."""
-    run_async(_rollback(corpus))
-
-
-@tune.command("ask")
-@click.argument("corpus")
-@click.argument("question")
-def tune_ask(corpus: str, question: str) -> None:
-    """Ask the promoted model of CORPUS."""
-    run_async(_ask(corpus, question))
-
-
-async def _estimate(corpus: str, dataset: str, base: str) -> None:
     async with open_for_operator() as tuning:
         row = await _dataset(tuning, corpus, dataset)
         click.echo(f"Dataset {row.id}: {row.name}")
@@ -113,8 +50,14 @@ async def _estimate(corpus: str, dataset: str, base: str) -> None:
             click.echo(f"A job would be refused now. {_(closed)}")
 
 
-async def _start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
-    """Start a job and follow it; a price that is not zero, or not known, is confirmed first."""
+@tune.command("start")
+@click.argument("corpus")
+@_DATASET
+@_BASE
+@click.option("--yes", is_flag=True, help="Do not ask to confirm the price.")
+@asynchronous
+async def tune_start(corpus: str, dataset: str, base: str, yes: bool) -> None:
+    """Train a model on CORPUS and follow the job to its end; Ctrl-C leaves it resumable."""
     async with open_for_operator() as tuning:
         tuning.datasets.check_name(corpus)
         row = await _dataset(tuning, corpus, dataset)
@@ -130,6 +73,93 @@ async def _start(corpus: str, dataset: str, base: str, *, yes: bool) -> None:
         await _follow(tuning, job.id)
 
 
+@tune.command("follow")
+@click.argument("job", default="")
+@asynchronous
+async def tune_follow(job: str) -> None:
+    """Follow JOB, or the newest one, to its end."""
+    async with open_for_operator() as tuning:
+        if not job:
+            found = await tuning.jobs.all()
+            if not found:
+                raise InputError("There are no jobs yet.")
+            job = found[0].id
+        await _follow(tuning, (await tuning.jobs.get(job)).id)
+
+
+@tune.command("list")
+@asynchronous
+async def tune_list() -> None:
+    """The jobs, newest first, and the models that answer."""
+    async with open_for_operator() as tuning:
+        models = [await tuning.models.active(corpus) for corpus in tuning.subjects]
+        active = {model.name for model in models if model is not None}
+        for job in await tuning.jobs.all():
+            when = datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M")
+            mark = "  (answers now)" if job.model in active else ""
+            click.echo(f"{job.id}  {when}  {job.corpus:<10} {job.state:<9} {job.model or job.base}{mark}")
+
+
+@tune.command("cancel")
+@click.argument("job")
+@asynchronous
+async def tune_cancel(job: str) -> None:
+    """Cancel JOB, here and at its provider."""
+    async with open_for_operator() as tuning:
+        cancelled = await tuning.jobs.cancel(job)
+        click.echo(f"The job {cancelled.id} is {cancelled.state}.")
+
+
+@tune.command("score")
+@click.argument("model")
+@asynchronous
+async def tune_score(model: str) -> None:
+    """Ask MODEL everything that its scorecard needs, and print it."""
+    async with open_for_operator() as tuning:
+        with click.progressbar(length=100, label="scoring") as bar:
+            card = await tuning.models.score(model, OPERATOR, bar_updater(bar))
+        click.echo(table(card))
+        for wrong in card.wrong[:10]:
+            click.echo(f"  wrong: {wrong.question} → {wrong.said} (is: {wrong.wanted})")
+
+
+@tune.command("promote")
+@click.argument("model")
+@click.option("--force", default="", metavar="REASON", help="Promote it although it is worse, and say why.")
+@asynchronous
+async def tune_promote(model: str, force: str) -> None:
+    """Let MODEL answer for its corpus."""
+    async with open_for_operator() as tuning:
+        done = await tuning.models.promote(model, OPERATOR, force)
+        click.echo(f"{done.model} answers now." + (f" Before it: {done.before}." if done.before else ""))
+
+
+@tune.command("rollback")
+@click.argument("corpus")
+@asynchronous
+async def tune_rollback(corpus: str) -> None:
+    """Let the model before the active one of CORPUS answer again."""
+    async with open_for_operator() as tuning:
+        done = await tuning.models.rollback(corpus)
+        click.echo(f"{done.model} answers again, in place of {done.before}.")
+
+
+@tune.command("ask")
+@click.argument("corpus")
+@click.argument("question")
+@asynchronous
+async def tune_ask(corpus: str, question: str) -> None:
+    """Ask the promoted model of CORPUS; the nearest training rows follow on standard error."""
+    async with open_for_operator() as tuning:
+        asked = await tuning.models.question(corpus, question)
+        answer = await tuning.models.ask(asked, Caller(OPERATOR))
+        click.echo(answer.text)
+        click.echo(f"— {asked.model.name}\n\nSimilar training rows:", err=True)
+        for row in await tuning.models.similar(asked.model.name, question):
+            where = f" ({row.pair.source}, line {row.file_line})" if row.file_line else ""
+            click.echo(f"  {row.likeness:.0%} {row.pair.question} → {row.pair.answer}{where}", err=True)
+
+
 async def _dataset(tuning: Tuning, corpus: str, wanted: str) -> DatasetRow:
     """The dataset of an id, of a file of rows, or the corpus's newest."""
     if wanted.casefold().endswith(FILES):
@@ -138,16 +168,6 @@ async def _dataset(tuning: Tuning, corpus: str, wanted: str) -> DatasetRow:
             click.echo(problem, err=True)
         return imported.dataset
     return await (tuning.datasets.get(wanted) if wanted else tuning.datasets.newest(corpus))
-
-
-async def _follow_existing(job_id: str) -> None:
-    async with open_for_operator() as tuning:
-        if not job_id:
-            found = await tuning.jobs.all()
-            if not found:
-                raise InputError("There are no jobs yet.")
-            job_id = found[0].id
-        await _follow(tuning, (await tuning.jobs.get(job_id)).id)
 
 
 async def _follow(tuning: Tuning, job_id: str) -> None:
@@ -178,15 +198,13 @@ async def _show_job(tuning: Tuning, job_id: str) -> JobRow:
     job = await tuning.jobs.get(job_id)
     note = ""
     with click.progressbar(length=100, label="  ", show_pos=False, show_eta=False) as bar:
-        at = 0
+        move = bar_updater(bar)
         async for job in tuning.jobs.watch(job_id):
             if job.note and job.note != note and not job.over:
                 click.echo(f"\n{job.note}", err=True)
             note = job.note
             bar.label = f"{STATE_NAMES[job.state]:<20}"
-            now = _percent(job)
-            bar.update(max(now - at, 0))
-            at = max(at, now)
+            move(_percent(job), 100)
             bar.render_progress()
     return job
 
@@ -198,55 +216,6 @@ def _percent(job: JobRow) -> int:
     trained = TRAINING * job.step // job.total_steps if job.total_steps else 0
     scored = (100 - TRAINING) * job.scored // job.to_score if job.to_score else 0
     return {"scoring": TRAINING + scored, "deploying": TRAINING}.get(job.state, min(trained, TRAINING))
-
-
-async def _list() -> None:
-    async with open_for_operator() as tuning:
-        models = [await tuning.models.active(corpus) for corpus in tuning.subjects]
-        active = {model.name for model in models if model is not None}
-        for job in await tuning.jobs.all():
-            when = datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M")
-            mark = "  (answers now)" if job.model in active else ""
-            click.echo(f"{job.id}  {when}  {job.corpus:<10} {job.state:<9} {job.model or job.base}{mark}")
-
-
-async def _cancel(job_id: str) -> None:
-    async with open_for_operator() as tuning:
-        job = await tuning.jobs.cancel(job_id)
-        click.echo(f"The job {job.id} is {job.state}.")
-
-
-async def _score(model: str) -> None:
-    async with open_for_operator() as tuning:
-        with click.progressbar(length=100, label="scoring") as bar:
-            card = await tuning.models.score(model, OPERATOR, bar_updater(bar))
-        click.echo(table(card))
-        for wrong in card.wrong[:10]:
-            click.echo(f"  wrong: {wrong.question} → {wrong.said} (is: {wrong.wanted})")
-
-
-async def _promote(model: str, force: str) -> None:
-    async with open_for_operator() as tuning:
-        done = await tuning.models.promote(model, OPERATOR, force)
-        click.echo(f"{done.model} answers now." + (f" Before it: {done.before}." if done.before else ""))
-
-
-async def _rollback(corpus: str) -> None:
-    async with open_for_operator() as tuning:
-        done = await tuning.models.rollback(corpus)
-        click.echo(f"{done.model} answers again, in place of {done.before}.")
-
-
-async def _ask(corpus: str, text: str) -> None:
-    """Print the promoted model's answer, and the nearest training rows on standard error."""
-    async with open_for_operator() as tuning:
-        question = await tuning.models.question(corpus, text)
-        answer = await tuning.models.ask(question, Caller(OPERATOR))
-        click.echo(answer.text)
-        click.echo(f"— {question.model.name}\n\nSimilar training rows:", err=True)
-        for row in await tuning.models.similar(question.model.name, text):
-            where = f" ({row.pair.source}, line {row.file_line})" if row.file_line else ""
-            click.echo(f"  {row.likeness:.0%} {row.pair.question} → {row.pair.answer}{where}", err=True)
 
 
 async def run_lesson(name: str) -> None:

@@ -38,7 +38,7 @@ class LabelledTestSet:
     @property
     def shot_counts(self) -> Sequence[int]:
         """No, one, three and all examples."""
-        return _shot_counts(len(self.template.examples))
+        return shot_counts(len(self.template.examples))
 
     def prompt(self, case: Case, examples: int) -> tuple[ChatTemplate, Mapping[str, str]]:
         """The template filled with the case's text."""
@@ -125,7 +125,8 @@ def _calls(test_set: LabelledTestSet) -> Iterator[tuple[Case, int]]:
     return ((case, shots) for case in test_set.cases for shots in test_set.shot_counts)
 
 
-def _shot_counts(examples: int) -> Sequence[int]:
+def shot_counts(examples: int) -> Sequence[int]:
+    """No, one, three and all of so many examples."""
     return sorted({shots for shots in SHOT_COUNTS if shots < examples} | {max(examples, 0)})
 
 

@@ -25,7 +25,7 @@ from bot.tuning.corpus import Corpora, Corpus
 from bot.tuning.labelled import labelled_files, labelled_pairs, read_labelled
 from bot.tuning.localized_text import localize, serialize_error
 from bot.tuning.questions import Generator, Progress, pairs_of
-from bot.tuning.rows import MAX_FILE, read_rows, refusal_of
+from bot.tuning.rows import read_file, read_rows, refusal_of
 from bot.tuning.split import TRAIN, fact_of, roles, test_role
 from bot.tuning.subjects import TemplateSubject, is_template
 from bot.tuning.words import REFUSAL, digest
@@ -156,7 +156,7 @@ class Datasets:
     async def import_file(self, name: str, file: Path) -> Prepared:
         """A dataset from a file of the operator's, for a corpus or a template. Raises `InputError`."""
         if is_template(self._templates, name):
-            data = await asyncio.to_thread(_bytes, file)
+            data = await asyncio.to_thread(read_file, file)
             return await self.import_labelled(name, file.name, await asyncio.to_thread(decode, data, file.name))
         return Prepared(await self._from_files(self.corpora.get(name), FILE, file))
 
@@ -212,7 +212,7 @@ class Datasets:
 
     async def _from_files(self, corpus: Corpus, origin: str, file: Path, test_set: Path | None = None) -> DatasetRow:
         """The dataset in `file`, with the questions of `test_set` held out; one of equal contents is used again."""
-        data = [await asyncio.to_thread(_bytes, path) for path in (file, test_set) if path is not None]
+        data = [await asyncio.to_thread(read_file, path) for path in (file, test_set) if path is not None]
         fingerprint = digest(*(hashlib.sha256(one).hexdigest() for one in data))
         dataset_id = secrets.token_hex(4)
 
@@ -509,15 +509,3 @@ def _pairs(name: str, data: bytes, dataset_id: str, after: int = 0) -> list[Pair
             fault=found.unreadable[0].sentence,
         )
     return [replace(pair, dataset_id=dataset_id, line=after + pair.line) for pair in found.pairs]
-
-
-def _bytes(file: Path) -> bytes:
-    """The contents of a file; raises `InputError`."""
-    try:
-        if file.stat().st_size > MAX_FILE:
-            raise InputError(
-                "{file} is larger than {most:,} bytes, the most that providers take.", file=file.name, most=MAX_FILE
-            )
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError("{file} cannot be read: {reason}.", file=file.name, reason=error.strerror) from None

@@ -11,8 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from bot.core.errors import InputError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.text import without_surrogates
 from bot.storage.datasets import PairRow
@@ -104,6 +106,18 @@ class ReadRows:
     def unreadable(self) -> list[Finding]:
         """The lines that hold no row."""
         return [finding for finding in self.findings if finding.kind in UNREADABLE]
+
+
+def read_file(file: Path) -> bytes:
+    """The contents of a file. Raises `InputError` where it cannot be read or has more than `MAX_FILE` bytes."""
+    try:
+        if file.stat().st_size > MAX_FILE:
+            raise InputError(
+                "{file} is larger than {most:,} bytes, the most that providers take.", file=file.name, most=MAX_FILE
+            )
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError("{file} cannot be read: {reason}.", file=file.name, reason=error.strerror) from None
 
 
 def read_rows(data: bytes) -> ReadRows:
