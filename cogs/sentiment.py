@@ -1,6 +1,5 @@
 """Extends `/sentiment`, whose template is a JSON file: rates a file of reviews, with a histogram and a CSV."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from bot.answers.prompt_view import author
 from bot.answers.rendering import bar, stars
 from bot.answers.service import Answering
 from bot.answers.techniques import Extension, Options
+from bot.core.concurrency import for_each
 from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.tables import to_csv
@@ -75,12 +75,6 @@ def _is_for_all(error: FewshotError) -> bool:
     return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_permanent(error))
 
 
-def _first(errors: BaseExceptionGroup[FewshotError]) -> FewshotError:
-    """The first error of a group of groups."""
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
 def _table(rows: list[Row]) -> bytes:
     """The ratings as CSV."""
     return to_csv(
@@ -122,24 +116,17 @@ class Batch:
 
     async def _rate_all(self, answering: Answering, rows: list[Row]) -> None:
         """Rate `rows` in place. Stop at an error that every other review would also get; earlier ratings stay."""
-        waiting = iter(rows)
         self._show_progress(answering, rows)
 
-        async def worker() -> None:
-            for row in waiting:
-                if self._stop is not None:
-                    row.problem = self._stop
-                    continue
-                await self._rate(answering, row)
-                self._done += 1
-                self._show_progress(answering, rows)
+        async def rate(row: Row) -> None:
+            if self._stop is not None:
+                row.problem = self._stop
+                return
+            await self._rate(answering, row)
+            self._done += 1
+            self._show_progress(answering, rows)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _worker in range(min(CONCURRENT_REVIEWS, len(rows))):
-                    group.create_task(worker())
-        except* FewshotError as errors:
-            raise _first(errors) from None
+        await for_each(rows, rate, at_once=CONCURRENT_REVIEWS)
 
     def _show_progress(self, answering: Answering, rows: list[Row]) -> None:
         answering.reply.show(_("Rating reviews\n{bar}", bar=bar(self._done, len(rows))), writing=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.answers.rendering import dollars
+from bot.answers.rendering import price
 from bot.core.attached_picture import AttachedPicture
 from bot.core.i18n import N_, _, ngettext, pgettext
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN
@@ -158,20 +158,13 @@ def figures(answer: Answer) -> list[str]:
     tokens = _(
         TOKENS[usage.estimated, usage.cached > 0], read=usage.prompt, cached=usage.cached, written=usage.completion
     )
-    return [author(answer.shown_model), tokens, price(answer), _("{seconds:,.1f} s", seconds=answer.seconds)]
+    return [author(answer.shown_model), tokens, price(answer.price), _("{seconds:,.1f} s", seconds=answer.seconds)]
 
 
 def left_out(conversation: Conversation) -> str:
     """How many messages of a conversation did not fit into the prompt."""
     n = conversation.left_out
     return ngettext("{n} earlier message left out", "{n} earlier messages left out", n)
-
-
-def price(answer: Answer) -> str:
-    """What a call cost, in US dollars."""
-    if answer.price is None:
-        return _("price not known")
-    return dollars(answer.price) if answer.price else pgettext("price", "free")
 
 
 def author(model: str) -> str:

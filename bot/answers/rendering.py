@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from bot.core.i18n import _, format_number
+from bot.core.i18n import _, format_number, pgettext
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Facts, Rating
@@ -67,6 +67,13 @@ def bar(done: int, total: int, width: int = 20) -> str:
     """A progress bar in text."""
     filled = width * done // max(total, 1)
     return f"{'▰' * filled}{'▱' * (width - filled)} {format_number(done)}/{format_number(total)}"
+
+
+def price(usd: Decimal | None) -> str:
+    """A price for people; None is not known."""
+    if usd is None:
+        return _("price not known")
+    return dollars(usd) if usd else pgettext("price", "free")
 
 
 def dollars(usd: Decimal) -> str:

@@ -12,6 +12,7 @@
 `words`             the word pattern of scores and of the pocket GPT
 `stop_sequences`    cuts an answer at its stop sequences
 `logs`              logs as text or JSON, without keys
+`concurrency`       work on many items, several at a time
 `metrics`           counts and times for Prometheus
 `proxies`           the proxy that the environment names for an address
 

@@ -1,12 +1,12 @@
 """Evaluate a shipped template with no, one, three and all examples on inputs with known answers."""
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.core.caller import Caller
+from bot.core.concurrency import for_each
 from bot.core.errors import FewshotError, NoModelError, ReplyError
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Rating
@@ -78,34 +78,30 @@ async def evaluate(
     """
     points = {shots: Point(shots) for shots in test_set.shot_counts}
     total = len(test_set.cases) * len(points)
-    waiting, stop = _calls(test_set), list[FewshotError]()
+    # Case by case, so that an evaluation that ends early has the same cases for each number of examples.
+    calls = ((case, shots) for case in test_set.cases for shots in test_set.shot_counts)
+    stop = list[FewshotError]()
 
-    async def worker() -> None:
-        for case, shots in waiting:
-            if stop:
-                return
-            template, values = test_set.prompt(case, shots)
-            try:
-                answer = await gateway.ask(caller, template.fill(values), cache=False)
-            except ReplyError:
-                points[shots].scores.append(0.0)
-            except NoModelError:
-                raise
-            except FewshotError as error:
-                stop.append(error)
-                return
-            else:
-                points[shots].scores.append(_score(answer, case))
-                points[shots].tokens += answer.usage.total
-            progress(sum(len(point.scores) for point in points.values()), total)
+    async def ask(call: tuple[Case, int]) -> None:
+        if stop:
+            return
+        case, shots = call
+        template, values = test_set.prompt(case, shots)
+        try:
+            answer = await gateway.ask(caller, template.fill(values), cache=False)
+        except ReplyError:
+            points[shots].scores.append(0.0)
+        except NoModelError:
+            raise
+        except FewshotError as error:
+            stop.append(error)
+            return
+        else:
+            points[shots].scores.append(_score(answer, case))
+            points[shots].tokens += answer.usage.total
+        progress(sum(len(point.scores) for point in points.values()), total)
 
-    # `gather` and not a task group, which would wrap the error of a worker.
-    workers = [asyncio.create_task(worker(), name="evaluate") for _ in range(min(CONCURRENT_CALLS, total))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for task in workers:
-            task.cancel()
+    await for_each(calls, ask, at_once=CONCURRENT_CALLS)
     if stop and not any(point.scores for point in points.values()):
         raise stop[0]
     return LearningCurve(list(points.values()), str(stop[0]) if stop else "")
@@ -118,11 +114,6 @@ def labelled(name: str, folder: Path = LABELLED) -> list[Case]:
         return []
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     return [Case(line["input"], str(line["wanted"])) for line in lines]
-
-
-def _calls(test_set: LabelledTestSet) -> Iterator[tuple[Case, int]]:
-    """All calls, case by case, so that an evaluation that ends early has the same cases for each number of examples."""
-    return ((case, shots) for case in test_set.cases for shots in test_set.shot_counts)
 
 
 def shot_counts(examples: int) -> Sequence[int]:

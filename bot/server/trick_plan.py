@@ -9,12 +9,12 @@ A cell is one answer: a test, an arm and a round. An arm is a way to choose the 
 `without-4`    `all` without the fifth example
 """
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bot.core.concurrency import for_each
 from bot.core.errors import FewshotError, ReplyError
 from bot.core.i18n import N_, _
 from bot.llm.completion import Answer
@@ -160,28 +160,20 @@ async def run(
     count, stop = len(finished), list[FewshotError]()
     progress(count, len(cells))
 
-    async def worker() -> None:
+    async def answer(cell: Cell) -> None:
         nonlocal count
-        for cell in waiting:
-            if stop:
-                return
-            try:
-                found = await _answered(plan, cell, ask)
-            except FewshotError as error:
-                stop.append(error)
-                return
-            await store(found)
-            count += 1
-            progress(count, len(cells))
+        if stop:
+            return
+        try:
+            found = await _answered(plan, cell, ask)
+        except FewshotError as error:
+            stop.append(error)
+            return
+        await store(found)
+        count += 1
+        progress(count, len(cells))
 
-    # `gather` and not a task group, which would wrap the error of a worker.
-    workers = [asyncio.create_task(worker(), name="trick-cells") for _ in range(CONCURRENT_CALLS)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.wait(workers)  # An answer may be on its way into the database.
+    await for_each(waiting, answer, at_once=CONCURRENT_CALLS)
     return stop[0] if stop else None
 
 

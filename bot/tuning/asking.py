@@ -19,7 +19,7 @@ from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import ModelRow
 from bot.tuning.corpus import Corpus
-from bot.tuning.profiles import PROFILES, tunable
+from bot.tuning.profiles import PROFILES, is_pocket_gpt
 from bot.tuning.retrieval import Facts
 from bot.tuning.words import squeezed
 
@@ -121,7 +121,7 @@ def base_of(model: ModelRow, chat: ModelGateway, tuned: ModelGateway) -> tuple[s
 
     The pocket GPT's base knows no language, so that the chat model stands in its place.
     """
-    if not tunable(model.base, model.provider).is_language_model:
+    if is_pocket_gpt(model.base, model.provider):
         return chat.model, chat
     is_local = PROFILES[model.provider].is_local
     return f"{model.base}{LOCAL_SUFFIX if is_local else ''}", tuned

@@ -29,7 +29,7 @@ from bot.tuning.estimate import Quote
 from bot.tuning.job_runner import STATUSES, JobRunner, JobTools, training_files, training_pairs
 from bot.tuning.lessons import LESSONS
 from bot.tuning.localized_text import localize
-from bot.tuning.profiles import tunable
+from bot.tuning.profiles import is_pocket_gpt, tunable
 from bot.tuning.snapshots import History
 from bot.tuning.subjects import is_template
 from bot.tuning.words import squeezed
@@ -121,7 +121,7 @@ class Jobs:
 
         def look() -> dict[str, Base]:
             found: dict[str, Base] = {}
-            if tunable(root, self.profile.name).is_language_model:
+            if not is_pocket_gpt(root, self.profile.name):
                 found[wanted] = find_base(self._store, root, served_elsewhere=self._served_elsewhere)
             for model in self._store.all():
                 with suppress(FewshotError):

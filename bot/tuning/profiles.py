@@ -180,6 +180,11 @@ _ALL = (
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in _ALL}
 
 
+def is_pocket_gpt(base: str, provider: str) -> bool:
+    """Whether a base model, or the base of a tuned one, is the small model of the local engine."""
+    return not tunable(base, provider).is_language_model
+
+
 def tunables() -> list[Tunable]:
     """Every base model that is known."""
     return [model for profile in PROFILES.values() for model in profile.models]

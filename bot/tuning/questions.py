@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.caller import Caller
+from bot.core.concurrency import for_each
 from bot.core.errors import LimitError, ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.core.text import read_json, without_surrogates
@@ -56,27 +57,18 @@ class Generator:
         """
         waiting = await dataset_rows.chunk_states(self._database, dataset.id)
         total, left = sum(waiting.values()), waiting.get("waiting", 0) + waiting.get("asked", 0)
-        numbers = asyncio.Queue[int]()
-        for number in await dataset_rows.chunk_numbers(self._database, dataset.id, "waiting", "asked"):
-            numbers.put_nowait(number)
+        numbers = await dataset_rows.chunk_numbers(self._database, dataset.id, "waiting", "asked")
 
-        async def work() -> None:
+        async def ask(number: int) -> None:
             nonlocal left
-            while not numbers.empty():
-                await self._chunk(dataset, numbers.get_nowait(), Caller(user_id))
-                left -= 1
-                if progress:
-                    progress(total - left, total)
+            await self._chunk(dataset, number, Caller(user_id))
+            left -= 1
+            if progress:
+                progress(total - left, total)
 
         if progress:
             progress(total - left, total)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(CONCURRENT, left)):
-                    group.create_task(work())
-        except ExceptionGroup as errors:
-            # The first one cancelled the other tasks, and is a sentence by itself.
-            raise errors.exceptions[0] from None
+        await for_each(numbers, ask, at_once=CONCURRENT)
         states = await dataset_rows.chunk_states(self._database, dataset.id)
         return Generated(states.get("checked", 0), states.get("failed", 0), await self.problems(dataset))
 

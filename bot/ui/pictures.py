@@ -242,7 +242,7 @@ def _draw_scores(bars: dict[str, Sequence[tuple[str, float]]], title: str) -> by
         labels = [format_number(share, ".0%") for _y, share in positions[name]]
         axes.bar_label(drawn, labels, padding=4, color=TEXT_COLOUR, parse_math=False)
     figure.set_size_inches(6.4, y * ROW_HEIGHT * 0.8 + MARGINS + (0.4 if len(series) > 1 else 0))
-    axes.set_yticks(centres, [_shortened(label, MAX_LABEL) for label in bars], parse_math=False)
+    axes.set_yticks(centres, [shorten(label, MAX_LABEL) for label in bars], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.15)
     axes.set_xticks([])
@@ -314,7 +314,7 @@ def _draw_node(axes: Any, node: TreeNode) -> None:
     axes.scatter([node.column], [node.row], s=size, color=fill, edgecolors=colour, linewidths=1.5, zorder=2)
     if node.label:
         axes.annotate(
-            _shortened(node.label, MAX_TURN_LABEL), (node.column, node.row), xytext=(0, 9),
+            shorten(node.label, MAX_TURN_LABEL), (node.column, node.row), xytext=(0, 9),
             textcoords="offset points", ha="center", color=TEXT_COLOUR, fontsize=8, parse_math=False,
         )  # fmt: skip
 
@@ -338,7 +338,3 @@ def _to_png(figure: Any) -> bytes:
     file = BytesIO()
     figure.savefig(file, format="png", facecolor=BACKGROUND)
     return file.getvalue()
-
-
-def _shortened(label: str, limit: int) -> str:
-    return label if len(label) <= limit else label[: limit - 1] + "…"

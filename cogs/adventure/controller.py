@@ -1,9 +1,7 @@
 """What people do to a story by command, button, modal or message, and the sentence that they get."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +10,7 @@ import discord
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_, _, guild_locale, ngettext
-from bot.core.text import code_block, escape_markdown
+from bot.core.text import escape_markdown
 from bot.play import ENDED, OPEN, RUNNING, Story
 from bot.play.action_parser import is_exit
 from bot.play.history import BACK, FORWARD, MOVED_ON, SKIP, SWITCH, UNDO, MoveResult
@@ -20,6 +18,7 @@ from bot.play.turn_queue import EnqueueResult, LockedError, TurnView
 from bot.services import Services
 from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.errors import DELIVERY_ERRORS
+from cogs._store_first import acknowledge, store_first
 from cogs.adventure import rendering
 from cogs.adventure.message_view import LOCKED, DiscordMessageView
 
@@ -36,10 +35,6 @@ VOTES = {
 }
 ELSEWHERE = N_("This button belongs to a story in another channel.")
 THE_END = N_("**The end** of “{title}”. `/adventure transcript` sends it as a file, `/adventure resume` continues it.")
-# Seconds until an interaction is acknowledged although it is not stored yet; Discord waits three.
-ACKNOWLEDGE_AFTER = 2.0
-# Characters of what was typed that fit into a message beside a sentence.
-MAX_RETURNED = 1_700
 # First responses that can be replaced or removed.
 PLACEHOLDERS = (
     discord.InteractionResponseType.deferred_channel_message,
@@ -60,35 +55,11 @@ def check_can_write(interaction: discord.Interaction[Any]) -> None:
         raise NotAllowedError("I may not write in this channel, so no story can be told here; an admin can allow it.")
 
 
-@asynccontextmanager
-async def acknowledged_in_time(interaction: discord.Interaction[Any], typed: str = "") -> AsyncIterator[None]:
-    """Acknowledge the interaction if the block, which stores something, takes too long.
-
-    What people do in a story is stored before it is acknowledged, so that a crash loses nothing that was acknowledged.
-    Discord waits three seconds: if the block takes longer, the acknowledgement contains what was `typed`.
-    """
-
-    async def acknowledge_late() -> None:
-        await asyncio.sleep(ACKNOWLEDGE_AFTER)
-        if typed:
-            sentence = _("I have not stored this yet; if it does not appear, send it again:")
-            await _respond(interaction, f"{sentence}\n{code_block(typed[:MAX_RETURNED])}")
-        else:
-            await _respond(interaction, "")
-
-    late = asyncio.create_task(acknowledge_late(), name="acknowledge-late")
-    try:
-        yield
-    finally:
-        late.cancel()
-        await asyncio.wait({late})
-
-
 async def finish_interaction(interaction: discord.Interaction[Any], sentence: str = "") -> None:
     """Answer with a private sentence; without one, only acknowledge the interaction and remove a placeholder."""
     response = interaction.response
     if not response.is_done():
-        await _respond(interaction, sentence)
+        await acknowledge(interaction, sentence, thinking=_is_command(interaction))
     elif response.type in PLACEHOLDERS:
         if sentence:
             await interaction.edit_original_response(content=sentence)
@@ -98,17 +69,8 @@ async def finish_interaction(interaction: discord.Interaction[Any], sentence: st
         await interaction.followup.send(sentence, ephemeral=True)
 
 
-async def _respond(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """Send the first response. A failure is only logged, because what was stored must still be shown."""
-    try:
-        if sentence:
-            await interaction.response.send_message(sentence, ephemeral=True)
-        elif interaction.type is discord.InteractionType.application_command:
-            await interaction.response.defer(ephemeral=True, thinking=True)
-        else:
-            await interaction.response.defer()
-    except DELIVERY_ERRORS as error:
-        _log.info("an interaction could not be acknowledged: %s", error)
+def _is_command(interaction: discord.Interaction[Any]) -> bool:
+    return interaction.type is discord.InteractionType.application_command
 
 
 class Controller:
@@ -126,10 +88,10 @@ class Controller:
             await self.end(story, caller, interaction)
             return
         self._services.gateway.refuse_blocked(caller)
-        async with acknowledged_in_time(interaction, text or ""):
-            result = await self._adventures.act(story, caller, text, interaction.id, self.view)
+        is_command = _is_command(interaction)
+        acting = self._adventures.act(story, caller, text, interaction.id, self.view)
+        result = await store_first(interaction, acting, thinking=is_command, typed=text or "")
         sentence = _waiting_sentence(result)
-        is_command = interaction.type is discord.InteractionType.application_command
         # A command needs an answer. This one is true also where the bot is killed before it removes it.
         stored = _("Your turn is stored and comes next.") if is_command else ""
         await finish_interaction(interaction, sentence or stored)
@@ -164,8 +126,8 @@ class Controller:
         check_can_write(interaction)
         caller = caller_of(interaction)
         self._services.gateway.refuse_blocked(caller)
-        async with acknowledged_in_time(interaction):
-            result = await self._services.history.move(story.id, seen, caller, verb, self.view, to=to)
+        moving = self._services.history.move(story.id, seen, caller, verb, self.view, to=to)
+        result = await store_first(interaction, moving, thinking=False)
         await finish_interaction(interaction)
         if result.votes is not None:
             await interaction.followup.send(_vote_text(caller, verb, result))

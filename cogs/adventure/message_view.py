@@ -70,7 +70,7 @@ class DiscordMessageView:
         if message is None:
             message = await self._send(story, text)
         self._set_newest(story, message.id)
-        return DiscordTurnMessage(self, story, turn, message)
+        return DiscordTurnMessage(self, turn, message)
 
     async def post(self, view: TurnView) -> int:
         """Show a turn with its buttons in a new message."""
@@ -203,10 +203,8 @@ class DiscordMessageView:
 class DiscordTurnMessage:
     """Implements `bot.play.turn_queue.TurnMessage`."""
 
-    def __init__(
-        self, view: DiscordMessageView, story: Story, turn: Turn, message: discord.Message | discord.PartialMessage
-    ) -> None:
-        self._view, self._story, self.message = view, story, message
+    def __init__(self, view: DiscordMessageView, turn: Turn, message: discord.Message | discord.PartialMessage) -> None:
+        self._view, self.message = view, message
         self._heading = rendering.heading(turn)
         self._editor = StreamEditor(self._send)
 

@@ -9,14 +9,14 @@ from bot.answers.prompt_view import author, figures
 from bot.answers.service import Answering
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import N_, _
-from bot.core.text import close_markup, escape_markdown
+from bot.core.text import close_markup, escape_markdown, shorten
 from bot.llm.completion import Display
 from bot.services import Services
 from bot.tuning.asking import Column, Comparison, NotTrainedError, Question, SimilarRow
 from bot.tuning.corpus import RACING
 from bot.tuning.jobs import STATE_NAMES
 from bot.tuning.models import ModelRow
-from bot.tuning.profiles import tunable
+from bot.tuning.profiles import is_pocket_gpt
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from cogs._access import is_operator
@@ -27,7 +27,7 @@ WRONG = "wrong"
 # Characters of a question: the limit of the template of tuned models.
 MAX_LENGTH = 1_000
 # Characters of a question, an answer or a quote on the card of similar rows; of a question and an answer when compared.
-SHOWN, SHOWN_COMPARED = 300, 700
+MAX_SHOWN, MAX_COMPARED = 300, 700
 # The local engine's small model is no language model, and every answer of it says so.
 POCKET_NAME = N_("Pocket GPT")
 KNOWS = {RACING: N_("knows only this season")}
@@ -107,7 +107,7 @@ class Asking:
 
     async def _model_name(self, model: ModelRow) -> str:
         """The model in the line under its answers, with how long it was trained and what it knows."""
-        if not _is_pocket(model):
+        if not is_pocket_gpt(model.base, model.provider):
             return _("{model} · tuned on {corpus}", model=escape_markdown(model.name), corpus=model.corpus)
         if model.name not in self._seconds:
             self._seconds[model.name] = await self._services.tuning.jobs.training_seconds(model.job_id)
@@ -121,11 +121,6 @@ def _check(text: str) -> None:
     """Raises `InputError` for a question without words."""
     if not text.strip():
         raise InputError("There is nothing to answer: the question is empty.")
-
-
-def _is_pocket(model: ModelRow) -> bool:
-    """Whether a model is a pocket GPT."""
-    return not tunable(model.base, model.provider).is_language_model
 
 
 def _similar_card(asked: str, rows: list[SimilarRow]) -> Card:
@@ -153,12 +148,12 @@ def _similar_card(asked: str, rows: list[SimilarRow]) -> Card:
 
 
 def _shown(text: str) -> str:
-    return escape_markdown(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+    return escape_markdown(shorten(text, MAX_SHOWN))
 
 
 def _comparison_card(question: Question, compared: Comparison) -> Card:
     """A block for each way, how the facts were chosen, and when training has paid for itself."""
-    asked = escape_markdown(question.values["question"][:SHOWN_COMPARED])
+    asked = escape_markdown(question.values["question"][:MAX_COMPARED])
     card = Card(_("{corpus}, compared", corpus=question.model.corpus)).text(f"“{asked}”")
     prompts: list[discord.ui.Item[Any]] = []
     for number, column in enumerate(compared.columns, 1):
@@ -174,8 +169,9 @@ def _block(question: Question, column: Column) -> str:
     if column.answer is None:
         return column.why
     said = column.answer.text
-    shown = escape_markdown(close_markup(said[:SHOWN_COMPARED]) + (" …" if len(said) > SHOWN_COMPARED else ""))
-    is_pocket = column.model == question.model.name and _is_pocket(question.model)
+    shown = escape_markdown(close_markup(said[:MAX_COMPARED]) + (" …" if len(said) > MAX_COMPARED else ""))
+    model = question.model
+    is_pocket = column.model == model.name and is_pocket_gpt(model.base, model.provider)
     name = _(POCKET_NAME) if is_pocket else author(column.answer.model)
     small = [name, *figures(column.answer)[1:]]
     shown = shown or _("*no answer*")

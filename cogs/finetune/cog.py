@@ -46,7 +46,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self._preparation, self._review = Preparation(services), Review(services)
         self._starting, self._models = Starting(services, self._cards), Models(services)
         self._corrections = Corrections(services)
-        services.actions.register("ft-cancel", self._cancel_by_button)
+        services.actions.register("ft-cancel", self._cancel)
         services.actions.register(PIN, self._ask_for_pin)
         services.actions.register_modal(PIN, self._pin)
         super().__init__()
@@ -135,12 +135,10 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     @app_commands.describe(id="The job")
     async def cancel(self, interaction: discord.Interaction[Any], id: Id) -> None:
         """End a job that is not over."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        job = await self._services.tuning.jobs.cancel(id)
-        await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
+        await self._cancel(interaction, id, [])
 
-    async def _cancel_by_button(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
-        """Cancel a job by the button of its card."""
+    async def _cancel(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
+        """Cancel a job by its id, or by the button of its card."""
         operator_of(interaction, self._services.settings)
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._services.tuning.jobs.cancel(job_id)

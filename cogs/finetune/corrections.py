@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.core.i18n import _, ngettext
-from bot.core.text import escape_markdown
+from bot.core.text import escape_markdown, shorten
 from bot.services import Services
 from bot.tuning.corrections import CorrectionRow
 from bot.ui.actions import ActionButton
@@ -18,7 +18,7 @@ from cogs._store_first import edit_pressed, store_first
 # The action of the button and of the modal that edit a correction.
 EDIT = "ft-correct"
 # Characters of a text on the card, and of a correction.
-SHOWN, MAX_LENGTH = 600, 500
+MAX_SHOWN, MAX_LENGTH = 600, 500
 
 
 class Corrections:
@@ -97,4 +97,4 @@ class Corrections:
 
 
 def _shown(text: str) -> str:
-    return escape_markdown(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+    return escape_markdown(shorten(text, MAX_SHOWN))

@@ -20,7 +20,7 @@ from bot.core.text import escape_markdown, read_json, shorten
 from bot.server.ledger import NANO
 from bot.tuning.jobs import STATE_NAMES, EventRow, History, JobRow
 from bot.tuning.models import ModelRow
-from bot.tuning.profiles import tunable
+from bot.tuning.profiles import is_pocket_gpt
 from bot.tuning.scoring import Scorecard
 from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
@@ -170,8 +170,8 @@ def _buttons(state: CardState) -> list[discord.ui.Item[Any]]:
     if not job.over and job.state != "scoring":
         pin = ActionButton(PIN, job.id, label=_("Pin a question…"), emoji="📌")
         cancel = ActionButton("ft-cancel", job.id, label=_("Cancel"), style=discord.ButtonStyle.danger)
-        is_pocket = not tunable(job.base, job.provider).is_language_model  # others have no checkpoints to ask
-        return [cancel, pin] if is_pocket and not job.pinned else [cancel]
+        has_checkpoints = is_pocket_gpt(job.base, job.provider)
+        return [cancel, pin] if has_checkpoints and not job.pinned else [cancel]
     if job.state != "done":
         return []
     promote = ActionButton("ft-promote", job.id, label=_("Promote"), emoji="🏁", style=discord.ButtonStyle.success)

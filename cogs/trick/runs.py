@@ -11,9 +11,9 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import bar, dollars, pair_line
+from bot.answers.rendering import bar, pair_line, price
 from bot.core.errors import FewshotError, InputError, NotFoundError
-from bot.core.i18n import N_, _, format_number, ngettext, pgettext, use_locale
+from bot.core.i18n import N_, _, format_number, ngettext, use_locale
 from bot.core.tables import to_csv
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.judging import JUDGES
@@ -92,13 +92,6 @@ def arm_name(arm: str, plan: Plan) -> str:
     if arm == "all" and "random" in plan.score_arms:
         return _(NEAREST)
     return _(ARMS.get(arm, arm))
-
-
-def price(usd: Decimal | None) -> str:
-    """A price for people."""
-    if usd is None:
-        return _("price not known")
-    return dollars(usd) if usd else pgettext("price", "free")
 
 
 def estimate_card(choice: Choice, prepared: Prepared, estimate: Estimate) -> LayoutView:

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import pair_line
+from bot.answers.rendering import pair_line, price
 from bot.core.i18n import N_, _, format_number, ngettext, use_locale
 from bot.core.text import escape_markdown, shorten
 from bot.server.ledger import NANO
@@ -24,7 +24,6 @@ from bot.ui.locale import locale_of_guild
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import answer_privately, store_first
-from cogs.trick.runs import price
 
 _log = logging.getLogger(__name__)
 # Seconds between two looks at the models of all servers.
