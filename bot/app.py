@@ -41,6 +41,7 @@ from bot.server.model_watch import ModelWatch
 from bot.server.moderation import Moderation
 from bot.server.privacy import Privacy
 from bot.server.prompts import Prompts
+from bot.server.shipped_tests import ShippedTests
 from bot.server.trick_runs import TrickRuns
 from bot.server.trick_tests import TrickTests
 from bot.server.tricks import Tricks
@@ -151,6 +152,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 gateway,
                 tricks,
                 trick_runs,
+                ShippedTests(database, templates.templates, gateway, templates.get("judge")),
                 guilds,
                 settings.model_watch_usd,
                 settings.unknown_price,

@@ -14,6 +14,7 @@
 `trick_plan`     what a test run asks, and what its answers say; `judging` says whether an answer is right
 `trick_runs`     test runs, stored answer by answer
 `model_watch`    the tests of a server, once, when the model that answers there changes
+`shipped_tests`  the answers of models to the labelled inputs that ship, asked once for all servers
 `evaluation`     a shipped template with no, one, three and all examples, on inputs with known answers
 `privacy`        export and erasure of what is stored about a person or a server
 `moderation`     checks input and output with a moderation model

@@ -154,6 +154,11 @@ class ModelGateway:
         """Ask the model called `name` from the next request on."""
         self._client.model = name
 
+    def version(self, model: str) -> str:
+        """The version that the server of `model` gave in its newest answer; empty where it gave none but the name."""
+        version = self.versions.get(model, ("",))[0]
+        return "" if version == model else version
+
     async def warm(self) -> None:
         """Create the `openai` client and find the model's price, so that the first request does not wait for them."""
         await self._client.warm()

@@ -1,12 +1,13 @@
-"""Model watch: when the model that answers in a server changes, the server's tests run once on the new one.
+"""Model watch: when the model that answers in a server or in a channel changes, the tests run once on the new one.
 
-What was reported about a server's model is stored, and the change whose tests are not over. A run's id is computed from
-its server, trick and change, so that a run goes on after a crash and is never made twice.
+The tests are those of the server's tricks, and those that ship. What was reported about a server's models is stored,
+and the change whose tests are not over. A run's id is computed from its server, trick, change and model, so that a run
+goes on after a crash and is never made twice.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
@@ -16,12 +17,15 @@ from time import monotonic, time
 from typing import Any, Literal
 
 from bot.core.caller import SERVER, Caller
-from bot.core.errors import LimitError, NotFoundError
+from bot.core.errors import InputError, LimitError, NotFoundError
 from bot.core.text import read_json
+from bot.llm.usage import Usage
 from bot.server.chat_models import ChatModel, ChatModels
 from bot.server.guilds import GuildSettingsStore
 from bot.server.model_gateway import Estimate, ModelGateway
-from bot.server.trick_runs import TrickRun, TrickRuns, Watched
+from bot.server.shipped_tests import ShippedAnswers, ShippedTests
+from bot.server.trick_plan import Plan
+from bot.server.trick_runs import TrickRun, TrickRuns
 from bot.server.trick_tests import TrickTest
 from bot.server.tricks import Tricks
 from bot.storage.database import Database
@@ -38,11 +42,13 @@ ASK_AGAIN = 86_400.0
 LONGEST_RUN = 3_600.0
 # `model`: another one answers. `version`: the same one has another version. `shutdown`: it will be shut down.
 Why = Literal["model", "version", "shutdown"]
+# A place is a channel with a default model of its own, by its id, or the rest of the server.
+SERVER_PLACE = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The model that answers in a server, what people call it, its known versions, and its last day if it is told."""
+    """The model that answers in a place, what people call it, its known versions, and its last day if it is told."""
 
     model: str
     shown: str
@@ -54,7 +60,7 @@ class Seen:
 class Change:
     """What happened to the model `old` at a time, and the model `new` on which the tests run.
 
-    `new` is empty where there is none; `detail` is the new version, or the last day.
+    `new` is empty where there is none; `detail` is the new version, or the last day. `places` are where `old` answered.
     """
 
     why: Why
@@ -64,16 +70,29 @@ class Change:
     new_shown: str
     detail: str
     at: float
+    old_version: str = ""
+    places: tuple[str, ...] = (SERVER_PLACE,)
+
+    @property
+    def replaced(self) -> str:
+        """The model that the card's button replaces: the one that answers now."""
+        return self.old if self.why == "shutdown" else self.new
+
+    @property
+    def other(self) -> str:
+        """The model that the card's button chooses; empty where there is none."""
+        return {"shutdown": self.new, "model": self.old, "version": ""}[self.why]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A trick's answers by test: the newest ones before the change that are stored, and those of the new model."""
+    """Tests of one name, with the stored answers of the old model, and those of the new model, by test."""
 
-    run: TrickRun
+    name: str
     tests: Sequence[TrickTest]
     earlier: dict[str, CellRow]
     now: dict[str, CellRow]
+    problem: str = ""
 
     @property
     def both(self) -> list[TrickTest]:
@@ -98,16 +117,39 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the tests say about a change. Where they take more than the budget, `refused` is their estimate."""
+    """What the tests say about a change, and the answers that were asked for it.
+
+    Where they take more than the budget, `refused` is their estimate.
+    """
 
     change: Change
-    differences: Sequence[Difference]
+    differences: Sequence[Difference] = ()
     refused: Estimate | None = None
     problem: str = ""
+    asked: Sequence[CellRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A trick's tests: the stored answers of the old model, and the plans to ask the rest, by the id of their run."""
+
+    earlier: dict[str, CellRow]
+    plans: dict[str, Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class _ShippedTrial:
+    """The tests of a template on both models: their stored answers, and the plans to ask the rest with these."""
+
+    name: str
+    plan: Plan
+    earlier: ShippedAnswers
+    now: ShippedAnswers
+    plans: Sequence[tuple[Plan, ShippedAnswers]]
 
 
 def due(seen: Seen | None, now: Seen, today: date) -> Why | None:
-    """Why the tests of a server run; None where nothing happened, or nothing is known of its model before."""
+    """Why the tests of a place run; None where nothing happened, or nothing is known of its model before."""
     if seen is None:
         return None
     if now.model != seen.model:
@@ -117,6 +159,21 @@ def due(seen: Seen | None, now: Seen, today: date) -> Why | None:
     if now.last_day and now.last_day != seen.last_day and _days_until(now.last_day, today) <= WARNING_DAYS:
         return "shutdown"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was known of the model in a place, what is known now, and why the tests are due."""
+
+    place: str
+    before: Seen | None
+    now: Seen
+    why: Why | None
+
+    @property
+    def what(self) -> tuple[Why | None, str, str]:
+        """What happened: it is equal in all places of one change."""
+        return self.why, self.before.model if self.before else "", self.now.model
 
 
 def known(seen: Seen | None, now: Seen, why: Why | None) -> Seen:
@@ -141,12 +198,13 @@ class ModelWatch:
         gateway: ModelGateway,
         tricks: Tricks,
         runs: TrickRuns,
+        shipped: ShippedTests,
         guilds: GuildSettingsStore,
         most_usd: float,
         unknown_price: float,
     ) -> None:
         self._database, self._models, self._gateway, self._tricks, self._runs = database, models, gateway, tricks, runs
-        self._guilds = guilds
+        self._shipped, self._guilds = shipped, guilds
         self.most_usd, self._unknown_price = Decimal(str(most_usd)), Decimal(str(unknown_price))
         self._last_days: dict[str, tuple[str, float]] = {}
         self._changing = asyncio.Lock()
@@ -154,24 +212,16 @@ class ModelWatch:
     async def check(self, guild_id: int, channel_id: int) -> Report | None:
         """Run the tests of a change that is not over; None where nothing happened. `channel_id` gets the report.
 
-        Raises `FewshotError` where they cannot run now. `end` ends the change, after its report was sent.
+        None, too, while another process asks the tests that ship: the change waits. Raises `FewshotError` where the
+        tests cannot run now. `end` ends the change, after its report was sent.
         """
         async with self._changing:
             change = await self._change(guild_id)
         if change is None:
             return None
-        runs, report = await self._start(guild_id, channel_id, change)
-        for run in runs:
-            if run.row.state == "running":
-                await self._runs.execute(run, lambda _done, _all: None)
-        if report is not None:
-            return report
-        differences = []
-        for run in runs:
-            with suppress(NotFoundError):  # The trick was removed in the meantime.
-                differences.append(await self._difference(change, await self._runs.find(run.row.id)))
-        problems = (each.run.row.problem for each in differences)
-        return Report(change, differences, problem=next(filter(None, problems), ""))
+        if not change.new:
+            return Report(change)
+        return await self._report(Caller(SERVER, guild_id, channel_id), change)
 
     async def end(self, guild_id: int) -> None:
         """Store that the change of a server is over."""
@@ -179,74 +229,77 @@ class ModelWatch:
             seen, _change = await self._stored(guild_id)
             await self._store(guild_id, seen, None)
 
-    async def use(self, guild_id: int, name: str) -> ChatModel:
-        """Make the model `name` a server's default because of a report; no tests run for that. Raises `InputError`."""
+    async def use(self, guild_id: int, name: str, replaced: str) -> ChatModel:
+        """Make `name` the default where the model with the digest `replaced` is; no tests run for that.
+
+        Raises `InputError` where it may not be chosen, or the other model answers nowhere any more.
+        """
         async with self._changing:
             model = self._models.choose(guild_id, name)
-            await self._guilds.change(guild_id, model=model.name)
-            _seen, change = await self._stored(guild_id)
-            await self._store(guild_id, Seen(model.name, model.shown), change)
+            channels = self._guilds.of(guild_id).channel_models
+            here = [
+                place for place in (SERVER_PLACE, *channels) if digest(self._default(guild_id, place).name) == replaced
+            ]
+            if not here:
+                raise InputError("The model that this report is about answers nowhere here any more.")
+            changed = {place: model.name if place in here else other for place, other in channels.items()}
+            own = {"model": model.name} if SERVER_PLACE in here else {}
+            await self._guilds.change(guild_id, channel_models=changed, **own)
+            seen, change = await self._stored(guild_id)
+            await self._store(guild_id, seen | dict.fromkeys(here, Seen(model.name, model.shown)), change)
         return model
 
+    # --- what happened
+
     async def _change(self, guild_id: int) -> Change | None:
-        """The change that is not over, or a new one, which is stored first."""
+        """The change that is not over, or a new one, which is stored first: of all places where the same happened."""
         seen, change = await self._stored(guild_id)
         if change is not None:
             return change
-        model = self._models.default(Caller(SERVER, guild_id))
-        version, since = self._gateway.versions.get(model.name, ("", 0.0))
-        # A server that names no version repeats the name.
-        versions = (version,) if version not in ("", model.name) else ()
-        now = Seen(model.name, model.shown, versions, await self._last_day(model))
-        why = due(seen, now, datetime.now(UTC).date())
-        if seen is not None and why is not None:
-            change = Change(why, seen.model, seen.shown, model.name, model.shown, "", time())
-            if why == "version":
-                change = Change(why, seen.model, seen.shown, model.name, model.shown, version, since - LONGEST_RUN)
-            elif why == "shutdown":
-                other = next((each for each in self._models.allowed(guild_id) if each.name != model.name), None)
-                new, shown = (other.name, other.shown) if other else ("", "")
-                change = Change(why, model.name, model.shown, new, shown, now.last_day, time())
-        after = known(seen, now, why)
+        channels, today = self._guilds.of(guild_id).channel_models, datetime.now(UTC).date()
+        looks = []
+        for place in dict.fromkeys([SERVER_PLACE, *seen, *channels]):
+            # In a channel without a default of its own, the server's model answers.
+            before, now = seen.get(place, seen.get(SERVER_PLACE)), await self._seen(guild_id, place)
+            looks.append(_Look(place, before, now, due(before, now, today)))
+        first = next((look for look in looks if look.why), None)
+        if first is not None:
+            places = tuple(look.place for look in looks if look.what == first.what)
+            change = replace(self._described(guild_id, first), places=places)
+        after = {}
+        for look in looks:
+            if change is not None and look.why and look.place not in change.places:
+                after[look.place] = look.before or look.now  # Another change, which comes next.
+            elif look.place in (SERVER_PLACE, *channels):
+                after[look.place] = known(look.before, look.now, look.why)
         if after != seen:
             await self._store(guild_id, after, change)
         return change
 
-    async def _start(self, guild_id: int, channel_id: int, change: Change) -> tuple[list[TrickRun], Report | None]:
-        """All runs of a change, which are estimated together and stored before the first call.
+    def _described(self, guild_id: int, look: _Look) -> Change:
+        """The change in a place."""
+        before, now = look.before, look.now
+        assert before is not None, "a change is one from something"
+        assert look.why is not None, "something has changed"
+        old_version = before.versions[-1] if before.versions else ""
+        change = Change(look.why, before.model, before.shown, now.model, now.shown, "", time(), old_version)
+        if look.why == "version":
+            _version, since = self._gateway.versions[now.model]
+            return replace(change, detail=now.versions[-1], at=since - LONGEST_RUN)
+        if look.why == "shutdown":
+            other = next((each for each in self._models.allowed(guild_id) if each.name != now.model), None)
+            new, shown = (other.name, other.shown) if other else ("", "")
+            return replace(change, new=new, new_shown=shown, detail=now.last_day)
+        return change
 
-        A report where there are none: they take too much, or do not fit into today's limits.
-        """
-        caller, started, plans = Caller(SERVER, guild_id, channel_id), list[TrickRun](), dict[str, Watched]()
-        there = {run.row.id: run for run in await self._runs.watch_runs(guild_id)}
-        for name in await self._tricks.all(guild_id) if change.new else ():
-            run_id = sha256(f"{guild_id} {name} {change.at}".encode()).hexdigest()[:16]
-            if run_id in there:
-                started.append(there[run_id])
-            elif watched := await self._watched(guild_id, name, change):
-                plans[run_id] = watched
-        if plans:
-            calls = (call for watched in plans.values() for call in watched.plan.calls)
-            try:
-                estimate = await self._gateway.estimate(caller, calls)
-            except LimitError as error:
-                return started, Report(change, (), problem=str(error))
-            price = self._unknown_price * estimate.usage.total / 1_000_000 if estimate.price is None else estimate.price
-            if price > self.most_usd:
-                return started, Report(change, (), replace(estimate, price=price))
-        started += [await self._runs.start(caller, watched.plan, run_id) for run_id, watched in plans.items()]
-        return started, None
+    async def _seen(self, guild_id: int, place: str) -> Seen:
+        """What is known now of the model that answers in a place."""
+        model = self._default(guild_id, place)
+        version = self._gateway.version(model.name)
+        return Seen(model.name, model.shown, (version,) if version else (), await self._last_day(model))
 
-    async def _watched(self, guild_id: int, name: str, change: Change) -> Watched | None:
-        return await self._runs.prepare_watch(guild_id, name, change.new, [change.old, change.old_shown], change.at)
-
-    async def _difference(self, change: Change, run: TrickRun) -> Difference:
-        results, earlier = await self._runs.results(run), dict[str, CellRow]()
-        watched = await self._watched(run.guild_id, run.name, change)
-        for before in watched.earlier if watched and watched.plan.trick.version == run.row.version else ():
-            cells = (await self._runs.results(before)).cells
-            earlier |= {cell.test_id: cell for cell in cells if cell.arm == "all" and cell.round == 1}
-        return Difference(run, results.plan.tests, earlier, {cell.test_id: cell for cell in results.cells})
+    def _default(self, guild_id: int, place: str) -> ChatModel:
+        return self._models.default(Caller(SERVER, guild_id, int(place) if place else None))
 
     async def _last_day(self, model: ChatModel) -> str:
         day, at = self._last_days.get(model.name, ("", 0.0))
@@ -255,25 +308,152 @@ class ModelWatch:
             self._last_days[model.name] = day, monotonic()
         return day
 
-    async def _stored(self, guild_id: int) -> tuple[Seen | None, Change | None]:
+    # --- the tests
+
+    async def _report(self, caller: Caller, change: Change) -> Report | None:
+        """Ask what is not answered yet. All of it is estimated before the first call."""
+        guild_id = caller.guild_id
+        assert guild_id is not None, "the watch is about servers"
+        names = await self._tricks.all(guild_id)
+        trials = {name: trial for name in names if (trial := await self._trial(guild_id, name, change))}
+        there = {run.row.id: run for run in await self._runs.watch_runs(guild_id)}
+        waiting = [plan for trial in trials.values() for key, plan in trial.plans.items() if key not in there]
+        async with self._shipped.alone() as alone:
+            if not alone:
+                return None
+            shipped = await self._shipped_trials(guild_id, change)
+            waiting += [plan for trial in shipped for plan, _answers in trial.plans]
+            refusal = await self._refusal(caller, change, waiting)
+            if refusal is not None:
+                return refusal
+            found = [await self._asked_shipped(trial) for trial in shipped]
+        for name, trial in trials.items():
+            with suppress(NotFoundError):  # The trick was removed in the meantime.
+                found.append(await self._asked(caller, name, trial, there))
+        differences = [difference for difference, _cells in found]
+        problem = next(filter(None, (difference.problem for difference in differences)), "")
+        return Report(change, differences, problem=problem, asked=[cell for _each, cells in found for cell in cells])
+
+    def _may_ask_old(self, guild_id: int, change: Change) -> bool:
+        """Whether the old model still exists as it was, and may be asked in the server."""
+        names = [model.name for model in self._models.allowed(guild_id)]
+        return change.why != "version" and change.old in names
+
+    async def _refusal(self, caller: Caller, change: Change, plans: Sequence[Plan]) -> Report | None:
+        """The report where `plans` do not fit into today's limits or into the budget."""
+        total = Estimate(change.new_shown, 0, Usage(), Decimal(0))
+        for model in dict.fromkeys(plan.model for plan in plans):
+            calls = (call for plan in plans if plan.model == model for call in plan.calls)
+            try:
+                part = await self._gateway.estimate(caller, calls)
+            except LimitError as error:
+                return Report(change, problem=str(error))
+            price = self._unknown_price * part.usage.total / 1_000_000 if part.price is None else part.price
+            price += total.price or 0
+            total = replace(total, calls=total.calls + part.calls, usage=total.usage + part.usage, price=price)
+        return Report(change, refused=total) if (total.price or 0) > self.most_usd else None
+
+    async def _trial(self, guild_id: int, name: str, change: Change) -> _Trial | None:
+        """What a trick's tests need; None where it has none. The old model is asked the tests without an answer."""
+        old = [change.old, change.old_shown]
+        watched = await self._runs.prepare_watch(guild_id, name, change.new, old, change.at)
+        if watched is None:
+            return None
+        earlier = dict[str, CellRow]()
+        for run in watched.earlier:
+            cells = (await self._runs.results(run)).cells
+            earlier |= {cell.test_id: cell for cell in cells if cell.arm == "all" and cell.round == 1}
+        plans = {_run_id(guild_id, name, change.at, change.new): watched.plan}
+        missing = [test for test in watched.plan.tests if not _is_judged(earlier, test)]
+        if missing and self._may_ask_old(guild_id, change):
+            plan = replace(watched.plan, tests=missing, model=change.old)
+            plans[_run_id(guild_id, name, change.at, change.old)] = plan
+        return _Trial(earlier, plans)
+
+    async def _asked(
+        self, caller: Caller, name: str, trial: _Trial, there: Mapping[str, TrickRun]
+    ) -> tuple[Difference, Sequence[CellRow]]:
+        """Start the runs of a trick, or let them go on; what they say, and their answers."""
+        answers, problem, version = list[dict[str, CellRow]](), "", 0
+        for key, plan in trial.plans.items():
+            run = there.get(key) or await self._runs.start(caller, plan, key)
+            if run.row.state == "running":
+                run = await self._runs.execute(run, lambda _done, _all: None)
+            cells = (await self._runs.results(run)).cells
+            answers.append({cell.test_id: cell for cell in cells})
+            problem = problem or run.row.problem
+            # The stored answers of the old model are about the version of the trick that is there now.
+            version = version or run.row.version
+        now, *old = answers
+        plan = next(iter(trial.plans.values()))
+        earlier = trial.earlier if plan.trick.version == version else {}
+        for cells_by_test in old:
+            earlier = earlier | cells_by_test
+        asked = [cell for cells_by_test in answers for cell in cells_by_test.values()]
+        return Difference(name, plan.tests, earlier, now, problem), asked
+
+    async def _shipped_trials(self, guild_id: int, change: Change) -> list[_ShippedTrial]:
+        """What the tests that ship need: the answers of both models, and the plans to ask the rest."""
+        version = change.detail if change.why == "version" else self._gateway.version(change.new)
+        trials = []
+        for name, plan in (await self._shipped.plans(change.new)).items():
+            now = await self._shipped.answers(name, change.new, version)
+            earlier = await self._shipped.answers(name, change.old, change.old_version)
+            pairs = [(plan, now)]
+            if self._may_ask_old(guild_id, change):
+                pairs.append((replace(plan, model=change.old), earlier))
+            rest = [(_rest(one, answers), answers) for one, answers in pairs]
+            trials.append(_ShippedTrial(name, plan, earlier, now, [pair for pair in rest if pair[0].tests]))
+        return trials
+
+    async def _asked_shipped(self, trial: _ShippedTrial) -> tuple[Difference, Sequence[CellRow]]:
+        """Ask the tests that ship; what they say, and the answers that were asked now."""
+        asked, problem = list[CellRow](), ""
+        for plan, answers in trial.plans:
+            cells, error = await self._shipped.ask(plan, answers)
+            asked += cells
+            problem = problem or str(error or "")
+        tests, earlier, now = trial.plan.tests, trial.earlier.cells, trial.now.cells
+        return Difference(f"/{trial.name}", tests, earlier, now, problem), asked
+
+    # --- what is stored
+
+    async def _stored(self, guild_id: int) -> tuple[dict[str, Seen], Change | None]:
         text = await get_value(self._database, f"{WATCHED}{guild_id}")
         if text is None:
-            return None, None
+            return {}, None
         data: dict[str, Any] = read_json(text)
-        seen = data["seen"] | {"versions": tuple(data["seen"]["versions"])}
-        return Seen(**seen), Change(**data["change"]) if data["change"] else None
+        if "places" not in data:  # of a version that knew no channels
+            return {}, None
+        seen = {place: Seen(**{**one, "versions": tuple(one["versions"])}) for place, one in data["places"].items()}
+        change = data["change"]
+        return seen, Change(**{**change, "places": tuple(change["places"])}) if change else None
 
-    async def _store(self, guild_id: int, seen: Seen | None, change: Change | None) -> None:
-        if seen is not None:
-            data = {"seen": asdict(seen), "change": asdict(change) if change else None}
-            await set_value(self._database, f"{WATCHED}{guild_id}", json.dumps(data))
+    async def _store(self, guild_id: int, seen: Mapping[str, Seen], change: Change | None) -> None:
+        places = {place: asdict(one) for place, one in seen.items()}
+        data = {"places": places, "change": asdict(change) if change else None}
+        await set_value(self._database, f"{WATCHED}{guild_id}", json.dumps(data))
 
 
-def _is_judged(cells: dict[str, CellRow], test: TrickTest) -> bool:
+def digest(model: str) -> str:
+    """A short name of a model for a button."""
+    return sha256(model.encode()).hexdigest()[:8]
+
+
+def _run_id(guild_id: int, name: str, at: float, model: str) -> str:
+    return sha256(f"{guild_id} {name} {at} {model}".encode()).hexdigest()[:16]
+
+
+def _rest(plan: Plan, answers: ShippedAnswers) -> Plan:
+    """The tests of `plan` that are not answered."""
+    return replace(plan, tests=[test for test in plan.tests if test.id not in answers.cells])
+
+
+def _is_judged(cells: Mapping[str, CellRow], test: TrickTest) -> bool:
     return test.id in cells and cells[test.id].score is not None
 
 
-def _score(cells: dict[str, CellRow], test: TrickTest) -> float:
+def _score(cells: Mapping[str, CellRow], test: TrickTest) -> float:
     return (cells[test.id].score or 0.0) if test.id in cells else 0.0
 
 

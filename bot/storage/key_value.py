@@ -8,6 +8,8 @@ from bot.storage.tables import KEY_VALUES
 
 # Followed by a server's id: what its managers know of the model that answers there. Erased with the server.
 WATCHED = "model-watch:"
+# Followed by digests of a template, a model and its version: the answers of that model to the tests that ship.
+SHIPPED = "shipped-tests:"
 
 
 async def get_value(database: Database, name: str) -> str | None:

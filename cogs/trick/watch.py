@@ -14,7 +14,7 @@ from bot.answers.rendering import pair_line, price
 from bot.core.i18n import N_, _, format_number, ngettext, use_locale
 from bot.core.text import escape_markdown, shorten
 from bot.server.ledger import NANO
-from bot.server.model_watch import Change, Difference, Report
+from bot.server.model_watch import SERVER_PLACE, Change, Difference, Report, digest
 from bot.server.trick_tests import TrickTest
 from bot.services import Services
 from bot.ui.actions import ActionButton
@@ -35,6 +35,7 @@ MAX_ARGUMENT = 70
 MAX_SHOWN = 5
 TITLES = {
     "model": N_("{new} answers here now, and not {old}"),
+    "channels": N_("{new} answers in {channels} now, and not {old}"),
     "version": N_("{new} answers as another version: {detail}"),
     "shutdown": N_("{old} will be shut down on {detail}"),
 }
@@ -44,7 +45,9 @@ def report_card(report: Report, most: Decimal, *, may_go_back: bool) -> LayoutVi
     """What got better and what broke. With `may_go_back`, a button chooses the model that can be chosen instead."""
     change = report.change
     old, new = escape_markdown(change.old_shown), escape_markdown(change.new_shown)
-    card = Card(_(TITLES[change.why], old=old, new=new, detail=escape_markdown(change.detail)))
+    channels = "" if SERVER_PLACE in change.places else ", ".join(f"<#{place}>" for place in change.places[:MAX_SHOWN])
+    title = TITLES["channels" if channels and change.why == "model" else change.why]
+    card = Card(_(title, old=old, new=new, channels=channels, detail=escape_markdown(change.detail)))
     if change.why == "shutdown" and report.differences:
         card.text(_("The tests of this server ran on {new}, which can be chosen instead.", new=new))
     if report.refused is not None:
@@ -61,11 +64,10 @@ def report_card(report: Report, most: Decimal, *, may_go_back: bool) -> LayoutVi
         card.text("\n".join(_lines(difference)))
     if report.problem:
         card.text(_("⚠️ Not all tests were run: {problem}", problem=report.problem))
-    cells = [cell for difference in report.differences for cell in difference.now.values()]
-    if cells:
-        known = [cell.nanodollars for cell in cells if cell.nanodollars is not None]
-        usd = Decimal(sum(known)) / NANO if len(known) == len(cells) else None
-        tokens = ngettext("{n:,} token", "{n:,} tokens", sum(cell.tokens for cell in cells))
+    if report.asked:
+        known = [cell.nanodollars for cell in report.asked if cell.nanodollars is not None]
+        usd = Decimal(sum(known)) / NANO if len(known) == len(report.asked) else None
+        tokens = ngettext("{n:,} token", "{n:,} tokens", sum(cell.tokens for cell in report.asked))
         card.text(f"-# {tokens} · {price(usd)}")
     if may_go_back:
         card.row(_button(change))
@@ -73,14 +75,15 @@ def report_card(report: Report, most: Decimal, *, may_go_back: bool) -> LayoutVi
 
 
 def _button(change: Change) -> ActionButton:
+    argument = f"{digest(change.replaced)}:{change.other}"
     if change.why == "shutdown":
-        return ActionButton(USE, change.new, label=shorten(_("Use {model}", model=change.new_shown), 80))
-    return ActionButton(USE, change.old, label=shorten(_("Use {model} again", model=change.old_shown), 80), emoji="↩️")
+        return ActionButton(USE, argument, label=shorten(_("Use {model}", model=change.new_shown), 80))
+    return ActionButton(USE, argument, label=shorten(_("Use {model} again", model=change.old_shown), 80), emoji="↩️")
 
 
 def _lines(difference: Difference) -> list[str]:
     """How many tests of a trick were and are right, and those that changed."""
-    name, both = difference.run.name, difference.both
+    name, both = difference.name, difference.both
     if not both:
         right = difference.right(difference.now, difference.tests)
         return [
@@ -164,11 +167,12 @@ class Watch:
 
     def _may_use(self, guild_id: int, change: Change) -> bool:
         """Whether the other model of a change can be chosen."""
-        other = change.new if change.why == "shutdown" else change.old if change.why == "model" else ""
         names = [model.name for model in self._services.chat_models.allowed(guild_id)]
-        return other in names and len(other) <= MAX_ARGUMENT
+        return change.other in names and len(change.other) <= MAX_ARGUMENT
 
-    async def use(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
-        """Make a model the server's default."""
-        model = await store_first(interaction, self._watch.use(managed_guild(interaction), name), thinking=True)
+    async def use(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        """Make a model the default where another one is."""
+        replaced, _colon, name = argument.partition(":")
+        using = self._watch.use(managed_guild(interaction), name, replaced)
+        model = await store_first(interaction, using, thinking=True)
         await answer_privately(interaction, content=_("{model} answers here now.", model=escape_markdown(model.shown)))

@@ -1,6 +1,7 @@
 """The model watch: the tests of a server run once when its model changes, and a card says what broke."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from bot.core.settings import ListedModel
+from bot.server import shipped_tests
+from bot.server.evaluation import Case
 from bot.storage.key_value import WATCHED, get_value
 from cogs.trick import watch
 from tests.cogs.operating import PATIENCE, shown
@@ -19,8 +22,10 @@ MODELS = (ListedModel(name="fake-model", label="Luna"), ListedModel(name="model-
 
 
 def answer(body: dict[str, Any]) -> str:
-    """Both models refuse politely, but Mini would dance."""
+    """Both models refuse politely and know bad reviews, but Mini would dance, and finds the good ones bad."""
     asked = body["messages"][-1]["content"]
+    if asked.endswith(" review."):
+        return "4: good" if asked.startswith("A good") and body["model"] == "fake-model" else "1: bad"
     return "With pleasure!" if body["model"] == "model-b" and "Dance" in asked else "Alas, no."
 
 
@@ -35,10 +40,20 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 async def watched(sim: Simulated) -> None:
     """A trick with three tests that Luna passes, and a channel for reports."""
+    await a_trick(sim)
+    await ran(sim)
+    await known(sim)
+
+
+async def a_trick(sim: Simulated) -> None:
+    """A trick with three tests."""
     sim.model.says(answer)
     await taught(sim, ("Sing?", "Alas, no."))
     await imported(sim, CSV)
-    await ran(sim)
+
+
+async def known(sim: Simulated) -> None:
+    """A channel for reports, and a first look at the models."""
     await sim.admin.slash(sim.general, "settings channels", reports=sim.adventures)
 
     async def is_known() -> bool:
@@ -55,15 +70,17 @@ async def reported(sim: Simulated) -> bool:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the models all the time."""
+    """Look at the models all the time, and let two reviews ship."""
     monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.02)
+    reviews = [Case("A good review.", "4"), Case("A bad review.", "1")]
+    monkeypatch.setattr(shipped_tests, "labelled", lambda name: reviews if name == "sentiment" else [])
 
 
 async def test_a_regression_is_found_once_although_the_bot_restarts_and_a_button_goes_back(tmp_path: Path) -> None:
     async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
         await watched(sim)
-        # One of three answers does not arrive before the bot stops.
-        sim.model.once(answer, times=2)
+        # After the reviews, one of three answers does not arrive before the bot stops.
+        sim.model.once(answer, times=6)
         sim.model.hangs()
         await sim.admin.slash(sim.general, "settings models", default="Mini")
 
@@ -79,16 +96,50 @@ async def test_a_regression_is_found_once_although_the_bot_restarts_and_a_button
         (card,) = sim.adventures.history()
         text = shown(card)
         assert "Mini answers here now, and not Luna" in text
+        assert "**/sentiment** of 2 tests, 2 right before → 1 right now" in text
         assert "**refuse** of 3 tests, 3 right before → 2 right now" in text
         assert "❌ Dance with me? → Alas, no.\n-# The answer was: With pleasure!" in text
         refused = await sim.member.click(card, label="Use Luna again")
         assert "Only those who may manage this server" in sim.said(refused)
         assert "Luna answers here now." in sim.said(await sim.admin.click(card, label="Use Luna again"))
         await asyncio.sleep(0.2)
-        assert [body["model"] for body in sim.model.requests] == ["model-b"] * 4
+        # The answers of Luna to the trick's tests were there, and those to the reviews were not.
+        assert Counter(body["model"] for body in sim.model.requests) == {"model-b": 6, "fake-model": 2}
         assert len(sim.adventures.history()) == 1
         used = await sim.member.slash(sim.general, "trick use", name="refuse", text="Dance?")
         assert "Luna" in sim.text(used.response)
+
+
+async def test_a_channels_model_is_watched_and_the_old_model_asked_what_it_never_was(tmp_path: Path) -> None:
+    async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
+        await a_trick(sim)
+        await known(sim)
+        await sim.admin.slash(sim.general, "settings models", default="Mini", channel=sim.general)
+        await until(lambda: reported(sim))
+        (card,) = sim.adventures.history()
+        text = shown(card)
+        assert f"Mini answers in <#{sim.general.id}> now, and not Luna" in text
+        assert "**refuse** of 3 tests, 3 right before → 2 right now" in text
+        assert "❌ A good review. → 4\n-# The answer was: 1: bad" in text
+        assert Counter(body["model"] for body in sim.model.requests) == {"model-b": 5, "fake-model": 5}
+        assert "Luna answers here now." in sim.said(await sim.admin.click(card, label="Use Luna again"))
+        own = sim.services.guilds.of(sim.guild.id)
+        assert (own.model, own.channel_models) == (None, {str(sim.general.id): "fake-model"})
+        again = await sim.admin.click(card, label="Use Luna again")
+        assert "The model that this report is about answers nowhere here any more." in sim.said(again)
+        # The same change in the whole server: the reviews are answered already, and so is all that Luna was asked.
+        sim.model.calls.clear()
+        await sim.admin.slash(sim.general, "settings models", default="Mini")
+
+        async def told() -> bool:
+            return len(sim.adventures.history()) == 2
+
+        await until(told)
+        text = shown(sim.adventures.history()[-1])
+        assert "Mini answers here now, and not Luna" in text
+        assert "**/sentiment** of 2 tests, 2 right before → 1 right now" in text
+        assert [body["model"] for body in sim.model.requests] == ["model-b"] * 3
+        assert not sim.errors[1:]
 
 
 async def test_another_version_and_a_last_day_are_told_with_what_the_tests_say(tmp_path: Path) -> None:
@@ -99,7 +150,8 @@ async def test_another_version_and_a_last_day_are_told_with_what_the_tests_say(t
         await sim.member.slash(sim.general, "trick use", name="refuse", text="Hum?")
         await until(lambda: reported(sim))
         text = shown(sim.adventures.history()[0])
-        assert "Luna answers as another version: fake-model-2\n**refuse** 3 of 3 tests right; no earlier" in text
+        assert "Luna answers as another version: fake-model-2\n**/sentiment** 2 of 2 tests right; no earlier" in text
+        assert "**refuse** 3 of 3 tests right; no earlier answer of this version is stored" in text
         day = sim.model.last_days["fake-model"] = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
         sim.services.model_watch._last_days.clear()  # As after a day.
 
@@ -122,5 +174,5 @@ async def test_tests_above_the_budget_are_not_run_but_said(tmp_path: Path) -> No
         await watched(sim)
         await sim.admin.slash(sim.general, "settings models", default="Mini")
         await until(lambda: reported(sim))
-        assert "⚠️ The tests were not run: 3 calls take about $" in shown(sim.adventures.history()[0])
+        assert "⚠️ The tests were not run: 7 calls take about $" in shown(sim.adventures.history()[0])
         assert not sim.model.requests
