@@ -27,7 +27,7 @@ from bot.storage.key_value import delete_value, get_value, names_with_prefix, se
 from bot.ui.actions import ActionButton, ActionRegistry, ActionSelect
 from bot.ui.errors import report_error
 from bot.ui.handling import begin, request_trace
-from bot.ui.locale import CatalogueTranslator, set_locale
+from bot.ui.locale import CatalogueTranslator, RecentLocales, set_locale
 
 _log = logging.getLogger(__name__)
 # The permissions in the invite link. None of them allows managing anything.
@@ -98,6 +98,7 @@ class FewshotBot(commands.Bot):
         self.services = services
         self.actions: ActionRegistry = services.actions
         self.chat_models: ChatModels = services.chat_models
+        self.recent_locales = RecentLocales()
         self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
         self._ending: asyncio.Task[None] | None = None
         services.health.gateway = self._is_connected

@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.answers.service import Answering
 from bot.core.caller import Caller
 from bot.core.errors import InputError, NotAllowedError, NotFoundError
-from bot.core.i18n import N_, _, set_locales
+from bot.core.i18n import N_, _
 from bot.core.text import escape_markdown, shorten
 from bot.llm.completion import Answer, Display
 from bot.llm.conversation import follow_up, start
@@ -21,7 +21,7 @@ from bot.ui.actions import actions_in, modal_files
 from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.inflight import StoppingError
-from bot.ui.locale import locale_of_guild
+from bot.ui.locale import set_locale_of_message
 from bot.ui.uploads import MAX_ATTACHMENTS, readable
 from bot.ui.views import PersistentModal
 
@@ -80,8 +80,7 @@ class Conversations(commands.Cog, name="Conversations"):
             return
         is_on = self._services.guilds.has_conversations(caller_of_message(message)) and _can_be_answered(message)
         if is_on and not await self._is_of_story(message):
-            locale = locale_of_guild(self._bot, message.guild)
-            set_locales(locale, locale)
+            set_locale_of_message(self._bot, message)
             with suppress(StoppingError):
                 await self._answer(message, text.strip(), prompt_id)
 

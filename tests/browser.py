@@ -155,11 +155,11 @@ class Tab:
 
 
 @asynccontextmanager
-async def browsing(url: str, width: int = 1200, height: int = 800) -> AsyncIterator[Tab]:
-    """A tab on `url`."""
+async def browsing(url: str, width: int = 1200, height: int = 800, locale: str = "en-US") -> AsyncIterator[Tab]:
+    """A tab on `url`, in a browser with that language."""
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
-        page = await browser.new_page(viewport={"width": width, "height": height})
+        page = await browser.new_page(viewport={"width": width, "height": height}, locale=locale)
         await page.goto(url)
         await page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
         tab = Tab(page)

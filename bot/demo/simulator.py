@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import discord
 import simcord
 from aiohttp import web
 from aiohttp.helpers import _weakref_handle as tidy_idle_connections
@@ -32,6 +33,7 @@ from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
 
 from bot.core.errors import ConfigError
+from bot.core.i18n import ENGLISH, supported_locale
 
 # Seconds within which Discord expects the first response to an interaction.
 ACKNOWLEDGE_TIMEOUT = 3.0
@@ -135,7 +137,10 @@ class LiveEnv(simcord.Env):
         super().__init__(bot, check_errors=False)
         self._live = False
         self._awaited: Any = None
+        # The locale of the person who acts; SimCord's people all have English.
+        self.locale = discord.Locale.american_english.value
         self._register_dispatch_observer(self._await_answer)
+        self.backend.subscribers.insert(0, self._set_locale)
 
     def name_bot(self, name: str) -> None:
         """Set the bot's name, before `start`."""
@@ -152,6 +157,10 @@ class LiveEnv(simcord.Env):
     def errors_since(self, cursor: int) -> tuple[BaseException, ...]:
         """Return no errors: the bot reports them to people, and the page keeps working."""
         return ()
+
+    def _set_locale(self, event: str, payload: Any) -> None:
+        if event == "INTERACTION_CREATE":
+            payload["locale"] = self.locale
 
     def _await_answer(self, interaction: Any) -> None:
         self._awaited = interaction
@@ -171,6 +180,8 @@ class LiveEnv(simcord.Env):
 
 class LivePreview(Preview):
     """The page. Each tab shows one channel to one person; both are in its address, after the secret."""
+
+    env: LiveEnv
 
     def __init__(
         self, env: LiveEnv, home: simcord.ChannelHandle, people: tuple[simcord.MemberActor, ...], port: int
@@ -316,6 +327,12 @@ class _Site(PreviewServer):
         """The ids of the channel and the person in the address, or empty strings."""
         parts = request.headers.get("X-Simcord-Capability", "").split(".")
         return parts[1] if len(parts) > 1 else "", parts[2] if len(parts) > 2 else ""
+
+    async def _action(self, request: Any) -> Any:
+        """Act with the language of the browser."""
+        language = supported_locale(request.headers.get("Accept-Language", "").partition(",")[0] or None)
+        self.preview.env.locale = discord.Locale.american_english.value if language == ENGLISH else language
+        return await super()._action(request)
 
     async def _pages(self, request: Any) -> Any:
         if not self._authorized(request):

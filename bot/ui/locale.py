@@ -1,5 +1,6 @@
-"""Discord's locales and the bot's catalogues: the locale of an interaction, and the translated command names."""
+"""Discord's locales and the bot's catalogues: the locale of who is answered, and the translated command names."""
 
+from collections import OrderedDict
 from typing import Any, Protocol, cast
 
 import discord
@@ -17,8 +18,34 @@ TEMPLATE_KEY = "sentence"
 TRANSLATED = {locale: language for locale in discord.Locale if (language := supported_locale(locale)) != ENGLISH}
 
 
+# People whose locale is remembered, which takes 1 MB.
+MAX_REMEMBERED = 10_000
+
+
+class RecentLocales:
+    """The locale of each person's last interaction, for the newest people, in memory: messages come without one."""
+
+    def __init__(self) -> None:
+        self._locales: OrderedDict[int, str] = OrderedDict()
+
+    def note(self, user_id: int, locale: str) -> None:
+        """Remember the locale of a person, and forget the one who was here longest ago."""
+        self._locales[user_id] = locale
+        self._locales.move_to_end(user_id)
+        if len(self._locales) > MAX_REMEMBERED:
+            self._locales.popitem(last=False)
+
+    def of(self, user_id: int) -> str | None:
+        """The locale of a person; None where it is not remembered."""
+        return self._locales.get(user_id)
+
+
 class LocaleClient(Protocol):
     """What this module needs of the Discord client."""
+
+    @property
+    def recent_locales(self) -> RecentLocales:
+        """The locales that people had."""
 
     def language_in(self, guild_id: int | None) -> str | None:
         """The language that a server's admins chose, or None."""
@@ -30,10 +57,23 @@ def set_locale(interaction: discord.Interaction[Any]) -> None:
     A server's locale is the language that its admins chose, else the server's locale in Discord, else, in direct
     messages, the user's locale.
     """
-    chosen = cast(LocaleClient, interaction.client).language_in(interaction.guild_id)
+    client = cast(LocaleClient, interaction.client)
+    client.recent_locales.note(interaction.user.id, str(interaction.locale))
+    chosen = client.language_in(interaction.guild_id)
     set_locales(
         supported_locale(interaction.locale), supported_locale(chosen, interaction.guild_locale, interaction.locale)
     )
+
+
+def set_locale_of_message(client: discord.Client, message: discord.Message) -> None:
+    """Set the author's and the server's locale for the running task, as `set_locale` does.
+
+    The author's is that of their last interaction.
+    """
+    here, guild = cast(LocaleClient, client), message.guild
+    author = here.recent_locales.of(message.author.id)
+    place = (here.language_in(guild.id), guild.preferred_locale) if guild is not None else ()
+    set_locales(supported_locale(author, *place), supported_locale(*place, author))
 
 
 def locale_of_guild(client: discord.Client, guild: discord.Guild | None) -> str:

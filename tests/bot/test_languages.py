@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.bot.harness import BotHarness
+from tests.bot.harness import BotHarness, is_final
 
 # One bot serves this folder.
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -42,6 +42,16 @@ async def test_a_public_answer_is_in_the_language_of_the_place(abroad: BotHarnes
     assert "asked twice for the right format" in answer.content
     shown = await abroad.press(answer, "Prompt")
     assert "Exportieren" in shown.buttons, "the prompt is shown to the one who pressed alone"
+
+
+async def test_a_direct_message_is_answered_in_the_language_of_its_authors_last_command(abroad: BotHarness) -> None:
+    """Messages come without a language. A mention in a server is answered in that of the place, as commands are."""
+    await abroad.notice("usage")
+    await abroad.wire.say("Hallo", channel="dm")
+    answer = await abroad.wire.until(is_final, "dm")
+    assert answer.buttons == ["Prompt", "Noch mal", "Weiterfragen…", "⋯"]
+    await abroad.wire.say(f"<@{abroad.wire.people['bot']}> Hallo", channel=abroad.place)
+    assert "Again" in (await abroad.wire.until(is_final, abroad.place)).buttons
 
 
 async def test_braces_and_percents_that_people_and_models_write_stand_as_they_are(abroad: BotHarness) -> None:

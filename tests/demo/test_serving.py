@@ -75,10 +75,10 @@ class Tab:
 
 
 @asynccontextmanager
-async def tab(url: str, channel: str, person: str) -> AsyncIterator[Tab]:
-    """A tab on that channel as that person."""
+async def tab(url: str, channel: str, person: str, language: str = "en-GB") -> AsyncIterator[Tab]:
+    """A tab on that channel as that person, in a browser with that language."""
     site, _, secret = url.partition("/#")
-    key = {"X-Simcord-Capability": f"{secret}.{channel}.{person}"}
+    key = {"X-Simcord-Capability": f"{secret}.{channel}.{person}", "Accept-Language": f"{language},en;q=0.5"}
     async with aiohttp.ClientSession(site, headers=key, raise_for_status=True) as client:
         async with client.post("/api/pages", json={}) as answer:
             page = await answer.json()
@@ -93,7 +93,7 @@ async def test_a_menu_of_a_message_reaches_the_bot_as_from_discord(tmp_path: Pat
         members_menus = (await looked_at(url, channel, member))["places"]["menus"]
         assert set(members_menus) == {"Rewrite…", "Translate", "Use a trick…"}
         assert places["menus"] == sorted([*members_menus, "Teach from this…"])
-        async with tab(url, channel, member) as ben, tab(url, channel, admin) as ada:
+        async with tab(url, channel, member) as ben, tab(url, channel, admin, "de-AT") as ada:
             sent = (await ben.act("send_message", content="A good start."))["outcomes"][0]["messageId"]
             answer = (await ben.menu(sent, "Translate"))["outcomes"][0]["messageId"]
             while "Bon départ." not in ben.page["messages"][answer]["content"]:
@@ -102,6 +102,7 @@ async def test_a_menu_of_a_message_reaches_the_bot_as_from_discord(tmp_path: Pat
             assert (await ben.menu(sent, "Teach from this…"))["rejected"]
             assert (await ada.menu(sent, "Teach from this…"))["outcomes"] == [{"kind": "modal"}]
             assert "A good start." in str(ada.page["modal"])
+            assert "Was hereinkommt" in str(ada.page["modal"]), "a window has the language of the browser"
 
 
 async def test_a_second_start_has_the_same_ids_and_all_commands(tmp_path: Path) -> None:
