@@ -7,6 +7,7 @@ import discord
 
 from bot.core.errors import InputError
 from bot.services import Services
+from bot.ui.caller import caller_of
 from bot.ui.message_text import readable_text
 from bot.ui.uploads import Attached, readable
 
@@ -22,8 +23,9 @@ async def read_for_window(
     """What can be read in `message`.
 
     Raises `InputError`: the sentence `empty` where there is nothing to read, or one about a file. Raises
-    `NotAllowedError` where the server does not allow menus on other people's messages.
+    `NotAllowedError` where the server does not allow menus on other people's messages, or blocks the person.
     """
+    services.gateway.refuse_blocked(caller_of(interaction))
     if not readable_text(message) and not readable(message):
         raise InputError(empty)
     services.guilds.allow_menu(interaction.guild_id, interaction.user.id, message.author.id)

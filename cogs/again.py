@@ -116,12 +116,13 @@ class Again(commands.Cog):
         shown = await self._services.prompts.find(prompt_id)
         if shown is None:
             raise NotFoundError("The prompt of this answer is no longer stored; ask again.")
-        # A custom id can be forged: the answer that is shown must be the person's, too, before it is replaced.
-        there = [
-            await self._services.prompts.find(item.argument) for item in actions_in(message) if item.action == AGAIN
-        ]
-        if any(answer is not None and answer.caller.user_id != interaction.user.id for answer in (shown, *there)):
+        if shown.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can ask again and choose the version that is shown.")
+        # A custom id can be forged, and no other message may be replaced. Cards are not replaced.
+        here = [item.argument for item in actions_in(message) if item.action == AGAIN]
+        is_here = message.flags.components_v2 or prompt_id in here or shown.message_id == message.id
+        if not is_here:
+            raise NotFoundError("This message does not show that answer any more.")
         return message, shown
 
 

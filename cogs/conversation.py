@@ -43,7 +43,9 @@ class Conversations(commands.Cog, name="Conversations"):
 
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Open the window for a follow-up."""
-        await self._answer_to_continue(caller_of(interaction), prompt_id)
+        caller = caller_of(interaction)
+        self._services.gateway.refuse_blocked(caller)
+        await self._answer_to_continue(caller, prompt_id)
         modal = PersistentModal(MODAL, prompt_id, title=_("Follow up"))
         hint = _("Shorter, please. Or: why?")
         modal.add_text("text", _("What do you want to say?"), max_length=MAX_LENGTH, placeholder=hint, required=False)

@@ -14,7 +14,7 @@ from bot.core.errors import InputError
 from bot.core.i18n import N_, _
 from bot.services import Services, services_of
 from bot.ui.actions import ID
-from bot.ui.caller import source_message_of
+from bot.ui.caller import caller_of, source_message_of
 from bot.ui.uploads import read_text
 from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
 from cogs._message_window import MAX_FIELD_LENGTH, read_for_window
@@ -50,6 +50,7 @@ class Rewrite(commands.Cog):
         """The text, the style and its sample. Without a text or a file, open the modal and return None."""
         text, file, style, sample = (options.get(name) for name in ("text", "file", "style", "sample"))
         if text is None and file is None:
+            self._services.gateway.refuse_blocked(caller_of(interaction))
             names = [model.name for model in self._services.chat_models.all]
             model = names.index(options[MODEL]) if options.get(MODEL) in names else None
             await interaction.response.send_modal(

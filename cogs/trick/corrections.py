@@ -17,6 +17,7 @@ from bot.server.trick_form import MAX_EXAMPLE_LENGTH, main_input, with_correctio
 from bot.server.tricks import MAX_NAME_LENGTH, Suggestion
 from bot.services import Services
 from bot.ui.actions import ActionButton, return_typed
+from bot.ui.caller import caller_of
 from bot.ui.cards import Card, notice
 from bot.ui.views import LayoutView, PersistentModal, View
 from cogs._access import managed_guild
@@ -78,6 +79,7 @@ class Corrections:
 
     async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
         """Open the window with the input and the answer, to be corrected."""
+        self._services.gateway.refuse_blocked(caller_of(interaction))
         prompt = await self._own(interaction, prompt_id)
         assert prompt.template is not None, "checked above"
         name = main_input(prompt.template, prompt.values)

@@ -1,12 +1,18 @@
 """Again under an answer, and the arrows between its versions."""
 
+from typing import Any
+
+import discord
 import pytest
 
-from tests.simulated import Simulated
+from bot.ui.actions import ActionButton
+from bot.ui.views import View
+from tests.simulated import Simulated, parts_of
 
 pytestmark = pytest.mark.asyncio
 
 STRANGER = "Only the one who asked can ask again and choose the version that is shown."
+GONE = "This message does not show that answer any more."
 PUBLIC = ["Prompt", "Again", "Follow up…", "⋯"]
 CHOICE = '{"template": "translate", "inputs": {"text": "Hi", "to": "Greek"}, "why": "It asks for Greek."}'
 LONG = "A lap of the race, and then the next. " * 60
@@ -39,6 +45,29 @@ async def test_versions_stand_beside_each_other_with_their_own_prompts(sim: Simu
     assert "credentials" in sim.said(await sim.member.click(shown, label="Again"))
     assert shown.content.startswith(f"{heading}Γεια σου\n-# ")
     assert sim.buttons(shown) == [*PUBLIC, "◀", "2/3", "▶"]
+
+
+async def test_a_forged_button_replaces_no_message_that_shows_something_else(sim: Simulated) -> None:
+    """A modified client sends any custom id, with any message that it sees: here another's answer, and a sentence."""
+
+    async def forge(interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+        action, _slash, forged = argument.partition("/")
+        await sim.services.actions.dispatch(interaction, action, forged, [])
+
+    sim.services.actions.register("forge", forge)
+    ids = []
+    for who, channel in ((sim.member, sim.adventures), (sim.other, sim.general)):
+        result = await who.slash(channel, "translate", text="Hi", to="French", private=False)
+        assert result.response is not None
+        ids += [item["custom_id"].split(":")[2] for item in parts_of(result.response.components) if "custom_id" in item]
+    own, others = ids[0], ids[-1]
+    channel = sim.bot.get_partial_messageable(sim.general.id)
+    for below in ([], [ActionButton("again", others, label="Again")]):
+        for forged, said in ((f"again/{own}", GONE), (f"version/{own}:on", GONE), (f"again/{others}", STRANGER)):
+            message = await channel.send("Somebody else's", view=View(ActionButton("forge", forged, label="x"), *below))
+            assert sim.said(await sim.member.click(message, label="x")) == said
+            assert sim.general.history()[-1].content == "Somebody else's"
+    assert len(sim.model.requests) == 2
 
 
 async def test_an_answer_of_several_messages_stays_and_a_long_version_becomes_a_file(sim: Simulated) -> None:

@@ -1,8 +1,10 @@
 """`/compare blind:true`: the channel votes before it sees which answer is whose."""
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import discord
 import pytest
 import simcord
 
@@ -15,6 +17,12 @@ from tests.cogs.operating import shown
 from tests.simulated import Simulated
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for votes whose time is over without ten seconds in between."""
+    monkeypatch.setattr("cogs.compare.arena.INTERVAL", 0.1)
 
 
 async def compared(sim: Simulated) -> simcord.ResponseMessage:
@@ -89,6 +97,31 @@ async def test_a_vote_whose_time_ended_while_the_bot_was_down_is_revealed(sim: S
     (row,) = await _stored(sim)
     await arenas.close(sim.services.database, row.id)
     assert "**B**" in shown(await revealed_card(sim, "sentiment, revealed"))
+
+
+async def test_a_card_that_cannot_be_edited_holds_up_no_other_vote(
+    sim: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is gone, and Discord fails at another, which is revealed as soon as it can be."""
+    gone, stuck, free = [await compared(sim) for _ in range(3)]
+    edit = discord.PartialMessage.edit
+
+    async def failing(message: discord.PartialMessage, **fields: Any) -> discord.Message:
+        if message.id == stuck.id:
+            raise discord.DiscordServerError(cast(Any, SimpleNamespace(status=503, reason="down")), "down")
+        return await edit(message, **fields)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(discord.PartialMessage, "edit", failing)
+        await sim.admin.delete(gone)
+        for row in await _stored(sim):
+            await arenas.close(sim.services.database, row.id)
+        assert (await revealed_card(sim, "sentiment, revealed")).id == free.id
+        assert [row.message_id for row in await _stored(sim)] == [stuck.id]
+    while await _stored(sim):
+        await asyncio.sleep(0.05)
+    assert "sentiment, revealed" in sim.text(stuck)
+    assert not sim.errors
 
 
 async def test_nobody_votes_or_ends_the_vote_from_another_channel_or_server(sim: Simulated) -> None:

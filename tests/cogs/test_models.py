@@ -74,6 +74,9 @@ async def test_a_server_narrows_the_list_and_sets_defaults(tmp_path: Path) -> No
         fallen_back = await sim.member.slash(sim.adventures, "translate", text="Good morning")
         said = "from Mini\n-# Mini · zero-shot · in place of Luna, which cannot be asked here any more"
         assert said in sim.text(fallen_back.response)
+        await sim.services.guilds.change(sim.guild.id, channel_models={str(sim.adventures.id): "left-the-list"})
+        fallen_back = await sim.member.slash(sim.adventures, "translate", text="Good morning")
+        assert "Mini · zero-shot · in place of left-the-list, which" in sim.text(fallen_back.response)
         refused = await sim.member.slash(sim.general, "translate", text="Good morning", model="fake-model")
         assert "“fake-model” cannot be chosen here; there are Mini." in sim.said(refused)
         assert await sim.member.autocomplete(sim.general, "ask", "model", "lu") == []

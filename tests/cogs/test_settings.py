@@ -6,6 +6,7 @@ import pytest
 from discord import app_commands
 
 from bot.server.guilds import SETTINGS, UNSET
+from bot.server.trick_form import Example
 from tests.simulated import Simulated, simulated
 
 
@@ -131,21 +132,37 @@ async def test_the_highest_multiple_of_a_members_roles_counts_up_to_the_operator
 
 
 async def test_a_blocked_person_gets_a_sentence_and_the_model_no_call(sim: Simulated) -> None:
+    """Nor by menus, files, and the buttons under earlier answers."""
     muted = sim.guild.create_role("muted")
     sim.env.backend.add_member_role(sim.guild.id, sim.other.id, muted.id)
+    await sim.services.tricks.teach(sim.guild.id, sim.admin.id, "refuse", "Refuse.", Example("Come!", "No."))
+    posted, earlier = await sim.admin.send(sim.general, "Guten Tag"), {}
+    for who in (sim.member, sim.other):
+        answer = (await who.slash(sim.general, "translate", text="Hi")).response
+        assert answer is not None
+        card = (await who.click(answer, label="Prompt")).response
+        assert card is not None
+        earlier[who] = answer, card
+    number = len(sim.model.requests)
     for whom in (sim.member, muted):
         shown = await sim.admin.slash(sim.general, "settings limits", block=whom)
     assert f"**Blocked** <@{sim.member.id}>, <@&{muted.id}>" in sim.text(shown.response)
-    for who in (sim.member, sim.other):
-        for command, given in (
-            ("translate", {"text": "Hi"}),
-            ("ask", {"request": "Hi"}),
-            ("adventure start", {"scenario": "room"}),
+    file = ("reviews.txt", b"Fine.\nBad.")
+    for who, (answer, card) in earlier.items():
+        for attempt in (
+            who.slash(sim.general, "translate", text="Hi"),
+            who.slash(sim.general, "ask", request="Hi", file=file),
+            who.slash(sim.general, "sentiment", file=file),
+            who.slash(sim.general, "adventure start", scenario="room"),
+            who.slash(sim.general, "rewrite"),
+            *(who.context_menu(sim.general, menu, posted) for menu in ("Translate", "Rewrite…", "Use a trick…")),
+            who.click(answer, label="Again"),
+            who.click(answer, label="Follow up…"),
+            who.click(card, label="0"),
         ):
-            refused = await who.slash(sim.general, command, **given)
-            assert "do not let you ask me anything here" in sim.said(refused), command
-    assert sim.general.history() == []
-    assert not sim.model.requests
+            assert "do not let you ask me anything here" in sim.said(await attempt), attempt
+    assert [message.content for message in sim.general.history()] == ["Guten Tag"]
+    assert len(sim.model.requests) == number
     await sim.admin.slash(sim.general, "settings limits", unblock=sim.member)
     assert sim.text((await sim.member.slash(sim.general, "translate", text="Hi")).response).startswith("ok")
 
