@@ -76,6 +76,8 @@ async def everything(tab: Tab, folder: Path, *, scripted: bool) -> None:
     await tab.shot(folder / "06-rewrite-window.png")
     await tab.submit(Text="The race was called off because of rain.", Style="noir")
     await tab.shot(folder / "07-rewrite.png")
+    await tab.menu("I am Fewshot", "Translate")
+    await tab.shot(folder / "07-translate-menu.png")
     await tab.slash("facts", about="Mars")
     await tab.shot(folder / "08-facts.png")
     await tab.slash("sentiment", review="The soup was worth the queue. The bill, a little less.")

@@ -120,10 +120,14 @@ class Tab:
         await self.quiet()
 
     async def submit(self, **fields: str) -> None:
-        """Fill the open modal by its labels and submit it."""
+        """Fill the open modal by its labels, choose the options of its radio groups by theirs, and submit it."""
         window = self.page.locator("#modal-root")
         for label, value in fields.items():
-            await window.get_by_role("textbox", name=label).first.fill(value)
+            radios = window.get_by_role("radiogroup", name=label)
+            if await radios.count():
+                await radios.locator("label", has_text=value).first.click(timeout=PATIENCE)
+            else:
+                await window.get_by_role("textbox", name=label).first.fill(value)
         await window.get_by_role("button", name="Submit").click(timeout=PATIENCE)
         await self.quiet()
 

@@ -12,8 +12,8 @@ from bot.core.caller import Caller
 from bot.core.errors import NotFoundError
 from bot.server.arena import MAX_VOTES
 from bot.storage import arenas
+from tests.cogs.operating import PATIENCE, shown
 from tests.cogs.operating import card as revealed_card
-from tests.cogs.operating import shown
 from tests.simulated import Simulated
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."
@@ -118,8 +118,11 @@ async def test_a_card_that_cannot_be_edited_holds_up_no_other_vote(
             await arenas.close(sim.services.database, row.id)
         assert (await revealed_card(sim, "sentiment, revealed")).id == free.id
         assert [row.message_id for row in await _stored(sim)] == [stuck.id]
-    while await _stored(sim):
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if not await _stored(sim):
+                break
+            await asyncio.sleep(0.05)
     assert "sentiment, revealed" in sim.text(stuck)
     assert not sim.errors
 
