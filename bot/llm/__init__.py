@@ -10,6 +10,7 @@
 `streaming`          an answer while it arrives: server-sent events, whole answers, errors inside an answer
 `stop_signal`        ends a call early, with the text so far
 `thinking`           takes a model's thinking out of its answer
+`turn_ends`          ends an answer at a token that ends a turn in chat formats
 `output_parsers`     text parsed into ratings, facts and JSON
 `completion`         from a request to a parsed reply, with one repair turn
 `conversation`       follow-ups to an answer, within a token budget

@@ -21,6 +21,7 @@ from bot.core.stop_sequences import StopFilter
 from bot.core.text import without_surrogates
 from bot.llm.errors import PARSE_ERRORS, UNCLEAR, ServerError, error_in, provider_errors, to_user_error
 from bot.llm.thinking import ThinkingFilter
+from bot.llm.turn_ends import TurnEndFilter
 from bot.llm.usage import Usage
 
 if TYPE_CHECKING:
@@ -256,27 +257,28 @@ class AnswerStream:
         """The pieces of the text, none of them empty. What arrives together is one piece."""
         stop = StopFilter(self._response.stop)
         # What the person wrote last does not ask for tags; the instructions and examples before it may.
-        asked = [text_of(message.get("content"))[0] for message in self.sent.get("messages", ())][:-1]
-        thinking = ThinkingFilter(asked)
+        asked = [text_of(message.get("content"))[0] for message in self.sent.get("messages", ())]
+        thinking, turn = ThinkingFilter(asked[:-1]), TurnEndFilter(asked)
         async for text in self._texts():
             shown = thinking.feed(text)
             if thinking.retracted:
                 self._pieces.clear()
-                stop = StopFilter(self._response.stop)
-            piece = stop.feed(shown)
+                stop, turn = StopFilter(self._response.stop), TurnEndFilter(asked)
+            piece = turn.feed(stop.feed(shown))
             if self._excess > 0:
                 piece = piece[: max(len(piece) - self._excess, 0)]
             if piece:
                 self._pieces.append(piece)
                 yield piece
-            if stop.stopped or self._excess > 0:
-                self.finish = "stop" if stop.stopped else "length"
+            stopped = stop.stopped or turn.stopped
+            if stopped or self._excess > 0:
+                self.finish = "stop" if stopped else "length"
                 break
         else:
             # A model that ended by itself has closed its tags, unless it ended at a stop sequence.
             complete = self.finish == "stop" or (self.finish is None and self._response.reader.done)
             by_itself = complete and not self.sent.get("stop")
-            rest = stop.feed(thinking.flush("stop" if by_itself else "")) + stop.flush()
+            rest = turn.feed(stop.feed(thinking.flush("stop" if by_itself else "")) + stop.flush()) + turn.flush()
             if rest:
                 self._pieces.append(rest)
                 yield rest

@@ -322,6 +322,27 @@ async def test_thinking_before_the_answer_is_not_part_of_it(serving: Serving, pi
 @pytest.mark.parametrize(
     "text",
     [
+        "Bonjour<|im_end|>\n<|im_start|>user\nMerci",
+        "Bonjour<|eot_id|><|start_header_id|>user",
+        "Bonjour<end_of_turn>\n<start_of_turn>user\nMerci",
+        "<think>French</think>Bonjour<|end|><|user|>",
+        "<|channel|>final<|message|>Bonjour<|return|>",
+        "Bonjour[/INST]",
+    ],
+)
+@pytest.mark.parametrize("size", [3, 1000])
+async def test_an_answer_ends_where_a_server_shows_the_end_of_the_turn(serving: Serving, text: str, size: int) -> None:
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    answer = await answer_of(serving, sends(events(*pieces)))
+    assert (answer.text, answer.finish) == ("Bonjour", "stop")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ChatML ends a turn with `<|im_end|>`, and Llama with `<|eot_id|>`.",
+        "```\n<|im_start|>user\nHello<|im_end|>\n```\nThat is it.",
+        "a < b, c <| d, and <|im_e",
         "The tag <think> opens what </think> closes.",
         "`<think>` is a tag.",
         "<think> is a tag that models write.",
@@ -340,6 +361,12 @@ async def test_thinking_before_the_answer_is_not_part_of_it(serving: Serving, pi
 async def test_an_answer_that_speaks_of_tags_keeps_them(serving: Serving, text: str, size: int) -> None:
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     assert (await answer_of(serving, sends(events(*pieces)))).text == text
+
+
+async def test_a_token_that_the_prompt_speaks_of_stays(serving: Serving) -> None:
+    template = ChatTemplate.from_dict({"messages": [{"role": "user", "content": "What is <|im_end|>?"}]})
+    text = "<|im_end|> ends a turn."
+    assert (await answer_of(serving, sends(events(text)), template)).text == text
 
 
 async def test_tags_that_the_prompt_asks_for_stay(serving: Serving) -> None:
