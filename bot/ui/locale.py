@@ -70,16 +70,17 @@ def set_locale_of_message(client: discord.Client, message: discord.Message) -> N
 
     The author's is that of their last interaction.
     """
-    here, guild = cast(LocaleClient, client), message.guild
-    author = here.recent_locales.of(message.author.id)
-    place = (here.language_in(guild.id), guild.preferred_locale) if guild is not None else ()
-    set_locales(supported_locale(author, *place), supported_locale(*place, author))
+    author = cast(LocaleClient, client).recent_locales.of(message.author.id)
+    place = locale_of_guild(client, message.guild, message.author.id)
+    set_locales(supported_locale(author, place), place)
 
 
-def locale_of_guild(client: discord.Client, guild: discord.Guild | None) -> str:
-    """The locale for messages that the bot sends to a server without an interaction."""
-    chosen = cast(LocaleClient, client).language_in(guild.id if guild else None)
-    return supported_locale(chosen, guild and guild.preferred_locale)
+def locale_of_guild(client: discord.Client, guild: discord.Guild | None, user_id: int = 0) -> str:
+    """The locale for messages that the bot sends without an interaction: to a server, or directly to a person."""
+    here = cast(LocaleClient, client)
+    if guild is None:
+        return supported_locale(here.recent_locales.of(user_id))
+    return supported_locale(here.language_in(guild.id), guild.preferred_locale)
 
 
 class CatalogueTranslator(app_commands.Translator):

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from bot.core.errors import FewshotError
-from bot.core.i18n import ENGLISH, N_, current_locale, guild_locale, use_locale
+from bot.core.i18n import N_, guild_locale, use_locale
 from bot.play import Story, Turn
 from bot.play.turn_queue import LockedError, TurnView
 from bot.ui.errors import user_message
@@ -47,8 +47,6 @@ class DiscordMessageView:
         self._bot = bot
         # By story: the message that has the buttons. The story's record may be older.
         self._newest: dict[str, int] = {}
-        # By channel of direct messages: the language of the last interaction, which plain messages do not carry.
-        self._locales: dict[int, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def channel(self, story: Story) -> discord.PartialMessageable:
@@ -56,10 +54,9 @@ class DiscordMessageView:
         return self._bot.get_partial_messageable(story.channel_id, guild_id=story.guild_id)
 
     def locale_of(self, story: Story) -> AbstractContextManager[None]:
-        """Use the language of the story's server, where there is no interaction that says which one."""
-        if story.guild_id is None:
-            return use_locale(self._locales.get(story.channel_id, ENGLISH))
-        return use_locale(locale_of_guild(self._bot, self._bot.get_guild(story.guild_id)))
+        """Use the language of the story's server or person, where there is no interaction that says which one."""
+        guild = self._bot.get_guild(story.guild_id) if story.guild_id is not None else None
+        return use_locale(locale_of_guild(self._bot, guild, story.starter_id))
 
     async def open_turn(self, story: Story, turn: Turn, message_id: int | None) -> "DiscordTurnMessage":
         """Show a turn without a reply. Raises `LockedError`, or `MessageViewError` where the channel is closed."""
@@ -159,9 +156,6 @@ class DiscordMessageView:
         self._newest[story.id] = message_id
         if before is not None and before != message_id:
             self.remove_buttons(story, before)
-        if story.guild_id is None:
-            with guild_locale():
-                self._locales[story.channel_id] = current_locale()
 
     async def _send(self, story: Story, text: str, **options: Any) -> discord.Message:
         try:

@@ -161,12 +161,16 @@ async def test_a_turn_whose_message_is_deleted_in_the_middle_is_posted_anew(game
 
 
 async def test_direct_messages_are_turns(busy: BotHarness) -> None:
+    """They come without a language: it is that of the person's last command."""
     busy.model.says("All is well.")
+    await busy.wire.speak("member", "de")
     await busy.wire.slash("adventure start", channel="dm", scenario="room")
     await busy.wire.until(lambda found: bool(found.buttons), "dm")
     await busy.wire.say("look around", channel="dm")
     message = await busy.wire.until(lambda found: "› look around" in found.content and bool(found.buttons), "dm")
+    await busy.wire.speak("member", "en-US")
     assert "All is well." in message.content
+    assert "Zurück" in message.buttons
 
 
 async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
