@@ -166,6 +166,7 @@ class Scorer:
         held = sets[HELD] + sets[REFUSED_HELD]
         marks.append(await asyncio.to_thread(_nearest, trained, held, judge))
         if isinstance(subject, TemplateSubject):
+            marks = [mark for mark in marks if mark.total]  # It refuses nothing.
             marks += await self._few_shot_marks(subject, model, held, said, asking)
         else:
             marks += await self._base_marks(subject, model, held, refusal, provider, asking)

@@ -11,6 +11,7 @@ from bot.answers.rendering import bar, pair_line
 from bot.core.errors import NotFoundError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.text import escape_markdown, shorten
+from bot.server.trick_tests import MAX_PROBLEMS
 from bot.services import Services
 from bot.tuning.datasets import DatasetRow, PairRow, Prepared, Progress, UnwrittenError, name_of
 from bot.tuning.subjects import REASON_PROMPT
@@ -22,7 +23,7 @@ from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import operator_of
 from cogs._store_first import edit_pressed, store_first
 
-# Problems of chunks, and kinds of findings, that the card names; the report lists all of them.
+# Kinds of findings, and files that are skipped, that the card names; the report lists all of them.
 MAX_SHOWN = 5
 # The action of the button and of the modal that edit a pair.
 EDIT = "ft-edit"
@@ -118,6 +119,8 @@ class Preparation:
                 card = Card(_("Prepared · {corpus}", corpus=corpus))
                 if not prepared.new:
                     card.text(_("-# It was made before, from the same texts."))
+                for problem in prepared.problems[: MAX_PROBLEMS + 1]:  # The last one counts the rest.
+                    card.text(f"⚠️ {escape_markdown(problem)}")
                 files = [
                     file
                     for row in (prepared.dataset, prepared.draft)
@@ -127,8 +130,6 @@ class Preparation:
                 if skipped := await self._services.tuning.datasets.skipped_files(corpus):
                     names = escape_markdown(", ".join(skipped[:MAX_SHOWN]) + ("…" if skipped[MAX_SHOWN:] else ""))
                     card.text(_("⚠️ Skipped, because it is not text in UTF-8: {files}", files=names))
-                for problem in prepared.problems[:MAX_SHOWN]:
-                    card.text(f"⚠️ {escape_markdown(problem)}")
                 if prepared.problems and prepared.dataset.model:
                     card.row(_again(prepared.dataset.id))
                 await reply.finish_card(card.layout(), files)
@@ -147,7 +148,7 @@ class Preparation:
         small = _("-# dataset {dataset}", dataset=row.id)
         buttons = [ActionButton("ft-plan", row.id, label=_("Estimate"), emoji="🧮")]
         if datasets.is_labelled(row):
-            card.line().text("\n".join([head, roles, *_labels(pairs), _(POLICY), small])).row(*buttons)
+            card.line().text("\n".join([head, roles, *_labels(pairs)])).text(f"{_(POLICY)}\n{small}").row(*buttons)
             return []
         report = await datasets.report(row.id)
         kinds = [f"{len(findings)} × {_(kind)}" for kind, findings in report.by_kind().items()]

@@ -60,6 +60,7 @@ async def test_the_channel_votes_blindly_and_the_names_are_revealed_with_the_cou
     await sim.other.click(card, label=best)
     refused = await sim.other.click(card, label="Reveal")
     assert "Only the one who asked and moderators can end the vote." in sim.text(refused.response)
+    sim.guild.remove_member(sim.other)  # Who leaves has voted.
     revealed = await sim.member.click(card, label="Reveal")
     text = sim.text(revealed.response)
     assert f"🏆 **{best}** · all 3 examples · few-shot · 2 votes" in text

@@ -134,6 +134,9 @@ async def test_an_export_for_promptfoo_has_the_tests_and_is_imported_again(sim: 
     first, second = [await sim.services.trick_tests.all(sim.guild.id, name) for name in ("refuse", "again")]
     assert (second[0].system, second[0].examples) == (first[0].system, first[0].examples)
     assert [(test.input, test.expected) for test in second[1]] == [(test.input, test.expected) for test in first[1]]
+    prompt = {"id": "pmpt_1", "model": "gpt-9", "tools": [{"type": "web_search"}], "instructions": "Refuse."}
+    bare = await sim.admin.slash(sim.general, "trick import", file=("bare.json", json.dumps(prompt).encode()))
+    assert "⚠️ Left out, because a trick has no such part: model, tools" in sim.said(bare)
     assert not sim.errors
 
 

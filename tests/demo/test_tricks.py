@@ -1,11 +1,14 @@
 """A trick taught in the demo's page by clicking, used by a member, corrected, tested, and brought back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser import browsing, chromium, demo
+from bot.core.tables import to_csv
+from bot.tuning.labelled import labelled_files
+from tests.browser import PATIENCE, browsing, chromium, demo
 from tests.fake_model import FakeModel
 
 pytestmark = [
@@ -109,3 +112,36 @@ async def test_a_trick_is_tested_improved_and_reverted_by_clicking(tmp_path: Pat
             await tab.press("Failures")
             await tab.sees("The answer was: fine")
             await tab.shot(tmp_path / "6-worse.png")
+            await tab.slash("trick export", name="mood", format="promptfoo, with the tests")
+            await tab.sees("mood.yaml")
+            await tab.shot(tmp_path / "7-exported.png")
+
+
+async def test_a_labelled_file_becomes_the_model_that_answers_tuned_by_clicking(tmp_path: Path) -> None:
+    files = labelled_files("sentiment")
+    assert files is not None
+    rows = [json.loads(line) for line in files[0].read_text(encoding="utf-8").splitlines()[:60]]
+    table = tmp_path / "reviews.csv"
+    table.write_bytes(to_csv(["input", "expected"], [(row["input"], str(row["wanted"])) for row in rows]))
+    async with FakeModel() as model:
+        model.says("3: It is neither good nor bad.")
+        given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "scripted"}
+        async with demo(tmp_path / "data", **given) as url, browsing(url, height=1600) as tab:
+            await tab.slash("finetune prepare", corpus="sentiment", file=table)
+            await tab.sees("First rows")
+            await tab.shot(tmp_path / "1-prepared.png")
+            await tab.press("Estimate")
+            await tab.shot(tmp_path / "2-estimate.png")
+            await tab.press("Start: free")
+            await tab.page.get_by_role("button", name="Promote").wait_for(timeout=4 * PATIENCE)
+            await tab.sees("few-shot prompt, at most one star off")
+            await tab.shot(tmp_path / "3-scorecard.png")
+            await tab.press("Promote")
+            await tab.sees("under /sentiment from now on.")
+            await tab.shot(tmp_path / "4-promoted.png")
+            await tab.go("Ben")
+            await tab.slash("sentiment", review="Rude, dirty and broken. Never again.")
+            await tab.press("Prompt")
+            await tab.press("Tuned")
+            await tab.sees("rated by its words alone")
+            await tab.shot(tmp_path / "5-tuned.png")
