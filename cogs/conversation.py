@@ -29,8 +29,8 @@ FOLLOW, MODAL = "follow", "follow-up"
 # Characters of a follow-up: the limit of a field in a modal. Messages may have as many.
 MAX_LENGTH = 4_000
 # Characters of a follow-up above its answer.
-SHOWN = 200
-GONE = N_("The prompt of this answer is no longer stored, so I cannot follow up on it; ask again.")
+MAX_QUOTED = 200
+NOT_STORED = N_("The prompt of this answer is no longer stored, so I cannot follow up on it; ask again.")
 
 
 class Conversations(commands.Cog, name="Conversations"):
@@ -63,7 +63,7 @@ class Conversations(commands.Cog, name="Conversations"):
         private = interaction.message is not None and interaction.message.flags.ephemeral
         async with self._services.answers.open(interaction, private=private) as answering:
             said = text or ", ".join(file.filename for file in files)
-            heading = f"> {escape_markdown(shorten(said, SHOWN))}\n"
+            heading = f"> {escape_markdown(shorten(said, MAX_QUOTED))}\n"
             await self._continue(answering, earlier, text, files, heading)
 
     @commands.Cog.listener()
@@ -126,7 +126,7 @@ class Conversations(commands.Cog, name="Conversations"):
             )
         earlier = await self._services.prompts.find(prompt_id)
         if earlier is None:
-            raise NotFoundError(GONE)
+            raise NotFoundError(NOT_STORED)
         if earlier.caller.guild_id != caller.guild_id:
             raise NotAllowedError("This answer is from another server.")
         guilds.allow_menu(caller.guild_id, caller.user_id, earlier.caller.user_id)

@@ -114,13 +114,13 @@ class PrivacyCog(
     def _about(self) -> LayoutView:
         settings = self._services.settings
         card = Card(_("What I store, and where text is sent"))
-        for text in (*_ways(settings, self._services.chat_models.all), *_kept(settings)):
+        for text in (*_destinations(settings, self._services.chat_models.all), *_storage_periods(settings)):
             card.text(text)
         card.text(_("-# /privacy export sends you all of it · /privacy delete deletes it"))
         return card.layout()
 
 
-def _ways(settings: Settings, models: Sequence[ChatModel]) -> list[str]:
+def _destinations(settings: Settings, models: Sequence[ChatModel]) -> list[str]:
     """Where text is sent."""
     if settings.has_model:
         first, *others = models
@@ -155,7 +155,7 @@ def _ways(settings: Settings, models: Sequence[ChatModel]) -> list[str]:
     return [" ".join(to), f"{read} {never}"]
 
 
-def _kept(settings: Settings) -> list[str]:
+def _storage_periods(settings: Settings) -> list[str]:
     """What is stored, and for how long."""
     days = settings.retention_days
     if days:

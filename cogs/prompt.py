@@ -25,7 +25,7 @@ from bot.ui.cards import Card
 from bot.ui.reply import to_files
 from bot.ui.views import View
 
-GONE = N_("The prompt of this answer is no longer stored.")
+NOT_STORED = N_("The prompt of this answer is no longer stored.")
 SHOTS = {
     "0": N_("Running the same input with no example …"),
     "1": N_("Running the same input with one example …"),
@@ -145,7 +145,7 @@ class PromptCog(commands.Cog, name="Prompt"):
     async def _with_shots(self, base: Answer, shots: str) -> ChatTemplate:
         """The template of `base` with the chosen examples; raises `NotFoundError` for a choice that does not exist."""
         if base.template is None or shots not in SHOTS:
-            raise NotFoundError(GONE)
+            raise NotFoundError(NOT_STORED)
         if shots == "all":
             return base.template
         if shots != "tuned":
@@ -159,7 +159,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The template as JSON, and four lines of Python that run it on the same input."""
         prompt = await self._found(interaction, prompt_id)
         if prompt.template is None:
-            raise NotFoundError(GONE)
+            raise NotFoundError(NOT_STORED)
         name = re.sub(r"[^a-z0-9-]", "", prompt.request.name) or "template"
         code = CODE_PROGRAM.format(file=f"{name}.json", values=dict(prompt.values))
         data = json.dumps(prompt.template.to_dict(), ensure_ascii=False, indent=2) + "\n"
@@ -179,7 +179,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         """The prompt. Raises `NotFoundError` if it is not stored, `NotAllowedError` if the person may not see it."""
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None:
-            raise NotFoundError(GONE)
+            raise NotFoundError(NOT_STORED)
         caller = caller_of(interaction)
         manages = prompt.caller.guild_id == caller.guild_id and interaction.permissions.manage_guild
         if caller.user_id != prompt.caller.user_id and not (caller.guild_id is not None and manages):

@@ -26,11 +26,11 @@ EXCERPT = 1_200
 # Reports of one person in so many seconds, in all servers.
 MAX_REPORTS, PERIOD = 5, 3_600
 # The newest reports are held in memory, for the limit and so that nobody reports an answer twice.
-REMEMBERED = 1_000
+MAX_IN_MEMORY = 1_000
 # A button's argument: the id of the answer's message (0 for a private one), and the id of its prompt.
 ARGUMENT = rf"{ID}:[A-Za-z0-9_-]{{1,32}}"
 NO_CHANNEL = N_("No channel takes reports here yet; a server admin can choose one with /settings channels.")
-GONE = N_(
+CHANNEL_CLOSED = N_(
     "The channel for reports was deleted, or I may not write in it; a server admin can choose another with /settings "
     "channels."
 )
@@ -76,7 +76,7 @@ class Report(commands.Cog):
         except BaseException as error:
             del self._sent[key]
             if isinstance(error, discord.NotFound | discord.Forbidden):
-                raise NotFoundError(GONE) from error
+                raise NotFoundError(CHANNEL_CLOSED) from error
             raise
         await answer_privately(interaction, content=_("Thank you. The moderators can see your report."))
 
@@ -91,7 +91,7 @@ class Report(commands.Cog):
 
     def _check_limits(self, interaction: discord.Interaction[Any], answer: str) -> None:
         """Raises `InputError` for a second report of an answer, `LimitError` for too many reports of one person."""
-        while len(self._sent) > REMEMBERED:
+        while len(self._sent) > MAX_IN_MEMORY:
             self._sent.popitem(last=False)
         user, since = interaction.user.id, self._now() - PERIOD
         if (user, answer) in self._sent:

@@ -363,6 +363,17 @@ def without_surrogates(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def without_surrogates_in(value: Any) -> Any:
+    """`value`, as read from JSON, with `without_surrogates` applied to all its texts, also to keys."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [without_surrogates_in(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(str(name)): without_surrogates_in(item) for name, item in value.items()}
+    return value
+
+
 # A null character in JSON: its escape, after an even number of backslashes.
 ESCAPED_NULL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 

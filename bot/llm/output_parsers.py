@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from bot.core.errors import ReplyError, TemplateError
 from bot.core.i18n import N_
-from bot.core.text import without_surrogates
+from bot.core.text import without_surrogates_in
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -247,7 +247,7 @@ def _objects_in(text: str) -> Iterator[dict[str, Any]]:
                 continue
             data, text = _read_normalized(fixed) or _read_repaired(fixed)
         if isinstance(data, dict):
-            yield _writable(data)
+            yield without_surrogates_in(data)
 
 
 def _fix_backslashes(text: str) -> str:
@@ -332,17 +332,6 @@ def _repaired(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
-
-
-def _writable(value: Any) -> Any:
-    """`value` with all its texts such that they can be encoded."""
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    if isinstance(value, dict):
-        return {without_surrogates(str(name)): _writable(item) for name, item in value.items()}
-    return value
 
 
 def _validate(data: Any, schema: Mapping[str, Any]) -> None:

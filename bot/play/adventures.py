@@ -30,7 +30,7 @@ MAX_BRANCHES, MAX_BRANCH = 25, 40
 # Turns that a recap reads at most.
 RECAP_TURNS = 60
 NO_STORY = N_("No story is being played here. Start one with /adventure start.")
-OVER = N_("This story has ended. /adventure resume takes it up again.")
+STORY_ENDED = N_("This story has ended. /adventure resume takes it up again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Adventures:
         story = await self.active_in(channel_id)
         if story is None:
             last = await stories.story_in_channel(self._database, channel_id, ENDED)
-            raise NotFoundError(OVER if last else NO_STORY)
+            raise NotFoundError(STORY_ENDED if last else NO_STORY)
         return story
 
     async def require_latest(self, channel_id: int) -> Story:
@@ -94,7 +94,7 @@ class Adventures:
         if story is None:
             raise NotFoundError("This story is not kept any more.")
         if story.state == ENDED:
-            raise NotFoundError(OVER)
+            raise NotFoundError(STORY_ENDED)
         if story.state == PAUSED:
             raise InputError("This story is paused. /adventure resume goes on with it.")
         return story

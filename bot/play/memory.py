@@ -35,11 +35,11 @@ NOTHING_YET_PROMPT = "Nothing yet."
 # Stop sequences that OpenAI's API takes.
 MAX_STOPS = 4
 # Turns that leave the prompt together.
-BLOCK = 8
+BLOCK_TURNS = 8
 # Turns that are read at most. The budget always leaves out more than that.
 MAX_PATH = 400
 # Shares of the budget: unsummarized turns that start a summary, and the newest turns that it leaves out.
-SUMMARIZE_ABOVE, KEEP = 0.6, 0.25
+SUMMARIZE_SHARE, KEEP_SHARE = 0.6, 0.25
 # Characters of a summary; a longer one is cut.
 MAX_SUMMARY = 3_000
 # Turns between a failed summary and the next attempt.
@@ -86,7 +86,7 @@ def newest_within(path: Sequence[Turn], budget: int) -> Sequence[Turn]:
         if left < 0:
             break
         first = number
-    boundary = next((at for at in range(first, len(path)) if path[at].depth % BLOCK == 1), len(path))
+    boundary = next((at for at in range(first, len(path)) if path[at].depth % BLOCK_TURNS == 1), len(path))
     if first > 0 and boundary - first <= (len(path) - first) // 2:
         first = boundary
     return path[min(first, len(path) - 1) :]
@@ -118,7 +118,7 @@ class Memory:
 
         A story has one such task at a time. A short prompt causes no database query.
         """
-        if story.id in self._running or tokens <= self._budget * SUMMARIZE_ABOVE:
+        if story.id in self._running or tokens <= self._budget * SUMMARIZE_SHARE:
             return
         if self._delays.get(story.id, 0) > 0:
             self._delays[story.id] -= 1
@@ -154,13 +154,13 @@ class Memory:
         """The last summary and the turns to add to it; None where there are too few."""
         summary, path = await self.load(head)
         sizes = [count_tokens(messages_of(turn)) for turn in path]
-        if sum(sizes) <= self._budget * SUMMARIZE_ABOVE:
+        if sum(sizes) <= self._budget * SUMMARIZE_SHARE:
             return None
-        kept, last = self._budget * KEEP, len(path) - 1
+        kept, last = self._budget * KEEP_SHARE, len(path) - 1
         while last > 0 and (kept := kept - sizes[last]) >= 0:
             last -= 1
         # The request for the summary has to fit too: after many failures the rest takes several requests.
-        end, left = 0, self._budget * (1 - KEEP)
+        end, left = 0, self._budget * (1 - KEEP_SHARE)
         while end < last and (end == 0 or left >= sizes[end]):
             left -= sizes[end]
             end += 1

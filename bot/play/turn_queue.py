@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 # Turns that may wait behind the current one; the next player gets a sentence.
 MAX_WAITING = 3
 # Seconds that the current turns get when the bot stops, and then for showing that they were stopped.
-GRACE, LAST_EDIT = 5.0, 3.0
+CLOSE_TIMEOUT, LAST_EDIT_TIMEOUT = 5.0, 3.0
 # Seconds between the last edit of a turn and the end of its task, also on a busy machine.
-MOMENT = 1.0
+IDLE_TIMEOUT = 1.0
 LOCKED_WITH_WORDS = N_(
     "This thread is locked, so I cannot write in it. Say it again once a moderator has opened it. You said: {words}"
 )
@@ -168,7 +168,7 @@ class TurnQueue:
         """
         worker = self.state(story_id).worker
         if worker is not None:
-            await asyncio.wait({worker}, timeout=MOMENT)
+            await asyncio.wait({worker}, timeout=IDLE_TIMEOUT)
         if self.is_busy(story_id):
             raise BusyError("A turn is being written; wait until it ends.")
 
@@ -240,11 +240,11 @@ class TurnQueue:
         self._closing = True
         workers = {state.worker for state in self._states.values() if state.worker is not None}
         if workers:
-            _done, late = await asyncio.wait(workers, timeout=GRACE)
+            _done, late = await asyncio.wait(workers, timeout=CLOSE_TIMEOUT)
             for worker in late:
                 worker.cancel()
             if late:
-                await asyncio.wait(late, timeout=LAST_EDIT)
+                await asyncio.wait(late, timeout=LAST_EDIT_TIMEOUT)
 
     def _check_open(self) -> None:
         if self._closing:
@@ -335,7 +335,7 @@ class TurnQueue:
             )
         except asyncio.CancelledError:
             with suppress(FewshotError, TimeoutError):
-                await asyncio.wait_for(self._show_problem(story, state, turn, message, STOPPING), LAST_EDIT)
+                await asyncio.wait_for(self._show_problem(story, state, turn, message, STOPPING), LAST_EDIT_TIMEOUT)
             raise
         except NoModelError:
             await self._show_problem(story, state, turn, message, str(self._without_model))

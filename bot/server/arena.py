@@ -18,7 +18,7 @@ from bot.storage.database import Database
 OPEN_SECONDS = 45 * 60.0
 # Votes that close it before.
 MAX_VOTES = 500
-OVER = N_("This vote is over.")
+VOTE_ENDED = N_("This vote is over.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class Arenas:
         """Count a person's vote, instead of an earlier one; returns whether it was the last. Raises `NotFoundError`."""
         row = await self._in_channel(arena_id, caller)
         if choice >= len(_arena(row).contestants):
-            raise NotFoundError(OVER)
+            raise NotFoundError(VOTE_ENDED)
         count = await arenas.vote(self._database, arena_id, caller.user_id, choice)
         if count is None:
-            raise NotFoundError(OVER)
+            raise NotFoundError(VOTE_ENDED)
         return count >= MAX_VOTES
 
     async def close(self, arena_id: str, caller: Caller | None = None) -> Arena:
@@ -79,14 +79,14 @@ class Arenas:
                 raise NotAllowedError("Only the one who asked and moderators can end the vote.")
         closed = await arenas.close(self._database, arena_id)
         if closed is None:
-            raise NotFoundError(OVER)
+            raise NotFoundError(VOTE_ENDED)
         return _arena(closed)
 
     async def _in_channel(self, arena_id: str, caller: Caller) -> ArenaRow:
         """The comparison, if it is in the caller's channel: a custom id can be forged. Raises `NotFoundError`."""
         row = await arenas.find(self._database, arena_id)
         if row is None or (row.guild_id, row.channel_id) != (caller.guild_id, caller.channel_id):
-            raise NotFoundError(OVER)
+            raise NotFoundError(VOTE_ENDED)
         return row
 
     async def due(self) -> list[ArenaRow]:

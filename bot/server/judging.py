@@ -19,7 +19,7 @@ BY_FORM: Mapping[str, str] = {"rating": "within-one", "json": "fields", "facts":
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 STARS = re.compile(r"\s*[1-5](?!\d)")
 # What may stand around a text without making it another one.
-AROUND = " \n.,;:!?…\"'“”„‘’«»*_`"
+PUNCTUATION = " \n.,;:!?…\"'“”„‘’«»*_`"
 
 
 def judge_of(trick: Trick) -> str:
@@ -72,7 +72,7 @@ def verdict(answer: Answer) -> float:
 
 def plain(text: str) -> str:
     """`text` in lower case, without the white space and punctuation that make no difference."""
-    return " ".join(text.casefold().split()).strip(AROUND)
+    return " ".join(text.casefold().split()).strip(PUNCTUATION)
 
 
 def _same(one: Any, other: Any) -> bool:

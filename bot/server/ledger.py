@@ -35,15 +35,15 @@ from bot.storage.usage_sums import Key
 
 NANO = 1_000_000_000
 # Days whose sums are cached, so that a clock that jumps to another day and back does not lose them.
-KEPT_DAYS = 3
+CACHED_DAYS = 3
 # Seconds that no call takes.
-LONGEST_CALL = 86_400
+MAX_CALL_SECONDS = 86_400
 # Shared sums: reservations in a transaction, seconds that a settlement may wait for one, and seconds between two tries.
 BATCH, SETTLE_PAUSE, RETRY_PAUSE = 500, 0.5, 5.0
 # US dollars for a million tokens of a model whose price is not known, where no setting says otherwise.
 UNKNOWN_PRICE = 1.0
 # The sentence for each reached limit. <t:…> is Discord's form of a time, which every user reads in their own time zone.
-FULL: Mapping[str, str] = MappingProxyType(
+LIMIT_REACHED: Mapping[str, str] = MappingProxyType(
     {
         "user": N_(
             "You have used up today's tokens: this would take about {wanted:,}, and {left:,} are left. The "
@@ -153,7 +153,7 @@ class Ledger:
 
     async def load(self) -> int:
         """Settle the reservations that a crash left open, and read the sums; returns the number of reservations."""
-        orphans = await calls.settle_orphans(self._database, self._slot, self._now() - LONGEST_CALL)
+        orphans = await calls.settle_orphans(self._database, self._slot, self._now() - MAX_CALL_SECONDS)
         await self._load()
         return orphans
 
@@ -297,7 +297,7 @@ class Ledger:
         at = self.resets_at
         for who, limit, used in self._counts(caller):
             if used + tokens > limit:
-                raise LimitError(FULL[who], wanted=tokens, left=max(limit - used, 0), at=at)
+                raise LimitError(LIMIT_REACHED[who], wanted=tokens, left=max(limit - used, 0), at=at)
         budget, spent = self._budget, self._spent.get(_day_of(self._now())[:7], 0)
         # Once the budget is spent, free calls are refused too: their next call may not be free.
         if spent >= budget or spent + nanodollars > budget:
@@ -346,9 +346,9 @@ class Ledger:
                 spent = await calls.nanodollars_of_month(self._database, name[:7])
                 self._days.setdefault(name, day)
                 self._spent.setdefault(name[:7], spent)
-                while len(self._days) > KEPT_DAYS:
+                while len(self._days) > CACHED_DAYS:
                     del self._days[next(iter(self._days))]
-                while len(self._spent) > KEPT_DAYS:
+                while len(self._spent) > CACHED_DAYS:
                     del self._spent[next(iter(self._spent))]
 
     # --- sums that several processes share

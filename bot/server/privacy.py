@@ -38,11 +38,11 @@ OLD_DAYS = 30
 # Seconds between two attempts at deletions that a locked database refused, and how many of these are queued.
 RETRY_PAUSE, MAX_QUEUED = 15.0, 10_000
 # Seconds. If the clock is this far beyond the last stored time, it may be wrong: nothing is deleted for as long.
-CLOCK_DOUBT = DAY
+MAX_CLOCK_JUMP = DAY
 CLOCK, CLOCK_JUMPED = "clock", "clock:jumped"
 # Days until a server's data is deleted after the bot has left it, which may have been a mistake.
 GRACE_DAYS = 7
-LEFT = "left:"
+LEFT_PREFIX = "left:"
 # Replaces an erased person's instruction in a trick that has examples of others.
 INSTRUCTION_PROMPT = "Answer as the examples show."
 # Replaces the trick's purpose. In English, because the model reads it.
@@ -157,13 +157,13 @@ class Privacy:
 
     async def mark_left(self, guild_id: int) -> None:
         """Store when the bot left a server, unless that is stored already."""
-        if await get_value(self._database, f"{LEFT}{guild_id}") is None:
-            await set_value(self._database, f"{LEFT}{guild_id}", str(self._now()))
+        if await get_value(self._database, f"{LEFT_PREFIX}{guild_id}") is None:
+            await set_value(self._database, f"{LEFT_PREFIX}{guild_id}", str(self._now()))
 
     async def mark_joined(self, guild_id: int) -> None:
         """The bot is in a server: its data is not to be erased."""
-        if await get_value(self._database, f"{LEFT}{guild_id}") is not None:
-            await delete_value(self._database, f"{LEFT}{guild_id}")
+        if await get_value(self._database, f"{LEFT_PREFIX}{guild_id}") is not None:
+            await delete_value(self._database, f"{LEFT_PREFIX}{guild_id}")
 
     async def reconcile_servers(
         self, present: Callable[[], Collection[int]], is_member: Callable[[int], Awaitable[bool]]
@@ -173,7 +173,7 @@ class Privacy:
         `present` are servers in which the bot is for certain. It is called last, so that a server that the bot joins
         meanwhile is among them. `is_member` asks Discord about each other stored server: another process may serve it.
         """
-        noted = {int(name.removeprefix(LEFT)) for name in await names_with_prefix(self._database, LEFT)}
+        noted = {int(name.removeprefix(LEFT_PREFIX)) for name in await names_with_prefix(self._database, LEFT_PREFIX)}
         known = await erasure.known_servers(self._database)
         now = set(present())
         for guild in noted & now:
@@ -199,32 +199,32 @@ class Privacy:
         dropped |= await erasure.delete_expired(
             self._database, day=(today - timedelta(days=CALLS_DAYS)).isoformat(), at=now - OLD_DAYS * DAY
         )
-        for name in await names_with_prefix(self._database, LEFT) if self._servers_known else ():
+        for name in await names_with_prefix(self._database, LEFT_PREFIX) if self._servers_known else ():
             since = await get_value(self._database, name)
             if since is not None and float(since) <= now - GRACE_DAYS * DAY:
-                await self._erase_server(int(name.removeprefix(LEFT)))
+                await self._erase_server(int(name.removeprefix(LEFT_PREFIX)))
         for name, count in dropped.items():
             if count:
                 _log.info("deleted %d expired rows of %s", count, name)
 
     async def _is_clock_trusted(self, now: float) -> bool:
-        """Whether the clock is near the last stored time, or has agreed with itself since a jump for `CLOCK_DOUBT`.
+        """Whether the clock is near the last stored time, or has agreed with itself since a jump for `MAX_CLOCK_JUMP`.
 
         After a longer pause of the bot, deletions start a day later.
         """
         stored = await get_value(self._database, CLOCK)
         last = await erasure.newest_time(self._database) if stored is None else float(stored)
-        if last is not None and now - last > CLOCK_DOUBT:
+        if last is not None and now - last > MAX_CLOCK_JUMP:
             jumped = await get_value(self._database, CLOCK_JUMPED)
             since = now - float(jumped) if jumped is not None else -1.0
-            if not 0 <= since <= 2 * CLOCK_DOUBT:
+            if not 0 <= since <= 2 * MAX_CLOCK_JUMP:
                 _log.warning(
                     "the clock is %.1f days beyond the last stored time: is it right? Nothing is deleted for a day",
                     (now - last) / DAY,
                 )
                 await set_value(self._database, CLOCK_JUMPED, str(now))
                 return False
-            if since < CLOCK_DOUBT:
+            if since < MAX_CLOCK_JUMP:
                 return False
             await delete_value(self._database, CLOCK_JUMPED)
         await set_value(self._database, CLOCK, str(now))
@@ -234,7 +234,7 @@ class Privacy:
         with self._prompts.erasing(lambda prompt: prompt.caller.guild_id == guild_id):
             count = await erasure.erase_server(self._database, guild_id)
         self._guilds.forget(guild_id)
-        await delete_value(self._database, f"{LEFT}{guild_id}")
+        await delete_value(self._database, f"{LEFT_PREFIX}{guild_id}")
         _log.info("erased a server that was left %d days ago: %d rows", GRACE_DAYS, count)
 
 

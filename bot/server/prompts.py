@@ -33,9 +33,9 @@ MAX_CACHED = 1_000
 # Characters of the pictures in them, as `data:` URLs. Above this the oldest pictures are dropped; their answers stay.
 MAX_PICTURES = 32_000_000
 # Seconds after an erasure in which an older request may still be answered.
-SETTLING = 10
+ERASURE_GRACE = 10
 # Ids of the newest deleted messages, for answers that arrive after their message was deleted.
-DELETED = 10_000
+MAX_DELETED_IDS = 10_000
 
 
 def new_id() -> str:
@@ -87,7 +87,7 @@ class Prompts:
         if not self._days or self._is_erased(answer):
             return
         caller, conversation = answer.caller, answer.request.conversation
-        row = rows.KeptPrompt(
+        row = rows.StoredPrompt(
             answer.id,
             answer.at,
             caller.user_id,
@@ -103,7 +103,7 @@ class Prompts:
             return  # The message that it follows was deleted, or a person whose words it holds was erased.
         authors = conversation.authors if conversation else ()
         if new:
-            rows.keep(self._database, row, authors)
+            rows.add(self._database, row, authors)
             if soon:
                 self._database.hurry()
         else:
@@ -164,7 +164,7 @@ class Prompts:
         """Messages were deleted: drop the answers that were shown in them or made from them."""
         for message_id in message_ids:
             self._deleted[message_id] = None
-        while len(self._deleted) > DELETED:
+        while len(self._deleted) > MAX_DELETED_IDS:
             self._deleted.popitem(last=False)
         self._drop(self._is_of_deleted)
         await rows.drop_of_message(self._database, list(message_ids))
@@ -181,7 +181,7 @@ class Prompts:
         try:
             yield
         finally:
-            erasure.until = self._now() + SETTLING
+            erasure.until = self._now() + ERASURE_GRACE
 
     def erased_elsewhere(self, match: Callable[[Answer], bool]) -> None:
         """Another process has erased what `match` finds: drop it here, also what was stored meanwhile."""
@@ -228,7 +228,7 @@ def _parent(answer: Answer) -> str:
     return answer.request.conversation.parent if answer.request.conversation else ""
 
 
-def _from_row(row: rows.KeptPrompt) -> Answer:
+def _from_row(row: rows.StoredPrompt) -> Answer:
     source = SourceMessage(row.source_id, row.author_id) if row.source_id and row.author_id else None
     caller = Caller(row.user_id, row.guild_id, row.channel_id, source)
     return replace(_from_body(row.body), id=row.id, at=row.at, caller=caller, message_id=row.message_id)

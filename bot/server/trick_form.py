@@ -22,7 +22,7 @@ MAX_EXAMPLES = 20
 MAX_EXAMPLE_LENGTH = 2_000
 MAX_INSTRUCTION_LENGTH, MAX_ABOUT_LENGTH = 4_000, 100
 # Examples in one prompt; where a trick has more, the most similar to the input.
-SHOWN = 8
+EXAMPLES_IN_PROMPT = 8
 MAX_INPUT_LENGTH = 6_000
 # What an export and the routing prompt say about the inputs of a trick.
 INPUT_PROMPT = "the input"
@@ -100,10 +100,12 @@ class Trick:
         )
 
     def for_text(self, text: str) -> ChatTemplate:
-        """The template for this input: with all examples, or with the `SHOWN` most similar ones."""
-        if len(self.examples) <= SHOWN:
+        """The template for this input: with all examples, or with the `EXAMPLES_IN_PROMPT` most similar ones."""
+        if len(self.examples) <= EXAMPLES_IN_PROMPT:
             return self.template()
-        places = nearest(self.before + text + self.after, [example.given for example in self.examples], SHOWN)
+        places = nearest(
+            self.before + text + self.after, [example.given for example in self.examples], EXAMPLES_IN_PROMPT
+        )
         return self.template([self.examples[place] for place in places])
 
     def selector_view(self) -> ChatTemplate:

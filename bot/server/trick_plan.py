@@ -3,8 +3,8 @@
 A cell is one answer: a test, an arm and a round. An arm is a way to choose the examples in the prompt:
 
 `0`, `1`, `3`  that many examples
-`all`          all examples; of more than `SHOWN`, those that are nearest to the input
-`random`       of more than `SHOWN` examples, as many as `all` shows, chosen at random
+`all`          all examples; of more than `EXAMPLES_IN_PROMPT`, those that are nearest to the input
+`random`       of more than `EXAMPLES_IN_PROMPT` examples, as many as `all` shows, chosen at random
 `before`       the version before, with all its examples
 `without-4`    `all` without the fifth example
 """
@@ -26,7 +26,7 @@ from bot.server.judging import plain
 from bot.server.ledger import NANO
 from bot.server.moderation import BlockedError
 from bot.server.similarity import nearest
-from bot.server.trick_form import SHOWN, Trick
+from bot.server.trick_form import EXAMPLES_IN_PROMPT, Trick
 from bot.server.trick_tests import TrickTest
 from bot.storage.trick_tests import CellRow, RunKind
 
@@ -92,7 +92,7 @@ class Plan:
             return ["all"]
         count = min((len(_others(self.trick, test)) for test in self.tests), default=0)
         arms = [shots for shots in SHOTS if int(shots) < count]
-        return [*arms, "all", *(["random"] if count > SHOWN else []), *(["before"] if self.before else [])]
+        return [*arms, "all", *(["random"] if count > EXAMPLES_IN_PROMPT else []), *(["before"] if self.before else [])]
 
     def places(self, test: TrickTest, trick: Trick | None = None) -> list[int]:
         """The places of the examples in the prompt of `all`. An example with the test's input is never in a prompt."""
@@ -100,9 +100,9 @@ class Plan:
         key = (trick.version, test.id)
         if key not in self._places:
             others = _others(trick, test)
-            if len(others) > SHOWN:
+            if len(others) > EXAMPLES_IN_PROMPT:
                 texts = [trick.examples[place].given for place in others]
-                others = [others[place] for place in nearest(trick.user_message(test.input), texts, SHOWN)]
+                others = [others[place] for place in nearest(trick.user_message(test.input), texts, EXAMPLES_IN_PROMPT)]
             self._places[key] = others
         return list(self._places[key])
 

@@ -25,7 +25,7 @@ from bot.storage.trick_tests import RunKind, TrickRun
 
 __all__ = ["MAX_REPEAT", "Prepared", "TrickRun", "TrickRuns", "Watched"]
 MAX_REPEAT = 5
-GONE = N_("This test run is not stored any more.")
+RUN_NOT_STORED = N_("This test run is not stored any more.")
 BUSY = N_("A test of {name} is running already; wait for it, or stop it.")
 
 
@@ -179,7 +179,7 @@ class TrickRuns:
         """A run, of that server where it is given; raises `NotFoundError`."""
         found = await rows.find_run(self._database, run_id)
         if found is None or guild_id not in (None, found.guild_id):
-            raise NotFoundError(GONE)
+            raise NotFoundError(RUN_NOT_STORED)
         return found
 
     async def results(self, found: TrickRun) -> Results:

@@ -21,7 +21,7 @@ from bot.storage.errors import UnreachableError, sentence
 
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 # Seconds to wait for another process that is upgrading the same database.
-PATIENCE = 60
+LOCK_TIMEOUT = 60
 # The number of PostgreSQL's lock for it. Without the lock, three of four upgrades at once fail (measured 2026-11-27).
 UPGRADE_LOCK = 0x66657774
 # The mode of the database and its copies: for the owner alone.
@@ -39,7 +39,7 @@ async def upgrade(url: str) -> str:
         return str(await _with_connection(url, _upgrade, exclusive=True))
     try:
         _make_private(Path(path))
-        async with AsyncFileLock(f"{path}.upgrade.lock", timeout=PATIENCE):
+        async with AsyncFileLock(f"{path}.upgrade.lock", timeout=LOCK_TIMEOUT):
             return str(await _with_connection(url, _upgrade, exclusive=True))
     except Timeout:
         raise StorageError("Another process is upgrading this database and does not finish.") from None
@@ -111,7 +111,7 @@ async def _with_connection(url: str, work: Any, *, exclusive: bool = False) -> s
             if connection.dialect.name == "sqlite":
                 await connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")
             elif exclusive:
-                await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+                await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'")
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})")
             result: str | None = await connection.run_sync(work)
             return result

@@ -12,7 +12,7 @@ from bot.storage.tables import PROMPT_AUTHORS, PROMPTS
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPrompt:
+class StoredPrompt:
     """A prompt and its answer. `body` is the JSON of `bot.server.prompts`.
 
     `source_id` is the message that it was made from, and `author_id` that message's author. `parent_id` is the prompt
@@ -31,13 +31,13 @@ class KeptPrompt:
     parent_id: str | None = None
 
 
-_COLUMNS = columns_of(PROMPTS, KeptPrompt)
+_COLUMNS = columns_of(PROMPTS, StoredPrompt)
 _INSERT, _INSERT_AUTHOR = PROMPTS.insert(), PROMPT_AUTHORS.insert()
 _SET_MESSAGE = update(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id")).values(message_id=bindparam("shown_in"))
 _DELETE = delete(PROMPTS).where(PROMPTS.c.id == bindparam("prompt_id"))
 
 
-def keep(database: Database, prompt: KeptPrompt, authors: Iterable[int] = ()) -> None:
+def add(database: Database, prompt: StoredPrompt, authors: Iterable[int] = ()) -> None:
     """Store `prompt`, which is new, with the next group of writes. `authors` are the others whose words it holds."""
     database.write_later(_INSERT, values_of(prompt))
     for author in authors:
@@ -54,7 +54,7 @@ def discard(database: Database, prompt_id: str) -> None:
     database.write_later(_DELETE, {"prompt_id": prompt_id})
 
 
-async def replace(database: Database, prompt: KeptPrompt, authors: Iterable[int] = ()) -> None:
+async def replace(database: Database, prompt: StoredPrompt, authors: Iterable[int] = ()) -> None:
     """Store `prompt` in place of an earlier version of it, if there is one."""
 
     async def work(connection: AsyncConnection) -> None:
@@ -66,16 +66,16 @@ async def replace(database: Database, prompt: KeptPrompt, authors: Iterable[int]
     await database.transact(work)
 
 
-async def find(database: Database, prompt_id: str) -> KeptPrompt | None:
+async def find(database: Database, prompt_id: str) -> StoredPrompt | None:
     """The stored prompt with this id."""
     rows = await database.fetch_all(select(*_COLUMNS).where(PROMPTS.c.id == prompt_id))
-    return KeptPrompt(*rows[0]) if rows else None
+    return StoredPrompt(*rows[0]) if rows else None
 
 
-async def of_message(database: Database, message_id: int) -> list[KeptPrompt]:
+async def of_message(database: Database, message_id: int) -> list[StoredPrompt]:
     """The stored prompts of the answers in a message."""
     query = select(*_COLUMNS).where(PROMPTS.c.message_id == message_id)
-    return [KeptPrompt(*row) for row in await database.fetch_all(query)]
+    return [StoredPrompt(*row) for row in await database.fetch_all(query)]
 
 
 async def drop_before(database: Database, at: float) -> int:

@@ -14,8 +14,6 @@ from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
 from bot.server.ledger import NANO
 from bot.server.model_gateway import ModelGateway
-from bot.storage import tuning as tuning_rows
-from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import ModelRow
 from bot.tuning.corpus import Corpus
@@ -72,22 +70,6 @@ def not_trained(corpus: str) -> NotTrainedError:
         "`fewshot tune start {corpus}`, and then promote it.",
         corpus=corpus,
     )
-
-
-async def explained(database: Database, model: ModelRow, error: ModelError) -> ModelError:
-    """`error` for the person who asked `model`: where the provider has deleted it, a `DeletedModelError`."""
-    from openai import NotFoundError as UnknownModelError
-
-    if not isinstance(error.__cause__, UnknownModelError):
-        return error
-    await tuning_rows.change_model(database, model.name, gone=True)
-    deleted = DeletedModelError(
-        "The model that answered for {corpus} is not there any more. The bot's operator can go back to the one "
-        "before it with /finetune rollback, or `fewshot tune rollback {corpus}`.",
-        corpus=model.corpus,
-    )
-    deleted.__cause__ = error
-    return deleted
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ SMALL_SET, FEW_WORDINGS = N_("too few rows"), N_("few wordings")
 REFUSALS, OPENING = N_("share of refusals"), N_("same opening")
 
 # Findings of a kind that a report names before it counts the rest.
-SHOWN = 50
+MAX_SHOWN = 50
 # Epochs that the report gives a price for.
 EPOCHS = 3
 # Tokens of an example that OpenAI takes (fine-tuning guide, 2026-11-22), at the least characters a token has.
@@ -38,19 +38,19 @@ MAX_CHARACTERS = 65_536 * 3
 # Words that the pocket GPT takes in an answer; of a longer question it reads the last 48.
 POCKET_ANSWER = 128
 # Words from which on a quote is a sentence, so that an answer that is all of it should have been shorter.
-SENTENCE = 4
+SENTENCE_WORDS = 4
 # OpenAI's minimum number of examples (fine-tuning guide, 2026-11-22); the chapter's own advice is a few hundred.
-MIN_ROWS, ADVISED = 10, 200
+MIN_ROWS, ADVISED_ROWS = 10, 200
 # Wordings of a fact below which unseen questions suffer (measured 2026-11-22: 50, 85, 94 % with 1, 2, 3).
-WORDINGS = 3
+ADVISED_WORDINGS = 3
 # Share of facts that may have fewer: some things are asked in two ways at most.
-THIN = 0.1
+MAX_THIN_FACTS = 0.1
 # Shares of unanswerable rows between which a model learns to refuse and still answers.
 MIN_REFUSALS, MAX_REFUSALS = 0.08, 0.35
 # Share of questions that may begin with the same two words, in a set large enough to tell.
-ALIKE, ENOUGH_TO_TELL = 0.3, 30
+MAX_SAME_OPENING, MIN_FOR_OPENING = 0.3, 30
 # Duplicates need no decision: training keeps one of them.
-SELF_EVIDENT = frozenset({DUPLICATE})
+NO_DECISION = frozenset({DUPLICATE})
 
 _SECRETS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
@@ -87,9 +87,9 @@ class Report:
         lines = [self._head()]
         for kind, findings in sorted(self.by_kind().items()):
             lines.append(f"\n{_(kind)} ({len(findings)})")
-            lines += [f"  {finding.sentence}" for finding in findings[:SHOWN]]
-            if len(findings) > SHOWN:
-                lines.append("  " + _("and {n:,} more", n=len(findings) - SHOWN))
+            lines += [f"  {finding.sentence}" for finding in findings[:MAX_SHOWN]]
+            if len(findings) > MAX_SHOWN:
+                lines.append("  " + _("and {n:,} more", n=len(findings) - MAX_SHOWN))
         return "\n".join([*lines, "", *self.notes])
 
     def _head(self) -> str:
@@ -140,7 +140,7 @@ def flags_of(pairs: Sequence[PairRow], sources: Mapping[str, str]) -> dict[int, 
     held = [pair for pair in pairs if pair.role != TRAIN]
     trained = [pair for pair in pairs if pair.role == TRAIN]
     for finding in (*_check_rows(pairs, sources), *_check_together(trained, held)):
-        if finding.kind not in SELF_EVIDENT:
+        if finding.kind not in NO_DECISION:
             for line in finding.lines:
                 found[line].append(finding.text)
     return {line: tuple(dict.fromkeys(said)) for line, said in found.items()}
@@ -238,7 +238,7 @@ def _check_quote(pair: PairRow) -> Iterator[Finding]:
     if missing:
         message = N_("Line {line}: the quote does not say {words}.")
         yield _found(UNSUPPORTED, pair.line, message, words=", ".join(missing[:5]))
-    elif len(words(pair.answer)) >= SENTENCE and sentence_key(pair.answer) == sentence_key(pair.quote):
+    elif len(words(pair.answer)) >= SENTENCE_WORDS and sentence_key(pair.answer) == sentence_key(pair.quote):
         message = N_("Line {line} answers with its whole quote; a short answer is learnt better.")
         yield _found(WHOLE_QUOTE, pair.line, message)
 
@@ -306,14 +306,14 @@ def _check_whole(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     if len(pairs) < MIN_ROWS:
         text = serialize(N_("Rows: {n:,}. Providers want at least {least}."), n=len(pairs), least=MIN_ROWS)
         yield Finding(SMALL_SET, (), text)
-    elif len(pairs) < ADVISED:
+    elif len(pairs) < ADVISED_ROWS:
         text = serialize(N_("There are {n:,} rows; a model learns from a few hundred on."), n=len(pairs))
         yield Finding(SMALL_SET, (), text)
     counts = _wordings(pairs)
-    thin = sum(count < WORDINGS for count in counts.values())
-    if counts and thin > THIN * len(counts):
+    thin = sum(count < ADVISED_WORDINGS for count in counts.values())
+    if counts and thin > MAX_THIN_FACTS * len(counts):
         message = N_("Facts asked in fewer than {ways} ways: {n:,} of {total:,}. Other wordings will be missed.")
-        yield Finding(FEW_WORDINGS, (), serialize(message, n=thin, total=len(counts), ways=WORDINGS))
+        yield Finding(FEW_WORDINGS, (), serialize(message, n=thin, total=len(counts), ways=ADVISED_WORDINGS))
     share = _refused_share(pairs)
     if pairs and share < MIN_REFUSALS:
         message = N_(
@@ -325,7 +325,7 @@ def _check_whole(pairs: Sequence[PairRow]) -> Iterator[Finding]:
         yield Finding(REFUSALS, (), serialize(message, share=share, most=MAX_REFUSALS))
     openings = Counter(tuple(words(pair.question)[:2]) for pair in pairs)
     for opening, count in openings.most_common(1):
-        if len(pairs) >= ENOUGH_TO_TELL and count > ALIKE * len(pairs):
+        if len(pairs) >= MIN_FOR_OPENING and count > MAX_SAME_OPENING * len(pairs):
             message = N_("{n:,} of {total:,} questions begin with “{words}”; people's questions vary more.")
             text = serialize(message, n=count, total=len(pairs), words=" ".join(opening))
             yield Finding(OPENING, (), text)

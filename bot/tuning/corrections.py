@@ -25,7 +25,7 @@ __all__ = ["CorrectionRow", "Corrections"]
 MAX_OPEN = 10
 # The number of a correction, in a button.
 NUMBER = re.compile("[0-9]{1,9}")
-GONE = N_("This correction was decided already, or its writer has deleted it.")
+ALREADY_DECIDED = N_("This correction was decided already, or its writer has deleted it.")
 
 
 class Corrections:
@@ -80,7 +80,7 @@ class Corrections:
         """The open correction with this number; raises `NotFoundError`."""
         row = await correction_rows.find(self._database, int(number)) if NUMBER.fullmatch(number) else None
         if row is None or row.state != OPEN:
-            raise NotFoundError(GONE)
+            raise NotFoundError(ALREADY_DECIDED)
         return row
 
     async def confirm(self, row: CorrectionRow, correction: str) -> None:
@@ -93,7 +93,7 @@ class Corrections:
 
     async def _decide(self, row: CorrectionRow, state: str, correction: str) -> None:
         if not await correction_rows.decide(self._database, row.id, state, correction):
-            raise NotFoundError(GONE)
+            raise NotFoundError(ALREADY_DECIDED)
 
 
 async def confirmed_pairs(database: Database, corpus: str, refusal: str) -> list[PairRow]:

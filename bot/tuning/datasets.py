@@ -27,7 +27,7 @@ from bot.tuning.localized_text import localize, serialize_error
 from bot.tuning.questions import Generator, Progress, pairs_of
 from bot.tuning.rows import read_file, read_rows, refusal_of
 from bot.tuning.split import TRAIN, fact_of, roles, test_role
-from bot.tuning.subjects import TemplateSubject, is_template
+from bot.tuning.subjects import TemplateSubject, check_subject, is_template
 from bot.tuning.words import REFUSAL, digest
 from bot.tuning.workers import Workers
 
@@ -41,7 +41,7 @@ PREPARED, GENERATED, FILE, LABELS = "prepared", "generated", "file", "labelled"
 PREPARED_DRAFT = f"{PREPARED} draft"
 # Seconds that the lease of a dataset that is written lasts after a crash, and seconds between two looks at one that
 # another process writes, or at the datasets that a worker is asked for.
-LEASE, WATCH_INTERVAL = 3.0, 0.5
+LEASE, POLL_INTERVAL = 3.0, 0.5
 # Characters of a dataset's name.
 MAX_NAME_LENGTH = 100
 # The names of datasets by where they are from; `DatasetRow.name` holds the English one.
@@ -90,7 +90,7 @@ class Datasets:
 
     def check_name(self, name: str) -> str:
         """`name`, of a corpus or of a template; raises `NotFoundError`."""
-        return name if is_template(self._templates, name) else self.corpora.get(name).name
+        return check_subject(self._templates, self.corpora, name)
 
     # --- making
 
@@ -260,7 +260,7 @@ class Datasets:
                             running[build.dataset_id] = asyncio.create_task(self._write_requested(build.dataset_id))
                 except StorageError as error:
                     _log.error("datasets wait for the database: %s", error)
-                await asyncio.sleep(WATCH_INTERVAL)
+                await asyncio.sleep(POLL_INTERVAL)
         finally:
             for task in running.values():
                 task.cancel()
@@ -307,7 +307,7 @@ class Datasets:
             if await self._workers.run(f"dataset:{row.id}", write, LEASE):
                 return made[-1]
             # The lease of a process that was killed has to run out first.
-            await asyncio.sleep(WATCH_INTERVAL)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def _is_written_elsewhere(self, row: DatasetRow, progress: Progress | None) -> bool:
         """Wait until a worker has written a dataset; False where none is alive any more.
@@ -326,7 +326,7 @@ class Datasets:
             if not await self._workers.are_others_alive():
                 await dataset_rows.end_build(self._database, row.id)
                 return False
-            await asyncio.sleep(WATCH_INTERVAL)
+            await asyncio.sleep(POLL_INTERVAL)
         return True
 
     async def _written(self, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:

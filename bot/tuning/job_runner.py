@@ -56,20 +56,20 @@ _log = logging.getLogger(__name__)
 # Seconds that a lease lasts; it is renewed every third of that.
 LEASE = 9.0
 # How much longer each pause is than the one before.
-GROWTH = 1.4
+BACKOFF = 1.4
 # Requests in a row that must not find a job before it counts as vanished: a provider's servers may differ.
-GONE_AFTER = 4
+MAX_NOT_FOUND = 4
 # Seconds between two reads of a job that another process runs, and of the list of unfinished jobs.
-WATCH_INTERVAL, SEEK_INTERVAL = 0.5, 5.0
+POLL_INTERVAL, LIST_INTERVAL = 0.5, 5.0
 # Seconds after which an unfinished job is called unusual.
-LONG = 24 * 3600.0
+UNUSUALLY_LONG = 24 * 3600.0
 # Seconds that a provider may take to read an uploaded file, and that it may refuse one which it calls ready.
-FILE_PATIENCE, READY_PATIENCE = 600.0, 20.0
+FILE_TIMEOUT, READY_FILE_TIMEOUT = 600.0, 20.0
 # Seconds that uploading and creating may fail for passing reasons before the job fails. Nothing is lost: it can be
 # started again. A job that is being trained is looked at for as long as it takes.
-STEP_PATIENCE = 3_600.0
+STEP_TIMEOUT = 3_600.0
 # Seconds that the database may refuse every write before the runner gives a job back: a full disk stays full.
-STORAGE_PATIENCE = 30.0
+STORAGE_TIMEOUT = 30.0
 # Statuses of unfinished jobs in OpenAI's API (2026-11-22), with what people read for them.
 STATUSES: Mapping[str, str] = {
     "validating_files": N_("checking the files"),
@@ -178,7 +178,7 @@ async def create(tools: JobTools, job: JobRow) -> bool:
     return moved
 
 
-async def look(tools: JobTools, job: JobRow) -> bool:
+async def poll(tools: JobTools, job: JobRow) -> bool:
     """Read the job's state and its new events; returns whether anything was new."""
     provider = await tools.providers.get(job.provider)
     remote = await provider.job(job.remote_id)
@@ -199,7 +199,7 @@ def _note(job: JobRow, remote: RemoteJob) -> str:
     """What is unusual about an unfinished job, serialized; else empty."""
     if remote.status not in (*STATUSES, SUCCEEDED, FAILED, CANCELLED):
         return serialize(UNKNOWN_STATUS, status=remote.status)
-    return serialize(N_("The job has been going on for more than a day.")) if time() - job.at > LONG else ""
+    return serialize(N_("The job has been going on for more than a day.")) if time() - job.at > UNUSUALLY_LONG else ""
 
 
 def _progress(events: list[EventRow]) -> tuple[int, int]:
@@ -287,19 +287,19 @@ async def score(tools: JobTools, job: JobRow) -> bool:
 STEPS: Mapping[str, Callable[[JobTools, JobRow], Awaitable[bool]]] = {
     "uploading": upload,
     "creating": create,
-    "running": look,
+    "running": poll,
     "deploying": deploy,
     "scoring": score,
 }
-# The steps that fail after `STEP_PATIENCE`.
-BOUNDED = ("uploading", "creating")
+# The steps that fail after `STEP_TIMEOUT`.
+STEPS_WITH_TIMEOUT = ("uploading", "creating")
 
 
 # --- the runner
 
 
 @dataclass(slots=True)
-class _Trouble:
+class _Failures:
     """Errors of a job since its last successful step: how often it was not found, and since when each kind lasts."""
 
     missing: int = 0
@@ -339,7 +339,7 @@ class JobRunner:
                     await self.begin(job.id)
             except StorageError as error:
                 _log.error("jobs wait for the database: %s", error)
-            await asyncio.sleep(SEEK_INTERVAL)
+            await asyncio.sleep(LIST_INTERVAL)
 
     async def begin(self, job_id: str) -> bool:
         """Begin to run a job in the background; False where another process does, or a worker will."""
@@ -387,7 +387,7 @@ class JobRunner:
                 shown = job
             if job.over:
                 return
-            await asyncio.sleep(WATCH_INTERVAL)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def _run(self, job_id: str) -> None:
         """Take step after step until the job is over, or another process has it."""
@@ -402,7 +402,7 @@ class JobRunner:
                 await tuning_rows.release_lease(self._tools.database, job_id, self._holder)
 
     async def _steps(self, job_id: str) -> None:
-        pause, trouble = 0.0, _Trouble()
+        pause, trouble = 0.0, _Failures()
         while True:
             moved, state, profile = False, "", None
             try:
@@ -415,16 +415,16 @@ class JobRunner:
             except StorageError as error:
                 _log.error("job %s waits for the database: %s", job_id, error)
                 trouble.storage_since = trouble.storage_since or monotonic()
-                if monotonic() - trouble.storage_since > STORAGE_PATIENCE:
+                if monotonic() - trouble.storage_since > STORAGE_TIMEOUT:
                     self._errors.setdefault(job_id, error)
                 if job_id in self._errors:
                     return
             first, longest = (profile.first_pause, profile.longest_pause) if profile else (1.0, 5.0)
-            pause = first if moved else min(max(pause, first) * GROWTH, longest)
+            pause = first if moved else min(max(pause, first) * BACKOFF, longest)
             if not moved or state == "running":
                 await asyncio.sleep(pause)
 
-    async def _step(self, job: JobRow, trouble: _Trouble) -> bool:
+    async def _step(self, job: JobRow, trouble: _Failures) -> bool:
         """Take the job's next step; returns whether it led on. Errors of the provider become the job's note or end."""
         try:
             moved = await STEPS[job.state](self._tools, job)
@@ -433,14 +433,14 @@ class JobRunner:
         except TemporaryError as error:
             trouble.failing_since = trouble.failing_since or monotonic()
             ended = isinstance(error, FileNotReadyError) and await self._file_is_refused(job, trouble)
-            lasting = job.state in BOUNDED and monotonic() - trouble.failing_since > STEP_PATIENCE
+            lasting = job.state in STEPS_WITH_TIMEOUT and monotonic() - trouble.failing_since > STEP_TIMEOUT
             if ended or lasting:
                 await self._give_up(job, error)
             elif job.note != (note := serialize_error(error)):
                 await tuning_rows.change_job(self._tools.database, job.id, note=note)
         except VanishedError as error:
             trouble.missing += 1
-            if trouble.missing >= GONE_AFTER or job.state != "running":
+            if trouble.missing >= MAX_NOT_FOUND or job.state != "running":
                 why = serialize(N_("{why} The job is counted as failed."), why=serialize_error(error))
                 await self._fail(job, why)
         except StorageError:
@@ -449,7 +449,7 @@ class JobRunner:
             await self._fail(job, serialize_error(error))
         return False
 
-    async def _file_is_refused(self, job: JobRow, trouble: _Trouble) -> bool:
+    async def _file_is_refused(self, job: JobRow, trouble: _Failures) -> bool:
         """Whether a file that the provider does not take will not be taken by waiting either."""
         trouble.file_since = trouble.file_since or monotonic()
         waited = monotonic() - trouble.file_since
@@ -458,7 +458,7 @@ class JobRunner:
         if states & FILE_BROKEN:
             return True
         ready = bool(states) and states <= FILE_READY
-        return waited > (READY_PATIENCE if ready else FILE_PATIENCE)
+        return waited > (READY_FILE_TIMEOUT if ready else FILE_TIMEOUT)
 
     async def _give_up(self, job: JobRow, error: TemporaryError) -> None:
         """Fail a job whose provider does not take what was uploaded, or cannot be asked for too long."""

@@ -22,7 +22,7 @@ from bot.tuning.subjects import TemplateSubject, is_template
 from bot.tuning.words import digest, sentence_key
 
 # One in so many rows is for validation, which decides when training stops.
-VALIDATED = 10
+ROWS_PER_VALIDATION = 10
 # One in so many rows of an operator's file is held out, and no more than `MAX_HELD_OUT`: the tuned model and the
 # few-shot prompt are asked all of them.
 TESTED, MAX_HELD_OUT = 5, 200
@@ -72,7 +72,7 @@ def _labels(text: str) -> list[tuple[str, str]]:
 
 
 def _role(text: str) -> str:
-    return VALIDATION if int(digest("label", text), 16) % VALIDATED == 0 else TRAIN
+    return VALIDATION if int(digest("label", text), 16) % ROWS_PER_VALIDATION == 0 else TRAIN
 
 
 # --- an operator's file
@@ -138,6 +138,6 @@ def _split(pairs: list[PairRow]) -> list[PairRow]:
     """The pairs with their roles, which are equal in every process."""
     drawn = sorted(pairs, key=lambda pair: digest("label", pair.question))
     held = min(len(pairs) // TESTED, MAX_HELD_OUT)
-    roles = [HELD_OUT] * held + [VALIDATION] * (len(pairs) // VALIDATED)
+    roles = [HELD_OUT] * held + [VALIDATION] * (len(pairs) // ROWS_PER_VALIDATION)
     roles += [TRAIN] * (len(pairs) - len(roles))
     return sorted((replace(pair, role=role) for pair, role in zip(drawn, roles, strict=True)), key=lambda p: p.line)

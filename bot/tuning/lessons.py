@@ -10,7 +10,7 @@ from bot.tuning.split import fact_of
 from bot.tuning.words import digest
 
 # New rows that a model is tuned on in the lesson on forgetting.
-FEW = 20
+MAX_NEW_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ def _few_facts(pairs: Sequence[PairRow]) -> list[PairRow]:
         by_fact[fact_of(pair)].append(pair)
     chosen: list[PairRow] = []
     for fact in sorted(by_fact, key=lambda fact: digest("few", fact)):
-        if len(chosen) >= FEW:
+        if len(chosen) >= MAX_NEW_ROWS:
             break
         chosen += by_fact[fact]
-    return chosen[:FEW]
+    return chosen[:MAX_NEW_ROWS]
 
 
 def _quarter(pairs: Sequence[PairRow]) -> list[PairRow]:

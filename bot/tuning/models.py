@@ -18,12 +18,20 @@ from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.storage.tuning import ModelRow
 from bot.tuning import asking, lineage
-from bot.tuning.asking import TUNED, Comparison, Question, SimilarRow, for_model, question_values
+from bot.tuning.asking import (
+    TUNED,
+    Comparison,
+    DeletedModelError,
+    Question,
+    SimilarRow,
+    for_model,
+    question_values,
+)
 from bot.tuning.corpus import Corpora
 from bot.tuning.providers import Providers
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Progress, Scorecard, Scorer
-from bot.tuning.subjects import is_template
+from bot.tuning.subjects import check_subject, is_template
 
 __all__ = ["ModelRow", "Models", "Promotion"]
 
@@ -87,12 +95,8 @@ class Models:
 
     async def active(self, corpus: str) -> ModelRow | None:
         """The model that answers for a corpus."""
-        promoted = await tuning_rows.promotions(self._database, self._subject(corpus))
+        promoted = await tuning_rows.promotions(self._database, check_subject(self._templates, self._corpora, corpus))
         return await tuning_rows.get_model(self._database, promoted[0].model) if promoted else None
-
-    def _subject(self, name: str) -> str:
-        """`name`, of a corpus or of a template; raises `NotFoundError`."""
-        return name if is_template(self._templates, name) else self._corpora.get(name).name
 
     async def promote(self, name: str, user_id: int, force: str = "") -> Promotion:
         """Let a model answer for its corpus.
@@ -111,7 +115,7 @@ class Models:
 
     async def rollback(self, corpus: str) -> Promotion:
         """Let the model before the active one answer again. Raises `NotFoundError` where there is none."""
-        promoted = await tuning_rows.promotions(self._database, self._subject(corpus))
+        promoted = await tuning_rows.promotions(self._database, check_subject(self._templates, self._corpora, corpus))
         if len(promoted) < 2:
             raise NotFoundError("There is no model before the active one of {corpus} to go back to.", corpus=corpus)
         await tuning_rows.undo_promotion(self._database, promoted[0].id)
@@ -155,15 +159,27 @@ class Models:
         return Question(model, template, question_values(text, corpus, dataset.refusal))
 
     async def ask(self, question: Question, caller: Caller) -> Answer:
-        """The promoted model's answer, without a stream. Raises `ModelError` as `explained` words it."""
+        """The promoted model's answer, without a stream. Raises the `ModelError` that `explained` returns."""
         try:
             return await (await self.gateway_for(question.template)).ask(caller, question.request)
         except ModelError as error:
             raise await self.explained(question, error) from error
 
     async def explained(self, question: Question, error: ModelError) -> ModelError:
-        """`error` of asking `question`, for the person who asked."""
-        return await asking.explained(self._database, question.model, error)
+        """`error` for the person who asked: a `DeletedModelError` where the provider has deleted the model."""
+        from openai import NotFoundError as UnknownModelError
+
+        if not isinstance(error.__cause__, UnknownModelError):
+            return error
+        model = question.model
+        await tuning_rows.change_model(self._database, model.name, gone=True)
+        deleted = DeletedModelError(
+            "The model that answered for {corpus} is not there any more. The bot's operator can go back to the one "
+            "before it with /finetune rollback, or `fewshot tune rollback {corpus}`.",
+            corpus=model.corpus,
+        )
+        deleted.__cause__ = error
+        return deleted
 
     async def similar(self, name: str, text: str, limit: int = 3) -> list[SimilarRow]:
         """The training rows nearest to a question that a model was asked: similar rows, not the cause."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from bot.core.errors import InputError
 from bot.core.i18n import N_, _, ngettext
-from bot.core.text import without_surrogates
+from bot.core.text import without_surrogates, without_surrogates_in
 from bot.storage.datasets import PairRow
 from bot.tuning.localized_text import localize, serialize
 from bot.tuning.words import REFUSAL, sentence_key
@@ -24,7 +24,7 @@ from bot.tuning.words import REFUSAL, sentence_key
 ANSWERABLE, UNANSWERABLE, OFF_TOPIC = "answerable", "unanswerable", "off-topic"
 KINDS = (ANSWERABLE, UNANSWERABLE, OFF_TOPIC)
 # Rows with the same answer from which on it is no answer to one question.
-REPEATED = 3
+MIN_REPEATED = 3
 _NO = frozenset({"not", "no", "cannot", "cant", "dont", "doesnt", "isnt", "none", "nothing", "sorry", "unknown"})
 
 # Bytes of a file that is read whole: OpenAI takes no larger one (512 MB, fine-tuning guide, 2026-11-22).
@@ -41,7 +41,7 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 _SEPARATOR = re.compile(r"(?:###|->|=>)\s*\Z")
 _STOP = re.compile(r"(?:###|\bEND\b|<\|endoftext\|>)\s*\Z")
 # Share of the rows in the older form that must end in a sign for it to be one.
-SHARED = 0.5
+MIN_SHARE = 0.5
 SPACES = N_(
     "Answers that begin with a space: {n:,}. Older tokenizers joined it to the first word; chat models need none, and "
     "--fix removes it."
@@ -55,7 +55,7 @@ STOPS = N_(
     "removes it."
 )
 # Lines that a note lists.
-LISTED = 20
+MAX_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _read_line(read: ReadRows, line: int, raw: bytes) -> None:
     """Add a line's row to what was read, or what is wrong with it."""
     try:
         value = json.loads(raw.decode("utf-8"))
-        clean = _writable(value)
+        clean = without_surrogates_in(value)
     except UnicodeDecodeError as error:
         message = N_("Line {line} is not UTF-8: its byte {byte} cannot be read.")
         read.findings.append(Finding(NOT_UTF8, (line,), serialize(message, line=line, byte=error.start + 1)))
@@ -160,17 +160,6 @@ def _read_line(read: ReadRows, line: int, raw: bytes) -> None:
     if older:
         clean = _as_messages(clean)
     read.rows.append(Row(clean, pair(clean, line), older))
-
-
-def _writable(value: Any) -> Any:
-    """`value` with every text in it made writable."""
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    if isinstance(value, dict):
-        return {without_surrogates(key): _writable(item) for key, item in value.items()}
-    return value
 
 
 def _problem(value: Any, line: int) -> str:
@@ -250,7 +239,7 @@ def pair(row: Mapping[str, Any], line: int, dataset_id: str = "") -> PairRow:
 def with_kinds(pairs: Sequence[PairRow]) -> list[PairRow]:
     """Pairs with a kind where their rows named none: a repeated answer that says no and quotes nothing is a refusal."""
     bare = Counter(sentence_key(pair.answer) for pair in pairs if not pair.quote)
-    refusals = {answer for answer, count in bare.items() if count >= REPEATED and _NO.intersection(answer)}
+    refusals = {answer for answer, count in bare.items() if count >= MIN_REPEATED and _NO.intersection(answer)}
 
     def kind(pair: PairRow) -> str:
         return UNANSWERABLE if not pair.quote and sentence_key(pair.answer) in refusals else ANSWERABLE
@@ -300,7 +289,7 @@ def _shared(ends: Sequence[tuple[bool, str]]) -> frozenset[str]:
     """The signs that half of the rows in the older form end in, or that all rows of the file end in."""
     found: set[str] = set()
     older = [sign for is_older, sign in ends if is_older]
-    found |= {sign for sign, count in Counter(older).items() if sign and count >= SHARED * len(older)}
+    found |= {sign for sign, count in Counter(older).items() if sign and count >= MIN_SHARE * len(older)}
     every = {sign for _, sign in ends}
     if len(ends) > 1 and len(every) == 1:
         found |= every - {""}
@@ -349,7 +338,7 @@ def notes(read: ReadRows) -> list[str]:
                 "Rows with instructions or earlier turns: {n:,} (lines {lines}). --fix keeps them; a dataset made of "
                 "this file trains only their last question and answer.",
                 n=len(longer),
-                lines=", ".join(map(str, longer[:LISTED])) + ("…" if longer[LISTED:] else ""),
+                lines=", ".join(map(str, longer[:MAX_LISTED])) + ("…" if longer[MAX_LISTED:] else ""),
             )
         )
     return said

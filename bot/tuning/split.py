@@ -7,7 +7,7 @@
 
 The split depends on the pairs alone, so that it is equal in every process. A fact needs three trained wordings: with
 one wording a fact, half of the unseen questions are answered rightly, with two 85 %, with three 94 % (measured
-2026-11-22). So only facts with four give one away.
+2026-11-22). So only facts with four have one held out.
 """
 
 from collections import defaultdict
@@ -18,14 +18,14 @@ from bot.tuning.rows import ANSWERABLE
 from bot.tuning.words import bag_key, digest
 
 TRAIN, VALIDATION, HELD_OUT, NEVER_SEEN = "train", "validation", "held-out", "never-seen"
-# Wordings that a fact must have to give one away.
-ENOUGH = 4
-# One in so many facts with only three wordings gives one away too: some datasets have no others.
-THIN = 4
-# One in so many topics that must be refused is never trained; one in so many held-out wordings is for validation.
-TOPICS, SPARED = 8, 4
-# One in so many facts gives a wording for validation where the corpus has a test set of its own.
-WATCHED = 9
+# Wordings that a fact must have, so that one of them can be held out.
+MIN_WORDINGS = 4
+# Of so many facts with only three wordings, one is held out, too: some datasets have no others.
+FACTS_PER_HELD_OUT = 4
+# Of so many topics that must be refused, one is never trained; of so many held-out wordings, one is for validation.
+TOPICS_PER_NEVER_SEEN, HELD_OUT_PER_VALIDATION = 8, 4
+# Of so many facts, one has a wording for validation where the corpus has a test set of its own.
+FACTS_PER_VALIDATION = 9
 
 
 def roles(pairs: Sequence[PairRow], *, has_test_set: bool = False) -> dict[int, str]:
@@ -37,8 +37,8 @@ def roles(pairs: Sequence[PairRow], *, has_test_set: bool = False) -> dict[int, 
     for fact in _never_seen(by_fact):
         given.update({pair.line: NEVER_SEEN for pair in by_fact[fact]})
     taught = {fact: rows for fact, rows in by_fact.items() if given[rows[0].line] == TRAIN}
-    for fact, line in _given_away(taught, has_test_set=has_test_set).items():
-        spared = int(digest("spared", fact), 16) % SPARED == 0
+    for fact, line in _held_out_lines(taught, has_test_set=has_test_set).items():
+        spared = int(digest("spared", fact), 16) % HELD_OUT_PER_VALIDATION == 0
         given[line] = VALIDATION if has_test_set or spared else HELD_OUT
     return given
 
@@ -59,15 +59,15 @@ def fact_of(pair: PairRow) -> str:
 
 
 def _never_seen(by_fact: dict[str, list[PairRow]]) -> list[str]:
-    """The topics that are never trained; none where fewer than `TOPICS` are refused."""
+    """The topics that are never trained; none where fewer than `TOPICS_PER_NEVER_SEEN` are refused."""
     topics = sorted(
         (fact for fact, rows in by_fact.items() if rows[0].kind != ANSWERABLE), key=lambda fact: digest("topic", fact)
     )
-    return topics[: len(topics) // TOPICS]
+    return topics[: len(topics) // TOPICS_PER_NEVER_SEEN]
 
 
-def _given_away(by_fact: dict[str, list[PairRow]], *, has_test_set: bool) -> dict[str, int]:
-    """The line that each fact gives away, for facts that can spare one."""
+def _held_out_lines(by_fact: dict[str, list[PairRow]], *, has_test_set: bool) -> dict[str, int]:
+    """The line that is held out of each fact, for facts that have enough wordings."""
     return {
         fact: min(rows, key=lambda pair: digest(pair.question)).line
         for fact, rows in by_fact.items()
@@ -76,7 +76,7 @@ def _given_away(by_fact: dict[str, list[PairRow]], *, has_test_set: bool) -> dic
 
 
 def _can_spare(wordings: int, lot: int, *, has_test_set: bool) -> bool:
-    """Whether a fact of so many wordings gives one away; `lot` is its random number."""
+    """Whether one of so many wordings of a fact is held out; `lot` is the random number of the fact."""
     if has_test_set:
-        return wordings >= ENOUGH and lot % WATCHED == 0
-    return wordings >= ENOUGH or (wordings == ENOUGH - 1 and lot % THIN == 0)
+        return wordings >= MIN_WORDINGS and lot % FACTS_PER_VALIDATION == 0
+    return wordings >= MIN_WORDINGS or (wordings == MIN_WORDINGS - 1 and lot % FACTS_PER_HELD_OUT == 0)

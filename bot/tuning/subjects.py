@@ -14,8 +14,9 @@ from bot.llm.request import Message, Request
 from bot.llm.template import ChatTemplate
 from bot.storage.datasets import PairRow
 from bot.tuning.asking import TUNED, for_model, question_values
+from bot.tuning.corpus import Corpora
 from bot.tuning.rows import ANSWERABLE
-from bot.tuning.words import STAND_IN_REFUSAL, same_answer, sentence_key, squeezed, words
+from bot.tuning.words import STAND_IN_REFUSAL, same_answer, sentence_key, squeezed, without_articles
 
 # The reason in the answers that a rating is trained with: labelled reviews have stars and no reasons. A model that
 # learnt invented reasons would invent them.
@@ -123,6 +124,11 @@ def is_template(templates: Mapping[str, ChatTemplate], name: str) -> bool:
     return name in templates and templates[name].command is not None
 
 
+def check_subject(templates: Mapping[str, ChatTemplate], corpora: Corpora, name: str) -> str:
+    """`name`, of a corpus or of a template; raises `NotFoundError`."""
+    return name if is_template(templates, name) else corpora.get(name).name
+
+
 def subject_of(templates: Mapping[str, ChatTemplate], name: str) -> Subject:
     """What models called `name` are tuned for."""
     return TemplateSubject(templates[name]) if is_template(templates, name) else CorpusSubject(name, templates[TUNED])
@@ -136,6 +142,5 @@ def training_row(subject: Subject, pair: PairRow, refusal: str) -> dict[str, Any
 
 def _contains(said: str, wanted: str) -> bool:
     """Whether the words of `wanted` are in `said`, together and in their order, articles apart."""
-    needle = [word for word in words(wanted) if word not in ("a", "an", "the")]
-    hay = [word for word in sentence_key(said) if word not in ("a", "an", "the")]
-    return bool(needle) and any(hay[at : at + len(needle)] == needle for at in range(len(hay) - len(needle) + 1))
+    needle, text = without_articles(wanted), without_articles(said)
+    return bool(needle) and any(text[at : at + len(needle)] == needle for at in range(len(text) - len(needle) + 1))

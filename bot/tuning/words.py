@@ -77,7 +77,7 @@ def bag_key(text: str) -> tuple[str, ...]:
 
 def same_answer(said: str, wanted: str) -> bool:
     """Whether two answers are equal, ignoring articles, capitals and punctuation."""
-    return _bare(said) == _bare(wanted)
+    return without_articles(said) == without_articles(wanted)
 
 
 def squeezed(text: str) -> str:
@@ -90,5 +90,6 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _bare(text: str) -> list[str]:
+def without_articles(text: str) -> list[str]:
+    """The words of `text`, without English articles."""
     return [word for word in words(text) if word not in _ARTICLES]

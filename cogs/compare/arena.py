@@ -30,7 +30,7 @@ INTERVAL = 10.0
 # Statuses of Discord that are worth another try; the second one and all above it.
 TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
 # Characters of all answers on a card.
-SHOWN = 3_000
+MAX_ANSWERS_LENGTH = 3_000
 
 
 class BlindComparisons:
@@ -147,4 +147,4 @@ def _revealed_card(arena: Arena) -> LayoutView:
 
 
 def _shown(contestant: Contestant, arena: Arena) -> str:
-    return excerpt(contestant.text, SHOWN // len(arena.contestants))
+    return excerpt(contestant.text, MAX_ANSWERS_LENGTH // len(arena.contestants))

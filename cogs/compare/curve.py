@@ -15,8 +15,8 @@ from bot.ui.pictures import Picture, curve_picture
 from cogs._access import is_operator
 
 # The start of a card's line, by the number of examples.
-SHOWN = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
-MANY_SHOWN = N_("**{n}** examples")
+SHOT_LABELS = {0: N_("**no** examples"), 1: N_("**one** example"), 3: N_("**three** examples")}
+MANY_LABEL = N_("**{n}** examples")
 
 
 async def show_curve(services: Services, interaction: discord.Interaction[Any], test_set: LabelledTestSet) -> None:
@@ -49,7 +49,7 @@ def _card(test_set: LabelledTestSet, curve: LearningCurve, model: str, picture: 
     lines = [
         _(
             "{shown}: {score:.0%} right · {tokens:,} tokens a call",
-            shown=_(SHOWN.get(point.examples, MANY_SHOWN), n=point.examples),
+            shown=_(SHOT_LABELS.get(point.examples, MANY_LABEL), n=point.examples),
             score=point.score,
             tokens=point.tokens // max(len(point.scores), 1),
         )

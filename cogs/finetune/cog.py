@@ -20,7 +20,7 @@ from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
 from cogs._access import is_operator, operator_of
 from cogs._store_first import answer_privately, store_first
 from cogs.finetune.corrections import Corrections
-from cogs.finetune.datasets import PAIRS, Preparation, Review
+from cogs.finetune.datasets import PAIRS_PER_CHUNK, Preparation, Review
 from cogs.finetune.job_cards import PIN, JobCards, job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.starting import Starting
@@ -75,7 +75,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self,
         interaction: discord.Interaction[Any],
         corpus: Id,
-        n: app_commands.Range[int, 1, 100] = PAIRS,
+        n: app_commands.Range[int, 1, 100] = PAIRS_PER_CHUNK,
         file: discord.Attachment | None = None,
     ) -> None:
         """The dataset that ships, one that the model writes with its report as a file, or that of a labelled file."""

@@ -37,7 +37,7 @@ ROLES = {
 
 
 # Questions to ask the model for in each piece of text, where nobody says how many.
-PAIRS = 20
+PAIRS_PER_CHUNK = 20
 # Rows of labelled inputs, and different answers, that the card names.
 MAX_ROWS, MAX_ANSWERS = 3, 8
 # Translators: on the card of inputs with known answers, from which a model can be trained.
@@ -48,9 +48,9 @@ POLICY = N_(
 # Bytes of a labelled file: some 5,000 long reviews.
 MAX_FILE_BYTES = 4_000_000
 # Characters of the source around a quote, and of a question or answer, that a review card shows.
-AROUND, MAX_LENGTH = 350, 900
+CONTEXT_LENGTH, MAX_LENGTH = 350, 900
 # Characters of a text input in a modal.
-FIELD = 2_000
+MAX_FIELD_LENGTH = 2_000
 # Translators: of pairs of question and answer, as a person decided on them.
 DECISIONS = {"kept": N_("{n:,} kept"), "edited": N_("{n:,} edited"), "dropped": N_("{n:,} dropped")}
 
@@ -87,7 +87,7 @@ class Preparation:
     async def graduate(self, interaction: discord.Interaction[Any], template: str, _chosen: list[str]) -> None:
         """Prepare the labelled inputs of a template, by the button under its test."""
         operator_of(interaction, self._services.settings)
-        await self.prepare(interaction, template, PAIRS)
+        await self.prepare(interaction, template, PAIRS_PER_CHUNK)
 
     async def again(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
         """Ask again about the chunks that could not be used, by a button."""
@@ -211,8 +211,8 @@ class Review:
         operator_of(interaction, self._services.settings)
         _dataset_id, pair = await self._found(argument)
         modal = PersistentModal(EDIT, argument, title=_("Edit the pair"))
-        modal.add_text("question", _("Question"), max_length=FIELD, default=pair.question)
-        modal.add_text("answer", _("Answer"), max_length=FIELD, default=pair.answer)
+        modal.add_text("question", _("Question"), max_length=MAX_FIELD_LENGTH, default=pair.question)
+        modal.add_text("answer", _("Answer"), max_length=MAX_FIELD_LENGTH, default=pair.answer)
         await interaction.response.send_modal(modal)
 
     async def edited(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
@@ -281,9 +281,9 @@ def marked(text: str | None, quote: str) -> str:
     at = text.find(quote)
     if at < 0:
         return _("*No such sentence:* “{quote}”", quote=escape_markdown(quote[:MAX_LENGTH]))
-    before, after = text[max(at - AROUND, 0) : at], text[at + len(quote) : at + len(quote) + AROUND]
-    lead = ("… " if at > AROUND else "") + escape_markdown(before)
-    tail = escape_markdown(after) + (" …" if at + len(quote) + AROUND < len(text) else "")
+    before, after = text[max(at - CONTEXT_LENGTH, 0) : at], text[at + len(quote) : at + len(quote) + CONTEXT_LENGTH]
+    lead = ("… " if at > CONTEXT_LENGTH else "") + escape_markdown(before)
+    tail = escape_markdown(after) + (" …" if at + len(quote) + CONTEXT_LENGTH < len(text) else "")
     return _quoted(f"{lead}**__{escape_markdown(quote)}__**{tail}")
 
 

@@ -24,21 +24,21 @@ from cogs._access import managed_guild
 from cogs._store_first import edit_pressed, store_first
 
 CORRECT, NAME_TRICK = "correct-answer", "name-trick"
-GONE = N_("The prompt of this answer is no longer stored; ask again.")
+NOT_STORED = N_("The prompt of this answer is no longer stored; ask again.")
 # Characters of the answer before the correction, so that both answers fit into one message.
-BEFORE = 700
+MAX_BEFORE = 700
 # Characters of a suggestion's texts: two of them and the instruction fit into one card.
-LONG_SIDE = 1_200
+MAX_SIDE = 1_200
 # Characters of the typed correction in the first response.
-SHOWN_CORRECTION = 1_700
+MAX_TYPED = 1_700
 
 
 def suggestion_card(suggestion: Suggestion, waiting: int) -> LayoutView:
     """A suggested correction, with the buttons to decide. `waiting` is the number of suggestions after it."""
     card = Card(_("A correction is suggested"))
     card.text(_("From {member}, for **{name}**", member=f"<@{suggestion.user_id}>", name=suggestion.trick.name))
-    card.text(_("**Input**\n{text}", text=code_block(suggestion.example.given[:LONG_SIDE])))
-    card.text(_("**The answer it should get**\n{text}", text=code_block(suggestion.example.wanted[:LONG_SIDE])))
+    card.text(_("**Input**\n{text}", text=code_block(suggestion.example.given[:MAX_SIDE])))
+    card.text(_("**The answer it should get**\n{text}", text=code_block(suggestion.example.wanted[:MAX_SIDE])))
     card.row(
         ActionButton("suggestion-take", suggestion.id, label=_("Accept"), style=discord.ButtonStyle.success),
         ActionButton("suggestion-drop", suggestion.id, label=_("Drop"), style=discord.ButtonStyle.danger),
@@ -109,7 +109,7 @@ class Corrections:
         template = with_correction(prompt.template, prompt.values, text, wanted)
         # The response shows the correction, so that it is not lost if the bot is killed before it has an answer.
         trying = _("Trying again with your correction as an example …")
-        await interaction.response.send_message(f"{trying}\n{code_block(wanted[:SHOWN_CORRECTION])}", ephemeral=True)
+        await interaction.response.send_message(f"{trying}\n{code_block(wanted[:MAX_TYPED])}", ephemeral=True)
         async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
             pictures = prompt.request.pictures
             request = template.fill(prompt.values).with_model_of(prompt.request).with_pictures(pictures)
@@ -120,7 +120,7 @@ class Corrections:
             if interaction.guild_id is not None and (source is None or source.author_id == interaction.user.id):
                 items.append(ActionButton("suggest", answer.id, label=_("Suggest to the server"), emoji="📥"))
             given = shown_text(prompt)
-            before = close_markup(given[:BEFORE]) + (" …" if len(given) > BEFORE else "")
+            before = close_markup(given[:MAX_BEFORE]) + (" …" if len(given) > MAX_BEFORE else "")
             heading = _("**Before**\n{before}\n\n**After**", before=before)
             display = Display(heading=heading, note=_("with your correction"))
             await answering.finish(replace(answer, display=display), items=items)
@@ -142,7 +142,7 @@ class Corrections:
         """The prompt of the user's own answer. Raises `NotFoundError` or `NotAllowedError`."""
         prompt = await self._services.prompts.find(prompt_id)
         if prompt is None or not _is_correctable(prompt):
-            raise NotFoundError(GONE)
+            raise NotFoundError(NOT_STORED)
         self._check_asker(interaction, prompt)
         return prompt
 

@@ -37,7 +37,7 @@ from cogs._store_first import edit_pressed, store_first
 from cogs.trick.effects import add_effects
 
 _log = logging.getLogger(__name__)
-ARMS = {
+ARM_NAMES = {
     "0": N_("no example"),
     "1": N_("one example"),
     "3": N_("three examples"),
@@ -46,7 +46,7 @@ ARMS = {
     "before": N_("the version before"),
 }
 NEAREST = N_("the nearest examples")
-JUDGED = {
+JUDGE_NAMES = {
     "exact": N_("exactly the expected answer"),
     "contains": N_("the answer contains the expected text"),
     "within-one": N_("a number that differs by one at most"),
@@ -91,7 +91,7 @@ def arm_name(arm: str, plan: Plan) -> str:
     """What people call an arm."""
     if arm == "all" and "random" in plan.score_arms:
         return _(NEAREST)
-    return _(ARMS.get(arm, arm))
+    return _(ARM_NAMES.get(arm, arm))
 
 
 def estimate_card(choice: Choice, prepared: Prepared, estimate: Estimate) -> LayoutView:
@@ -110,14 +110,16 @@ def estimate_card(choice: Choice, prepared: Prepared, estimate: Estimate) -> Lay
         inputs = ", ".join(escape_markdown(shorten(test.input, 40)) for test in prepared.left_out[:MAX_SHOWN])
         card.text(_("⚠️ **Left out**, because an example has the same input: {inputs}", inputs=inputs))
     if choice.about != INPUT:
-        card.text(_("**Judge** {how}", how=_(JUDGED[plan.judge])))
+        card.text(_("**Judge** {how}", how=_(JUDGE_NAMES[plan.judge])))
     if plan.is_judged_by_model:
         system = plan.judge_template.messages[0]["content"]
         card.text(_("The prompt of the judge:\n{prompt}", prompt=code_block(system)))
     tokens = estimate.usage.total
     costs = _("about {tokens:,} tokens of today's, {price}", tokens=tokens, price=price(estimate.price))
     card.text(ngettext("**Takes** {n:,} call, {costs}", "**Takes** {n:,} calls, {costs}", estimate.calls, costs=costs))
-    judges = [discord.SelectOption(label=_(JUDGED[name]), value=name, default=name == plan.judge) for name in JUDGES]
+    judges = [
+        discord.SelectOption(label=_(JUDGE_NAMES[name]), value=name, default=name == plan.judge) for name in JUDGES
+    ]
     rounds = [
         discord.SelectOption(
             label=ngettext("Ask each {n} time", "Ask each {n} times", n), value=str(n), default=n == plan.repeat
@@ -206,7 +208,7 @@ def _small(run: TrickRun, results: Results) -> list[str]:
     """The parts of the last line: model, judge, tokens and price."""
     usd = None if results.nanodollars is None else Decimal(results.nanodollars) / NANO
     tokens = ngettext("{n:,} token", "{n:,} tokens", results.tokens)
-    return [escape_markdown(run.row.model), _(JUDGED[run.row.judge]), tokens, price(usd)]
+    return [escape_markdown(run.row.model), _(JUDGE_NAMES[run.row.judge]), tokens, price(usd)]
 
 
 def _buttons(run: TrickRun, results: Results) -> list[discord.ui.Item[Any]]:

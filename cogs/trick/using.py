@@ -11,7 +11,7 @@ from bot.core.caller import SourceMessage
 from bot.core.errors import NotAllowedError
 from bot.core.i18n import _
 from bot.llm.completion import Display
-from bot.server.trick_form import SHOWN, Trick
+from bot.server.trick_form import EXAMPLES_IN_PROMPT, Trick
 from bot.services import Services
 
 
@@ -59,6 +59,6 @@ def guild_of(interaction: discord.Interaction[Any]) -> int:
 def _note(trick: Trick) -> str:
     """The start of an answer's footer: the trick, and how many of its examples were used."""
     many = len(trick.examples)
-    if many <= SHOWN:
+    if many <= EXAMPLES_IN_PROMPT:
         return trick.name
-    return _("{name}, the nearest {shown} of its {n} examples", name=trick.name, shown=SHOWN, n=many)
+    return _("{name}, the nearest {shown} of its {n} examples", name=trick.name, shown=EXAMPLES_IN_PROMPT, n=many)

@@ -10,7 +10,7 @@ from bot.answers.interrupted import ANOTHER, INTERRUPTED
 from bot.core.i18n import translation
 from bot.ui.stream_editor import CURSOR
 from tests.bot.harness import BotHarness
-from tests.bot.test_prompt_button import GONE, pressed
+from tests.bot.test_prompt_button import NOT_STORED, pressed
 from tests.wire.exchange import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -63,8 +63,8 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
         assert restored.buttons == public.buttons
         assert "said aloud" in (await pressed(fresh, public, "Prompt")).text
         assert "said and opened" in (await pressed(fresh, opened, "Prompt")).text
-        assert (await pressed(fresh, private, "Prompt")).text == GONE
-        assert (await pressed(fresh, old, "Prompt")).text == GONE
+        assert (await pressed(fresh, private, "Prompt")).text == NOT_STORED
+        assert (await pressed(fresh, old, "Prompt")).text == NOT_STORED
         shared = await (await fresh.wire.press(private, "Share")).messages()
         assert any("Public words" in found.content and not found.ephemeral for found in shared)
         assert "Traceback" not in process.output

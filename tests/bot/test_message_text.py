@@ -37,7 +37,7 @@ async def translated(harness: BotHarness, message: Message) -> str:
     return str(harness.model.requests[-1]["messages"][-1]["content"])
 
 
-SHOWN: dict[str, tuple[str, dict[str, Any], str]] = {
+MESSAGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a title and a description": ("", {"embeds": [EMBED]}, "Neuer Rekord\nSenn Kava gewinnt das Rennen."),
     "fields alone": ("", {"embeds": [FIELDS]}, "Sieger\nSenn Kava\nZeit\n12:03"),
     "every part of an embed": ("", {"embeds": [EVERYWHERE]}, ALL),
@@ -49,7 +49,7 @@ SHOWN: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "more", "shown"), SHOWN.values(), ids=SHOWN.keys())
+@pytest.mark.parametrize(("text", "more", "shown"), MESSAGES.values(), ids=MESSAGES.keys())
 async def test_the_text_that_people_see_is_translated(
     harness: BotHarness, text: str, more: dict[str, Any], shown: str
 ) -> None:

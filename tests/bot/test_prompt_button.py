@@ -9,7 +9,7 @@ from tests.wire.exchange import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-GONE = "The prompt of this answer is no longer stored."
+NOT_STORED = "The prompt of this answer is no longer stored."
 NOT_YOURS = "Only the one who asked and those who manage this server may see this prompt."
 
 

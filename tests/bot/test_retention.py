@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 NOTED = "SELECT name FROM key_values WHERE name LIKE 'left:%'"
 FROM = "SELECT source_id, author_id FROM prompts WHERE source_id = ?"
-GONE = "The prompt of this answer is no longer stored."
+NOT_STORED = "The prompt of this answer is no longer stored."
 
 
 async def until(found: Callable[[], bool]) -> None:
@@ -43,7 +43,7 @@ async def test_a_deleted_message_takes_the_prompts_along_that_were_made_from_it(
     assert harness.rows(FROM, said.id) == [(said.id, harness.wire.people["admin"])]
     await harness.wire.remove_message(said)
     await until(lambda: not harness.rows(FROM, said.id))
-    assert (await harness.press(answer, "Prompt")).text == GONE
+    assert (await harness.press(answer, "Prompt")).text == NOT_STORED
 
 
 async def test_a_server_is_noted_when_it_is_left(harness: BotHarness) -> None:

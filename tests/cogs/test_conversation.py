@@ -12,7 +12,7 @@ from tests.simulated import Simulated
 
 pytestmark = pytest.mark.asyncio
 
-GONE = "The prompt of this answer is no longer stored, so I cannot follow up on it; ask again."
+NOT_STORED = "The prompt of this answer is no longer stored, so I cannot follow up on it; ask again."
 
 
 async def follow(
@@ -115,9 +115,9 @@ async def test_what_cannot_be_continued_says_why(sim: Simulated) -> None:
     window = await sim.member.click(answer, label="Follow up…")
     sim.services.prompts._cached.clear()
     await sim.services.prompts.forget_message(answer.id)
-    assert sim.said(await sim.member.submit_modal(window, {"text": "Why?"})) == GONE
+    assert sim.said(await sim.member.submit_modal(window, {"text": "Why?"})) == NOT_STORED
     await sim.member.send(sim.general, f"<@{me.id}> Why?", reply_to=answer)
-    assert sim.general.history()[-1].content == GONE
+    assert sim.general.history()[-1].content == NOT_STORED
     assert len(sim.model.requests) == 1
 
 

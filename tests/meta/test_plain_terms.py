@@ -99,6 +99,21 @@ IDENTIFIERS = {
     "open_town": "open_harness",
     "bakery": "simulated_tuning",
     "open_works": "open_tuning_harness",
+    "GONE": "NOT_STORED",
+    "SHOWN": "MAX_SHOWN",
+    "JUDGED": "JUDGE_NAMES",
+    "SEEK_INTERVAL": "LIST_INTERVAL",
+    "WATCH_INTERVAL": "POLL_INTERVAL",
+    "FILE_PATIENCE": "FILE_TIMEOUT",
+    "STEP_PATIENCE": "STEP_TIMEOUT",
+    "STORAGE_PATIENCE": "STORAGE_TIMEOUT",
+    "KeptPrompt": "StoredPrompt",
+    "SETTLING": "ERASURE_GRACE",
+    "CLOCK_DOUBT": "MAX_CLOCK_JUMP",
+    "ENOUGH": "MIN_WORDINGS",
+    "SPARED": "HELD_OUT_PER_VALIDATION",
+    "acknowledged_in_time": "store_first",
+    "_Trouble": "_Failures",
 }
 # Phrases of the replaced vocabulary, in comments, docstrings, messages and documentation.
 PHRASES = re.compile(

@@ -17,7 +17,7 @@ from bot.llm.completion import Answer
 from bot.server import privacy as privacy_module
 from bot.server.guilds import GuildSettingsStore, open_guild_settings
 from bot.server.privacy import CALLS_DAYS, GRACE_DAYS, OLD_DAYS, Privacy
-from bot.server.prompts import SETTLING, Prompts
+from bot.server.prompts import ERASURE_GRACE, Prompts
 from bot.storage import prompts as prompts_rows
 from bot.storage.database import Database, open_database
 from bot.storage.erasure import NOT_PERSONAL, PER_SERVER, PERSONAL
@@ -190,7 +190,7 @@ async def test_an_answer_in_progress_during_an_erasure_stores_no_prompt(
     prompts.cache(late)
     await prompts.persist(late)
     assert await prompts.find(late.id) is None
-    clock.move(seconds=SETTLING + 1)
+    clock.move(seconds=ERASURE_GRACE + 1)
     new = replace(prompt(clock()), caller=Caller(ANN))
     await prompts.persist(new)
     assert await kept(database) == 1

@@ -123,8 +123,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     quick["engine"] = replace(quick["engine"], hyperparameters=lambda *_: {"n_epochs": 30})
     for name, profile in quick.items():
         monkeypatch.setitem(cast(dict[str, Profile], PROFILES), name, profile)
-    monkeypatch.setattr(job_runner, "WATCH_INTERVAL", 0.03)
-    monkeypatch.setattr(job_runner, "SEEK_INTERVAL", 0.05)
-    monkeypatch.setattr(datasets, "WATCH_INTERVAL", 0.01)
+    monkeypatch.setattr(job_runner, "POLL_INTERVAL", 0.03)
+    monkeypatch.setattr(job_runner, "LIST_INTERVAL", 0.05)
+    monkeypatch.setattr(datasets, "POLL_INTERVAL", 0.01)
     for module in (job_runner, datasets, workers):
         monkeypatch.setattr(module, "LEASE", 0.9)

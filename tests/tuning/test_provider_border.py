@@ -236,8 +236,8 @@ async def test_a_job_is_created_once_its_file_is_ready(
 async def test_a_file_that_is_never_taken_ends_the_job_with_a_sentence(
     opened: Opened, provider: FakeProvider, states: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_runner, "FILE_PATIENCE", 0.3)
-    monkeypatch.setattr(job_runner, "READY_PATIENCE", 0.2)
+    monkeypatch.setattr(job_runner, "FILE_TIMEOUT", 0.3)
+    monkeypatch.setattr(job_runner, "READY_FILE_TIMEOUT", 0.2)
     provider.file_states = list(states)
     provider.instead = Refusing(10_000, 400, refused("The file is not good.", param="training_file"))
     async with opened() as tuning:
@@ -275,7 +275,7 @@ async def test_what_waiting_does_not_cure_ends_the_job_at_once(
 async def test_a_fault_that_lasts_ends_the_upload_after_a_time(
     opened: Opened, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_runner, "STEP_PATIENCE", 0.5)
+    monkeypatch.setattr(job_runner, "STEP_TIMEOUT", 0.5)
     provider.instead = lambda method, path: (
         (400, {})
         if path == "/v1/files" and method == "GET"
