@@ -37,12 +37,12 @@ class Again(commands.Cog):
         services.actions.register(AGAIN, self.again)
         services.actions.register(VERSION, self.page)
 
-    async def stop(self, interaction: discord.Interaction[Any], key: str, _chosen: list[str]) -> None:
+    async def stop(self, interaction: discord.Interaction[Any], key: str) -> None:
         """Stop the answer that is being written. Its last edit comes from the command that asked."""
         self._services.answers.stop(key, caller_of(interaction))
         await interaction.response.defer()
 
-    async def again(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def again(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Answer the same request once more, in the same message; after a failure the answer stays that was shown.
 
         An answer that is a card or needs several messages stays, and the new one follows it.
@@ -96,7 +96,7 @@ class Again(commands.Cog):
                     for answer in (shown, replace(new, message_id=message.id)):
                         await self._services.prompts.persist(answer, new=False)
 
-    async def page(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def page(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Show the version before or after the one that is shown."""
         prompt_id, _colon, direction = argument.partition(":")
         message, shown = await self._shown(interaction, prompt_id)

@@ -64,7 +64,7 @@ class Ask(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        services.actions.register(MENU, self.choose)
+        services.actions.register_select(MENU, self.choose)
 
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.command(name="ask", description="Say what you want; I choose the trick that fits")

@@ -41,7 +41,7 @@ class Conversations(commands.Cog, name="Conversations"):
         services.actions.register(FOLLOW, self.open)
         services.actions.register_modal(MODAL, self.submit)
 
-    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Open the window for a follow-up."""
         caller = caller_of(interaction)
         self._services.gateway.refuse_blocked(caller)

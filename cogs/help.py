@@ -142,7 +142,7 @@ class Help(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        services.actions.register(MENU, self.turn)
+        services.actions.register_select(MENU, self.turn)
         services.actions.register("connect", self.connect)
 
     @app_commands.command(name="help", description="What I can do, and which technique to use when")
@@ -154,11 +154,9 @@ class Help(commands.Cog):
 
     async def turn(self, interaction: discord.Interaction[Any], _argument: str, chosen: list[str]) -> None:
         """Show another page in place of this one."""
-        await interaction.response.edit_message(
-            view=self._card(chosen[0] if chosen else START, interaction.client.application)
-        )
+        await interaction.response.edit_message(view=self._card(chosen[0], interaction.client.application))
 
-    async def connect(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def connect(self, interaction: discord.Interaction[Any], _argument: str) -> None:
         """The page on connecting a model."""
         await interaction.response.send_message(view=self._card(CONNECT, None), ephemeral=True)
 

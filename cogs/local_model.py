@@ -40,11 +40,11 @@ class LocalModelCog(commands.Cog, name="Local models"):
         # The download under way, once it has begun. A second one is refused and must not undo its Stop.
         self._download: _Done | None = None
         services.actions.register("local-models", self.offer)
-        services.actions.register("local-model", self.ask_licence)
+        services.actions.register_select("local-model", self.ask_licence)
         services.actions.register("local-fetch", self.fetch)
         services.actions.register("local-stop", self.stop)
 
-    async def offer(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def offer(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Show the models with their sizes, for the operator alone."""
         operator_of(interaction, self._services.settings)
         self._services.local_models.check()
@@ -69,7 +69,7 @@ class LocalModelCog(commands.Cog, name="Local models"):
     async def ask_licence(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Show the licence of the chosen model, with the button that accepts it."""
         operator_of(interaction, self._services.settings)
-        name = chosen[0] if chosen else ""
+        (name,) = chosen
         offers = {each.name: each for each in await self._services.local_models.offers()}
         each = offers.get(name)
         if each is None:
@@ -85,7 +85,7 @@ class LocalModelCog(commands.Cog, name="Local models"):
         card = Card(escape_markdown(each.label)).text("\n".join(lines)).row(fetch)
         await interaction.response.edit_message(view=card.layout())
 
-    async def fetch(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def fetch(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Fetch the model with a progress card, let it chat, and answer the question that was asked."""
         operator_of(interaction, self._services.settings)
         name, _colon, prompt_id = argument.partition(":")
@@ -114,7 +114,7 @@ class LocalModelCog(commands.Cog, name="Local models"):
         if asked is not None:
             await self._answer(interaction, asked.request, text)
 
-    async def stop(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def stop(self, interaction: discord.Interaction[Any], _argument: str) -> None:
         """Stop the download; what was fetched is kept."""
         operator_of(interaction, self._services.settings)
         if self._download is not None:

@@ -97,7 +97,7 @@ class PrivacyCog(
         )
         await interaction.response.send_message(view=notice(_("Delete your data?"), lines, button), ephemeral=True)
 
-    async def forget(self, interaction: discord.Interaction[Any], user_id: str, _chosen: list[str]) -> None:
+    async def forget(self, interaction: discord.Interaction[Any], user_id: str) -> None:
         """Erase the user who pressed."""
         if user_id != str(interaction.user.id):
             raise NotAllowedError("You can delete only your own data.")

@@ -56,7 +56,7 @@ class PromptCog(commands.Cog, name="Prompt"):
         services.actions.register("rung", self.rerun)
         services.actions.register("export", self.export)
 
-    async def show(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def show(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """The prompt as a card, for the one who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._found(interaction, prompt_id)
@@ -66,7 +66,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             # The prompt of a private answer is stored only once its asker has opened it.
             await self._services.prompts.persist(prompt, new=False)
 
-    async def share(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def share(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Post a private answer publicly, once. The text is that of the message, if it has the whole answer."""
         message = interaction.message
         assert message is not None, "every button belongs to a message"
@@ -107,7 +107,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             if last and prompt is not None:
                 await self._services.prompts.persist(replace(prompt, message_id=sent.id), new=False)
 
-    async def rerun(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def rerun(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Run the same input again with another number of examples, in place of the card."""
         prompt_id, _colon, shots = argument.partition(":")
         base = await self._found(interaction, prompt_id)
@@ -155,7 +155,7 @@ class PromptCog(commands.Cog, name="Prompt"):
             raise NotFoundError("No model is tuned for this any more.")
         return tuned
 
-    async def export(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def export(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """The template as JSON, and four lines of Python that run it on the same input."""
         prompt = await self._found(interaction, prompt_id)
         if prompt.template is None:

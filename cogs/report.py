@@ -46,7 +46,7 @@ class Report(commands.Cog):
         services.actions.register(REPORT, self.open, argument=ARGUMENT)
         services.actions.register_modal(REPORT, self.send, argument=ARGUMENT)
 
-    async def open(self, interaction: discord.Interaction[Any], answer: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], answer: str) -> None:
         """Ask what is wrong with the answer."""
         self._channel(interaction)
         self._check_limits(interaction, answer)

@@ -73,7 +73,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        services.actions.register(ALLOW, self.allow)
+        services.actions.register_select(ALLOW, self.allow)
         super().__init__()
 
     @app_commands.command(description="The language in which I write where all can see it")

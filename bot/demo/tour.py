@@ -44,7 +44,7 @@ def first_message() -> LayoutView:
 def register(services: Services) -> None:
     """Register the first button's action; cogs register the others."""
 
-    async def show(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def show(interaction: discord.Interaction[Any], _argument: str) -> None:
         await show_prompt(services, interaction)
 
     services.actions.register("tour-prompt", show)

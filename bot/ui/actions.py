@@ -5,7 +5,6 @@ A cog registers a handler for each action. discord.py keeps nothing in memory fo
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -22,8 +21,10 @@ from bot.ui.locale import set_locale
 from bot.ui.reply import to_files
 from bot.ui.views import MAX_CHOICES, MODAL_PREFIX, NO_CHOICE
 
-# Called with the interaction, the argument, and the chosen values of a select (none for a button).
-Handler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
+# Called with the interaction and the argument.
+ButtonHandler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+# Called with the interaction, the argument, and the chosen values, at least one.
+SelectHandler = Callable[[discord.Interaction[Any], str, list[str]], Awaitable[None]]
 # Called with the interaction, the argument, and the texts of the fields by name.
 ModalHandler = Callable[[discord.Interaction[Any], str, Mapping[str, str]], Awaitable[None]]
 
@@ -40,40 +41,43 @@ SELECT, RADIO_GROUP = discord.ComponentType.select.value, discord.ComponentType.
 MAX_RETURNED = 1_700
 
 
-@dataclass(frozen=True, slots=True)
-class _Registered:
-    handler: Handler
-    argument: re.Pattern[str]
-    value: re.Pattern[str]
-
-
 class ActionRegistry:
     """The handlers of all actions. One for the process."""
 
     def __init__(self, inflight: InflightTasks, metrics: Metrics) -> None:
         self._inflight, self._metrics = inflight, metrics
-        self._handlers: dict[str, _Registered] = {}
+        # By action: the handler, and patterns of its argument and of a select's values.
+        self._buttons: dict[str, tuple[ButtonHandler, re.Pattern[str]]] = {}
+        self._selects: dict[str, tuple[SelectHandler, re.Pattern[str], re.Pattern[str]]] = {}
         self._modals: dict[str, tuple[ModalHandler, re.Pattern[str]]] = {}
 
     @property
     def names(self) -> frozenset[str]:
         """The actions of buttons and selects that have a handler."""
-        return frozenset(self._handlers)
+        return frozenset([*self._buttons, *self._selects])
 
     @property
     def modal_names(self) -> frozenset[str]:
         """The actions of modals that have a handler."""
         return frozenset(self._modals)
 
-    def register(self, action: str, handler: Handler, *, argument: str = ANYTHING, value: str = ANYTHING) -> None:
-        """Call `handler` for the buttons and selects of `action`.
+    def register(self, action: str, handler: ButtonHandler, *, argument: str = ANYTHING) -> None:
+        """Call `handler` for the buttons of `action`.
 
-        `argument` and `value` are regular expressions. A custom id or a chosen value that does not match them (Discord
-        delivers what a modified client sends) is answered with a sentence and does not reach the handler.
+        `argument` is a regular expression. A custom id that does not match it (Discord delivers what a modified client
+        sends) is answered with a sentence and does not reach the handler.
         """
-        if action in self._handlers:
-            raise ValueError(f"the action {action} has a handler already")
-        self._handlers[action] = _Registered(handler, re.compile(argument), re.compile(value))
+        if action in self._buttons:
+            raise ValueError(f"the button {action} has a handler already")
+        self._buttons[action] = handler, re.compile(argument)
+
+    def register_select(
+        self, action: str, handler: SelectHandler, *, argument: str = ANYTHING, value: str = ANYTHING
+    ) -> None:
+        """Call `handler` for the selects of `action`, whose `argument` and values match these regular expressions."""
+        if action in self._selects:
+            raise ValueError(f"the select {action} has a handler already")
+        self._selects[action] = handler, re.compile(argument), re.compile(value)
 
     def register_modal(self, action: str, handler: ModalHandler, *, argument: str = ANYTHING) -> None:
         """Call `handler` for each submitted `PersistentModal` of `action`, also after a restart.
@@ -84,21 +88,31 @@ class ActionRegistry:
             raise ValueError(f"the modal {action} has a handler already")
         self._modals[action] = handler, re.compile(argument)
 
-    async def dispatch(
-        self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]
-    ) -> None:
-        """Run the handler of a button or select; errors are reported to the user."""
-
-        found = self._handlers.get(action)
+    async def press(self, interaction: discord.Interaction[Any], action: str, argument: str) -> None:
+        """Run the handler of a button; errors are reported to the user."""
+        handler, pattern = self._buttons.get(action, (None, None))
 
         async def handle() -> None:
-            if found is None or not found.argument.fullmatch(argument):
+            if handler is None or pattern is None or not pattern.fullmatch(argument):
                 raise NotFoundError(OUTDATED)
-            if not all(found.value.fullmatch(value) for value in chosen):
-                raise InputError("This choice is not in the menu.")
-            await found.handler(interaction, argument, chosen)
+            await handler(interaction, argument)
 
-        await self._run(interaction, UNKNOWN if found is None else action, handle)
+        await self._run(interaction, UNKNOWN if handler is None else action, handle)
+
+    async def select(
+        self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]
+    ) -> None:
+        """Run the handler of a select; errors are reported to the user."""
+        handler, pattern, value = self._selects.get(action, (None, None, None))
+
+        async def handle() -> None:
+            if handler is None or pattern is None or value is None or not pattern.fullmatch(argument):
+                raise NotFoundError(OUTDATED)
+            if not chosen or not all(map(value.fullmatch, chosen)):
+                raise InputError("This choice is not in the menu.")
+            await handler(interaction, argument, chosen)
+
+        await self._run(interaction, UNKNOWN if handler is None else action, handle)
 
     async def dispatch_other(self, interaction: discord.Interaction[Any]) -> None:
         """Handle what discord.py does not: submitted modals, and components with unknown custom ids."""
@@ -213,7 +227,7 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUT
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
-        await interaction.client.actions.dispatch(interaction, self.action, self.argument, [])
+        await interaction.client.actions.press(interaction, self.action, self.argument)
 
 
 def actions_in(
@@ -268,5 +282,4 @@ class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SEL
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
-        chosen = list(self.item.values)
-        await interaction.client.actions.dispatch(interaction, self.action, self.argument, chosen)
+        await interaction.client.actions.select(interaction, self.action, self.argument, list(self.item.values))

@@ -188,7 +188,7 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         if not event.data["thread_metadata"]["archived"]:
             await self._controller.on_thread_open(event.thread_id)
 
-    async def demo(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def demo(self, interaction: discord.Interaction[Any], _argument: str) -> None:
         """The demo's Play button: continue the story of the channel for adventures, or start the locked room there."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         story = await self._controller.continue_or_start(interaction, self._demo_channel(interaction), DEMO_SCENARIO)

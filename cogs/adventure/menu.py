@@ -47,12 +47,12 @@ class Menu:
         self._services, self._controller, self._adventures = services, controller, services.adventures
         actions = services.actions
         actions.register(TURN_ACTION, self.press, argument=f"{TURN_ARGUMENT}:[a-z]+")
-        actions.register(SWITCH_ACTION, self.switch, argument=TURN_ARGUMENT, value=f"{OPENING}|{ID}")
-        actions.register(UNPIN_ACTION, self.unpin, argument=TURN_ARGUMENT, value=ID)
-        actions.register(REMOVE_ACTION, self.remove, argument=TURN_ARGUMENT, value=f"{ID}:(in|out)")
+        actions.register_select(SWITCH_ACTION, self.switch, argument=TURN_ARGUMENT, value=f"{OPENING}|{ID}")
+        actions.register_select(UNPIN_ACTION, self.unpin, argument=TURN_ARGUMENT, value=ID)
+        actions.register_select(REMOVE_ACTION, self.remove, argument=TURN_ARGUMENT, value=f"{ID}:(in|out)")
         actions.register_modal(MODAL_ACTION, self.submit, argument=MODAL_ARGUMENT)
 
-    async def press(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def press(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """A button under a turn, or on the card."""
         verb = argument.rpartition(":")[2]
         modals = {

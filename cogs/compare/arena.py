@@ -52,7 +52,7 @@ class BlindComparisons:
         else:
             await self._arenas.set_message(arena, message.id)
 
-    async def vote(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def vote(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Count a vote, and say so to the voter alone."""
         arena_id, _colon, choice = argument.rpartition(":")
         voting = self._arenas.vote(arena_id, caller_of(interaction), int(choice))
@@ -64,7 +64,7 @@ class BlindComparisons:
         if last:
             await self._show(await self._arenas.close(arena_id))
 
-    async def reveal(self, interaction: discord.Interaction[Any], arena_id: str, _chosen: list[str]) -> None:
+    async def reveal(self, interaction: discord.Interaction[Any], arena_id: str) -> None:
         """End the vote now."""
         arena = await store_first(interaction, self._arenas.close(arena_id, caller_of(interaction)))
         with use_locale(locale_of_guild(self._bot, interaction.guild)):

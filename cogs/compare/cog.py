@@ -159,7 +159,7 @@ class Compare(commands.Cog):
             raise InputError("I can compare up to {n} models at once.", n=MAX_WAYS)
         return list(chosen)
 
-    async def test(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
+    async def test(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Evaluate a shipped trick on its labelled inputs."""
         template = self._services.templates.tricks.get(name)
         cases = await asyncio.to_thread(labelled, name)

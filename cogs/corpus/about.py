@@ -26,7 +26,7 @@ class About:
         self._services, self._asking = services, asking
         services.actions.register("corpus-model", self.by_button)
 
-    async def by_button(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
+    async def by_button(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Show the card, by the button of a promotion."""
         await self.show(interaction, corpus)
 

@@ -94,7 +94,7 @@ class Asking:
             card.row(ActionButton("train", corpus, label=_("Train it now"), emoji="🏋️"))
         return card
 
-    async def where(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def where(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Show the training rows that are most like the question of an answer, to the person who pressed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         prompt = await self._services.prompts.find(prompt_id)

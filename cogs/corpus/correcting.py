@@ -24,7 +24,7 @@ class Correcting:
         services.actions.register(WRONG, self.open)
         services.actions.register_modal(WRONG, self.send)
 
-    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Open the window for the person who asked."""
         self._corrections.check(await self._prompts.find(prompt_id), caller_of(interaction))
         modal = PersistentModal(WRONG, prompt_id, title=_("What is right?"))

@@ -135,16 +135,16 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     @app_commands.describe(id="The job")
     async def cancel(self, interaction: discord.Interaction[Any], id: Id) -> None:
         """End a job that is not over."""
-        await self._cancel(interaction, id, [])
+        await self._cancel(interaction, id)
 
-    async def _cancel(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
+    async def _cancel(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Cancel a job by its id, or by the button of its card."""
         operator_of(interaction, self._services.settings)
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._services.tuning.jobs.cancel(job_id)
         await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
 
-    async def _ask_for_pin(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
+    async def _ask_for_pin(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Open the window for the question that every later checkpoint is asked."""
         operator_of(interaction, self._services.settings)
         modal = PersistentModal(PIN, job_id, title=_("Watch it learn"))

@@ -37,17 +37,17 @@ class Corrections:
         corpus = self._services.tuning.corpora.get(corpus).name
         await interaction.edit_original_response(view=await self._card(corpus))
 
-    async def confirm(self, interaction: discord.Interaction[Any], number: str, _chosen: list[str]) -> None:
+    async def confirm(self, interaction: discord.Interaction[Any], number: str) -> None:
         """Confirm it as it is."""
         row = await self._found(interaction, number)
         await self._decided(interaction, row, self._corrections.confirm(row, row.correction))
 
-    async def reject(self, interaction: discord.Interaction[Any], number: str, _chosen: list[str]) -> None:
+    async def reject(self, interaction: discord.Interaction[Any], number: str) -> None:
         """Reject it."""
         row = await self._found(interaction, number)
         await self._decided(interaction, row, self._corrections.reject(row))
 
-    async def edit(self, interaction: discord.Interaction[Any], number: str, _chosen: list[str]) -> None:
+    async def edit(self, interaction: discord.Interaction[Any], number: str) -> None:
         """Open the window with the correction."""
         row = await self._found(interaction, number)
         modal = PersistentModal(EDIT, number, title=_("Edit the correction"))

@@ -84,12 +84,12 @@ class Preparation:
         with self._services.inflight.track(interaction):
             await self._shown(interaction, template, read)
 
-    async def graduate(self, interaction: discord.Interaction[Any], template: str, _chosen: list[str]) -> None:
+    async def graduate(self, interaction: discord.Interaction[Any], template: str) -> None:
         """Prepare the labelled inputs of a template, by the button under its test."""
         operator_of(interaction, self._services.settings)
         await self.prepare(interaction, template, PAIRS_PER_CHUNK)
 
-    async def again(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
+    async def again(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """Ask again about the chunks that could not be used, by a button."""
         user_id = operator_of(interaction, self._services.settings)
         datasets = self._services.tuning.datasets
@@ -193,20 +193,20 @@ class Review:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self._card(dataset_id))
 
-    async def open(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """Show the first undecided pair, by the Review button."""
         operator_of(interaction, self._services.settings)
         await self.start(interaction, dataset_id)
 
-    async def keep(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def keep(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Keep the pair."""
         await self._decide(interaction, argument, "kept")
 
-    async def drop(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def drop(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Drop the pair: it is not trained."""
         await self._decide(interaction, argument, "dropped")
 
-    async def edit(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def edit(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Open the modal that edits the pair."""
         operator_of(interaction, self._services.settings)
         _dataset_id, pair = await self._found(argument)

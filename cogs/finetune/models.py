@@ -67,7 +67,7 @@ class Models:
             card = _promoted(promotion, corpus, force, is_corpus=is_corpus)
             await interaction.response.send_message(view=card.layout())
 
-    async def promote_job(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
+    async def promote_job(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Promote the model of a job, by the button of its card."""
         operator_of(interaction, self._services.settings)
         job = await self._services.tuning.jobs.get(job_id)
@@ -82,7 +82,7 @@ class Models:
             card = _rolled_back(promotion, corpus, is_corpus=is_corpus)
             await interaction.response.send_message(view=card.layout())
 
-    async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str, _chosen: list[str]) -> None:
+    async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """The wrong answers of a job's model, for the operator who pressed."""
         operator_of(interaction, self._services.settings)
         job = await self._services.tuning.jobs.get(job_id)

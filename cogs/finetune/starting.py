@@ -49,12 +49,12 @@ class Starting:
         quotes = await self._services.tuning.jobs.estimate(row.id, base)
         await interaction.edit_original_response(view=_estimate(row, quotes, base, start=start))
 
-    async def plan(self, interaction: discord.Interaction[Any], dataset_id: str, _chosen: list[str]) -> None:
+    async def plan(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """The estimate by the Estimate button."""
         operator_of(interaction, self._services.settings)
         await self.show(interaction, dataset_id, "", start=True)
 
-    async def train(self, interaction: discord.Interaction[Any], corpus: str, _chosen: list[str]) -> None:
+    async def train(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Train on the newest dataset of a corpus: at once where it costs nothing, else after a confirmation."""
         user_id = operator_of(interaction, self._services.settings)
         tuning = self._services.tuning
@@ -73,7 +73,7 @@ class Starting:
         else:
             await answer_privately(interaction, view=_estimate(dataset, quotes, "", start=True))
 
-    async def confirmed(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def confirmed(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """The price is confirmed: start the job, once.
 
         The message says that it has started after the job is stored, with the channel of its card; the card is posted

@@ -58,7 +58,7 @@ class Corrections:
         services.actions.register("suggest", self.suggest)
         services.actions.register_modal(CORRECT, self.correct)
 
-    async def more(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def more(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Offer a correction to the asker, and a report to everyone."""
         lines, below = [], []
         prompt = await self._services.prompts.find(prompt_id)
@@ -77,7 +77,7 @@ class Corrections:
             await self._own(interaction, prompt_id)
         await interaction.response.send_message(view=notice(_("This answer"), lines, *below), ephemeral=True)
 
-    async def open(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Open the window with the input and the answer, to be corrected."""
         self._services.gateway.refuse_blocked(caller_of(interaction))
         prompt = await self._own(interaction, prompt_id)
@@ -125,7 +125,7 @@ class Corrections:
             display = Display(heading=heading, note=_("with your correction"))
             await answering.finish(replace(answer, display=display), items=items)
 
-    async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def suggest(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Store the correction for the managers of the server, and remove the button."""
         prompt = await self._own(interaction, prompt_id)
         suggestion = await store_first(interaction, self._services.tricks.suggest(prompt, interaction.user.id))
@@ -166,13 +166,13 @@ class Reviews:
         services.actions.register("suggestion-drop", self.drop)
         services.actions.register_modal(NAME_TRICK, self.name_trick)
 
-    async def review(self, interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def review(self, interaction: discord.Interaction[Any], _argument: str) -> None:
         """Show the oldest suggestion."""
         waiting = await self._tricks.suggestions(managed_guild(interaction))
         view = suggestion_card(waiting[0], len(waiting) - 1) if waiting else notice(_("Nothing waits for review"), [])
         await interaction.response.send_message(view=view, ephemeral=True)
 
-    async def take(self, interaction: discord.Interaction[Any], suggestion_id: str, _chosen: list[str]) -> None:
+    async def take(self, interaction: discord.Interaction[Any], suggestion_id: str) -> None:
         """Add the example to the server's trick. For a shipped template, ask for the name of a new trick."""
         guild = managed_guild(interaction)
         suggestion = await self._tricks.suggestion(guild, suggestion_id)
@@ -209,7 +209,7 @@ class Reviews:
             said = _("Accepted: this server has a new trick, /trick use name:{name}.", name=trick.name)
             await _done(interaction, said)
 
-    async def drop(self, interaction: discord.Interaction[Any], suggestion_id: str, _chosen: list[str]) -> None:
+    async def drop(self, interaction: discord.Interaction[Any], suggestion_id: str) -> None:
         """Delete the suggestion."""
         await store_first(interaction, self._tricks.drop_suggestion(managed_guild(interaction), suggestion_id))
         with _on_card(interaction):

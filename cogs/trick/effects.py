@@ -69,12 +69,12 @@ class Effects:
         services.actions.register("drop-idle", self.drop_idle)
         services.actions.register("drop-harmful", self.drop_harmful)
 
-    async def drop_idle(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+    async def drop_idle(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Make a version without the examples that change no answer."""
         run, effects = await self._effects(interaction, run_id)
         await self._drop(interaction, run, [effect.place for effect in effects if effect.is_idle])
 
-    async def drop_harmful(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+    async def drop_harmful(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Make a version without the examples that make the answers worse."""
         run, effects = await self._effects(interaction, run_id)
         await self._drop(interaction, run, [effect.place for effect in effects if effect.is_harmful])

@@ -80,7 +80,7 @@ class History:
 
     def __init__(self, services: Services) -> None:
         self._tricks = services.tricks
-        services.actions.register("trick-version", self.show)
+        services.actions.register_select("trick-version", self.show)
         services.actions.register("trick-revert", self.revert)
 
     async def show(self, interaction: discord.Interaction[Any], name: str, chosen: list[str]) -> None:
@@ -100,7 +100,7 @@ class History:
             card = trick_card(trick, title, *([revert] if version is not versions[0] else []))
         await interaction.response.send_message(view=card, ephemeral=True)
 
-    async def revert(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def revert(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Make an old version the newest one."""
         name, _colon, number = argument.rpartition(":")
         guild = managed_guild(interaction)

@@ -244,8 +244,8 @@ class Runs:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resuming: asyncio.Task[None] | None = None
         services.actions.register("test-open", self.open)
-        services.actions.register("test-judge", self.set_judge)
-        services.actions.register("test-repeat", self.set_repeat)
+        services.actions.register_select("test-judge", self.set_judge)
+        services.actions.register_select("test-repeat", self.set_repeat)
         services.actions.register("test-run", self.run)
         services.actions.register("test-stop", self.stop)
         services.actions.register("test-go-on", self.go_on)
@@ -268,19 +268,19 @@ class Runs:
 
     # --- before a run
 
-    async def open(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show what a run of a trick's tests takes."""
         await self._show_estimate(interaction, Choice(SCORE, name))
 
-    async def open_examples(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
+    async def open_examples(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show what it takes to leave out each example in turn."""
         await self._show_estimate(interaction, Choice(EXAMPLES, name))
 
-    async def try_input(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def try_input(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Show what it takes to leave out each example in turn on the input of an answer."""
         await self._show_estimate(interaction, Choice(INPUT, "", source=prompt_id))
 
-    async def again(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+    async def again(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Show what it takes to run the failures of a run again."""
         run = await self._runs.find(run_id, managed_guild(interaction))
         await self._show_estimate(interaction, Choice(SCORE, run.name, run.row.judge, run.row.repeat, run_id))
@@ -321,7 +321,7 @@ class Runs:
 
     # --- a run
 
-    async def run(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def run(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Start a run."""
         prepared = await self._prepare(managed_guild(interaction), Choice.read(argument))
         run = await store_first(interaction, self._runs.start(caller_of(interaction), prepared.plan))
@@ -421,7 +421,7 @@ class Runs:
 
     # --- the buttons of a run's card
 
-    async def stop(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+    async def stop(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """End a run; its answers stay, and it may go on."""
         run = await self._runs.find(run_id, managed_guild(interaction))
         await interaction.response.defer()
@@ -433,7 +433,7 @@ class Runs:
         with use_locale(self._locale(run)):
             await self._show_result(await self._runs.find(run_id))
 
-    async def go_on(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+    async def go_on(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Let a stopped run go on where it ended."""
         await self._runs.find(run_id, managed_guild(interaction))
         run = await store_first(interaction, self._runs.go_on(caller_of(interaction), run_id))
@@ -442,7 +442,7 @@ class Runs:
             await edit_pressed(interaction, progress_card(run, len(results.cells), len(results.plan.cells)))
         self._launch(run)
 
-    async def failures(self, interaction: discord.Interaction[Any], run_id: str, _chosen: list[str]) -> None:
+    async def failures(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Show the failures to the manager who pressed."""
         run = await self._runs.find(run_id, managed_guild(interaction))
         await interaction.response.defer(ephemeral=True, thinking=True)

@@ -74,7 +74,7 @@ class TestSets:
     def __init__(self, services: Services) -> None:
         self._services, self._tests = services, services.trick_tests
         services.actions.register("test-add", self.open)
-        services.actions.register("test-drop", self.drop)
+        services.actions.register_select("test-drop", self.drop)
         services.actions.register("keep-test", self.keep)
         services.actions.register_modal(TEST, self.add)
 
@@ -82,7 +82,7 @@ class TestSets:
         """The number of tests that the person may add to a trick."""
         return MAX_TESTS_BY_OPERATORS if is_operator(interaction, self._services.settings) else MAX_TESTS
 
-    async def open(self, interaction: discord.Interaction[Any], name: str, _chosen: list[str]) -> None:
+    async def open(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Open the window for a test."""
         managed_guild(interaction)
         await interaction.response.send_modal(modal_for_test(name))
@@ -106,14 +106,14 @@ class TestSets:
     async def drop(self, interaction: discord.Interaction[Any], name: str, chosen: list[str]) -> None:
         """Remove the chosen test."""
         guild = managed_guild(interaction)
-        await store_first(interaction, self._tests.remove(guild, chosen[0] if chosen else ""))
+        await store_first(interaction, self._tests.remove(guild, chosen[0]))
         trick, tests = await self._tests.all(guild, name)
         removed = ngettext(
             "Removed. {name} has {n} test.", "Removed. {name} has {n} tests.", len(tests), name=trick.name
         )
         await edit_pressed(interaction, notice(_("The tests of a trick"), [removed]))
 
-    async def keep(self, interaction: discord.Interaction[Any], prompt_id: str, _chosen: list[str]) -> None:
+    async def keep(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Open the window with the input and the answer of a prompt, which a manager may correct."""
         guild = managed_guild(interaction)
         prompt = await self._services.prompts.find(prompt_id)
@@ -169,7 +169,7 @@ class TestGroup(app_commands.Group, name="test", description="Test a trick on in
     @app_commands.describe(name="The trick")
     async def run(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show what a run takes, and a button to start it."""
-        await self._runs.open(interaction, name, [])
+        await self._runs.open(interaction, name)
 
     @add.autocomplete("name")
     @import_.autocomplete("name")

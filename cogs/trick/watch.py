@@ -170,7 +170,7 @@ class Watch:
         names = [model.name for model in self._services.chat_models.allowed(guild_id)]
         return change.other in names and len(change.other) <= MAX_ARGUMENT
 
-    async def use(self, interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def use(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Make a model the default where another one is."""
         replaced, _colon, name = argument.partition(":")
         using = self._watch.use(managed_guild(interaction), name, replaced)

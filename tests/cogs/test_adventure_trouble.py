@@ -286,7 +286,7 @@ async def test_a_modal_of_a_story_in_another_channel_does_nothing(sim: Simulated
     story = await sim.services.adventures.active_in(sim.adventures.id)
     assert story is not None
 
-    async def forge(interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def forge(interaction: discord.Interaction[Any], argument: str) -> None:
         modal = PersistentModal(MODAL_ACTION, argument, title="Forged").add_text("text", "Text", max_length=100)
         await interaction.response.send_modal(modal)
 

@@ -52,7 +52,7 @@ async def test_a_button_without_a_handler_says_so(sim: Simulated) -> None:
 async def test_an_argument_of_another_form_does_not_reach_the_handler(sim: Simulated, argument: str) -> None:
     reached = []
 
-    async def handler(_interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def handler(_interaction: discord.Interaction[Any], argument: str) -> None:
         reached.append(argument)
 
     sim.services.actions.register("a-test", handler, argument=ID)
@@ -61,7 +61,7 @@ async def test_an_argument_of_another_form_does_not_reach_the_handler(sim: Simul
 
 
 async def test_a_modal_of_an_unknown_action_gives_back_what_was_typed(sim: Simulated) -> None:
-    async def open_modal(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def open_modal(interaction: discord.Interaction[Any], _argument: str) -> None:
         modal = PersistentModal("no-such-action", title="A window").add_text("text", "Text", max_length=4000)
         await interaction.response.send_modal(modal)
 
@@ -79,7 +79,7 @@ async def test_a_modal_of_an_unknown_action_gives_back_what_was_typed(sim: Simul
 async def test_a_modal_reaches_its_handler_with_its_fields(sim: Simulated) -> None:
     seen = []
 
-    async def open_modal(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def open_modal(interaction: discord.Interaction[Any], _argument: str) -> None:
         modal = PersistentModal("a-modal", "7", title="A window")
         modal.add_text("why", "Why", max_length=100).add_text("more", "More", max_length=100, required=False)
         await interaction.response.send_modal(modal)
@@ -146,7 +146,7 @@ async def test_no_menu_fails_for_a_malformed_choice(sim: Simulated) -> None:
 async def test_no_modal_fails_for_a_malformed_argument(sim: Simulated) -> None:
     opened: list[PersistentModal] = []
 
-    async def open_modal(interaction: discord.Interaction[Any], _argument: str, _chosen: list[str]) -> None:
+    async def open_modal(interaction: discord.Interaction[Any], _argument: str) -> None:
         await interaction.response.send_modal(opened[-1])
 
     sim.services.actions.register("a-test", open_modal)
