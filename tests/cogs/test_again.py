@@ -12,7 +12,7 @@ from tests.simulated import Simulated, parts_of
 pytestmark = pytest.mark.asyncio
 
 STRANGER = "Only the one who asked can ask again and choose the version that is shown."
-GONE = "This message does not show that answer any more."
+NOT_STORED = "This message does not show that answer any more."
 PUBLIC = ["Prompt", "Again", "Follow up…", "⋯"]
 CHOICE = '{"template": "translate", "inputs": {"text": "Hi", "to": "Greek"}, "why": "It asks for Greek."}'
 LONG = "A lap of the race, and then the next. " * 60
@@ -63,7 +63,11 @@ async def test_a_forged_button_replaces_no_message_that_shows_something_else(sim
     own, others = ids[0], ids[-1]
     channel = sim.bot.get_partial_messageable(sim.general.id)
     for below in ([], [ActionButton("again", others, label="Again")]):
-        for forged, said in ((f"again/{own}", GONE), (f"version/{own}:on", GONE), (f"again/{others}", STRANGER)):
+        for forged, said in (
+            (f"again/{own}", NOT_STORED),
+            (f"version/{own}:on", NOT_STORED),
+            (f"again/{others}", STRANGER),
+        ):
             message = await channel.send("Somebody else's", view=View(ActionButton("forge", forged, label="x"), *below))
             assert sim.said(await sim.member.click(message, label="x")) == said
             assert sim.general.history()[-1].content == "Somebody else's"
