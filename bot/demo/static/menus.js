@@ -59,8 +59,9 @@ export function menuButton(message, click) {
 }
 
 document.addEventListener("contextmenu", (event) => {
-  const button = event.target.closest?.(".channel-message")?.querySelector(".message-menu-button");
-  if (!button) return;
+  const button = event.target.closest(".channel-message")?.querySelector(".message-menu-button");
+  // Links, pictures and selected words keep the browser's own menu.
+  if (!button || event.target.closest("a, img") || String(window.getSelection())) return;
   event.preventDefault();
   button.openAt(event.clientX, event.clientY);
 });
