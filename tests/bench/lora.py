@@ -1,12 +1,15 @@
 """`python -m tests.bench.lora`: LoRA on a real model through the engine, and the same questions before and after.
 
 Without options it trains SmolLM2-135M on the whole racing dataset: minutes with a CUDA device, about an hour on one
-core. `--base FILE.gguf` takes a larger model, `--rows`, `--epochs` and `--questions` make it smaller. Needs
-`fewshot[train]`.
+core. `--base FILE.gguf` takes a larger model, `--rows`, `--epochs` and `--questions` make it smaller. `--corpus
+sentiment` trains on the labelled reviews that ship, as a job of the bot, and prints the job's scorecard: the tuned
+model beside the few-shot prompt of the same model. `--pocket` trains the pocket GPT instead, which needs no extra; all
+else needs `fewshot[train]`.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import resource
 import tempfile
@@ -14,16 +17,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import openai
 
 from bot.app import TEMPLATES
+from bot.cli.context import OPERATOR, open_for_operator
 from bot.engine.launch import connected
 from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
 from bot.tuning.asking import TUNED
+from bot.tuning.scoring import Scorecard, table
 from bot.tuning.subjects import CorpusSubject, training_row
 from bot.tuning.words import same_answer
 from tests.engine.job_helpers import ENDED, lines, upload
@@ -127,6 +133,27 @@ async def measure(file: Path, rows: int, epochs: int, questions: int) -> Figures
     )
 
 
+async def scorecard(template: str, file: Path | None) -> Scorecard:
+    """Tune the model in a GGUF file, or else the pocket GPT, for a template with labelled inputs, as the bot does.
+
+    The model of the file also answers with the examples in its prompt.
+    """
+    with tempfile.TemporaryDirectory() as place, patch.dict(os.environ, {"DATA_DIR": place}):
+        base = ""
+        if file is not None:
+            store = ModelStore(Path(place) / "models")
+            base = fetch(store, source_of(str(file)), lambda done, total: None).name
+            store.use(base)
+        async with open_for_operator() as tuning:
+            dataset = await tuning.datasets.newest(template)
+            begun = await tuning.jobs.start(dataset.id, OPERATOR, base)
+            job = [job async for job in tuning.jobs.watch(begun.id)][-1]
+            model = await tuning.models.find(job.model)
+    assert model is not None, job.error
+    assert model.scorecard, job.note
+    return Scorecard.from_json(model.scorecard)
+
+
 def main() -> None:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.lora", description=__doc__)
@@ -134,7 +161,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--corpus", choices=("racing", "sentiment"), default="racing")
+    parser.add_argument("--pocket", action="store_true", help="the pocket GPT; with --corpus sentiment")
     options = parser.parse_args()
+    if options.corpus != "racing":
+        file = None if options.pocket else options.base or smollm2()
+        print(table(asyncio.run(scorecard(options.corpus, file))))
+        return
     figures = asyncio.run(measure(options.base or smollm2(), options.rows, options.epochs, options.questions))
     print(figures.lines())
 

@@ -176,3 +176,28 @@ async def test_tests_above_the_budget_are_not_run_but_said(tmp_path: Path) -> No
         await until(lambda: reported(sim))
         assert "⚠️ The tests were not run: 7 calls take about $" in shown(sim.adventures.history()[0])
         assert not sim.model.requests
+
+
+async def test_the_tests_that_ship_are_asked_by_one_process_and_go_on_after_a_kill(sim: Simulated) -> None:
+    judge = sim.services.templates.get("judge")
+    first, second = (
+        shipped_tests.ShippedTests(sim.services.database, sim.services.templates.templates, sim.services.gateway, judge)
+        for _process in range(2)
+    )
+    async with first.alone() as mine, second.alone() as theirs:
+        assert (mine, theirs) == (True, False)
+    sim.model.once(answer)
+    sim.model.hangs()
+    plan = (await first.plans("fake-model"))["sentiment"]
+    asking = asyncio.create_task(first.ask(plan, await first.answers("sentiment", "fake-model", "")))
+
+    async def one_is_stored() -> bool:
+        return len((await second.answers("sentiment", "fake-model", "")).cells) == 1
+
+    await until(one_is_stored)
+    asking.cancel()
+    await asyncio.wait([asking])
+    sim.model.says(answer)
+    asked, problem = await second.ask(plan, await second.answers("sentiment", "fake-model", ""))
+    assert (len(asked), problem) == (1, None)
+    assert len(sim.model.calls) == 3
