@@ -1,11 +1,12 @@
 """`/finetune`: from a folder of texts to a model that answers, for those who operate the bot.
 
-`cog`        the subcommands, and what they offer while an operator types
-`datasets`   preparing a dataset, and the review of its flagged pairs
-`corrections` what people say is wrong with the answers of tuned models
-`starting`   the estimate, its confirmation, and the start of a job
-`job_cards`  the cards of jobs, and the task that keeps them up to date, over restarts
-`models`     models, wrong answers, promotion
+`cog`          the subcommands
+`autocomplete` what they offer while an operator types
+`datasets`     preparing a dataset, and the review of its flagged pairs
+`corrections`  what people say is wrong with the answers of tuned models
+`starting`     the estimate, its confirmation, and the start of a job
+`job_cards`    the cards of jobs, and the task that keeps them up to date, over restarts
+`models`       models, wrong answers, promotion
 
 Every command and every button checks by id whether an operator acts; hiding the commands is only a convenience.
 """

@@ -1,8 +1,8 @@
-"""The subcommands of `/finetune`, and what they offer while an operator types."""
+"""The subcommands of `/finetune`."""
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import discord
@@ -11,14 +11,13 @@ from discord.ext import commands
 
 from bot.core.i18n import _
 from bot.services import Services
-from bot.tuning.datasets import name_of
 from bot.tuning.jobs import STATE_NAMES
-from bot.tuning.service import Tuning
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
-from bot.ui.views import MAX_CHOICE_LENGTH, MAX_CHOICES, PersistentModal
-from cogs._access import is_operator, operator_of
+from bot.ui.views import PersistentModal
+from cogs._access import operator_of
 from cogs._store_first import answer_privately, store_first
+from cogs.finetune import autocomplete
 from cogs.finetune.corrections import Corrections
 from cogs.finetune.datasets import PAIRS_PER_CHUNK, Preparation, Review
 from cogs.finetune.job_cards import PIN, JobCards, job_card, state_of
@@ -30,9 +29,6 @@ Id = app_commands.Range[str, 1, 100]
 SHOWN_JOBS = 12
 # Characters of a question that is pinned to a job.
 PINNED_LENGTH = 300
-Choices = list[app_commands.Choice[str]]
-# Names for people, with their values.
-Offers = Iterable[tuple[str, str]]
 
 
 @app_commands.default_permissions()
@@ -71,6 +67,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         n="Questions to ask the model for in each piece of text (20)",
         file="For a command: your own .csv or .jsonl with “input” and “expected”, never people's messages",
     )
+    @app_commands.autocomplete(corpus=autocomplete.corpora)
     async def prepare(
         self,
         interaction: discord.Interaction[Any],
@@ -86,24 +83,28 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     @app_commands.command(description="Review the flagged pairs, one at a time")
     @app_commands.describe(dataset="The dataset")
+    @app_commands.autocomplete(dataset=autocomplete.reviewable)
     async def review(self, interaction: discord.Interaction[Any], dataset: Id) -> None:
         """Claim, source and quote; Keep, Edit or Drop."""
         await self._review.start(interaction, dataset)
 
     @app_commands.command(description="Decide about answers that people call wrong, one at a time")
     @app_commands.describe(corpus="The corpus")
+    @app_commands.autocomplete(corpus=autocomplete.corpora_with_texts)
     async def corrections(self, interaction: discord.Interaction[Any], corpus: Id) -> None:
         """Question, answer and correction; Confirm, Edit or Reject."""
         await self._corrections.start(interaction, corpus)
 
     @app_commands.command(description="What training would cost, for every known model")
     @app_commands.describe(dataset="The dataset", base="A base model, or a tuned one to go on from")
+    @app_commands.autocomplete(dataset=autocomplete.datasets, base=autocomplete.bases)
     async def estimate(self, interaction: discord.Interaction[Any], dataset: Id, base: Id = "") -> None:
         """One table of tokens, prices and dates."""
         await self._starting.show(interaction, dataset, base, start=False)
 
     @app_commands.command(description="Train a model; the price is confirmed first")
     @app_commands.describe(dataset="The dataset", base="A base model, or a tuned one to go on from")
+    @app_commands.autocomplete(dataset=autocomplete.datasets, base=autocomplete.bases)
     async def start(self, interaction: discord.Interaction[Any], dataset: Id, base: Id = "") -> None:
         """The estimate with a button that starts the job."""
         await self._starting.show(interaction, dataset, base, start=True)
@@ -124,6 +125,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     @app_commands.command(description="How a job stands")
     @app_commands.describe(id="The job")
+    @app_commands.autocomplete(id=autocomplete.jobs)
     async def job(self, interaction: discord.Interaction[Any], id: Id) -> None:
         """The job's card as it is now, for the operator alone."""
         async with Reply(interaction, private=True) as reply:
@@ -133,6 +135,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     @app_commands.command(description="Cancel a job, here and at its provider")
     @app_commands.describe(id="The job")
+    @app_commands.autocomplete(id=autocomplete.unfinished_jobs)
     async def cancel(self, interaction: discord.Interaction[Any], id: Id) -> None:
         """End a job that is not over."""
         await self._cancel(interaction, id)
@@ -169,6 +172,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     @app_commands.command(description="Let a model answer")
     @app_commands.describe(model="The model", force="Promote it although it scores worse, and say why")
+    @app_commands.autocomplete(model=autocomplete.models)
     async def promote(
         self, interaction: discord.Interaction[Any], model: app_commands.Range[str, 1, 200],
         force: app_commands.Range[str, 0, 300] = "",
@@ -178,123 +182,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     @app_commands.command(description="Let the previous model answer again")
     @app_commands.describe(corpus="The corpus")
+    @app_commands.autocomplete(corpus=autocomplete.corpora)
     async def rollback(self, interaction: discord.Interaction[Any], corpus: Id) -> None:
         """Undo the last promotion."""
         await self._models.rollback(interaction, corpus)
-
-    @prepare.autocomplete("corpus")
-    @rollback.autocomplete("corpus")
-    async def _corpora(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_corpora)
-
-    @corrections.autocomplete("corpus")
-    async def _corpora_with_texts(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_with_texts)
-
-    @review.autocomplete("dataset")
-    async def _reviewable(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_reviewable)
-
-    @estimate.autocomplete("dataset")
-    @start.autocomplete("dataset")
-    async def _datasets_there(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_datasets)
-
-    @estimate.autocomplete("base")
-    @start.autocomplete("base")
-    async def _bases(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_bases)
-
-    @job.autocomplete("id")
-    async def _jobs(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_jobs)
-
-    @cancel.autocomplete("id")
-    async def _unfinished(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_unfinished)
-
-    @promote.autocomplete("model")
-    async def _tuned(self, interaction: discord.Interaction[Any], typed: str) -> Choices:
-        return await offered(self._services, interaction, typed, offer_models)
-
-
-async def offered(
-    services: Services,
-    interaction: discord.Interaction[Any],
-    typed: str,
-    find: Callable[[Tuning], Awaitable[Offers]],
-) -> Choices:
-    """The results of `find` that contain `typed`; none for people who do not operate the bot."""
-    if not is_operator(interaction, services.settings):
-        return []
-    wanted = typed.strip().casefold()
-    found = [(name, value) for name, value in await find(services.tuning) if wanted in f"{name} {value}".casefold()]
-    return [
-        app_commands.Choice(name=name[:MAX_CHOICE_LENGTH], value=value)
-        for name, value in found[:MAX_CHOICES]
-        if len(value) <= MAX_CHOICE_LENGTH
-    ]
-
-
-async def offer_corpora(tuning: Tuning) -> Offers:
-    """Everything that a model can be tuned for: corpora, and templates with one input."""
-    return [(name, name) for name in tuning.subjects]
-
-
-async def offer_with_texts(tuning: Tuning) -> Offers:
-    """The corpora: people correct answers of their models only."""
-    return [(name, name) for name in tuning.corpora.names]
-
-
-async def offer_datasets(tuning: Tuning) -> Offers:
-    """Every dataset, newest first within its corpus, with those that ship."""
-    return [
-        (" · ".join([name_of(row), row.id, *([] if row.state == "ready" else [_("still being made")])]), row.id)
-        for corpus in tuning.subjects
-        for row in await tuning.datasets.of(corpus)
-    ]
-
-
-async def offer_reviewable(tuning: Tuning) -> Offers:
-    """Datasets with flagged pairs, and how many are undecided."""
-    found = []
-    for corpus in tuning.subjects:
-        for row in await tuning.datasets.of(corpus):
-            flagged = await tuning.datasets.flagged(row.id)
-            if flagged:
-                left = sum(not pair.decision for pair in flagged)
-                much = _("{n:,} of {total:,} to review", n=left, total=len(flagged))
-                found.append((f"{name_of(row)} · {row.id} · {much}", row.id))
-    return found
-
-
-async def offer_jobs(tuning: Tuning) -> Offers:
-    """Jobs, newest first."""
-    return [
-        (f"{job.corpus} · {_(STATE_NAMES[job.state])} · {job.base} · {job.id}", job.id)
-        for job in await tuning.jobs.all()
-    ]
-
-
-async def offer_unfinished(tuning: Tuning) -> Offers:
-    """Jobs that can be cancelled."""
-    return [
-        (f"{job.corpus} · {_(STATE_NAMES[job.state])} · {job.id}", job.id)
-        for job in await tuning.jobs.all()
-        if not job.over
-    ]
-
-
-async def offer_models(tuning: Tuning) -> Offers:
-    """Tuned models, newest first."""
-    return [(f"{row.corpus} · {row.name}", row.name) for row in await tuning.models.all() if not row.gone]
-
-
-async def offer_bases(tuning: Tuning) -> Offers:
-    """What can be tuned: the provider's base models, the installed ones, and the models that were tuned there."""
-    # Translators: in a list of models: one that was not tuned yet, and one that was, to go on from.
-    fresh, tuned = _("base model"), _("go on from it")
-    known = [(f"{name} · {fresh}", name) for name in await tuning.jobs.bases()]
-    profile = tuning.jobs.profile
-    mine = [row for row in await tuning.models.all() if row.provider == profile.name and not row.gone]
-    return [*known, *((f"{row.name} · {tuned}", row.name) for row in mine)]

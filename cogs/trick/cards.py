@@ -10,7 +10,8 @@ from bot.answers.rendering import SIDE, pair_line
 from bot.core.i18n import _, ngettext
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.trick_form import MAX_EXAMPLES, Example, Trick
-from bot.server.tricks import MAX_TRICKS, Tricks
+from bot.server.tricks import MAX_TRICKS
+from bot.services import services_of
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.views import MAX_CHOICES, LayoutView
@@ -63,7 +64,7 @@ def example_line(example: Example) -> str:
     return pair_line(example.given, example.wanted)
 
 
-async def name_choices(tricks: Tricks, guild_id: int | None, typed: str) -> list[app_commands.Choice[str]]:
-    """The names of a server's tricks that contain what was typed."""
-    names, typed = await tricks.names(guild_id), typed.strip().casefold()
+async def name_choices(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+    """Autocomplete: the names of the server's tricks that contain what was typed."""
+    names, typed = await services_of(interaction.client).tricks.names(interaction.guild_id), typed.strip().casefold()
     return [app_commands.Choice(name=name, value=name) for name in names if typed in name][:MAX_CHOICES]

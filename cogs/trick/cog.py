@@ -103,6 +103,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         file="A picture, a PDF or a text to use it on",
         model=MODEL_ABOUT,
     )
+    @app_commands.autocomplete(name=name_choices)
     async def use(
         self,
         interaction: discord.Interaction[Any],
@@ -137,6 +138,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
 
     @app_commands.command(description="Show me one more example of a trick")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def example(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Open the window for another example."""
         trick = await self._tricks.get(managed_guild(interaction), name)
@@ -153,6 +155,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
 
     @app_commands.command(description="What a trick consists of")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def show(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show the instruction and the examples."""
         guild = guild_of(interaction)
@@ -162,6 +165,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
 
     @app_commands.command(description="The versions of a trick: what changed, and a way back")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def history(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show what each version changed, with a menu to look at one and to bring it back."""
         guild = managed_guild(interaction)
@@ -185,6 +189,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             app_commands.Choice(name="promptfoo, with the tests", value=PROMPTFOO),
         ]
     )
+    @app_commands.autocomplete(name=name_choices)
     async def export(self, interaction: discord.Interaction[Any], name: str, format: str = FEWSHOT) -> None:
         """Hand out the template as JSON, or with its tests as a promptfoo configuration."""
         guild = managed_guild(interaction)
@@ -245,6 +250,7 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
 
     @app_commands.command(description="Delete a trick with all its examples")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def remove(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Remove the trick."""
         examples = await store_first(interaction, self._tricks.remove(managed_guild(interaction), name))
@@ -255,13 +261,3 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             name=escape_markdown(shorten(name, MAX_NAME_LENGTH)),
         )
         await answer_privately(interaction, content=said)
-
-    @use.autocomplete("name")
-    @example.autocomplete("name")
-    @show.autocomplete("name")
-    @history.autocomplete("name")
-    @export.autocomplete("name")
-    @remove.autocomplete("name")
-    async def names(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """The server's tricks."""
-        return await name_choices(self._tricks, interaction.guild_id, typed)

@@ -136,6 +136,7 @@ class TestGroup(app_commands.Group, name="test", description="Test a trick on in
 
     @app_commands.command(description="Add a test: an input and the answer that is right")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def add(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Open the window for a test."""
         trick = await self._services.tricks.get(managed_guild(interaction), name)
@@ -143,6 +144,7 @@ class TestGroup(app_commands.Group, name="test", description="Test a trick on in
 
     @app_commands.command(name="import", description="Add the tests in a file")
     @app_commands.describe(name="The trick", file="A .csv or .jsonl with “input” and “expected”")
+    @app_commands.autocomplete(name=name_choices)
     async def import_(self, interaction: discord.Interaction[Any], name: str, file: discord.Attachment) -> None:
         """Add the rows that are tests, and say what is wrong with the others."""
         guild = managed_guild(interaction)
@@ -157,6 +159,7 @@ class TestGroup(app_commands.Group, name="test", description="Test a trick on in
 
     @app_commands.command(name="list", description="The tests of a trick")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def list_(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show the newest tests, and all as a file."""
         guild = managed_guild(interaction)
@@ -167,14 +170,7 @@ class TestGroup(app_commands.Group, name="test", description="Test a trick on in
 
     @app_commands.command(description="Run the tests of a trick: with no, one, three and all examples")
     @app_commands.describe(name="The trick")
+    @app_commands.autocomplete(name=name_choices)
     async def run(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Show what a run takes, and a button to start it."""
         await self._runs.open(interaction, name)
-
-    @add.autocomplete("name")
-    @import_.autocomplete("name")
-    @list_.autocomplete("name")
-    @run.autocomplete("name")
-    async def names(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """The server's tricks."""
-        return await name_choices(self._services.tricks, interaction.guild_id, typed)

@@ -123,8 +123,8 @@ async def test_a_stopped_download_goes_on_where_it_was(bot: Simulated, hub: Fake
         assert "Fetching" in bot.text(chosen.response)
         assert bot.buttons(chosen.response) == ["Stop"]
         with pytest.raises(NotAllowedError):
-            await cog.stop(pressed_by(bot.member), "", [])
-        await cog.stop(pressed_by(bot.admin), "", [])
+            await cog.stop(pressed_by(bot.member), "")
+        await cog.stop(pressed_by(bot.admin), "")
 
     hub.at_middle = press_stop
     stopped = await bot.admin.click(chosen.response, label="Accept the licence and fetch")

@@ -140,11 +140,11 @@ LINES = (
     "eat the sandwich", "open the cupboard", "take biscuit", "give it to the dog", "go down", "look at the door",
     "look under the table and take it", "wait",
 )  # fmt: skip
-FACTS = ("A room with a table and a door.", "It is locked.", "A sandwich.")
+ADVENTURE_TURNS = ("A room with a table and a door.", "It is locked.", "A sandwich.")
 
 
 def told(*lines: str) -> str:
-    answer = adventure.reply(Prompt((SYSTEM,), (*OPENING, *lines), FACTS))
+    answer = adventure.reply(Prompt((SYSTEM,), (*OPENING, *lines), ADVENTURE_TURNS))
     assert answer is not None
     return answer
 
@@ -222,9 +222,9 @@ def test_equal_lines_get_equal_replies(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("system", "shown"),
     [
-        ("You translate into French.", FACTS),
+        ("You translate into French.", ADVENTURE_TURNS),
         ("You are a text adventure game aboard a starship.", ("You wake in a pod.",)),
-        ("Summarise this text adventure game in a sentence.", FACTS),
+        ("Summarise this text adventure game in a sentence.", ADVENTURE_TURNS),
     ],
 )
 def test_another_story_or_task_is_not_played(system: str, shown: tuple[str, ...]) -> None:
