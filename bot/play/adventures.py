@@ -160,8 +160,10 @@ class Adventures:
     async def is_in_newest_message(self, turn_view: TurnView) -> bool:
         """Whether the story's newest message is the one of this turn. After a crash it may be another turn's."""
         newest, turn = turn_view.story.message_id, turn_view.turn
-        if newest is None or turn is not None:
-            return turn is not None and newest is not None and turn.message_id == newest
+        if newest is None:
+            return False
+        if turn is not None:
+            return turn.message_id == newest
         return await stories.turn_of_message(self._database, newest) is None
 
     # Play.
