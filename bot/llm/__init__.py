@@ -3,7 +3,8 @@
 `template`           `ChatTemplate`: strict data from JSON, placeholders, examples, `completion` and `stream`
 `command`            the slash command of a template
 `template_registry`  the templates of the folders; a broken one is named and the others can be used
-`request`            what is sent; the parameters that a model does not support
+`request`            what is sent: messages and parameters
+`unsupported_params` the parameters that a model does not support
 `client`             `ChatClient`: one for each server, with retries, limits and time-outs
 `clients`            the clients of all servers in the settings
 `transport`          the HTTP transport of the `openai` client, on aiohttp

@@ -1,9 +1,9 @@
 """`ChatClient`: the process's client for one model server. It uses `AsyncOpenAI` with the transport of
 `bot.llm.transport`.
 
-Only parameters that a template sets are sent; `bot.llm.request` drops those that a model does not support. Importing
-`openai` takes a third of a second of CPU time, more than the rest of a start together. So it is imported in a thread,
-at the first call or by `ChatClient.warm` before it.
+Only parameters that a template sets are sent; `bot.llm.unsupported_params` drops those that a model does not support.
+Importing `openai` takes a third of a second of CPU time, more than the rest of a start together. So it is imported in a
+thread, at the first call or by `ChatClient.warm` before it.
 """
 
 import asyncio
@@ -37,8 +37,9 @@ from bot.llm.errors import (
     provider_errors,
     to_user_error,
 )
-from bot.llm.request import Request, UnsupportedParams, token_limit
+from bot.llm.request import Request, token_limit
 from bot.llm.streaming import CHARACTERS_PER_TOKEN, MAX_CHARACTERS, AnswerStream, EventReader, OpenResponse
+from bot.llm.unsupported_params import UnsupportedParams
 from bot.llm.usage import TokenEstimator, Usage, is_plausible
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from bot.core.attached_picture import AttachedPicture
 from bot.core.errors import ModelError
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.errors import NO_PICTURES
-from bot.llm.request import LEFT_OUT_PROMPT, Request
+from bot.llm.request import Request
+from bot.llm.unsupported_params import LEFT_OUT_PROMPT
 from bot.llm.usage import TOKENS_PER_PICTURE
 from tests.fake_model import FakeModel
 
