@@ -11,8 +11,8 @@ from bot.tuning.scoring import (
     REFUSED_HELD,
     REFUSED_UNSEEN,
     TRAINED,
-    Mark,
     Scorecard,
+    ScoreLine,
 )
 from bot.ui.pictures import Picture, score_picture
 
@@ -56,7 +56,7 @@ def wrong(card: Scorecard, limit: int) -> str:
     )
 
 
-def _line(mark: Mark) -> str:
+def _line(mark: ScoreLine) -> str:
     name = _name(mark)
     if not mark.total:
         remark = mark.remark or _("nothing to ask")
@@ -71,5 +71,5 @@ def _line(mark: Mark) -> str:
     return f"**{format_number(mark.share, '.0%')}** {name}: {', '.join(parts)}{note}"
 
 
-def _name(mark: Mark) -> str:
+def _name(mark: ScoreLine) -> str:
     return _(NAMES.get(mark.name, mark.name))

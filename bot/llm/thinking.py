@@ -140,10 +140,3 @@ class ThinkingFilter:
         rest = text[found.end() :].lstrip()
         self._answer = [rest] if rest else []
         return rest
-
-
-def without_thinking(text: str, finish: str = "stop", asked: Sequence[str] = ()) -> tuple[str, bool]:
-    """`text` without the thinking at its start, and whether there was any."""
-    thinking = ThinkingFilter(asked)
-    first = thinking.feed(text)
-    return first + thinking.flush(finish), thinking.thought

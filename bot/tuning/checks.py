@@ -175,7 +175,7 @@ def _check_texts(pair: PairRow) -> Iterator[Finding]:
     if not pair.question.strip() or not pair.answer.strip():
         asked = N_("Line {line} has an empty question.")
         message = asked if not pair.question.strip() else N_("Line {line} has an empty answer.")
-        yield Finding(EMPTY, (line,), serialize(message, line=line), fixable=True)
+        yield Finding(EMPTY, (line,), serialize(message, line=line))
     if len(both) > MAX_CHARACTERS:
         message = N_("Line {line} has {n:,} characters; no provider takes so many.")
         yield _found(TOO_LONG, line, message, n=len(both))
@@ -270,7 +270,7 @@ def _check_together(
             yield Finding(CONTRADICTION, lines, text)
         else:
             text = serialize(N_("Lines {lines} are the same pair."), lines=_list(lines))
-            yield Finding(DUPLICATE, lines, text, fixable=True)
+            yield Finding(DUPLICATE, lines, text)
     named = [pair for pair in pairs if pair.fact and pair.kind == ANSWERABLE]
     for group in _groups(named, lambda pair: pair.fact):
         if len({sentence_key(pair.answer) for pair in group}) > 1:

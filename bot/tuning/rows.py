@@ -60,15 +60,11 @@ MAX_LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault of a dataset. `lines` count from 1; a fault of the whole has none. `fixable`: `--fix` mends it.
-
-    `text` is its sentence, serialized.
-    """
+    """A fault of a dataset. `lines` count from 1; a fault of the whole has none. `text` is its sentence, serialized."""
 
     kind: str
     lines: tuple[int, ...]
     text: str
-    fixable: bool = False
 
     @property
     def sentence(self) -> str:
@@ -155,7 +151,7 @@ def _read_line(read: ReadRows, line: int, raw: bytes) -> None:
         return
     if clean != value:
         message = N_("Line {line} holds half a character, which no file can hold; it is replaced.")
-        read.findings.append(Finding(HALF_CHARACTER, (line,), serialize(message, line=line), fixable=True))
+        read.findings.append(Finding(HALF_CHARACTER, (line,), serialize(message, line=line)))
     older = "messages" not in clean
     if older:
         clean = _as_messages(clean)

@@ -63,7 +63,7 @@ Judge = Callable[[str, PairRow], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ScoreLine:
     """One line of a card. `right` counts proper refusals too; `refused` are answers that were known and not given.
 
     `note` is serialized (`bot.tuning.localized_text`); `remark` is its sentence.
@@ -93,7 +93,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class WrongAnswer:
     """A wrong answer; `mark` is the name of its line."""
 
     mark: str
@@ -108,10 +108,10 @@ class Scorecard:
 
     model: str
     at: float
-    marks: tuple[Mark, ...]
-    wrong: tuple[Wrong, ...] = field(default=())
+    marks: tuple[ScoreLine, ...]
+    wrong: tuple[WrongAnswer, ...] = field(default=())
 
-    def mark(self, name: str) -> Mark | None:
+    def mark(self, name: str) -> ScoreLine | None:
         """The line of that name."""
         return next((mark for mark in self.marks if mark.name == name), None)
 
@@ -128,8 +128,8 @@ class Scorecard:
     def from_json(cls, text: str) -> "Scorecard":
         """The card of a text that `to_json` returned."""
         data: dict[str, Any] = read_json(text)
-        marks = tuple(Mark(**mark) for mark in data["marks"])
-        return cls(data["model"], data["at"], marks, tuple(Wrong(**wrong) for wrong in data["wrong"]))
+        marks = tuple(ScoreLine(**mark) for mark in data["marks"])
+        return cls(data["model"], data["at"], marks, tuple(WrongAnswer(**wrong) for wrong in data["wrong"]))
 
 
 class Scorer:
@@ -162,26 +162,26 @@ class Scorer:
         def judge(said: str, pair: PairRow) -> str:
             return subject.judge(said, pair, refusal)
 
-        marks, wrong = await asyncio.to_thread(_marks, sets, trained, said, judge, model.name)
+        marks, wrong = await asyncio.to_thread(_score_lines, sets, trained, said, judge, model.name)
         held = sets[HELD] + sets[REFUSED_HELD]
         marks.append(await asyncio.to_thread(_nearest, trained, held, judge))
         if isinstance(subject, TemplateSubject):
             marks = [mark for mark in marks if mark.total]  # It refuses nothing.
-            marks += await self._few_shot_marks(subject, model, held, said, asking)
+            marks += await self._few_shot_lines(subject, model, held, said, asking)
         else:
-            marks += await self._base_marks(subject, model, held, refusal, provider, asking)
+            marks += await self._base_lines(subject, model, held, refusal, provider, asking)
         card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
         await tuning_rows.change_model(self._database, model.name, scorecard=card.to_json())
         return card
 
-    async def _few_shot_marks(
+    async def _few_shot_lines(
         self,
         subject: TemplateSubject,
         model: ModelRow,
         held: Sequence[PairRow],
         said: Mapping[str, str],
         asking: "_Asking",
-    ) -> list[Mark]:
+    ) -> list[ScoreLine]:
         """The chat model with all examples on the same inputs, with prices and times. Ratings have two lines more."""
 
         def judge(said: str, pair: PairRow) -> str:
@@ -193,18 +193,18 @@ class Scorer:
         marks = []
         if subject.is_rating:
             near = [(pair, said[pair.question]) for pair in held]
-            marks.append(_mark_of(NEAR, near, judge, model=model.name)[0])
+            marks.append(_score_line(NEAR, near, judge, model=model.name)[0])
         if unavailable:
-            return [*marks, Mark(FEW_SHOT, 0, 0, 0, name, unavailable)]
+            return [*marks, ScoreLine(FEW_SHOT, 0, 0, 0, name, unavailable)]
         job = await tuning_rows.get_job(self._database, model.job_id)
         note = _costs(asking.spent.get(f"{name} ({FEW_SHOT})"), asking.spent.get(model.name), name, job)
         answered = [(pair, few_shot[pair.question]) for pair in held]
-        marks.append(_mark_of(FEW_SHOT, answered, subject.judge, model=name, note=note)[0])
+        marks.append(_score_line(FEW_SHOT, answered, subject.judge, model=name, note=note)[0])
         if subject.is_rating:
-            marks.append(_mark_of(FEW_SHOT_NEAR, answered, judge, model=name, note=name)[0])
+            marks.append(_score_line(FEW_SHOT_NEAR, answered, judge, model=name, note=name)[0])
         return marks
 
-    async def _base_marks(
+    async def _base_lines(
         self,
         subject: CorpusSubject,
         model: ModelRow,
@@ -212,7 +212,7 @@ class Scorer:
         refusal: str,
         provider: Provider,
         asking: "_Asking",
-    ) -> list[Mark]:
+    ) -> list[ScoreLine]:
         """The base model without and with the facts in its prompt; a line that cannot be asked says why."""
         sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:BASE_SAMPLE]
         name, gateway = base_of(model, self._gateway, provider.gateway)
@@ -232,11 +232,11 @@ class Scorer:
         for line, requests in ((BASE, bare_requests), (BASE_WITH_FACTS, facts_requests)):
             said, unavailable = await _others(asking, f"{name} ({line})", requests, gateway)
             if unavailable:
-                marks.append(Mark(line, 0, 0, 0, name, unavailable))
+                marks.append(ScoreLine(line, 0, 0, 0, name, unavailable))
                 continue
             answered = [(pair, said[pair.question]) for pair in sample]
             note = serialize(N_("{model}, {n:,} of them"), model=name, n=len(sample))
-            marks.append(_mark_of(line, answered, judge, model=name, note=note)[0])
+            marks.append(_score_line(line, answered, judge, model=name, note=note)[0])
         return marks
 
 
@@ -362,13 +362,13 @@ def _with_question(pair: PairRow, question: str) -> PairRow:
     return PairRow(0, pair.dataset_id, pair.line, pair.fact, pair.kind, question, pair.answer, role=pair.role)
 
 
-def _marks(
+def _score_lines(
     sets: Sets, trained: Sequence[PairRow], said: Mapping[str, str], judge: Judge, model: str
-) -> tuple[list[Mark], list[Wrong]]:
+) -> tuple[list[ScoreLine], list[WrongAnswer]]:
     """A line for each set, and one for the first hundred questions that were written apart from the rows."""
     marks, wrong = [], []
     for name, pairs in sets.items():
-        mark, bad = _mark_of(name, [(pair, said[pair.question]) for pair in pairs], judge, model=model)
+        mark, bad = _score_line(name, [(pair, said[pair.question]) for pair in pairs], judge, model=model)
         if name != CORRECTED:
             marks.append(mark)
             wrong += bad
@@ -377,7 +377,7 @@ def _marks(
     first = _written_apart(sets, trained)[:FIRST]
     if len(first) == FIRST:
         answered = [(pair, said[pair.question]) for pair in first]
-        marks.append(_mark_of(FIRST_APART, answered, judge, model=model)[0])
+        marks.append(_score_line(FIRST_APART, answered, judge, model=model)[0])
     return marks, wrong
 
 
@@ -397,21 +397,21 @@ def _written_apart(sets: Sets, trained: Sequence[PairRow]) -> list[PairRow]:
     return sorted(found, key=lambda pair: (pair.dataset_id, pair.line))
 
 
-def _nearest(trained: Sequence[PairRow], held: Sequence[PairRow], judge: Judge) -> Mark:
+def _nearest(trained: Sequence[PairRow], held: Sequence[PairRow], judge: Judge) -> ScoreLine:
     """The score of answering with the answer of the nearest training question."""
     index = NearestQuestions(trained)
     answered = [(pair, found[0][0].answer if (found := index.find(pair.question, 1)) else "") for pair in held]
-    return _mark_of(NEAREST, answered, judge, note=serialize(N_("a baseline, no model")))[0]
+    return _score_line(NEAREST, answered, judge, note=serialize(N_("a baseline, no model")))[0]
 
 
-def _mark_of(
+def _score_line(
     name: str,
     answered: Iterable[tuple[PairRow, str]],
     judge: Judge,
     *,
     model: str = "",
     note: str = "",
-) -> tuple[Mark, list[Wrong]]:
+) -> tuple[ScoreLine, list[WrongAnswer]]:
     """The line for `answered`, and its wrong answers."""
     counts = {"right": 0, "refused": 0, "wrong": 0}
     wrong = []
@@ -419,8 +419,8 @@ def _mark_of(
         verdict = judge(said, pair)
         counts[verdict] += 1
         if verdict == "wrong":
-            wrong.append(Wrong(name, pair.question, pair.answer, said))
-    return Mark(name, counts["right"], counts["refused"], counts["wrong"], model, note), wrong
+            wrong.append(WrongAnswer(name, pair.question, pair.answer, said))
+    return ScoreLine(name, counts["right"], counts["refused"], counts["wrong"], model, note), wrong
 
 
 def table(card: Scorecard) -> str:
@@ -447,5 +447,5 @@ def side_by_side(left: Scorecard, right: Scorecard, titles: tuple[str, str]) -> 
     return "\n".join(lines)
 
 
-def _short(mark: Mark) -> str:
+def _short(mark: ScoreLine) -> str:
     return f"{mark.right}/{mark.total} {mark.share:.0%}, {mark.wrong} wrong"

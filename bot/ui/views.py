@@ -20,13 +20,17 @@ NO_CHOICE = "-"
 MODAL_PREFIX = "modal"
 
 
-class _Localized:
-    """Sets the locale before an item's callback runs."""
+class _Reporting:
+    """Sets the locale before an item's callback runs, and reports its error to the user."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Set the locale. Permissions are checked by the handler."""
         set_locale(interaction)
         return True
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, _item: Any, /) -> None:
+        """Report the error to the user."""
+        await report_error(interaction, error)
 
 
 class PersistentModal(discord.ui.Modal):
@@ -110,7 +114,7 @@ class PersistentModal(discord.ui.Modal):
         )
 
 
-class View(_Localized, discord.ui.View):
+class View(_Reporting, discord.ui.View):
     """A view without a timeout, whose items keep their state in their custom ids."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:
@@ -118,19 +122,11 @@ class View(_Localized, discord.ui.View):
         for item in items:
             self.add_item(item)
 
-    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
-        """Report the error to the user."""
-        await report_error(interaction, error)
 
-
-class LayoutView(_Localized, discord.ui.LayoutView):
+class LayoutView(_Reporting, discord.ui.LayoutView):
     """A view of Components V2 without a timeout."""
 
     def __init__(self, *items: discord.ui.Item[Any]) -> None:
         super().__init__(timeout=None)
         for item in items:
             self.add_item(item)
-
-    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
-        """Report the error to the user."""
-        await report_error(interaction, error)

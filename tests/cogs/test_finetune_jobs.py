@@ -7,7 +7,7 @@ import pytest
 import simcord
 
 from bot.storage import tuning as tuning_rows
-from bot.tuning.scoring import Mark, Scorecard
+from bot.tuning.scoring import Scorecard, ScoreLine
 from tests.cogs.operating import CORPUS, card, season, shown
 from tests.simulated import Simulated
 
@@ -129,7 +129,7 @@ async def test_a_worse_model_is_promoted_by_force_alone_and_rolled_back(tmp_path
     async with season(tmp_path, trained=trained) as sim:
         good = await sim.services.tuning.models.active(CORPUS)
         assert good is not None
-        bad = Scorecard("worse", 1.0, (Mark("held-out", 1, 0, 9),))
+        bad = Scorecard("worse", 1.0, (ScoreLine("held-out", 1, 0, 9),))
         await tuning_rows.add_model(sim.services.database, replace(good, name="worse", scorecard=bad.to_json()))
         told = await sim.admin.slash(sim.general, "finetune promote", model="worse")
         said = sim.text(told.response or told.followups[0])

@@ -31,7 +31,7 @@ from bot.engine.rule_based.model import StandIn
 from bot.engine.rule_based.prompt import Prompt
 from bot.llm.output_parsers import parse
 from bot.llm.template import ChatTemplate, fill
-from bot.llm.thinking import ThinkingFilter, without_thinking
+from bot.llm.thinking import ThinkingFilter
 from bot.play.action_parser import is_exit, parse_action, roll_dice
 from bot.server.judging import compare
 from bot.server.prompt_files import read_prompt_file
@@ -98,7 +98,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[[str], object]]] = {
     "rating reply": (ANSWER, lambda text: parse(text, "rating")),
     "facts reply": (ANSWER, lambda text: parse(text, "facts")),
     "JSON reply": (ANSWER, lambda text: parse(text, "json", {"type": "object"})),
-    "thinking": (ANSWER, without_thinking),
+    "thinking": (ANSWER, lambda text: ThinkingFilter().feed(text)),
     "thinking in pieces": (STREAM, _in_pieces),
     "placeholder values": (ANSWER, lambda text: TEMPLATE.fill({"a": text, "b": text})),
     "placeholders": (OPTION, lambda text: fill(text, {"a": "x"})),

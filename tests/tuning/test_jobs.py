@@ -16,7 +16,7 @@ from bot.tuning import estimate
 from bot.tuning.asking import NotTrainedError
 from bot.tuning.errors import TuningError
 from bot.tuning.profiles import PROFILES, WAYS_OUT
-from bot.tuning.scoring import Mark, Scorecard
+from bot.tuning.scoring import Scorecard, ScoreLine
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
 from tests.tuning.conftest import REFUSAL, Opened, row
@@ -204,7 +204,7 @@ async def test_a_worse_model_is_promoted_only_by_force_and_rolled_back(tuning: T
     await tuning.models.promote(good.model, 7)
     second = await run(tuning)
     for name, right in ((good.model, 9), (second.model, 8)):
-        card = Scorecard(name, 0.0, (Mark("held-out", right, 0, 10 - right),))
+        card = Scorecard(name, 0.0, (ScoreLine("held-out", right, 0, 10 - right),))
         await tuning_rows.change_model(tuning.jobs.tools.database, name, scorecard=card.to_json())
     with pytest.raises(NotAllowedError, match=r"held-out questions 80% against 90%"):
         await tuning.models.promote(second.model, 7)
