@@ -42,7 +42,7 @@ async def use_discord_api(settings: Settings) -> None:
 
 
 async def recommended_shards(token: SecretStr) -> int:
-    """The number of shards that Discord recommends. Raises `ConfigError` where it does not tell."""
+    """The number of shards that Discord recommends. Raises `ConfigError` where it does not say."""
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
             await client.login(token.get_secret_value())

@@ -164,7 +164,7 @@ class ChatClient:
         return [without_surrogates(name) for name in listed if isinstance(name, str)]
 
     async def shutdown_date(self, model: str) -> str:
-        """The day on which `model` is shut down; empty where the server does not tell."""
+        """The day on which `model` is shut down; empty where the server does not say."""
         try:
             async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
                 found = await (await self._opened()).models.retrieve(model)

@@ -17,7 +17,7 @@ Outcome = Literal["added", "known", "full"]
 
 @dataclass(frozen=True, slots=True)
 class CorrectionRow:
-    """A correction of `answer`, by the person who asked `question`. An empty one says that the texts do not tell."""
+    """A correction of `answer`, by the person who asked `question`. An empty one says that the texts do not say it."""
 
     prompt_id: str
     corpus: str

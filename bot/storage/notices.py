@@ -29,11 +29,11 @@ async def announce(connection: AsyncConnection, subject: str, about: str) -> Non
 
 
 class Notices:
-    """The notices that this process hears. One handler for each subject; they run one after the other."""
+    """The notices that this process receives. One handler for each subject; they run one after the other."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
-        self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._received: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._handling: asyncio.Task[None] | None = None
 
     def on(self, subject: str, handler: Handler) -> None:
@@ -41,15 +41,15 @@ class Notices:
         self._handlers[subject] = handler
 
     async def listen(self, connection: Any) -> None:
-        """Hear what arrives at `connection`, which is asyncpg's."""
-        await connection.add_listener(CHANNEL, self._hear)
+        """Receive what arrives at `connection`, which is asyncpg's."""
+        await connection.add_listener(CHANNEL, self._receive)
         if self._handling is None:
             self._handling = asyncio.create_task(self._handle())
 
     def missed(self) -> None:
         """The connection was away, so notices may have been lost."""
         for subject in self._handlers:
-            self._heard.put_nowait((subject, ""))
+            self._received.put_nowait((subject, ""))
 
     async def close(self) -> None:
         """Handle nothing more."""
@@ -57,13 +57,13 @@ class Notices:
             self._handling.cancel()
             await asyncio.wait([self._handling])
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, notice: str) -> None:
+    def _receive(self, _connection: object, _pid: int, _channel: str, notice: str) -> None:
         subject, _, about = notice.partition(":")
-        self._heard.put_nowait((subject, about))
+        self._received.put_nowait((subject, about))
 
     async def _handle(self) -> None:
         while True:
-            subject, about = await self._heard.get()
+            subject, about = await self._received.get()
             if (handler := self._handlers.get(subject)) is None:
                 continue  # A newer version of the bot announces it.
             try:

@@ -2,7 +2,7 @@
 
 A process holds PostgreSQL's session lock of its slot's number, on a connection of its own. The server frees the lock
 when the process ends, also after `kill -9`. A spare process then takes the slot and raises its epoch, and what the
-process before it might still write is refused (`Database.fence`). On the same connection, processes hear from each
+process before it might still write is refused (`Database.fence`). On the same connection, processes learn from each
 other what has changed (`bot.storage.notices`). On SQLite there is one process, and its slot needs no lock.
 """
 
@@ -183,7 +183,7 @@ class _Holder:
         self._slot, self._server, self._connection = slot, server, connection
 
     async def listen(self) -> None:
-        """Hear what other processes announce."""
+        """Receive what other processes announce."""
         raw = await self._connection.get_raw_connection()
         await self._slot.notices.listen(raw.driver_connection)
 

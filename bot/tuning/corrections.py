@@ -45,7 +45,7 @@ class Corrections:
         return answer
 
     async def send(self, answer: Answer, caller: Caller, correction: str) -> None:
-        """Store what `caller` says is right in place of `answer`; empty: the texts do not tell.
+        """Store what `caller` says is right in place of `answer`; empty: the texts do not say it.
 
         Raises `InputError` where that is what the model answered or the answer was corrected already, and
         `LimitError` where the person has `MAX_OPEN` open corrections.

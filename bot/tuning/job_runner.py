@@ -203,7 +203,7 @@ def _note(job: JobRow, remote: RemoteJob) -> str:
 
 
 def _progress(events: list[EventRow]) -> tuple[int, int]:
-    """The step of the newest metrics, and the number of steps; 0 where none tells."""
+    """The step of the newest metrics, and the number of steps; 0 where none has them."""
     for event in reversed(events):
         data = read_json(event.data)
         if event.kind == "metrics" and _is_count(data.get("step")):

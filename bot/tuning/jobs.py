@@ -132,7 +132,7 @@ class Jobs:
         return await asyncio.to_thread(look)
 
     async def _shutdown(self, base: str) -> str:
-        """The date on which the provider shuts a base down; empty where it does not tell, or cannot be asked yet."""
+        """The date on which the provider shuts a base down; empty where it does not say, or cannot be asked yet."""
         if not self.profile.has_limits:
             return ""
         try:

@@ -107,7 +107,7 @@ class Provider:
         return _text(file, "id") or self._raise_unclear()
 
     async def file_status(self, file_id: str) -> str:
-        """The provider's word for the state of a file; empty where it does not tell."""
+        """The provider's word for the state of a file; empty where it does not say."""
         try:
             return _text(await self._call(lambda: self._client.files.retrieve(file_id)), "status").lower()
         except TuningError:
@@ -218,7 +218,7 @@ class Provider:
         return newest.step_number, newest.fine_tuned_model_checkpoint
 
     async def may_tune(self, base: str) -> bool | None:
-        """Whether the account may tune `base`; None where the provider does not tell."""
+        """Whether the account may tune `base`; None where the provider does not say."""
         if not self.profile.has_limits:
             return None
         try:
@@ -231,7 +231,7 @@ class Provider:
         return any(isinstance(item, dict) and base.startswith(str(item.get("model", "\n"))) for item in listed)
 
     async def shutdown_date(self, base: str) -> str:
-        """The day on which `base` is shut down; empty where the provider does not tell."""
+        """The day on which `base` is shut down; empty where the provider does not say."""
         try:
             return _text(await self._call(lambda: self._client.models.retrieve(base)), "shutdown_date")
         except TuningError:
