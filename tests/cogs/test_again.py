@@ -50,9 +50,9 @@ async def test_versions_stand_beside_each_other_with_their_own_prompts(sim: Simu
 async def test_a_forged_button_replaces_no_message_that_shows_something_else(sim: Simulated) -> None:
     """A modified client sends any custom id, with any message that it sees: here another's answer, and a sentence."""
 
-    async def forge(interaction: discord.Interaction[Any], argument: str, _chosen: list[str]) -> None:
+    async def forge(interaction: discord.Interaction[Any], argument: str) -> None:
         action, _slash, forged = argument.partition("/")
-        await sim.services.actions.dispatch(interaction, action, forged, [])
+        await sim.services.actions.press(interaction, action, forged)
 
     sim.services.actions.register("forge", forge)
     ids = []
