@@ -10,7 +10,7 @@
 
 As a process, for benchmarks: `python -m tests.fake_model --port 8900 --text "…" --pieces 40 --delay 0.01`
 prints one line of JSON with `url` and `token`; `GET /calls` lists each request's last message and the monotonic times
-of its arrival and last byte.
+of its arrival and last byte, `POST /delay` sets the seconds before each piece.
 """
 
 import argparse
@@ -99,6 +99,7 @@ class FakeModel:
         app = create_app(self, token=self.token)
         app.middlewares.append(self._record)
         app.router.add_get("/calls", self._show_calls)
+        app.router.add_post("/delay", self._set_delay)
         self.moderator = Moderator(app, self.token)
         self.port = await self._stack.enter_async_context(listening(app, "127.0.0.1", self.port))
         return self
@@ -230,6 +231,10 @@ class FakeModel:
             for call in self.calls
         ]
         return web.json_response(calls)
+
+    async def _set_delay(self, request: web.Request) -> web.Response:
+        self._default = replace(self._default, delay=await request.json())
+        return web.Response()
 
 
 # The categories of OpenAI's moderation endpoint (2026-11-22).

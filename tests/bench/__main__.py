@@ -20,7 +20,25 @@ from tests.bench.model_process import ModelProcess
 from tests.wire.driver import Wire
 from tests.wire.process import Process
 
-LEVELS = {1: (40, 9), 50: (50, 16), 200: (200, 5)}  # at once: (commands per turn, turns)
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`turns` of `commands`, of which `at_once` run at a time. The model waits `delay` seconds before each piece."""
+
+    name: str
+    at_once: int
+    commands: int
+    turns: int
+    delay: float = 0.0
+
+
+LOADS = (
+    Load("1 at once", 1, 40, 9),
+    Load("50 at once", 50, 50, 16),
+    Load("200 at once", 200, 200, 5),
+    Load("answer of 0.8 s, 1 at once", 1, 3, 3, delay=0.02),
+    Load("answer of 0.8 s, 10 at once", 10, 10, 3, delay=0.02),
+)
 MEMORY_COMMANDS, STARTS = 1_000, 7
 READY_SECONDS = 120.0
 NO_LIMIT = "1000000000"
@@ -29,12 +47,18 @@ BARE, OURS = "tests.bench.bare_bot:main", "bot.__main__:main"
 
 @dataclass
 class Figures:
-    """One bot at one level. `cpu`: ms per command, one per turn; `first`, `last`: seconds, one per command."""
+    """One bot under one load.
+
+    `cpu`: ms per command, one per turn; `first`, `words`, `last`: seconds to the first response, to the first text,
+    and from the model's last byte to the final text, one per command; `requests`: to Discord per command.
+    """
 
     cpu: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
+    words: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
     calls: float = 0.0
+    requests: float = 0.0
 
 
 @dataclass
@@ -45,7 +69,7 @@ class MeasuredBot:
     wire: Wire
     process: psutil.Process
     rest: float
-    levels: dict[int, Figures] = field(default_factory=dict)
+    loads: dict[Load, Figures] = field(default_factory=dict)
     later: float = 0.0
 
 
@@ -100,20 +124,23 @@ async def _commands(wire: Wire, count: int) -> list[dict[str, Any]]:
     return [line for line in await wire.timelines(after) if int(line["id"]) in wanted]
 
 
-async def run_turn(bot: MeasuredBot, at_once: int, commands: int, model: ModelProcess) -> None:
-    """One turn of load; adds its figures to the bot's level."""
-    figures = bot.levels.setdefault(at_once, Figures())
+async def run_turn(bot: MeasuredBot, load: Load, model: ModelProcess) -> None:
+    """One turn of load; adds its figures to the bot's."""
+    figures = bot.loads.setdefault(load, Figures())
+    await model.set_delay(load.delay)
     calls_before = len(await model.calls())
     spent = cpu_seconds(bot.process)
     lines: list[dict[str, Any]] = []
-    for _ in range(commands // at_once if at_once > 1 else commands):
-        lines += await _commands(bot.wire, at_once)
+    for _ in range(load.commands // load.at_once):
+        lines += await _commands(bot.wire, load.at_once)
     figures.cpu.append((cpu_seconds(bot.process) - spent) * 1_000 / len(lines))
     calls = (await model.calls())[calls_before:]
     figures.calls = len(calls) / len(lines)
     ends = sorted(call["last_byte"] for call in calls)
     finals = sorted(line["events"][-1]["at"] for line in lines)
+    figures.requests = sum(len(line["events"]) for line in lines) / len(lines)
     figures.first += [line["events"][0]["at"] - line["dispatched"] for line in lines]
+    figures.words += [line["events"][1]["at"] - line["dispatched"] for line in lines]
     # The k-th answer that the model finishes is matched with the k-th final text; all answers are equal.
     figures.last += [final - end for final, end in zip(finals, ends, strict=False)]
 
@@ -137,8 +164,8 @@ def percentile(values: list[float], share: float) -> float:
 def report(bare: MeasuredBot, ours: MeasuredBot, starts: dict[str, float]) -> None:
     """The table: bare, ours, ratio."""
     print("\n| figure | bare bot | Fewshot | ratio |\n|---|---|---|---|")
-    for level in LEVELS:
-        one, two = bare.levels[level], ours.levels[level]
+    for load in LOADS:
+        one, two = bare.loads[load], ours.loads[load]
         rows = {
             "CPU per command, ms": (statistics.median(one.cpu), statistics.median(two.cpu)),
             "first response p50, ms": (percentile(one.first, 0.5) * 1e3, percentile(two.first, 0.5) * 1e3),
@@ -149,8 +176,11 @@ def report(bare: MeasuredBot, ours: MeasuredBot, starts: dict[str, float]) -> No
             ),
             "model calls per command": (one.calls, two.calls),
         }
+        if load.delay:
+            rows["first words p50, ms"] = (percentile(one.words, 0.5) * 1e3, percentile(two.words, 0.5) * 1e3)
+            rows["requests to Discord per command"] = one.requests, two.requests
         for name, (left, right) in rows.items():
-            _row(f"{level} at once: {name}", left, right)
+            _row(f"{load.name}: {name}", left, right)
     _row("start-up to ready, s", starts[BARE], starts[OURS])
     _row("memory at rest, MiB", bare.rest, ours.rest)
     _row(f"memory after {MEMORY_COMMANDS:,} more commands, MiB", bare.later, ours.later)
@@ -171,11 +201,12 @@ async def main() -> None:
             await stack.enter_async_context(measured_bot("bare", BARE, wires[BARE], model)),
             await stack.enter_async_context(measured_bot("ours", OURS, wires[OURS], model)),
         ]
-        for at_once, (commands, turns) in LEVELS.items():
-            for number in range(turns):
+        for load in LOADS:
+            for number in range(load.turns):
                 for bot in bots if number % 2 else reversed(bots):
-                    await run_turn(bot, at_once, commands, model)
-                print(f"{at_once} at once, turn {number + 1} of {turns}", file=sys.stderr)
+                    await run_turn(bot, load, model)
+                print(f"{load.name}, turn {number + 1} of {load.turns}", file=sys.stderr)
+        await model.set_delay(0)
         for bot in bots:
             for _ in range(MEMORY_COMMANDS // 100):
                 await _commands(bot.wire, 100)

@@ -37,3 +37,8 @@ class ModelProcess:
         async with self._session.get(self.url.removesuffix("/v1") + "/calls") as response:
             found: list[dict[str, Any]] = await response.json()
             return found
+
+    async def set_delay(self, seconds: float) -> None:
+        """Wait so long before each piece of an answer."""
+        async with self._session.post(self.url.removesuffix("/v1") + "/delay", json=seconds):
+            pass

@@ -23,10 +23,11 @@ import psutil
 
 from tests.bench.__main__ import (
     BARE,
-    LEVELS,
+    LOADS,
     NO_LIMIT,
     OURS,
     READY_SECONDS,
+    Load,
     MeasuredBot,
     cpu_seconds,
     measured_bot,
@@ -44,6 +45,7 @@ from tests.wire.exchange import Exchange, Message
 SHARDS = 4
 # Commands at once on all shards together, and how often.
 AT_ONCE, TURNS = 200, 5
+LOAD = Load("50 at once", 50, 200, 1)
 # The largest server list that one shard may have, and what each server has.
 GUILDS, CHANNELS, ROLES = 2_500, 50, 100
 STARTS = 3
@@ -65,25 +67,25 @@ async def databases(server: PostgresServer) -> None:
         for name, (entry, more) in settings.items():
             wire = await stack.enter_async_context(Wire.start(alone=True, rate_limits=False))
             bots.append(await stack.enter_async_context(measured_bot(name, entry, wire, model, **more)))
-        for at_once, (commands, turns) in LEVELS.items():
-            for number in range(turns):
+        for load in LOADS:
+            for number in range(load.turns):
                 for bot in bots if number % 2 else reversed(bots):
-                    await run_turn(bot, at_once, commands, model)
-                _say(f"{at_once} at once, turn {number + 1} of {turns}")
+                    await run_turn(bot, load, model)
+                _say(f"{load.name}, turn {number + 1} of {load.turns}")
         _report(bots)
 
 
 def _report(bots: list[MeasuredBot]) -> None:
     print(f"\n| figure | {' | '.join(bot.name for bot in bots)} |\n|---|{'---|' * len(bots)}")
-    for level in LEVELS:
-        figures = [bot.levels[level] for bot in bots]
+    for load in LOADS:
+        figures = [bot.loads[load] for bot in bots]
         rows = {
             "CPU per command, ms": [statistics.median(one.cpu) for one in figures],
             "first response p50, ms": [percentile(one.first, 0.5) * 1e3 for one in figures],
             "model's last byte to final text p50, ms": [percentile(one.last, 0.5) * 1e3 for one in figures],
         }
         for name, values in rows.items():
-            print(f"| {level} at once: {name} | {' | '.join(f'{value:.2f}' for value in values)} |")
+            print(f"| {load.name}: {name} | {' | '.join(f'{value:.2f}' for value in values)} |")
     print(f"| memory at rest, MiB | {' | '.join(f'{bot.rest:.2f}' for bot in bots)} |")
 
 
@@ -148,9 +150,9 @@ async def guilds(_server: PostgresServer) -> None:
                         starts.append(time.monotonic() - began)
                         cpu.append(cpu_seconds(psutil.Process(process.pid)))
                 async with measured_bot("", OURS, wire, model) as bot:
-                    await run_turn(bot, 50, 200, model)
+                    await run_turn(bot, LOAD, model)
                     start, start_cpu = statistics.median(starts[1:]), statistics.median(cpu[1:])
-                    command = bot.levels[50].cpu[0]
+                    command = bot.loads[LOAD].cpu[0]
                     print(f"| {count + 1:,} | {start:.2f} | {start_cpu:.2f} | {bot.rest:.0f} | {command:.2f} |")
 
 
