@@ -3,17 +3,17 @@
 The library's own `DefaultAioHttpClient` was measured against it on 2026-11-28, 50 commands at once, CPU time of the
 bot's process for each (a bare bot, which does not stream: 3.6 ms). An answer of 40 pieces that arrive together: 0.83
 times the bare bot against 0.87 here, within noise. An answer of 300 pieces in six seconds: 17.9 ms against 11.0 ms
-here. A server sends some fifty pieces a second, and each that wakes the event loop costs CPU time, for a message that
-is edited once a second. So reading pauses between two reads, the pieces collect in the kernel, and one read gets them
-all.
+here, before the pauses grew to their present length. A server sends some fifty pieces a second, and each that wakes
+the event loop costs CPU time, for a message that is edited once a second. So reading pauses between two reads, the
+pieces collect in the kernel, and one read gets them all.
 
 The library's transport also reports an untrusted certificate as a time-out, and bounds neither body nor decompression.
 """
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from time import perf_counter
 from types import MappingProxyType
 
@@ -23,11 +23,12 @@ import httpx2
 from bot.core.errors import ConfigError
 from bot.core.proxies import proxy_for
 
-# The pause between two reads, as a share of the time since the request was sent. So the end of an answer arrives at
-# most a fifth later than without pauses, and an answer that is there at once is read at once.
-PAUSE_SHARE = 0.2
-# The longest pause, in seconds: editing a message takes Discord as long.
-MAX_PAUSE = 0.2
+# The pause between two reads, as a multiple of the time since the request was sent, so that an answer that is there at
+# once is read at once.
+PAUSE_GROWTH = 2.0
+# The longest pause, in seconds. The end of an answer arrives so much later at most, and half of it on average: editing
+# a message takes Discord as long.
+MAX_PAUSE = 0.25
 EVENT_STREAM = "text/event-stream"
 # The longest body in bytes, decompressed: twice the stream of 128,000 words, each an event of its own.
 MAX_BODY = 64 * 1024 * 1024
@@ -188,20 +189,22 @@ class _Body(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         paced = self._response.content_type == EVENT_STREAM
         left = MAX_BODY if self._response.status < 300 else MAX_JSON
+        body = self._decompressed(paced) if _is_compressed(self._response) else self._raw(paced)
         with _translated_exceptions():
-            async for piece in self._decompressed(paced) if _is_compressed(self._response) else self._raw(paced):
-                left -= len(piece)
-                if left < 0:
-                    raise httpx2.ReadError("body_too_long")
-                yield piece
+            async with aclosing(body) as pieces:
+                async for piece in pieces:
+                    left -= len(piece)
+                    if left < 0:
+                        raise httpx2.ReadError("body_too_long")
+                    yield piece
 
-    async def _raw(self, paced: bool) -> AsyncIterator[bytes]:
+    async def _raw(self, paced: bool) -> AsyncGenerator[bytes, None]:
         while data := await self._response.content.readany():
             yield data
             if paced:
                 self._pause()
 
-    async def _decompressed(self, paced: bool) -> AsyncIterator[bytes]:
+    async def _decompressed(self, paced: bool) -> AsyncGenerator[bytes, None]:
         """The body in bounded pieces, with the event loop free between two of them.
 
         Raises `httpx2.DecodingError` for another encoding than gzip and deflate.
@@ -227,7 +230,7 @@ class _Body(httpx2.AsyncByteStream):
         reading = connection.transport
         assert isinstance(reading, asyncio.ReadTransport), "a connection can be read"
         reading.pause_reading()
-        pause = min(PAUSE_SHARE * (perf_counter() - self._began), MAX_PAUSE)
+        pause = min(PAUSE_GROWTH * (perf_counter() - self._began), MAX_PAUSE)
         # Resuming does nothing on a transport that was closed in the meantime, so the timer may fire later.
         asyncio.get_running_loop().call_later(pause, reading.resume_reading)
 
