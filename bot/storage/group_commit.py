@@ -126,12 +126,15 @@ class Writer:
 
     def hurry(self) -> None:
         """Queue the deferred writes now, in order."""
+        for job in self._take_deferred():
+            self._jobs.put_nowait(job)
+
+    def _take_deferred(self) -> list[_Job]:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for job in self._deferred:
-            self._jobs.put_nowait(job)
-        self._deferred.clear()
+        deferred, self._deferred = self._deferred, []
+        return deferred
 
     async def work(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in a transaction after the deferred writes. Its failure rolls back only itself."""
@@ -161,6 +164,8 @@ class Writer:
                         self._jobs.put_nowait(None)
                         break
                     group.append(job)
+                if self._jobs.empty():  # They share this commit; they follow what was queued before them.
+                    group += self._take_deferred()
                 await self._write(connection, group)
         finally:
             await connection.close()
