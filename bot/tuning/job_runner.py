@@ -318,8 +318,6 @@ class JobRunner:
     def __init__(self, tools: JobTools, workers: Workers) -> None:
         self._tools, self._workers = tools, workers
         self._holder = workers.holder
-        # Whether workers took the jobs when `run` looked last.
-        self._are_workers_alive = False
         self._running: dict[str, asyncio.Task[None]] = {}
         # By job: why this process stopped running it, if that could not be stored in the database.
         self._errors: dict[str, FewshotError] = {}
@@ -332,18 +330,19 @@ class JobRunner:
         """
         while True:
             try:
-                self._are_workers_alive = await self._workers.are_others_alive()
-                if self._are_workers_alive:
+                jobs = await tuning_rows.unfinished_jobs(self._tools.database)
+                if jobs and await self._workers.are_others_alive():
                     await self.close()
-                for job in await tuning_rows.unfinished_jobs(self._tools.database):
-                    await self.begin(job.id)
+                else:
+                    for job in jobs:
+                        await self.begin(job.id)
             except StorageError as error:
                 _log.error("jobs wait for the database: %s", error)
             await asyncio.sleep(LIST_INTERVAL)
 
     async def begin(self, job_id: str) -> bool:
         """Begin to run a job in the background; False where another process does, or a worker will."""
-        if self._are_workers_alive:
+        if await self._workers.are_others_alive():
             return False
         async with self._beginning:  # A second call for the job, at the same time, finds its task.
             task = self._running.get(job_id)
