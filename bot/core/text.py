@@ -56,6 +56,8 @@ def split_message(text: str, limit: int = MESSAGE_LIMIT, max_pieces: int = 3) ->
     cut is lost.
     """
     text = text.strip()
+    if len(text) <= limit:
+        return [text] if text else []
     # Only white space is lost at cuts, so a text of this length does not fit.
     if len("".join(text.split())) > max_pieces * limit:
         return None
