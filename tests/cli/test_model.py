@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import AsyncIterator
@@ -226,3 +227,5 @@ def test_the_table_is_complete() -> None:
         assert row.license
         assert row.languages
         assert row.file.endswith(".gguf")
+        assert re.fullmatch("[0-9a-f]{40}", row.revision)
+        assert re.fullmatch("[0-9a-f]{64}", str(row.sha256))
