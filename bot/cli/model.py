@@ -13,6 +13,7 @@ import click
 
 from bot.cli.running import asynchronous, load_settings, make_data_dir
 from bot.core.errors import InputError, NotFoundError, ReplyError
+from bot.core.settings import LOCAL_SUFFIX
 
 if TYPE_CHECKING:
     from bot.engine.llama.store import Installed, ModelStore
@@ -257,7 +258,9 @@ async def _client(name: str | None) -> "AsyncIterator[tuple[ChatClient, Installe
     model = store.get(chosen)
     async with (
         connected(settings.data_dir, settings.models) as engine,
-        ChatClient(base_url=engine.url, api_key=engine.token, model=model.name, concurrency=1) as client,
+        ChatClient(
+            base_url=engine.url, api_key=engine.token, model=f"{model.name}{LOCAL_SUFFIX}", concurrency=1
+        ) as client,
     ):
         yield client, model
 

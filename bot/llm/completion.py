@@ -13,8 +13,9 @@ from typing import Any
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import AnswerStoppedError, NoModelError, ReplyError
 from bot.core.i18n import ENGLISH, N_, use_locale
+from bot.core.settings import LOCAL_SUFFIX
 from bot.llm.client import ChatClient
-from bot.llm.output_parsers import Rating, Reply, parse, response_format
+from bot.llm.output_parsers import Rating, Reply, parse, reply_format
 from bot.llm.request import ANSWER_TOKENS, Message, Request
 from bot.llm.stop_signal import STOPPED_EARLY, StopSignal
 from bot.llm.streaming import AnswerStream
@@ -146,7 +147,8 @@ async def ask(
     spent, stop = spent or Spent(), stop or StopSignal()
     template, is_text = request.template, request.reply == "text"
     if template is not None:
-        format_ = response_format(request.reply, template.schema)
+        is_local = str(request.parameters.get("model", client.model)).endswith(LOCAL_SUFFIX)
+        format_ = reply_format(request.reply, template.schema, grammars=is_local)
         request = replace(request, optional={**format_, **request.optional})
     first = await _turn(client, request, spent, stop, show if is_text else None, on_stream)
     try:

@@ -111,11 +111,26 @@ RATING_SCHEMA: dict[str, Any] = {
 }
 
 
-def response_format(kind: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The `response_format` for a reply of this `kind`, as a parameter; empty where it has none.
+# The forms of a rating and of facts for llama.cpp, in its notation (GBNF): those of the prompt's examples, which a JSON
+# schema contradicts. Of 30 ratings after three examples, SmolLM2-135M wrote 30 with the grammar (8 right, 603 tokens),
+# and 17 with the schema (3 right, 3,412 tokens); of 3 lists of facts, 3 with the grammar, none without (2026-11-28).
+GRAMMARS = {
+    "rating": r'root ::= [1-5] ": " [^\n]{10,160}',
+    "facts": r"""
+        root ::= "<FACTS entity=\"" [^"<&\n]{1,80} "\">\n" fact{1,8} "</FACTS>"
+        fact ::= "  <FACT>" [^<&\n]{10,200} "</FACT>\n"
+    """,
+}
 
-    Facts have none: their form is XML, which the template's example teaches and which no JSON schema can describe.
+
+def reply_format(kind: str, schema: Mapping[str, Any] | None, *, grammars: bool) -> dict[str, Any]:
+    """The parameter that binds a reply of this `kind` to its form; empty where there is none.
+
+    `grammars` says that llama.cpp answers. Other servers have none for facts: no JSON schema can describe their XML,
+    which the template's example teaches.
     """
+    if grammars and kind in GRAMMARS:
+        return {"grammar": GRAMMARS[kind]}
     wanted = {"rating": RATING_SCHEMA, "json": schema}.get(kind)
     if wanted is None:
         return {}

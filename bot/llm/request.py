@@ -20,7 +20,7 @@ RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_
 # Tokens of an answer whose template sets no limit.
 ANSWER_TOKENS = 1_000
 # Parameters of a template that belong to the form of its answer. "Why?" gets an answer of another form.
-OF_FIRST_ANSWER = frozenset({"stop", "response_format", *RENAMED})
+OF_FIRST_ANSWER = frozenset({"stop", "response_format", "grammar", *RENAMED})
 
 
 def technique(examples: int) -> str:

@@ -132,6 +132,19 @@ async def test_a_parsed_reply_is_asked_for_with_its_schema(fake: FakeModel, clie
     assert formats[2:] == [None, None]
 
 
+async def test_a_local_model_is_bound_to_the_form_of_the_examples(fake: FakeModel, client: ChatClient) -> None:
+    fake.says("4: It was fine.")
+    await ask(client, STARS.fill({"text": "Hm"}).with_model("tiny (local)"))
+    fake.says('<FACTS entity="x"><FACT>y</FACT></FACTS>')
+    await ask(client, FACTS.fill({}).with_model("tiny (local)"))
+    fake.says('{"a": 1}')
+    await ask(client, JSON.fill({}).with_model("tiny (local)"))
+    rating, facts, json = fake.requests
+    assert rating["grammar"].startswith("root ::= [1-5]")
+    assert "<FACTS entity=" in facts["grammar"]
+    assert ["response_format" in body for body in (rating, facts, json)] == [False, False, True]
+
+
 async def test_a_reply_format_that_a_server_does_not_know_is_left_out(fake: FakeModel, client: ChatClient) -> None:
     fake.refuses("response_format")
     fake.says("4: Fine.")

@@ -5,6 +5,7 @@ The tests share an engine, because loading the model takes most of a second.
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from bot.engine.llama.catalog import Machine
 from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.process import Config, LlamaServer
 from bot.engine.llama.store import ModelStore
+from bot.llm.output_parsers import GRAMMARS
 from tests.gguf_files import chat_model, gguf
 from tests.local_engine import engine_in
 from tests.smollm2 import NAME, smollm2
@@ -114,6 +116,16 @@ async def test_a_schema_binds_the_answer(client: openai.AsyncOpenAI) -> None:
     )
     assert answer.choices[0].message.content is not None
     assert answer.choices[0].message.content.replace(" ", "").replace("\n", "")[:-2] == '{"stars":'
+
+
+@pytest.mark.parametrize(("kind", "form"), [("rating", r"[1-5]: [^\n]{10,}"), ("facts", r'<FACTS entity="[^"]+">.*')])
+async def test_a_grammar_binds_the_answer_to_the_form_of_the_prompt(
+    client: openai.AsyncOpenAI, kind: str, form: str
+) -> None:
+    answer = await client.chat.completions.create(
+        **asked("Honey: friendly but slow"), max_completion_tokens=30, extra_body={"grammar": GRAMMARS[kind]}
+    )
+    assert re.fullmatch(form, answer.choices[0].message.content or "", re.DOTALL)
 
 
 async def test_two_questions_on_one_slot_are_answered_in_turn(
