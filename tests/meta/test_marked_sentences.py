@@ -25,7 +25,7 @@ SILENT_CALLS = re.compile(
 # Keyword arguments of matplotlib.
 SILENT_KEYWORDS = frozenset({"textcoords", "loc"})
 # Constants that a model, a program or the log reads, by the end of their names.
-SILENT_NAMES = re.compile(r"_(PROMPT|PROGRAM|LOG)$")
+SILENT_NAMES = re.compile(r"_(PROMPT|PROGRAM|GRAMMAR|LOG)$")
 # Keyword arguments that are shown on a button, a field or a card. Single words count there, too.
 LABELS = frozenset({"label", "title", "placeholder", "footer", "heading"})
 # Calls whose first argument is shown on a card.
