@@ -14,10 +14,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from playwright.async_api import Locator, Page, async_playwright
+from typing import TYPE_CHECKING
 
 from tests.forked import forked
+
+if TYPE_CHECKING:
+    from playwright.async_api import Locator, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -66,7 +68,7 @@ async def demo(folder: Path, **settings: str) -> AsyncIterator[str]:
 class Tab:
     """A browser tab with the demo's page."""
 
-    page: Page
+    page: "Page"
 
     async def go(self, name: str) -> None:
         """Click an entry of the list on the left: a channel or a person."""
@@ -131,7 +133,7 @@ class Tab:
         await window.get_by_role("button", name="Submit").click(timeout=PATIENCE)
         await self.quiet()
 
-    def newest(self) -> Locator:
+    def newest(self) -> "Locator":
         """The list of messages."""
         return self.page.locator("#channel-message-list")
 
@@ -161,6 +163,8 @@ class Tab:
 @asynccontextmanager
 async def browsing(url: str, width: int = 1200, height: int = 800, locale: str = "en-US") -> AsyncIterator[Tab]:
     """A tab on `url`, in a browser with that language."""
+    from playwright.async_api import async_playwright
+
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = await browser.new_page(viewport={"width": width, "height": height}, locale=locale)

@@ -123,6 +123,8 @@ async def test_an_entry_that_is_too_long_is_named_by_its_number() -> None:
 
 
 ANIMATED = image("GIF", save_all=True, append_images=[Image.new("RGB", (40, 30), "green")])
+# Its header says 6,000 × 6,000 pixels; drawing them would take a second.
+HUGE = image("GIF")[:6] + (6_000).to_bytes(2, "little") * 2 + image("GIF")[10:]
 UPRIGHT = Image.Exif()
 UPRIGHT[0x0112] = 6  # turned by 90 degrees, as a phone that is held upright stores a photo
 
@@ -175,7 +177,7 @@ async def test_texts_and_pdfs_are_cut_and_the_cut_is_said() -> None:
         (b"PK\x03\x04word", "none that I can read"),
         ("素晴らしい".encode("shift_jis"), "UTF-8"),
         (image("PNG")[:60], "is broken"),
-        (image("PNG", (6_000, 6_000)), "6,000 × 6,000 pixels; up to 25 million"),
+        (HUGE, "6,000 × 6,000 pixels; up to 25 million"),
         (b"RIFF1234WAVEfmt ", "not a picture"),
         (pdf("secret", encrypted=True), "is encrypted"),
         (pdf(""), "has no text"),
