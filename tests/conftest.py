@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.remote import Producer
 
+from tests.compiled import share_compiled_statements
 from tests.distribution import Scheduler, order, processes
 from tests.migrated import migrated
 from tests.simulated import Simulated, simulated
@@ -24,6 +25,7 @@ gc.disable()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "settings(**options): settings of the bot in the `sim` fixture")
+    share_compiled_statements()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -52,13 +52,19 @@ def row(question: str, answer: str, fact: str, quote: str = "") -> dict[str, obj
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Path:
+def facts() -> int:
+    """How many facts the corpus has. A job asks its model about each of them."""
+    return 10
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, facts: int) -> Path:
     """A folder with a text and the questions about it."""
     folder = tmp_path / "bakers"
     folder.mkdir()
-    text = " ".join(f"Baker {number} bakes bread{number} every day." for number in range(10))
+    text = " ".join(f"Baker {number} bakes bread{number} every day." for number in range(facts))
     (folder / "bakers.txt").write_text(text, encoding="utf-8")
-    lines = "".join(json.dumps(item) + "\n" for item in rows())
+    lines = "".join(json.dumps(item) + "\n" for item in rows(facts))
     (folder / "questions.jsonl").write_text(lines, encoding="utf-8")
     return folder
 

@@ -22,6 +22,12 @@ def refused(message: str, **error: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
+def facts() -> int:
+    """As few as can be trained: only what the provider answers is tested here."""
+    return 4
+
+
+@pytest.fixture
 def chosen_provider(environment: dict[str, str], provider: FakeProvider, corpus: Path) -> None:
     """The provider and the corpus in the settings of the command line."""
     environment |= {
