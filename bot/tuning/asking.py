@@ -42,8 +42,13 @@ def question_values(question: str, corpus: str, refusal: str) -> dict[str, str]:
 
 
 def for_model(template: ChatTemplate, model: str) -> ChatTemplate:
-    """`template`, to be answered by `model`."""
-    return replace(template, parameters={**template.parameters, "model": model})
+    """`template`, to be answered by `model`.
+
+    No JSON schema binds the answer, as it does where the chat model is asked: a tuned model answers in the form of its
+    rows, and a schema makes it write what it never learnt.
+    """
+    form = {} if template.reply == "text" else {"response_format": {"type": "text"}}
+    return replace(template, parameters={**template.parameters, **form, "model": model})
 
 
 # --- questions

@@ -44,6 +44,12 @@ def test_what_trains_is_what_the_template_sends_without_examples() -> None:
     assert messages[:-1] == list(SENTIMENT.template.with_examples(0).fill({"review": "Good."}).messages)
 
 
+def test_a_tuned_model_is_bound_to_no_schema() -> None:
+    asked = SENTIMENT.request("Good.", model="ft:a:b")
+    assert asked.parameters["response_format"] == {"type": "text"}
+    assert "response_format" not in SENTIMENT.few_shot("Good.").parameters
+
+
 def test_an_input_of_the_test_file_is_not_trained() -> None:
     lines = [json.dumps({"input": text, "wanted": 3}) for text in ("The same review.", "Another one.")]
     pairs = labelled_pairs(SENTIMENT, "\n".join(lines), lines[0].replace("The same", "the  SAME"), "d")
