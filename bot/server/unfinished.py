@@ -1,8 +1,10 @@
 """The answers that are being written. When a process is killed, the next one ends those that it left.
 
-A row is stored with the reservation of the answer's first model call, and deleted after the final text.
+A row is stored with the reservation of the answer's first model call, and deleted some time after the final text. A row
+that is left by then does no harm: the next process sees that its answer is complete.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import time
@@ -12,6 +14,8 @@ from bot.storage.database import Database
 from bot.storage.unfinished import UnfinishedAnswer
 
 __all__ = ["UnfinishedAnswer", "UnfinishedAnswers", "open_unfinished"]
+# Seconds in which complete answers are collected, to be deleted together.
+REMOVE_PAUSE = 2.0
 # Seconds for which the token of an interaction is valid.
 TOKEN_SECONDS = 900
 
@@ -21,6 +25,8 @@ class UnfinishedAnswers:
 
     def __init__(self, database: Database, slot: int, left: list[UnfinishedAnswer]) -> None:
         self._database, self._slot, self.left = database, slot, left
+        self._ended: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     @contextmanager
     def writing(self, answer_id: int, token: str, channel_id: int | None, locale: str) -> Iterator[None]:
@@ -33,7 +39,18 @@ class UnfinishedAnswers:
 
     def ended(self, answer_id: int) -> None:
         """Note that an answer is complete, or has been ended with a notice."""
-        rows.remove(self._database, answer_id)
+        self._ended.append(answer_id)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(REMOVE_PAUSE, self.flush)
+
+    def flush(self) -> None:
+        """Delete the rows of complete answers with the next group of writes."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for answer_id in self._ended:
+            rows.remove(self._database, answer_id)
+        self._ended.clear()
 
 
 async def open_unfinished(database: Database, slot: int, slots: int) -> UnfinishedAnswers:
