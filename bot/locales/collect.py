@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def languages() -> list[str]:
     return [language for language in LANGUAGES if language != ENGLISH]
 
 
+@cache
 def all_messages() -> Catalog:
     """Every sentence, untranslated, with the file that it comes from."""
     catalog = empty_catalogue(None)
@@ -120,7 +122,7 @@ def marked_messages(source: str, errors: frozenset[str]) -> Iterator[Marked]:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
-        name = ast.unparse(node.func).rpartition(".")[2]
+        name = _name(node.func)
         expected = MARKERS.get(name, 1 if name in errors else 0)
         texts = [
             arg.value for arg in node.args[:expected] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
@@ -135,6 +137,12 @@ def marked_messages(source: str, errors: frozenset[str]) -> Iterator[Marked]:
             yield texts[-1], texts[0] if name == "pgettext" else None, comments
 
 
+def _name(called: ast.expr) -> str:
+    """The last part of the name of a function; empty for a function without one."""
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+
+
+@cache
 def error_classes() -> list[str]:
     """The names of `FewshotError` and of all its subclasses, found in the sources."""
     bases: dict[str, set[str]] = {}

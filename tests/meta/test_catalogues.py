@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from string import Formatter
 
 import pytest
@@ -83,8 +84,13 @@ def test_labels_titles_and_placeholders_fit_discords_limits(language: str) -> No
     assert not long
 
 
-def limited_texts() -> Iterator[tuple[str, int]]:
+@cache
+def limited_texts() -> list[tuple[str, int]]:
     """Every translated label, title and placeholder, with its limit in characters."""
+    return list(_limited_texts())
+
+
+def _limited_texts() -> Iterator[tuple[str, int]]:
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg in LIMITS and isinstance(node.value, ast.Call):

@@ -136,10 +136,12 @@ def test_a_replaced_module_name_is_not_used_again(module: str) -> None:
 
 
 def test_no_identifier_has_a_replaced_name() -> None:
+    any_of_them = re.compile(rf"\b({'|'.join(IDENTIFIERS)})\b")
     found = [
         (name_of(path), token.start[0], token.string, IDENTIFIERS[token.string])
         for path in SOURCES
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        if any_of_them.search(text := path.read_text(encoding="utf-8"))  # tokenizing takes a hundred times as long
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
         if token.type == tokenize.NAME and token.string in IDENTIFIERS
     ]
     assert found == []
