@@ -10,6 +10,7 @@ from xdist.remote import Producer
 
 from tests.compiled import share_compiled_statements
 from tests.distribution import Scheduler, order, processes
+from tests.forked import share_server
 from tests.migrated import migrated
 from tests.simulated import Simulated, simulated
 
@@ -26,6 +27,8 @@ gc.disable()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "settings(**options): settings of the bot in the `sim` fixture")
     share_compiled_statements()
+    if config.getoption("numprocesses", None):
+        share_server()
 
 
 @pytest.hookimpl(optionalhook=True)

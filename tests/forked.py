@@ -3,10 +3,10 @@
     process = await forked("bot.__main__:main", ["doctor"], env=environment, cwd=tmp_path)
     out, err = await process.communicate()
 
-Starting Python and importing the project takes a second of CPU time, forking takes a few hundredths. Every process
-of pytest has one fork server (`python -m tests.forked`), started at its first use. A forked process has its own
-environment, folder, arguments and output, and ends as any Python process does. A test of the start itself (its time,
-its imports, its memory) needs a new interpreter.
+Starting Python and importing the project takes a second of CPU time, forking takes a few hundredths. A run of pytest
+has one fork server (`python -m tests.forked`), started at its first use; the processes of pytest-xdist share it. A
+forked process has its own environment, folder, arguments and output, and ends as any Python process does. A test of the
+start itself (its time, its imports, its memory) needs a new interpreter.
 """
 
 import asyncio
@@ -15,16 +15,21 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
+# The environment variable with the address of the fork server that several processes share.
+SHARED = "FEWSHOT_TESTS_FORK_SERVER"
 # What the commands and the bot import, some of it only when it is used.
 PRELOADED = (
     *("bot.cli.complete", "bot.cli.dataset", "bot.cli.doctor", "bot.cli.serve", "bot.cli.tune", "bot.demo"),
@@ -125,32 +130,50 @@ async def forked(
     return process
 
 
+def share_server() -> None:
+    """Let the processes that this one starts share a fork server, which starts at the first request."""
+    folder = tempfile.TemporaryDirectory(prefix="fewshot-fork-")
+    atexit.register(folder.cleanup)
+    os.environ[SHARED] = f"{folder.name}/socket"
+    requests = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    requests.bind(os.environ[SHARED])
+
+    def start_when_needed() -> None:
+        select.select([requests], [], [])
+        _start(requests)
+
+    threading.Thread(target=start_when_needed, daemon=True).start()
+
+
 @cache
 def _server() -> socket.socket:
-    """The connection to the fork server of this process, which is started first."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        number = theirs.fileno()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.forked", str(number)], cwd=ROOT, pass_fds=[number], start_new_session=True
-        )
-
-    def stop() -> None:
-        ours.close()
-        server.wait()
-
-    atexit.register(stop)
+    """The connection to the fork server: to the shared one, else to one of this process, which is started first."""
+    if address := os.environ.get(SHARED):
+        ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ours.connect(address)
+    else:
+        ours, theirs = socket.socketpair(type=socket.SOCK_DGRAM)
+        _start(theirs)
     return ours
 
 
+def _start(requests: socket.socket) -> None:
+    """Start a fork server that reads from `requests`. It ends with this process."""
+    with requests:
+        number = requests.fileno()
+        command = [sys.executable, "-m", "tests.forked", str(number)]
+        server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, pass_fds=[number], start_new_session=True)
+    atexit.register(server.communicate)
+
+
 def next_request(server: socket.socket) -> Callable[[], Any]:
-    """Fork for every request until the connection ends, which ends this process; returns in a forked process."""
+    """Fork for every request until standard input ends, which ends this process; returns in a forked process."""
     while True:
-        message, (*descriptors,), _flags, _address = socket.recv_fds(server, 1, 3)
+        if server not in select.select([server, 0], [], [])[0]:
+            sys.exit()
+        _message, (*descriptors,), _flags, _address = socket.recv_fds(server, 1, 3)
         while _has_ended_child():
             pass
-        if not message:
-            sys.exit()
         if os.fork() == 0:
             server.close()
             return _waited_for(socket.socket(fileno=descriptors[0]), *descriptors[1:])
