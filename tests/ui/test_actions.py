@@ -32,8 +32,8 @@ async def _press(sim: Simulated, custom_id: str, actor: simcord.MemberActor | No
     """Press a button that has this custom id."""
     channel: Any = sim.bot.get_channel(sim.general.id)
     button: discord.ui.Button[Any] = discord.ui.Button(custom_id=custom_id or " ", label="Press")
-    await channel.send(view=View(button))
-    return await (actor or sim.member).click(sim.general.history()[-1], label="Press")
+    message = await channel.send(view=View(button))
+    return await (actor or sim.member).click(message, label="Press")
 
 
 @pytest.mark.parametrize("custom_id", MALFORMED)
@@ -137,8 +137,7 @@ async def test_no_menu_fails_for_a_malformed_choice(sim: Simulated) -> None:
             menu: discord.ui.Select[Any] = discord.ui.Select(
                 custom_id=f"pick:{action}:1", options=[discord.SelectOption(label="One", value=value)]
             )
-            await channel.send(view=View(menu))
-            result = await sim.admin.select(sim.general.history()[-1], [value])
+            result = await sim.admin.select(await channel.send(view=View(menu)), [value])
             shown = [sim.text(message) for message in (result.response, *result.followups) if message is not None]
             assert not [text for text in shown if "fault " in text], (action, value, shown)
 
