@@ -90,9 +90,16 @@ def base_name(model: str) -> str:
     return name_of(Path(model).name)
 
 
+def converted_name(base: str) -> str:
+    """The name of the installed model that the conversion of a folder or a name on the hub becomes."""
+    return name_of(f"{base_name(base)[:56]}-q8_0")
+
+
 def served_name(store: ModelStore, base: str) -> str:
-    """The name of the model in `store` that answers for `base`: the base itself, or its conversion."""
-    return base if store.find(base) else name_of(f"{base_name(base)[:56]}-q8_0")
+    """The name of the installed model that answers for `base`: that of its conversion, or `base` where there is none."""
+    made = store.find(converted_name(base))
+    sources = (base, str(Path(base).expanduser().resolve()))
+    return made.name if made is not None and made.source in sources else base
 
 
 def find_base(store: ModelStore, wanted: str, *, served_elsewhere: bool) -> Base:
@@ -102,7 +109,10 @@ def find_base(store: ModelStore, wanted: str, *, served_elsewhere: bool) -> Base
     be tuned or not be served afterwards, and `ConfigError` where a package is missing.
     """
     installed, folder = store.find(wanted), Path(wanted).expanduser()
-    converted = None if served_elsewhere else store.weights(served_name(store, wanted)).resolve()
+
+    def converted() -> Path | None:
+        return None if served_elsewhere else store.weights(converted_name(wanted)).resolve()
+
     if installed is not None:
         weights = store.weights(wanted).resolve()
         base = Base(
@@ -115,10 +125,10 @@ def find_base(store: ModelStore, wanted: str, *, served_elsewhere: bool) -> Base
             context=min(installed.context or MAX_CONTEXT, MAX_CONTEXT),
         )
     elif folder.is_dir():
-        base = replace(read_folder(folder.resolve()), served_as=converted)
+        base = replace(read_folder(folder.resolve()), served_as=converted())
         check_weights(base)
     elif HUB.fullmatch(wanted):
-        base = Base(name=base_name(wanted), source=wanted, served_as=converted)
+        base = Base(name=base_name(wanted), source=wanted, served_as=converted())
     else:
         names = ", ".join(model.name for model in store.all()) or "none"
         raise NotFoundError(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot.engine.llama.catalog import Machine
 from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
 from bot.engine.lora import bases
-from bot.engine.lora.bases import Base, base_name, download, find_base
+from bot.engine.lora.bases import Base, base_name, download, find_base, served_name
 from bot.engine.lora.config import Config
 from tests.fake_hub import FakeHub
 from tests.gguf_files import chat_model, gguf
@@ -47,6 +48,16 @@ def test_an_installed_model_a_folder_and_a_name_on_the_hub_can_be_tuned(store: M
     hub = find_base(store, "Qwen/Qwen3.5-2B", served_elsewhere=False)
     assert (hub.name, hub.source, hub.parameters, hub.is_converted) == ("qwen3.5-2b", "Qwen/Qwen3.5-2B", 0, True)
     assert base_name("ft:qwen3.5-2b:local:racing:12345678") == "qwen3.5-2b"
+
+
+def test_a_conversion_answers_for_its_own_source_alone(store: ModelStore, tmp_path: Path) -> None:
+    path = tmp_path / "tiny-q8_0.gguf"
+    path.write_bytes(gguf(chat_model()))
+    converted = fetch(store, source_of(str(path)), lambda done, total: None)
+    store.add(replace(converted, source=str(tmp_path / "tiny")))
+    assert served_name(store, str(tmp_path / "tiny")) == "tiny-q8_0"
+    assert served_name(store, "tiny") == "tiny"
+    assert served_name(store, "owner/tiny") == "owner/tiny"
 
 
 @pytest.mark.parametrize(

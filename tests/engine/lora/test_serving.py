@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def install_tiny(data_dir: Path) -> None:
     job = finished_job(data_dir, "owner/Tiny")
     words = byte_words()
     path = write_model(data_dir / "tiny-q8_0.gguf", words, ["W h"], random_weights(len(words)))
-    fetch(ModelStore(data_dir / "models"), source_of(str(path)), lambda done, total: None)
+    store = ModelStore(data_dir / "models")
+    store.add(replace(fetch(store, source_of(str(path)), lambda done, total: None), source="owner/Tiny"))
     rng = np.random.default_rng(5)
     name = "base_model.model.model.layers.1.mlp.down_proj.lora"
     parts = {f"{name}_A.weight": rng.standard_normal((2, 128)), f"{name}_B.weight": rng.standard_normal((64, 2))}
