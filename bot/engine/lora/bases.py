@@ -96,7 +96,7 @@ def converted_name(base: str) -> str:
 
 
 def served_name(store: ModelStore, base: str) -> str:
-    """The name of the installed model that answers for `base`: that of its conversion, or `base` where there is none."""
+    """The name of the installed model that answers for `base`: of its conversion, or `base` where there is none."""
     made = store.find(converted_name(base))
     sources = (base, str(Path(base).expanduser().resolve()))
     return made.name if made is not None and made.source in sources else base
