@@ -118,13 +118,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         running = asyncio.create_task(tuning.jobs.runner.run(), name="run tuning jobs")
         stack.push_async_callback(_cancel, running)
         inflight = InflightTasks()
-        metrics.watch("fewshot_interactions_running", lambda: len(inflight))
-        metrics.watch("fewshot_calls_running", lambda: queue.running)
-        metrics.watch(
+        metrics.on_scrape("fewshot_interactions_running", lambda: len(inflight))
+        metrics.on_scrape("fewshot_calls_running", lambda: queue.running)
+        metrics.on_scrape(
             "fewshot_calls_waiting",
             lambda: {"person": queue.waiting, "model": sum(each.waiting for each in chat_models.clients)},
         )
-        metrics.watch("fewshot_database_errors_total", lambda: database.errors)
+        metrics.on_scrape("fewshot_database_errors_total", lambda: database.errors)
         unfinished = await open_unfinished(database, slot.number, slot.count)
         stack.callback(unfinished.flush)
         answers = Answers(gateway, prompts, inflight, unfinished, tuning.models.tuned_template)

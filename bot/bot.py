@@ -102,9 +102,9 @@ class FewshotBot(commands.Bot):
         self.on_started: Callable[[FewshotBot], Awaitable[None]] | None = None
         self._ending: asyncio.Task[None] | None = None
         services.health.gateway = self._is_connected
-        services.metrics.watch("fewshot_guilds", lambda: len(self.guilds))
-        services.metrics.watch("fewshot_gateway_connected", self._connections)
-        services.metrics.watch("fewshot_gateway_latency_seconds", self._latencies)
+        services.metrics.on_scrape("fewshot_guilds", lambda: len(self.guilds))
+        services.metrics.on_scrape("fewshot_gateway_connected", self._connections)
+        services.metrics.on_scrape("fewshot_gateway_latency_seconds", self._latencies)
         if services.gateway.moderation is not None:
             services.gateway.moderation.age_restricted = self._is_age_restricted
 

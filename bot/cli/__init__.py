@@ -26,7 +26,7 @@ from bot.cli.db import db
 from bot.cli.model import model
 from bot.cli.running import prepare_console, run_async
 from bot.core.errors import FewshotError
-from bot.core.text import without_surrogates
+from bot.core.json_text import without_surrogates
 
 FAULT = "Something went wrong on my side ({kind}). LOG_LEVEL=DEBUG shows where; the project's maintainers want to know."
 

@@ -57,7 +57,7 @@ async def _open_tuning(
         opened = open_health(database, client.models, metrics, settings.health_port, settings.health_host)
         health = await stack.enter_async_context(opened)
         health.gateway = lambda: True  # A worker is not connected to Discord.
-        metrics.watch("fewshot_database_errors_total", lambda: database.errors)
+        metrics.on_scrape("fewshot_database_errors_total", lambda: database.errors)
     tuning = open_tuning(settings, database, gateway, ledger, templates, is_worker=is_worker)
     return await stack.enter_async_context(tuning)
 

@@ -26,8 +26,8 @@ LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 # The buckets of the conventions: seconds and tokens.
 CALL_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKEN_BUCKETS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576)
-# By name: the label of values that are read when Prometheus asks (empty for one value), and what they are.
-READ: Mapping[str, tuple[str, str]] = {
+# By name: the label of values that are read when Prometheus scrapes (empty for one value), and what they are.
+SCRAPED: Mapping[str, tuple[str, str]] = {
     "fewshot_interactions_running": ("", "Interactions that are being answered"),
     "fewshot_calls_running": ("", "Model calls that count against CALLS_PER_PERSON"),
     "fewshot_calls_waiting": ("queue", "Model calls that wait for the person's earlier ones, or for CHAT_CONCURRENCY"),
@@ -68,8 +68,8 @@ class Metrics:
     def lag(self, seconds: float) -> None:
         """Count how late the event loop was."""
 
-    def watch(self, name: str, read: Read) -> None:
-        """Call `read` for the values of `name` (see `READ`) when Prometheus asks."""
+    def on_scrape(self, name: str, read: Read) -> None:
+        """Call `read` for the values of the metric `name` (see `SCRAPED`) when Prometheus scrapes."""
 
     def exposition(self) -> bytes:
         """All values in Prometheus's text format."""
@@ -148,16 +148,16 @@ class PrometheusMetrics(Metrics):
     def lag(self, seconds: float) -> None:
         self._lag.observe(seconds)
 
-    def watch(self, name: str, read: Read) -> None:
-        assert name in READ, name
+    def on_scrape(self, name: str, read: Read) -> None:
+        assert name in SCRAPED, name
         self._reads[name] = read
 
     def collect(self) -> "Iterator[Metric]":
-        """The values of `READ`, for the registry."""
+        """The values of `SCRAPED`, for the registry."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         for name, read in self._reads.items():
-            label, about = READ[name]
+            label, about = SCRAPED[name]
             family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             metric, found = family(name, about, labels=[label] if label else []), read()
             for value, number in found.items() if isinstance(found, Mapping) else [("", found)]:

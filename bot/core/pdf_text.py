@@ -14,7 +14,7 @@ from typing import Any
 
 from bot.core.errors import InputError
 from bot.core.i18n import N_
-from bot.core.text import without_surrogates
+from bot.core.json_text import without_surrogates
 
 # Seconds, bytes of memory and pages for a file. A page of prose takes about 30 ms.
 MAX_SECONDS, MAX_MEMORY, MAX_PAGES = 15.0, 1_500_000_000, 200

@@ -30,28 +30,28 @@ BYTE_ORDER_MARKS = (
 # Encodings that charset-normalizer may choose from where a file is neither in Unicode nor Western European.
 OTHER_ENCODINGS = ("cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "cp949")
 # Least coherence (0 to 1) of its choice: short texts have none in any encoding, and East Asian ones fit them all.
-COHERENT = 0.1
+MIN_COHERENCE = 0.1
 # Share of letters with accents above which a text in cp1252 is not in a Western European language.
-ACCENTED = 0.5
+MAX_ACCENTED = 0.5
 # Bytes that are looked at to guess an encoding, and rows that are looked at to guess a separator.
 SAMPLE_BYTES, SAMPLE_ROWS = 65_536, 200
 # Rows above the header, such as an export's title, that are skipped.
-TITLE_ROWS = 10
+MAX_TITLE_ROWS = 10
 # Share of rows that must have the same number of cells for a separator to be believed.
-REGULAR = 0.9
+MIN_REGULAR = 0.9
 # Names of columns of texts, in the languages of the bot and its neighbours; the first that a table has is read.
 TEXT_COLUMNS = (
     *("review", "reviews", "reviewtext", "reviewbody", "text", "texts", "comment", "comments", "feedback"),
     *("opinion", "content", "body", "message", "description", "rezension", "rezensionen", "kommentar", "kommentare"),
     *("bewertungstext", "bewertung", "meinung", "nachricht", "inhalt", "avis", "commentaire", "commentaires", "texte"),
-    *("critique", "contenu", "message", "reseña", "opinión", "comentario", "recensione", "commento", "opinie"),
+    *("critique", "contenu", "reseña", "opinión", "comentario", "recensione", "commento", "opinie"),
 )
 # How the longer names of such columns end, and the words of a header at most.
-TEXT_NAMES = (
+TEXT_COLUMN_ENDINGS = (
     *("reviews", "review", "comment", "comments", "feedback", "kommentar", "kommentare", "rezension", "rezensionen"),
     *("bewertungen", "bewertungstext", "meinung", "meinungen", "commentaire", "commentaires", "reviewtext", "opinions"),
 )
-HEAD_WORDS = 3
+MAX_HEADER_WORDS = 3
 # Names of other columns, by which a header is recognized.
 OTHER_COLUMNS = frozenset(
     (
@@ -82,16 +82,16 @@ _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n|$)", re.IGNORECA
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows below the header and the header's cells; `heads` is empty where the file has no header."""
+    """The rows below the header and the header's cells; `header` is empty where the file has no header."""
 
-    heads: tuple[str, ...]
+    header: tuple[str, ...]
     rows: list[list[str]]
     separator: str
 
     @property
     def width(self) -> int:
         """The number of columns."""
-        return len(self.heads) or Counter(map(len, self.rows[:SAMPLE_ROWS])).most_common(1)[0][0] if self.rows else 0
+        return len(self.header) or Counter(map(len, self.rows[:SAMPLE_ROWS])).most_common(1)[0][0] if self.rows else 0
 
     def cell(self, row: Sequence[str], column: int) -> str:
         """The text of a row in `column`. Separators that were not quoted are part of that text."""
@@ -157,7 +157,7 @@ def _legacy_encoding(data: bytes, name: str) -> str:
     from charset_normalizer import from_bytes  # 30 ms; few files need it
 
     best = from_bytes(sample, cp_isolation=list(OTHER_ENCODINGS)).best()
-    if best is None or best.coherence < COHERENT:
+    if best is None or best.coherence < MIN_COHERENCE:
         raise InputError("The encoding of the file {name} is not known; save it as UTF-8 and send it again.", name=name)
     return best.encoding
 
@@ -166,7 +166,7 @@ def _is_western(text: str) -> bool:
     """Whether few letters of `text` are accented, and no word contains a symbol that words do not contain."""
     letters = sum(map(str.isalpha, text))
     accented = sum(char.isalpha() for char in text if char > "\x7f")
-    return accented <= ACCENTED * max(letters, 1) and not _BROKEN_WORD.search(text)
+    return accented <= MAX_ACCENTED * max(letters, 1) and not _BROKEN_WORD.search(text)
 
 
 def _some_of(data: bytes) -> bytes:
@@ -214,7 +214,7 @@ def _table_of(text: str, name: str, column: str) -> Table | None:
     if not _SEPARATOR_LINE.match(text) and "\t" not in text[:SAMPLE_BYTES].partition("\n")[0]:
         return None
     table = read_table(text, column)
-    return table if _named(table.heads, column) is not None else None
+    return table if _named(table.header, column) is not None else None
 
 
 def read_table(text: str, *columns: str) -> Table:
@@ -222,23 +222,23 @@ def read_table(text: str, *columns: str) -> Table:
 
     Raises `InputError` if it is not a table.
     """
-    said = _SEPARATOR_LINE.match(text)
-    if said is not None:
-        separator, text = said[1], text[said.end() :]
+    declared = _SEPARATOR_LINE.match(text)
+    if declared is not None:
+        separator, text = declared[1], text[declared.end() :]
     else:
         separator = _separator(text, columns)
     rows = [row for row in _rows(text, separator) if any(cell.strip() for cell in row)]
-    heads_at = _heads_at(rows, columns)
-    if heads_at is None:
+    header_at = _header_at(rows, columns)
+    if header_at is None:
         return Table((), rows, separator)
-    return Table(tuple(cell.strip() for cell in rows[heads_at]), rows[heads_at + 1 :], separator)
+    return Table(tuple(cell.strip() for cell in rows[header_at]), rows[header_at + 1 :], separator)
 
 
-def to_csv(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+def to_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     """A CSV file with a byte order mark: spreadsheets need it to read UTF-8."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet)
-    writer.writerow(heads)
+    writer.writerow(header)
     writer.writerows([csv_cell(cell) for cell in row] for row in rows)
     return sheet.getvalue().encode("utf-8-sig")
 
@@ -251,11 +251,11 @@ def csv_cell(value: str) -> str:
 def text_column(table: Table, column: str) -> int:
     """The column that contains the texts; raises `InputError` that says what is missing."""
     if not table.rows:
-        return _named(table.heads, column) or 0
+        return _named(table.header, column) or 0
     names = (_key(column), *TEXT_COLUMNS)
-    called = sorted((names.index(key), at) for at, head in enumerate(table.heads) if (key := _key(head)) in names)
+    called = sorted((names.index(key), at) for at, head in enumerate(table.header) if (key := _key(head)) in names)
     named = next((at for _rank, at in called if _has_texts(table, at)), None)
-    if named is None and called and table.heads[called[0][1]].casefold() == column:
+    if named is None and called and table.header[called[0][1]].casefold() == column:
         named = called[0][1]
     if named is not None:
         return named
@@ -264,7 +264,7 @@ def text_column(table: Table, column: str) -> int:
         found = [at for at in found if _is_prose(table, at)] or found
     if len(found) == 1:
         return found[0]
-    heads = ", ".join(head[:40] for head in table.heads if head)[:200]
+    heads = ", ".join(head[:40] for head in table.header if head)[:200]
     if not found:
         raise InputError(
             "The table has no column of texts: put them into a column with the header “{column}”.", column=column
@@ -291,14 +291,14 @@ def _separator(text: str, columns: Sequence[str]) -> str:
         if not rows or max(widths) < 2:
             continue
         if any(
-            len(row) > 1 and any(_named(row, column) is not None for column in columns) for row in rows[:TITLE_ROWS]
+            len(row) > 1 and any(_named(row, column) is not None for column in columns) for row in rows[:MAX_TITLE_ROWS]
         ):
             return separator
         width, count = widths.most_common(1)[0]
         share = count / len(rows)
         # A spreadsheet writes no space after a separator: a comma that always has one after it belongs to a sentence.
         prose = separator in ",;" and not re.search(re.escape(separator) + r"[^\s]", text[:SAMPLE_BYTES])
-        if width > 1 and len(rows[0]) == width and share >= REGULAR and share > best_share and not prose:
+        if width > 1 and len(rows[0]) == width and share >= MIN_REGULAR and share > best_share and not prose:
             best, best_share = separator, share
     return best
 
@@ -326,9 +326,9 @@ def _balanced(line: str) -> Iterator[str]:
     yield line if line.count('"') % 2 == 0 else line.replace('"', "”")
 
 
-def _heads_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | None:
+def _header_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | None:
     """The number of the header row, or None."""
-    for at, row in enumerate(rows[:TITLE_ROWS]):
+    for at, row in enumerate(rows[:MAX_TITLE_ROWS]):
         if any(_named(row, column) is not None for column in columns) and (at == 0 or len(row) > 1):
             return at
     if not rows:
@@ -337,7 +337,7 @@ def _heads_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | No
     if len(first) > 1 and any(_key(cell) in OTHER_COLUMNS for cell in first):
         return 0
     # "Guest reviews", "Kundenmeinungen"
-    if any(len(cell.split()) <= HEAD_WORDS and _key(cell).endswith(TEXT_NAMES) for cell in first):
+    if any(len(cell.split()) <= MAX_HEADER_WORDS and _key(cell).endswith(TEXT_COLUMN_ENDINGS) for cell in first):
         return 0
     for at, head in enumerate(first):
         cells = [row[at].strip() for row in body if len(row) > at and row[at].strip()]
@@ -346,9 +346,9 @@ def _heads_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | No
     return None
 
 
-def _named(heads: Sequence[str], column: str) -> int | None:
+def _named(header: Sequence[str], column: str) -> int | None:
     """The column that is called `column`, else the one whose name comes first in `TEXT_COLUMNS`."""
-    keys = [_key(head) for head in heads]
+    keys = [_key(head) for head in header]
     for name in (_key(column), *TEXT_COLUMNS):
         if name in keys:
             return keys.index(name)

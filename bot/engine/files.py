@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.core.text import without_surrogates
+from bot.core.json_text import without_surrogates
 from bot.engine import disk
 from bot.engine.dataset import MAX_BYTES, parse_training_file
 from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.core.text import without_surrogates
+from bot.core.json_text import without_surrogates
 from bot.engine.errors import APIError, invalid_value, missing_parameter, unknown_parameter
 
 

@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 from bot.core.attached_picture import AttachedPicture
 from bot.core.errors import ConfigError, ModelError, NoModelError
 from bot.core.i18n import N_
+from bot.core.json_text import without_surrogates
 from bot.core.settings import OPENAI_URL, ListedModel, Settings, load
-from bot.core.text import without_surrogates
 from bot.llm.errors import (
     BAD_REQUEST,
     BROKE_OFF,

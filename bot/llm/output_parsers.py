@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from bot.core.errors import ReplyError, TemplateError
 from bot.core.i18n import N_
-from bot.core.text import without_surrogates_in
+from bot.core.json_text import without_surrogates_in
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bot.core.errors import ModelError
 from bot.core.i18n import N_
+from bot.core.json_text import without_surrogates
 from bot.core.stop_sequences import StopFilter
-from bot.core.text import without_surrogates
 from bot.llm.errors import PARSE_ERRORS, UNCLEAR, ServerError, error_in, provider_errors, to_user_error
 from bot.llm.thinking import ThinkingFilter
 from bot.llm.turn_ends import TurnEndFilter

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bot.core.errors import TemplateError
 from bot.core.i18n import _
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.client import ChatClient, shared_client
 from bot.llm.command import PRIVATE, RAW, Command, CommandOption
 from bot.llm.request import Message, Request

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.core.errors import NotFoundError, TemplateError
 from bot.core.i18n import N_, _
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.template import ChatTemplate, Input
 
 STYLES = "styles.json"

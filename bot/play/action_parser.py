@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from bot.core.errors import InputError
-from bot.core.text import without_surrogates
+from bot.core.json_text import without_surrogates
 from bot.storage.stories import Turn
 
 # Characters that a field of Discord's modals takes; a longer slash option is refused with a sentence.

@@ -9,7 +9,8 @@ from time import time
 from bot.core.caller import Caller
 from bot.core.errors import InputError, NoModelError, NotAllowedError, NotFoundError
 from bot.core.i18n import N_
-from bot.core.text import shorten, without_surrogates
+from bot.core.json_text import without_surrogates
+from bot.core.text import shorten
 from bot.llm.completion import Answer
 from bot.llm.usage import count_tokens
 from bot.play.action_parser import CONTINUE, Action, parse_action, player_name

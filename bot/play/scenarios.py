@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.core.errors import NotFoundError, TemplateError
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.request import Message
 from bot.llm.template import ChatTemplate
 

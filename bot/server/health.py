@@ -83,7 +83,7 @@ async def open_health(
     Raises `ConfigError` for a port in use.
     """
     health = Health(database, models)
-    metrics.watch("fewshot_jobs", lambda: health.jobs)
+    metrics.on_scrape("fewshot_jobs", lambda: health.jobs)
     if port is None:
         yield health
         return

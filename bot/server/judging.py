@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.core.errors import InputError
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.completion import Answer
 from bot.llm.output_parsers import Rating, Reply
 from bot.llm.request import Request

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import InputError, LimitError, NotFoundError
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.usage import Usage
 from bot.server.chat_models import ChatModel, ChatModels
 from bot.server.guilds import GuildSettingsStore

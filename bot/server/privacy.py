@@ -18,7 +18,7 @@ from typing import Any
 
 from bot.core.errors import FewshotError, StorageError
 from bot.core.i18n import _
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.guilds import GuildSettingsStore

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.core.errors import InputError
 from bot.core.i18n import N_, _
-from bot.core.text import read_json, without_surrogates
+from bot.core.json_text import read_json, without_surrogates
 from bot.llm.template import placeholders_in
 from bot.server.trick_form import PARAMETERS, Trick
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import FewshotError
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.completion import Answer, Display, parsed
 from bot.llm.output_parsers import Reply
 from bot.llm.request import Conversation, Request, message_from_dict, message_to_dict

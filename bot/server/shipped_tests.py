@@ -15,7 +15,7 @@ from time import time
 
 from bot.core.caller import SERVER, Caller
 from bot.core.errors import FewshotError
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate

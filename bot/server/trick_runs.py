@@ -9,7 +9,7 @@ from time import time
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.i18n import N_
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate

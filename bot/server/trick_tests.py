@@ -9,7 +9,8 @@ from time import time
 from bot.core import tables
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import _
-from bot.core.text import read_json, shorten
+from bot.core.json_text import read_json
+from bot.core.text import shorten
 from bot.server.judging import check_expected, plain
 from bot.server.prompt_files import FileRow
 from bot.server.trick_form import Trick
@@ -45,10 +46,10 @@ def read_tests(text: str, name: str) -> list[FileRow]:
     if name.casefold().endswith(JSON_SUFFIXES) or text.lstrip()[:1] == "{":
         return list(_json_rows(text))
     table = tables.read_table(text, "input", "expected")
-    heads = [head.casefold() for head in table.heads]
-    if "input" not in heads or "expected" not in heads:
+    header = [cell.casefold() for cell in table.header]
+    if "input" not in header or "expected" not in header:
         raise InputError("The first line of the table must name the columns “input” and “expected”.")
-    given, wanted = heads.index("input"), heads.index("expected")
+    given, wanted = header.index("input"), header.index("expected")
     return [
         FileRow(line, *(row[at].strip() if at < len(row) else "" for at in (given, wanted)))
         for line, row in enumerate(table.rows, 2)

@@ -16,7 +16,8 @@ from typing import Any
 
 from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.i18n import N_
-from bot.core.text import read_json, shorten
+from bot.core.json_text import read_json
+from bot.core.text import shorten
 from bot.llm.completion import Answer
 from bot.llm.template import ChatTemplate
 from bot.server.prompt_files import PromptFile, read_prompt_file

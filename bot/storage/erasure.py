@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Table, and_, case, delete, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.storage.corrections import CONFIRMED
 from bot.storage.database import Database
 from bot.storage.key_value import WATCHED

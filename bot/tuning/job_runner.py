@@ -22,7 +22,7 @@ from typing import Any
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, StorageError
 from bot.core.i18n import N_, _
-from bot.core.text import read_json
+from bot.core.json_text import read_json
 from bot.llm.template import ChatTemplate
 from bot.server.ledger import NANO, Ledger
 from bot.storage import tuning as tuning_rows

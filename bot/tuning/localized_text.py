@@ -7,7 +7,7 @@ import json
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _
-from bot.core.text import without_surrogates
+from bot.core.json_text import without_surrogates
 
 # The first character of a text that `serialize` made. Other texts, such as a provider's own, are read as they are.
 MARK = "\x1e"

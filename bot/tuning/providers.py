@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from bot.core.errors import ConfigError
 from bot.core.i18n import _
+from bot.core.json_text import without_surrogates
 from bot.core.settings import Settings
-from bot.core.text import without_surrogates
 from bot.engine.launch import EngineError, connected
 from bot.llm.client import ChatClient
 from bot.server.model_gateway import ModelGateway

@@ -14,7 +14,7 @@ from bot.core.caller import Caller
 from bot.core.concurrency import for_each
 from bot.core.errors import LimitError, ModelError, NoModelError
 from bot.core.i18n import N_
-from bot.core.text import read_json, without_surrogates
+from bot.core.json_text import read_json, without_surrogates
 from bot.llm.template import ChatTemplate
 from bot.server.model_gateway import ModelGateway
 from bot.storage import datasets as dataset_rows

@@ -16,7 +16,7 @@ from typing import Any
 
 from bot.core.errors import InputError
 from bot.core.i18n import N_, _, ngettext
-from bot.core.text import without_surrogates, without_surrogates_in
+from bot.core.json_text import without_surrogates, without_surrogates_in
 from bot.storage.datasets import PairRow
 from bot.tuning.localized_text import localize, serialize
 from bot.tuning.words import REFUSAL, sentence_key

@@ -14,7 +14,7 @@ from typing import Any
 from bot.core.caller import Caller
 from bot.core.errors import ModelError, NoModelError, ReplyError
 from bot.core.i18n import N_, _
-from bot.core.text import read_json, without_surrogates
+from bot.core.json_text import read_json, without_surrogates
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate

@@ -12,7 +12,7 @@ from time import time
 
 from bot.core.caller import Caller
 from bot.core.errors import FewshotError, StorageError
-from bot.core.text import read_json, without_surrogates
+from bot.core.json_text import read_json, without_surrogates
 from bot.llm.template import ChatTemplate
 from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database

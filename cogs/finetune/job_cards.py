@@ -16,7 +16,8 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, ngettext, pgettext, use_locale
-from bot.core.text import escape_markdown, read_json, shorten
+from bot.core.json_text import read_json
+from bot.core.text import escape_markdown, shorten
 from bot.server.ledger import NANO
 from bot.tuning.jobs import STATE_NAMES, EventRow, History, JobRow
 from bot.tuning.models import ModelRow

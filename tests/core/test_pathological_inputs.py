@@ -15,16 +15,9 @@ import pytest
 
 from bot.core import tables
 from bot.core.errors import FewshotError
+from bot.core.json_text import without_surrogates
 from bot.core.languages import suggestions
-from bot.core.text import (
-    close_markup,
-    code_block,
-    escape_markdown,
-    has_spoiler,
-    shorten,
-    split_message,
-    without_surrogates,
-)
+from bot.core.text import close_markup, code_block, escape_markdown, has_spoiler, shorten, split_message
 from bot.core.words import WORD
 from bot.engine.pocket.tokenizer import split_words
 from bot.engine.rule_based.model import StandIn

@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.text import (
-    MESSAGE_LIMIT,
-    close_markup,
-    code_block,
-    escape_markdown,
-    has_spoiler,
-    read_json,
-    shorten,
-    split_message,
-    without_surrogates,
-)
+from bot.core.json_text import read_json, without_surrogates
+from bot.core.text import MESSAGE_LIMIT, close_markup, code_block, escape_markdown, has_spoiler, shorten, split_message
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="`"), max_size=30)
 LINES = WORDS | st.sampled_from(["", "```", "```py", "```python title", "````", "    x = 1", "🏇🏽👩‍👩‍👧 é", "a" * 300])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.core.metrics import READ, PrometheusMetrics
+from bot.core.metrics import SCRAPED, PrometheusMetrics
 from bot.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,7 +165,7 @@ def test_the_workflows_and_dependabot_are_whole() -> None:
 
 def exported() -> dict[str, set[str]]:
     """The names of all metrics of the bot with their labels, as Prometheus stores them."""
-    names = {name: {label} - {""} for name, (label, _about) in READ.items()}
+    names = {name: {label} - {""} for name, (label, _about) in SCRAPED.items()}
     for family in PrometheusMetrics().registry.collect():
         endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(family.type, ("",))
         names |= {f"{family.name}{ending}": set() for ending in endings}
