@@ -79,22 +79,22 @@ class Again(commands.Cog):
                 await answering.finish(replace(new, display=replace(shown.display, problem="")), items=items)
                 return
             answering.reply.in_place = True
-            version = versions.index(shown) + 1, len(versions)
-            is_new = False
+            shown_number = versions.index(shown) + 1, len(versions)
+            answer: Answer | None = None
             try:
-                new = replace(await answering.ask(request, gateway=gateway), display=replace(shown.display, problem=""))
-                is_new = True
+                answer = await answering.ask(request, gateway=gateway)
             except FewshotError as error:
                 await report_error(interaction, error)
             finally:
-                if not is_new:
-                    await answering.show(shown, items=_added_by_command(message), version=version)
-            if is_new:
+                if answer is None:
+                    await answering.show(shown, items=_added_by_command(message), version=shown_number)
+            if answer is not None:
+                new = replace(answer, display=replace(shown.display, problem=""))
                 items = _added_by_command(message, shown.id, new.id)
                 await answering.finish(new, items=items, version=(len(versions) + 1, len(versions) + 1))
                 if private:  # The versions outlive a restart, as their buttons do.
-                    for answer in (shown, replace(new, message_id=message.id)):
-                        await self._services.prompts.persist(answer, new=False)
+                    for version in (shown, replace(new, message_id=message.id)):
+                        await self._services.prompts.persist(version, new=False)
 
     async def page(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Show the version before or after the one that is shown."""

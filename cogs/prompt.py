@@ -78,17 +78,15 @@ class PromptCog(commands.Cog, name="Prompt"):
         if message.id in self._shared:
             raise NotFoundError("This answer is shared already.")
         self._shared.append(message.id)
-        done = False
         try:
             others = [item for item in actions_in(message) if item.action != "share"]
             await interaction.response.edit_message(view=View(*others) if others else None)
             with guild_locale():
                 await self._post(interaction, message, prompt)
-            done = True
-        finally:
-            if not done:  # It can be tried again.
-                self._shared.remove(message.id)
-                await interaction.edit_original_response(view=View(*actions_in(message)))
+        except BaseException:  # It can be tried again.
+            self._shared.remove(message.id)
+            await interaction.edit_original_response(view=View(*actions_in(message)))
+            raise
 
     async def _post(
         self, interaction: discord.Interaction[Any], message: discord.Message, prompt: Answer | None

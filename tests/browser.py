@@ -35,7 +35,7 @@ FLAGS = [
     "--disable-sync",
 ]
 # Timeout of every action in milliseconds, long enough for slow machines.
-PATIENCE = 30_000
+TIMEOUT = 30_000
 
 
 def chromium() -> str | None:
@@ -73,8 +73,8 @@ class Tab:
     async def go(self, name: str) -> None:
         """Click an entry of the list on the left: a channel or a person."""
         await self.page.locator("#places a", has_text=name).click()
-        await self.page.locator("#places a[aria-current]", has_text=name).wait_for(timeout=PATIENCE)
-        await self.page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
+        await self.page.locator("#places a[aria-current]", has_text=name).wait_for(timeout=TIMEOUT)
+        await self.page.wait_for_selector("#channel-composer-input", timeout=TIMEOUT)
         await self.quiet()
 
     async def slash(self, name: str, /, **options: str | Path) -> None:
@@ -82,12 +82,12 @@ class Tab:
         box = self.page.locator("#channel-composer-input")
         await box.click()
         await box.press_sequentially(f"/{name}")
-        await self.page.locator(".command-popup [role=option]").first.wait_for(timeout=PATIENCE)
+        await self.page.locator(".command-popup [role=option]").first.wait_for(timeout=TIMEOUT)
         await box.press("Enter")
         for option, value in options.items():
             await self._option(option, value)
         await self.page.locator("#send-message").click()
-        await self.page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
+        await self.page.wait_for_selector("#channel-composer-input", timeout=TIMEOUT)
         await self.quiet()
 
     async def _option(self, name: str, value: str | Path) -> None:
@@ -101,24 +101,24 @@ class Tab:
         field = pill.locator(".command-option-input")
         await field.fill(value)
         if await self.page.locator(".command-popup-heading").is_visible():
-            await self.page.locator(".command-suggestion", has_text=value).first.click(timeout=PATIENCE)
+            await self.page.locator(".command-suggestion", has_text=value).first.click(timeout=TIMEOUT)
 
     async def press(self, label: str) -> None:
         """Press the newest button with that label."""
-        await self.newest().get_by_role("button", name=label).last.click(timeout=PATIENCE)
+        await self.newest().get_by_role("button", name=label).last.click(timeout=TIMEOUT)
         await self.quiet()
 
     async def menu(self, text: str, name: str) -> None:
         """Choose the menu `name` of the newest message with `text`."""
         message = self.newest().locator(".channel-message:has(.message-menu-button)", has_text=text).last
-        await message.get_by_label("Apps").click(timeout=PATIENCE)
-        await self.page.get_by_role("menuitem", name=name).click(timeout=PATIENCE)
+        await message.get_by_label("Apps").click(timeout=TIMEOUT)
+        await self.page.get_by_role("menuitem", name=name).click(timeout=TIMEOUT)
         await self.quiet()
 
     async def choose(self, label: str) -> None:
         """Choose an option of the newest select menu."""
-        await self.newest().get_by_role("combobox").last.click(timeout=PATIENCE)
-        await self.page.get_by_role("option", name=label).last.click(timeout=PATIENCE)
+        await self.newest().get_by_role("combobox").last.click(timeout=TIMEOUT)
+        await self.page.get_by_role("option", name=label).last.click(timeout=TIMEOUT)
         await self.quiet()
 
     async def submit(self, **fields: str) -> None:
@@ -127,10 +127,10 @@ class Tab:
         for label, value in fields.items():
             radios = window.get_by_role("radiogroup", name=label)
             if await radios.count():
-                await radios.locator("label", has_text=value).first.click(timeout=PATIENCE)
+                await radios.locator("label", has_text=value).first.click(timeout=TIMEOUT)
             else:
                 await window.get_by_role("textbox", name=label).first.fill(value)
-        await window.get_by_role("button", name="Submit").click(timeout=PATIENCE)
+        await window.get_by_role("button", name="Submit").click(timeout=TIMEOUT)
         await self.quiet()
 
     def newest(self) -> "Locator":
@@ -139,11 +139,11 @@ class Tab:
 
     async def sees(self, text: str) -> None:
         """Wait until the page shows `text`."""
-        await self.page.get_by_text(text).last.wait_for(timeout=PATIENCE)
+        await self.page.get_by_text(text).last.wait_for(timeout=TIMEOUT)
 
     async def quiet(self) -> None:
         """Wait until no action is running and all pictures are loaded."""
-        for _ in range(PATIENCE // 100):
+        for _ in range(TIMEOUT // 100):
             await self.page.wait_for_timeout(100)
             if await self.page.evaluate("window.simcordPreview?.ready"):
                 return
@@ -152,7 +152,7 @@ class Tab:
     async def shot(self, path: Path) -> None:
         """A picture of the tab, once every answer on it is whole."""
         for word in ("Thinking…", "▌"):
-            await self.newest().get_by_text(word).first.wait_for(state="detached", timeout=PATIENCE)
+            await self.newest().get_by_text(word).first.wait_for(state="detached", timeout=TIMEOUT)
         await self.page.wait_for_timeout(700)
         await self.quiet()
         await self.page.mouse.move(5, 790)
@@ -169,7 +169,7 @@ async def browsing(url: str, width: int = 1200, height: int = 800, locale: str =
         browser = await driver.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = await browser.new_page(viewport={"width": width, "height": height}, locale=locale)
         await page.goto(url)
-        await page.wait_for_selector("#channel-composer-input", timeout=PATIENCE)
+        await page.wait_for_selector("#channel-composer-input", timeout=TIMEOUT)
         tab = Tab(page)
         await tab.quiet()
         yield tab

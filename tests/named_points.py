@@ -18,7 +18,7 @@ from tests.wire.exchange import Message
 from tests.wire.process import Process
 
 # Seconds in which a bot that was started again must have put everything right.
-PATIENCE, POLL = 20.0, 0.05
+TIMEOUT, POLL = 20.0, 0.05
 CALLBACK = r"^/interactions/\d+/[^/]+/callback$"
 # The rate limits of `tests/wire/`, shortened.
 FAST_RATES = {"rate_scale": 0.1}
@@ -81,7 +81,7 @@ class Flow(ABC):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for `condition`."""
-        for _ in range(int(PATIENCE / POLL)):
+        for _ in range(int(TIMEOUT / POLL)):
             if condition():
                 return
             await asyncio.sleep(POLL)
@@ -151,7 +151,7 @@ class TurnFlow(Flow):
     async def _playable(self) -> Message:
         """The newest turn's message, once no turn waits and it has its buttons. A stopped story is resumed."""
         resumed: set[int] = set()
-        for _ in range(int(PATIENCE / POLL)):
+        for _ in range(int(TIMEOUT / POLL)):
             newest = await self._head_message()
             if newest is not None and "Act…" in newest.buttons:
                 return newest
@@ -179,7 +179,7 @@ class TurnFlow(Flow):
 
     async def _only_the_newest_has_buttons(self, newest: Message) -> None:
         """Buttons of older turns are removed in the background, so they may be there for a moment."""
-        for _ in range(int(PATIENCE / POLL)):
+        for _ in range(int(TIMEOUT / POLL)):
             with_buttons = [one.id for one in await self.harness.wire.messages(self.game.place) if one.buttons]
             if with_buttons == [newest.id]:
                 return

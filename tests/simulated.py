@@ -35,7 +35,7 @@ from tests.fake_model import FakeModel
 from tests.migrated import migrated
 
 # Seconds of real time until an action must be finished.
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 @dataclass
@@ -97,7 +97,7 @@ async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
         await migrated(settings.database)
         async with open_services(settings) as services:
             bot = FewshotBot(services)
-            env = Env(bot, check_errors=False, settle_timeout=PATIENCE)
+            env = Env(bot, check_errors=False, settle_timeout=TIMEOUT)
             guild = env.create_guild("The Paddock")
             general, adventures = guild.create_text_channel("general"), guild.create_text_channel("adventures")
             admin, member, other = people(env, guild)

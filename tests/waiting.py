@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-# Seconds between two looks, and in which it must happen.
-LOOK, PATIENCE = 0.01, 20.0
+# Seconds between two checks, and seconds after which waiting fails.
+POLL_INTERVAL, TIMEOUT = 0.01, 20.0
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Return when `done` is true; `TimeoutError` after `PATIENCE` seconds."""
-    async with asyncio.timeout(PATIENCE):
+    """Return when `done` is true; `TimeoutError` after `TIMEOUT` seconds."""
+    async with asyncio.timeout(TIMEOUT):
         while not done():  # noqa: ASYNC110 - what is waited for sets no event
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)

@@ -84,15 +84,13 @@ class Starting:
         if interaction.message.id in self._pressed:
             raise InputError("This was started already.")
         self._pressed.append(interaction.message.id)
-        started = False
         try:
             dataset_id, base = argument.split(":", 1)
             base = await self._base(base)
             job = await store_first(interaction, self._store(interaction, dataset_id, base, user_id))
-            started = True
-        finally:
-            if not started:
-                self._pressed.remove(interaction.message.id)
+        except BaseException:
+            self._pressed.remove(interaction.message.id)
+            raise
         with suppress(*DELIVERY_ERRORS):  # The job is stored, so its card is posted whatever becomes of this message.
             await edit_pressed(interaction, Card(_("Started")).text(_("The card below shows the progress.")).layout())
         await self._cards.post(job)

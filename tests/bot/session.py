@@ -13,7 +13,7 @@ from typing import Any
 from bot.app import TEMPLATES
 from tests.bot.harness import BotHarness, is_final, is_sentence
 from tests.cogs.adventure_story import FULL, StoryDriver
-from tests.cogs.operating import CORPUS, PATIENCE
+from tests.cogs.operating import CORPUS, TIMEOUT
 from tests.racing.season import Row, answer, question, rows
 from tests.wire.exchange import Message
 
@@ -89,7 +89,7 @@ class Session:
 
     async def on_card(self, words: str) -> Message:
         """The card in the channel that says `words`, as soon as it does: cards move by themselves."""
-        return await self.harness.wire.until(lambda found: words in found.text, self.harness.place, timeout=PATIENCE)
+        return await self.harness.wire.until(lambda found: words in found.text, self.harness.place, timeout=TIMEOUT)
 
 
 async def answers(session: Session) -> None:

@@ -15,7 +15,7 @@ from tests.wire.process import Process
 SEED = int(os.environ.get("DRILL_SEED", time.time()))
 PLAYERS = ("member", "friend", "admin")
 # Seconds that a turn may take before its player looks what became of it.
-PATIENCE, POLL = 4.0, 0.05
+TIMEOUT, POLL = 4.0, 0.05
 
 
 class Drill:
@@ -52,7 +52,7 @@ class Drill:
         wire, way = self.harness.wire, self.chance.choice(["command", "command", "form", "reply"])
         newest = await self._newest()
         if way == "form" and newest is not None and "Act…" in newest.buttons:
-            form = await (await wire.press(newest, "Act…", user=user)).modal(timeout=PATIENCE)
+            form = await (await wire.press(newest, "Act…", user=user)).modal(timeout=TIMEOUT)
             await wire.submit(form, {"text": words})
         elif way == "reply" and newest is not None:
             await wire.say(words, user=user, reply_to=newest)
@@ -71,7 +71,7 @@ class Drill:
 
     async def _settled(self, words: str) -> None:
         """Until the turn is told, or nothing more comes of it."""
-        for _ in range(int(PATIENCE / POLL)):
+        for _ in range(int(TIMEOUT / POLL)):
             if not self.alive.is_set() or self._state(words) == "done":
                 return
             await asyncio.sleep(POLL)

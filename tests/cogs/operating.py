@@ -27,7 +27,7 @@ from tests.simulated import Simulated, people, simulated, texts_of
 
 CORPUS = "cup"
 # Seconds that a job of the small corpus may take on a busy machine.
-PATIENCE = 180.0
+TIMEOUT = 180.0
 NO_MODEL = {"openai_base_url": None, "openai_api_key": None, "chat_model": None}
 # What the small corpus tells of: the league's table and the first race.
 TOLD = ("league.txt", "race1.txt")
@@ -109,7 +109,7 @@ def shown(message: discord.Message) -> str:
 
 async def card(sim: Simulated, words: str) -> discord.Message:
     """The newest message in the channel once it shows `words`: cards move by themselves."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while True:
             newest = sim.general.history()[-1:]
             if newest and words in shown(newest[0]):

@@ -12,7 +12,7 @@ from bot.core.caller import Caller
 from bot.core.errors import NotFoundError
 from bot.server.arena import MAX_VOTES
 from bot.storage import arenas
-from tests.cogs.operating import PATIENCE, shown
+from tests.cogs.operating import TIMEOUT, shown
 from tests.cogs.operating import card as revealed_card
 from tests.simulated import Simulated
 
@@ -119,7 +119,7 @@ async def test_a_card_that_cannot_be_edited_holds_up_no_other_vote(
             await arenas.close(sim.services.database, row.id)
         assert (await revealed_card(sim, "sentiment, revealed")).id == free.id
         assert [row.message_id for row in await _stored(sim)] == [stuck.id]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while True:
             if not await _stored(sim):
                 break

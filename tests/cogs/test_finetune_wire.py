@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bot.harness import BotHarness, is_final, is_sentence, open_harness
-from tests.cogs.operating import CORPUS, PATIENCE, small_corpus
+from tests.cogs.operating import CORPUS, TIMEOUT, small_corpus
 from tests.wire.exchange import Message
 from tests.wire.seeds import GUILD, PEOPLE
 
@@ -36,7 +36,7 @@ async def begun(harness: BotHarness) -> Message:
 
 
 async def on_card(harness: BotHarness, words: str) -> Message:
-    return await harness.wire.until(lambda found: words in found.text, channel=harness.place, timeout=PATIENCE)
+    return await harness.wire.until(lambda found: words in found.text, channel=harness.place, timeout=TIMEOUT)
 
 
 async def test_finetune_is_registered_in_the_operators_servers_alone_and_taken_back(harness: BotHarness) -> None:

@@ -34,7 +34,7 @@ ROW = Recommended(
     purpose="for tests",
 )
 # Seconds that fetching, checking, loading and answering may take on a busy machine.
-PATIENCE = 120.0
+TIMEOUT = 120.0
 QUESTION = {"text": "Good morning", "to": "French"}
 
 
@@ -59,7 +59,7 @@ async def bot(tmp_path: Path) -> AsyncIterator[Simulated]:
     """The bot without a model; the admin operates it."""
     folder = tmp_path / "data"
     async with engine_in(folder), simulated(folder, **NO_MODEL, operator_ids=OPERATORS) as sim:
-        sim.env.settle_timeout = PATIENCE
+        sim.env.settle_timeout = TIMEOUT
         yield sim
 
 

@@ -14,7 +14,7 @@ from bot.server import shipped_tests
 from bot.server.evaluation import Case
 from bot.storage.key_value import WATCHED, get_value
 from cogs.trick import watch
-from tests.cogs.operating import PATIENCE, shown
+from tests.cogs.operating import TIMEOUT, shown
 from tests.cogs.test_trick_runs import CSV, imported, ran, taught
 from tests.simulated import Simulated, simulated
 
@@ -31,7 +31,7 @@ def answer(body: dict[str, Any]) -> str:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until the watch has come to that."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while True:
             if await condition():
                 return

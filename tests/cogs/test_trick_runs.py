@@ -12,7 +12,7 @@ import simcord
 from bot.core.caller import Caller
 from bot.server.trick_tests import MAX_TESTS
 from tests.cogs import operating
-from tests.cogs.operating import PATIENCE, shown
+from tests.cogs.operating import TIMEOUT, shown
 from tests.simulated import Simulated, parts_of
 
 CSV = 'input,expected\nLend me a pod?,"Alas, no."\nDance with me?,"Alas, no."\n=1+1,"Alas, no."\n'
@@ -45,7 +45,7 @@ async def estimate(sim: Simulated, name: str = "refuse") -> simcord.ResponseMess
 async def ran(sim: Simulated, message: simcord.ResponseMessage | None = None, label: str = "Run") -> discord.Message:
     """Press the button, and wait for the end of the run; its card."""
     await sim.admin.click(message or await estimate(sim), label=label)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while True:
             card = sim.general.history()[-1]
             if "Testing" not in shown(card) and not await sim.services.trick_runs.running():

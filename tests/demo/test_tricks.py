@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.tables import to_csv
 from bot.tuning.labelled import labelled_files
-from tests.browser import PATIENCE, browsing, chromium, demo
+from tests.browser import TIMEOUT, browsing, chromium, demo
 from tests.fake_model import FakeModel
 
 pytestmark = [
@@ -133,7 +133,7 @@ async def test_a_labelled_file_becomes_the_model_that_answers_tuned_by_clicking(
             await tab.press("Estimate")
             await tab.shot(tmp_path / "2-estimate.png")
             await tab.press("Start: free")
-            await tab.page.get_by_role("button", name="Promote").wait_for(timeout=4 * PATIENCE)
+            await tab.page.get_by_role("button", name="Promote").wait_for(timeout=4 * TIMEOUT)
             await tab.sees("few-shot prompt, at most one star off")
             await tab.shot(tmp_path / "3-scorecard.png")
             await tab.press("Promote")

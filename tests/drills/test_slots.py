@@ -14,7 +14,7 @@ from tests.cluster import Cluster, open_cluster
 from tests.cogs.adventure_story import StoryDriver, start_story
 from tests.postgresql import PostgresServer
 from tests.tuning.fake_provider import FakeProvider
-from tests.tuning.harness import ENTRY, PATIENCE, add_tuning
+from tests.tuning.harness import ENTRY, TIMEOUT, add_tuning
 from tests.wire.gateway import IDENTIFY_PAUSE
 from tests.wire.seeds import GUILD
 
@@ -134,7 +134,7 @@ async def test_the_processes_go_on_with_their_slots_after_the_server_was_away_un
         await asyncio.gather(*(one.answer(lambda found: is_final(found) or "database" in found.text) for one in asked))
         postgresql.start()
         for process in slots.values():
-            await process.wrote("is held again", timeout=PATIENCE)
+            await process.wrote("is held again", timeout=TIMEOUT)
         await cluster.ask_all("Good evening", 3)
         await cluster.check_messages(AWAY, IN_DOUBT)
         await cluster.check_sums()

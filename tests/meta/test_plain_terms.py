@@ -114,6 +114,9 @@ IDENTIFIERS = {
     "SPARED": "HELD_OUT_PER_VALIDATION",
     "acknowledged_in_time": "store_first",
     "_Trouble": "_Failures",
+    "COHERENT": "MIN_COHERENCE",
+    "TEXT_NAMES": "TEXT_COLUMN_ENDINGS",
+    "HEAD_WORDS": "MAX_HEADER_WORDS",
 }
 # Phrases of the replaced vocabulary, in comments, docstrings, messages and documentation.
 PHRASES = re.compile(

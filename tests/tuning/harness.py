@@ -30,7 +30,7 @@ from tests.wire.seeds import PEOPLE
 ENTRY = "tests.tuning.launched:main"
 CORPUS = "bakers"
 # Seconds that anything may take on a busy machine.
-PATIENCE = 90.0
+TIMEOUT = 90.0
 FORMS = ("What does {} bake?", "{}, which bread?", "Name the bread of {}.", "Tell me what {} bakes, baker that he is.")
 
 
@@ -101,7 +101,7 @@ class TuningHarness:
     async def prepare(self) -> Message:
         """Use `/finetune prepare`; returns the card of the prepared dataset."""
         exchange = await self.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
-        return await exchange.answer(lambda found: "Prepared ·" in found.text, timeout=PATIENCE)
+        return await exchange.answer(lambda found: "Prepared ·" in found.text, timeout=TIMEOUT)
 
     async def estimate(self) -> Message:
         """The confirmation of a job on the newest dataset, with its button."""
@@ -117,7 +117,7 @@ class TuningHarness:
         return await self.harness.wire.until(
             lambda found: f"Training {CORPUS}" in found.text and words in found.text,
             channel=self.harness.place,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
 
     async def done(self) -> Message:
@@ -126,7 +126,7 @@ class TuningHarness:
 
     async def killed(self, process: Process, when: Callable[[], object]) -> None:
         """Kill the bot as soon as `when` is true; it must be running then."""
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + TIMEOUT
         while process.returncode is None and not when():
             if time.monotonic() > ends:
                 jobs = self.harness.rows("SELECT state, status, step, scored, error FROM tuning_jobs")

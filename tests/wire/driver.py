@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from tests.wire.exchange import PATIENCE, Exchange, Json, Message, Modal
+from tests.wire.exchange import TIMEOUT, Exchange, Json, Message, Modal
 from tests.wire.process import POLL_SECONDS, Process
 from tests.wire.server import serve_in_process, serve_in_subprocess
 
@@ -239,7 +239,7 @@ class Wire:
         """Holds the next matching request before it is processed or, with `after`, its response, until `release`."""
         await self.fault(method, path, hold=True, after=after, skip=skip)
 
-    async def held(self, path: str, *, timeout: float = PATIENCE) -> None:
+    async def held(self, path: str, *, timeout: float = TIMEOUT) -> None:
         """Returns once a request is held by the `hold` rule for that path."""
         ends = time.monotonic() + timeout
         while time.monotonic() < ends:
@@ -296,7 +296,7 @@ class Wire:
         channel: str = "general",
         *,
         as_user: str = "member",
-        timeout: float = PATIENCE,
+        timeout: float = TIMEOUT,
     ) -> Message:
         """The newest message for which `where` holds, as soon as there is one; `AssertionError` when none comes."""
         ends, version = time.monotonic() + timeout, -1
@@ -335,7 +335,7 @@ class Wire:
         found: list[Json] = await self.call("requests")
         return [one for one in found if path in one["path"] and method in (None, one["method"])]
 
-    async def answered(self, method: str, path: str, *, times: int = 1, timeout: float = PATIENCE) -> list[Json]:
+    async def answered(self, method: str, path: str, *, times: int = 1, timeout: float = TIMEOUT) -> list[Json]:
         """The requests that fit, as soon as so many of them have got their answer."""
         ends = time.monotonic() + timeout
         while time.monotonic() < ends:

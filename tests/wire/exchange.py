@@ -105,7 +105,7 @@ Predicate = Callable[[Message], bool]
 # An answer counts as finished when it has stood still for so many seconds; a bot that streams needs a predicate.
 QUIET = 0.3
 # Longer than any answer in a test may take, in seconds.
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class NoAnswerError(AssertionError):
@@ -131,7 +131,7 @@ class Exchange:
         until: Predicate | None = None,
         *,
         quiet: float = QUIET,
-        timeout: float = PATIENCE,
+        timeout: float = TIMEOUT,
     ) -> Message:
         """The first response, once `until` holds for it, or once nothing happened for `quiet` seconds.
 
@@ -162,19 +162,19 @@ class Exchange:
             state = newer
         raise NoAnswerError(f"No final answer within {timeout} s: {state['original']} {state['events']}")
 
-    async def messages(self, *, quiet: float = QUIET, timeout: float = PATIENCE) -> list[Message]:
+    async def messages(self, *, quiet: float = QUIET, timeout: float = TIMEOUT) -> list[Message]:
         """All responses once nothing happens any more: the original, where it still stands, and the follow-ups."""
         state = await self._settle(None, quiet, timeout)
         return [Message(raw) for raw in state["messages"]]
 
-    async def modal(self, *, timeout: float = PATIENCE) -> Modal:
+    async def modal(self, *, timeout: float = TIMEOUT) -> Modal:
         """The modal that the bot opened."""
         state = await self._first(timeout)
         if state["modal"] is None:
             raise NoAnswerError(f"No modal opened: {state['events']}")
         return Modal(self.id, state["modal"])
 
-    async def choices(self, *, timeout: float = PATIENCE) -> list[Json]:
+    async def choices(self, *, timeout: float = TIMEOUT) -> list[Json]:
         """The choices that the bot offered: `name` and `value` each."""
         state = await self._first(timeout)
         return list(state["choices"] or [])
@@ -188,7 +188,7 @@ class Exchange:
             raise NoAnswerError(f"The application did not respond to {state['name']!r}.")
         return state
 
-    async def failed(self, *, timeout: float = PATIENCE) -> bool:
+    async def failed(self, *, timeout: float = TIMEOUT) -> bool:
         """Whether Discord gave up on the bot, once that or a first response is there."""
         try:
             await self._first(timeout)
