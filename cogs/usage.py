@@ -1,5 +1,6 @@
 """`/usage`: tokens and dollars of today and of the last 30 days: of the user, of the server, or of the whole bot."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from bot.answers.prompt_view import author
 from bot.answers.rendering import dollars
 from bot.core.errors import NotAllowedError
 from bot.core.i18n import N_, _, ngettext
-from bot.server.ledger import NANO
+from bot.server.ledger import NANO, DayUse
 from bot.services import Services, services_of
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
@@ -22,7 +23,7 @@ from cogs._access import is_operator, managed_guild
 
 DAYS = 30
 # Models that are shown one by one.
-MODELS = 10
+MAX_MODELS = 10
 ME, SERVER, BOT = "me", "server", "bot"
 TITLES = {ME: N_("What you used"), SERVER: N_("What this server used"), BOT: N_("What the bot used")}
 # The limits of today in each view, with their sentences.
@@ -56,32 +57,37 @@ class Usage(commands.Cog):
         who = self._allowed(interaction, of)
         await interaction.response.defer(ephemeral=True, thinking=True)
         ledger = self._services.ledger
-        used = await ledger.days(DAYS, **who)
-        await ledger.refresh(caller_of(interaction))
-        today = ledger.today(caller_of(interaction))
-        card = Card(_(TITLES[of]))
-        when = f"<t:{ledger.resets_at}:R>"
-        for key, said in LIMITS[of].items():
-            if key in today:
-                tokens, limit = today[key]
-                card.text(_(said, used=tokens, limit=limit, left=max(limit - tokens, 0), when=when))
-        calls = sum(day.calls for _name, day in used)
-        tokens = sum(day.tokens for _name, day in used)
-        cost = dollars(Decimal(sum(day.nanodollars for _name, day in used)) / NANO)
-        used_up = ngettext(
-            "**In {days} days** {tokens:,} tokens in one call of a model, {cost}",
-            "**In {days} days** {tokens:,} tokens in {n:,} calls of a model, {cost}",
-            calls,
-            days=DAYS,
-            tokens=tokens,
-            cost=cost,
-        )
-        # Calls that used nothing reached no model.
-        card.text(used_up if tokens else _("**In {days} days** nothing", days=DAYS))
+        days = await ledger.days(DAYS, **who)
         by_model = {model: use for model, use in (await ledger.by_model(DAYS, **who)).items() if use.tokens}
+        await ledger.refresh(caller_of(interaction))
+        limits = {key: value for key, value in ledger.today(caller_of(interaction)).items() if key in LIMITS[of]}
+        card = Card(_(TITLES[of]))
+        for key, (tokens, limit) in limits.items():
+            left, when = max(limit - tokens, 0), f"<t:{ledger.resets_at}:R>"
+            card.text(_(LIMITS[of][key], used=tokens, limit=limit, left=left, when=when))
+        card.text(_sum_of([use for _day, use in days]))
+        self._add_models(card, by_model)
+        if of == BOT:
+            spent, budget = ledger.month()
+            usd = {"spent": dollars(Decimal(spent)), "budget": dollars(Decimal(budget))}
+            card.text(_("**This month** {spent} of {budget}", **usd))
+        if not any(use.tokens for _day, use in days):
+            await interaction.edit_original_response(view=card.layout())
+            return
+        first, last = _short(days[0][0]), _short(days[-1][0])
+        limit = next(iter(limits.values()))[1]
+        picture = await days_picture(
+            "usage.png", [use.tokens for _day, use in days], first, last, _("Tokens a day"), limit
+        )
+        card.picture(picture).text(_("-# Days are UTC days. A call counts from the moment it is made."))
+        await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture]))
+
+    def _add_models(self, card: Card, by_model: Mapping[str, DayUse]) -> None:
+        """What each model used, where there are several, and how those without a known price are counted."""
+        ledger = self._services.ledger
         if len(by_model) > 1:
             lines = [self._line(model, use.tokens, use.nanodollars) for model, use in by_model.items()]
-            card.text("\n".join(lines[:MODELS]))
+            card.text("\n".join(lines[:MAX_MODELS]))
         unknown = ledger.at_unknown_price(by_model)
         if unknown:
             counted = _(
@@ -90,20 +96,6 @@ class Usage(commands.Cog):
                 price=dollars(Decimal(str(ledger.unknown_price))),
             )
             card.text(f"-# {counted}")
-        if of == BOT:
-            spent, budget = ledger.month()
-            usd = {"spent": dollars(Decimal(spent)), "budget": dollars(Decimal(budget))}
-            card.text(_("**This month** {spent} of {budget}", **usd))
-        if not tokens:
-            await interaction.edit_original_response(view=card.layout())
-            return
-        limit = next(limit for key, (_used, limit) in today.items() if key in LIMITS[of])
-        first, last = (_short(used[place][0]) for place in (0, -1))
-        picture = await days_picture(
-            "usage.png", [day.tokens for _name, day in used], first, last, _("Tokens a day"), limit
-        )
-        card.picture(picture).text(_("-# Days are UTC days. A call counts from the moment it is made."))
-        await interaction.edit_original_response(view=card.layout(), attachments=to_files([picture]))
 
     def _line(self, model: str, tokens: int, nanodollars: int) -> str:
         """What one model used."""
@@ -119,6 +111,21 @@ class Usage(commands.Cog):
                 raise NotAllowedError("Only those who run this bot may see what all of it used.")
             return {}
         return {"user_id": interaction.user.id}
+
+
+def _sum_of(days: Sequence[DayUse]) -> str:
+    """The tokens, calls and dollars of so many days."""
+    tokens = sum(use.tokens for use in days)
+    if not tokens:  # Calls that used nothing reached no model.
+        return _("**In {days} days** nothing", days=DAYS)
+    return ngettext(
+        "**In {days} days** {tokens:,} tokens in one call of a model, {cost}",
+        "**In {days} days** {tokens:,} tokens in {n:,} calls of a model, {cost}",
+        sum(use.calls for use in days),
+        days=DAYS,
+        tokens=tokens,
+        cost=dollars(Decimal(sum(use.nanodollars for use in days)) / NANO),
+    )
 
 
 def _short(day: str) -> str:

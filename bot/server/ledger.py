@@ -29,9 +29,12 @@ from bot.llm.prices import Prices
 from bot.llm.usage import Usage
 from bot.server.guilds import UNSET, GuildSettingsStore
 from bot.storage import calls, usage_sums
+from bot.storage.calls import DayUse
 from bot.storage.database import Database
 from bot.storage.errors import InDoubtError
 from bot.storage.usage_sums import Key
+
+__all__ = ["NANO", "DayUse", "Ledger", "Limits", "open_ledger"]
 
 NANO = 1_000_000_000
 # Days whose sums are cached, so that a clock that jumps to another day and back does not lose them.
@@ -264,23 +267,23 @@ class Ledger:
 
     async def days(
         self, count: int, *, user_id: int | None = None, guild_id: int | None = None
-    ) -> list[tuple[str, calls.DayUse]]:
+    ) -> list[tuple[str, DayUse]]:
         """The usage of the last `count` days, the newest last: of a person, of a server, or of all."""
         names = self._last_days(count)
         await self._count_now()
         used = await calls.uses_by_day(self._database, names[0], user_id=user_id, guild_id=guild_id)
-        return [(name, used.get(name, calls.DayUse())) for name in names]
+        return [(name, used.get(name, DayUse())) for name in names]
 
     async def by_model(
         self, count: int, *, user_id: int | None = None, guild_id: int | None = None
-    ) -> dict[str, calls.DayUse]:
+    ) -> dict[str, DayUse]:
         """The usage of the last `count` days by model, the most expensive first. Their prices are loaded."""
         since = self._last_days(count)[0]
         used = await calls.uses_by_model(self._database, since, user_id=user_id, guild_id=guild_id)
         await self.prices.load(used)
         return dict(sorted(used.items(), key=lambda item: (item[1].nanodollars, item[1].tokens), reverse=True))
 
-    def at_unknown_price(self, used: Mapping[str, calls.DayUse]) -> Decimal:
+    def at_unknown_price(self, used: Mapping[str, DayUse]) -> Decimal:
         """US dollars of `used`, by model, that were counted by `unknown_price`."""
         return Decimal(sum(use.nanodollars for model, use in used.items() if self.prices.of(model) is None)) / NANO
 
