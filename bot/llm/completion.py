@@ -253,6 +253,9 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
 
 def _is_parroted(text: str, prompt: str) -> bool:
     """Whether `text` repeats several words in a row of the repair prompt."""
-    said, words = (re.findall(r"\w+", part.casefold()) for part in (text[:4_000], prompt))
-    runs = {tuple(words[at : at + PARROTED_WORDS]) for at in range(len(words) - PARROTED_WORDS + 1)}
-    return any(tuple(said[at : at + PARROTED_WORDS]) in runs for at in range(len(said) - PARROTED_WORDS + 1))
+
+    def runs(part: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"\w+", part.casefold())
+        return {tuple(words[at : at + PARROTED_WORDS]) for at in range(len(words) - PARROTED_WORDS + 1)}
+
+    return not runs(text[:4_000]).isdisjoint(runs(prompt))

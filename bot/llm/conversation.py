@@ -28,16 +28,16 @@ def follow_up(earlier: Answer, text: str, user_id: int, budget: int) -> Request:
     request = earlier.first_request
     known = request.conversation
     end = len(request.messages) - (known.length if known else 0)
-    said = (
+    messages = (
         *request.messages[end:],
         {"role": "assistant", "content": earlier.text or "…"},
         {"role": "user", "content": text},
     )
-    kept = (said[0], *_newest(said[1:], budget - count_tokens((*request.messages[:end], said[0]))))
+    kept = (messages[0], *_newest(messages[1:], budget - count_tokens((*request.messages[:end], messages[0]))))
     conversation = Conversation(
         parent=earlier.id,
         length=len(kept),
-        left_out=len(said) - len(kept) + (known.left_out if known else 0),
+        left_out=len(messages) - len(kept) + (known.left_out if known else 0),
         authors=_authors(earlier) - {user_id},
     )
     return replace(request, messages=(*request.messages[:end], *kept)).continuing(conversation)

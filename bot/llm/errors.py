@@ -176,12 +176,12 @@ def to_user_error(error: Exception) -> ModelError:
 
 def _context_numbers(error: Exception) -> dict[str, int]:
     """The tokens of a prompt and of the context that it does not fit into; empty where `error` does not name both."""
-    said = " ".join(texts_in(getattr(error, "body", None)))[:2_000]
-    context = CONTEXT_SIZE.search(said)
+    message = " ".join(texts_in(getattr(error, "body", None)))[:2_000]
+    context = CONTEXT_SIZE.search(message)
     if context is None:
         return {}
     size = _number(context[1])
-    prompt = max(_number(number) for number in NUMBER.findall(said))
+    prompt = max(_number(number) for number in NUMBER.findall(message))
     return {"prompt": prompt, "context": size} if prompt > size else {}
 
 
@@ -204,8 +204,8 @@ def _sentence(error: Exception) -> str:
     if status == 404:
         body = getattr(error, "body", None)
         is_page = isinstance(body, str) and body.lstrip().startswith("<")
-        said = "" if is_page else " ".join(texts_in(body))[:2_000]
-        return NO_SUCH_MODEL if MODEL.search(said) and UNKNOWN.search(said) else WRONG_ADDRESS
+        message = "" if is_page else " ".join(texts_in(body))[:2_000]
+        return NO_SUCH_MODEL if MODEL.search(message) and UNKNOWN.search(message) else WRONG_ADDRESS
     if isinstance(status, int):
         found = BY_STATUS.get(status) or (REDIRECTED if 300 <= status < 400 else FAULT if status >= 500 else None)
         if found:

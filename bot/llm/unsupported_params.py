@@ -143,8 +143,8 @@ def _with_parts(message: Message, text_only: bool) -> dict[str, Any]:
 
 def _refuses_pictures(error: "APIError | ServerError") -> bool:
     """Whether `error` says that the model, or its server, takes no pictures at all."""
-    said = " ".join(texts_in(error.body))[:4_000]
-    return bool(PICTURE_WORD.search(said) and PICTURES_UNSUPPORTED.search(said))
+    message = " ".join(texts_in(error.body))[:4_000]
+    return bool(PICTURE_WORD.search(message) and PICTURES_UNSUPPORTED.search(message))
 
 
 def _scope(model: str, request: Request) -> tuple[str, str]:
@@ -179,7 +179,7 @@ def _mentions(text: str, name: str) -> bool:
     return bool(re.search(rf"{quoted}|{listed}|\b{word} (?:request )?{noun}", text))
 
 
-def _issues(body: object, depth: int = DEPTH, key: str = "", said: str = "") -> Iterator[tuple[frozenset[str], str]]:
+def _issues(body: object, depth: int = DEPTH, key: str = "", message: str = "") -> Iterator[tuple[frozenset[str], str]]:
     """The problems in an error's body: the names that each gives apart from its text, and its text.
 
     `key` is the member that `body` is the value of, and `said` is the text of the object around it.
@@ -187,14 +187,14 @@ def _issues(body: object, depth: int = DEPTH, key: str = "", said: str = "") -> 
     if isinstance(body, Mapping):
         members = {str(name).casefold(): value for name, value in body.items()}
         texts = [value for name, value in members.items() if isinstance(value, str) and name not in PLACES | ECHOES]
-        text = " ".join(texts)[:4_000] or said
+        text = " ".join(texts)[:4_000] or message
         yield frozenset(chain.from_iterable(_names(members.get(place), place) for place in PLACES)), text
         for name, value in members.items() if depth else ():
             if name not in PLACES | ECHOES:
                 yield from _issues(value, depth - 1, name, text)
     elif isinstance(body, list | tuple):
         for item in body[:20] if depth else ():
-            yield from _issues(item, depth - 1, key, said)
+            yield from _issues(item, depth - 1, key, message)
     elif isinstance(body, str):
         yield frozenset(), f"{key!r}: {body[:4_000]}"
 

@@ -192,11 +192,11 @@ async def _answered(plan: Plan, cell: Cell, ask: Ask) -> CellRow:
         return _row(cell, judging.compare(plan.judge, answer.reply, answer.text, cell.test.expected), "", answer)
     asked = judging.question(plan.judge_template, cell.test.input, cell.test.expected, answer.text)
     try:
-        said = await ask(asked)
+        judgement = await ask(asked)
     except (ReplyError, BlockedError) as error:
         unread = error.answer if isinstance(error, ReplyError) and isinstance(error.answer, Answer) else None
         return _row(cell, None, _(UNJUDGED), answer, *([unread] if unread else []))
-    return _row(cell, judging.verdict(said), "", answer, said)
+    return _row(cell, judging.verdict(judgement), "", answer, judgement)
 
 
 def _row(cell: Cell, score: float | None, problem: str, *answers: Answer) -> CellRow:

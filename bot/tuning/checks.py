@@ -143,7 +143,7 @@ def flags_of(pairs: Sequence[PairRow], sources: Mapping[str, str]) -> dict[int, 
         if finding.kind not in NO_DECISION:
             for line in finding.lines:
                 found[line].append(finding.text)
-    return {line: tuple(dict.fromkeys(said)) for line, said in found.items()}
+    return {line: tuple(dict.fromkeys(notes)) for line, notes in found.items()}
 
 
 def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -195,11 +195,11 @@ def _check_sense(pair: PairRow) -> Iterator[Finding]:
         yield _found(NO_QUESTION, pair.line, N_("Line {line} asks nothing: its question is a statement."))
     if pair.kind != ANSWERABLE:
         return
-    said = words(pair.answer[:2_000])
-    has_number = any(map(str.isdigit, pair.answer)) or not NUMBERS.isdisjoint(said)
+    answer_words = words(pair.answer[:2_000])
+    has_number = any(map(str.isdigit, pair.answer)) or not NUMBERS.isdisjoint(answer_words)
     if _HOW_MANY.search(question) and not has_number:
         yield _found(NO_NUMBER, pair.line, N_("Line {line} asks how many, and its answer holds no number."))
-    elif _WHEN.match(question) and not has_number and TIMES.isdisjoint(said):
+    elif _WHEN.match(question) and not has_number and TIMES.isdisjoint(answer_words):
         yield _found(NO_NUMBER, pair.line, N_("Line {line} asks when, and its answer holds no time."))
 
 

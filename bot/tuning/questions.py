@@ -199,15 +199,15 @@ def _doubts(chunk: ChunkRow, facts: int) -> dict[int, str]:
     reply = read_json(chunk.verdicts or "{}")
     if reply.get("copied"):
         return dict.fromkeys(range(1, facts + 1), serialize(COPIED))
-    said: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for verdict in reply.get("verdicts", []):
         if not verdict["supported"]:
             why = without_surrogates(str(verdict.get("why") or ""))[:200]
             doubt = serialize(N_("A second check found that the source does not support it: {reason}"), reason=why)
-            said[verdict["number"]] = (
+            reasons[verdict["number"]] = (
                 doubt if why else serialize(N_("A second check found that the source does not support it."))
             )
-    return said
+    return reasons
 
 
 def _unanswerable(chunk: ChunkRow) -> list[str]:

@@ -304,10 +304,10 @@ def _without_signs(pair: PairRow, row: Row, separators: frozenset[str], stops: f
 
 def notes(read: ReadRows) -> list[str]:
     """Sentences about what is worth knowing and no fault: the older form, and what is not trained from a file."""
-    said = []
+    sentences = []
     older = sum(row.older for row in read.rows)
     if older:
-        said.append(
+        sentences.append(
             ngettext(
                 "{n:,} row is a prompt/completion pair, the form of older models; it is written as messages.",
                 "{n:,} rows are prompt/completion pairs, the form of older models; they are written as messages.",
@@ -327,9 +327,9 @@ def notes(read: ReadRows) -> list[str]:
     stopped = sum(_sign(_STOP, before.answer) in stops for before, _after in raw)
     for count, sentence in ((spaced, SPACES), (separated, SEPARATORS), (stopped, STOPS)):
         if count:
-            said.append(_(sentence, n=count))
+            sentences.append(_(sentence, n=count))
     if longer := [row.pair.line for row in read.rows if row.context]:
-        said.append(
+        sentences.append(
             _(
                 "Rows with instructions or earlier turns: {n:,} (lines {lines}). --fix keeps them; a dataset made of "
                 "this file trains only their last question and answer.",
@@ -337,7 +337,7 @@ def notes(read: ReadRows) -> list[str]:
                 lines=", ".join(map(str, longer[:MAX_LISTED])) + ("…" if longer[MAX_LISTED:] else ""),
             )
         )
-    return said
+    return sentences
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,17 +157,17 @@ class Scorer:
             for pairs in sets.values()
             for pair in pairs
         }
-        said = await asking.all(model.name, requests, provider.gateway)
+        answers = await asking.all(model.name, requests, provider.gateway)
 
-        def judge(said: str, pair: PairRow) -> str:
-            return subject.judge(said, pair, refusal)
+        def judge(answer: str, pair: PairRow) -> str:
+            return subject.judge(answer, pair, refusal)
 
-        marks, wrong = await asyncio.to_thread(_score_lines, sets, trained, said, judge, model.name)
+        marks, wrong = await asyncio.to_thread(_score_lines, sets, trained, answers, judge, model.name)
         held = sets[HELD] + sets[REFUSED_HELD]
         marks.append(await asyncio.to_thread(_nearest, trained, held, judge))
         if isinstance(subject, TemplateSubject):
             marks = [mark for mark in marks if mark.total]  # It refuses nothing.
-            marks += await self._few_shot_lines(subject, model, held, said, asking)
+            marks += await self._few_shot_lines(subject, model, held, answers, asking)
         else:
             marks += await self._base_lines(subject, model, held, refusal, provider, asking)
         card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
@@ -179,20 +179,20 @@ class Scorer:
         subject: TemplateSubject,
         model: ModelRow,
         held: Sequence[PairRow],
-        said: Mapping[str, str],
+        answers: Mapping[str, str],
         asking: "_Asking",
     ) -> list[ScoreLine]:
         """The chat model with all examples on the same inputs, with prices and times. Ratings have two lines more."""
 
-        def judge(said: str, pair: PairRow) -> str:
-            return subject.judge(said, pair, loosely=True)
+        def judge(answer: str, pair: PairRow) -> str:
+            return subject.judge(answer, pair, loosely=True)
 
         name = self._gateway.model
         requests = {pair.question: subject.few_shot(pair.question) for pair in held}
         few_shot, unavailable = await _others(asking, f"{name} ({FEW_SHOT})", requests, self._gateway)
         marks = []
         if subject.is_rating:
-            near = [(pair, said[pair.question]) for pair in held]
+            near = [(pair, answers[pair.question]) for pair in held]
             marks.append(_score_line(NEAR, near, judge, model=model.name)[0])
         if unavailable:
             return [*marks, ScoreLine(FEW_SHOT, 0, 0, 0, name, unavailable)]
@@ -217,8 +217,8 @@ class Scorer:
         sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:BASE_SAMPLE]
         name, gateway = base_of(model, self._gateway, provider.gateway)
 
-        def judge(said: str, pair: PairRow) -> str:
-            return subject.judge(said, pair, refusal, loosely=True)
+        def judge(answer: str, pair: PairRow) -> str:
+            return subject.judge(answer, pair, refusal, loosely=True)
 
         facts = await asyncio.to_thread(facts_of, self._corpora.get(model.corpus))
         bare, with_facts = (for_model(self._templates[key], name) for key in (TUNED, WITH_FACTS))
@@ -230,11 +230,11 @@ class Scorer:
             facts_requests[pair.question] = with_facts.fill(values)
         marks = []
         for line, requests in ((BASE, bare_requests), (BASE_WITH_FACTS, facts_requests)):
-            said, unavailable = await _others(asking, f"{name} ({line})", requests, gateway)
+            answers, unavailable = await _others(asking, f"{name} ({line})", requests, gateway)
             if unavailable:
                 marks.append(ScoreLine(line, 0, 0, 0, name, unavailable))
                 continue
-            answered = [(pair, said[pair.question]) for pair in sample]
+            answered = [(pair, answers[pair.question]) for pair in sample]
             note = serialize(N_("{model}, {n:,} of them"), model=name, n=len(sample))
             marks.append(_score_line(line, answered, judge, model=name, note=note)[0])
         return marks
@@ -288,10 +288,10 @@ async def _others(
 ) -> tuple[dict[str, str], str]:
     """The answers of another model; or none, and the serialized reason."""
     try:
-        said = await asking.all(name, requests, gateway)
+        answers = await asking.all(name, requests, gateway)
     except ModelError:
         return {}, serialize(N_("not available"))
-    return said, "" if any(said.values()) else serialize(N_("no model connected"))
+    return answers, "" if any(answers.values()) else serialize(N_("no model connected"))
 
 
 def _costs(
@@ -363,12 +363,12 @@ def _with_question(pair: PairRow, question: str) -> PairRow:
 
 
 def _score_lines(
-    sets: Sets, trained: Sequence[PairRow], said: Mapping[str, str], judge: Judge, model: str
+    sets: Sets, trained: Sequence[PairRow], answers: Mapping[str, str], judge: Judge, model: str
 ) -> tuple[list[ScoreLine], list[WrongAnswer]]:
     """A line for each set, and one for the first hundred questions that were written apart from the rows."""
     marks, wrong = [], []
     for name, pairs in sets.items():
-        mark, bad = _score_line(name, [(pair, said[pair.question]) for pair in pairs], judge, model=model)
+        mark, bad = _score_line(name, [(pair, answers[pair.question]) for pair in pairs], judge, model=model)
         if name != CORRECTED:
             marks.append(mark)
             wrong += bad
@@ -376,7 +376,7 @@ def _score_lines(
             marks.append(mark)
     first = _written_apart(sets, trained)[:FIRST]
     if len(first) == FIRST:
-        answered = [(pair, said[pair.question]) for pair in first]
+        answered = [(pair, answers[pair.question]) for pair in first]
         marks.append(_score_line(FIRST_APART, answered, judge, model=model)[0])
     return marks, wrong
 
@@ -415,11 +415,11 @@ def _score_line(
     """The line for `answered`, and its wrong answers."""
     counts = {"right": 0, "refused": 0, "wrong": 0}
     wrong = []
-    for pair, said in answered:
-        verdict = judge(said, pair)
+    for pair, answer in answered:
+        verdict = judge(answer, pair)
         counts[verdict] += 1
         if verdict == "wrong":
-            wrong.append(WrongAnswer(name, pair.question, pair.answer, said))
+            wrong.append(WrongAnswer(name, pair.question, pair.answer, answer))
     return ScoreLine(name, counts["right"], counts["refused"], counts["wrong"], model, note), wrong
 
 

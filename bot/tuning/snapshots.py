@@ -60,8 +60,8 @@ async def histories(database: Database, templates: Mapping[str, ChatTemplate], j
     subject = subject_of(templates, job.corpus)
     result = []
     for at, pair in enumerate(await test_questions(database, job)):
-        said = [(snapshot.step, snapshot.answers[at]) for snapshot in found if at < len(snapshot.answers)]
-        judged = tuple((step, text, subject.judge(text, pair, refusal) == "right") for step, text in said)
+        answers = [(snapshot.step, snapshot.answers[at]) for snapshot in found if at < len(snapshot.answers)]
+        judged = tuple((step, text, subject.judge(text, pair, refusal) == "right") for step, text in answers)
         result.append(History(pair.question, pair.answer, judged))
     if job.pinned:
         pinned = tuple((snapshot.step, snapshot.pinned, False) for snapshot in found if snapshot.pinned)

@@ -35,17 +35,17 @@ class CorpusSubject:
         template = for_model(self.template, model) if model else self.template
         return template.fill(question_values(question, self.name, refusal))
 
-    def judge(self, said: str, pair: PairRow, refusal: str, *, loosely: bool = False) -> str:
+    def judge(self, answer: str, pair: PairRow, refusal: str, *, loosely: bool = False) -> str:
         """`right`, `refused` or `wrong`.
 
         `loosely`: a sentence that contains the answer is right, for models that were not trained on short answers.
         """
-        if not said.strip():
+        if not answer.strip():
             return "refused"
-        refuses = same_answer(said, refusal) or said.strip() == STAND_IN_REFUSAL
+        refuses = same_answer(answer, refusal) or answer.strip() == STAND_IN_REFUSAL
         if pair.kind != ANSWERABLE:
             return "right" if refuses else "wrong"
-        if same_answer(said, pair.answer) or (loosely and not refuses and _contains(said, pair.answer)):
+        if same_answer(answer, pair.answer) or (loosely and not refuses and _contains(answer, pair.answer)):
             return "right"
         return "refused" if refuses else "wrong"
 
@@ -87,14 +87,14 @@ class TemplateSubject:
             raise InputError("{wanted} is no answer of /{template}.", wanted=wanted[:100], template=self.name)
         return answer
 
-    def judge(self, said: str, pair: PairRow, _refusal: str = "", *, loosely: bool = False) -> str:
+    def judge(self, answer: str, pair: PairRow, _refusal: str = "", *, loosely: bool = False) -> str:
         """`right`, `refused` (nothing was said) or `wrong`: by stars, by the JSON value, else by words.
 
         `loosely`: a rating one star away is right.
         """
-        if not said.strip():
+        if not answer.strip():
             return "refused"
-        parsed, wanted = self._parsed(said), self._parsed(pair.answer)
+        parsed, wanted = self._parsed(answer), self._parsed(pair.answer)
         if loosely and isinstance(parsed, int) and isinstance(wanted, int):
             return "right" if abs(parsed - wanted) <= 1 else "wrong"
         return "right" if parsed is not None and parsed == wanted else "wrong"
@@ -140,7 +140,7 @@ def training_row(subject: Subject, pair: PairRow, refusal: str) -> dict[str, Any
     return {"messages": [*subject.request(pair.question, refusal).messages, answer]}
 
 
-def _contains(said: str, wanted: str) -> bool:
+def _contains(answer: str, wanted: str) -> bool:
     """Whether the words of `wanted` are in `said`, together and in their order, articles apart."""
-    needle, text = without_articles(wanted), without_articles(said)
+    needle, text = without_articles(wanted), without_articles(answer)
     return bool(needle) and any(text[at : at + len(needle)] == needle for at in range(len(text) - len(needle) + 1))

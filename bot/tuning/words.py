@@ -75,9 +75,9 @@ def bag_key(text: str) -> tuple[str, ...]:
     return tuple(sorted(words(text)))
 
 
-def same_answer(said: str, wanted: str) -> bool:
+def same_answer(answer: str, expected: str) -> bool:
     """Whether two answers are equal, ignoring articles, capitals and punctuation."""
-    return without_articles(said) == without_articles(wanted)
+    return without_articles(answer) == without_articles(expected)
 
 
 def squeezed(text: str) -> str:

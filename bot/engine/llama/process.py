@@ -191,11 +191,11 @@ class LlamaServer:
             process.stdin.write(json.dumps(config).encode() + b"\n")
             await process.stdin.drain()
         line = await process.stdout.readline()
-        said = json.loads(line) if line else {}
-        if "url" in said:
-            return str(said["url"])
+        message = json.loads(line) if line else {}
+        if "url" in message:
+            return str(message["url"])
         await process.wait()
-        reason = said.get("error") or _exit_reason(process.returncode)
+        reason = message.get("error") or _exit_reason(process.returncode)
         raise unavailable(f"{self.name} cannot be loaded: {reason}", "load_failed")
 
     async def _has_ended(self) -> bool:
