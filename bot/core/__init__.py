@@ -6,6 +6,7 @@
 `i18n`              translation, and how numbers are written
 `languages`         languages by name, as people type them
 `text`              text split, shortened and escaped for Discord
+`json_text`         JSON without the characters that no encoding or database can hold
 `tables`            texts and CSV files in the encodings and dialects that spreadsheets write
 `attached_picture`  pictures that people attach, as a model gets them
 `pdf_text`          the text of a PDF, read by a child process
