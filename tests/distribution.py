@@ -23,37 +23,61 @@ APART = frozenset(
         "slots",
     )
 )
-# Longest first, measured on two busy cores; all others follow.
+# These files share a trained model (`tests/cogs/conftest.py`), which takes two seconds of CPU time. The first one names
+# their scope.
+TRAINED = ("tests/cogs/test_racing.py", "tests/cogs/test_finetune_jobs.py")
+# Longest first, by the CPU time of a run on 2026-11-28; all others follow.
 LONGEST = (
     SHARED,
+    TRAINED[0],
     "tests/tuning/test_provider_border.py",
-    "tests/ui/test_actions.py",
-    "tests/cogs/test_racing.py",
-    "tests/engine/test_fine_tuning.py",
-    "tests/bot/test_whole_session.py",
-    "tests/cogs/test_trick.py",
     "tests/tuning/test_jobs.py",
-    "tests/engine/llama/test_serving.py",
-    "tests/play/test_memory.py",
-    "tests/cogs/test_finetune_template.py",
-    "tests/cogs/test_adventure_trouble.py",
-    "tests/engine/pocket/test_train.py",
-    "tests/cogs/test_adventure_wire.py",
+    "tests/bot/test_whole_session.py",
+    "tests/tuning/test_command_line.py",
+    "tests/engine/test_fine_tuning.py",
     "tests/demo/test_page.py",
-    "tests/server/test_privacy.py",
+    "tests/engine/test_fine_tuning_errors.py",
+    "tests/play/test_memory.py",
+    "tests/ui/test_actions.py",
+    "tests/cogs/test_adventure_trouble.py",
+    "tests/cogs/test_trick.py",
     "tests/engine/test_launch.py",
-    "tests/llm/test_real_servers.py",
-    "tests/demo/test_serving.py",
     "tests/core/test_pathological_inputs.py",
+    "tests/server/test_privacy.py",
+    "tests/llm/test_real_servers.py",
+    "tests/cogs/test_local_model.py",
+    "tests/tuning/test_generating.py",
+    "tests/cli/test_model.py",
+    "tests/engine/test_server.py",
+    "tests/storage/test_migrations.py",
+    "tests/tuning/test_workers.py",
+    "tests/engine/pocket/test_train.py",
+    "tests/engine/llama/test_serving.py",
+    "tests/server/test_ledger.py",
+    "tests/tuning/test_json_slips.py",
+    "tests/demo/test_serving.py",
+    "tests/cogs/test_adventure_wire.py",
+    "tests/cogs/test_trick_runs.py",
+    "tests/storage/test_database.py",
+    "tests/cogs/test_sentiment.py",
+    "tests/tuning/test_discord_starting.py",
+    "tests/cogs/test_finetune_template.py",
     "tests/cogs/test_adventure_crash.py",
-    "tests/cogs/test_shot_selector.py",
+    "tests/cogs/test_adventure.py",
+    "tests/cogs/test_adventure_moves.py",
+    "tests/engine/test_ray.py",
+    "tests/cli/test_complete.py",
+    "tests/server/test_erasure.py",
+    "tests/play/test_history.py",
+    "tests/meta/test_catalogues.py",
     "tests/bot/test_techniques.py",
-    "tests/bot/test_waiting.py",
+    "tests/cogs/test_shot_selector.py",
     "tests/bot/test_slots.py",
-    "tests/llm/test_transport.py",
-    "tests/cogs/test_adventure_locked.py",
-    "tests/bot/test_named_points.py",
     "tests/tuning/test_killed_bot.py",
+    "tests/bot/test_waiting.py",
+    "tests/bot/test_named_points.py",
+    "tests/cogs/test_adventure_locked.py",
+    "tests/llm/test_transport.py",
 )
 
 
@@ -63,8 +87,10 @@ def processes() -> int:
 
 
 def scope_of(nodeid: str) -> str:
-    """The tests that run in the same process: those of the file, or of the folder that shares a bot."""
+    """The tests that run in the same process: those of the file, or of the files that share a bot or a model."""
     file = nodeid.split("::", 1)[0]
+    if file in TRAINED:
+        return TRAINED[0]
     return SHARED if file.startswith(SHARED) and file not in APART else file
 
 
