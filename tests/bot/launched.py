@@ -18,7 +18,7 @@ def main() -> None:
     """Read what the test wants from the environment, and hand over to the command line."""
     bot.bot.GUILD_READY_TIMEOUT = 0.2
     if seconds := os.environ.get("TEST_LAST_WORDS"):
-        bot.ui.inflight.DRAIN_TIMEOUT = bot.play.turn_queue.GRACE = float(seconds)
+        bot.ui.inflight.DRAIN_TIMEOUT = bot.play.turn_queue.CLOSE_TIMEOUT = float(seconds)
     if seconds := os.environ.get("TEST_FIRST_NOTICE"):
         bot.answers.service.FIRST_NOTICE = bot.answers.service.NEXT_NOTICE = float(seconds)
     if templates := os.environ.get("TEST_TEMPLATES"):

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from bot.core.errors import LimitError
 from bot.storage.tuning import JobRow, change_job, get_job
-from bot.tuning.job_runner import look
+from bot.tuning.job_runner import poll
 from bot.tuning.service import Tuning
 from tests.tuning.conftest import Opened
 from tests.tuning.fake_provider import FakeProvider
@@ -65,8 +65,8 @@ async def test_a_job_whose_price_cannot_be_written_goes_on_when_it_can(opened: O
         job = await waiting(tuning, provider)
         await run_sql(tuning, FAILING)
         provider.way = ("succeeded",)
-        looks = provider.calls["GET job"]
-        while provider.calls["GET job"] < looks + 6:  # noqa: ASYNC110 - the provider counts
+        polls = provider.calls["GET job"]
+        while provider.calls["GET job"] < polls + 6:  # noqa: ASYNC110 - the provider counts
             await asyncio.sleep(0.01)
         now = await get_job(tuning.jobs.tools.database, job.id)
         assert now is not None
@@ -84,7 +84,7 @@ async def test_two_followers_that_take_the_same_step_pay_once(opened: Opened, pr
         stands = await get_job(first.jobs.tools.database, job.id)
         assert stands is not None
         provider.way = ("succeeded",)
-        await asyncio.gather(look(first.jobs.tools, stands), look(second.jobs.tools, stands))
+        await asyncio.gather(poll(first.jobs.tools, stands), poll(second.jobs.tools, stands))
         assert await paid(first) == [(job.id, PRICE, 0, job.base)]
 
 
@@ -96,7 +96,7 @@ async def test_a_job_that_was_cancelled_here_as_it_succeeded_is_paid(opened: Ope
         assert stands is not None
         await change_job(tuning.jobs.tools.database, job.id, state="cancelled")
         provider.way = ("succeeded",)
-        await look(tuning.jobs.tools, stands)
+        await poll(tuning.jobs.tools, stands)
         assert (await tuning.jobs.get(job.id)).state == "cancelled"
         assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
 
