@@ -1,6 +1,9 @@
 """Fixtures and hooks for all tests."""
 
 import gc
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
 GC_THRESHOLDS = (50_000, 20, 100)
 # Importing and collecting the tests makes next to no garbage.
 gc.disable()
+# A file system in memory, which needs no waiting for a disk at every commit, and how much room a run must find there.
+IN_MEMORY, ROOM = "/dev/shm", 4 * 2**30
+if "TMPDIR" not in os.environ and Path(IN_MEMORY).is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = IN_MEMORY
+    tempfile.tempdir = None  # read TMPDIR again
 
 
 def pytest_configure(config: pytest.Config) -> None:
