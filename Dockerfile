@@ -19,7 +19,9 @@ COPY --from=build /app /app
 COPY templates templates
 COPY racing racing
 COPY migrations migrations
-ENV PATH=/opt/venv/bin:$PATH \
+# With one heap for each thread, glibc holds 2 MiB more (of 118, 2026-11-28).
+ENV MALLOC_ARENA_MAX=2 \
+    PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DATA_DIR=/data \
     LOG_FORMAT=json \
