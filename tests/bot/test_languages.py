@@ -47,8 +47,9 @@ async def test_a_public_answer_is_in_the_language_of_the_place(abroad: BotHarnes
 async def test_a_direct_message_is_answered_in_the_language_of_its_authors_last_command(abroad: BotHarness) -> None:
     """Messages come without a language. A mention in a server is answered in that of the place, as commands are."""
     await abroad.notice("usage")
-    await abroad.wire.say("Hallo", channel="dm")
-    answer = await abroad.wire.until(is_final, "dm")
+    asked = await abroad.wire.say("Hallo", channel="dm")
+    # The answers to other tests are in this channel too.
+    answer = await abroad.wire.until(lambda message: message.id > asked.id and is_final(message), "dm")
     assert answer.buttons == ["Prompt", "Noch mal", "Weiterfragen…", "⋯"]
     await abroad.wire.say(f"<@{abroad.wire.people['bot']}> Hallo", channel=abroad.place)
     assert "Again" in (await abroad.wire.until(is_final, abroad.place)).buttons
