@@ -12,8 +12,9 @@ from bot.core.text import MESSAGE_LIMIT, close_markup
 
 # Seconds between two edits: Discord's rate limit allows about one a second (read from its headers, 2026-11).
 EDIT_INTERVAL = 1.0
-# Seconds before the first edit. An answer that is complete by then costs one edit instead of two.
-FIRST_EDIT_DELAY = 0.15
+# Seconds before the first edit. An answer that is complete by then costs one edit instead of two. Longer than the pause
+# between two reads (`bot.llm.transport.MAX_PAUSE`), or answers whose second half was there at once would cost two.
+FIRST_EDIT_DELAY = 0.3
 # Seconds that `stop` waits for an edit in progress, so that the final text cannot arrive before it.
 STOP_TIMEOUT = 2.0
 # Stands at the end of a text that grows.
