@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 # Reference counting frees nearly all objects. Python's own thresholds take a tenth of the CPU time of the tests.
 GC_THRESHOLDS = (50_000, 20, 100)
+# A busy machine may need any time for an example.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 # Importing and collecting the tests makes next to no garbage.
 gc.disable()
 # A file system in memory, which needs no waiting for a disk at every commit, and how much room a run must find there.

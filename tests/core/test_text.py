@@ -93,7 +93,7 @@ def bare(text: str) -> str:
 
 
 @given(FORMATTED, st.sampled_from([120, 300, MESSAGE_LIMIT]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_letter_keeps_its_formatting(text: str, limit: int) -> None:
     pieces = split_message(text, limit, max_pieces=10_000)
     assert pieces is not None
@@ -102,7 +102,6 @@ def test_every_letter_keeps_its_formatting(text: str, limit: int) -> None:
 
 
 @given(TEXTS, st.sampled_from([120, 300, MESSAGE_LIMIT]))
-@settings(deadline=None)
 def test_every_piece_fits_and_nothing_is_lost(text: str, limit: int) -> None:
     pieces = split_message(text, limit, max_pieces=10_000)
     assert pieces is not None
@@ -113,7 +112,7 @@ def test_every_piece_fits_and_nothing_is_lost(text: str, limit: int) -> None:
 
 
 @given(st.text(st.sampled_from("ab *_~|`>-#\\\n[]()<>"), max_size=900))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_mixture_of_marks_is_split_within_the_limit(text: str) -> None:
     pieces = split_message(text, 120, max_pieces=10_000)
     assert pieces is not None
@@ -151,7 +150,6 @@ def test_nothing_of_a_spoiler_is_outside_its_bars(before: str, after: str, space
 
 
 @given(st.integers(0, 700), st.sampled_from(["||", "||**", "||`", "a ||```py\n"]))
-@settings(deadline=None)
 def test_a_spoiler_that_still_grows_is_hidden(length: int, opener: str) -> None:
     shown = close_markup(opener + "SECRET " * length)
     assert "SECRET" not in re.sub(r"\|\|.+?\|\|", "", shown, flags=re.DOTALL)
@@ -271,11 +269,16 @@ def test_a_text_in_a_fence_cannot_leave_it(text: str) -> None:
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_a_text_that_still_grows_is_shown_with_its_code_closed(text: str) -> None:
     closed = close_markup(text)
     assert closed.startswith(text)
-    assert len(re.findall("`{3,}", closed)) % 2 == 0
+    assert close_markup(closed) == closed
+    if not set("*_~|") & set(text):  # A closed span of these may contain a fence, which Discord shows as it is.
+        assert len(re.findall("`{3,}", closed)) % 2 == 0
+
+
+def test_a_fence_in_italic_text_begins_no_code() -> None:
+    assert close_markup("*a\n```\nb*") == "*a\n```\nb*"
 
 
 @given(st.text(), st.integers(1, 50))

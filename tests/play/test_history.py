@@ -116,7 +116,7 @@ async def _play(moves: list[tuple[str, int]]) -> None:
             assert all(turn.reply == "All is well." for turn in tree)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(MOVES, max_size=25))
 def test_any_moves_leave_the_path_of_a_plain_model(moves: list[tuple[str, int]]) -> None:
     asyncio.run(_play(moves))
