@@ -18,10 +18,11 @@ Tests of crashes, of Discord's faults and of speed use `tests/wire/` instead.
 """
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import discord
 import simcord
@@ -30,12 +31,17 @@ from bot.app import open_services
 from bot.bot import FewshotBot
 from bot.core.settings import Settings
 from bot.demo.simulator import Env
+from bot.server import unfinished
 from bot.services import Services
+from bot.storage import group_commit
 from tests.fake_model import FakeModel
 from tests.migrated import migrated
 
 # Seconds of real time until an action must be finished.
 TIMEOUT = 20.0
+# Seconds for which the bot collects what it writes together. An action ends when nothing more is going to happen, so
+# every answer in a test takes these seconds.
+COLLECTING = 0.01
 
 
 @dataclass
@@ -91,7 +97,10 @@ def texts_of(components: list[dict[str, Any]]) -> list[str]:
 @asynccontextmanager
 async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
     """Open the services and the bot with `folder` as DATA_DIR, and close them at the end."""
-    async with FakeModel() as model:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(patch.object(group_commit, "DEFER_SECONDS", COLLECTING))
+        stack.enter_context(patch.object(unfinished, "REMOVE_PAUSE", COLLECTING))
+        model = await stack.enter_async_context(FakeModel())
         given = {"openai_base_url": model.url, "openai_api_key": model.token, "chat_model": "fake-model"}
         settings = Settings(_env_file=None, **(given | {"data_dir": folder} | options))
         await migrated(settings.database)
