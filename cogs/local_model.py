@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -91,9 +90,11 @@ class LocalModelCog(commands.Cog, name="Local models"):
         name, _colon, prompt_id = argument.partition(":")
         await interaction.response.edit_message(view=_progress(name, 0, 1))
         done = _Done()
+        if self._download is None:  # else this one will be refused, and Stop is for the other
+            self._download = done
         editing = asyncio.create_task(_show_progress(interaction, name, done), name="download-progress")
         try:
-            model = await self._services.local_models.fetch(name, self._reporting(done))
+            model = await self._services.local_models.fetch(name, done.report)
         except FewshotError as error:
             editing.cancel()
             await asyncio.wait([editing])
@@ -103,6 +104,8 @@ class LocalModelCog(commands.Cog, name="Local models"):
             return
         finally:
             editing.cancel()
+            if self._download is done:
+                self._download = None
         self._services.local_models.use(model.name)
         self._services.gateway.use_model(f"{model.name}{LOCAL_SUFFIX}")
         lines = [_("{model} answers from now on.", model=escape_markdown(model.label))]
@@ -121,19 +124,6 @@ class LocalModelCog(commands.Cog, name="Local models"):
             self._download.stopped = True
         await interaction.response.defer()
 
-    def _reporting(self, done: "_Done") -> Callable[[int, int], None]:
-        """A progress callback for the thread that fetches."""
-
-        def report(so_far: int, total: int) -> None:
-            self._download = done
-            if done.stopped:
-                raise StoppedError(
-                    "The download was stopped. What was fetched is kept, and the next try goes on there."
-                )
-            done.so_far, done.total = so_far, total
-
-        return report
-
     async def _answer(self, interaction: discord.Interaction[Any], request: Request, text: str) -> None:
         """Answer the question that was asked first, on the card: a card cannot become a plain message."""
         async with self._services.answers.open(interaction, private=True) as answering:
@@ -148,6 +138,12 @@ class _Done:
     so_far = 0
     total = 1
     stopped = False
+
+    def report(self, so_far: int, total: int) -> None:
+        """Note the progress, in the thread that fetches. Raises `StoppedError` after Stop."""
+        if self.stopped:
+            raise StoppedError("The download was stopped. What was fetched is kept, and the next try goes on there.")
+        self.so_far, self.total = so_far, total
 
 
 async def _show_progress(interaction: discord.Interaction[Any], name: str, done: _Done) -> None:

@@ -19,6 +19,7 @@ from tests.fake_hub import FakeHub
 from tests.local_engine import engine_in
 from tests.simulated import Simulated, simulated
 from tests.smollm2 import smollm2
+from tests.waiting import until
 
 ROW = Recommended(
     name="smollm2",
@@ -120,7 +121,7 @@ async def test_a_stopped_download_goes_on_where_it_was(bot: Simulated, hub: Fake
 
     async def press_stop() -> None:
         # SimCord presses no button while another press is handled.
-        assert "Fetching" in bot.text(chosen.response)
+        await until(lambda: "Fetching" in bot.text(chosen.response))
         assert bot.buttons(chosen.response) == ["Stop"]
         with pytest.raises(NotAllowedError):
             await cog.stop(pressed_by(bot.member), "")
