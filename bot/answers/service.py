@@ -329,12 +329,13 @@ def buttons(prompt_id: str, *, share: bool = False, version: tuple[int, int] = (
     the number of the one that is shown, of how many.
     """
     shown: list[discord.ui.Item[Any]] = []
-    if share:
-        shown.append(ActionButton("share", prompt_id, label=_("Share"), emoji="📣"))
     if prompt_id:
         shown.append(ActionButton("prompt", prompt_id, label=_("Prompt"), emoji="🔍"))
         shown.append(ActionButton("again", prompt_id, label=_("Again"), emoji="🔁"))
         shown.append(ActionButton("follow", prompt_id, label=_("Follow up…"), emoji="💬"))
+    if share:  # Not first: there was Stop until now, and a press of it that comes late must publish nothing.
+        shown.append(ActionButton("share", prompt_id, label=_("Share"), emoji="📣"))
+    if prompt_id:
         shown.append(ActionButton("more", prompt_id, label="⋯"))
     number, count = version
     if count > 1:

@@ -24,7 +24,7 @@ async def test_translate_answers_the_asker_alone_in_the_language_of_their_discor
     answer = await harness.answer("translate", text="Good morning")
     assert answer.content == "Bom dia\n-# fake-model · zero-shot"
     assert answer.ephemeral
-    assert answer.buttons == ["Share", "Prompt", "Again", "Follow up…", "⋯"]
+    assert answer.buttons == ["Prompt", "Again", "Follow up…", "Share", "⋯"]
     assert "Portuguese" in sent(harness)[0]["content"]
     await harness.wire.speak("member", "en-US")
 

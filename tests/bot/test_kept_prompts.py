@@ -81,7 +81,7 @@ async def test_somebody_elses_message_cannot_be_suggested_as_an_example(harness:
         more = await (await harness.wire.press(answer, "⋯")).answer(is_final)
         modal = await (await harness.wire.press(more, "Not like that…")).modal()
         corrected = await (await harness.wire.submit(modal, {"wanted": "A good morning to you"})).answer(is_final)
-        assert corrected.buttons == ["Share", "Prompt", "Again", "Follow up…", "⋯", *buttons]
+        assert corrected.buttons == ["Prompt", "Again", "Follow up…", "Share", "⋯", *buttons]
 
 
 async def test_a_prompt_is_kept_when_the_bot_is_stopped_right_after_its_answer(fresh: BotHarness) -> None:

@@ -23,7 +23,7 @@ async def abroad(harness: BotHarness) -> AsyncIterator[BotHarness]:
 
 async def test_a_private_answer_is_in_the_language_of_its_reader(abroad: BotHarness) -> None:
     answer = await abroad.answer("translate", text="Good morning", to="French")
-    assert answer.buttons == ["Teilen", "Prompt", "Noch mal", "Weiterfragen…", "⋯"]
+    assert answer.buttons == ["Prompt", "Noch mal", "Weiterfragen…", "Teilen", "⋯"]
     more = await abroad.press(answer, "⋯")
     assert "Die Moderation dieses Servers sieht diese Antwort" in more.text
     asked = await (await abroad.wire.press(more, "So nicht…")).modal()

@@ -73,7 +73,7 @@ async def test_a_share_that_fails_can_be_tried_again(harness: BotHarness) -> Non
     told = await (await harness.wire.press(answer, "Share")).messages()
     assert any("I may not do that in this channel" in found.content for found in told)
     again = next(found for found in await harness.wire.messages(harness.place) if found.id == answer.id)
-    assert again.buttons == ["Share", "Prompt", "Again", "Follow up…", "⋯"]
+    assert again.buttons == ["Prompt", "Again", "Follow up…", "Share", "⋯"]
     await (await harness.wire.press(again, "Share")).messages()
     assert len(await harness.wire.messages(harness.place, as_user="friend")) == 1
 

@@ -37,7 +37,7 @@ async def test_a_correction_runs_again_as_an_example_and_shows_before_and_after(
     text = sim.text(result.response)
     assert "**Before**\n★★★★★ **5/5**\nQuick replacement." in text
     assert "**After**\n★★★☆☆ **3/5**\nThe lamp still flickers." in text
-    assert sim.buttons(result.response) == ["Share", "Prompt", "Again", "Follow up…", "⋯", "Suggest to the server"]
+    assert sim.buttons(result.response) == ["Prompt", "Again", "Follow up…", "Share", "⋯", "Suggest to the server"]
     assert not sim.errors
 
 

@@ -11,7 +11,7 @@ async def test_a_translation_is_private_and_says_who_made_it(sim: Simulated) -> 
     assert result.response is not None
     assert result.response.ephemeral
     assert result.response.content == "Bonjour\n-# fake-model · zero-shot"
-    assert sim.buttons(result.response) == ["Share", "Prompt", "Again", "Follow up…", "⋯"]
+    assert sim.buttons(result.response) == ["Prompt", "Again", "Follow up…", "Share", "⋯"]
     assert len(sim.model.requests) == 1
     assert not sim.errors
 
