@@ -31,7 +31,7 @@ from bot.storage.trick_tests import CellRow
 
 # Seconds after which the answers of a model are asked again.
 MAX_AGE = 30 * 86_400.0
-# The lease of the process that asks, and the seconds after which another one may ask in place of a killed one.
+# The lease of the process that asks, renewed at each answer, and the seconds after which another one may ask.
 LEASE, LEASE_SECONDS = "shipped-tests", 900.0
 
 
@@ -98,6 +98,7 @@ class ShippedTests:
                 rows = [astuple(each) for each in answers.cells.values()]
                 data = {"version": version, "at": answers.at, "cells": rows}
                 await set_value(self._database, answers.key, json.dumps(data, ensure_ascii=False))
+                await leases.acquire(self._database, LEASE, self._holder, LEASE_SECONDS)
 
         done = [cell for cell in answers.cells.values() if cell.test_id in {test.id for test in plan.tests}]
         return asked, await run(plan, done, ask, store, lambda _done, _all: None)
