@@ -21,7 +21,7 @@ order in which a dataset passes through them:
 `scoring`         the scorecard of a model, and how it is made
 `models`          promotion, and questions to the promoted model
 `corrections`     what people say is wrong with a model's answers, for operators and later scorecards
-`asking`          questions to the models of corpora; the three-way comparison
+`inference`       questions to the models of corpora; the three-way comparison
 `retrieval`       the nearest training rows, and the facts for a prompt, by shared words
 `lessons`         datasets that lack something, and what goes wrong with them
 `localized_text`  sentences stored with their values and put into the reader's language; `words` compares texts

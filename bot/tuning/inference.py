@@ -1,4 +1,4 @@
-"""Asking the tuned models of corpora: questions, similar rows, and the three-way comparison."""
+"""Inference with the tuned models of corpora: questions, similar rows, and the three-way comparison."""
 
 import asyncio
 from collections.abc import Mapping

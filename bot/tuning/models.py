@@ -17,8 +17,9 @@ from bot.server.model_gateway import ModelGateway
 from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
 from bot.storage.tuning import ModelRow
-from bot.tuning import asking, lineage
-from bot.tuning.asking import (
+from bot.tuning import inference, lineage
+from bot.tuning.corpus import Corpora
+from bot.tuning.inference import (
     TUNED,
     Comparison,
     DeletedModelError,
@@ -27,7 +28,6 @@ from bot.tuning.asking import (
     for_model,
     question_values,
 )
-from bot.tuning.corpus import Corpora
 from bot.tuning.providers import Providers
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Progress, Scorecard, Scorer
@@ -153,7 +153,7 @@ class Models:
         """The question as the promoted model is asked it. Raises `NotTrainedError` where there is none."""
         model = await self.active(corpus)
         if model is None:
-            raise asking.not_trained(corpus)
+            raise inference.not_trained(corpus)
         dataset = await lineage.get_dataset(self._database, model.dataset_id)
         template = for_model(self._templates[TUNED], model.name)
         return Question(model, template, question_values(text, corpus, dataset.refusal))
@@ -189,17 +189,17 @@ class Models:
             trained, _ = await lineage.training_pairs(self._database, ids)
             self._indexes[name] = await asyncio.to_thread(NearestQuestions, trained)
         found = await asyncio.to_thread(self._indexes[name].find, text, limit)
-        return await asyncio.to_thread(asking.similar_rows, self._corpora.get(row.corpus), found)
+        return await asyncio.to_thread(inference.similar_rows, self._corpora.get(row.corpus), found)
 
     async def compare(self, question: Question, caller: Caller) -> Comparison:
         """The question to the base model, to the base with the facts in its prompt, and to the tuned model."""
         model = question.model
         provider = await self._providers.get(model.provider)
-        base = asking.base_of(model, self._gateway, provider.gateway)
+        base = inference.base_of(model, self._gateway, provider.gateway)
         job = await tuning_rows.get_job(self._database, model.job_id)
         facts = await asyncio.to_thread(facts_of, self._corpora.get(model.corpus))
         price = job.nanodollars if job is not None else None
-        return await asking.compare(question, caller, base, provider.gateway, facts, self._templates, price)
+        return await inference.compare(question, caller, base, provider.gateway, facts, self._templates, price)
 
 
 def _check_scores(model: ModelRow, now: ModelRow | None) -> None:

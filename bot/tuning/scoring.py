@@ -25,9 +25,9 @@ from bot.storage.database import Database
 from bot.storage.datasets import PairRow
 from bot.storage.tuning import JobRow, ModelRow
 from bot.tuning import lineage
-from bot.tuning.asking import TUNED, WITH_FACTS, base_of, for_model, question_values
 from bot.tuning.corpus import Corpora
 from bot.tuning.corrections import confirmed_pairs
+from bot.tuning.inference import TUNED, WITH_FACTS, base_of, for_model, question_values
 from bot.tuning.localized_text import localize, serialize
 from bot.tuning.providers import Provider
 from bot.tuning.retrieval import NearestQuestions, facts_of

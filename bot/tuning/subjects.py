@@ -13,8 +13,8 @@ from bot.llm.output_parsers import parse_json, parse_rating
 from bot.llm.request import Message, Request
 from bot.llm.template import ChatTemplate
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED, for_model, question_values
 from bot.tuning.corpus import Corpora
+from bot.tuning.inference import TUNED, for_model, question_values
 from bot.tuning.rows import ANSWERABLE
 from bot.tuning.words import STAND_IN_REFUSAL, same_answer, sentence_key, squeezed, without_articles
 

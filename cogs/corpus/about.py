@@ -7,8 +7,8 @@ import discord
 from bot.core.errors import NotFoundError
 from bot.core.i18n import _
 from bot.services import Services
-from bot.tuning.asking import not_trained
 from bot.tuning.datasets import name_of
+from bot.tuning.inference import not_trained
 from bot.tuning.models import ModelRow
 from bot.tuning.profiles import PROFILES
 from bot.tuning.scoring import Scorecard
@@ -16,14 +16,14 @@ from bot.ui.cards import Card
 from bot.ui.pictures import Picture
 from bot.ui.reply import Reply
 from cogs import _scorecard
-from cogs.corpus.asking import Asking
+from cogs.corpus.questions import Questions
 
 
 class About:
     """Shows promoted models."""
 
-    def __init__(self, services: Services, asking: Asking) -> None:
-        self._services, self._asking = services, asking
+    def __init__(self, services: Services, questions: Questions) -> None:
+        self._services, self._questions = services, questions
         services.actions.register("corpus-model", self.by_button)
 
     async def by_button(self, interaction: discord.Interaction[Any], corpus: str) -> None:
@@ -35,7 +35,7 @@ class About:
         async with Reply(interaction, private=False) as reply:
             model = await self._services.tuning.models.active(corpus)
             if model is None:
-                card = await self._asking.untrained_card(interaction, corpus, not_trained(corpus))
+                card = await self._questions.untrained_card(interaction, corpus, not_trained(corpus))
                 await reply.finish_card(card.layout())
                 return
             card = Card(_("The model behind /{corpus} ask", corpus=corpus)).text(f"`{model.name}`")

@@ -10,7 +10,7 @@ from bot.services import Services
 from bot.ui.caller import caller_of
 from bot.ui.views import PersistentModal
 from cogs._store_first import answer_privately, store_first
-from cogs.corpus.asking import WRONG
+from cogs.corpus.questions import WRONG
 
 # Characters of a correction; the answers of the datasets are shorter.
 MAX_LENGTH = 500

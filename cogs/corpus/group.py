@@ -12,7 +12,7 @@ from bot.ui.cards import Card
 from bot.ui.locale import format_locale_str
 from bot.ui.reply import Reply
 from cogs.corpus.about import About
-from cogs.corpus.asking import MAX_LENGTH, Asking
+from cogs.corpus.questions import MAX_LENGTH, Questions
 from cogs.corpus.standings import standings_picture, winner
 
 Question = app_commands.Range[str, 1, MAX_LENGTH]
@@ -21,12 +21,12 @@ Question = app_commands.Range[str, 1, MAX_LENGTH]
 class CorpusGroup(app_commands.Group):
     """The commands of one corpus."""
 
-    def __init__(self, corpus: str, services: Services, asking: Asking, about: About) -> None:
+    def __init__(self, corpus: str, services: Services, questions: Questions, about: About) -> None:
         super().__init__(
             name=corpus, description=format_locale_str(N_("Ask the model that was tuned on {corpus}"), corpus=corpus)
         )
         self._corpus, self._services = corpus, services
-        self._asking, self._about = asking, about
+        self._questions, self._about = questions, about
         if corpus == RACING:
             self.add_command(standings)
 
@@ -36,13 +36,13 @@ class CorpusGroup(app_commands.Group):
         """Answer one question from what the model was trained on."""
         if private is None:
             private = self._services.guilds.private(interaction.guild_id, RACING)
-        await self._asking.ask(interaction, self._corpus, question, private=private)
+        await self._questions.ask(interaction, self._corpus, question, private=private)
 
     @app_commands.command(description="The same question without tuning, with the facts in the prompt, and tuned")
     @app_commands.describe(question="What you want to know")
     async def compare(self, interaction: discord.Interaction[Any], question: Question) -> None:
         """Show three answers with tokens, price and time."""
-        await self._asking.compare(interaction, self._corpus, question)
+        await self._questions.compare(interaction, self._corpus, question)
 
     @app_commands.command(description="The model that answers: where it comes from, and what it scores")
     async def model(self, interaction: discord.Interaction[Any]) -> None:

@@ -12,8 +12,8 @@ from bot.core.i18n import N_, _
 from bot.core.text import close_markup, escape_markdown, shorten
 from bot.llm.completion import Display
 from bot.services import Services
-from bot.tuning.asking import Column, Comparison, NotTrainedError, Question, SimilarRow
 from bot.tuning.corpus import RACING
+from bot.tuning.inference import Column, Comparison, NotTrainedError, Question, SimilarRow
 from bot.tuning.jobs import STATE_NAMES
 from bot.tuning.models import ModelRow
 from bot.tuning.profiles import is_pocket_gpt
@@ -33,7 +33,7 @@ POCKET_NAME = N_("Pocket GPT")
 KNOWS = {RACING: N_("knows only this season")}
 
 
-class Asking:
+class Questions:
     """Asks the promoted models of all corpora."""
 
     def __init__(self, services: Services) -> None:

@@ -28,7 +28,7 @@ from bot.engine.llama.download import fetch, source_of
 from bot.engine.llama.store import ModelStore
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED
+from bot.tuning.inference import TUNED
 from bot.tuning.scoring import Scorecard, table
 from bot.tuning.subjects import CorpusSubject, training_row
 from bot.tuning.words import same_answer

@@ -10,7 +10,7 @@ import simcord
 
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.tuning.asking import for_model
+from bot.tuning.inference import for_model
 from tests.simulated import Simulated, parts_of, simulated
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."

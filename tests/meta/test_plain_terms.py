@@ -22,6 +22,8 @@ MODULES = (
     "bot/ui/edits.py",
     "bot/llm/filling.py",
     "bot/llm/asking.py",
+    "bot/tuning/asking.py",
+    "cogs/corpus/asking.py",
     "bot/llm/selecting.py",
     "bot/llm/stopping.py",
     "bot/llm/refusals.py",

@@ -13,8 +13,8 @@ from bot.core.errors import InputError, ModelError, NotAllowedError, NotFoundErr
 from bot.storage import tuning as tuning_rows
 from bot.storage.tuning import JobRow
 from bot.tuning import estimate
-from bot.tuning.asking import NotTrainedError
 from bot.tuning.errors import TuningError
+from bot.tuning.inference import NotTrainedError
 from bot.tuning.profiles import PROFILES, WAYS_OUT
 from bot.tuning.scoring import Scorecard, ScoreLine
 from bot.tuning.service import Tuning

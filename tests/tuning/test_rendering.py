@@ -6,8 +6,8 @@ from collections import Counter
 from bot.app import TEMPLATES
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED
 from bot.tuning.datasets import with_roles
+from bot.tuning.inference import TUNED
 from bot.tuning.rows import as_json, pair
 from bot.tuning.scoring import noisy, question_sets
 from bot.tuning.service import Tuning

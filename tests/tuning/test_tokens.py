@@ -10,8 +10,8 @@ from bot.engine.pocket.config import TrainConfig
 from bot.engine.pocket.train import train
 from bot.llm.template_registry import open_template_registry
 from bot.storage.datasets import PairRow
-from bot.tuning.asking import TUNED
 from bot.tuning.estimate import quotes
+from bot.tuning.inference import TUNED
 from bot.tuning.profiles import PROFILES
 from bot.tuning.rows import as_lines
 from bot.tuning.subjects import CorpusSubject, training_row
