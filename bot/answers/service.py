@@ -152,6 +152,11 @@ class Answering:
             self._notice.cancel()
             self._notice = None
 
+    def close(self) -> None:
+        """Stop the notices, and release the call, which refers back to this: a cycle waits for a garbage collection."""
+        self.stop_notices()
+        self._stream = None
+
     def _stop_button(self) -> View:
         return View(ActionButton(STOP, self.key, label=_("Stop"), emoji="⏹️"))
 
@@ -279,7 +284,7 @@ class Answers:
                     else:
                         await answering.finish_page(Page(str(error)))
                 finally:
-                    answering.stop_notices()
+                    answering.close()
                     del self._being_written[answering.key]
 
     def _noted(self, asked: Asked, reply: BaseReply) -> AbstractContextManager[None]:

@@ -69,6 +69,9 @@ class BaseReply:
     async def __aexit__(self, *exc: object) -> bool | None:
         self._locale.close()
         await self._editor.stop()
+        # Both refer back to this reply. Such a cycle, with its interaction, would wait for a garbage collection.
+        del self._editor
+        self.make_view = None
         return None
 
     async def _edit_now(self, **fields: Any) -> discord.Message:
