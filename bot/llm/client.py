@@ -135,22 +135,27 @@ class ChatClient:
     def _create_client(self) -> "AsyncOpenAI":
         import httpx2
         from openai import AsyncOpenAI
+        from openai._models import FinalRequestOptions
 
-        from bot.llm.transport import http_client
+        from bot.llm.transport import HEADERS, http_client
 
         try:
             # Only connecting has a time limit here: what times out in the client is retried.
             http = http_client(httpx2.Timeout(None, connect=min(CONNECT, self.timeout)))
         except OSError as error:
             raise ModelError(NO_CERTIFICATES) from error
-        return AsyncOpenAI(
+        client = AsyncOpenAI(
             base_url=self._url,
             api_key=self._key,
             timeout=http.timeout,
             max_retries=RETRIES,
             http_client=http,
-            default_headers={"Authorization": self._credentials} if self._credentials else None,
+            default_headers={**HEADERS, **({"Authorization": self._credentials} if self._credentials else {})},
         )
+        # A whole address is parsed in half the time of a path.
+        address = f"{str(client.base_url).rstrip('/')}/chat/completions"
+        self._completion = FinalRequestOptions.construct(method="post", url=address)
+        return client
 
     async def models(self) -> list[str]:
         """The ids of the models that the server lists."""
@@ -284,22 +289,16 @@ class ChatClient:
     ) -> tuple[list[Any], AsyncGenerator[list[Any], None], EventReader]:
         """The first objects of the response to `body`, an iterator over the others, and the reader of both.
 
-        `post` sends the body as it is. `chat.completions.create` looks through it for types that are not used here,
-        which takes a tenth of a command's CPU time, and most of it for the 40 messages of a long adventure. The whole
-        address is parsed in half the time of a path, which takes the client another hundredth.
+        `request` sends the body as it is. `chat.completions.create` looks through it for types that are not used here,
+        which takes a tenth of a command's CPU time, and most of it for the 40 messages of a long adventure. What
+        requests have in common is made once, which saves another 3 %.
         """
         from httpx2 import Response
         from openai import AsyncStream
 
+        options = self._completion.model_copy(update={"json_data": body})
         response = cast(
-            Response,
-            await client.post(
-                f"{str(client.base_url).rstrip('/')}/chat/completions",
-                cast_to=Response,
-                body=body,
-                stream=True,
-                stream_cls=AsyncStream[Any],
-            ),
+            Response, await client.request(Response, options, stream=True, stream_cls=AsyncStream[Any])
         )
         stack.push_async_callback(response.aclose)
         # The transport has decompressed it. An open generator costs a task each, in which asyncio closes it.

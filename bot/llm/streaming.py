@@ -321,6 +321,7 @@ class AnswerStream:
     def _text_of(self, objects: list[Any]) -> str:
         """The text in `objects`, up to one that is an error or of another form."""
         text, self._half = self._half, ""
+        self._next_deadline = asyncio.get_running_loop().time() + self._response.idle_timeout
         try:
             for data in objects:
                 if (piece := self._plain_text(data)) is None:
@@ -346,7 +347,7 @@ class AnswerStream:
             return None
         self._length += len(content)
         self._has_choice = True
-        self._deadline = asyncio.get_running_loop().time() + self._response.idle_timeout
+        self._deadline = self._next_deadline
         return content
 
     def _read(self, data: Any) -> str:
@@ -373,7 +374,7 @@ class AnswerStream:
             self._length += thinking + len(content) + len(refusal)
             if thinking or content or refusal:
                 # From the first word on, each next word must arrive within the idle timeout.
-                self._deadline = asyncio.get_running_loop().time() + self._response.idle_timeout
+                self._deadline = self._next_deadline
             if (finish := choice.get("finish_reason")) and isinstance(finish, str):
                 self.finish = finish
                 self._deadline = asyncio.get_running_loop().time() + min(WAIT_FOR_USAGE, self._response.idle_timeout)

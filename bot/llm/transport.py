@@ -14,8 +14,10 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from functools import lru_cache
 from time import perf_counter
 from types import MappingProxyType
+from typing import Any
 
 import aiohttp
 import httpx2
@@ -30,6 +32,8 @@ PAUSE_GROWTH = 2.0
 # a message takes Discord as long.
 MAX_PAUSE = 0.25
 EVENT_STREAM = "text/event-stream"
+# The headers of every request, beside those of `openai`.
+HEADERS = {"Accept-Encoding": "identity"}
 # The longest body in bytes, decompressed: twice the stream of 128,000 words, each an event of its own.
 MAX_BODY = 64 * 1024 * 1024
 # The longest body that is parsed at once: 4 MB of JSON take 40 ms.
@@ -38,6 +42,9 @@ MAX_JSON = 4 * 1024 * 1024
 PIECE = 64 * 1024
 # A `Retry-After` of more seconds is reported at once, because the person does not wait that long.
 MAX_RETRY_AFTER = 30.0
+
+
+_parsed = lru_cache(maxsize=64)(httpx2.URL)
 
 
 class UntrustedError(httpx2.ConnectError):
@@ -70,13 +77,33 @@ def http_client(timeout: httpx2.Timeout) -> httpx2.AsyncClient:
 
     Reads certificates from the disk, so call it in a thread.
     """
-    return httpx2.AsyncClient(
+    return _HttpClient(
         transport=PacedTransport(),
         timeout=timeout,
         follow_redirects=True,
-        headers={"Accept-Encoding": "identity"},
+        headers=HEADERS,
         event_hooks={"response": [_refuse_other_hosts]},
     )
+
+
+class _HttpClient(httpx2.AsyncClient):
+    def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
+        """The request that `openai` describes. One with a body gets no headers but its own.
+
+        Merging them with this client's, parsing the address, and looking through the headers for those that a body
+        needs, which aiohttp adds, take 8 % of a command's CPU time at 50 at once.
+        """
+        body, timeout = options.get("content"), options.get("timeout")
+        if not isinstance(body, bytes) or not isinstance(timeout, httpx2.Timeout) or options.get("params"):
+            return super().build_request(method, url, **options)
+        return httpx2.Request(
+            method,
+            _parsed(url),
+            headers=options["headers"],
+            cookies=self.cookies,
+            stream=httpx2.ByteStream(body),
+            extensions={"timeout": timeout.as_dict()},
+        )
 
 
 async def _refuse_other_hosts(response: httpx2.Response) -> None:
@@ -154,7 +181,7 @@ class PacedTransport(httpx2.AsyncBaseTransport):
 async def _body_of(request: httpx2.Request) -> bytes | AsyncIterable[bytes] | None:
     """The body of `request`. A file is sent in parts, because reading it at once would block the event loop."""
     if isinstance(request.stream, httpx2.ByteStream):
-        return await request.aread() or None
+        return b"".join(request.stream) or None
     assert isinstance(request.stream, AsyncIterable), "an asynchronous client reads its files asynchronously"
     return request.stream
 
