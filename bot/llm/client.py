@@ -297,9 +297,7 @@ class ChatClient:
         from openai import AsyncStream
 
         options = self._completion.model_copy(update={"json_data": body})
-        response = cast(
-            Response, await client.request(Response, options, stream=True, stream_cls=AsyncStream[Any])
-        )
+        response = cast(Response, await client.request(Response, options, stream=True, stream_cls=AsyncStream[Any]))
         stack.push_async_callback(response.aclose)
         # The transport has decompressed it. An open generator costs a task each, in which asyncio closes it.
         chunks = response.aiter_raw()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
+from jiter import from_json
+
 from bot.core.errors import ModelError
 from bot.core.i18n import N_
 from bot.core.json_text import without_surrogates
@@ -46,6 +48,8 @@ CUT_BY_TIME = "timeout"
 # decoder makes three calls a line: with it a command costs 0.3 ms more at 50 at once (2026-11-28). Everything else is
 # the decoder's.
 EVENT_END, EVENT_START = b"\n\n", b"data: "
+# The data of the last event.
+END = b"[DONE]"
 # The comment in which the local engine says how many requests it answers first.
 QUEUE = b": queue "
 # Seconds to wait for the usage after the reason for the end: some servers keep the connection open.
@@ -132,37 +136,38 @@ class EventReader:
                 self._foreign = self._foreign or (bool(line) and not line.startswith(FIELDS))
                 continue
             self._unread, self._foreign = 0, False
-            data = event.data.strip()
-            if data == "[DONE]":
-                self.done = True
-                break
-            if data:
-                events.append(data)
+            events.append(event.data.strip())
         if self._unread > MAX_EVENT:
             self._error = ValueError("the event is too long")
         return self._objects(events)
 
     def _simple_objects(self, complete: bytes) -> list[Any]:
         """The objects of events that `_are_simple`."""
-        events = [line[6:].strip() for line in complete.decode("utf-8", "replace").split("\n\n")] if complete else []
-        if "[DONE]" in events:
+        if not complete:
+            return []
+        events = complete.removeprefix(EVENT_START).split(EVENT_END + EVENT_START)
+        if END in events:
             self.done = True
-            del events[events.index("[DONE]") :]
-        return self._objects([event for event in events if event])
+            del events[events.index(END) :]
+        try:
+            # Parsed as one list, which takes half the time.
+            return list(from_json(b"[%s]" % b",".join(events)))
+        except ValueError:  # One of them is no JSON, or holds half a character, which `jiter` does not read.
+            return self._objects([event.decode("utf-8", "replace").strip() for event in events])
 
     def _objects(self, events: list[str]) -> list[Any]:
-        """The parsed `events`, up to one that is no JSON. Parsed as one list, which takes half the time."""
-        try:
-            return list(json.loads(f"[{','.join(events)}]"))
-        except (ValueError, RecursionError):
-            found = []
-            for event in events:
-                try:
-                    found.append(json.loads(event))
-                except (ValueError, RecursionError) as error:
-                    self._error = error
-                    break
-            return found
+        """The parsed `events` that are not empty, up to the end of the stream or one that is no JSON."""
+        found = []
+        for event in filter(None, events):
+            if event == END.decode():
+                self.done = True
+                break
+            try:
+                found.append(json.loads(event))
+            except (ValueError, RecursionError) as error:
+                self._error = error
+                break
+        return found
 
 
 def _are_simple(events: bytes) -> bool:

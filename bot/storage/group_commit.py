@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -55,9 +54,9 @@ LOG_PAUSE = 60.0
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """Either `statement` with `row`, or `work`; `done` gets the result."""
+    """Either `statement` with `row`, or `work`. `done` gets the result; without it, a failure is logged."""
 
-    done: "asyncio.Future[Any]"
+    done: "asyncio.Future[Any] | None" = None
     statement: Executable | None = None
     row: Mapping[str, Any] | None = None
     work: Callable[[AsyncConnection], Awaitable[Any]] | None = None
@@ -111,12 +110,11 @@ class Writer:
 
     async def row(self, statement: Executable, row: Mapping[str, Any]) -> None:
         """Run `statement` for `row`."""
-        await self._queued(_Job(self._future(), statement=statement, row=row))
+        await self._queued(_Job(statement=statement, row=row))
 
     def later(self, statement: Executable, row: Mapping[str, Any]) -> None:
         """Run `statement` for `row` within `DEFER_SECONDS` seconds, without waiting for it. A failure is logged."""
-        job = _Job(self._future(), statement=statement, row=row)
-        job.done.add_done_callback(_log_failure)
+        job = _Job(statement=statement, row=row)
         if self._closed:
             _fail(job, StorageError(CLOSING))
             return
@@ -139,11 +137,8 @@ class Writer:
     async def work(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in a transaction after the deferred writes. Its failure rolls back only itself."""
         self.hurry()
-        result: T = await self._queued(_Job(self._future(), work=work))
+        result: T = await self._queued(_Job(work=work))
         return result
-
-    def _future(self) -> "asyncio.Future[Any]":
-        return asyncio.get_running_loop().create_future()
 
     async def _threaded(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -151,6 +146,7 @@ class Writer:
     async def _queued(self, job: _Job) -> Any:
         if self._closed:
             raise StorageError(CLOSING)
+        job.done = asyncio.get_running_loop().create_future()
         self._jobs.put_nowait(job)
         return await job.done
 
@@ -203,7 +199,7 @@ class Writer:
             self.failing = False
             _log.info("the database can be written again")
         for job, result in zip(group, results, strict=True):
-            if not job.done.done():
+            if job.done is not None and not job.done.done():
                 job.done.set_result(result)
 
     def _note(self, error: Exception) -> None:
@@ -272,14 +268,15 @@ def _execution(jobs: list[_Job]) -> tuple[Executable, list[dict[str, Any]]]:
 
 def _fail(job: _Job, error: Exception) -> None:
     """Pass `error` to the caller of the job; a caller that was cancelled is ignored."""
-    with suppress(asyncio.InvalidStateError):
-        job.done.set_exception(to_user_error(error) if isinstance(error, SQLAlchemyError) else error)
+    failure = to_user_error(error) if isinstance(error, SQLAlchemyError) else error
+    if job.done is None:
+        _log_failure(failure)
+    elif not job.done.done():
+        job.done.set_exception(failure)
 
 
-def _log_failure(done: "asyncio.Future[Any]") -> None:
+def _log_failure(error: BaseException) -> None:
     """Log the failure of a deferred write, without its traceback where the database is the reason."""
-    if done.cancelled() or (error := done.exception()) is None:
-        return
     if is_of_database(error) or (error.__cause__ is not None and is_of_database(error.__cause__)):
         _log.error("a deferred write failed: %s", error)
     else:
