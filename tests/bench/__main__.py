@@ -36,8 +36,8 @@ LOADS = (
     Load("1 at once", 1, 40, 9),
     Load("50 at once", 50, 50, 16),
     Load("200 at once", 200, 200, 5),
-    Load("answer of 0.8 s, 1 at once", 1, 3, 3, delay=0.02),
-    Load("answer of 0.8 s, 10 at once", 10, 10, 3, delay=0.02),
+    Load("answer of 0.8 s, 1 at once", 1, 3, 6, delay=0.02),
+    Load("answer of 0.8 s, 10 at once", 10, 10, 9, delay=0.02),
 )
 MEMORY_COMMANDS, STARTS = 1_000, 7
 READY_SECONDS = 120.0
