@@ -281,10 +281,11 @@ async def test_the_nearest_of_many_examples_are_measured_against_random_ones(sim
         topic = asked["content"].split()[0]
         return next((wanted["content"] for given, wanted in pairs if topic in given["content"].split()), "?")
 
-    topics = ["apple", "bridge", "cloud", "door", "engine", "flower", "garden", "hammer", "island", "jacket", "kettle"]
+    # So many that eight chosen at random never fit all of them.
+    topics = [f"{first}{last}" for first in ("apple", "bridge", "cloud", "door", "engine") for last in "abcd"]
     sim.model.says(parrot)
     await taught(sim, *((f"{topic} is it", topic.upper()) for topic in topics))
     await imported(sim, "input,expected\n" + "".join(f"{topic} or so,{topic}\n" for topic in topics))
     card = shown(await ran(sim))
     assert "**100%** the nearest examples" in card
-    assert re.search(r"\*\*[4-9]\d%\*\* random examples", card)
+    assert re.search(r"\*\*\d\d?%\*\* random examples", card)
