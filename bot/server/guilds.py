@@ -217,6 +217,8 @@ class GuildSettingsStore:
         self.private_by_default = dict(PRIVATE)
         self._settings: dict[int, GuildSettings] = {}
         self._changing = asyncio.Lock()
+        # Called with the id of a server whose settings were changed, here or in another process.
+        self.on_change: Callable[[int], None] | None = None
 
     async def load(self) -> None:
         """Read all settings."""
@@ -230,6 +232,7 @@ class GuildSettingsStore:
             return
         data = await stored.settings_of(self._database, int(guild_id))
         self._settings[int(guild_id)] = UNSET if data is None else GuildSettings.from_json(data)
+        self._tell(int(guild_id))
 
     def of(self, guild_id: int | None) -> GuildSettings:
         """The settings of a server; the defaults for direct messages (None) and for servers that set nothing."""
@@ -275,7 +278,12 @@ class GuildSettingsStore:
             # The database is written first, so that a failed write changes nothing in memory.
             await stored.put_settings(self._database, guild_id, new.to_json())
             self._settings[guild_id] = new
-            return new
+        self._tell(guild_id)
+        return new
+
+    def _tell(self, guild_id: int) -> None:
+        if self.on_change is not None:
+            self.on_change(guild_id)
 
     def forget(self, guild_id: int) -> None:
         """Remove a server from memory, after its rows are deleted."""

@@ -26,7 +26,7 @@ from cogs._access import managed_guild
 from cogs._store_first import answer_privately, store_first
 
 _log = logging.getLogger(__name__)
-# Seconds between two looks at the models of all servers.
+# Seconds between two looks at the models of all servers. A server whose settings change is looked at once.
 CHECK_INTERVAL = 600.0
 USE = "model-use"
 # The longest name of a model that fits into a button's custom id.
@@ -126,29 +126,51 @@ class Watch:
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services, self._watch = bot, services, services.model_watch
         self._task: asyncio.Task[None] | None = None
+        self._changed: set[int] = set()
+        self._has_changed = asyncio.Event()
         services.actions.register(USE, self.use)
 
     def begin(self) -> None:
         """Start the watch if MODEL_WATCH_USD is above 0."""
         if self._watch.most_usd:
+            self._services.guilds.on_change = self._note
             self._task = contextvars.Context().run(asyncio.create_task, self._run())
 
     async def end(self) -> None:
         """Stop the watch. Tests that are running go on at the next start."""
         if self._task is not None:
+            self._services.guilds.on_change = None
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    def _note(self, guild_id: int) -> None:
+        """Note that the settings of a server were changed."""
+        self._changed.add(guild_id)
+        self._has_changed.set()
+
+    async def _wait(self) -> list[discord.Guild]:
+        """Wait until servers are to be looked at: those whose settings were changed, or all of them."""
+        try:
+            async with asyncio.timeout(CHECK_INTERVAL):
+                await self._has_changed.wait()
+        except TimeoutError:
+            return list(self._bot.guilds)
+        self._has_changed.clear()
+        changed = [guild for guild in self._bot.guilds if guild.id in self._changed]
+        self._changed.clear()
+        return changed
+
     async def _run(self) -> None:
         await self._bot.wait_until_ready()
+        guilds = list(self._bot.guilds)
         while True:
-            for guild in list(self._bot.guilds):
+            for guild in guilds:
                 with use_locale(locale_of_guild(self._bot, guild)):
                     try:
                         await self._check(guild)
                     except TEMPORARY_ERRORS as error:  # Tried again after the interval.
                         _log.warning("the model watch of the server %d could not run: %s", guild.id, error)
-            await asyncio.sleep(CHECK_INTERVAL)
+            guilds = await self._wait()
 
     async def _check(self, guild: discord.Guild) -> None:
         """Run the tests of a server where its model has changed, and post the card."""

@@ -142,6 +142,15 @@ async def test_a_channels_model_is_watched_and_the_old_model_asked_what_it_never
         assert not sim.errors[1:]
 
 
+async def test_a_server_is_looked_at_when_its_settings_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "CHECK_INTERVAL", 3_600.0)
+    async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
+        await watched(sim)
+        await sim.admin.slash(sim.general, "settings models", default="Mini")
+        await until(lambda: reported(sim))
+        assert "Mini answers here now, and not Luna" in shown(sim.adventures.history()[0])
+
+
 async def test_another_version_and_a_last_day_are_told_with_what_the_tests_say(tmp_path: Path) -> None:
     async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
         sim.model.versions["fake-model"] = "fake-model-1"

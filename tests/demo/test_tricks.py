@@ -145,3 +145,43 @@ async def test_a_labelled_file_becomes_the_model_that_answers_tuned_by_clicking(
             await tab.press("Tuned")
             await tab.sees("rated by its words alone")
             await tab.shot(tmp_path / "5-tuned.png")
+
+
+def dancing(body: dict[str, Any]) -> str:
+    """Luna declines every request. Mini would dance."""
+    asked = body["messages"][-1]["content"]
+    return "With pleasure!" if body["model"] == "model-b" and "Dance" in asked else "Alas, no."
+
+
+async def test_a_model_that_broke_a_trick_is_reported_and_replaced_by_clicking(tmp_path: Path) -> None:
+    tests = tmp_path / "tests.csv"
+    tests.write_text('input,expected\nDance with me?,"Alas, no."\nLend me a pen?,"Alas, no."\n', encoding="utf-8")
+    async with FakeModel() as model:
+        model.says(dancing)
+        models = [{"name": "scripted", "label": "Luna"}, {"name": "model-b", "label": "Mini"}]
+        given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "scripted"}
+        given |= {"CHAT_MODELS": json.dumps(models), "MODEL_WATCH_USD": "1"}
+        async with demo(tmp_path / "data", **given) as url, browsing(url, height=1400) as tab:
+            await tab.slash("settings channels", reports="adventures")
+            await tab.slash("trick teach", name="refuse")
+            await tab.submit(
+                **{
+                    "What should it do?": "Refuse politely whatever you are asked for.",
+                    "An example: what comes in": "Sing?",
+                    "And the answer to it": "Alas, no.",
+                }
+            )
+            await tab.sees("This server has a new trick: refuse")
+            await tab.slash("trick test import", name="refuse", file=tests)
+            await tab.slash("trick test run", name="refuse")
+            await tab.press("Run")
+            await tab.sees("refuse, version 1, on 2 inputs")
+            await tab.slash("settings models", default="Mini")
+            await tab.shot(tmp_path / "1-changed.png")
+            await tab.go("adventures")
+            await tab.sees("Mini answers here now, and not Luna")
+            await tab.sees("The answer was: With pleasure!")
+            await tab.shot(tmp_path / "2-reported.png")
+            await tab.press("Use Luna again")
+            await tab.sees("Luna answers here now.")
+            await tab.shot(tmp_path / "3-back.png")
