@@ -167,6 +167,8 @@ async def test_texts_and_pdfs_are_cut_and_the_cut_is_said() -> None:
     book = await attached(File(pdf(*["word " * 8] * 400), "book.pdf"))
     assert len(book.text) == 100
     assert book.notes == ("book.pdf: only the first 100 characters of 400 pages",)
+    vast = await attached(File(pdf("Chapter 1", *[""] * 9_999), "vast.pdf"))
+    assert (vast.text, vast.notes) == ("Chapter 1", ("vast.pdf: only the first 9 characters of 10,000 pages",))
 
 
 @pytest.mark.parametrize(
