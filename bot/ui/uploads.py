@@ -152,8 +152,8 @@ def _cut(name: str, read: int, characters: int, pages: int) -> str:
     """The sentence about a file that was cut: of a PDF with more `pages` than were read, else of a text."""
     if pages:
         return ngettext(
-            "{name}: only the first {read:,} characters of {n} page",
-            "{name}: only the first {read:,} characters of {n} pages",
+            "{name}: only the first {read:,} characters of {n:,} page",
+            "{name}: only the first {read:,} characters of {n:,} pages",
             pages,
             name=name,
             read=read,
