@@ -7,9 +7,9 @@ from bot.core.i18n import FOLDER
 from bot.locales.collect import languages, to_mo, to_po, updated_catalogue
 
 
-def _is_translated(string: str | Sequence[str]) -> bool:
+def _is_translated(string: str | Sequence[str] | None) -> bool:
     """Whether a sentence, or each of its plural forms, has a translation."""
-    return bool(string) if isinstance(string, str) else all(string)
+    return bool(string) and all(string or ())
 
 
 def main() -> int:
