@@ -149,7 +149,8 @@ async def ask(
     if template is not None:
         is_local = str(request.parameters.get("model", client.model)).endswith(LOCAL_SUFFIX)
         format_ = reply_format(request.reply, template.schema, grammars=is_local)
-        request = replace(request, optional={**format_, **request.optional})
+        if format_:
+            request = replace(request, optional={**format_, **request.optional})
     first = await _turn(client, request, spent, stop, show if is_text else None, on_stream)
     try:
         return await _answer(first, request)
@@ -248,6 +249,8 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
         raise
     # A rating that came as JSON, because `response_format` asked for it, is recorded in the form of the prompt.
     as_json = isinstance(reply, Rating) and answer.text.startswith("{")
+    if reply == answer.reply:
+        return answer
     return replace(answer, reply=reply, text=str(reply) if as_json else answer.text)
 
 

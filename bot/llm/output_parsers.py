@@ -72,6 +72,8 @@ TOKEN = re.compile(
       | [{}\[\],:]""",
     re.DOTALL | re.VERBOSE,
 )
+# A backslash with what it stands before, or a double quote.
+QUOTED = re.compile(r'\\.|"', re.DOTALL)
 CONSTANTS = {"True": "true", "False": "false", "None": "null"}
 # An object has a key behind its brace, or a comment; a brace in running text, such as `{facts, unanswerable}`, has not.
 OBJECT_START = re.compile(r"\{\s*(?:(?://|#)[^\n]*\n\s*|/\*.{0,500}?\*/\s*){0,5}(?:[\"'“‘}]|\w+\s*:)", re.DOTALL)
@@ -289,10 +291,8 @@ def _read_normalized(text: str) -> tuple[Any, str] | None:
         found = token[0]
         if token.lastgroup == "skipped":
             continue
-        if token.lastgroup == "single":
-            found = '"' + found[1:-1].replace("\\'", "'").replace('"', '\\"') + '"'
-        elif token.lastgroup == "double":
-            found = found.replace("\\'", "'")
+        if token.lastgroup in ("single", "double"):
+            found = f'"{QUOTED.sub(_as_in_json, found[1:-1])}"'
         elif token.lastgroup == "word":
             found = CONSTANTS.get(found, found)
         elif token.lastgroup == "key":
@@ -307,6 +307,13 @@ def _read_normalized(text: str) -> tuple[Any, str] | None:
             except (ValueError, RecursionError):
                 return None
     return None
+
+
+def _as_in_json(part: re.Match[str]) -> str:
+    """A match of `QUOTED` as it is written between double quotes."""
+    if part[0] == '"':
+        return '\\"'
+    return "'" if part[0] == "\\'" else part[0]
 
 
 def _read_repaired(text: str) -> tuple[Any, str]:

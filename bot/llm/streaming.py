@@ -61,10 +61,7 @@ class EventReader:
     """The JSON objects in the bytes of a response: server-sent events, one whole JSON value, or a JSON value a line."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        from openai._streaming import SSEDecoder, _SSELineDecoder
-
         self._chunks = chunks
-        self._lines, self._decoder = _SSELineDecoder(), SSEDecoder()
         self._tail: bytes | None = b""  # what follows the last complete event, while `_are_simple`
         self._unread = 0  # bytes since the last complete event
         self._error: Exception | None = None
@@ -125,6 +122,9 @@ class EventReader:
                 self._tail = tail
                 return self._simple_objects(complete)
             # From here on, the decoder reads this stream.
+            from openai._streaming import SSEDecoder, _SSELineDecoder
+
+            self._lines, self._decoder = _SSELineDecoder(), SSEDecoder()
             chunk, self._tail = self._tail + chunk, None
         events: list[str] = []
         self._unread += len(chunk)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.core.errors import ReplyError, TemplateError
@@ -183,6 +183,8 @@ def test_json_of_another_form_is_refused(text: str) -> None:
         ('{name: "x"}', "x"),
         ("{“name”: “x”}", "x"),
         ('{"name": "say "hi" now"}', 'say "hi" now'),
+        (r"""{'name': 'say \"hi\" now',}""", 'say "hi" now'),
+        (r"""{"name": "a\\'",}""", r"a\'"),
         ('{"name": "x" "more": 2}', "x"),
     ],
 )
@@ -207,6 +209,7 @@ def sloppy(value: Any, comment: str = "") -> str:
 
 
 @given(OBJECTS)
+@example({"": "\\'"})
 def test_every_object_is_read_from_each_of_the_usual_mistakes(data: dict[str, Any]) -> None:
     whole = {"name": "x", **data} if not isinstance(data.get("name"), str) else data
     whole = {**whole, "name": str(whole["name"])}
