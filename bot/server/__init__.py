@@ -3,6 +3,7 @@
 `model_gateway`  the one way to ask a model: queue, moderate, reserve, ask, settle
 `chat_models`    which models people may choose, and which answers where nobody chose one
 `ledger`         limits of a day and a month, reserved before a call and settled after it
+`sums`           what was used in a day and a month: in memory, or shared by several processes
 `prompts`        the prompt of an answer: in memory first, in the database when it is kept
 `unfinished`     the answers that are being written, for the process after a killed one
 `guilds`         settings of servers: language, channels, limits, privacy

@@ -45,15 +45,6 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
-class DaySum:
-    """Tokens of one person in one server (None: direct messages) on one day."""
-
-    user_id: int
-    guild_id: int | None
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
 class DayUse:
     """Settled calls of a day or a model: their number, their tokens, and their price in billionths of a US dollar."""
 
@@ -154,19 +145,16 @@ async def settle_orphans(database: Database, slot: int | None, before: float) ->
     return await database.execute(orphans)
 
 
-async def sums_of_day(database: Database, day: str) -> list[DaySum]:
-    """The tokens of a UTC `day` by person and server; open calls count with their reservations."""
-    async with database.read() as connection:
-        return await sums_in(connection, day)
+async def tokens_in(connection: AsyncConnection, day: str) -> list[tuple[int, int | None, int]]:
+    """The tokens of a UTC `day` by person and server (None: direct messages), inside the caller's transaction.
 
-
-async def sums_in(connection: AsyncConnection, day: str) -> list[DaySum]:
-    """`sums_of_day` inside the caller's transaction."""
+    Open calls count with their reservations.
+    """
     used = CALLS.c.prompt_tokens + CALLS.c.completion_tokens
     tokens = func.sum(case((CALLS.c.settled, used), else_=CALLS.c.reserved))
     query = select(CALLS.c.user_id, CALLS.c.guild_id, tokens).where(CALLS.c.day == day)
     rows = await connection.execute(query.group_by(CALLS.c.user_id, CALLS.c.guild_id))
-    return [DaySum(user_id, guild_id, int(total)) for user_id, guild_id, total in rows]
+    return [(user_id, guild_id, int(total)) for user_id, guild_id, total in rows]
 
 
 async def uses_by_day(
@@ -195,16 +183,9 @@ async def uses_by_model(
     return {model: DayUse(int(count), int(total), int(usd)) for model, count, total, usd in rows}
 
 
-async def nanodollars_of_month(database: Database, month: str) -> int:
-    """The price of all calls in a UTC month (`2026-11`), in billionths of a US dollar."""
-    async with database.read() as connection:
-        return await nanodollars_in(connection, month)
-
-
 async def nanodollars_in(connection: AsyncConnection, month: str) -> int:
-    """`nanodollars_of_month` inside the caller's transaction."""
-    mine = CALLS.c.day.startswith(month)
-    query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(mine)
+    """The price of all calls in a UTC month (`2026-11`), in billionths of a US dollar."""
+    query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(CALLS.c.day.startswith(month))
     return int((await connection.execute(query)).scalar_one())
 
 

@@ -1,6 +1,6 @@
 """The sums of tokens and money that several processes share, so that together they pass no limit.
 
-One process keeps these sums in memory (`bot.server.ledger`) and writes none of them.
+One process keeps its sums in memory (`bot.server.sums`) and writes none of them.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from bot.storage.tables import USAGE_SUMS
 
 # A day or a month, a person or 0, a server or 0; see `bot.storage.tables.USAGE_SUMS`.
 Key = tuple[str, int, int]
+Sums = Counter[Key]
 MONTH_LENGTH = len("2026-11")
 
 _ADD = (
@@ -32,24 +33,44 @@ _ADD = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A settlement of `call`, and the tokens and billionths of a US dollar that it adds to the reservation."""
+    """The settlement `done` of `call`."""
 
     call: Call
     done: Settlement
-    tokens: int
-    nanodollars: int
+
+    @property
+    def amounts(self) -> dict[Key, int]:
+        """What it adds to the sums, which have the reservation already."""
+        tokens = self.done.prompt + self.done.completion - self.call.reserved
+        return _amounts(self.call, tokens, self.done.nanodollars - self.call.nanodollars)
 
 
-def keys_of(day: str, user_id: int, guild_id: int | None) -> list[Key]:
-    """The sums that a call of a person in a server on `day` counts in. The bot's own calls have user id 0."""
-    keys = [(day, 0, 0), (day[:7], 0, 0)]
-    if user_id:
-        keys.append((day, user_id, 0))
-    if guild_id:
-        keys.append((day, 0, guild_id))
-    if user_id and guild_id:
-        keys.append((day, user_id, guild_id))
-    return keys
+def keys_of(day: str, user_id: int, guild_id: int | None) -> set[Key]:
+    """The sums of tokens that a call of a person in a server on `day` counts in. The bot's own have user id 0."""
+    guild = guild_id or 0
+    return {(day, 0, 0), (day, user_id, 0), (day, 0, guild), (day, user_id, guild)}
+
+
+def of_call(call: Call) -> dict[Key, int]:
+    """What the reservation of `call` adds to the sums."""
+    return _amounts(call, call.reserved, call.nanodollars)
+
+
+def _amounts(call: Call, tokens: int, nanodollars: int) -> dict[Key, int]:
+    amounts = dict.fromkeys(keys_of(call.day, call.user_id, call.guild_id), tokens)
+    amounts[month_of(call.day)] = nanodollars
+    return amounts
+
+
+def month_of(day: str) -> Key:
+    """The sum of billionths of a US dollar in the month of a day."""
+    return day[:MONTH_LENGTH], 0, 0
+
+
+async def from_calls(database: Database, period: str) -> Sums:
+    """The sums of a day or a month, made from all its calls; open ones count with their reservations."""
+    async with database.read() as connection:
+        return await _from_calls(connection, period)
 
 
 async def read(database: Database, keys: Collection[Key]) -> dict[Key, int]:
@@ -62,7 +83,7 @@ async def count(
     database: Database,
     wanted: Sequence[Call],
     changes: Sequence[Change],
-    decide: Callable[[Mapping[Key, int]], Sequence[Call]],
+    decide: Callable[[Sums], Sequence[Call]],
 ) -> None:
     """Store settlements and reservations, and count them, in one transaction.
 
@@ -70,16 +91,16 @@ async def count(
     """
 
     async def work(connection: AsyncConnection) -> None:
-        more: Counter[Key] = Counter()
+        more: Sums = Counter()
         for change in changes:
-            _count(more, change.call, change.tokens, change.nanodollars)
-        keys = set(more).union(*(keys_of(call.day, call.user_id, call.guild_id) for call in wanted))
+            more.update(change.amounts)
+        keys = set(more).union(*(of_call(call) for call in wanted))
         stored = await _counted(connection, keys)
         # Where a person was erased since the reservation, there is nothing left to correct.
         more = Counter({key: amount for key, amount in more.items() if key in stored})
-        reserved = decide({key: stored.get(key, 0) + more[key] for key in keys})
+        reserved = decide(Counter({key: stored.get(key, 0) + more[key] for key in keys}))
         for call in reserved:
-            _count(more, call, call.reserved, call.nanodollars)
+            more.update(of_call(call))
         await calls.change(connection, reserved, [change.done for change in changes])
         await _add(connection, more, stored)
 
@@ -92,11 +113,6 @@ async def forget(database: Database, day: str) -> None:
     await database.transact(lambda connection: connection.execute(delete(USAGE_SUMS).where(mine)))
 
 
-def _count(more: Counter[Key], call: Call, tokens: int, nanodollars: int) -> None:
-    for key in keys_of(call.day, call.user_id, call.guild_id):
-        more[key] += nanodollars if len(key[0]) == MONTH_LENGTH else tokens
-
-
 async def _read(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, int]:
     key = tuple_(USAGE_SUMS.c.period, USAGE_SUMS.c.user_id, USAGE_SUMS.c.guild_id)
     rows = await connection.execute(select(USAGE_SUMS).where(key.in_(list(keys))))
@@ -107,17 +123,20 @@ async def _counted(connection: AsyncConnection, keys: Collection[Key]) -> dict[K
     """The stored sums among `keys`. Sums of a day or month without any are counted from the calls first."""
     stored = await _read(connection, keys)
     for period in {period for period, *_ in keys if (period, 0, 0) not in stored}:
-        sums = Counter({(period, 0, 0): 0})
-        if len(period) == MONTH_LENGTH:
-            sums[period, 0, 0] = await calls.nanodollars_in(connection, period)
-        else:
-            for part in await calls.sums_in(connection, period):
-                for key in keys_of(period, part.user_id, part.guild_id):
-                    sums[key] += part.tokens if len(key[0]) != MONTH_LENGTH else 0
-            del sums[period[:7], 0, 0]
+        sums = await _from_calls(connection, period)
         await _add(connection, sums, ())
         stored |= {key: amount for key, amount in sums.items() if key in keys}
     return stored
+
+
+async def _from_calls(connection: AsyncConnection, period: str) -> Sums:
+    sums: Sums = Counter({(period, 0, 0): 0})
+    if len(period) == MONTH_LENGTH:
+        sums[period, 0, 0] = await calls.nanodollars_in(connection, period)
+    else:
+        for user_id, guild_id, tokens in await calls.tokens_in(connection, period):
+            sums.update(dict.fromkeys(keys_of(period, user_id, guild_id), tokens))
+    return sums
 
 
 async def _add(connection: AsyncConnection, more: Mapping[Key, int], stored: Collection[Key]) -> None:

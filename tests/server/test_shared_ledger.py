@@ -161,3 +161,18 @@ async def test_cancelled_and_failed_reservations_are_counted_nowhere(
     await ledger.close()
     assert set((await stored(database))[1].values()) == {0}
     await reserve(ledger, tokens=150)
+
+
+async def test_a_reservation_that_is_cancelled_before_it_is_counted_makes_no_room_for_another(
+    database: Database, clock: Clock
+) -> None:
+    (ledger,) = ledgers(Limits(100, 10**9, 10**9, 9.0), clock, database)
+    await ledger.load()
+    first = asyncio.create_task(reserve(ledger))
+    for _ in range(5):  # Until its transaction has begun.
+        await asyncio.sleep(0)
+    second, third = (asyncio.create_task(reserve(ledger)) for _ in range(2))
+    await asyncio.sleep(0)
+    third.cancel()
+    results = await asyncio.gather(first, second, third, return_exceptions=True)
+    assert [type(result) for result in results] == [str, LimitError, asyncio.CancelledError]
