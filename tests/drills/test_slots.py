@@ -18,7 +18,7 @@ from tests.tuning.harness import ENTRY, TIMEOUT, add_tuning
 from tests.wire.gateway import IDENTIFY_PAUSE
 from tests.wire.seeds import GUILD
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
+pytestmark = pytest.mark.postgresql
 SLOTS, SHARDS, CONCURRENCY = 4, 16, 4
 SHARDS_OF_SLOT = SHARDS // SLOTS
 # Commands in the server of each shard before the kills, and after them.
