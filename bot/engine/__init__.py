@@ -12,5 +12,5 @@ and keeps its data in files, not in the bot's database.
 `pocket`       the pocket GPT
 `llama`        chat models on this machine, run by llama.cpp
 `requests`     JSON bodies and pages of lists; `errors` has the error responses
-`disk`         files that are written whole or not at all
+`disk`         files that are written whole or not at all; `child_processes` end when their parent does
 """

@@ -7,13 +7,13 @@ every system. Exit code `ALREADY_RUNNING` says that another engine serves the fo
 import argparse
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
 from bot.core.settings import load
+from bot.engine.child_processes import wait_for_parent
 from bot.engine.launch import ALREADY_RUNNING, EngineError
 from bot.engine.server import AlreadyRunningError, serve
 
@@ -56,10 +56,7 @@ async def _run(data_dir: Path, models_dir: Path | None) -> None:
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Waits for the end of standard input, in a thread, because pipes cannot be awaited on every system."""
-    # os.read and not sys.stdin: a thread inside the latter's lock breaks the interpreter's shutdown.
-    while os.read(0, 1024):
-        pass
+    wait_for_parent()
     with contextlib.suppress(RuntimeError):  # the loop has ended by itself
         loop.call_soon_threadsafe(stop.set)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import aiohttp
 
 from bot.core.errors import FewshotError
-from bot.engine import disk
+from bot.engine import child_processes, disk
 
 ADDRESS_FILE = "engine.json"
 LOCK = "engine.lock"
@@ -137,21 +137,13 @@ class Engine:
         if self._process is None or self._process.returncode is not None:
             await asyncio.sleep(WATCH_SECONDS)
         else:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), WATCH_SECONDS)
+            await child_processes.exit_code(self._process, WATCH_SECONDS)
 
     async def close(self) -> None:
         """Ends the engine if this process started it."""
         process, self._process, self._address = self._process, None, None
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process is not None:
+            await child_processes.end(process, STOP_TIMEOUT)
 
 
 @contextlib.asynccontextmanager

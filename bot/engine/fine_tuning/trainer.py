@@ -6,7 +6,6 @@ the last checkpoint.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
-from bot.engine import disk
+from bot.engine import child_processes, disk
 from bot.engine.fine_tuning.worker import DONE, FAILED, METRICS, RESULT, STOP, STOPPED
 
 # How often the training process's metrics are read.
@@ -96,17 +95,13 @@ class ChildProcess:
             stderr=subprocess.PIPE,
             env=os.environ | ONE_THREAD,
         )
-        assert process.stdin is not None, "opened as a pipe"
         assert process.stderr is not None, "opened as a pipe"
         errors = asyncio.create_task(process.stderr.read())
         try:
             yield _TrainingProcess(folder, process, errors, MetricsReader(folder / METRICS, step))
         finally:
-            if process.returncode is None:
-                process.stdin.close()
-                if await _wait(process, STOP_TIMEOUT) is None:
-                    process.kill()
-            await asyncio.gather(process.wait(), errors)
+            await child_processes.end(process, STOP_TIMEOUT)
+            await errors
 
 
 class _TrainingProcess:
@@ -116,7 +111,7 @@ class _TrainingProcess:
     async def follow(self) -> AsyncIterator[list[Line]]:
         code = None
         while code is None:
-            code = await _wait(self._process, POLL_SECONDS)
+            code = await child_processes.exit_code(self._process, POLL_SECONDS)
             yield await asyncio.to_thread(self._metrics.read)
 
     def cancel(self) -> None:
@@ -163,10 +158,3 @@ class MetricsReader:
                 self.step = line["step"]
                 new.append(line)
         return new
-
-
-async def _wait(process: Process, timeout: float) -> int | None:
-    """The exit code, or None if the process still runs after `timeout` seconds."""
-    with contextlib.suppress(TimeoutError):
-        return await asyncio.wait_for(process.wait(), timeout)
-    return None

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from bot.core.errors import FewshotError, InputError
 from bot.engine import disk
+from bot.engine.child_processes import wait_for_parent
 from bot.engine.lora.config import Config
 from bot.engine.pocket.config import Row, StepMetrics, TrainConfig
 
@@ -148,9 +149,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _watch_server(ended: threading.Event) -> None:
-    # os.read and not sys.stdin: a thread that holds the lock of sys.stdin breaks the interpreter's shutdown.
-    while os.read(0, 1024):
-        pass
+    wait_for_parent()
     ended.set()
 
 

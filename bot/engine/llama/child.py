@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any
 
+from bot.engine.child_processes import wait_for_parent
+
 
 def main() -> int:
     """Load the model, serve until standard input ends, and return the exit code."""
@@ -29,8 +31,7 @@ def main() -> int:
         return 1
     answer.write(json.dumps({"url": url}) + "\n")
     answer.flush()
-    while os.read(0, 1024):
-        pass
+    wait_for_parent()
     # The server's threads keep the interpreter running while an answer is in progress.
     os._exit(0)
 

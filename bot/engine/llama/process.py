@@ -17,7 +17,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.engine.errors import APIError
+from bot.engine import child_processes
+from bot.engine.errors import NO_RETRY, APIError
 
 _log = logging.getLogger(__name__)
 # Seconds until a model is loaded: 4 GB from a slow disk take about a minute.
@@ -46,7 +47,7 @@ class Config:
 
 def unavailable(message: str, code: str) -> APIError:
     """503 that a client should not retry."""
-    return APIError(message, status=503, kind="server_error", code=code, headers={"x-should-retry": "false"})
+    return APIError(message, status=503, kind="server_error", code=code, headers=NO_RETRY)
 
 
 class LlamaServer:
@@ -201,9 +202,7 @@ class LlamaServer:
     async def _has_ended(self) -> bool:
         """Whether the process that closed a connection has died, which the system reports a moment later."""
         assert self._process is not None
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), REAP_TIMEOUT)
-        return self._process.returncode is not None
+        return await child_processes.exit_code(self._process, REAP_TIMEOUT) is not None
 
     def _epitaph(self) -> str:
         code = self._process.returncode if self._process else None
@@ -212,17 +211,8 @@ class LlamaServer:
     async def stop(self) -> None:
         """End the process, and free its memory."""
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
-        finally:  # also when the caller is cancelled, so that no process keeps running
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        if process is not None:
+            await child_processes.end(process, STOP_TIMEOUT)
 
     async def close(self) -> None:
         """Stop, and close the connections."""
