@@ -229,16 +229,8 @@ class Completion:
             "logprobs": _logprobs([delta.logprob for delta in deltas]) if self.request.logprobs else None,
             "finish_reason": self._finish_reason,
         }
-        return web.json_response(
-            {
-                "id": self._id,
-                "object": "chat.completion",
-                "created": self._created,
-                "model": self._model.label or self.request.model,
-                "choices": [choice],
-                "usage": self._model.usage(self.request, self._tokens),
-            }
-        )
+        usage = self._model.usage(self.request, self._tokens)
+        return web.json_response(self._object("chat.completion", [choice]) | {"usage": usage})
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """The answer as server-sent events with `chat.completion.chunk` objects, the last one `[DONE]`."""
@@ -281,16 +273,13 @@ class Completion:
         return _event(self._chunk_object([choice], None))
 
     def _chunk_object(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> dict[str, Any]:
-        chunk: dict[str, Any] = {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": self._created,
-            "model": self._model.label or self.request.model,
-            "choices": choices,
-        }
-        if self.request.stream_options.include_usage:
-            chunk["usage"] = usage
-        return chunk
+        chunk = self._object("chat.completion.chunk", choices)
+        return chunk | {"usage": usage} if self.request.stream_options.include_usage else chunk
+
+    def _object(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        """What whole answers and chunks have in common."""
+        model = self._model.label or self.request.model
+        return {"id": self._id, "object": kind, "created": self._created, "model": model, "choices": choices}
 
 
 def _event(data: dict[str, Any]) -> bytes:

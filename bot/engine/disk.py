@@ -5,11 +5,17 @@ without a line end was cut by a kill, is not read, and is removed by `repair_log
 Only `durable` writes wait for the disk: a power failure may lose the last seconds of the others, a kill loses nothing.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that the disk or the quota is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def make_folder(path: Path) -> None:

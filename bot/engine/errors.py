@@ -4,13 +4,13 @@ The body is `{"error": {"message", "type", "param", "code"}}`. Clients decide by
 people. Errors that several modules raise are made here.
 """
 
-import errno
 import json
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from bot.core.errors import FewshotError
+from bot.engine import disk
 
 # The client repeats every answer from 500 up, and 429, unless this header says that it would be in vain.
 NO_RETRY = {"x-should-retry": "false"}
@@ -81,7 +81,7 @@ def storage_failed(message: str) -> APIError:
 
 def disk_failed(error: OSError) -> APIError:
     """507 `disk_full` where the disk or the quota is full, else `storage_failed`."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk.is_full(error):
         return APIError(
             "The disk of the engine's data folder is full. Free some space, then try again.",
             status=507,

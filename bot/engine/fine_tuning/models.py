@@ -181,8 +181,8 @@ class EngineModels:
 
     async def delete(self, model_id: str) -> None:
         """Deletes a tuned model and its checkpoints. Its job remains and still names it."""
-        job = next((job for job in self._jobs.all() if job.has_model and job.model_name == model_id), None)
-        if job is None:
+        job, checkpoint = self._find(model_id)
+        if job is None or checkpoint is not None:
             self.get(model_id)  # raises 404 if there is no model of that name
             raise APIError("Only a finished tuned model can be deleted.", code="model_not_deletable", param="model")
         job.model_deleted, job.checkpoints = True, []

@@ -78,24 +78,20 @@ def machine(folder: Path) -> Machine:
     """This machine, and the disk of `folder`, which may not exist yet."""
     while not folder.exists():
         folder = folder.parent
-    total = _physical_memory()
+    total, free = _memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(total, _available_memory() or total, cores, shutil.disk_usage(folder).free)
+    return Machine(total, free, cores, shutil.disk_usage(folder).free)
 
 
-def _physical_memory() -> int:
-    """Bytes of memory; psutil knows them on every system, and comes with `fewshot[local]`."""
+def _memory() -> tuple[int, int]:
+    """Bytes of memory in all, and those that a new process can have without swapping.
+
+    psutil knows both on every system, and comes with `fewshot[local]`. Without it, all memory counts as free.
+    """
     try:
         import psutil
     except ImportError:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return int(psutil.virtual_memory().total)
-
-
-def _available_memory() -> int | None:
-    """Bytes that a new process can have without swapping; None where that is not known."""
-    try:
-        import psutil
-    except ImportError:
-        return None
-    return int(psutil.virtual_memory().available)
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+        return total, total
+    memory = psutil.virtual_memory()
+    return int(memory.total), int(memory.available)

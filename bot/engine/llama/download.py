@@ -4,7 +4,6 @@ Everything here blocks: the command line calls it as it is, the bot in a thread.
 bytes in all, about ten times a second; what it raises ends the work, and what was fetched is kept for the next try.
 """
 
-import errno
 import hashlib
 import logging
 import os
@@ -142,11 +141,9 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                "The disk is full. Make room and fetch the model again: it goes on where it was."
-            ) from None
-        raise
+        if not disk.is_full(error):
+            raise
+        raise StorageError("The disk is full. Make room and fetch the model again: it goes on where it was.") from None
 
 
 def check_disk(folder: Path, size: int) -> None:
@@ -253,7 +250,7 @@ def hub_errors(address: str) -> Iterator[None]:
         httpx2.HTTPError,
         OSError,
     ) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and disk.is_full(error):
             raise
         raise ConfigError(
             "The hub cannot be reached or broke off ({kind}). Try again: it goes on where it was. Or fetch the file "

@@ -293,7 +293,8 @@ def save_adapter(model: Any, folder: Path, config: Config, queries: dict[str, An
     """Write the adapter as PEFT reads it and, for llama.cpp, as GGUF. The manifest is written last."""
     model.save_pretrained(folder, save_embedding_layers=False)
     if config.served_as:
-        arrays = {name: tensor.float().cpu().numpy() for name, tensor in saved_weights(folder).items()}
+        saved = load_file(folder / "adapter_model.safetensors")
+        arrays = {name: tensor.float().cpu().numpy() for name, tensor in saved.items()}
         write_gguf(
             arrays, model.peft_config["default"].lora_alpha, Path(config.served_as), folder / ADAPTER_GGUF, queries
         )
@@ -301,11 +302,6 @@ def save_adapter(model: Any, folder: Path, config: Config, queries: dict[str, An
     hashes = {path.name: sha256(path.read_bytes()) for path in folder.iterdir() if path.name != MANIFEST}
     manifest = {"config": asdict(config), **training, "versions": versions, "files": hashes}
     disk.write_json(folder / MANIFEST, manifest, durable=True)
-
-
-def saved_weights(folder: Path) -> dict[str, Any]:
-    """The weights that PEFT has saved."""
-    return dict(load_file(folder / "adapter_model.safetensors"))
 
 
 def sha256(data: str | bytes) -> str:

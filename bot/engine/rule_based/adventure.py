@@ -7,6 +7,7 @@ back a turn, or branches, is consistent.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal
 
 from bot.engine.rule_based.prompt import Prompt
@@ -39,6 +40,8 @@ THINGS: dict[Room, tuple[str, ...]] = {
     "hallway": ("dog", "cupboard", "tin", "biscuit", "stairs", "door", "lamp"),
     "garden": ("gate", "grass", "door"),
 }
+# Things that can be put into the bag.
+CARRIED = ("key", "biscuit")
 
 
 def present(state: State, thing: str) -> bool:
@@ -63,7 +66,7 @@ def take(state: State, thing: str) -> Step:
     """Puts a thing that can be carried into the bag."""
     if thing in state.bag:
         return state, f"You already carry the {thing}."
-    if thing not in ("key", "biscuit"):
+    if thing not in CARRIED:
         return state, f"The {thing} stays where it is."
     taken = replace(state, bag=state.bag | {thing}, taken=state.taken | {thing})
     return taken, f"You pick up the {thing}."
@@ -71,6 +74,8 @@ def take(state: State, thing: str) -> Step:
 
 def unlock(state: State) -> Step:
     """Turns the key in the chamber's door."""
+    if state.room != "chamber":
+        return state, "Nothing here is locked."
     if state.unlocked:
         return state, "The lock is undone already."
     if state.key_found and "key" not in state.taken:
@@ -134,11 +139,6 @@ def give(state: State, thing: str) -> Step:
         return state, f"The dog sniffs at the {thing} and turns away."
     fed = replace(state, bag=state.bag - {thing}, dog_fed=True)
     return fed, f"The dog takes the {thing}, thinks well of you, and rolls off the lowest stair."
-
-
-def free_to_take(state: State) -> str:
-    """A thing in the room that can be carried, or ""."""
-    return next((thing for thing in ("key", "biscuit") if thing not in state.bag and present(state, thing)), "")
 
 
 def inventory(state: State) -> Step:
@@ -323,7 +323,7 @@ def _things(state: State, words: list[str]) -> list[str]:
     if state.it and {"it", "that", "this"} & set(words):
         named.insert(0, state.it)
     if not named and {"all", "everything", "whatever", "anything"} & set(words):
-        named = [thing for thing in [free_to_take(state)] if thing]
+        named = [thing for thing in CARRIED if thing not in state.bag and present(state, thing)][:1]
     return named
 
 
@@ -332,7 +332,7 @@ def _act(state: State, verb: str, things: list[str], where: str) -> Step:
     if verb == "use":
         return _use(state, things)
     if verb == "unlock" or (verb == "open" and "key" in things):
-        return unlock(state) if state.room == "chamber" else (state, "Nothing here is locked.")
+        return unlock(state)
     if verb == "give":
         return give(state, next((thing for thing in things if thing != "dog"), "food"))
     plain: dict[str, Callable[[State], Step]] = {
@@ -356,7 +356,7 @@ def _act(state: State, verb: str, things: list[str], where: str) -> Step:
 
 def _use(state: State, things: list[str]) -> Step:
     if "key" in things:
-        return unlock(state) if state.room == "chamber" else (state, "Nothing here is locked.")
+        return unlock(state)
     if "dog" in things and len(things) > 1:
         return give(state, next(thing for thing in things if thing != "dog"))
     if things and things[0] in ("door", "gate", "cupboard", "tin"):
@@ -418,9 +418,5 @@ def _lines_of(message: str) -> list[str]:
 
 def _listed_commands(text: str) -> list[str]:
     """The list items directly under the summary's heading."""
-    commands = []
-    for line in text.partition(f"{BY_RULES}\n")[2].splitlines():
-        if not line.startswith("- "):
-            break
-        commands.append(line[2:])
-    return commands
+    lines = text.partition(f"{BY_RULES}\n")[2].splitlines()
+    return [line[2:] for line in takewhile(lambda line: line.startswith("- "), lines)]
