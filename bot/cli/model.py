@@ -127,10 +127,10 @@ async def test(name: str | None, reviews: int, picture: Path | None) -> None:
     """Rate labelled reviews with 0, 1, 3 and all examples, in several orders."""
     from bot.app import TEMPLATES
     from bot.llm.template_registry import open_template_registry
-    from bot.server.evaluation import labelled, shot_counts
+    from bot.server.evaluation import shipped_cases, shot_counts
 
     template = open_template_registry(TEMPLATES).get("sentiment")
-    cases = labelled("sentiment")[:reviews]
+    cases = shipped_cases("sentiment")[:reviews]
     counts = shot_counts(len(template.examples))
     plans = [(shots, order) for shots in counts for order in range(ORDERS if shots else 1)]
     scores: list[Score] = []

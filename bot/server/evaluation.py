@@ -107,13 +107,16 @@ async def evaluate(
     return LearningCurve(list(points.values()), str(stop[0]) if stop else "")
 
 
-def labelled(name: str, folder: Path = LABELLED) -> list[Case]:
+def shipped_cases(name: str) -> list[Case]:
     """The labelled inputs of the shipped template `name`, or an empty list. Reads a file."""
-    path = folder / f"{name}.jsonl"
-    if not path.is_file():
-        return []
-    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    return [Case(line["input"], str(line["wanted"])) for line in lines]
+    path = LABELLED / f"{name}.jsonl"
+    return read_cases(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def read_cases(text: str) -> list[Case]:
+    """The cases in JSON Lines with `input` and `wanted`."""
+    rows = (json.loads(line) for line in text.splitlines() if line.strip())
+    return [Case(row["input"], str(row["wanted"])) for row in rows]
 
 
 def shot_counts(examples: int) -> Sequence[int]:

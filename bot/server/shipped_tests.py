@@ -19,7 +19,7 @@ from bot.core.json_text import read_json
 from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.template import ChatTemplate
-from bot.server.evaluation import labelled
+from bot.server.evaluation import shipped_cases
 from bot.server.model_gateway import ModelGateway
 from bot.server.trick_form import PARAMETERS, to_trick
 from bot.server.trick_plan import Plan, run
@@ -64,7 +64,7 @@ class ShippedTests:
         """By template: all its tests on `model`, judged exactly."""
         plans = {}
         for name, template in self._templates.items():
-            cases = await asyncio.to_thread(labelled, name)
+            cases = await asyncio.to_thread(shipped_cases, name)
             if cases:
                 parameters = {key: value for key, value in template.parameters.items() if key in PARAMETERS}
                 tests = [TrickTest(_digest(case.text), case.text, case.expected) for case in cases]

@@ -56,10 +56,8 @@ class BuildRow:
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A question with its answer. `flags` are sentences for the reviewer; `id` is 0 until it is stored."""
+    """A question with its answer. `flags` are sentences for the reviewer. `id` and `dataset_id` are set when stored."""
 
-    id: int
-    dataset_id: str
     line: int
     fact: str
     kind: str
@@ -70,6 +68,8 @@ class PairRow:
     role: str = "train"
     flags: tuple[str, ...] = ()
     decision: str = ""
+    id: int = 0
+    dataset_id: str = ""
 
 
 async def add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow] = ()) -> None:
@@ -88,7 +88,7 @@ async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[Pa
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(DATASETS.insert(), values_of(row))
-        await _insert(connection, pairs)
+        await _insert(connection, row.id, pairs)
 
     await database.transact(work)
 
@@ -225,13 +225,13 @@ async def decide(database: Database, pair_id: int, decision: str, **values: str)
 
 async def _add(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
     """Insert pairs, and clear the problems of checked chunks."""
-    await _insert(connection, pairs)
+    await _insert(connection, dataset_id, pairs)
     checked = (CHUNKS.c.dataset_id == dataset_id) & (CHUNKS.c.state == "checked")
     await connection.execute(update(CHUNKS).where(checked).values(problem=""))
 
 
-async def _insert(connection: AsyncConnection, pairs: Sequence[PairRow]) -> None:
-    rows = [{**values_of(pair), "flags": json.dumps(list(pair.flags))} for pair in pairs]
+async def _insert(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
+    rows = [{**values_of(pair), "dataset_id": dataset_id, "flags": json.dumps(list(pair.flags))} for pair in pairs]
     for row in rows:
         del row["id"]
     if rows:

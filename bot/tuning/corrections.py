@@ -105,4 +105,4 @@ async def confirmed_pairs(database: Database, corpus: str, refusal: str) -> list
 def _pair(row: CorrectionRow, refusal: str) -> PairRow:
     kind = ANSWERABLE if row.correction else UNANSWERABLE
     answer = row.correction or refusal
-    return PairRow(0, "", 0, f"correction {row.id}", kind, row.question, answer, role=HELD_OUT)
+    return PairRow(0, f"correction {row.id}", kind, row.question, answer, role=HELD_OUT)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from bot.tuning.checks import Report, check_pairs, flags_of
 from bot.tuning.corpus import Corpora, Corpus
 from bot.tuning.labelled import labelled_files, labelled_pairs, read_labelled
 from bot.tuning.localized_text import localize, serialize_error
-from bot.tuning.questions import Generator, Progress, pairs_of
+from bot.tuning.questions import Generator, Progress, no_progress, pairs_of
 from bot.tuning.rows import read_file, read_rows, refusal_of
 from bot.tuning.split import TRAIN, fact_of, roles, test_role
 from bot.tuning.subjects import TemplateSubject, check_subject, is_template
@@ -95,7 +95,7 @@ class Datasets:
     # --- making
 
     async def prepare(
-        self, corpus: str, user_id: int, size: int = 20, progress: Progress | None = None, *, retry: bool = False
+        self, corpus: str, user_id: int, size: int = 20, progress: Progress = no_progress, *, retry: bool = False
     ) -> Prepared:
         """Make a dataset of a corpus, or continue: by the chat model, or without one the dataset that ships.
 
@@ -130,7 +130,7 @@ class Datasets:
             with self._one_at_a_time(corpus):
                 await self._stored(self.corpora.get(corpus), size)
 
-    async def try_again(self, dataset_id: str, user_id: int, progress: Progress | None = None) -> Prepared:
+    async def try_again(self, dataset_id: str, user_id: int, progress: Progress = no_progress) -> Prepared:
         """Ask again about the chunks of a dataset whose answers could not be used; raises as `prepare`.
 
         Their pairs come after those that are there, on which people may have decided.
@@ -148,17 +148,16 @@ class Datasets:
         questions, test_set, draft = (found.shipped(name) for name in (QUESTIONS, TEST_SET, DRAFT))
         if questions is None:
             return None
-        draft_row = await self._from_files(found, PREPARED_DRAFT, draft) if draft else None
-        before = await dataset_rows.of_corpus(self._database, corpus)
-        row = await self._from_files(found, PREPARED, questions, test_set)
-        return Prepared(row, draft_row, new=all(row.id != known.id for known in before))
+        draft_row = (await self._from_files(found, PREPARED_DRAFT, draft))[0] if draft else None
+        row, is_new = await self._from_files(found, PREPARED, questions, test_set)
+        return Prepared(row, draft_row, new=is_new)
 
     async def import_file(self, name: str, file: Path) -> Prepared:
         """A dataset from a file of the operator's, for a corpus or a template. Raises `InputError`."""
         if is_template(self._templates, name):
             data = await asyncio.to_thread(read_file, file)
             return await self.import_labelled(name, file.name, await asyncio.to_thread(decode, data, file.name))
-        return Prepared(await self._from_files(self.corpora.get(name), FILE, file))
+        return Prepared((await self._from_files(self.corpora.get(name), FILE, file))[0])
 
     async def import_labelled(self, template: str, name: str, text: str) -> Prepared:
         """A dataset from the text of an operator's file called `name`; `problems` names the rows that are left out.
@@ -171,9 +170,8 @@ class Datasets:
                 "such as /sentiment.",
                 corpus=self.corpora.get(template).name,
             )
-        subject, dataset_id = TemplateSubject(self._templates[template]), secrets.token_hex(4)
-        read = await asyncio.to_thread(read_labelled, subject, name, text, dataset_id)
-        row, is_new = await self._stored_pairs(_new(dataset_id, template, FILE, digest(text), ""), read.pairs)
+        read = await asyncio.to_thread(read_labelled, TemplateSubject(self._templates[template]), name, text)
+        row, is_new = await self._imported(template, FILE, digest(text), lambda: (read.pairs, ""))
         return Prepared(row, new=is_new, problems=tuple(read.problems))
 
     async def _labelled(self, name: str) -> Prepared:
@@ -185,17 +183,23 @@ class Datasets:
                 template=name,
             )
         texts = [await asyncio.to_thread(path.read_text, encoding="utf-8") for path in files]
-        subject, dataset_id = TemplateSubject(self._templates[name]), secrets.token_hex(4)
-        pairs = await asyncio.to_thread(labelled_pairs, subject, texts[0], texts[1], dataset_id)
-        row, new = await self._stored_pairs(_new(dataset_id, name, LABELS, digest(*texts), ""), pairs)
-        return Prepared(row, new=new)
+        subject = TemplateSubject(self._templates[name])
+        row, is_new = await self._imported(name, LABELS, digest(*texts), lambda: (labelled_pairs(subject, *texts), ""))
+        return Prepared(row, new=is_new)
 
-    async def _stored_pairs(self, row: DatasetRow, pairs: Sequence[PairRow]) -> tuple[DatasetRow, bool]:
-        """Store a dataset unless one of equal contents is stored; returns it, and whether it is new."""
-        async with self._importing:
-            for known in await dataset_rows.of_corpus(self._database, row.corpus):
-                if (known.fingerprint, known.origin) == (row.fingerprint, row.origin):
+    async def _imported(
+        self, corpus: str, origin: str, fingerprint: str, read: Callable[[], tuple[Sequence[PairRow], str]]
+    ) -> tuple[DatasetRow, bool]:
+        """The dataset of equal contents that is stored, or a new one, and whether it is new.
+
+        `read` returns the pairs and the refusal of a new one; it is called in a thread.
+        """
+        async with self._importing:  # Two imports at the same time would store it twice.
+            for known in await dataset_rows.of_corpus(self._database, corpus):
+                if (known.fingerprint, known.origin) == (fingerprint, origin):
                     return known, False
+            pairs, refusal = await asyncio.to_thread(read)
+            row = _new(corpus, origin, fingerprint, refusal)
             await dataset_rows.add_with_pairs(self._database, row, pairs)
             return row, True
 
@@ -210,26 +214,20 @@ class Datasets:
         finally:
             self._preparing.remove(corpus)
 
-    async def _from_files(self, corpus: Corpus, origin: str, file: Path, test_set: Path | None = None) -> DatasetRow:
-        """The dataset in `file`, with the questions of `test_set` held out; one of equal contents is used again."""
+    async def _from_files(
+        self, corpus: Corpus, origin: str, file: Path, test_set: Path | None = None
+    ) -> tuple[DatasetRow, bool]:
+        """The dataset in `file`, with the questions of `test_set` held out; see `_imported`."""
         data = [await asyncio.to_thread(read_file, path) for path in (file, test_set) if path is not None]
         fingerprint = digest(*(hashlib.sha256(one).hexdigest() for one in data))
-        dataset_id = secrets.token_hex(4)
 
         def read() -> tuple[list[PairRow], str]:
-            pairs = _pairs(file.name, data[0], dataset_id)
-            tests = _pairs(test_set.name, data[1], dataset_id, after=len(pairs)) if test_set is not None else []
+            pairs = _pairs(file.name, data[0])
+            tests = _pairs(test_set.name, data[1], after=len(pairs)) if test_set is not None else []
             texts = dict(corpus.texts())
             return with_roles(pairs, tests, texts), refusal_of(pairs, corpus.name)
 
-        async with self._importing:  # Two imports at the same time would store it twice.
-            for known in await dataset_rows.of_corpus(self._database, corpus.name):
-                if known.fingerprint == fingerprint and known.origin == origin and known.state == "ready":
-                    return known
-            pairs, refusal = await asyncio.to_thread(read)
-            row = _new(dataset_id, corpus.name, origin, fingerprint, refusal)
-            await dataset_rows.add_with_pairs(self._database, row, pairs)
-            return row
+        return await self._imported(corpus.name, origin, fingerprint, read)
 
     async def _stored(self, corpus: Corpus, size: int) -> DatasetRow:
         """The dataset of these texts, this size and the model in use; a new one has chunks that wait."""
@@ -237,12 +235,11 @@ class Datasets:
         for row in await dataset_rows.of_corpus(self._database, corpus.name):
             if row.fingerprint == fingerprint:
                 return row
-        dataset_id = secrets.token_hex(4)
         refusal = REFUSAL.format(corpus=corpus.name)
-        row = _new(dataset_id, corpus.name, GENERATED, fingerprint, refusal, model=self._gateway.model, size=size)
+        row = _new(corpus.name, GENERATED, fingerprint, refusal, model=self._gateway.model, size=size)
         pieces = await asyncio.to_thread(lambda: list(corpus.chunks()))
         chunks = [
-            ChunkRow(dataset_id, number, piece.source, piece.start, piece.end, piece.text)
+            ChunkRow(row.id, number, piece.source, piece.start, piece.end, piece.text)
             for number, piece in enumerate(pieces)
         ]
         await dataset_rows.add(self._database, row, chunks)
@@ -276,7 +273,7 @@ class Datasets:
                 return
             reason = ""
             try:
-                await self._written(await self.get(dataset_id), build.user_id, None)
+                await self._written(await self.get(dataset_id), build.user_id, no_progress)
             except StorageError:
                 raise
             except FewshotError as error:
@@ -292,7 +289,7 @@ class Datasets:
         requests = await dataset_rows.builds(self._database)
         return next((build for build in requests if build.dataset_id == dataset_id), None)
 
-    async def _built(self, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:
+    async def _built(self, row: DatasetRow, user_id: int, progress: Progress) -> Prepared:
         """Have a dataset written: by a worker while one is alive, else here."""
         if await self._workers.are_others_alive():
             await dataset_rows.request_build(self._database, BuildRow(row.id, user_id))
@@ -309,7 +306,7 @@ class Datasets:
             # The lease of a process that was killed has to run out first.
             await asyncio.sleep(POLL_INTERVAL)
 
-    async def _is_written_elsewhere(self, row: DatasetRow, progress: Progress | None) -> bool:
+    async def _is_written_elsewhere(self, row: DatasetRow, progress: Progress) -> bool:
         """Wait until a worker has written a dataset; False where none is alive any more.
 
         Raises `InputError` with the reason where it cannot be written.
@@ -317,8 +314,7 @@ class Datasets:
         while (build := await self._request(row.id)) is not None:
             states = await dataset_rows.chunk_states(self._database, row.id)
             left = states.get("waiting", 0) + states.get("asked", 0)
-            if progress:
-                progress(sum(states.values()) - left, sum(states.values()))
+            progress(sum(states.values()) - left, sum(states.values()))
             if build.error:
                 await dataset_rows.end_build(self._database, row.id)
                 reason = localize(build.error)
@@ -329,22 +325,22 @@ class Datasets:
             await asyncio.sleep(POLL_INTERVAL)
         return True
 
-    async def _written(self, row: DatasetRow, user_id: int, progress: Progress | None) -> Prepared:
+    async def _written(self, row: DatasetRow, user_id: int, progress: Progress) -> Prepared:
         """Ask about everything that waits, and put the pairs into the dataset."""
         corpus = self.corpora.get(row.corpus)
-        done = await self._generator.run(row, user_id, progress)
+        problems = await self._generator.run(row, user_id, progress)
         chunks = await dataset_rows.chunks(self._database, row.id, "checked")
         texts = await asyncio.to_thread(lambda: dict(corpus.texts()))
         if row.state == "ready":
             await self._add(row, chunks, texts)
-            return Prepared(row, problems=done.problems)
-        pairs, doubts = await asyncio.to_thread(pairs_of, chunks, row.id, row.refusal)
+            return Prepared(row, problems=problems)
+        pairs, doubts = await asyncio.to_thread(pairs_of, chunks, row.refusal)
         if not pairs:
-            why = done.problems[0] if done.problems else _("It found nothing to ask about.")
+            why = problems[0] if problems else _("It found nothing to ask about.")
             raise UnwrittenError("The model wrote no question that can be used. {reason}", reason=why, dataset=row.id)
         ready = await asyncio.to_thread(with_roles, pairs, [], texts, doubts)
         await dataset_rows.finish(self._database, row.id, ready)
-        return Prepared(replace(row, state="ready"), problems=done.problems)
+        return Prepared(replace(row, state="ready"), problems=problems)
 
     async def _add(self, row: DatasetRow, chunks: Sequence[ChunkRow], texts: Mapping[str, str]) -> None:
         """Add the pairs of those chunks that are not in the dataset yet, after the ones that are."""
@@ -353,9 +349,9 @@ class Datasets:
 
         def new_pairs() -> list[PairRow]:
             there = [chunk for chunk in chunks if not chunk.problem]
-            known = len(pairs_of(there, row.id, row.refusal)[0])
+            known = len(pairs_of(there, row.refusal)[0])
             ordered = [*there, *(chunk for chunk in chunks if chunk.problem)]
-            every, doubts = pairs_of(ordered, row.id, row.refusal)
+            every, doubts = pairs_of(ordered, row.refusal)
             shift = after - known
             new = [replace(pair, line=pair.line + shift) for pair in every[known:]]
             role = roles([*stored, *new])
@@ -469,12 +465,10 @@ def with_roles(
     return [replace(pair, flags=(*known.get(pair.line, ()), *flags.get(pair.line, ()))) for pair in every]
 
 
-def _new(
-    dataset_id: str, corpus: str, origin: str, fingerprint: str, refusal: str, *, model: str = "", size: int = 0
-) -> DatasetRow:
+def _new(corpus: str, origin: str, fingerprint: str, refusal: str, *, model: str = "", size: int = 0) -> DatasetRow:
     """A dataset that is made now: being generated by `model`, or ready."""
     return DatasetRow(
-        id=dataset_id,
+        id=secrets.token_hex(4),
         corpus=corpus,
         name=NAMES[origin].format(corpus=corpus, model=model)[:MAX_NAME_LENGTH],
         origin=origin,
@@ -499,7 +493,7 @@ def _readable(corpus: Corpus) -> str:
     return corpus.fingerprint()
 
 
-def _pairs(name: str, data: bytes, dataset_id: str, after: int = 0) -> list[PairRow]:
+def _pairs(name: str, data: bytes, after: int = 0) -> list[PairRow]:
     """The pairs of a file, their lines counted from `after`. Raises `InputError` with the first line that is no row."""
     found = read_rows(data)
     if found.unreadable:
@@ -508,4 +502,4 @@ def _pairs(name: str, data: bytes, dataset_id: str, after: int = 0) -> list[Pair
             file=name,
             fault=found.unreadable[0].sentence,
         )
-    return [replace(pair, dataset_id=dataset_id, line=after + pair.line) for pair in found.pairs]
+    return [replace(pair, line=after + pair.line) for pair in found.pairs]

@@ -3,7 +3,6 @@
 Only such files are trained. Discord's policy forbids training on messages, and so on what members taught.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from bot.core.errors import InputError, TemplateError
 from bot.core.i18n import _
 from bot.core.text import shorten
 from bot.llm.template import ChatTemplate
-from bot.server.evaluation import LABELLED
+from bot.server.evaluation import LABELLED, read_cases
 from bot.server.prompt_files import FileRow
 from bot.server.trick_tests import MAX_EXPECTED_LENGTH, listed, read_tests
 from bot.storage.datasets import PairRow
@@ -51,24 +50,19 @@ def labelled_files(name: str) -> tuple[Path, Path] | None:
     return (training, test) if training.is_file() and test.is_file() else None
 
 
-def labelled_pairs(subject: TemplateSubject, training: str, test: str, dataset_id: str) -> list[PairRow]:
+def labelled_pairs(subject: TemplateSubject, training: str, test: str) -> list[PairRow]:
     """Pairs of two files in JSON Lines with `input` and `wanted`; some of the first validate, the second is held out.
 
     An input of the test file is not trained. Raises `InputError` where a label is no answer of the template.
     """
-    held, trained = _labels(test), _labels(training)
-    tested = {sentence_key(text) for text, _wanted in held}
-    rows = [(text, wanted, _role(text)) for text, wanted in trained if sentence_key(text) not in tested]
-    rows += [(text, wanted, HELD_OUT) for text, wanted in held]
+    held, trained = read_cases(test), read_cases(training)
+    tested = {sentence_key(case.text) for case in held}
+    rows = [(case, _role(case.text)) for case in trained if sentence_key(case.text) not in tested]
+    rows += [(case, HELD_OUT) for case in held]
     return [
-        PairRow(0, dataset_id, line, "", ANSWERABLE, text, subject.answer(wanted), role=role)
-        for line, (text, wanted, role) in enumerate(rows, 1)
+        PairRow(line, "", ANSWERABLE, case.text, subject.answer(case.expected), role=role)
+        for line, (case, role) in enumerate(rows, 1)
     ]
-
-
-def _labels(text: str) -> list[tuple[str, str]]:
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    return [(str(row["input"]), str(row["wanted"])) for row in rows]
 
 
 def _role(text: str) -> str:
@@ -78,7 +72,7 @@ def _role(text: str) -> str:
 # --- an operator's file
 
 
-def read_labelled(subject: TemplateSubject, name: str, text: str, dataset_id: str) -> LabelledFile:
+def read_labelled(subject: TemplateSubject, name: str, text: str) -> LabelledFile:
     """The pairs of a file called `name`, in a form of `read_tests` or as chats, the form that providers take.
 
     A row that is empty, too long, no answer of the template, an example of it or there already is left out and named.
@@ -101,7 +95,7 @@ def read_labelled(subject: TemplateSubject, name: str, text: str, dataset_id: st
         except (InputError, TemplateError) as error:
             problems.append(_("Line {n}: {problem}", n=row.line, problem=error))
         else:
-            pairs[key] = replace(pair, dataset_id=dataset_id)
+            pairs[key] = pair
     problems = listed(problems)
     if len(pairs) < MIN_ROWS:
         raise InputError(
@@ -131,7 +125,7 @@ def _checked(subject: TemplateSubject, row: FileRow) -> tuple[Key, PairRow]:
     if len(row.expected) > MAX_EXPECTED_LENGTH:
         raise InputError("An expected answer has up to {n:,} characters.", n=MAX_EXPECTED_LENGTH)
     asked = subject.request(row.input).messages[-1]["content"]
-    return sentence_key(asked), PairRow(0, "", row.line, "", ANSWERABLE, row.input, subject.answer(row.expected))
+    return sentence_key(asked), PairRow(row.line, "", ANSWERABLE, row.input, subject.answer(row.expected))
 
 
 def _split(pairs: list[PairRow]) -> list[PairRow]:

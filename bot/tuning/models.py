@@ -29,8 +29,9 @@ from bot.tuning.inference import (
     question_values,
 )
 from bot.tuning.providers import Providers
+from bot.tuning.questions import Progress, no_progress
 from bot.tuning.retrieval import NearestQuestions, facts_of
-from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Progress, Scorecard, Scorer
+from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard, Scorer
 from bot.tuning.subjects import check_subject, is_template
 
 __all__ = ["ModelRow", "Models", "Promotion"]
@@ -85,7 +86,7 @@ class Models:
                 return row.name, Scorecard.from_json(row.scorecard)
         return "", None
 
-    async def score(self, name: str, user_id: int, progress: Progress | None = None) -> Scorecard:
+    async def score(self, name: str, user_id: int, progress: Progress = no_progress) -> Scorecard:
         """Score a model again; a question that it has answered is not asked again."""
         model = await lineage.get_model(self._database, name)
         provider = await self._providers.get(model.provider)
@@ -128,18 +129,15 @@ class Models:
         """
         if request.template is None:
             return None
-        subject = request.values.get("corpus", "") if request.name == TUNED else request.name
-        if request.name == TUNED:
+        template, subject = request.template.with_examples(0), request.name
+        if subject == TUNED:
+            subject = request.values.get("corpus", "")
             known = subject in self._corpora.names
         else:  # A server's trick may have the name of a shipped template.
-            asked = request.template.with_examples(0).messages
-            known = (
-                is_template(self._templates, subject) and self._templates[subject].with_examples(0).messages == asked
-            )
-        if not known:
-            return None
-        model = await self.active(subject)
-        return None if model is None or model.gone else for_model(request.template.with_examples(0), model.name)
+            shipped = self._templates[subject] if is_template(self._templates, subject) else None
+            known = shipped is not None and shipped.with_examples(0).messages == template.messages
+        model = await self.active(subject) if known else None
+        return None if model is None or model.gone else for_model(template, model.name)
 
     # --- questions
 

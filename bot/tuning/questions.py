@@ -7,7 +7,7 @@ being made. Several chunks are asked at one time.
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bot.core.caller import Caller
@@ -31,16 +31,12 @@ QUESTIONS, SUPPORT = "questions", "support"
 # Wordings of a fact, and facts of a chunk, that are taken: a model may repeat itself for ever.
 MAX_WORDINGS, MAX_FACTS = 8, 60
 COPIED = N_("The check of this chunk repeated its example, so that nothing has checked this pair.")
+# Takes how many parts of a long work are done, and how many there are.
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """How many of a dataset's chunks could be used, and why the others could not."""
-
-    done: int
-    failed: int
-    problems: tuple[str, ...]
+def no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
 
 
 class Generator:
@@ -49,28 +45,25 @@ class Generator:
     def __init__(self, database: Database, templates: Mapping[str, ChatTemplate], gateway: ModelGateway) -> None:
         self._database, self._templates, self._gateway = database, templates, gateway
 
-    async def run(self, dataset: DatasetRow, user_id: int, progress: Progress | None = None) -> Generated:
-        """Ask about every chunk that is not done.
+    async def run(self, dataset: DatasetRow, user_id: int, progress: Progress) -> tuple[str, ...]:
+        """Ask about every chunk that is not done; returns why chunks could not be used, in their order.
 
-        Raises `LimitError` or `NoModelError`, after which it can be run again. A chunk whose answers cannot be used
-        is counted as failed, and the others are asked.
+        Raises `LimitError` or `NoModelError`, after which it can be run again. After a chunk whose answers cannot be
+        used, the others are asked.
         """
-        waiting = await dataset_rows.chunk_states(self._database, dataset.id)
-        total, left = sum(waiting.values()), waiting.get("waiting", 0) + waiting.get("asked", 0)
+        states = await dataset_rows.chunk_states(self._database, dataset.id)
+        total, left = sum(states.values()), states.get("waiting", 0) + states.get("asked", 0)
         numbers = await dataset_rows.chunk_numbers(self._database, dataset.id, "waiting", "asked")
 
         async def ask(number: int) -> None:
             nonlocal left
             await self._chunk(dataset, number, Caller(user_id))
             left -= 1
-            if progress:
-                progress(total - left, total)
-
-        if progress:
             progress(total - left, total)
+
+        progress(total - left, total)
         await for_each(numbers, ask, at_once=CONCURRENT)
-        states = await dataset_rows.chunk_states(self._database, dataset.id)
-        return Generated(states.get("checked", 0), states.get("failed", 0), await self.problems(dataset))
+        return await self.problems(dataset)
 
     async def problems(self, dataset: DatasetRow) -> tuple[str, ...]:
         """Why chunks could not be used, in their order."""
@@ -134,7 +127,7 @@ def exact(text: str, quote: str) -> str:
     return text[positions[found] : positions[found + len(wanted) - 1] + 1]
 
 
-def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple[list[PairRow], dict[int, list[str]]]:
+def pairs_of(chunks: Sequence[ChunkRow], refusal: str) -> tuple[list[PairRow], dict[int, list[str]]]:
     """The pairs of all checked chunks, each once, and by line the doubts of the second call, serialized."""
     pairs: list[PairRow] = []
     doubts: dict[int, list[str]] = {}
@@ -153,19 +146,15 @@ def pairs_of(chunks: Sequence[ChunkRow], dataset_id: str, refusal: str) -> tuple
                 if asked.get(bag) == digest(*key[0]):
                     continue
                 asked[bag] = digest(*key[0])
-                pairs.append(
-                    PairRow(
-                        *(0, dataset_id, len(pairs) + 1, name, ANSWERABLE),
-                        *(question, fact["answer"], chunk.source, fact["quote"]),
-                    )
-                )
+                line, answer, quote = len(pairs) + 1, fact["answer"], fact["quote"]
+                pairs.append(PairRow(line, name, ANSWERABLE, question, answer, chunk.source, quote))
                 if number in doubted:
                     doubts[len(pairs)] = [doubted[number]]
         for question in _unanswerable(chunk):
             if sentence_key(question) and bag_key(question) not in asked:
                 asked[bag_key(question)] = ""
                 name = f"unanswerable-{digest(question)[:8]}"
-                pairs.append(PairRow(0, dataset_id, len(pairs) + 1, name, UNANSWERABLE, question, refusal))
+                pairs.append(PairRow(len(pairs) + 1, name, UNANSWERABLE, question, refusal))
     return pairs, doubts
 
 

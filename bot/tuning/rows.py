@@ -217,11 +217,9 @@ def _as_messages(value: dict[str, Any]) -> dict[str, Any]:
     return {**{key: text for key, text in value.items() if key not in ("prompt", "completion")}, "messages": messages}
 
 
-def pair(row: Mapping[str, Any], line: int, dataset_id: str = "") -> PairRow:
+def pair(row: Mapping[str, Any], line: int) -> PairRow:
     """The last question and answer of a row of the right shape; a member that is missing is empty, the kind too."""
     return PairRow(
-        id=0,
-        dataset_id=dataset_id,
         line=line,
         fact=str(row.get("fact") or ""),
         kind=row["kind"] if row.get("kind") in KINDS else "",
@@ -314,17 +312,12 @@ def notes(read: ReadRows) -> list[str]:
                 older,
             )
         )
-    raw = [(pair(row.value, row.pair.line), row.pair) for row in read.rows]
+    written = [replace(row, pair=pair(row.value, row.pair.line)) for row in read.rows]
     every = _all_spaced(read.rows)
-    spaced = sum(
-        before.answer.startswith(" ") and (row.older or every)
-        for row, (before, _after) in zip(read.rows, raw, strict=True)
-    )
-    separators, stops = _signs(
-        [replace(row, pair=before) for row, (before, _after) in zip(read.rows, raw, strict=True)]
-    )
-    separated = sum(_sign(_SEPARATOR, before.question) in separators for before, _after in raw)
-    stopped = sum(_sign(_STOP, before.answer) in stops for before, _after in raw)
+    spaced = sum(row.pair.answer.startswith(" ") and (row.older or every) for row in written)
+    separators, stops = _signs(written)
+    separated = sum(_sign(_SEPARATOR, row.pair.question) in separators for row in written)
+    stopped = sum(_sign(_STOP, row.pair.answer) in stops for row in written)
     for count, sentence in ((spaced, SPACES), (separated, SEPARATORS), (stopped, STOPS)):
         if count:
             sentences.append(_(sentence, n=count))

@@ -6,7 +6,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from time import time
 from typing import Any
@@ -30,6 +30,7 @@ from bot.tuning.corrections import confirmed_pairs
 from bot.tuning.inference import TUNED, WITH_FACTS, base_of, for_model, question_values
 from bot.tuning.localized_text import localize, serialize
 from bot.tuning.providers import Provider
+from bot.tuning.questions import Progress, no_progress
 from bot.tuning.retrieval import NearestQuestions, facts_of
 from bot.tuning.rows import ANSWERABLE
 from bot.tuning.split import HELD_OUT
@@ -56,7 +57,6 @@ BASE_SAMPLE = 50
 FIRST = 100
 # Questions asked at one time, and stored together.
 CONCURRENT = 16
-Progress = Callable[[int, int], None]
 Sets = dict[str, list[PairRow]]
 # Says whether an answer is `right`, `refused` or `wrong`.
 Judge = Callable[[str, PairRow], str]
@@ -109,7 +109,7 @@ class Scorecard:
     model: str
     at: float
     marks: tuple[ScoreLine, ...]
-    wrong: tuple[WrongAnswer, ...] = field(default=())
+    wrong: tuple[WrongAnswer, ...] = ()
 
     def mark(self, name: str) -> ScoreLine | None:
         """The line of that name."""
@@ -141,7 +141,7 @@ class Scorer:
         self._database, self._templates, self._gateway, self._corpora = database, templates, gateway, corpora
 
     async def score(
-        self, model: ModelRow, provider: Provider, caller: Caller, progress: Progress | None = None
+        self, model: ModelRow, provider: Provider, caller: Caller, progress: Progress = no_progress
     ) -> Scorecard:
         """Ask everything that was not asked yet, and store the card. Raises `LimitError` or `ModelError`."""
         ids = await lineage.dataset_ids(self._database, model.dataset_id, model.parent)
@@ -243,7 +243,7 @@ class Scorer:
 class _Asking:
     """Asks the questions that are not answered yet, several at a time, and stores the answers of each round."""
 
-    def __init__(self, database: Database, caller: Caller, progress: Progress | None) -> None:
+    def __init__(self, database: Database, caller: Caller, progress: Progress) -> None:
         self._database, self._caller, self._progress = database, caller, progress
         # The price, in US dollars, and the seconds of each answer that was asked now, by the model's name.
         self.spent: dict[str, list[tuple[Decimal | None, float]]] = {}
@@ -256,13 +256,13 @@ class _Asking:
         known = await tuning_rows.score_answers(self._database, name)
         waiting = [question for question, key in keys.items() if key not in known]
         for at in range(0, len(waiting), CONCURRENT):
-            self._report(len(requests) - len(waiting) + at, len(requests))
+            self._progress(len(requests) - len(waiting) + at, len(requests))
             some = waiting[at : at + CONCURRENT]
             answers = await asyncio.gather(*(self._answer(name, requests[question], gateway) for question in some))
             new = {keys[question]: without_surrogates(answer) for question, answer in zip(some, answers, strict=True)}
             await tuning_rows.add_score_answers(self._database, name, new)
             known |= new
-        self._report(len(requests), len(requests))
+        self._progress(len(requests), len(requests))
         return {question: known[key] for question, key in keys.items()}
 
     async def _answer(self, name: str, request: Request, gateway: ModelGateway) -> str:
@@ -277,10 +277,6 @@ class _Asking:
             answer = error.answer
         self.spent.setdefault(name, []).append((answer.price, answer.seconds))
         return answer.text
-
-    def _report(self, done: int, total: int) -> None:
-        if self._progress:
-            self._progress(done, total)
 
 
 async def _others(
@@ -340,7 +336,7 @@ def question_sets(trained: Sequence[PairRow], untrained: Sequence[PairRow]) -> S
     return {
         TRAINED: sorted(sample, key=lambda pair: pair.line),
         HELD: held,
-        NOISY: [_with_question(pair, noisy(pair.question)) for pair in held],
+        NOISY: [replace(pair, question=noisy(pair.question)) for pair in held],
         REFUSED_HELD: [pair for pair in refused if pair.role == HELD_OUT],
         REFUSED_UNSEEN: [pair for pair in refused if pair.role != HELD_OUT],
     }
@@ -348,18 +344,12 @@ def question_sets(trained: Sequence[PairRow], untrained: Sequence[PairRow]) -> S
 
 def noisy(question: str) -> str:
     """A question as typed in haste: lower case, no question mark, two letters of a longer word swapped."""
-    typed = question.lower().rstrip("?.! ")
-    long = [at for at, word in enumerate(typed.split(" ")) if len(word) > 4 and word.isalpha()]
-    if not long:
-        return typed
-    parts = typed.split(" ")
-    at = long[int(digest("typo", question), 16) % len(long)]
-    parts[at] = parts[at][:2] + parts[at][3] + parts[at][2] + parts[at][4:]
+    parts = question.lower().rstrip("?.! ").split(" ")
+    long = [at for at, word in enumerate(parts) if len(word) > 4 and word.isalpha()]
+    if long:
+        at = long[int(digest("typo", question), 16) % len(long)]
+        parts[at] = parts[at][:2] + parts[at][3] + parts[at][2] + parts[at][4:]
     return " ".join(parts)
-
-
-def _with_question(pair: PairRow, question: str) -> PairRow:
-    return PairRow(0, pair.dataset_id, pair.line, pair.fact, pair.kind, question, pair.answer, role=pair.role)
 
 
 def _score_lines(

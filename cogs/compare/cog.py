@@ -23,7 +23,7 @@ from bot.llm.request import technique
 from bot.llm.template import ChatTemplate
 from bot.server.arena import Contestant
 from bot.server.chat_models import ChatModel
-from bot.server.evaluation import LabelledTestSet, labelled
+from bot.server.evaluation import LabelledTestSet, shipped_cases
 from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -162,7 +162,7 @@ class Compare(commands.Cog):
     async def test(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Evaluate a shipped trick on its labelled inputs."""
         template = self._services.templates.tricks.get(name)
-        cases = await asyncio.to_thread(labelled, name)
+        cases = await asyncio.to_thread(shipped_cases, name)
         if template is None or not cases:
             raise NotFoundError("There are no labelled inputs for this any more.")
         await show_curve(self._services, interaction, LabelledTestSet(template, cases))

@@ -73,7 +73,7 @@ def dataset(rows: int, questions: int) -> tuple[list[dict[str, Any]], list[dict[
     subject = CorpusSubject("racing", open_template_registry(TEMPLATES).templates[TUNED])
 
     def rendered(row: dict[str, Any]) -> dict[str, Any]:
-        pair = PairRow(0, "d", 1, "", "", racing.question(row), racing.answer(row))
+        pair = PairRow(1, "", "", racing.question(row), racing.answer(row))
         return training_row(subject, pair, racing.REFUSAL)
 
     chosen = random.Random(SEED).sample(found := racing.rows("questions.jsonl"), min(rows, len(found)))

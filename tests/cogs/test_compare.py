@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.server.evaluation import labelled
+from bot.server.evaluation import shipped_cases
 from tests.simulated import Simulated, parts_of
 
 REVIEW = "The lamp flickers, but the seller sent a new one within a day."
@@ -59,7 +59,7 @@ async def test_an_unknown_trick_is_named_with_those_there_are(sim: Simulated) ->
 
 async def test_the_curve_counts_what_each_number_of_examples_gets_right(sim: Simulated) -> None:
     """A model that knows the labels with three examples, a half of them with one, and none with none."""
-    stars = {case.text: case.expected for case in labelled("sentiment")}
+    stars = {case.text: case.expected for case in shipped_cases("sentiment")}
     assert len(stars) == 50
 
     def answer(body: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from bot.app import TEMPLATES
 from bot.core.errors import InputError
 from bot.core.tables import to_csv
 from bot.llm.template_registry import open_template_registry
-from bot.server.evaluation import labelled
+from bot.server.evaluation import shipped_cases
 from bot.tuning.labelled import labelled_files, labelled_pairs, read_labelled
 from bot.tuning.scoring import FEW_SHOT, FEW_SHOT_NEAR, HELD, NEAR
 from bot.tuning.subjects import TemplateSubject, training_row
@@ -22,7 +22,7 @@ SENTIMENT = TemplateSubject(open_template_registry(TEMPLATES).get("sentiment"))
 
 
 def test_a_rating_is_right_by_its_stars_and_near_by_one() -> None:
-    (pair, *_) = labelled_pairs(SENTIMENT, '{"input": "Good.", "wanted": 4}', "", "d")
+    (pair, *_) = labelled_pairs(SENTIMENT, '{"input": "Good.", "wanted": 4}', "")
     assert pair.answer == "4: rated by its words alone"
     assert SENTIMENT.judge("4: it is good", pair) == "right"
     assert SENTIMENT.judge("5: it is good", pair) == "wrong"
@@ -35,11 +35,11 @@ def test_a_rating_is_right_by_its_stars_and_near_by_one() -> None:
 @pytest.mark.parametrize("label", ["", "six stars", "0", "6", "good: 4"])
 def test_a_label_that_the_template_would_not_read_is_refused(label: str) -> None:
     with pytest.raises(InputError, match="is no answer of /sentiment"):
-        labelled_pairs(SENTIMENT, json.dumps({"input": "Good.", "wanted": label}), "", "d")
+        labelled_pairs(SENTIMENT, json.dumps({"input": "Good.", "wanted": label}), "")
 
 
 def test_what_trains_is_what_the_template_sends_without_examples() -> None:
-    (pair, *_) = labelled_pairs(SENTIMENT, '{"input": "Good.", "wanted": 4}', "", "d")
+    (pair, *_) = labelled_pairs(SENTIMENT, '{"input": "Good.", "wanted": 4}', "")
     messages = training_row(SENTIMENT, pair, "")["messages"]
     assert messages[:-1] == list(SENTIMENT.template.with_examples(0).fill({"review": "Good."}).messages)
 
@@ -52,7 +52,7 @@ def test_a_tuned_model_is_bound_to_no_schema() -> None:
 
 def test_an_input_of_the_test_file_is_not_trained() -> None:
     lines = [json.dumps({"input": text, "wanted": 3}) for text in ("The same review.", "Another one.")]
-    pairs = labelled_pairs(SENTIMENT, "\n".join(lines), lines[0].replace("The same", "the  SAME"), "d")
+    pairs = labelled_pairs(SENTIMENT, "\n".join(lines), lines[0].replace("The same", "the  SAME"))
     assert [(pair.question, pair.role) for pair in pairs if pair.role != "held-out"] == [("Another one.", "train")]
 
 
@@ -60,11 +60,11 @@ def test_the_labelled_reviews_that_ship_are_300_in_balance_and_none_is_trained_a
     files = labelled_files("sentiment")
     assert files is not None
     trained, tested = (path.read_text(encoding="utf-8") for path in files)
-    pairs = labelled_pairs(SENTIMENT, trained, tested, "d")
+    pairs = labelled_pairs(SENTIMENT, trained, tested)
     assert len(pairs) >= 300
     stars = [pair.answer[0] for pair in pairs if pair.role != "held-out"]
     assert min(stars.count(star) for star in "12345") == max(stars.count(star) for star in "12345")
-    assert sum(pair.role == "held-out" for pair in pairs) == len(labelled("sentiment"))
+    assert sum(pair.role == "held-out" for pair in pairs) == len(shipped_cases("sentiment"))
 
 
 def reviews(count: int) -> list[tuple[str, str]]:
@@ -94,7 +94,7 @@ EXAMPLE = SENTIMENT.template.examples[0][0]["content"]
 )
 def test_a_row_that_cannot_be_trained_or_tested_is_left_out_and_named(row: tuple[str, str], problem: str) -> None:
     text = to_csv(["input", "expected"], [*reviews(20), row]).decode("utf-8-sig")
-    read = read_labelled(SENTIMENT, "mine.csv", text, "d")
+    read = read_labelled(SENTIMENT, "mine.csv", text)
     assert len(read.pairs) == 20
     (said,) = read.problems
     assert said.startswith("Line 22: ")
@@ -103,11 +103,11 @@ def test_a_row_that_cannot_be_trained_or_tested_is_left_out_and_named(row: tuple
 
 def test_the_rows_of_a_file_are_split_alike_each_time_and_in_fixed_shares() -> None:
     lines = [json.dumps({"input": text, "expected": stars}) for text, stars in reviews(50)]
-    read = read_labelled(SENTIMENT, "mine.jsonl", "\n".join(lines), "d")
+    read = read_labelled(SENTIMENT, "mine.jsonl", "\n".join(lines))
     roles = [pair.role for pair in read.pairs]
     assert [roles.count(role) for role in ("held-out", "validation", "train")] == [10, 5, 35]
     chats = [training_row(SENTIMENT, pair, "") for pair in read.pairs]
-    again = read_labelled(SENTIMENT, "chats.jsonl", "\n".join(map(json.dumps, chats)), "d")
+    again = read_labelled(SENTIMENT, "chats.jsonl", "\n".join(map(json.dumps, chats)))
     assert again == read
 
 
@@ -141,7 +141,7 @@ async def test_a_labelled_file_is_shown_with_its_split_or_told_in_a_sentence(tmp
 
 async def test_sentiment_graduates_from_its_prompt_to_a_tuned_model(tmp_path: Path) -> None:
     """The few-shot prompt and the tuned model are scored on the same 50 reviews; then Tuned rates a review."""
-    stars = {case.text: case.expected for case in labelled("sentiment")}
+    stars = {case.text: case.expected for case in shipped_cases("sentiment")}
 
     def rate(body: dict[str, Any]) -> str:
         """A chat model that knows four stars of five, and is one off elsewhere."""

@@ -75,8 +75,8 @@ def test_noise_is_lower_case_and_one_slip_and_the_same_each_time() -> None:
 
 def test_an_answer_is_judged_by_its_words() -> None:
     judge = CorpusSubject("bakers", open_template_registry(TEMPLATES).get(TUNED)).judge
-    known = PairRow(0, "", 1, "f", "answerable", "Who?", "The Baker")
-    unknown = PairRow(0, "", 1, "f", "unanswerable", "Why?", REFUSAL)
+    known = PairRow(1, "f", "answerable", "Who?", "The Baker")
+    unknown = PairRow(1, "f", "unanswerable", "Why?", REFUSAL)
     assert judge("baker.", known, REFUSAL) == "right"
     assert judge("It was the baker, I think.", known, REFUSAL) == "wrong"
     assert judge("It was the baker, I think.", known, REFUSAL, loosely=True) == "right"
