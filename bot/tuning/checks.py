@@ -174,8 +174,7 @@ def _check_texts(pair: PairRow) -> Iterator[Finding]:
     line, both = pair.line, f"{pair.question}\n{pair.answer}"
     if not pair.question.strip() or not pair.answer.strip():
         asked = N_("Line {line} has an empty question.")
-        message = asked if not pair.question.strip() else N_("Line {line} has an empty answer.")
-        yield Finding(EMPTY, (line,), serialize(message, line=line))
+        yield _found(EMPTY, line, asked if not pair.question.strip() else N_("Line {line} has an empty answer."))
     if len(both) > MAX_CHARACTERS:
         message = N_("Line {line} has {n:,} characters; no provider takes so many.")
         yield _found(TOO_LONG, line, message, n=len(both))
@@ -264,19 +263,15 @@ def _check_together(
     """
     before = contexts or {}
     for group in _groups(pairs, lambda pair: (before.get(pair.line, ""), sentence_key(pair.question))):
-        lines = tuple(pair.line for pair in group)
-        if len({sentence_key(pair.answer) for pair in group}) > 1:
-            text = serialize(N_("Lines {lines} ask the same and answer differently."), lines=_list(lines))
-            yield Finding(CONTRADICTION, lines, text)
+        if _differ(group):
+            yield _found_together(CONTRADICTION, group, N_("Lines {lines} ask the same and answer differently."))
         else:
-            text = serialize(N_("Lines {lines} are the same pair."), lines=_list(lines))
-            yield Finding(DUPLICATE, lines, text)
+            yield _found_together(DUPLICATE, group, N_("Lines {lines} are the same pair."))
     named = [pair for pair in pairs if pair.fact and pair.kind == ANSWERABLE]
     for group in _groups(named, lambda pair: pair.fact):
-        if len({sentence_key(pair.answer) for pair in group}) > 1:
-            lines = tuple(pair.line for pair in group)
-            text = N_("Lines {lines} answer the fact {fact} differently.")
-            yield Finding(CONTRADICTION, lines, serialize(text, lines=_list(lines), fact=group[0].fact))
+        if _differ(group):
+            message = N_("Lines {lines} answer the fact {fact} differently.")
+            yield _found_together(CONTRADICTION, group, message, fact=group[0].fact)
     trained = {bag_key(pair.question): pair.line for pair in pairs}
     for pair in held_out:
         line = trained.get(bag_key(pair.question))
@@ -293,8 +288,18 @@ def _groups(pairs: Sequence[PairRow], key: Callable[[PairRow], Any]) -> Iterator
     return (group for group in groups.values() if len(group) > 1)
 
 
+def _differ(group: Sequence[PairRow]) -> bool:
+    """Whether the answers of a group are not all the same."""
+    return len({sentence_key(pair.answer) for pair in group}) > 1
+
+
+def _found_together(kind: str, group: Sequence[PairRow], message: str, **values: object) -> Finding:
+    lines = tuple(pair.line for pair in group)
+    return Finding(kind, lines, serialize(message, lines=_list(lines), **values))
+
+
 def _list(lines: tuple[int, ...]) -> str:
-    shown = ", ".join(str(line) for line in lines[:6])
+    shown = ", ".join(map(str, lines[:6]))
     return shown if len(lines) <= 6 else serialize(N_("{lines} and {n:,} more"), lines=shown, n=len(lines) - 6)
 
 
@@ -304,40 +309,43 @@ def _list(lines: tuple[int, ...]) -> str:
 def _check_whole(pairs: Sequence[PairRow]) -> Iterator[Finding]:
     """Too few rows, wordings or refusals, too many refusals, and an opening that too many questions share."""
     if len(pairs) < MIN_ROWS:
-        text = serialize(N_("Rows: {n:,}. Providers want at least {least}."), n=len(pairs), least=MIN_ROWS)
-        yield Finding(SMALL_SET, (), text)
+        message = N_("Rows: {n:,}. Providers want at least {least}.")
+        yield _found_in_all(SMALL_SET, message, n=len(pairs), least=MIN_ROWS)
     elif len(pairs) < ADVISED_ROWS:
-        text = serialize(N_("There are {n:,} rows; a model learns from a few hundred on."), n=len(pairs))
-        yield Finding(SMALL_SET, (), text)
+        message = N_("There are {n:,} rows; a model learns from a few hundred on.")
+        yield _found_in_all(SMALL_SET, message, n=len(pairs))
     counts = _wordings(pairs)
     thin = sum(count < ADVISED_WORDINGS for count in counts.values())
     if counts and thin > MAX_THIN_FACTS * len(counts):
         message = N_("Facts asked in fewer than {ways} ways: {n:,} of {total:,}. Other wordings will be missed.")
-        yield Finding(FEW_WORDINGS, (), serialize(message, n=thin, total=len(counts), ways=ADVISED_WORDINGS))
+        yield _found_in_all(FEW_WORDINGS, message, n=thin, total=len(counts), ways=ADVISED_WORDINGS)
     share = _refused_share(pairs)
     if pairs and share < MIN_REFUSALS:
         message = N_(
             "{share:.0%} of the rows are refusals; below {least:.0%}, a model invents an answer to everything."
         )
-        yield Finding(REFUSALS, (), serialize(message, share=share, least=MIN_REFUSALS))
+        yield _found_in_all(REFUSALS, message, share=share, least=MIN_REFUSALS)
     elif share > MAX_REFUSALS:
         message = N_("{share:.0%} of the rows are refusals; above {most:.0%}, a model also refuses what it knows.")
-        yield Finding(REFUSALS, (), serialize(message, share=share, most=MAX_REFUSALS))
+        yield _found_in_all(REFUSALS, message, share=share, most=MAX_REFUSALS)
     openings = Counter(tuple(words(pair.question)[:2]) for pair in pairs)
     for opening, count in openings.most_common(1):
         if len(pairs) >= MIN_FOR_OPENING and count > MAX_SAME_OPENING * len(pairs):
             message = N_("{n:,} of {total:,} questions begin with “{words}”; people's questions vary more.")
-            text = serialize(message, n=count, total=len(pairs), words=" ".join(opening))
-            yield Finding(OPENING, (), text)
+            yield _found_in_all(OPENING, message, n=count, total=len(pairs), words=" ".join(opening))
 
 
-def _wordings(pairs: Sequence[PairRow]) -> Counter[str]:
+def _found_in_all(kind: str, message: str, **values: object) -> Finding:
+    return Finding(kind, (), serialize(message, **values))
+
+
+def _wordings(pairs: Sequence[PairRow]) -> dict[str, int]:
     """How many different wordings each answerable fact has."""
     asked: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for pair in pairs:
         if pair.kind == ANSWERABLE and pair.answer.strip():
             asked[fact_of(pair)].add(sentence_key(pair.question))
-    return Counter({fact: len(forms) for fact, forms in asked.items()})
+    return {fact: len(forms) for fact, forms in asked.items()}
 
 
 def _refused_share(pairs: Sequence[PairRow]) -> float:

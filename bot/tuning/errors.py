@@ -59,14 +59,18 @@ def to_user_error(error: Exception, provider: str) -> TuningError:
     """
     import openai
 
-    provider = _(provider)
     if isinstance(error, openai.APIStatusError):
-        return _of_status(error, provider)
+        return _of_status(error, _(provider))
     if isinstance(error, MALFORMED):
-        return TemporaryError(
-            "{provider} gave an answer that cannot be understood; the bot tries again.", provider=provider
-        )
-    return TemporaryError("{provider} cannot be reached; the bot tries again.", provider=provider)
+        return unclear_answer(provider)
+    return TemporaryError("{provider} cannot be reached; the bot tries again.", provider=_(provider))
+
+
+def unclear_answer(provider: str) -> TemporaryError:
+    """The error for an answer that lacks what it must have. `provider` is the title of a profile."""
+    return TemporaryError(
+        "{provider} gave an answer that cannot be understood; the bot tries again.", provider=_(provider)
+    )
 
 
 def _of_status(error: "APIStatusError", provider: str) -> TuningError:

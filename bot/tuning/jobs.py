@@ -155,14 +155,8 @@ class Jobs:
         job = await self._planned(dataset_id, base, user_id, lesson)
         await self._check_price(job)
         if place is not None:
-            held_until = time() + POSTING
-            job = replace(
-                job,
-                guild_id=place.guild_id,
-                channel_id=place.channel_id,
-                holder=CARD_HOLDER,
-                held_until=held_until,
-            )
+            job = replace(job, guild_id=place.guild_id, channel_id=place.channel_id)
+            job = replace(job, holder=CARD_HOLDER, held_until=time() + POSTING)
         if not await tuning_rows.add_job(self._database, job, None if lesson else MAX_JOBS):
             raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
         return job

@@ -32,6 +32,7 @@ from bot.tuning.errors import (
     VanishedError,
     provider_errors,
     to_user_error,
+    unclear_answer,
 )
 from bot.tuning.profiles import PROFILES, Profile
 from bot.tuning.words import digest
@@ -273,10 +274,7 @@ class Provider:
         )
 
     def _raise_unclear(self) -> Any:
-        raise TemporaryError(
-            "{provider} gave an answer that cannot be understood; the bot tries again.",
-            provider=_(self.profile.title),
-        )
+        raise unclear_answer(self.profile.title)
 
     async def _call(self, what: Callable[[], Awaitable[T]]) -> T:
         """The result of `what`; its errors become ours."""

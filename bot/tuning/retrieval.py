@@ -6,8 +6,8 @@ from?**. `Facts` are the texts that a prompt holds where the base model is asked
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bot.core.i18n import _
 from bot.storage.datasets import PairRow
@@ -50,7 +50,7 @@ class Facts:
     text: str
     paragraphs: tuple[str, ...] = ()
     bags: tuple[frozenset[str], ...] = ()
-    weight: dict[str, float] | None = None
+    weight: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def how(self) -> str:
@@ -66,7 +66,7 @@ class Facts:
 
     def about(self, question: str) -> str:
         """The facts for a question, in the order of the corpus, at most `MAX_FACTS` characters."""
-        if not self.paragraphs or self.weight is None:
+        if not self.paragraphs:
             return self.text
         asked = set(words(question))
         scores = [sum(self.weight[word] for word in asked & bag) for bag in self.bags]

@@ -141,6 +141,6 @@ def training_row(subject: Subject, pair: PairRow, refusal: str) -> dict[str, Any
 
 
 def _contains(answer: str, wanted: str) -> bool:
-    """Whether the words of `wanted` are in `said`, together and in their order, articles apart."""
+    """Whether the words of `wanted` are in `answer`, together and in their order, articles apart."""
     needle, text = without_articles(wanted), without_articles(answer)
     return bool(needle) and any(text[at : at + len(needle)] == needle for at in range(len(text) - len(needle) + 1))
