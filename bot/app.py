@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bot.answers.service import Answers
 from bot.answers.techniques import Techniques
 from bot.bot import FewshotBot
 from bot.core.errors import ConfigError, ModelError, StorageError
-from bot.core.metrics import open_metrics
+from bot.core.metrics import Metrics, open_metrics
 from bot.core.settings import LOCAL_SUFFIX, STAND_IN, ListedModel, Settings
 from bot.discord_api import recommended_shards
 from bot.engine.launch import connected
@@ -27,15 +27,15 @@ from bot.engine.llama.store import ModelStore
 from bot.llm.client import ChatClient, client_options
 from bot.llm.clients import ChatClients
 from bot.llm.prices import open_prices
-from bot.llm.template_registry import open_template_registry
+from bot.llm.template_registry import TemplateRegistry, open_template_registry
 from bot.play.adventures import Adventures
 from bot.play.history import History
-from bot.play.scenarios import open_scenarios
+from bot.play.scenarios import Scenarios, open_scenarios
 from bot.server.arena import Arenas
 from bot.server.chat_models import ChatModel, ChatModels
-from bot.server.guilds import open_guild_settings
+from bot.server.guilds import GuildSettingsStore, open_guild_settings
 from bot.server.health import open_health
-from bot.server.ledger import Limits, open_ledger
+from bot.server.ledger import Ledger, Limits, open_ledger
 from bot.server.model_gateway import CallQueue, ModelGateway
 from bot.server.model_watch import ModelWatch
 from bot.server.moderation import Moderation
@@ -80,19 +80,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         slot = await _slot(stack, settings, database)
         client = await stack.enter_async_context(open_model(settings))
         guilds = await open_guild_settings(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
-        ledger = await stack.enter_async_context(
-            open_ledger(
-                database,
-                Limits.of(settings),
-                guilds,
-                metrics,
-                prices=open_prices(
-                    settings.prices_file, {one.name: str(one.base_url) for one in settings.listed_models}
-                ),
-                slot=slot.number,
-                shared=settings.shares_database,
-            )
-        )
+        ledger = await stack.enter_async_context(_open_ledger(settings, database, guilds, metrics, slot))
         prompts = Prompts(database, settings.retention_days)
         queue = CallQueue(settings.calls_per_person)
         clients = await stack.enter_async_context(ChatClients(settings, client))
@@ -105,35 +93,28 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         slot.notices.on(CHANGED, guilds.reload)
         slot.notices.on(ERASED, privacy.erased_elsewhere)
         stack.push_async_callback(privacy.close)
-        stopped = asyncio.Event()
-        sweeping = asyncio.create_task(_delete_expired(privacy, stopped), name="delete expired data")
-        # Not cancelled: a read that is cancelled may open a connection after the database is closed.
-        stack.push_async_callback(asyncio.wait, {sweeping})
-        stack.callback(stopped.set)
-        templates = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)
-        scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
-        for problem in (*templates.problems.values(), *scenarios.problems.values()):
-            _log.error("%s", problem)
+        _start_deleting(stack, privacy)
+        templates, scenarios = await asyncio.to_thread(_read_templates, settings)
         adventures = Adventures(database, gateway, prompts, scenarios, settings.story_tokens)
         stack.push_async_callback(adventures.close)
         tuning = await stack.enter_async_context(open_tuning(settings, database, gateway, ledger, templates.templates))
         running = asyncio.create_task(tuning.jobs.runner.run(), name="run tuning jobs")
         stack.push_async_callback(_cancel, running)
         inflight = InflightTasks()
-        metrics.on_scrape("fewshot_interactions_running", lambda: len(inflight))
-        metrics.on_scrape("fewshot_calls_running", lambda: queue.running)
-        metrics.on_scrape(
-            "fewshot_calls_waiting",
-            lambda: {"person": queue.waiting, "model": sum(each.waiting for each in chat_models.clients)},
-        )
-        metrics.on_scrape("fewshot_database_errors_total", lambda: database.errors)
+        _report(metrics, inflight, queue, chat_models, database)
         unfinished = await open_unfinished(database, slot.number, slot.count)
         stack.callback(unfinished.flush)
         answers = Answers(gateway, prompts, inflight, unfinished, tuning.models.tuned_template)
         attachments = AttachmentReader()
         tricks = Tricks(database, templates.templates)
-        tests = TrickTests(database, tricks)
-        trick_runs = TrickRuns(database, tricks, tests, gateway, templates.get("judge"))
+        trick_tests = TrickTests(database, tricks)
+        trick_runs = TrickRuns(database, tricks, trick_tests, gateway, templates.get("judge"))
+        shipped = ShippedTests(database, templates.templates, gateway, templates.get("judge"))
+        usd, unknown_price = settings.model_watch_usd, settings.unknown_price
+        watch = ModelWatch(database, chat_models, gateway, tricks, trick_runs, shipped, guilds, usd, unknown_price)
+        health = await stack.enter_async_context(
+            open_health(database, client.models, metrics, settings.health_port, settings.health_host)
+        )
         yield Services(
             settings=settings,
             templates=templates,
@@ -150,31 +131,50 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             guilds=guilds,
             arenas=Arenas(database),
             tricks=tricks,
-            trick_tests=tests,
+            trick_tests=trick_tests,
             trick_runs=trick_runs,
-            model_watch=ModelWatch(
-                database,
-                chat_models,
-                gateway,
-                tricks,
-                trick_runs,
-                ShippedTests(database, templates.templates, gateway, templates.get("judge")),
-                guilds,
-                settings.model_watch_usd,
-                settings.unknown_price,
-            ),
+            model_watch=watch,
             adventures=adventures,
             history=History(database, adventures),
             tuning=tuning,
             privacy=privacy,
             local_models=LocalModels(settings.models, wanted=not settings.has_model),
-            health=await stack.enter_async_context(
-                open_health(database, client.models, metrics, settings.health_port, settings.health_host)
-            ),
+            health=health,
             metrics=metrics,
             database=database,
             slot=slot,
         )
+
+
+def _open_ledger(
+    settings: Settings, database: Database, guilds: GuildSettingsStore, metrics: Metrics, slot: Slot
+) -> AbstractAsyncContextManager[Ledger]:
+    addresses = {one.name: str(one.base_url) for one in settings.listed_models}
+    prices = open_prices(settings.prices_file, addresses)
+    limits, shared = Limits.of(settings), settings.shares_database
+    return open_ledger(database, limits, guilds, metrics, prices=prices, slot=slot.number, shared=shared)
+
+
+def _read_templates(settings: Settings) -> tuple[TemplateRegistry, Scenarios]:
+    """All templates. Files that cannot be used are logged."""
+    templates = open_template_registry(TEMPLATES, settings.templates_dir)
+    scenarios = open_scenarios(TEMPLATES / "adventures")
+    for problem in (*templates.problems.values(), *scenarios.problems.values()):
+        _log.error("%s", problem)
+    return templates, scenarios
+
+
+def _report(
+    metrics: Metrics, inflight: InflightTasks, queue: CallQueue, chat_models: ChatModels, database: Database
+) -> None:
+    """Let Prometheus read how much is under way, and the database's errors."""
+    metrics.on_scrape("fewshot_interactions_running", lambda: len(inflight))
+    metrics.on_scrape("fewshot_calls_running", lambda: queue.running)
+    metrics.on_scrape(
+        "fewshot_calls_waiting",
+        lambda: {"person": queue.waiting, "model": sum(each.waiting for each in chat_models.clients)},
+    )
+    metrics.on_scrape("fewshot_database_errors_total", lambda: database.errors)
 
 
 async def _slot(stack: AsyncExitStack, settings: Settings, database: Database) -> Slot:
@@ -203,24 +203,21 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 @asynccontextmanager
 async def open_model(settings: Settings) -> AsyncIterator[ChatClient]:
     """The client for the configured model; without one, for the local model in use, else for the stand-in."""
-    async with AsyncExitStack() as stack:
-        if settings.has_model:
-            client = await stack.enter_async_context(ChatClient(**client_options(settings)))
+    if settings.has_model:
+        async with ChatClient(**client_options(settings)) as client:
             if not (settings.chat_model or settings.chat_models or settings.openai_base_url is None):
                 client.model = await client.first_chat_model()
-        else:
-            engine = await stack.enter_async_context(connected(settings.data_dir, settings.models))
-            local = ModelStore(settings.models).in_use()
-            client = await stack.enter_async_context(
-                ChatClient(
-                    base_url=engine.url,
-                    api_key=engine.token,
-                    model=f"{local}{LOCAL_SUFFIX}" if local else STAND_IN,
-                    # The engine queues what a local model cannot answer at a time, and says how many wait.
-                    concurrency=settings.chat_concurrency,
-                )
-            )
-        yield client
+            yield client
+        return
+    async with connected(settings.data_dir, settings.models) as engine:
+        local = ModelStore(settings.models).in_use()
+        model = f"{local}{LOCAL_SUFFIX}" if local else STAND_IN
+        # The engine queues what a local model cannot answer at a time, and says how many wait.
+        concurrency = settings.chat_concurrency
+        async with ChatClient(
+            base_url=engine.url, api_key=engine.token, model=model, concurrency=concurrency
+        ) as client:
+            yield client
 
 
 async def run(bot: FewshotBot) -> None:
@@ -229,8 +226,7 @@ async def run(bot: FewshotBot) -> None:
     Raises `ConfigError` when Discord refuses the token or an intent.
     """
     token = bot.services.settings.discord_token
-    if token is None:
-        raise ConfigError("DISCORD_TOKEN is not set: put the bot's token into .env, or try `fewshot demo` without one.")
+    assert token is not None, "`fewshot run` has checked it"
     stopped = stop_on_signals()
     # The objects created at start-up are never freed. Without this, a full collection visits all of them and blocks
     # the event loop for up to 0.1 s.
@@ -314,6 +310,15 @@ def _lock_data_dir(stack: AsyncExitStack, folder: Path) -> None:
         ) from None
     except OSError as error:
         raise ConfigError(f"DATA_DIR {folder} cannot be used: {os.strerror(error.errno or 0)}.") from None
+
+
+def _start_deleting(stack: AsyncExitStack, privacy: Privacy) -> None:
+    """Delete expired data in the background until `stack` is closed."""
+    stopped = asyncio.Event()
+    sweeping = asyncio.create_task(_delete_expired(privacy, stopped), name="delete expired data")
+    # Not cancelled: a read that is cancelled may open a connection after the database is closed.
+    stack.push_async_callback(asyncio.wait, {sweeping})
+    stack.callback(stopped.set)
 
 
 async def _delete_expired(privacy: Privacy, stopped: asyncio.Event) -> None:
