@@ -35,8 +35,10 @@ _BUTTON, _SELECT, _MODAL = (re.compile(f"{prefix}:{NAME}", re.DOTALL) for prefix
 OUTDATED = N_("This button is from an older version of me and does nothing any more.")
 # Stands in the metrics for actions without a handler: a custom id can be forged.
 UNKNOWN = "unknown"
+# The kinds of handlers.
+BUTTON, SELECT, MODAL = "button", "select", "modal"
 # The types of a select of texts and of a radio group among Discord's components.
-SELECT, RADIO_GROUP = discord.ComponentType.select.value, discord.ComponentType.radio_group.value
+STRING_SELECT, RADIO_GROUP = discord.ComponentType.select.value, discord.ComponentType.radio_group.value
 # Characters of typed text that fit into a message together with the sentence.
 MAX_RETURNED = 1_700
 
@@ -46,20 +48,14 @@ class ActionRegistry:
 
     def __init__(self, inflight: InflightTasks, metrics: Metrics) -> None:
         self._inflight, self._metrics = inflight, metrics
-        # By action: the handler, and patterns of its argument and of a select's values.
-        self._buttons: dict[str, tuple[ButtonHandler, re.Pattern[str]]] = {}
-        self._selects: dict[str, tuple[SelectHandler, re.Pattern[str], re.Pattern[str]]] = {}
-        self._modals: dict[str, tuple[ModalHandler, re.Pattern[str]]] = {}
+        # By kind and action: the handler, and patterns of its argument and of a select's values.
+        self._handlers: dict[tuple[str, str], tuple[Callable[..., Awaitable[None]], re.Pattern[str], re.Pattern[str]]]
+        self._handlers = {}
 
     @property
-    def names(self) -> frozenset[str]:
-        """The actions of buttons and selects that have a handler."""
-        return frozenset([*self._buttons, *self._selects])
-
-    @property
-    def modal_names(self) -> frozenset[str]:
-        """The actions of modals that have a handler."""
-        return frozenset(self._modals)
+    def names(self) -> frozenset[tuple[str, str]]:
+        """The kind (`button`, `select` or `modal`) and the action of each handler."""
+        return frozenset(self._handlers)
 
     def register(self, action: str, handler: ButtonHandler, *, argument: str = ANYTHING) -> None:
         """Call `handler` for the buttons of `action`.
@@ -67,87 +63,68 @@ class ActionRegistry:
         `argument` is a regular expression. A custom id that does not match it (Discord delivers what a modified client
         sends) is answered with a sentence and does not reach the handler.
         """
-        if action in self._buttons:
-            raise ValueError(f"the button {action} has a handler already")
-        self._buttons[action] = handler, re.compile(argument)
+        self._register(BUTTON, action, handler, argument)
 
     def register_select(
         self, action: str, handler: SelectHandler, *, argument: str = ANYTHING, value: str = ANYTHING
     ) -> None:
         """Call `handler` for the selects of `action`, whose `argument` and values match these regular expressions."""
-        if action in self._selects:
-            raise ValueError(f"the select {action} has a handler already")
-        self._selects[action] = handler, re.compile(argument), re.compile(value)
+        self._register(SELECT, action, handler, argument, value)
 
     def register_modal(self, action: str, handler: ModalHandler, *, argument: str = ANYTHING) -> None:
         """Call `handler` for each submitted `PersistentModal` of `action`, also after a restart.
 
         The handler must check permissions again: time has passed, and custom ids can be forged.
         """
-        if action in self._modals:
-            raise ValueError(f"the modal {action} has a handler already")
-        self._modals[action] = handler, re.compile(argument)
+        self._register(MODAL, action, handler, argument)
+
+    def _register(
+        self, kind: str, action: str, handler: Callable[..., Awaitable[None]], argument: str, value: str = ANYTHING
+    ) -> None:
+        if (kind, action) in self._handlers:
+            raise ValueError(f"the {kind} {action} has a handler already")
+        self._handlers[kind, action] = handler, re.compile(argument), re.compile(value)
 
     async def press(self, interaction: discord.Interaction[Any], action: str, argument: str) -> None:
         """Run the handler of a button; errors are reported to the user."""
-        handler, pattern = self._buttons.get(action, (None, None))
-
-        async def handle() -> None:
-            if handler is None or pattern is None or not pattern.fullmatch(argument):
-                raise NotFoundError(OUTDATED)
-            await handler(interaction, argument)
-
-        await self._run(interaction, UNKNOWN if handler is None else action, handle)
+        await self._run(interaction, BUTTON, action, argument)
 
     async def select(
         self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]
     ) -> None:
         """Run the handler of a select; errors are reported to the user."""
-        handler, pattern, value = self._selects.get(action, (None, None, None))
-
-        async def handle() -> None:
-            if handler is None or pattern is None or value is None or not pattern.fullmatch(argument):
-                raise NotFoundError(OUTDATED)
-            if not chosen or not all(map(value.fullmatch, chosen)):
-                raise InputError("This choice is not in the menu.")
-            await handler(interaction, argument, chosen)
-
-        await self._run(interaction, UNKNOWN if handler is None else action, handle)
+        await self._run(interaction, SELECT, action, argument, chosen)
 
     async def dispatch_other(self, interaction: discord.Interaction[Any]) -> None:
         """Handle what discord.py does not: submitted modals, and components with unknown custom ids."""
         data: Any = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
         if interaction.type is discord.InteractionType.modal_submit:
-            await self._submit(interaction, custom_id)
+            match = _MODAL.fullmatch(custom_id)
+            action, argument = match.group("action", "argument") if match else (UNKNOWN, "")
+            await self._run(interaction, MODAL, action, argument, modal_fields(interaction))
         elif interaction.type is discord.InteractionType.component and not (
             _BUTTON.fullmatch(custom_id) or _SELECT.fullmatch(custom_id)
         ):
-            set_locale(interaction)
-            begin(interaction, self._metrics, UNKNOWN)
-            await report_error(interaction, NotFoundError(OUTDATED))
-
-    async def _submit(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
-        match = _MODAL.fullmatch(custom_id)
-        handler, argument = self._modals.get(match["action"], (None, None)) if match else (None, None)
-        fields = modal_fields(interaction)
-
-        async def handle() -> None:
-            if match is None or handler is None or argument is None or not argument.fullmatch(match["argument"]):
-                await return_typed(interaction, fields)
-            else:
-                await handler(interaction, match["argument"], fields)
-
-        await self._run(interaction, UNKNOWN if match is None or handler is None else match["action"], handle)
+            await self._run(interaction, BUTTON, UNKNOWN, "")
 
     async def _run(
-        self, interaction: discord.Interaction[Any], action: str, handle: Callable[[], Awaitable[None]]
+        self, interaction: discord.Interaction[Any], kind: str, action: str, argument: str, *given: Any
     ) -> None:
+        """Run a handler. `given` are the values of a select, or the texts of a modal by field."""
+        handler, arguments, values = self._handlers.get((kind, action), (None, None, None))
         set_locale(interaction)
-        begin(interaction, self._metrics, action)
+        begin(interaction, self._metrics, UNKNOWN if handler is None else action)
         try:
             with self._inflight.track(interaction):
-                await handle()
+                if handler is None or arguments is None or values is None or not arguments.fullmatch(argument):
+                    if kind == MODAL:
+                        await return_typed(interaction, *given)
+                        return
+                    raise NotFoundError(OUTDATED)
+                if kind == SELECT and not (given[0] and all(map(values.fullmatch, given[0]))):
+                    raise InputError("This choice is not in the menu.")
+                await handler(interaction, argument, *given)
         except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the user would wait for ever
             await report_error(interaction, error)
 
@@ -165,7 +142,7 @@ def modal_fields(interaction: discord.Interaction[Any]) -> dict[str, str]:
                 if isinstance(value, str):
                     is_none = part.get("type") == RADIO_GROUP and value == NO_CHOICE
                     yield part["custom_id"], "" if is_none else value
-                elif part.get("type") == SELECT and isinstance(chosen, list):
+                elif part.get("type") == STRING_SELECT and isinstance(chosen, list):
                     yield part["custom_id"], str(chosen[0]) if chosen else ""
             yield from fields(part.get("components"))
             yield from fields(part.get("component"))
