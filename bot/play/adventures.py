@@ -122,7 +122,7 @@ class Adventures:
     async def view_of_head(self, story: Story) -> TurnView:
         """The story's newest turn with its siblings counted, and the waiting turns where the story has stopped."""
         story = await stories.find_story(self._database, story.id) or story
-        turn = await stories.find_turn(self._database, story.head) if story.head is not None else None
+        turn = await stories.find_turn(self._database, story.head)
         waiting: tuple[Turn, ...] = ()
         problem = ""
         if await self.queue.is_stopped(story):
@@ -205,7 +205,7 @@ class Adventures:
             story = await self.require_running(story.id)
             if not await self.queue.is_stopped(story):
                 return
-            head = await stories.find_turn(self._database, story.head) if story.head is not None else None
+            head = await stories.find_turn(self._database, story.head)
             if head is None or head.state != OPEN:
                 self.queue.start(story, None, view)
 
@@ -279,7 +279,7 @@ class Adventures:
         """The status of a story."""
         pinned = await stories.notes_of(self._database, story.id)
         there = await stories.players_of(self._database, story.id)
-        turn = await stories.find_turn(self._database, story.head) if story.head else None
+        turn = await stories.find_turn(self._database, story.head)
         tokens = count_tokens((await self.memory.prompt(story, story.head)).messages)
         return Status(story, there, turn.depth if turn else 0, pinned, tokens, self._budget)
 

@@ -70,7 +70,7 @@ class History:
             if story.head != seen:
                 raise NotFoundError(MOVED_ON)
             await self._queue.check_idle(story_id)
-            turn = await stories.find_turn(self._database, seen) if seen is not None else None
+            turn = await stories.find_turn(self._database, seen)
             state = self._queue.state(story_id)
             votes = await self._vote(story, turn, caller, verb, to)
             votes_reset = state.fresh and (turn.at if turn else story.at) < self._started_at
@@ -145,7 +145,7 @@ class History:
         if to != story.head and not await stories.move_head(self._database, story.id, story.head, to):
             raise NotFoundError(MOVED_ON)
         state = self._queue.state(story.id)
-        head = await stories.find_turn(self._database, to) if to is not None else None
+        head = await stories.find_turn(self._database, to)
         is_open = head is not None and head.state == OPEN
         state.stopped = is_open or bool(await stories.waiting_turns(self._database, story.id))
         if state.stopped and not is_open and left is not None and left.state == OPEN:
@@ -164,7 +164,7 @@ class History:
 
     async def _check_destination(self, story: Story, to: int | None) -> None:
         """Raises `NotFoundError` for a turn of another story, one without a place, or none."""
-        turn = await stories.find_turn(self._database, to) if to is not None else None
+        turn = await stories.find_turn(self._database, to)
         if to is not None and (turn is None or turn.story_id != story.id or turn.depth == 0):
             raise NotFoundError("That place is not in this story.")
 

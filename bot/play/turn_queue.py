@@ -182,7 +182,7 @@ class TurnQueue:
         """Whether the story has to be resumed: its newest turn is open, or turns wait, and no task is running."""
         state = self.state(story.id)
         if state.stopped is None:
-            turn = await stories.find_turn(self._database, story.head) if story.head else None
+            turn = await stories.find_turn(self._database, story.head)
             is_open = turn is not None and turn.state == OPEN
             state.stopped = is_open or bool(await stories.waiting_turns(self._database, story.id))
         return state.stopped and state.worker is None

@@ -290,8 +290,10 @@ async def drop_waiting_turns(database: Database, story_id: str) -> int:
     return await database.execute(update(TURNS).where(waiting).values(state=DROPPED))
 
 
-async def find_turn(database: Database, turn_id: int) -> Turn | None:
-    """The turn with this id."""
+async def find_turn(database: Database, turn_id: int | None) -> Turn | None:
+    """The turn with this id; None for the opening, which has no id, and for a turn that does not exist."""
+    if turn_id is None:
+        return None
     return next(iter(await _turns(database, select(*_TURN).where(TURNS.c.id == turn_id))), None)
 
 

@@ -55,6 +55,12 @@ def check_can_write(interaction: discord.Interaction[Any]) -> None:
         raise NotAllowedError("I may not write in this channel, so no story can be told here; an admin can allow it.")
 
 
+def check_is_head(story: Story, seen: int | None) -> None:
+    """Raises `NotFoundError` for a button under an older turn."""
+    if story.head != seen:
+        raise NotFoundError(MOVED_ON)
+
+
 async def finish_interaction(interaction: discord.Interaction[Any], sentence: str = "") -> None:
     """Answer with a private sentence; without one, only acknowledge the interaction and remove a placeholder."""
     response = interaction.response
@@ -110,15 +116,6 @@ class Controller:
         elif result.opened is not None:
             await result.opened
 
-    async def press(self, interaction: discord.Interaction[Any], argument: str) -> None:
-        """Continue, or a move of the head."""
-        story, seen, verb = await self.parse_button(interaction, argument)
-        if verb == "continue":
-            self.check_is_head(story, seen)
-            await self.act(interaction, story, None)
-        else:
-            await self.move(interaction, story, seen, verb)
-
     async def move(
         self, interaction: discord.Interaction[Any], story: Story, seen: int | None, verb: str, to: int | None = None
     ) -> None:
@@ -170,11 +167,6 @@ class Controller:
         if (story.guild_id, story.channel_id) != (interaction.guild_id, interaction.channel_id):
             raise NotFoundError(ELSEWHERE)
         return story
-
-    def check_is_head(self, story: Story, seen: int | None) -> None:
-        """Raises `NotFoundError` for a button under an older turn."""
-        if story.head != seen:
-            raise NotFoundError(MOVED_ON)
 
     async def end(self, story: Story, caller: Caller, interaction: discord.Interaction[Any] | None = None) -> None:
         """End a story, and say so to everyone: as the response to `interaction`, or in a message."""

@@ -17,7 +17,7 @@ from bot.ui.actions import ID, ActionButton, ActionSelect
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView, PersistentModal
-from cogs.adventure.controller import Controller, finish_interaction
+from cogs.adventure.controller import Controller, check_is_head, finish_interaction
 from cogs.adventure.rendering import TURN_ACTION
 
 SWITCH_ACTION, UNPIN_ACTION, REMOVE_ACTION, MODAL_ACTION = "story-switch", "story-unpin", "story-remove", "story-form"
@@ -54,46 +54,44 @@ class Menu:
 
     async def press(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """A button under a turn, or on the card."""
-        verb = argument.rpartition(":")[2]
-        modals = {
-            "act": self._act_modal,
-            "dice": self._act_modal,
-            "branch": self._branch_modal,
-            "note": self._note_modal,
-        }
-        if verb in modals:
-            story, seen, _verb = await self._controller.parse_button(interaction, argument)
-            self._controller.check_is_head(story, seen)
+        story, seen, verb = await self._controller.parse_button(interaction, argument)
+        if verb in ("act", "dice", "branch", "note"):
+            check_is_head(story, seen)
             await self._adventures.check_player(story, caller_of(interaction))
-            await interaction.response.send_modal(modals[verb](story, verb))
+            await interaction.response.send_modal(_modal_of(verb, story))
         elif verb == "more":
-            story, seen, _verb = await self._controller.parse_button(interaction, argument)
             await interaction.response.defer(ephemeral=True, thinking=True)
-            self._controller.check_is_head(story, seen)
+            check_is_head(story, seen)
             await interaction.edit_original_response(view=await self._card(interaction, story))
-        elif verb in ("lock", "unlock", "end"):
-            await self._moderate(interaction, argument, verb)
+        elif verb == "end":
+            await self._controller.end(story, caller_of(interaction), interaction)
+        elif verb in ("lock", "unlock"):
+            await self._adventures.set_locked(story, caller_of(interaction), verb == "lock")
+            await self._update_card(interaction, story)
+        elif verb == "continue":
+            check_is_head(story, seen)
+            await self._controller.act(interaction, story, None)
         else:
-            await self._controller.press(interaction, argument)
+            await self._controller.move(interaction, story, seen, verb)
 
     async def switch(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Switch to a branch, or to another leaf of the tree."""
-        story, seen, _verb = await self._controller.parse_button(interaction, f"{argument}:switch")
+        story, seen, _verb = await self._controller.parse_button(interaction, f"{argument}:{SWITCH}")
         to = None if chosen[0] == OPENING else int(chosen[0])
         await self._controller.move(interaction, story, seen, SWITCH, to)
 
     async def unpin(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Remove a note."""
-        story, *_seen = await self._controller.parse_button(interaction, f"{argument}:unpin")
+        story = await self._controller.require_story_here(interaction, argument.partition(":")[0])
         await self._adventures.unpin(story, caller_of(interaction), int(chosen[0]))
-        await interaction.response.edit_message(view=await self._card(interaction, story))
+        await self._update_card(interaction, story)
 
     async def remove(self, interaction: discord.Interaction[Any], argument: str, chosen: list[str]) -> None:
         """Exclude a player, or admit them again."""
-        story, *_seen = await self._controller.parse_button(interaction, f"{argument}:remove")
+        story = await self._controller.require_story_here(interaction, argument.partition(":")[0])
         player_id, _colon, direction = chosen[0].partition(":")
         await self._adventures.set_removed(story, caller_of(interaction), int(player_id), direction == "out")
-        await interaction.response.edit_message(view=await self._card(interaction, story))
+        await self._update_card(interaction, story)
 
     async def submit(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """A submitted modal: an action, a branch's name, a note."""
@@ -110,27 +108,10 @@ class Menu:
             await self._adventures.pin(story, caller_of(interaction), text)
             await finish_interaction(interaction, _("The note is pinned: every turn's prompt has it from now on."))
 
-    async def _moderate(self, interaction: discord.Interaction[Any], argument: str, verb: str) -> None:
-        story, *_seen = await self._controller.parse_button(interaction, argument)
-        caller = caller_of(interaction)
-        if verb == "end":
-            await self._controller.end(story, caller, interaction)
-            return
-        await self._adventures.set_locked(story, caller, verb == "lock")
+    async def _update_card(self, interaction: discord.Interaction[Any], story: Story) -> None:
+        """Show the card as it is after a change of the story."""
         story = await self._adventures.require_running(story.id)
         await interaction.response.edit_message(view=await self._card(interaction, story))
-
-    def _act_modal(self, story: Story, verb: str) -> PersistentModal:
-        # Translators: the player goes on after it. Keep "roll 1d20" as it is, the bot looks for these words.
-        text = _("roll 1d20 to") + " " if verb == "dice" else ""
-        # Translators: in quotation marks as what is put in them is spoken. At most 45 characters.
-        return _modal("act", story, story.title, _("What do you do, or “say”?"), max_length=MAX_ACTION, text=text)
-
-    def _branch_modal(self, story: Story, _verb: str) -> PersistentModal:
-        return _modal("branch", story, _("Name this place"), _("The branch's name"), max_length=MAX_BRANCH)
-
-    def _note_modal(self, story: Story, _verb: str) -> PersistentModal:
-        return _modal("note", story, _("Pin a note"), _("What every turn's prompt should contain"), max_length=MAX_NOTE)
 
     async def _card(self, interaction: discord.Interaction[Any], story: Story) -> LayoutView:
         """The story's status, with the menus that the caller may use."""
@@ -158,10 +139,20 @@ class Menu:
         return card.layout()
 
 
-def _modal(kind: str, story: Story, title: str, label: str, *, max_length: int, text: str = "") -> PersistentModal:
-    """A modal with one text field."""
+def _modal_of(verb: str, story: Story) -> PersistentModal:
+    """The modal that a button opens, with one text field."""
+    kind, title, default, most = verb, story.title, "", MAX_ACTION
+    if verb == "branch":
+        title, label, most = _("Name this place"), _("The branch's name"), MAX_BRANCH
+    elif verb == "note":
+        title, label, most = _("Pin a note"), _("What every turn's prompt should contain"), MAX_NOTE
+    else:
+        # Translators: the player goes on after it. Keep "roll 1d20" as it is, the bot looks for these words.
+        kind, default = "act", _("roll 1d20 to") + " " if verb == "dice" else ""
+        # Translators: in quotation marks as what is put in them is spoken. At most 45 characters.
+        label = _("What do you do, or “say”?")
     modal = PersistentModal(MODAL_ACTION, f"{kind}:{story.id}", title=title)
-    return modal.add_text("text", label, max_length=max_length, multiline=max_length > 100, default=text)
+    return modal.add_text("text", label, max_length=most, multiline=most > 100, default=default)
 
 
 def _add_moderation(card: Card, status: Status, prefix: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import discord
 
 from bot.answers.prompt_view import author
+from bot.answers.service import UNFINISHED
 from bot.core.i18n import N_, _, ngettext
 from bot.core.text import MESSAGE_LIMIT, escape_markdown, shorten
 from bot.play import OPEN, Story, Turn
@@ -22,12 +23,8 @@ MAX_QUOTE = 300
 MAX_WAITING_QUOTE = 80
 # The action of every button under a turn. Its argument is STORY:TURN:VERB, with 0 for the opening.
 TURN_ACTION = "turn"
-FINISH_NOTES = {
-    "length": N_("cut off at the length limit"),
-    "timeout": N_("cut off at the time limit"),
-    "broken": N_("the connection broke off here"),
-    "content_filter": N_("cut off by the provider's content filter"),
-}
+# In a story, nobody asks again for the rest of an answer.
+FINISH_NOTES = {**UNFINISHED, "broken": N_("the connection broke off here")}
 
 
 def heading(turn: Turn) -> str:
