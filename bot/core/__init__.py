@@ -15,7 +15,7 @@
 `logs`              logs as text or JSON, without keys
 `concurrency`       work on many items, several at a time
 `metrics`           counts and times for Prometheus
-`proxies`           the proxy that the environment names for an address
+`proxies`           addresses of HTTP servers, and the proxy that the environment names for one
 
 Imports no other package of the project, and neither discord nor a model client.
 """

@@ -1,4 +1,4 @@
-"""The HTTP proxy that the environment names for a host.
+"""HTTP addresses, and the proxy that the environment names for a host.
 
 discord.py and the model client do not read the environment; each takes the address of a proxy.
 """
@@ -17,20 +17,20 @@ def proxy_for(scheme: str, host: str) -> str | None:
     hosts, such as the local engine, never use a proxy. Raises `ConfigError` for an address that is not an HTTP
     proxy's; the sentence does not contain the address, because it may contain a password.
     """
-    if _is_loopback(host):
+    if is_loopback(host):
         return None
     proxies = getproxies()
     address = proxies.get(scheme) or proxies.get("all")
     if not address or proxy_bypass(host):
         return None
     address = address if "://" in address else f"http://{address}"
-    if not _is_http(address):
+    if not is_http(address):
         raise ConfigError("The environment names a proxy that cannot be used: its address must begin with http://.")
     return address
 
 
-def _is_http(address: str) -> bool:
-    """Whether aiohttp can use a proxy of this address. It treats every other scheme as HTTP too."""
+def is_http(address: str) -> bool:
+    """Whether this is the address of an HTTP server or proxy. aiohttp treats every other scheme as HTTP too."""
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -38,7 +38,8 @@ def _is_http(address: str) -> bool:
         return False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.core.errors import ConfigError
+from bot.core.proxies import is_http
 
 OPENAI_URL = "https://api.openai.com/v1"
 # OpenAI's default chat model on 2026-11-22; it answers without reasoning at effort "none".
@@ -54,15 +55,10 @@ def _checked_key(value: object) -> object:
 
 def _checked_address(value: str) -> str:
     """Refuse what is not an HTTP address, and an address with a password, which messages would show."""
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
     # `urlsplit` ignores control characters, which no client would send.
-    if not valid or not value.isprintable() or " " in value:
+    if not is_http(value) or not value.isprintable() or " " in value:
         raise ValueError("it is not an address such as http://127.0.0.1:11434/v1")
-    if "@" in parts.netloc:
+    if "@" in urlsplit(value).netloc:
         raise ValueError("it must not contain a user name or password; set the server's key in the setting for it")
     return value
 

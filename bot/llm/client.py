@@ -12,7 +12,6 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
@@ -21,6 +20,7 @@ from bot.core.attached_picture import AttachedPicture
 from bot.core.errors import ConfigError, ModelError, NoModelError
 from bot.core.i18n import N_
 from bot.core.json_text import without_surrogates
+from bot.core.proxies import is_loopback
 from bot.core.settings import OPENAI_URL, ListedModel, Settings, load
 from bot.llm.errors import (
     BAD_REQUEST,
@@ -99,7 +99,7 @@ class ChatClient:
         # Set explicitly, so that an OPENAI_BASE_URL in the environment does not redirect a call.
         self._url, self._credentials = _split_credentials(base_url or OPENAI_URL)
         self._key = api_key
-        self.timeout = timeout or (LOCAL_TIMEOUT if _is_loopback(self.host) else HOSTED_TIMEOUT)
+        self.timeout = timeout or (LOCAL_TIMEOUT if is_loopback(self.host) else HOSTED_TIMEOUT)
         self._answer_time = answer_time
         self._client: AsyncOpenAI | None = None
         self._opening = asyncio.Lock()
@@ -329,13 +329,6 @@ def _split_credentials(url: str) -> tuple[str, str | None]:
         return url, None
     encoded = b64encode(unquote(user).encode()).decode()
     return urlunsplit(parts._replace(netloc=address)), f"Basic {encoded}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def client_options(settings: Settings, model: ListedModel | None = None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def languages() -> list[str]:
 def all_messages() -> Catalog:
     """Every sentence, untranslated, with the file that it comes from."""
     catalog = empty_catalogue(None)
-    errors = frozenset(error_classes())
+    errors = error_classes()
     for path in sources():
         # No line numbers: they change with every edit.
         place = [(str(path.relative_to(ROOT)), 0)]
@@ -143,7 +143,7 @@ def _name(called: ast.expr) -> str:
 
 
 @cache
-def error_classes() -> list[str]:
+def error_classes() -> frozenset[str]:
     """The names of `FewshotError` and of all its subclasses, found in the sources."""
     bases: dict[str, set[str]] = {}
     for package in PACKAGES:
@@ -155,7 +155,7 @@ def error_classes() -> list[str]:
     while len(found) > before:
         before = len(found)
         found |= {name for name, parents in bases.items() if parents & found}
-    return sorted(found)
+    return frozenset(found)
 
 
 def translated_command_strings() -> list[CommandString]:
