@@ -13,7 +13,7 @@ import discord
 from bot.app import TEMPLATES, open_model
 from bot.bot import proxy_to_discord
 from bot.cli.running import can_print, load_settings
-from bot.core.errors import ConfigError, FewshotError, TemplateError
+from bot.core.errors import ConfigError, FewshotError
 from bot.core.settings import Settings, load
 from bot.discord_api import use_discord_api
 from bot.engine.llama.catalog import machine, recommended
@@ -101,18 +101,12 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _templates(settings: Settings) -> AsyncIterator[Finding]:
     library = await asyncio.to_thread(open_template_registry, TEMPLATES, settings.templates_dir)
-    problems, adventures = [*library.problems.values()], 0
-    try:
-        scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
-        adventures = len(scenarios.by_name)
-        problems += scenarios.problems.values()
-    except TemplateError as error:
-        problems.append(str(error))
-    for problem in problems:
+    scenarios = await asyncio.to_thread(open_scenarios, TEMPLATES / "adventures")
+    for problem in (*library.problems.values(), *scenarios.problems.values()):
         yield Finding("bad", "Templates", problem)
     if library.templates:
         names = ", ".join(sorted(library.templates))
-        others = f"{len(library.styles)} styles, {adventures} adventures"
+        others = f"{len(library.styles)} styles, {len(scenarios.by_name)} adventures"
         yield Finding("ok", "Templates", f"{len(library.templates)} usable ({names}), {others}")
 
 

@@ -6,7 +6,6 @@
 `history`        undo, retry, the arrows and switch: moves of the head in the tree, and votes for them
 `turn_queue`     one turn at a time, in order of arrival: stored before the model is asked, completed after
 `memory`         the prompt of a turn within its token budget, and summaries of older turns
-`tree_layout`    the tree as rows and columns of a picture
 
 A turn is waiting, then open (it has its place below the head and no reply yet), then done. The database holds each
 step, so that after a crash it says which turns were interrupted. This package does not import discord: people,

@@ -5,8 +5,9 @@ matplotlib is imported with the first picture, because its import takes 0.4 s.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from bot.core.i18n import _, format_number, pgettext
 from bot.core.text import shorten
@@ -33,23 +34,17 @@ MAX_DESCRIPTION = 1_024
 MAX_TREE_WIDTH, MAX_TREE_HEIGHT, TREE_COLUMN, TREE_ROW = 14.0, 10.0, 0.45, 0.55
 
 
-class TreeNode(Protocol):
-    """A turn in the picture; `parent` is the index of another node, `row` counts from the top."""
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A turn in the picture: `column` is its depth, `row` counts from the top, `parent` is the index of its parent."""
 
-    @property
-    def column(self) -> int: ...
-    @property
-    def row(self) -> float: ...
-    @property
-    def parent(self) -> int | None: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def on_path(self) -> bool: ...
-    @property
-    def head(self) -> bool: ...
-    @property
-    def open(self) -> bool: ...
+    column: int
+    row: float
+    parent: int | None
+    label: str
+    on_path: bool
+    head: bool
+    open: bool
 
 
 class Picture(NamedTuple):

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import discord
+from discord.ui.view import BaseView
 
 from bot.core.text import shorten
 from bot.ui.errors import report_error
@@ -20,8 +21,13 @@ NO_CHOICE = "-"
 MODAL_PREFIX = "modal"
 
 
-class _Reporting:
-    """Sets the locale before an item's callback runs, and reports its error to the user."""
+class _Reporting(BaseView):
+    """Has no timeout, sets the locale before an item's callback runs, and reports its error to the user."""
+
+    def __init__(self, *items: discord.ui.Item[Any]) -> None:
+        super().__init__(timeout=None)
+        for item in items:
+            self.add_item(item)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Set the locale. Permissions are checked by the handler."""
@@ -115,18 +121,8 @@ class PersistentModal(discord.ui.Modal):
 
 
 class View(_Reporting, discord.ui.View):
-    """A view without a timeout, whose items keep their state in their custom ids."""
-
-    def __init__(self, *items: discord.ui.Item[Any]) -> None:
-        super().__init__(timeout=None)
-        for item in items:
-            self.add_item(item)
+    """A view whose items keep their state in their custom ids."""
 
 
 class LayoutView(_Reporting, discord.ui.LayoutView):
-    """A view of Components V2 without a timeout."""
-
-    def __init__(self, *items: discord.ui.Item[Any]) -> None:
-        super().__init__(timeout=None)
-        for item in items:
-            self.add_item(item)
+    """A view of Components V2."""

@@ -4,6 +4,7 @@
 `controller`    what people do to a story by any of these ways, and the sentence that they get
 `menu`          the buttons under a turn, the card behind ⋯, and the modals
 `message_view`  turns as messages in channels; `rendering` their text and buttons
+`tree_layout`   the tree of a story as rows and columns of a picture
 """
 
 from discord.ext import commands

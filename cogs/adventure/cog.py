@@ -14,7 +14,6 @@ from bot.core.i18n import N_, _, ngettext
 from bot.core.text import escape_markdown, shorten
 from bot.play import PAUSED, RUNNING, Story, Turn
 from bot.play.action_parser import MAX_ACTION, display_words
-from bot.play.tree_layout import layout
 from bot.services import Services
 from bot.ui.caller import caller_of
 from bot.ui.pictures import tree_picture
@@ -24,6 +23,7 @@ from cogs.adventure.controller import Controller, finish_interaction
 from cogs.adventure.menu import Menu, switch_menu
 from cogs.adventure.message_view import DiscordMessageView
 from cogs.adventure.rendering import transcript
+from cogs.adventure.tree_layout import layout
 
 _log = logging.getLogger(__name__)
 # Turns that a recap lists where no model is connected.

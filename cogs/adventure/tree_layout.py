@@ -1,28 +1,15 @@
 """The layout of a story's tree for a picture: a column per depth, rows from top to bottom."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from bot.storage.stories import Branch, Turn
+from bot.play import Branch, Turn
+from bot.ui.pictures import TreeNode
 
 # The newest turns that are drawn: the dots of more would be too small to see.
 MAX_NODES = 150
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A turn in the picture: `column` is its depth, `row` counts from the top, `parent` is an index of the list."""
-
-    column: int
-    row: float
-    parent: int | None
-    label: str
-    on_path: bool
-    head: bool
-    open: bool
-
-
-def layout(tree: Sequence[Turn], branches: Sequence[Branch], head: int | None) -> list[Node]:
+def layout(tree: Sequence[Turn], branches: Sequence[Branch], head: int | None) -> list[TreeNode]:
     """The newest turns of `tree` (parents before children): one row per leaf, parents centred on their children."""
     newest = list(tree)[-MAX_NODES:]
     index = {turn.id: number for number, turn in enumerate(newest)}
@@ -32,7 +19,7 @@ def layout(tree: Sequence[Turn], branches: Sequence[Branch], head: int | None) -
     rows = _rows([index.get(turn.parent_id or 0) for turn in newest])
     path = _path(tree, head)
     return [
-        Node(
+        TreeNode(
             column=turn.depth,
             row=rows[number],
             parent=index.get(turn.parent_id or 0),

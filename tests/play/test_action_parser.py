@@ -1,4 +1,4 @@
-"""Parsing actions, rolling dice, the user message of a turn, the scenarios, and the tree's layout."""
+"""Parsing actions, rolling dice, the user message of a turn, and the scenarios."""
 
 import random
 import shutil
@@ -16,7 +16,6 @@ from bot.play import Turn
 from bot.play.action_parser import DICE_PROMPT, is_exit, parse_action, player_name, roll_dice, user_message
 from bot.play.memory import messages_of, newest_within
 from bot.play.scenarios import open_scenarios
-from bot.play.tree_layout import layout
 
 RNG = random.Random(1)
 TURN = Turn(1, "s", None, 1, "done", "do", None, 1, "Ann", False, "look", "", "Walls.", "m", "stop", "", None, 0.0)
@@ -115,20 +114,6 @@ def test_every_shipped_scenario_can_be_played() -> None:
         assert 3 <= scenario.frame.examples <= 5
         assert scenario.frame.messages[0]["role"] == "system"
         assert count_tokens(scenario.frame.messages) < 1_500
-
-
-def test_the_layout_has_one_row_per_leaf_and_marks_the_path() -> None:
-    tree = [
-        replace(TURN, id=1),
-        replace(TURN, id=2, parent_id=1, depth=2),
-        replace(TURN, id=3, parent_id=1, depth=2),
-        replace(TURN, id=4, parent_id=3, depth=3, reply=None),
-    ]
-    nodes = layout(tree, [], 4)
-    assert [(node.column, node.row) for node in nodes] == [(1, 0.5), (2, 0.0), (2, 1.0), (3, 1.0)]
-    assert [node.on_path for node in nodes] == [True, False, True, True]
-    assert nodes[3].head
-    assert nodes[3].open
 
 
 def test_a_broken_recap_template_is_named_and_the_scenarios_still_work(tmp_path: Path) -> None:

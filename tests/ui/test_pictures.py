@@ -1,29 +1,23 @@
 """Every picture that the bot sends has alt text with its figures."""
 
 import ast
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bot.core.i18n import use_locale
 from bot.ui import pictures
-from bot.ui.pictures import MAX_DESCRIPTION, Picture
+from bot.ui.pictures import MAX_DESCRIPTION, Picture, TreeNode
 from bot.ui.reply import to_files
 from tests.simulated import Simulated, parts_of
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass
-class Node:
-    column: int
-    row: float = 0.0
-    parent: int | None = None
-    label: str = ""
-    on_path: bool = True
-    head: bool = False
-    open: bool = False
+def node(
+    column: int, row: float = 0.0, parent: int | None = None, label: str = "", on_path: bool = True, head: bool = False
+) -> TreeNode:
+    return TreeNode(column, row, parent, label, on_path, head, open=False)
 
 
 async def drawn() -> list[tuple[Picture, list[str]]]:
@@ -47,7 +41,7 @@ async def drawn() -> list[tuple[Picture, list[str]]]:
         (
             await pictures.tree_picture(
                 "a.png",
-                [Node(0), Node(1, parent=0, label="the gate", head=True), Node(1, 1.0, 0, on_path=False)],
+                [node(0), node(1, parent=0, label="the gate", head=True), node(1, 1.0, 0, on_path=False)],
                 "A quest",
             ),
             ["A quest", "3", "2", "the gate"],
