@@ -51,14 +51,13 @@ CALLS = Table(
     Column("purpose", String(64), nullable=False),
     Column("model", String(200), nullable=False),
     Column("reserved", Integer, nullable=False),
-    Column("settled", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False, index=True),
     Column("prompt_tokens", Integer, nullable=False, server_default="0"),
     Column("cached_tokens", Integer, nullable=False, server_default="0"),
     Column("completion_tokens", Integer, nullable=False, server_default="0"),
     Column("nanodollars", BigInteger, nullable=False, server_default="0"),
     Column("slot", Integer),
     Index(None, "day", "user_id"),
-    Index(None, "settled"),
 )
 
 # What several processes have used together, reservations included: tokens of a day (`2026-11-28`) for a person (with
@@ -68,10 +67,9 @@ USAGE_SUMS = Table(
     "usage_sums",
     METADATA,
     Column("period", String(10), primary_key=True),
-    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False, index=True),
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
     Column("amount", BigInteger, nullable=False),
-    Index(None, "user_id"),
 )
 
 # The slots of processes, each with the epoch of the process that took it last: an earlier one may not write any more.
@@ -106,21 +104,15 @@ PROMPTS = Table(
     "prompts",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("at", Float, nullable=False),
-    Column("user_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("user_id", BigInteger, nullable=False, index=True),
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger),
-    Column("message_id", BigInteger),
-    Column("source_id", BigInteger),
-    Column("author_id", BigInteger),
+    Column("message_id", BigInteger, index=True),
+    Column("source_id", BigInteger, index=True),
+    Column("author_id", BigInteger, index=True),
     Column("body", Text, nullable=False),
-    Column("parent_id", String(32)),
-    Index(None, "at"),
-    Index(None, "user_id"),
-    Index(None, "message_id"),
-    Index(None, "source_id"),
-    Index(None, "author_id"),
-    Index(None, "parent_id"),
+    Column("parent_id", String(32), index=True),
 )
 
 # The other people whose words are in the prompt of a follow-up, because they took part in the conversation before it.
@@ -161,13 +153,12 @@ STORIES = Table(
     Column("frame", Text, nullable=False),
     Column("state", String(10), nullable=False),
     Column("locked", Boolean, nullable=False),
-    Column("starter_id", BigInteger, nullable=False),
+    Column("starter_id", BigInteger, nullable=False, index=True),
     Column("head", Integer),
     Column("message_id", BigInteger),
     Column("at", Float, nullable=False),
     Column("touched", Float, nullable=False),
     Index(None, "channel_id", "state"),
-    Index(None, "starter_id"),
 )
 
 # Turns: the player's words and the model's reply. A turn in the queue has no parent and depth 0. `event_id` is the
@@ -177,12 +168,12 @@ TURNS = Table(
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
-    Column("parent_id", Integer, ForeignKey("turns.id")),
+    Column("parent_id", Integer, ForeignKey("turns.id"), index=True),
     Column("depth", Integer, nullable=False),
     Column("state", String(10), nullable=False),
     Column("kind", String(10), nullable=False),
-    Column("event_id", BigInteger),
-    Column("player_id", BigInteger, nullable=False),
+    Column("event_id", BigInteger, unique=True),
+    Column("player_id", BigInteger, nullable=False, index=True),
     Column("player", String(100), nullable=False),
     Column("named", Boolean, nullable=False),
     Column("words", Text, nullable=False),
@@ -191,13 +182,9 @@ TURNS = Table(
     Column("model", String(200), nullable=False),
     Column("finish", String(20), nullable=False),
     Column("prompt_id", String(32), nullable=False),
-    Column("message_id", BigInteger),
+    Column("message_id", BigInteger, index=True),
     Column("at", Float, nullable=False),
-    UniqueConstraint("event_id"),
     Index(None, "story_id", "state"),
-    Index(None, "parent_id"),
-    Index(None, "player_id"),
-    Index(None, "message_id"),
 )
 
 # Who has played in a story, and who was removed by a moderator.
@@ -205,10 +192,9 @@ PLAYERS = Table(
     "players",
     METADATA,
     Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), primary_key=True),
-    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False, index=True),
     Column("name", String(100), nullable=False),
     Column("removed", Boolean, nullable=False),
-    Index(None, "user_id"),
 )
 
 # Summaries of the path to a turn, that turn included.
@@ -216,10 +202,9 @@ SUMMARIES = Table(
     "summaries",
     METADATA,
     Column("turn_id", Integer, ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("text", Text, nullable=False),
     Column("at", Float, nullable=False),
-    Index(None, "story_id"),
 )
 
 # Names for turns, and their authors. `turn_id` NULL is the opening.
@@ -229,8 +214,7 @@ BRANCHES = Table(
     Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), primary_key=True),
     Column("name", String(50), primary_key=True),
     Column("turn_id", Integer, ForeignKey("turns.id", ondelete="CASCADE")),
-    Column("player_id", BigInteger),
-    Index(None, "player_id"),
+    Column("player_id", BigInteger, index=True),
 )
 
 # Notes that every prompt of a story contains.
@@ -238,12 +222,10 @@ NOTES = Table(
     "notes",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False),
-    Column("player_id", BigInteger, nullable=False),
+    Column("story_id", String(16), ForeignKey("stories.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("player_id", BigInteger, nullable=False, index=True),
     Column("text", Text, nullable=False),
     Column("at", Float, nullable=False),
-    Index(None, "story_id"),
-    Index(None, "player_id"),
 )
 
 # The settings of a server as a JSON object, without those that were never set.
@@ -261,12 +243,11 @@ TRICKS = Table(
     Column("id", String(32), primary_key=True),
     Column("guild_id", BigInteger, nullable=False),
     Column("name", String(32), nullable=False),
-    Column("user_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("body", Text, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("guild_id", "name"),
-    Index(None, "user_id"),
 )
 
 # The versions of tricks: who made each, and who wrote its `body`.
@@ -275,14 +256,12 @@ TRICK_VERSIONS = Table(
     METADATA,
     Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("user_id", BigInteger, nullable=False),
-    Column("author_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False, index=True),
+    Column("author_id", BigInteger, nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("kind", String(10), nullable=False),
     Column("note", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Index(None, "user_id"),
-    Index(None, "author_id"),
 )
 
 # The examples of tricks, with the author of each. An example belongs to the versions from `since` to before `until`.
@@ -290,17 +269,14 @@ TRICK_EXAMPLES = Table(
     "trick_examples",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False),
-    Column("user_id", BigInteger, nullable=False),
+    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", BigInteger, nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("given", Text, nullable=False),
     Column("wanted", Text, nullable=False),
     Column("since", Integer, nullable=False, server_default="1"),
     Column("until", Integer),
-    Column("given_by", BigInteger),
-    Index(None, "trick_id"),
-    Index(None, "user_id"),
-    Index(None, "given_by"),
+    Column("given_by", BigInteger, index=True),
 )
 
 # The test sets of tricks, with the author of each test.
@@ -308,13 +284,11 @@ TRICK_TESTS = Table(
     "trick_tests",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False),
-    Column("user_id", BigInteger, nullable=False),
+    Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", BigInteger, nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("input", Text, nullable=False),
     Column("expected", Text, nullable=False),
-    Index(None, "trick_id"),
-    Index(None, "user_id"),
 )
 
 # Test runs. `tests` is the JSON of the tests as they were at the start, each with its author's id.
@@ -323,8 +297,8 @@ TRICK_RUNS = Table(
     METADATA,
     Column("id", String(32), primary_key=True),
     Column("trick_id", String(32), ForeignKey("tricks.id", ondelete="CASCADE"), nullable=False),
-    Column("user_id", BigInteger, nullable=False),
-    Column("at", Float, nullable=False),
+    Column("user_id", BigInteger, nullable=False, index=True),
+    Column("at", Float, nullable=False, index=True),
     Column("kind", String(10), nullable=False),
     Column("version", Integer, nullable=False),
     Column("judge", String(12), nullable=False),
@@ -336,8 +310,6 @@ TRICK_RUNS = Table(
     Column("state", String(10), nullable=False),
     Column("problem", Text, nullable=False),
     Index(None, "trick_id", "state"),
-    Index(None, "user_id"),
-    Index(None, "at"),
 )
 
 # The answers of a run, each paid for once. `arm` names the prompt: its number of examples, or how they were chosen.
@@ -360,15 +332,13 @@ TRICK_SUGGESTIONS = Table(
     "trick_suggestions",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("guild_id", BigInteger, nullable=False),
-    Column("user_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger, nullable=False, index=True),
+    Column("user_id", BigInteger, nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("template", String(64), nullable=False),
     Column("body", Text, nullable=False),
     Column("given", Text, nullable=False),
     Column("wanted", Text, nullable=False),
-    Index(None, "guild_id"),
-    Index(None, "user_id"),
 )
 
 # `state` is generating or ready. `fingerprint` is a hash of the texts that the dataset was made from.
@@ -376,7 +346,7 @@ DATASETS = Table(
     "datasets",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("corpus", String(32), nullable=False),
+    Column("corpus", String(32), nullable=False, index=True),
     Column("name", String(100), nullable=False),
     Column("origin", String(20), nullable=False),
     Column("state", String(12), nullable=False),
@@ -385,7 +355,6 @@ DATASETS = Table(
     Column("refusal", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("fingerprint", String(64), nullable=False),
-    Index(None, "corpus"),
 )
 
 # A chunk of a text, the model's reply about it, and the verdicts of the second call; each is paid for once. `start` and
@@ -441,14 +410,14 @@ TUNING_JOBS = Table(
     "tuning_jobs",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("corpus", String(32), nullable=False),
+    Column("corpus", String(32), nullable=False, index=True),
     Column("dataset_id", String(32), ForeignKey("datasets.id"), nullable=False),
     Column("provider", String(20), nullable=False),
     Column("base", String(200), nullable=False),
     Column("parent", String(200), nullable=False),
     Column("user_id", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
-    Column("state", String(12), nullable=False),
+    Column("state", String(12), nullable=False, index=True),
     Column("lesson", String(30), nullable=False),
     Column("hyperparameters", Text, nullable=False),
     Column("training_file", String(100), nullable=False),
@@ -473,8 +442,6 @@ TUNING_JOBS = Table(
     Column("channel_id", BigInteger),
     Column("message_id", BigInteger),
     Column("pinned", Text),
-    Index(None, "corpus"),
-    Index(None, "state"),
 )
 
 # A job's events from the provider, each once.
@@ -497,7 +464,7 @@ TUNED_MODELS = Table(
     "tuned_models",
     METADATA,
     Column("name", String(200), primary_key=True),
-    Column("corpus", String(32), nullable=False),
+    Column("corpus", String(32), nullable=False, index=True),
     Column("provider", String(20), nullable=False),
     Column("base", String(200), nullable=False),
     Column("parent", String(200), nullable=False),
@@ -507,7 +474,6 @@ TUNED_MODELS = Table(
     Column("at", Float, nullable=False),
     Column("gone", Boolean, nullable=False),
     Column("scorecard", Text, nullable=False),
-    Index(None, "corpus"),
 )
 
 # A model's answers during scoring. `asked` is a hash of the prompt, so that no answer is paid for twice.
@@ -524,13 +490,12 @@ PROMOTIONS = Table(
     "promotions",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("corpus", String(32), nullable=False),
+    Column("corpus", String(32), nullable=False, index=True),
     Column("model", String(200), nullable=False),
     Column("user_id", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
     Column("reason", Text, nullable=False),
     Column("undone", Boolean, nullable=False),
-    Index(None, "corpus"),
 )
 
 # What people say is wrong with answers of tuned models. `answer` is the model's; an empty `correction` says that the
@@ -539,19 +504,17 @@ CORRECTIONS = Table(
     "corrections",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("prompt_id", String(32), nullable=False),
+    Column("prompt_id", String(32), nullable=False, unique=True),
     Column("corpus", String(32), nullable=False),
     Column("model", String(200), nullable=False),
-    Column("user_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False, index=True),
     Column("guild_id", BigInteger),
     Column("at", Float, nullable=False),
     Column("question", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("correction", Text, nullable=False),
     Column("state", String(10), nullable=False),
-    UniqueConstraint("prompt_id"),
     Index(None, "corpus", "state"),
-    Index(None, "user_id"),
 )
 
 # Blind comparisons that people vote on. `body` is the JSON of the answers in their order on the card. `counts` is the
@@ -564,10 +527,9 @@ ARENAS = Table(
     Column("channel_id", BigInteger, nullable=False),
     Column("message_id", BigInteger),
     Column("user_id", BigInteger, nullable=False),
-    Column("closes", Float, nullable=False),
+    Column("closes", Float, nullable=False, index=True),
     Column("body", Text, nullable=False),
     Column("counts", Text),
-    Index(None, "closes"),
 )
 
 # The votes of an open comparison: one of each person. `choice` counts the answers from 0.
