@@ -32,13 +32,12 @@ PRIVATE = {
 class Setting:
     """How a field of `GuildSettings` is changed and shown.
 
-    `option` of `/settings` + `command` changes it; `about` describes the option. A `switch` shows `on` or `off`. Every
-    other kind shows `on` with the value as `{value}`, or `off` where there is none. `tokens` is a daily limit that the
-    operator bounds; `below` and `above` refuse a value outside of 1 to that bound. A `channels` option adds a channel.
+    `option` of `/settings` changes it; `about` describes the option. A `switch` shows `on` or `off`. Every other kind
+    shows `on` with the value as `{value}`, or `off` where there is none. `tokens` is a daily limit that the operator
+    bounds; `below` and `above` refuse a value outside of 1 to that bound. A `channels` option adds a channel.
     """
 
     kind: Literal["switch", "channel", "channels", "tokens"]
-    command: Literal["channels", "limits", "privacy"]
     option: str
     about: str
     on: str
@@ -47,9 +46,14 @@ class Setting:
     above: str = ""
     needs_moderation: bool = False
 
+    @property
+    def command(self) -> str:
+        """The command below `/settings` that has the option."""
+        return {"switch": "privacy", "tokens": "limits"}.get(self.kind, "channels")
 
-def _setting(default: Any, setting: Setting) -> Any:
-    return field(default=default, metadata={"setting": setting})
+
+def _setting(default: Any, *of: Any, **more: Any) -> Any:
+    return field(default=default, metadata={"setting": Setting(*of, **more)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,96 +77,72 @@ class GuildSettings:
     blocked_roles: frozenset[int] = frozenset()
     adventure_channels: frozenset[int] = _setting(
         frozenset(),
-        Setting(
-            "channels",
-            "channels",
-            "adventure",
-            N_("A channel for adventures: stories are played in it and not in a new thread"),
-            N_("**Adventures** {value}"),
-            N_("**Adventures** in threads, wherever they are started"),
-        ),
+        "channels",
+        "adventure",
+        N_("A channel for adventures: stories are played in it and not in a new thread"),
+        N_("**Adventures** {value}"),
+        N_("**Adventures** in threads, wherever they are started"),
     )
     quiet_channels: frozenset[int] = _setting(
         frozenset(),
-        Setting(
-            "channels",
-            "channels",
-            "quiet",
-            N_("A channel without conversations: no follow-ups, and no answers to mentions"),
-            N_("**Conversations** none in {value}"),
-            N_("**Conversations** in all channels, where they are on"),
-        ),
+        "channels",
+        "quiet",
+        N_("A channel without conversations: no follow-ups, and no answers to mentions"),
+        N_("**Conversations** none in {value}"),
+        N_("**Conversations** in all channels, where they are on"),
     )
     report_channel: int | None = _setting(
         None,
-        Setting(
-            "channel",
-            "channels",
-            "reports",
-            N_("A channel that moderators read, for what members report"),
-            N_("**Reports** {value}"),
-            N_("**Reports** no channel is set"),
-        ),
+        "channel",
+        "reports",
+        N_("A channel that moderators read, for what members report"),
+        N_("**Reports** {value}"),
+        N_("**Reports** no channel is set"),
     )
     user_tokens: int | None = _setting(
         None,
-        Setting(
-            "tokens",
-            "limits",
-            "person",
-            N_("Tokens a person may use here in a day (UTC)"),
-            N_("**Tokens a day for a person** {value}"),
-            N_("**Tokens a day for a person** {value} (the operator's)"),
-            N_("A limit is at least 1 token a day for each person; {n:,} is too low."),
-            N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
-        ),
+        "tokens",
+        "person",
+        N_("Tokens a person may use here in a day (UTC)"),
+        N_("**Tokens a day for a person** {value}"),
+        N_("**Tokens a day for a person** {value} (the operator's)"),
+        N_("A limit is at least 1 token a day for each person; {n:,} is too low."),
+        N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
     )
     guild_tokens: int | None = _setting(
         None,
-        Setting(
-            "tokens",
-            "limits",
-            "server",
-            N_("Tokens all of this server may use in a day (UTC)"),
-            N_("**Tokens a day for the server** {value}"),
-            N_("**Tokens a day for the server** {value} (the operator's)"),
-            N_("A limit is at least 1 token a day for each server; {n:,} is too low."),
-            N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
-        ),
+        "tokens",
+        "server",
+        N_("Tokens all of this server may use in a day (UTC)"),
+        N_("**Tokens a day for the server** {value}"),
+        N_("**Tokens a day for the server** {value} (the operator's)"),
+        N_("A limit is at least 1 token a day for each server; {n:,} is too low."),
+        N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
     )
     menus: bool = _setting(
         True,
-        Setting(
-            "switch",
-            "privacy",
-            "menus",
-            N_("Let menus and follow-ups send other people's messages and answers to a model"),
-            N_("**Menus and follow-ups** may send other people's messages and answers to a model"),
-            N_("**Menus and follow-ups** do not send other people's messages and answers to a model"),
-        ),
+        "switch",
+        "menus",
+        N_("Let menus and follow-ups send other people's messages and answers to a model"),
+        N_("**Menus and follow-ups** may send other people's messages and answers to a model"),
+        N_("**Menus and follow-ups** do not send other people's messages and answers to a model"),
     )
     conversations: bool = _setting(
         True,
-        Setting(
-            "switch",
-            "privacy",
-            "conversations",
-            N_("Let people follow up on answers, and talk to me by mentioning me"),
-            N_("**Conversations** people follow up on answers, and talk to me by mentioning me"),
-            N_("**Conversations** off: no follow-ups, and no answers to mentions"),
-        ),
+        "switch",
+        "conversations",
+        N_("Let people follow up on answers, and talk to me by mentioning me"),
+        N_("**Conversations** people follow up on answers, and talk to me by mentioning me"),
+        N_("**Conversations** off: no follow-ups, and no answers to mentions"),
     )
     adult: bool = _setting(
         False,
-        Setting(
-            "switch",
-            "privacy",
-            "adult",
-            N_("Allow adult content in age-restricted channels, where the operator's moderation would block it"),
-            N_("**Age-restricted channels** texts for adults are allowed there"),
-            N_("**Age-restricted channels** moderated like all others"),
-            needs_moderation=True,
-        ),
+        "switch",
+        "adult",
+        N_("Allow adult content in age-restricted channels, where the operator's moderation would block it"),
+        N_("**Age-restricted channels** texts for adults are allowed there"),
+        N_("**Age-restricted channels** moderated like all others"),
+        needs_moderation=True,
     )
 
     def tokens_of(self, roles: Collection[int], most: int) -> int | None:
