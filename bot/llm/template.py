@@ -232,6 +232,11 @@ class ChatTemplate:
         return placeholders_in(message["content"] for message in self.messages)
 
     @property
+    def defaults(self) -> dict[str, str]:
+        """The inputs that need no value, with their defaults."""
+        return {name: item.default for name, item in self.inputs.items() if item.default is not None}
+
+    @property
     def examples(self) -> tuple[tuple[Message, Message], ...]:
         """The user/assistant pairs between the leading system messages and the last user message."""
         start, end = self._example_span()
@@ -254,8 +259,7 @@ class ChatTemplate:
         Raises `TemplateError` that names all missing, unknown and overlong values.
         """
         wanted = self.placeholders
-        given = {name: item.default for name, item in self.inputs.items() if item.default is not None}
-        given.update(values)
+        given = self.defaults | dict(values)
         # An input that only a left-out example needs may be given.
         unknown = [name for name in values if name not in wanted and name not in self.inputs]
         problems = [_("it needs a value for {name}", name=name) for name in wanted if name not in given]

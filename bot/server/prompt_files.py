@@ -67,7 +67,7 @@ def to_promptfoo(trick: Trick, tests: Sequence[tuple[str, str]], judge: str, mod
 
     template = trick.template()
     kind = BY_JUDGE.get(judge, "equals")
-    literal = {name: item.default for name, item in template.inputs.items() if item.default is not None}
+    literal = template.defaults
     config = dict(template.parameters)
     data: dict[str, Any] = {
         "description": trick.about,

@@ -103,9 +103,8 @@ class Trick:
         """The template for this input: with all examples, or with the `EXAMPLES_IN_PROMPT` most similar ones."""
         if len(self.examples) <= EXAMPLES_IN_PROMPT:
             return self.template()
-        places = nearest(
-            self.before + text + self.after, [example.given for example in self.examples], EXAMPLES_IN_PROMPT
-        )
+        given = [example.given for example in self.examples]
+        places = nearest(self.user_message(text), given, EXAMPLES_IN_PROMPT)
         return self.template([self.examples[place] for place in places])
 
     def selector_view(self) -> ChatTemplate:
@@ -120,12 +119,10 @@ class Trick:
 
     def input_of(self, example: Example) -> str | None:
         """The input in an example's user message; None where it does not have the form of the last message."""
-        given = example.given
-        if len(given) < len(self.before) + len(self.after):
+        given, end = example.given, len(example.given) - len(self.after)
+        if end < len(self.before) or not (given.startswith(self.before) and given.endswith(self.after)):
             return None
-        if not (given.startswith(self.before) and given.endswith(self.after)):
-            return None
-        return given[len(self.before) : len(given) - len(self.after)]
+        return given[len(self.before) : end]
 
 
 def read_trick(data: Any, name: str) -> Trick:
@@ -177,7 +174,7 @@ def to_trick(template: ChatTemplate) -> Trick:
         check_schema(template.schema)
     if not template.messages or template.messages[-1]["role"] != "user":
         raise InputError("The last message of a trick must be the user's, with the input in it.")
-    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
+    defaults = template.defaults
     *earlier, last = (message["content"] for message in template.messages)
     wanted = [name for name in placeholders_in([last]) if name not in defaults]
     if len(wanted) != 1 or any(name not in defaults for name in placeholders_in(earlier)):
@@ -229,8 +226,7 @@ def with_defaults(template: ChatTemplate, values: Mapping[str, str]) -> ChatTemp
 def with_correction(template: ChatTemplate, values: Mapping[str, str], given: str, wanted: str) -> ChatTemplate:
     """`template` with one more example at the end: the answer `wanted` for the input `given`."""
     main = main_input(template, values)
-    defaults = {name: item.default for name, item in template.inputs.items() if item.default is not None}
-    question = fill(template.messages[-1]["content"], {**defaults, **values, main: given})
+    question = fill(template.messages[-1]["content"], {**template.defaults, **values, main: given})
     inputs = dict(template.inputs)
     literal = _Literals(inputs)
     pair = {"role": "user", "content": literal(question)}, {"role": "assistant", "content": literal(wanted)}

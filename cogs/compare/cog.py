@@ -188,8 +188,7 @@ class Compare(commands.Cog):
         if not wanted:
             raise InputError("The trick {name} takes no text, so there is nothing to compare.", name=name)
         main = wanted[-1]
-        defaults = {key: item.default for key, item in template.inputs.items() if item.default is not None}
-        values = dict.fromkeys(template.placeholders, text) | defaults | others | {main: text}
+        values = dict.fromkeys(template.placeholders, text) | template.defaults | others | {main: text}
         return template, {key: values[key] for key in template.placeholders}
 
     async def _ways(self, template: ChatTemplate, values: Mapping[str, str], models: Sequence[ChatModel]) -> list[Way]:
