@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
 
 from sqlalchemy import delete, func, select, update
@@ -37,14 +37,12 @@ async def add(database: Database, row: ArenaRow) -> None:
 
 async def find(database: Database, arena_id: str) -> ArenaRow | None:
     """The comparison with this id."""
-    rows = await database.fetch_all(select(*_COLUMNS).where(ARENAS.c.id == arena_id))
-    return ArenaRow(*rows[0]) if rows else None
+    return await database.fetch_row(select(*_COLUMNS).where(ARENAS.c.id == arena_id), ArenaRow)
 
 
 async def set_message(database: Database, arena_id: str, message_id: int) -> None:
     """Store the message of the card."""
-    query = update(ARENAS).where(ARENAS.c.id == arena_id).values(message_id=message_id)
-    await database.execute(query)
+    await database.execute(update(ARENAS).where(ARENAS.c.id == arena_id).values(message_id=message_id))
 
 
 async def vote(database: Database, arena_id: str, user_id: int, choice: int) -> int | None:
@@ -52,7 +50,7 @@ async def vote(database: Database, arena_id: str, user_id: int, choice: int) -> 
 
     async def work(connection: AsyncConnection) -> int | None:
         is_open = select(ARENAS.c.id).where(ARENAS.c.id == arena_id, ARENAS.c.counts.is_(None))
-        if (await connection.execute(is_open)).first() is None:
+        if await connection.scalar(is_open) is None:
             return None
         mine = (ARENA_VOTES.c.arena_id == arena_id) & (ARENA_VOTES.c.user_id == user_id)
         await connection.execute(delete(ARENA_VOTES).where(mine))
@@ -69,14 +67,14 @@ async def close(database: Database, arena_id: str) -> ArenaRow | None:
 
     async def work(connection: AsyncConnection) -> ArenaRow | None:
         found = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).first()
-        if found is None or ArenaRow(*found).counts is not None:
-            return None if found is None else ArenaRow(*found)
+        row = None if found is None else ArenaRow(*found)
+        if row is None or row.counts is not None:
+            return row
         query = select(ARENA_VOTES.c.choice).where(ARENA_VOTES.c.arena_id == arena_id)
         counts = json.dumps(Counter((await connection.execute(query)).scalars()))
         await connection.execute(delete(ARENA_VOTES).where(ARENA_VOTES.c.arena_id == arena_id))
         await connection.execute(update(ARENAS).where(ARENAS.c.id == arena_id).values(counts=counts))
-        changed = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).one()
-        return ArenaRow(*changed)
+        return replace(row, counts=counts)
 
     return await database.transact(work)
 
@@ -84,7 +82,7 @@ async def close(database: Database, arena_id: str) -> ArenaRow | None:
 async def due(database: Database) -> list[ArenaRow]:
     """Comparisons whose time is over, or that are closed and still stored."""
     over = (ARENAS.c.closes <= time()) | ARENAS.c.counts.is_not(None)
-    return [ArenaRow(*row) for row in await database.fetch_all(select(*_COLUMNS).where(over))]
+    return await database.fetch_rows(select(*_COLUMNS).where(over), ArenaRow)
 
 
 async def remove(database: Database, arena_id: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
-from bot.storage.rows import columns_of
+from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import CORRECTIONS
 
 OPEN, CONFIRMED, REJECTED = "open", "confirmed", "rejected"
@@ -40,13 +40,14 @@ async def add(database: Database, row: CorrectionRow, *, limit: int) -> Outcome:
 
     async def work(connection: AsyncConnection) -> Outcome:
         same = select(CORRECTIONS.c.id).where(CORRECTIONS.c.prompt_id == row.prompt_id)
-        if (await connection.execute(same)).first() is not None:
+        if await connection.scalar(same) is not None:
             return "known"
         theirs = (CORRECTIONS.c.user_id == row.user_id) & (CORRECTIONS.c.state == OPEN)
         if (await connection.execute(select(func.count()).where(theirs))).scalar_one() >= limit:
             return "full"
-        values = {name: getattr(row, name) for name in CorrectionRow.__slots__ if name != "id"}
-        await connection.execute(CORRECTIONS.insert().values(values))
+        values = values_of(row)
+        del values["id"]  # the database gives it
+        await connection.execute(CORRECTIONS.insert(), values)
         return "added"
 
     return await database.transact(work)
@@ -54,17 +55,13 @@ async def add(database: Database, row: CorrectionRow, *, limit: int) -> Outcome:
 
 async def find(database: Database, correction_id: int) -> CorrectionRow | None:
     """The correction with this id."""
-    rows = await database.fetch_all(select(*_COLUMNS).where(CORRECTIONS.c.id == correction_id))
-    return CorrectionRow(*rows[0]) if rows else None
+    return await database.fetch_row(select(*_COLUMNS).where(CORRECTIONS.c.id == correction_id), CorrectionRow)
 
 
 async def of_corpus(database: Database, corpus: str, state: str) -> list[CorrectionRow]:
     """The corrections of a corpus in this state, oldest first."""
     mine = (CORRECTIONS.c.corpus == corpus) & (CORRECTIONS.c.state == state)
-    return [
-        CorrectionRow(*row)
-        for row in await database.fetch_all(select(*_COLUMNS).where(mine).order_by(CORRECTIONS.c.id))
-    ]
+    return await database.fetch_rows(select(*_COLUMNS).where(mine).order_by(CORRECTIONS.c.id), CorrectionRow)
 
 
 async def decide(database: Database, correction_id: int, state: str, correction: str) -> bool:

@@ -107,9 +107,21 @@ class Database:
         async with self.read() as connection:
             return (await connection.execute(query)).all()
 
+    async def fetch_rows(self, query: Executable, row: Callable[..., T]) -> list[T]:
+        """Read all rows of `query`, each as the arguments of `row`."""
+        return [row(*values) for values in await self.fetch_all(query)]
+
+    async def fetch_row(self, query: Executable, row: Callable[..., T]) -> T | None:
+        """Read the first row of `query`; None where there is none."""
+        return next(iter(await self.fetch_rows(query, row)), None)
+
     async def fetch_values(self, query: Executable) -> list[Any]:
         """Read the first column of `query`."""
         return [row[0] for row in await self.fetch_all(query)]
+
+    async def fetch_value(self, query: Executable) -> Any:
+        """Read the first column of the first row of `query`; None where there is none."""
+        return next(iter(await self.fetch_values(query)), None)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

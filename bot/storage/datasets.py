@@ -112,7 +112,7 @@ async def end_build(database: Database, dataset_id: str, error: str = "") -> Non
 
 async def builds(database: Database) -> list[BuildRow]:
     """All requests, with those that could not be done."""
-    return [BuildRow(*row) for row in await database.fetch_all(select(*columns_of(BUILDS, BuildRow)))]
+    return await database.fetch_rows(select(*columns_of(BUILDS, BuildRow)), BuildRow)
 
 
 async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
@@ -134,7 +134,7 @@ async def add_pairs(database: Database, dataset_id: str, pairs: Sequence[PairRow
 async def last_line(database: Database, dataset_id: str) -> int:
     """The line of a dataset's last pair, dropped ones included; 0 where there is none."""
     query = select(func.coalesce(func.max(PAIRS.c.line), 0)).where(PAIRS.c.dataset_id == dataset_id)
-    return int((await database.fetch_values(query))[0])
+    return int(await database.fetch_value(query))
 
 
 async def get(database: Database, dataset_id: str) -> DatasetRow | None:
@@ -151,7 +151,7 @@ async def of_corpus(database: Database, corpus: str) -> list[DatasetRow]:
 
 async def _datasets(database: Database, condition: Any) -> list[DatasetRow]:
     query = select(*columns_of(DATASETS, DatasetRow)).where(condition).order_by(DATASETS.c.at.desc())
-    return [DatasetRow(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, DatasetRow)
 
 
 async def chunks(database: Database, dataset_id: str, *states: str) -> list[ChunkRow]:
@@ -159,7 +159,7 @@ async def chunks(database: Database, dataset_id: str, *states: str) -> list[Chun
     query = select(*columns_of(CHUNKS, ChunkRow)).where(CHUNKS.c.dataset_id == dataset_id)
     if states:
         query = query.where(CHUNKS.c.state.in_(states))
-    return [ChunkRow(*row) for row in await database.fetch_all(query.order_by(CHUNKS.c.number))]
+    return await database.fetch_rows(query.order_by(CHUNKS.c.number), ChunkRow)
 
 
 async def chunk(database: Database, dataset_id: str, number: int) -> ChunkRow:
@@ -208,19 +208,18 @@ async def pairs(database: Database, dataset_id: str, *roles: str) -> list[PairRo
     query = select(*columns_of(PAIRS, PairRow)).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.decision != "dropped")
     if roles:
         query = query.where(PAIRS.c.role.in_(roles))
-    return [_pair(row) for row in await database.fetch_all(query.order_by(PAIRS.c.line))]
+    return await database.fetch_rows(query.order_by(PAIRS.c.line), _pair)
 
 
 async def flagged(database: Database, dataset_id: str) -> list[PairRow]:
     """The pairs with flags in order, reviewed ones included."""
     query = select(*columns_of(PAIRS, PairRow)).where(PAIRS.c.dataset_id == dataset_id, PAIRS.c.flags != "[]")
-    return [_pair(row) for row in await database.fetch_all(query.order_by(PAIRS.c.line))]
+    return await database.fetch_rows(query.order_by(PAIRS.c.line), _pair)
 
 
 async def decide(database: Database, pair_id: int, decision: str, **values: str) -> None:
     """Store the reviewer's decision on a pair: kept, edited (with new texts in `values`) or dropped."""
-    query = update(PAIRS).where(PAIRS.c.id == pair_id).values(decision=decision, **values)
-    await database.execute(query)
+    await database.execute(update(PAIRS).where(PAIRS.c.id == pair_id).values(decision=decision, **values))
 
 
 async def _add(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
@@ -238,6 +237,6 @@ async def _insert(connection: AsyncConnection, dataset_id: str, pairs: Sequence[
         await connection.execute(PAIRS.insert(), rows)
 
 
-def _pair(row: Any) -> PairRow:
-    values = dict(zip(PairRow.__slots__, row, strict=True))
-    return PairRow(**{**values, "flags": tuple(json.loads(values["flags"]))})
+def _pair(*values: Any) -> PairRow:
+    named = dict(zip(PairRow.__slots__, values, strict=True))
+    return PairRow(**{**named, "flags": tuple(json.loads(named["flags"]))})

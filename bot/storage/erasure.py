@@ -316,12 +316,7 @@ async def _traces(connection: AsyncConnection, user_id: int) -> Traces:
         typed.setdefault(story, set()).update([name] if _is_distinctive(name) else [])
     where = select(STORIES.c.id, STORIES.c.channel_id, STORIES.c.state, STORIES.c.touched)
     stories = [
-        StoryTrace(
-            channel,
-            since.get(story, 0.0),
-            touched if state == ENDED else inf,
-            frozenset(typed[story]),
-        )
+        StoryTrace(channel, since.get(story, 0.0), touched if state == ENDED else inf, frozenset(typed[story]))
         for story, channel, state, touched in await connection.execute(where.where(STORIES.c.id.in_(typed)))
     ]
     theirs = (TRICK_EXAMPLES.c.user_id == user_id) | (TRICK_EXAMPLES.c.given_by == user_id)
@@ -337,18 +332,17 @@ async def _traces(connection: AsyncConnection, user_id: int) -> Traces:
 async def _drop_quotes(connection: AsyncConnection, found: Traces) -> int:
     """Delete summaries, prompts and suggestions that quote the person; returns their number."""
     played = select(PLAYERS.c.story_id).where(PLAYERS.c.user_id == found.user_id)
-    gone = await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.story_id.in_(played)))
-    count = int(gone.rowcount)
+    count = await _replace(connection, SUMMARIES, SUMMARIES.c.story_id.in_(played), None)
     continuing = select(PROMPT_AUTHORS.c.prompt_id).where(PROMPT_AUTHORS.c.user_id == found.user_id)
-    count += int((await connection.execute(delete(PROMPTS).where(PROMPTS.c.id.in_(continuing)))).rowcount)
+    count += await _replace(connection, PROMPTS, PROMPTS.c.id.in_(continuing), None)
     quoting = [prompt async for prompt in _prompts_of_stories(connection, found)]
-    count += int((await connection.execute(delete(PROMPTS).where(PROMPTS.c.id.in_(quoting)))).rowcount)
+    count += await _replace(connection, PROMPTS, PROMPTS.c.id.in_(quoting), None)
     for guild, name in found.tricks:
         # The body is JSON, in which quotation marks of typed texts are escaped.
         uses = and_(PROMPTS.c.guild_id == guild, PROMPTS.c.body.contains(f'"template": "{name}"', autoescape=True))
-        count += int((await connection.execute(delete(PROMPTS).where(uses))).rowcount)
+        count += await _replace(connection, PROMPTS, uses, None)
         waiting = and_(TRICK_SUGGESTIONS.c.guild_id == guild, TRICK_SUGGESTIONS.c.template == name)
-        count += int((await connection.execute(delete(TRICK_SUGGESTIONS).where(waiting))).rowcount)
+        count += await _replace(connection, TRICK_SUGGESTIONS, waiting, None)
     return count
 
 
@@ -362,8 +356,7 @@ async def _drop_runs(connection: AsyncConnection, user_id: int) -> int:
     )
     # A test that was removed is still in the runs that asked it, where the author's id is the last key of each test.
     quoted = TRICK_RUNS.c.tests.contains(f'"user_id": {user_id}}}', autoescape=True)
-    gone = await connection.execute(delete(TRICK_RUNS).where(TRICK_RUNS.c.trick_id.in_(theirs) | quoted))
-    return int(gone.rowcount)
+    return await _replace(connection, TRICK_RUNS, TRICK_RUNS.c.trick_id.in_(theirs) | quoted, None)
 
 
 async def _prompts_of_stories(connection: AsyncConnection, found: Traces) -> AsyncIterator[str]:

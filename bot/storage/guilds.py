@@ -24,8 +24,8 @@ async def all_settings(database: Database) -> dict[int, dict[str, Any]]:
 async def settings_of(database: Database, guild_id: int) -> dict[str, Any] | None:
     """The settings of a server; None where it set nothing."""
     query = select(GUILD_SETTINGS.c.settings).where(GUILD_SETTINGS.c.guild_id == guild_id)
-    found = await database.fetch_values(query)
-    return json.loads(found[0]) if found else None
+    found = await database.fetch_value(query)
+    return json.loads(found) if found else None
 
 
 async def put_settings(database: Database, guild_id: int, settings: Mapping[str, Any]) -> None:

@@ -14,8 +14,8 @@ SHIPPED = "shipped-tests:"
 
 async def get_value(database: Database, name: str) -> str | None:
     """The value under `name`; None where there is none."""
-    query = select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name)
-    return next(iter(await database.fetch_values(query)), None)
+    found: str | None = await database.fetch_value(select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name))
+    return found
 
 
 async def set_value(database: Database, name: str, value: str) -> None:

@@ -42,7 +42,7 @@ async def acquire(database: Database, name: str, holder: str, seconds: float) ->
         )
         if taken.rowcount:
             return True
-        if (await connection.execute(select(LEASES.c.name).where(LEASES.c.name == name))).first() is not None:
+        if await connection.scalar(select(LEASES.c.name).where(LEASES.c.name == name)) is not None:
             return False
         await connection.execute(insert(LEASES).values(name=name, holder=holder, until=until))
         return True
@@ -52,17 +52,15 @@ async def acquire(database: Database, name: str, holder: str, seconds: float) ->
 
 async def release(database: Database, name: str, holder: str) -> None:
     """Give a lease back before it runs out."""
-    query = LEASES.delete().where(LEASES.c.name == name, LEASES.c.holder == holder)
-    await database.execute(query)
+    await database.execute(LEASES.delete().where(LEASES.c.name == name, LEASES.c.holder == holder))
 
 
 async def delete_expired(database: Database) -> None:
     """Delete the leases that ran out, such as those of processes that were killed."""
-    query = LEASES.delete().where(LEASES.c.until < DatabaseTime())
-    await database.execute(query)
+    await database.execute(LEASES.delete().where(LEASES.c.until < DatabaseTime()))
 
 
 async def is_any_held(database: Database, prefix: str) -> bool:
     """Whether anybody holds a lease whose name begins with `prefix`."""
     held = LEASES.c.name.startswith(prefix, autoescape=True) & (LEASES.c.until >= DatabaseTime())
-    return bool(await database.fetch_all(select(LEASES.c.name).where(held).limit(1)))
+    return await database.fetch_value(select(LEASES.c.name).where(held).limit(1)) is not None

@@ -68,14 +68,13 @@ async def replace(database: Database, prompt: StoredPrompt, authors: Iterable[in
 
 async def find(database: Database, prompt_id: str) -> StoredPrompt | None:
     """The stored prompt with this id."""
-    rows = await database.fetch_all(select(*_COLUMNS).where(PROMPTS.c.id == prompt_id))
-    return StoredPrompt(*rows[0]) if rows else None
+    return await database.fetch_row(select(*_COLUMNS).where(PROMPTS.c.id == prompt_id), StoredPrompt)
 
 
 async def of_message(database: Database, message_id: int) -> list[StoredPrompt]:
     """The stored prompts of the answers in a message."""
     query = select(*_COLUMNS).where(PROMPTS.c.message_id == message_id)
-    return [StoredPrompt(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, StoredPrompt)
 
 
 async def drop_before(database: Database, at: float) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -119,7 +119,7 @@ async def add_story(database: Database, story: Story) -> bool:
 
     async def work(connection: AsyncConnection) -> bool:
         taken = select(STORIES.c.id).where(STORIES.c.channel_id == story.channel_id, _is_played())
-        if (await connection.execute(taken)).first():
+        if await connection.scalar(taken):
             return False
         await connection.execute(STORIES.insert(), values_of(story))
         return True
@@ -129,19 +129,19 @@ async def add_story(database: Database, story: Story) -> bool:
 
 async def find_story(database: Database, story_id: str) -> Story | None:
     """The story with this id."""
-    return await _first_story(database, select(*_STORY).where(STORIES.c.id == story_id))
+    return await database.fetch_row(select(*_STORY).where(STORIES.c.id == story_id), Story)
 
 
 async def story_in_channel(database: Database, channel_id: int, *states: str) -> Story | None:
     """The channel's story in one of `states` (default: running and paused); the newest of several."""
     query = select(*_STORY).where(STORIES.c.channel_id == channel_id, _is_played(*states))
-    return await _first_story(database, query.order_by(STORIES.c.touched.desc()).limit(1))
+    return await database.fetch_row(query.order_by(STORIES.c.touched.desc()).limit(1), Story)
 
 
 async def newest_running_stories(database: Database, limit: int) -> list[Story]:
     """The `limit` running stories with the latest activity, the latest first."""
     query = select(*_STORY).where(STORIES.c.state == RUNNING).order_by(STORIES.c.touched.desc()).limit(limit)
-    return [Story(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, Story)
 
 
 async def move_head(database: Database, story_id: str, expected: int | None, head: int | None) -> bool:
@@ -158,7 +158,7 @@ async def set_story_state(database: Database, story_id: str, state: str) -> bool
         if state == RUNNING:
             channel = select(STORIES.c.channel_id).where(STORIES.c.id == story_id).scalar_subquery()
             other = select(STORIES.c.id).where(STORIES.c.channel_id == channel, STORIES.c.id != story_id, _is_played())
-            if (await connection.execute(other)).first():
+            if await connection.scalar(other):
                 return False
         await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(state=state, touched=time()))
         return True
@@ -191,7 +191,7 @@ async def enqueue_turn(database: Database, new: NewTurn, limit: int) -> int | Re
     async def work(connection: AsyncConnection) -> int | Refusal:
         if new.event_id is not None:
             known = select(TURNS.c.id).where(TURNS.c.event_id == new.event_id)
-            if (await connection.execute(known)).first():
+            if await connection.scalar(known):
                 return "known"
         waiting = select(func.count()).where(TURNS.c.story_id == new.story_id, TURNS.c.state == WAITING)
         ahead = int((await connection.execute(waiting)).scalar_one())
@@ -294,18 +294,18 @@ async def find_turn(database: Database, turn_id: int | None) -> Turn | None:
     """The turn with this id; None for the opening, which has no id, and for a turn that does not exist."""
     if turn_id is None:
         return None
-    return next(iter(await _turns(database, select(*_TURN).where(TURNS.c.id == turn_id))), None)
+    return await database.fetch_row(select(*_TURN).where(TURNS.c.id == turn_id), Turn)
 
 
 async def turn_of_message(database: Database, message_id: int) -> Turn | None:
     """The turn that a message shows."""
-    return next(iter(await _turns(database, select(*_TURN).where(TURNS.c.message_id == message_id))), None)
+    return await database.fetch_row(select(*_TURN).where(TURNS.c.message_id == message_id), Turn)
 
 
 async def waiting_turns(database: Database, story_id: str) -> list[Turn]:
     """The queue of a story, first come first."""
     query = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.state == WAITING)
-    return await _turns(database, query.order_by(TURNS.c.id))
+    return await database.fetch_rows(query.order_by(TURNS.c.id), Turn)
 
 
 async def sibling_turns(database: Database, turn: Turn) -> list[int]:
@@ -334,19 +334,19 @@ async def turn_path(
         lowest = select(TURNS.c.depth - limit + 1).where(TURNS.c.id == head).scalar_subquery()
         step = step.where(TURNS.c.depth >= lowest)
     walk = walk.union_all(step)
-    return await _turns(database, select(*_TURN).join(walk, TURNS.c.id == walk.c.id).order_by(TURNS.c.depth))
+    return await database.fetch_rows(select(*_TURN).join(walk, TURNS.c.id == walk.c.id).order_by(TURNS.c.depth), Turn)
 
 
 async def turn_tree(database: Database, story_id: str) -> list[Turn]:
     """All turns of the story's tree, parents before children."""
     query = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.depth > 0)
-    return await _turns(database, query.order_by(TURNS.c.id))
+    return await database.fetch_rows(query.order_by(TURNS.c.id), Turn)
 
 
 async def players_of(database: Database, story_id: str) -> list[Player]:
     """Everyone who has played in a story."""
     query = select(PLAYERS.c.user_id, PLAYERS.c.name, PLAYERS.c.removed).where(PLAYERS.c.story_id == story_id)
-    return [Player(*row) for row in await database.fetch_all(query.order_by(PLAYERS.c.user_id))]
+    return await database.fetch_rows(query.order_by(PLAYERS.c.user_id), Player)
 
 
 async def set_player_removed(database: Database, story_id: str, user_id: int, removed: bool) -> None:
@@ -376,7 +376,7 @@ async def remove_note(database: Database, story_id: str, note_id: int) -> bool:
 async def notes_of(database: Database, story_id: str) -> list[Note]:
     """A story's notes, oldest first."""
     query = select(NOTES.c.id, NOTES.c.player_id, NOTES.c.text).where(NOTES.c.story_id == story_id)
-    return [Note(*row) for row in await database.fetch_all(query.order_by(NOTES.c.id))]
+    return await database.fetch_rows(query.order_by(NOTES.c.id), Note)
 
 
 async def put_branch(database: Database, story_id: str, branch: Branch, limit: int) -> bool:
@@ -398,7 +398,7 @@ async def put_branch(database: Database, story_id: str, branch: Branch, limit: i
 async def branches_of(database: Database, story_id: str) -> list[Branch]:
     """A story's branches, by name."""
     query = select(*_BRANCH).where(BRANCHES.c.story_id == story_id)
-    return [Branch(*row) for row in await database.fetch_all(query.order_by(BRANCHES.c.name))]
+    return await database.fetch_rows(query.order_by(BRANCHES.c.name), Branch)
 
 
 async def add_summary(database: Database, text: str, turns: Sequence[Turn], before: str = "") -> bool:
@@ -416,7 +416,7 @@ async def add_summary(database: Database, text: str, turns: Sequence[Turn], befo
             return False
         if before:
             same = exists().where(SUMMARIES.c.story_id == last.story_id, SUMMARIES.c.text == before)
-            if not (await connection.execute(select(same))).scalar_one():
+            if not await connection.scalar(select(same)):
                 return False
         await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.turn_id == last.id))
         row = {"turn_id": last.id, "story_id": last.story_id, "text": text, "at": time()}
@@ -429,21 +429,13 @@ async def add_summary(database: Database, text: str, turns: Sequence[Turn], befo
 async def summary_at(database: Database, turn_id: int) -> str | None:
     """The summary of the path to a turn, where that turn has one."""
     query = select(SUMMARIES.c.text).where(SUMMARIES.c.turn_id == turn_id)
-    return next(iter(await database.fetch_values(query)), None)
+    found: str | None = await database.fetch_value(query)
+    return found
 
 
 def _is_played(*states: str) -> ColumnElement[bool]:
     """Whether a story is in one of `states`, by default running or paused."""
     return STORIES.c.state.in_(states or (RUNNING, PAUSED))
-
-
-async def _first_story(database: Database, query: Select[Any]) -> Story | None:
-    rows = await database.fetch_all(query)
-    return Story(*rows[0]) if rows else None
-
-
-async def _turns(database: Database, query: Select[Any]) -> list[Turn]:
-    return [Turn(*row) for row in await database.fetch_all(query)]
 
 
 async def _head(connection: AsyncConnection, story_id: str) -> tuple[int | None, int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Update, delete, func, select, update
+from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -92,7 +92,7 @@ async def tests_of(database: Database, guild_id: int, name: str) -> list[TestRow
     """The tests of a trick, oldest first."""
     query = select(*_TEST).join(TRICKS, TRICK_TESTS.c.trick_id == TRICKS.c.id)
     query = query.where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name).order_by(*_IN_ORDER)
-    return [TestRow(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, TestRow)
 
 
 async def add_tests(database: Database, guild_id: int, name: str, choose: Choose) -> bool:
@@ -138,7 +138,7 @@ async def resume_run(database: Database, run_id: str) -> bool:
 
     async def work(connection: AsyncConnection) -> bool:
         query = select(TRICK_RUNS.c.trick_id).where(TRICK_RUNS.c.id == run_id, TRICK_RUNS.c.state == "stopped")
-        trick = (await connection.execute(query)).scalar_one_or_none()
+        trick = await connection.scalar(query)
         if trick is None or await _is_busy(connection, trick):
             return False
         await connection.execute(_change(run_id, state="running", problem=""))
@@ -174,8 +174,7 @@ async def earlier_runs(
 
 async def end_run(database: Database, run_id: str, state: RunState, problem: str = "") -> None:
     """Store how a run ended; one that has ended stays as it is."""
-    change = _change(run_id, state=state, problem=problem).where(TRICK_RUNS.c.state == "running")
-    await database.execute(change)
+    await database.execute(_change(run_id, state=state, problem=problem).where(TRICK_RUNS.c.state == "running"))
 
 
 async def set_run_message(database: Database, run_id: str, message_id: int) -> None:
@@ -188,7 +187,7 @@ async def add_cell(database: Database, run_id: str, cell: CellRow) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         there = select(TRICK_RUNS.c.id).where(TRICK_RUNS.c.id == run_id)
-        if (await connection.execute(there)).first() is not None:
+        if await connection.scalar(there) is not None:
             await connection.execute(TRICK_CELLS.insert(), {**values_of(cell), "run_id": run_id})
 
     await database.transact(work)
@@ -197,18 +196,16 @@ async def add_cell(database: Database, run_id: str, cell: CellRow) -> None:
 async def cells_of(database: Database, run_id: str) -> list[CellRow]:
     """The answers of a run so far."""
     query = select(*_CELL).where(TRICK_CELLS.c.run_id == run_id)
-    return [CellRow(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, CellRow)
 
 
 async def _trick_id(connection: AsyncConnection, guild_id: int, name: str) -> str | None:
-    query = select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name)
-    found: str | None = (await connection.execute(query)).scalar_one_or_none()
-    return found
+    return await connection.scalar(select(TRICKS.c.id).where(TRICKS.c.guild_id == guild_id, TRICKS.c.name == name))
 
 
 async def _is_busy(connection: AsyncConnection, trick_id: str) -> bool:
     active = (TRICK_RUNS.c.trick_id == trick_id) & (TRICK_RUNS.c.state == "running")
-    return bool((await connection.execute(select(func.count()).select_from(TRICK_RUNS).where(active))).scalar_one())
+    return await connection.scalar(select(TRICK_RUNS.c.id).where(active).limit(1)) is not None
 
 
 async def _runs(database: Database, where: ColumnElement[bool]) -> list[TrickRun]:

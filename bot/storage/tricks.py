@@ -106,9 +106,8 @@ async def all_of(database: Database, guild_id: int) -> list[tuple[TrickRow, list
     """A server's tricks by name, each with its examples, oldest first."""
     query = select(*_TRICK).where(TRICKS.c.guild_id == guild_id).order_by(TRICKS.c.name)
     join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
-    examples = (
-        select(TRICK_EXAMPLES.c.trick_id, *_EXAMPLE).select_from(join).where(TRICKS.c.guild_id == guild_id, _CURRENT)
-    )
+    examples = select(TRICK_EXAMPLES.c.trick_id, *_EXAMPLE).select_from(join)
+    examples = examples.where(TRICKS.c.guild_id == guild_id, _CURRENT)
     async with database.read() as connection:
         tricks = [TrickRow(*row) for row in await connection.execute(query)]
         found: dict[str, list[ExampleRow]] = {trick.id: [] for trick in tricks}
@@ -266,7 +265,7 @@ async def suggest(database: Database, row: SuggestionRow, *, limit: int, limit_p
 async def suggestions(database: Database, guild_id: int) -> list[SuggestionRow]:
     """A server's suggestions, oldest first."""
     query = select(*_SUGGESTION).where(TRICK_SUGGESTIONS.c.guild_id == guild_id)
-    return [SuggestionRow(*row) for row in await database.fetch_all(query.order_by(TRICK_SUGGESTIONS.c.at))]
+    return await database.fetch_rows(query.order_by(TRICK_SUGGESTIONS.c.at), SuggestionRow)
 
 
 async def drop_suggestion(database: Database, guild_id: int, suggestion: str) -> bool:
@@ -275,7 +274,5 @@ async def drop_suggestion(database: Database, guild_id: int, suggestion: str) ->
 
 
 async def _delete_suggestion(connection: AsyncConnection, guild_id: int, suggestion: str) -> bool:
-    query = delete(TRICK_SUGGESTIONS).where(
-        TRICK_SUGGESTIONS.c.guild_id == guild_id, TRICK_SUGGESTIONS.c.id == suggestion
-    )
-    return int((await connection.execute(query)).rowcount) > 0
+    mine = (TRICK_SUGGESTIONS.c.guild_id == guild_id) & (TRICK_SUGGESTIONS.c.id == suggestion)
+    return int((await connection.execute(delete(TRICK_SUGGESTIONS).where(mine))).rowcount) > 0

@@ -200,8 +200,7 @@ async def release_lease(database: Database, job_id: str, holder: str) -> None:
 
 def set_scored(database: Database, job_id: str, done: int, total: int) -> None:
     """Store the progress of scoring with the next group of writes."""
-    row = {"job": job_id, "done": done, "total": total, "now": time()}
-    database.write_later(_SET_SCORED, row)
+    database.write_later(_SET_SCORED, {"job": job_id, "done": done, "total": total, "now": time()})
 
 
 async def known_events(database: Database, job_id: str) -> set[str]:
@@ -236,7 +235,7 @@ async def job_events(
     if kind is not None:
         query = query.where(TUNING_EVENTS.c.kind == kind)
     query = query.order_by(TUNING_EVENTS.c.number.desc()).limit(last)
-    return [EventRow(*row) for row in reversed(await database.fetch_all(query))]
+    return (await database.fetch_rows(query, EventRow))[::-1]
 
 
 async def add_model(database: Database, row: ModelRow) -> None:
@@ -244,7 +243,7 @@ async def add_model(database: Database, row: ModelRow) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         query = select(TUNED_MODELS.c.name).where(TUNED_MODELS.c.name == row.name)
-        if (await connection.execute(query)).first() is None:
+        if await connection.scalar(query) is None:
             await connection.execute(TUNED_MODELS.insert(), {**values_of(row), "at": row.at or time()})
 
     await database.transact(work)
@@ -252,8 +251,7 @@ async def add_model(database: Database, row: ModelRow) -> None:
 
 async def get_model(database: Database, name: str) -> ModelRow | None:
     """The model with this name."""
-    found = await _models(database, TUNED_MODELS.c.name == name)
-    return found[0] if found else None
+    return await database.fetch_row(select(*_MODEL).where(TUNED_MODELS.c.name == name), ModelRow)
 
 
 async def models_of(database: Database, corpus: str | None = None) -> list[ModelRow]:
@@ -264,8 +262,7 @@ async def models_of(database: Database, corpus: str | None = None) -> list[Model
 
 async def change_model(database: Database, name: str, **values: Any) -> None:
     """Change a model; durable on return."""
-    query = update(TUNED_MODELS).where(TUNED_MODELS.c.name == name).values(**values)
-    await database.execute(query)
+    await database.execute(update(TUNED_MODELS).where(TUNED_MODELS.c.name == name).values(**values))
 
 
 async def score_answers(database: Database, model: str) -> dict[str, str]:
@@ -290,7 +287,7 @@ async def add_score_answers(database: Database, model: str, said: Mapping[str, s
 async def promotions(database: Database, corpus: str) -> list[PromotionRow]:
     """The promotions of a corpus that are not undone, newest first: the first is the active one."""
     query = select(*_PROMOTION).where(PROMOTIONS.c.corpus == corpus, PROMOTIONS.c.undone.is_(False))
-    return [PromotionRow(*row) for row in await database.fetch_all(query.order_by(PROMOTIONS.c.id.desc()))]
+    return await database.fetch_rows(query.order_by(PROMOTIONS.c.id.desc()), PromotionRow)
 
 
 async def promote(database: Database, corpus: str, model: str, user_id: int, reason: str) -> None:
@@ -299,7 +296,7 @@ async def promote(database: Database, corpus: str, model: str, user_id: int, rea
     async def work(connection: AsyncConnection) -> None:
         in_effect = (PROMOTIONS.c.corpus == corpus) & PROMOTIONS.c.undone.is_(False)
         newest = select(PROMOTIONS.c.model).where(in_effect).order_by(PROMOTIONS.c.id.desc()).limit(1)
-        if (await connection.execute(newest)).scalar_one_or_none() != model:
+        if await connection.scalar(newest) != model:
             row = {"corpus": corpus, "model": model, "user_id": user_id, "at": time(), "reason": reason}
             await connection.execute(PROMOTIONS.insert(), {**row, "undone": False})
 
@@ -308,15 +305,14 @@ async def promote(database: Database, corpus: str, model: str, user_id: int, rea
 
 async def undo_promotion(database: Database, promotion_id: int) -> None:
     """Undo a promotion; the one before it becomes active."""
-    query = update(PROMOTIONS).where(PROMOTIONS.c.id == promotion_id).values(undone=True)
-    await database.execute(query)
+    await database.execute(update(PROMOTIONS).where(PROMOTIONS.c.id == promotion_id).values(undone=True))
 
 
 async def _jobs(database: Database, condition: Any) -> list[JobRow]:
     query = select(*_JOB).where(condition).order_by(TUNING_JOBS.c.at.desc())
-    return [JobRow(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, JobRow)
 
 
 async def _models(database: Database, condition: Any) -> list[ModelRow]:
     query = select(*_MODEL).where(condition).order_by(TUNED_MODELS.c.at.desc())
-    return [ModelRow(*row) for row in await database.fetch_all(query)]
+    return await database.fetch_rows(query, ModelRow)

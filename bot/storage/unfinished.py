@@ -48,7 +48,7 @@ async def left_behind(database: Database, slot: int, count: int, since: float) -
         mine |= UNFINISHED_ANSWERS.c.slot >= count
     old = delete(UNFINISHED_ANSWERS).where(UNFINISHED_ANSWERS.c.at < since)
     query = select(*columns_of(UNFINISHED_ANSWERS, UnfinishedAnswer)).where(mine)
-    rows = [UnfinishedAnswer(*row) for row in await database.fetch_all(query)]
+    rows = await database.fetch_rows(query, UnfinishedAnswer)
     if any(row.at < since for row in rows):
         await database.execute(old)
     return [row for row in rows if row.at >= since]
