@@ -7,7 +7,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,13 +46,9 @@ class AttachedPicture:
 
     def to_dict(self) -> dict[str, Any]:
         """The description, without the picture itself."""
-        return {
-            "name": self.name,
-            "size": self.size,
-            "width": self.width,
-            "height": self.height,
-            "sha256": self.sha256,
-        }
+        data = asdict(self)
+        del data["url"]
+        return data
 
     def to_part(self) -> dict[str, Any]:
         """The picture as a part of a message's content."""
@@ -61,7 +57,7 @@ class AttachedPicture:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The picture of a stored description."""
-        return cls(data["name"], data["size"], data["width"], data["height"], data["sha256"])
+        return cls(**data)
 
 
 def check_held(pictures: Iterable[AttachedPicture]) -> None:

@@ -10,9 +10,9 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 from bot.core.errors import InputError
 
@@ -290,9 +290,7 @@ def _separator(text: str, columns: Sequence[str]) -> str:
         widths = Counter(map(len, rows))
         if not rows or max(widths) < 2:
             continue
-        if any(
-            len(row) > 1 and any(_named(row, column) is not None for column in columns) for row in rows[:MAX_TITLE_ROWS]
-        ):
+        if any(len(row) > 1 and _is_header(row, columns) for row in rows[:MAX_TITLE_ROWS]):
             return separator
         width, count = widths.most_common(1)[0]
         share = count / len(rows)
@@ -319,17 +317,13 @@ def _lines(text: str) -> Iterator[str]:
     lines = io.StringIO(text, newline="")
     if text.count('"') % 2 == 0:
         return iter(lines)
-    return chain.from_iterable(_balanced(line) for line in lines)
-
-
-def _balanced(line: str) -> Iterator[str]:
-    yield line if line.count('"') % 2 == 0 else line.replace('"', "”")
+    return (line if line.count('"') % 2 == 0 else line.replace('"', "”") for line in lines)
 
 
 def _header_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | None:
     """The number of the header row, or None."""
     for at, row in enumerate(rows[:MAX_TITLE_ROWS]):
-        if any(_named(row, column) is not None for column in columns) and (at == 0 or len(row) > 1):
+        if _is_header(row, columns) and (at == 0 or len(row) > 1):
             return at
     if not rows:
         return None
@@ -344,6 +338,10 @@ def _header_at(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> int | N
         if head.strip() and not _NO_TEXT.fullmatch(head.strip()) and cells and all(map(_NO_TEXT.fullmatch, cells)):
             return 0
     return None
+
+
+def _is_header(row: Sequence[str], columns: Sequence[str]) -> bool:
+    return any(_named(row, column) is not None for column in columns)
 
 
 def _named(header: Sequence[str], column: str) -> int | None:
@@ -362,11 +360,14 @@ def _key(head: str) -> str:
 
 def _has_texts(table: Table, column: int) -> bool:
     """Whether most cells of a column are texts, and not numbers, dates or ids."""
-    cells = [cell for row in table.rows[:SAMPLE_ROWS] if (cell := table.cell(row, column)[:200])]
-    return sum(_NO_TEXT.fullmatch(cell) is None for cell in cells) * 2 > len(cells)
+    return _most_cells(table, column, lambda cell: _NO_TEXT.fullmatch(cell) is None)
 
 
 def _is_prose(table: Table, column: int) -> bool:
     """Whether most cells of a column have more than one word."""
+    return _most_cells(table, column, lambda cell: len(cell.split()) > 1)
+
+
+def _most_cells(table: Table, column: int, is_so: Callable[[str], bool]) -> bool:
     cells = [cell for row in table.rows[:SAMPLE_ROWS] if (cell := table.cell(row, column)[:200])]
-    return sum(len(cell.split()) > 1 for cell in cells) * 2 > len(cells)
+    return sum(map(is_so, cells)) * 2 > len(cells)

@@ -9,8 +9,8 @@ thread, at the first call or by `ChatClient.warm` before it.
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -157,23 +157,29 @@ class ChatClient:
         self._completion = FinalRequestOptions.construct(method="post", url=address)
         return client
 
-    async def models(self) -> list[str]:
-        """The ids of the models that the server lists."""
+    @asynccontextmanager
+    async def _short_call(self) -> AsyncIterator["AsyncOpenAI"]:
+        """The client for a call that is not streamed, with a time limit."""
         try:
             async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
-                listed = [model.id async for model in await (await self._opened()).models.list()]
+                yield await self._opened()
         except provider_errors() as error:
             raise to_user_error(error) from error
         except PARSE_ERRORS as error:
             raise ModelError(UNCLEAR) from error
+
+    async def models(self) -> list[str]:
+        """The ids of the models that the server lists."""
+        async with self._short_call() as client:
+            listed = [model.id async for model in await client.models.list()]
         return [without_surrogates(name) for name in listed if isinstance(name, str)]
 
     async def shutdown_date(self, model: str) -> str:
         """The day on which `model` is shut down; empty where the server does not say."""
         try:
-            async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
-                found = await (await self._opened()).models.retrieve(model)
-        except (*provider_errors(), *PARSE_ERRORS):
+            async with self._short_call() as client:
+                found = await client.models.retrieve(model)
+        except ModelError:
             return ""
         return found.shutdown_date if isinstance(found.shutdown_date, str) else ""
 
@@ -212,15 +218,10 @@ class ChatClient:
     async def moderate(self, model: str, content: str | AttachedPicture) -> frozenset[str]:
         """The categories under which the moderation `model` of this server objects to `content`; empty for none."""
         given: Any = content if isinstance(content, str) else [content.to_part()]
-        try:
-            async with asyncio.timeout(min(self.timeout, HOSTED_TIMEOUT)):
-                verdict = await (await self._opened()).moderations.create(model=model, input=given)
+        async with self._short_call() as client:
+            verdict = await client.moderations.create(model=model, input=given)
             (result,) = verdict.results
             categories = result.categories.to_dict()
-        except provider_errors() as error:
-            raise to_user_error(error) from error
-        except PARSE_ERRORS as error:
-            raise ModelError(UNCLEAR) from error
         found = frozenset(name for name, flag in categories.items() if flag)
         return found or frozenset({NO_CATEGORY} if result.flagged else ())
 

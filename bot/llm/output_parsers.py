@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import ParseError
 
 from bot.core.errors import ReplyError, TemplateError
 from bot.core.i18n import N_
@@ -202,7 +202,13 @@ def parse_facts(text: str) -> Facts:
         raise ReplyError("The answer's XML declares entities, which are refused.") from None
     except (ParseError, ValueError):
         raise ReplyError("The answer's XML is not well formed.") from None
-    return _facts_of(root, xml)
+    entity = (root.get("entity") or "").strip()
+    items = tuple(" ".join("".join(item.itertext()).split()) for item in root)
+    if not entity:
+        raise ReplyError('The <FACTS> element has no "entity".')
+    if not items or any(item.tag != "FACT" for item in root) or not all(items):
+        raise ReplyError("The <FACTS> element must hold <FACT> elements with a text each, and nothing else.")
+    return Facts(entity, items, xml)
 
 
 def _facts_element(text: str) -> str | None:
@@ -212,17 +218,6 @@ def _facts_element(text: str) -> str | None:
     if not opening or end < opening.start() or close < 0 or text[end + len("</FACTS") : close].strip():
         return None
     return text[opening.start() : close + 1]
-
-
-def _facts_of(root: Element, xml: str) -> Facts:
-    """The facts below `root`. Raises `ReplyError` where it has another form."""
-    entity = (root.get("entity") or "").strip()
-    items = tuple(" ".join("".join(item.itertext()).split()) for item in root)
-    if not entity:
-        raise ReplyError('The <FACTS> element has no "entity".')
-    if not items or any(item.tag != "FACT" for item in root) or not all(items):
-        raise ReplyError("The <FACTS> element must hold <FACT> elements with a text each, and nothing else.")
-    return Facts(entity, items, xml)
 
 
 def parse_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -316,12 +311,6 @@ def _as_in_json(part: re.Match[str]) -> str:
     return "'" if part[0] == "\\'" else part[0]
 
 
-def _read_repaired(text: str) -> tuple[Any, str]:
-    """The object at the start of `text` as `json-repair` reads it, or None, and the rest."""
-    whole, rest = _balanced(text)
-    return _repaired(whole), rest
-
-
 def _balanced(text: str) -> tuple[str, str]:
     """The object at the start of `text` up to its last bracket, and the rest. Empty where it is cut off."""
     depth, quoted, skip = 0, False, False
@@ -342,17 +331,17 @@ def _balanced(text: str) -> tuple[str, str]:
     return (text[:end], text[end:]) if end > 1 and opened == sum(map(text[:end].count, "}]")) else ("", "")
 
 
-def _repaired(text: str) -> dict[str, Any] | None:
-    """The object that malformed JSON plainly means, or None. Its brackets pair up, or `text` is empty."""
-    if not text or len(text) > MAX_REPAIR:
-        return None
+def _read_repaired(text: str) -> tuple[Any, str]:
+    """The object at the start of `text` as `json-repair` reads it, or None, and the rest."""
+    whole, rest = _balanced(text)
+    if not whole or len(whole) > MAX_REPAIR:
+        return None, rest
     from json_repair import repair_json
 
     try:
-        data = repair_json(text, return_objects=True, skip_json_loads=True, strict=True)
+        return repair_json(whole, return_objects=True, skip_json_loads=True, strict=True), rest
     except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+        return None, rest
 
 
 def _validate(data: Any, schema: Mapping[str, Any]) -> None:
