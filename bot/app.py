@@ -80,7 +80,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         slot = await _slot(stack, settings, database)
         client = await stack.enter_async_context(open_model(settings))
         guilds = await open_guild_settings(database, settings.daily_tokens_per_user, settings.daily_tokens_per_guild)
-        ledger = await stack.enter_async_context(_open_ledger(settings, database, guilds, metrics, slot))
+        ledger = await stack.enter_async_context(open_ledger_of(settings, database, metrics, guilds, slot.number))
         prompts = Prompts(database, settings.retention_days)
         queue = CallQueue(settings.calls_per_person)
         clients = await stack.enter_async_context(ChatClients(settings, client))
@@ -146,13 +146,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
 
 
-def _open_ledger(
-    settings: Settings, database: Database, guilds: GuildSettingsStore, metrics: Metrics, slot: Slot
+def open_ledger_of(
+    settings: Settings,
+    database: Database,
+    metrics: Metrics,
+    guilds: GuildSettingsStore | None = None,
+    slot: int | None = None,
 ) -> AbstractAsyncContextManager[Ledger]:
+    """The ledger with the limits and prices of the operator; `guilds` and `slot` are those of a bot."""
     addresses = {one.name: str(one.base_url) for one in settings.listed_models}
     prices = open_prices(settings.prices_file, addresses)
     limits, shared = Limits.of(settings), settings.shares_database
-    return open_ledger(database, limits, guilds, metrics, prices=prices, slot=slot.number, shared=shared)
+    return open_ledger(database, limits, guilds, metrics, prices=prices, slot=slot, shared=shared)
 
 
 def _read_templates(settings: Settings) -> tuple[TemplateRegistry, Scenarios]:
