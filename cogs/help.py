@@ -1,6 +1,5 @@
 """`/help`: a page on each technique, what it is and when to use which; and how to connect a model."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import discord
@@ -18,16 +17,9 @@ MENU = "help"
 START, CONNECT = "start", "connect"
 
 
-@dataclass(frozen=True, slots=True)
-class HelpPage:
-    """A page: its title, and its text in Markdown."""
-
-    title: str
-    text: str
-
-
-PAGES: dict[str, HelpPage] = {
-    START: HelpPage(
+# By name: the title of a page, and its text in Markdown.
+PAGES = {
+    START: (
         N_("What I do"),
         N_(
             "I teach a language model new tricks and show you how. Every answer has a **Prompt** button: press it to "
@@ -46,7 +38,7 @@ PAGES: dict[str, HelpPage] = {
             "**Rewrite…** and **Use a trick…**. Mention me to talk to me."
         ),
     ),
-    "zero-shot": HelpPage(
+    "zero-shot": (
         N_("Zero-shot: just say it"),
         N_(
             "The model gets an instruction and no example.\n\n"
@@ -56,7 +48,7 @@ PAGES: dict[str, HelpPage] = {
             "your text."
         ),
     ),
-    "one-shot": HelpPage(
+    "one-shot": (
         N_("One-shot: show it once"),
         N_(
             "One example comes before your input. It shows what would take a page to describe.\n\n"
@@ -65,7 +57,7 @@ PAGES: dict[str, HelpPage] = {
             "**Try** `/rewrite text:The meeting is moved to Monday. style:noir`"
         ),
     ),
-    "few-shot": HelpPage(
+    "few-shot": (
         N_("Few-shot: show it a few times"),
         N_(
             "Several examples show the differences: what gets two stars, and what gets five.\n\n"
@@ -74,7 +66,7 @@ PAGES: dict[str, HelpPage] = {
             "**Try** `/sentiment review:The food was cold but the waiter made my day.`"
         ),
     ),
-    "teaching": HelpPage(
+    "teaching": (
         N_("Teach me by example"),
         N_(
             "A trick is an instruction and up to 20 examples. With more than eight, the model gets those "
@@ -90,7 +82,7 @@ PAGES: dict[str, HelpPage] = {
             "examples."
         ),
     ),
-    "selection": HelpPage(
+    "selection": (
         N_("Prompt selection: let the model choose"),
         N_(
             "The model reads what each template is for, and answers with the name of one and its inputs. Then that "
@@ -100,7 +92,7 @@ PAGES: dict[str, HelpPage] = {
             "**Try** `/ask request:Say “good night” in Japanese`"
         ),
     ),
-    "conversation": HelpPage(
+    "conversation": (
         N_("A conversation: ask on"),
         N_(
             "The model gets everything that was said before, with each new question.\n\n"
@@ -112,7 +104,7 @@ PAGES: dict[str, HelpPage] = {
             "**See it** with **Prompt**: the whole exchange, as it was sent."
         ),
     ),
-    "fine-tuning": HelpPage(
+    "fine-tuning": (
         N_("Fine-tuning: train it"),
         N_(
             "A model is trained on hundreds of examples, instead of getting them with each question.\n\n"
@@ -122,7 +114,7 @@ PAGES: dict[str, HelpPage] = {
             "on. Putting the facts into the prompt is often better, and always easier to correct."
         ),
     ),
-    CONNECT: HelpPage(
+    CONNECT: (
         N_("Connect a model"),
         N_(
             "Without a model I show what I would send. The person who runs me can connect one in `.env`:\n\n"
@@ -134,7 +126,7 @@ PAGES: dict[str, HelpPage] = {
     ),
 }
 
-CHOICES = [app_commands.Choice(name=page.title, value=name) for name, page in PAGES.items()]
+CHOICES = [app_commands.Choice(name=title, value=name) for name, (title, _text) in PAGES.items()]
 
 
 class Help(commands.Cog):
@@ -162,16 +154,17 @@ class Help(commands.Cog):
 
     def _card(self, name: str, application: discord.AppInfo | None) -> LayoutView:
         """The page `name` with the menu of the others; raises `NotFoundError`."""
-        page = PAGES.get(name)
-        if page is None:
+        if name not in PAGES:
             raise NotFoundError("There is no such page any more; type /help again.")
-        card = Card(_(page.title)).text(_(page.text))
+        title, text = PAGES[name]
+        card = Card(_(title)).text(_(text))
         if name == START and (further := self._further_commands()):
             card.text("\n".join(further))
         if name == START and (links := self._links(application)):
             card.text(f"-# {links}")
         options = [
-            discord.SelectOption(label=_(other.title), value=key, default=key == name) for key, other in PAGES.items()
+            discord.SelectOption(label=_(other), value=key, default=key == name)
+            for key, (other, _text) in PAGES.items()
         ]
         return card.row(ActionSelect(MENU, "", options, _("More"))).layout()
 
@@ -186,12 +179,13 @@ class Help(commands.Cog):
 
     def _further_commands(self) -> list[str]:
         """A line for each template with a command that the first page does not name."""
+        _title, first_page = PAGES[START]
         commands_of = {
             template.command.name or name: template.command.description
             for name, template in self._services.templates.templates.items()
             if template.command is not None
         }
-        return [f"`/{name}` {_(about)}" for name, about in commands_of.items() if f"`/{name}`" not in PAGES[START].text]
+        return [f"`/{name}` {_(about)}" for name, about in commands_of.items() if f"`/{name}`" not in first_page]
 
 
 async def setup(bot: commands.Bot) -> None:

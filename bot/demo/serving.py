@@ -83,7 +83,6 @@ class DemoGuild:
 
 def seed(env: LiveEnv) -> DemoGuild:
     """Create the server, before `env.start()`. Ids depend on the order, so new objects come last."""
-    env.name_bot("Fewshot")
     guild = env.create_guild("Pod Racing Club")
     general = guild.create_text_channel("general", topic="Try a command: type /")
     guild.create_text_channel("adventures", topic="Stories that we play together")

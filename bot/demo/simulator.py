@@ -12,7 +12,6 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -47,18 +46,12 @@ RESUME_READING = "resume_reading"
 LISTED_TYPES = (0, 10, 11)
 
 
+# Our own files, and their content types by path.
 _STATIC = Path(__file__).with_name("static")
-
-
-def _read(name: str) -> str:
-    return (_STATIC / name).read_text(encoding="utf-8")
-
-
-# By path: content type, and a function that reads the file.
-_FILES: dict[str, tuple[str, Callable[[], str]]] = {
-    "/fewshot.css": ("text/css", partial(_read, "fewshot.css")),
-    "/fewshot.js": ("application/javascript", partial(_read, "fewshot.js")),
-    "/menus.js": ("application/javascript", partial(_read, "menus.js")),
+_FILES = {
+    "/fewshot.css": "text/css",
+    "/fewshot.js": "application/javascript",
+    "/menus.js": "application/javascript",
 }
 
 # A message menu as a control of its message: it is chosen as a button is clicked.
@@ -137,14 +130,11 @@ class LiveEnv(simcord.Env):
         super().__init__(bot, check_errors=False)
         self._live = False
         self._awaited: Any = None
+        self.backend.bot_user.name = "Fewshot"
         # The locale of the person who acts; SimCord's people all have English.
         self.locale = discord.Locale.american_english.value
         self._register_dispatch_observer(self._await_answer)
         self.backend.subscribers.insert(0, self._set_locale)
-
-    def name_bot(self, name: str) -> None:
-        """Set the bot's name, before `start`."""
-        self.backend.bot_user.name = name
 
     async def start(self) -> None:
         """Start the bot on the simulator's clock, then switch to the real one."""
@@ -346,8 +336,8 @@ class _Site(PreviewServer):
                 raise web.HTTPUnauthorized
             return web.json_response(self.preview.places(self._place(request)[1]), headers=self._SECURITY_HEADERS)
         if request.path in _FILES:
-            kind, body = _FILES[request.path]
-            return web.Response(text=body(), content_type=kind, headers=self._SECURITY_HEADERS)
+            text, kind = (_STATIC / request.path[1:]).read_text(encoding="utf-8"), _FILES[request.path]
+            return web.Response(text=text, content_type=kind, headers=self._SECURITY_HEADERS)
         response = await super()._static(request)
         if request.path in _CHANGES:
             response.text = _changed(response.text, _CHANGES[request.path])

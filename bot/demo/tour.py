@@ -45,15 +45,11 @@ def register(services: Services) -> None:
     """Register the first button's action; cogs register the others."""
 
     async def show(interaction: discord.Interaction[Any], _argument: str) -> None:
-        await show_prompt(services, interaction)
+        """Show the filled prompt of /translate to the user."""
+        request = services.templates.get("translate").fill(SAMPLE_PROMPT)
+        record = dry_run(caller_of(interaction), request)
+        services.prompts.cache(record)
+        card, files = prompt_card(record, note=_("The prompt of /translate, filled in and not sent"))
+        await interaction.response.send_message(view=card, files=to_files(files), ephemeral=True)
 
     services.actions.register("tour-prompt", show)
-
-
-async def show_prompt(services: Services, interaction: discord.Interaction[Any]) -> None:
-    """Show the filled prompt of /translate to the user."""
-    request = services.templates.get("translate").fill(SAMPLE_PROMPT)
-    record = dry_run(caller_of(interaction), request)
-    services.prompts.cache(record)
-    card, files = prompt_card(record, note=_("The prompt of /translate, filled in and not sent"))
-    await interaction.response.send_message(view=card, files=to_files(files), ephemeral=True)

@@ -33,14 +33,10 @@ def _count(
     handling: Handling,
     action: str,
 ) -> None:
-    name, result = action or _command(interaction), "cancelled" if task.cancelled() else handling.result
+    command = interaction.command  # discord.py looked it up to call it.
+    name = action or (command.qualified_name if command is not None else "")
+    result = "cancelled" if task.cancelled() else handling.result
     metrics.interaction(interaction.type.name, name, result, perf_counter() - handling.began)
-
-
-def _command(interaction: discord.Interaction[Any]) -> str:
-    """The name of the interaction's command, which discord.py looked up to call it; empty where there is none."""
-    command = interaction.command
-    return command.qualified_name if command is not None else ""
 
 
 def set_result(result: str) -> None:
