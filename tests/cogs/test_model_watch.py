@@ -73,7 +73,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the models all the time, and let two reviews ship."""
     monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.02)
     reviews = [Case("A good review.", "4"), Case("A bad review.", "1")]
-    monkeypatch.setattr(shipped_tests, "labelled", lambda name: reviews if name == "sentiment" else [])
+    monkeypatch.setattr(shipped_tests, "shipped_cases", lambda name: reviews if name == "sentiment" else [])
 
 
 async def test_a_regression_is_found_once_although_the_bot_restarts_and_a_button_goes_back(tmp_path: Path) -> None:
