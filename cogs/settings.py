@@ -102,11 +102,11 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         if remove is not None and remove in given.values():
             raise InputError("One channel cannot be set and removed at once; give it in one place.")
 
-        def without(settings: GuildSettings) -> GuildSettings:
-            return settings if remove is None else _without_channel(settings, remove.id)
+        def update(settings: GuildSettings) -> GuildSettings:
+            return _with_options(settings if remove is None else _without_channel(settings, remove.id), given)
 
         if remove is not None or any(given.values()):
-            await self._change(interaction, guild, without, "channels", given)
+            await self._change(interaction, guild, update)
         await self._show(interaction, guild)
 
     @app_commands.command(description="How many tokens a day people may use, and who may not ask at all")
@@ -143,10 +143,10 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
                 multiples = {key: value for key, value in settings.role_limits.items() if key != str(role.id)}
                 multiples |= {str(role.id): times} if times is not None else {}
                 settings = replace(settings, role_limits=multiples)
-            return _with_blocked(settings, block, unblock)
+            return _with_options(_with_blocked(settings, block, unblock), given)
 
         if limits or reset or block or unblock:
-            await self._change(interaction, guild, update, "limits", given)
+            await self._change(interaction, guild, update)
         await self._show(interaction, guild)
 
     @app_commands.command(description="Which answers are private, and whether messages may be sent to a model")
@@ -170,12 +170,12 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         if command is not None and command not in self._services.guilds.private_by_default:
             raise InputError("I have no such command whose answers could be private.")
 
-        def with_private(settings: GuildSettings) -> GuildSettings:
+        def update(settings: GuildSettings) -> GuildSettings:
             chosen = {command: private} if command is not None and private is not None else {}
-            return replace(settings, private={**settings.private, **chosen})
+            return _with_options(replace(settings, private={**settings.private, **chosen}), given)
 
         if command is not None or any(value is not None for value in given.values()):
-            await self._change(interaction, guild, with_private, "privacy", given)
+            await self._change(interaction, guild, update)
         await self._show(interaction, guild)
 
     @app_commands.command(description="Which models people here may choose, and which one answers by default")
@@ -235,21 +235,10 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
         interaction: discord.Interaction[Any],
         guild: int,
         update: Callable[[GuildSettings], GuildSettings] | None = None,
-        command: str = "",
-        given: dict[str, Any] | None = None,
         **values: Any,
     ) -> None:
-        """Store the changes. `given` are the options of `/settings` + `command` by name."""
-
-        def apply(settings: GuildSettings) -> GuildSettings:
-            changed = dict(values)
-            for name, setting in SETTINGS.items():
-                value = (given or {}).get(setting.option) if setting.command == command else None
-                if value is not None:
-                    changed[name] = _value(setting, value, getattr(settings, name))
-            return replace(update(settings) if update else settings, **changed)
-
-        await store_first(interaction, self._services.guilds.change(guild, apply))
+        """Store the settings as `update` returns them, with `values` by name."""
+        await store_first(interaction, self._services.guilds.change(guild, update, **values))
 
     async def _show(self, interaction: discord.Interaction[Any], guild: int) -> None:
         await self._services.ledger.prices.load([self._services.gateway.model])
@@ -341,11 +330,11 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             blocked = [f"<@{user}>" for user in own.blocked_users] + [f"<@&{role}>" for role in own.blocked_roles]
             if blocked:
                 lines.append(_("**Blocked** {names}", names=", ".join(_shortened(blocked))))
-        low = any(tokens is not None and tokens < ONE_CALL for tokens in (own.user_tokens, own.guild_tokens))
-        if command == "limits" and low:
-            lines.append(
-                _("⚠️ One answer reserves about {n:,} tokens; with a lower limit, nobody can ask anything.", n=ONE_CALL)
-            )
+            if min(own.user_tokens or ONE_CALL, own.guild_tokens or ONE_CALL) < ONE_CALL:
+                few = _(
+                    "⚠️ One answer reserves about {n:,} tokens; with a lower limit, nobody can ask anything.", n=ONE_CALL
+                )
+                lines.append(few)
         return lines
 
 
@@ -357,11 +346,14 @@ def _price(price: Price) -> str:
     return _("{read} in and {written} out for a million tokens", read=read, written=written)
 
 
-def _value(setting: Setting, given: Any, old: Any) -> Any:
-    """The new value of a setting from the value of its option."""
-    if setting.kind == "channel":
-        return given.id
-    return old | {given.id} if setting.kind == "channels" else given
+def _with_options(settings: GuildSettings, given: dict[str, Any]) -> GuildSettings:
+    """`settings` with the values of the options that were given, by name."""
+    changed = {}
+    for name, setting in SETTINGS.items():
+        if (value := given.get(setting.option)) is not None:
+            value = value.id if setting.kind in ("channel", "channels") else value
+            changed[name] = getattr(settings, name) | {value} if setting.kind == "channels" else value
+    return replace(settings, **changed)
 
 
 def _without_channel(settings: GuildSettings, channel: int) -> GuildSettings:

@@ -33,6 +33,12 @@ async def test_a_removed_channel_serves_nothing_any_more(sim: Simulated) -> None
     assert own.report_channel is None
 
 
+async def test_one_channel_takes_the_place_of_another_at_once(sim: Simulated) -> None:
+    await sim.admin.slash(sim.general, "settings channels", adventure=sim.adventures)
+    await sim.admin.slash(sim.general, "settings channels", adventure=sim.general, remove=sim.adventures)
+    assert sim.services.guilds.of(sim.guild.id).adventure_channels == {sim.general.id}
+
+
 @pytest.mark.parametrize(
     ("limit", "said"),
     [(0, "at least 1 token"), (-1, "at least 1 token"), (250_001, "a server can lower that, and not raise it")],
