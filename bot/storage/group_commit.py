@@ -270,14 +270,8 @@ def _fail(job: _Job, error: Exception) -> None:
     """Pass `error` to the caller of the job; a caller that was cancelled is ignored."""
     failure = to_user_error(error) if isinstance(error, SQLAlchemyError) else error
     if job.done is None:
-        _log_failure(failure)
+        # Without its traceback where the database is the reason.
+        is_known = is_of_database(failure) or (failure.__cause__ is not None and is_of_database(failure.__cause__))
+        _log.error("a deferred write failed: %s", failure, exc_info=None if is_known else failure)
     elif not job.done.done():
         job.done.set_exception(failure)
-
-
-def _log_failure(error: BaseException) -> None:
-    """Log the failure of a deferred write, without its traceback where the database is the reason."""
-    if is_of_database(error) or (error.__cause__ is not None and is_of_database(error.__cause__)):
-        _log.error("a deferred write failed: %s", error)
-    else:
-        _log.error("a deferred write failed", exc_info=error)

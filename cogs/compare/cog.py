@@ -102,6 +102,7 @@ class Compare(commands.Cog):
 
         With `models`, run it with each of them, and with as many numbers of examples as fit into `MAX_WAYS`.
         """
+        name = trick.strip().casefold()
         if not text.strip():
             raise InputError("There is nothing to compare on: the text is empty.")
         chosen = self._models(interaction, models or "")
@@ -109,7 +110,7 @@ class Compare(commands.Cog):
             raise InputError("A blind comparison is a vote, and there is nobody else here. Use it in a server.")
         private = not blind and self._services.guilds.private(interaction.guild_id, "compare")
         async with self._services.answers.open(interaction, private=private) as answering:
-            template, values = await self._template(interaction, trick, text)
+            template, values = await self._template(interaction, name, text)
             ways = await self._ways(template, values, chosen)
             names = _("names that are revealed later") if blind else ", ".join(way.name for way in ways)
             asking = ngettext("Asking once, with {ways} …", "Asking {n} times, with {ways} …", len(ways), ways=names)
@@ -124,9 +125,9 @@ class Compare(commands.Cog):
                 if len(answers) < MIN_BLIND:
                     raise InputError("There are fewer than two answers, so there is nothing to vote on.")
                 contestants = [_contestant(way, way.answer) for way in done if way.answer]
-                await self._blind.open(answering, trick.strip().casefold(), contestants, answers)
+                await self._blind.open(answering, name, contestants, answers)
                 return
-            card = self._card(trick.strip().casefold(), template, done, by)
+            card = self._card(name, template, done, by)
             await answering.finish_card(card.layout(), answers=answers)
 
     @compare.autocomplete("trick")
@@ -135,9 +136,8 @@ class Compare(commands.Cog):
         names = [*self._services.templates.tricks, *await self._services.tricks.names(interaction.guild_id)]
         tuning = self._services.tuning
         names += [corpus for corpus in tuning.corpora.names if await tuning.models.active(corpus) is not None]
-        return [app_commands.Choice(name=name, value=name) for name in names if typed.strip().casefold() in name][
-            :MAX_CHOICES
-        ]
+        found = [name for name in names if typed.strip().casefold() in name][:MAX_CHOICES]
+        return [app_commands.Choice(name=name, value=name) for name in found]
 
     @compare.autocomplete("models")
     async def complete_models(
@@ -171,7 +171,6 @@ class Compare(commands.Cog):
         self, interaction: discord.Interaction[Any], name: str, text: str
     ) -> tuple[ChatTemplate, Mapping[str, str]]:
         """The trick called `name`, and what to fill it with; raises `NotFoundError`."""
-        name = name.strip().casefold()
         own = await self._services.tricks.all(interaction.guild_id)
         if name in own:
             return own[name].for_text(text), {own[name].input: text}
@@ -201,13 +200,8 @@ class Compare(commands.Cog):
         if len(counts) * len(models) > MAX_WAYS:
             counts = sorted({0, count_all}) if 2 * len(models) <= MAX_WAYS else [count_all]
         names = {0: _("no example"), 1: _("one example")}
-        ways = [
-            Way(
-                names.get(count) or ngettext("all {n} example", "all {n} examples", count),
-                template.with_examples(count),
-            )
-            for count in counts
-        ]
+        names |= {count: ngettext("all {n} example", "all {n} examples", count) for count in counts if count > 1}
+        ways = [Way(names[count], template.with_examples(count)) for count in counts]
         if models:
             return [
                 replace(way, name=f"{model.shown} · {way.name}", model=model.name) for model in models for way in ways
