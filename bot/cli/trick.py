@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from bot.llm.template_registry import open_template_registry
 from bot.server.judging import JUDGES, judge_of
 from bot.server.prompt_files import FileRow, PromptFile, read_prompt_file, to_promptfoo
 from bot.server.trick_form import Trick, read_trick
-from bot.server.trick_plan import Plan, Results, run
+from bot.server.trick_plan import Plan, Results, run, total
 from bot.server.trick_runs import MAX_REPEAT
 from bot.server.trick_tests import MAX_TESTS_BY_OPERATORS, TestSet, TrickTest, read_tests
 from bot.storage.trick_tests import CellRow
@@ -133,9 +132,9 @@ def _print(results: Results) -> None:
         click.echo(f"wrong: {failure.test.input}\n  expected: {failure.test.expected}\n  answer: {failure.cell.answer}")
     for cell in results.unjudged:
         click.echo(f"not judged: {cell.test_id}: {cell.problem}")
-    usd = results.nanodollars
-    price = "" if usd is None else f", ${Decimal(usd) / 1_000_000_000:.4f}"
-    click.echo(f"{len(results.cells)} answers, {results.tokens:,} tokens{price}")
+    tokens, usd = total(results.cells)
+    price = "" if usd is None else f", ${usd:.4f}"
+    click.echo(f"{len(results.cells)} answers, {tokens:,} tokens{price}")
 
 
 def _read(file: Path) -> tuple[PromptFile, Trick]:

@@ -132,10 +132,7 @@ def read_trick(data: Any, name: str) -> Trick:
     """
     check_size(data)
     trick = to_trick(ChatTemplate.from_dict(data, name=name))
-    if len(trick.examples) > MAX_EXAMPLES:
-        raise InputError(
-            "A trick has up to {most} examples; this one has {n}.", most=MAX_EXAMPLES, n=len(trick.examples)
-        )
+    check_count(trick)
     for example in trick.examples:
         check_example(example)
     fixed = sum(len(message["content"]) for message in trick.system)
@@ -144,6 +141,12 @@ def read_trick(data: Any, name: str) -> Trick:
     if not trick.about.strip():
         raise InputError('The file must say in "about" what the trick is for.')
     return replace(trick, about=shorten(trick.about, MAX_ABOUT_LENGTH))
+
+
+def check_count(trick: Trick) -> None:
+    """Raise `InputError` for a trick with too many examples."""
+    if (count := len(trick.examples)) > MAX_EXAMPLES:
+        raise InputError("A trick has up to {most} examples; this one has {n}.", most=MAX_EXAMPLES, n=count)
 
 
 def check_example(example: Example) -> Example:

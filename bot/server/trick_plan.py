@@ -12,6 +12,7 @@ A cell is one answer: a test, an arm and a round. An arm is a way to choose the 
 import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from bot.core.concurrency import for_each
@@ -211,6 +212,13 @@ def _row(cell: Cell, score: float | None, problem: str, *answers: Answer) -> Cel
 # --- what the answers say
 
 
+def total(cells: Sequence[CellRow]) -> tuple[int, Decimal | None]:
+    """The tokens of all cells, and their price in US dollars; None where one is not known."""
+    prices = [cell.nanodollars for cell in cells if cell.nanodollars is not None]
+    usd = Decimal(sum(prices)) / NANO if len(prices) == len(cells) else None
+    return sum(cell.tokens for cell in cells), usd
+
+
 @dataclass(frozen=True, slots=True)
 class ArmResult:
     """The cells of one arm. Scores are from 0 to 1."""
@@ -300,17 +308,6 @@ class Results:
         """The cells without a score, of tests that expect an answer."""
         expecting = {test.id for test in self.plan.tests if test.expected}
         return [cell for cell in self.cells if cell.score is None and cell.test_id in expecting]
-
-    @property
-    def tokens(self) -> int:
-        """The tokens of all cells."""
-        return sum(cell.tokens for cell in self.cells)
-
-    @property
-    def nanodollars(self) -> int | None:
-        """The price of all cells; None where one is not known."""
-        prices = [cell.nanodollars for cell in self.cells if cell.nanodollars is not None]
-        return sum(prices) if len(prices) == len(self.cells) else None
 
     @property
     def effects(self) -> list[ExampleEffect]:

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import time
 
 from bot.core.caller import Caller
@@ -106,10 +106,6 @@ class TrickRuns:
         estimate = await self.estimate(caller, plan)
         assert caller.guild_id is not None, "tricks belong to servers"
         assert caller.channel_id is not None, "a command is used in a channel"
-        tests = [
-            {"id": test.id, "input": test.input, "expected": test.expected, "user_id": test.user_id}
-            for test in plan.tests
-        ]
         row = rows.RunRow(
             run_id or secrets.token_hex(8),
             caller.user_id,
@@ -118,7 +114,7 @@ class TrickRuns:
             plan.trick.version,
             plan.judge,
             plan.repeat,
-            json.dumps(tests, ensure_ascii=False),
+            json.dumps([asdict(test) for test in plan.tests], ensure_ascii=False),
             caller.channel_id,
             plan.model or estimate.model,
         )

@@ -30,7 +30,10 @@ JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 @dataclass(frozen=True, slots=True)
 class TrickTest:
-    """An input with its expected answer, which is empty for an input that is only tried; and who wrote it."""
+    """An input with its expected answer, which is empty for an input that is only tried; and who wrote it.
+
+    A stored run has the fields in this order. `bot.storage.erasure` looks for the author's id as the last one.
+    """
 
     id: str
     input: str

@@ -27,6 +27,7 @@ from bot.server.trick_form import (
     MAX_INSTRUCTION_LENGTH,
     Example,
     Trick,
+    check_count,
     check_example,
     read_trick,
     to_trick,
@@ -47,6 +48,7 @@ MAX_NAME_LENGTH, MAX_NOTE_LENGTH = 32, 200
 WORDING = frozenset({"messages", "about", "inputs"})
 NAME = re.compile(r"[^\W_]+(-[^\W_]+)*")
 REMOVED = N_("Somebody has removed it in the meantime.")
+DECIDED = N_("Someone has already decided on this suggestion.")
 NO_VERSION = N_("This version is not stored any more.")
 
 
@@ -190,10 +192,7 @@ class Tricks:
 
         Raises `InputError` or `NotFoundError`.
         """
-        if len(trick.examples) > MAX_EXAMPLES:
-            raise InputError(
-                "A trick has up to {most} examples; this one has {n}.", most=MAX_EXAMPLES, n=len(trick.examples)
-            )
+        check_count(trick)
         now = time()
         row = rows.TrickRow(_id(), guild_id, trick.name, user_id, now, _body(trick), 1)
         change = rows.Change(
@@ -211,7 +210,7 @@ class Tricks:
         if outcome == "full":
             raise InputError("A server has up to {n} tricks; remove one first.", n=MAX_TRICKS)
         if outcome == "gone":
-            raise NotFoundError("Someone has already decided on this suggestion.")
+            raise NotFoundError(DECIDED)
         return replace(trick, version=1)
 
     async def add_example(
@@ -281,28 +280,22 @@ class Tricks:
     async def import_file(self, guild_id: int, user_id: int, name: str, text: str) -> tuple[Trick, PromptFile]:
         """Add a trick from the `text` of a file, or make it the next version of the trick of that name.
 
-        Returns what else the file has, too. Raises `InputError` or `TemplateError` that says what is wrong with it.
+        Examples that were there keep their authors. Returns what else the file has, too. Raises `InputError` or
+        `TemplateError` that says what is wrong with it.
         """
         found = await asyncio.to_thread(read_prompt_file, text)
-        return await self.import_trick(guild_id, user_id, read_trick(found.template, self.name(name))), found
-
-    async def import_trick(self, guild_id: int, user_id: int, trick: Trick) -> Trick:
-        """Add `trick`, or make it the next version of the trick of that name. Examples keep their authors."""
+        trick, now = read_trick(found.template, self.name(name)), time()
         if trick.name not in await self.names(guild_id):
-            return await self.add(guild_id, user_id, trick, "imported")
-        now = time()
+            return await self.add(guild_id, user_id, trick, "imported"), found
 
         def make(_trick: rows.TrickRow, examples: Sequence[rows.ExampleRow]) -> rows.Change:
-            there = {(example.given, example.wanted): example for example in examples}
-            new = [
-                replace(row, user_id=old.user_id, given_by=old.given_by)
-                if (old := there.get((row.given, row.wanted)))
-                else row
-                for row in _rows(trick.examples, user_id, now)
-            ]
+            new = _rows(trick.examples, user_id, now)
+            for place, row in enumerate(new):
+                if old := next((old for old in examples if (old.given, old.wanted) == (row.given, row.wanted)), None):
+                    new[place] = replace(row, user_id=old.user_id, given_by=old.given_by)
             return rows.Change(user_id, now, "imported", "", _body(trick), user_id, new)
 
-        return await self._change(guild_id, trick.name, make)
+        return await self._change(guild_id, trick.name, make), found
 
     async def history(self, guild_id: int, name: str) -> tuple[str, list[Version]]:
         """The name of a trick and its versions, the newest first. Raises `NotFoundError`."""
@@ -419,12 +412,12 @@ class Tricks:
         for suggestion in await self.suggestions(guild_id):
             if suggestion.id == suggestion_id:
                 return suggestion
-        raise NotFoundError("Someone has already decided on this suggestion.")
+        raise NotFoundError(DECIDED)
 
     async def drop_suggestion(self, guild_id: int, suggestion_id: str) -> None:
         """Delete a suggestion; raises `NotFoundError`."""
         if not await rows.drop_suggestion(self._database, guild_id, suggestion_id):
-            raise NotFoundError("Someone has already decided on this suggestion.")
+            raise NotFoundError(DECIDED)
 
     def name(self, name: str) -> str:
         """`name` in the form that is stored: letters, digits and hyphens. Raises `InputError` for another form."""

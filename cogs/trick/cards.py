@@ -10,6 +10,7 @@ from bot.answers.rendering import SIDE, pair_line
 from bot.core.i18n import _, ngettext
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.trick_form import MAX_EXAMPLES, Example, Trick
+from bot.server.trick_tests import TrickTest
 from bot.server.tricks import MAX_TRICKS
 from bot.services import services_of
 from bot.ui.actions import ActionButton
@@ -62,6 +63,12 @@ def list_card(tricks: Mapping[str, Trick], waiting: int) -> LayoutView:
 def example_line(example: Example) -> str:
     """An example in one line, shortened."""
     return pair_line(example.given, example.wanted)
+
+
+def answer_line(test: TrickTest, answer: str) -> str:
+    """A test, and the answer to it, shortened."""
+    answer = escape_markdown(shorten(answer, 100))
+    return _("{test}\n-# The answer was: {answer}", test=pair_line(test.input, test.expected), answer=answer)
 
 
 async def name_choices(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

@@ -1,6 +1,6 @@
 """**Which examples matter?**: what each example of a trick does, and the buttons that drop those that do nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -71,23 +71,18 @@ class Effects:
 
     async def drop_idle(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Make a version without the examples that change no answer."""
-        run, effects = await self._effects(interaction, run_id)
-        await self._drop(interaction, run, [effect.place for effect in effects if effect.is_idle])
+        await self._drop(interaction, run_id, lambda effect: effect.is_idle)
 
     async def drop_harmful(self, interaction: discord.Interaction[Any], run_id: str) -> None:
         """Make a version without the examples that make the answers worse."""
-        run, effects = await self._effects(interaction, run_id)
-        await self._drop(interaction, run, [effect.place for effect in effects if effect.is_harmful])
+        await self._drop(interaction, run_id, lambda effect: effect.is_harmful)
 
-    async def _effects(
-        self, interaction: discord.Interaction[Any], run_id: str
-    ) -> tuple[TrickRun, Sequence[ExampleEffect]]:
+    async def _drop(
+        self, interaction: discord.Interaction[Any], run_id: str, is_dropped: Callable[[ExampleEffect], bool]
+    ) -> None:
         run = await self._runs.find(run_id, managed_guild(interaction))
-        return run, (await self._runs.results(run)).effects
-
-    async def _drop(self, interaction: discord.Interaction[Any], run: TrickRun, places: Sequence[int]) -> None:
-        user, version = interaction.user.id, run.row.version
-        dropping = self._tricks.drop_examples(run.guild_id, user, run.name, version, set(places))
+        places = {effect.place for effect in (await self._runs.results(run)).effects if is_dropped(effect)}
+        dropping = self._tricks.drop_examples(run.guild_id, interaction.user.id, run.name, run.row.version, places)
         trick = await store_first(interaction, dropping, thinking=True)
         said = ngettext(
             "{name} without {n} example is version {version}",

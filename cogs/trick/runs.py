@@ -5,22 +5,20 @@ import contextvars
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import bar, pair_line, price
+from bot.answers.rendering import bar, price
 from bot.core.errors import FewshotError, InputError, NotFoundError
 from bot.core.i18n import N_, _, format_number, ngettext, use_locale
 from bot.core.tables import to_csv
 from bot.core.text import code_block, escape_markdown, shorten
 from bot.server.judging import JUDGES
-from bot.server.ledger import NANO
 from bot.server.model_gateway import Estimate
 from bot.server.trick_form import main_input
-from bot.server.trick_plan import ArmResult, Plan, Results
+from bot.server.trick_plan import ArmResult, Plan, Results, total
 from bot.server.trick_runs import MAX_REPEAT, Prepared, TrickRun
 from bot.services import Services
 from bot.ui.actions import ActionButton, ActionSelect
@@ -34,6 +32,7 @@ from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import edit_pressed, store_first
+from cogs.trick.cards import answer_line
 from cogs.trick.effects import add_effects
 
 _log = logging.getLogger(__name__)
@@ -206,9 +205,9 @@ def _line(arm: ArmResult, plan: Plan) -> str:
 
 def _small(run: TrickRun, results: Results) -> list[str]:
     """The parts of the last line: model, judge, tokens and price."""
-    usd = None if results.nanodollars is None else Decimal(results.nanodollars) / NANO
-    tokens = ngettext("{n:,} token", "{n:,} tokens", results.tokens)
-    return [escape_markdown(run.row.model), _(JUDGE_NAMES[run.row.judge]), tokens, price(usd)]
+    tokens, usd = total(results.cells)
+    used = ngettext("{n:,} token", "{n:,} tokens", tokens)
+    return [escape_markdown(run.row.model), _(JUDGE_NAMES[run.row.judge]), used, price(usd)]
 
 
 def _buttons(run: TrickRun, results: Results) -> list[discord.ui.Item[Any]]:
@@ -227,10 +226,7 @@ def failures_card(run: TrickRun, results: Results) -> tuple[LayoutView, list[Out
     failures = results.failures
     card = Card(ngettext("{name}: {n} failure", "{name}: {n} failures", len(failures), name=run.name))
     for failure in failures[:MAX_SHOWN]:
-        said = escape_markdown(shorten(failure.cell.answer or failure.cell.problem, 100))
-        card.text(
-            _("{test}\n-# The answer was: {said}", test=pair_line(failure.test.input, failure.test.expected), said=said)
-        )
+        card.text(answer_line(failure.test, failure.cell.answer or failure.cell.problem))
     rows = [(failure.test.input, failure.test.expected, failure.cell.answer) for failure in failures]
     again = ActionButton("test-again", run.row.id, label=_("Run these again"), emoji="🔁")
     return card.file(FAILURES).row(again).layout(), [(FAILURES, to_csv(["input", "expected", "answer"], rows))]

@@ -10,11 +10,11 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.answers.rendering import pair_line, price
+from bot.answers.rendering import price
 from bot.core.i18n import N_, _, format_number, ngettext, use_locale
 from bot.core.text import escape_markdown, shorten
-from bot.server.ledger import NANO
 from bot.server.model_watch import SERVER_PLACE, Change, Difference, Report, digest
+from bot.server.trick_plan import total
 from bot.server.trick_tests import TrickTest
 from bot.services import Services
 from bot.ui.actions import ActionButton
@@ -24,6 +24,7 @@ from bot.ui.locale import locale_of_guild
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import answer_privately, store_first
+from cogs.trick.cards import answer_line
 
 _log = logging.getLogger(__name__)
 # Seconds between two looks at the models of all servers. A server whose settings change is looked at once.
@@ -65,10 +66,8 @@ def report_card(report: Report, most: Decimal, *, may_go_back: bool) -> LayoutVi
     if report.problem:
         card.text(_("⚠️ Not all tests were run: {problem}", problem=report.problem))
     if report.asked:
-        known = [cell.nanodollars for cell in report.asked if cell.nanodollars is not None]
-        usd = Decimal(sum(known)) / NANO if len(known) == len(report.asked) else None
-        tokens = ngettext("{n:,} token", "{n:,} tokens", sum(cell.tokens for cell in report.asked))
-        card.text(f"-# {tokens} · {price(usd)}")
+        tokens, usd = total(report.asked)
+        card.text(f"-# {ngettext('{n:,} token', '{n:,} tokens', tokens)} · {price(usd)}")
     if may_go_back:
         card.row(_button(change))
     return card.layout()
@@ -109,12 +108,8 @@ def _lines(difference: Difference) -> list[str]:
 
 def _changed(mark: str, difference: Difference, tests: Sequence[TrickTest]) -> list[str]:
     """Tests with another result, and what the model says now."""
-    lines = []
-    for test in tests[:MAX_SHOWN]:
-        cell = difference.now[test.id]
-        said = escape_markdown(shorten(cell.answer or cell.problem, 100))
-        line = _("{test}\n-# The answer was: {said}", test=pair_line(test.input, test.expected), said=said)
-        lines.append(f"{mark} {line}")
+    shown = [(test, difference.now[test.id]) for test in tests[:MAX_SHOWN]]
+    lines = [f"{mark} {answer_line(test, cell.answer or cell.problem)}" for test, cell in shown]
     if len(tests) > MAX_SHOWN:
         lines.append(f"{mark} " + _("… and {n} more", n=len(tests) - MAX_SHOWN))
     return lines
