@@ -145,7 +145,10 @@ def _destinations(settings: Settings, models: Sequence[ChatModel]) -> list[str]:
         model = settings.moderation_model
         host = urlsplit(settings.openai_base_url or OPENAI_URL).hostname
         to.append(_("What you ask, and the answer, pass the moderation `{model}` at `{host}`.", model=model, host=host))
-    read = _("**Read** I read the messages in channels where an adventure is played.")
+    read = _(
+        "**Read** I read replies to my messages, mentions, direct messages, messages on which someone uses a menu, "
+        "and all messages in channels where an adventure is played."
+    )
     if not settings.message_content:
         read = _(
             "**Read** I read only replies to my messages, mentions, direct messages, and messages on which "
@@ -194,14 +197,24 @@ def _storage_periods(settings: Settings) -> list[str]:
             versions=MAX_VERSIONS,
             n=OLD_DAYS,
         ),
-        _("Who started and promoted tuning jobs: as long as the operator keeps the jobs."),
+        _(
+            "Who started tuning jobs, the questions that they pinned, and who promoted models: as long as the operator "
+            "keeps the jobs. Who asked for a dataset: until it is written."
+        ),
         _(
             "What you send with **Wrong?**, with your question and the answer: {n} days at most, or, if the operator "
             "confirms it as a test question, until you delete your data. It is never trained on.",
             n=OLD_DAYS,
         ),
-        _("Votes on blind comparisons: until the answers are revealed. Then only the counts are kept."),
+        _(
+            "Blind comparisons, with who started them and who voted for what: until the answers are revealed. The "
+            "counts stay in the message."
+        ),
         _("Whom the managers of a server block: until they unblock them. Only they can lift it."),
+        _(
+            "The token with which Discord lets me edit an answer, without your id: until the answer is complete; after "
+            "a crash, until my next start."
+        ),
         _("When I leave a server, its data is deleted after {n} days.", n=GRACE_DAYS),
         *([_(ON_SERVER)] if settings.shares_database else []),
     ]

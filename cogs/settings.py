@@ -91,8 +91,8 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the admi
             await self._change(interaction, guild, language=None if language == SERVERS_OWN else language)
         await self._show(interaction, guild)
 
-    @app_commands.command(description="Which channels are for adventures, and which takes reports")
-    @app_commands.describe(remove="A channel that is no longer for adventures or reports")
+    @app_commands.command(description="Which channels are for adventures, are quiet, or take reports")
+    @app_commands.describe(remove="A channel that loses all of these settings")
     @_with_settings("channels")
     async def channels(
         self, interaction: discord.Interaction[Any], *, remove: discord.TextChannel | None = None, **given: Any

@@ -103,11 +103,19 @@ async def test_about_names_the_host_the_model_and_the_days_of_the_settings(sim: 
     assert "moderation" not in text
 
 
+async def test_about_names_what_the_tables_keep_of_a_person_for_a_while(sim: Simulated) -> None:
+    text = sim.text((await sim.member.slash(sim.general, "privacy about")).response)
+    assert "Who asked for a dataset: until it is written" in text
+    assert "who started them and who voted for what: until the answers are revealed" in text
+    assert "The token with which Discord lets me edit an answer, without your id: until the answer is complete" in text
+
+
 @pytest.mark.settings(retention_days=0, message_content=True, moderation_model="omni-moderation-latest")
 async def test_about_claims_what_the_settings_say(sim: Simulated) -> None:
     text = sim.text((await sim.member.slash(sim.general, "privacy about")).response)
     assert "only in memory" in text
-    assert "I read the messages in channels where an adventure is played" in text
+    assert "I read replies to my messages, mentions, direct messages" in text
+    assert "and all messages in channels where an adventure is played" in text
     assert "pass the moderation `omni-moderation-latest`" in text
 
 
