@@ -11,7 +11,8 @@
 `context`   what `dataset`, `tune` and `worker` open
 `running`   runs a coroutine until Ctrl-C
 
-Exit codes: 0 success, 1 failure (one sentence on standard error, no traceback), 2 wrong usage.
+Exit codes: 0 success, 1 failure (one sentence on standard error, no traceback), 2 wrong usage; a command that does not
+serve ends with 130 after Ctrl-C and with 143 after SIGTERM. `run`, `worker`, `demo` and `engine` end with 0 after both.
 """
 
 import gc
@@ -73,21 +74,21 @@ def worker() -> None:
 
 
 @cli.command()
-@click.option("--port", default=8800, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=8800, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 def demo(port: int, no_browser: bool) -> None:
-    """The same bot on a local web page; no Discord account needed."""
+    """Run the bot on a local web page, without a Discord account, until Ctrl-C."""
     from bot.cli.serve import run_demo
 
     run_async(run_demo(port, browser=not no_browser))
 
 
 @cli.command()
-@click.option("--port", default=8801, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--no-token", is_flag=True, help="Require no token; only on loopback.")
+@click.option("--port", default=8801, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--no-token", is_flag=True, help="Require no token; allowed only on loopback.")
 def engine(port: int, host: str, no_token: bool) -> None:
-    """The local engine alone, for any OpenAI client."""
+    """Run the local engine alone, a server with OpenAI's API, until Ctrl-C."""
     from bot.cli.serve import run_engine
 
     run_async(run_engine(host, port, with_token=not no_token))
@@ -147,7 +148,7 @@ cli.add_command(LazyGroup("tune", "bot.cli.tune", "Train models on a corpus, sco
 @cli.command()
 @click.argument("name", default="")
 def lesson(name: str) -> None:
-    """Run one of the chapter's lessons for real, and print both scorecards; without NAME, list them."""
+    """Train the models of one of the chapter's lessons, and print both scorecards; without NAME, list the lessons."""
     from bot.cli.tune import run_lesson
 
     run_async(run_lesson(name))

@@ -27,7 +27,9 @@ def dataset() -> None:
 
 @dataset.command("build")
 @click.argument("corpus")
-@click.option("--n", "size", default=20, show_default=True, type=click.IntRange(1, 100), help="Pairs for each chunk.")
+@click.option(
+    "--n", "size", default=20, show_default=True, type=click.IntRange(1, 100), help="Pairs to ask for per chunk."
+)
 @click.option("--out", type=FILE, help="Write the rows to this file as well, without those that are flagged.")
 @click.option("--retry", is_flag=True, help="Ask again about the chunks whose answers could not be used.")
 @asynchronous
@@ -57,7 +59,9 @@ async def dataset_build(corpus: str, size: int, out: Path | None, retry: bool) -
 @dataset.command("check")
 @click.argument("file", type=FILE)
 @click.option("--fix", is_flag=True, help="Write a mended copy beside it; the file itself is not changed.")
-@click.option("--corpus", default="", help="The corpus whose texts the quotes are from; default: found by the file.")
+@click.option(
+    "--corpus", default="", help="The corpus that the quotes are from; default: the one whose folder has FILE."
+)
 @click.option("--heldout", type=FILE, help="Questions that must not be among the rows.")
 def dataset_check(file: Path, fix: bool, corpus: str, heldout: Path | None) -> None:
     """Check FILE and say what is wrong with it, by kind and line."""
@@ -80,7 +84,7 @@ def dataset_check(file: Path, fix: bool, corpus: str, heldout: Path | None) -> N
 @click.option("--most", default=20, show_default=True, type=click.IntRange(1), help="Rows to show.")
 @asynchronous
 async def dataset_show(file: str, most: int) -> None:
-    """Show FILE, or the dataset of that id, for people."""
+    """Show the rows of FILE, which may also be the id of a dataset."""
     if Path(file).is_file():
         read = read_rows(read_file(Path(file)))
         _print_pairs(read.pairs, most)

@@ -27,7 +27,7 @@ from bot.storage.trick_tests import CellRow
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 TESTS = click.option("--tests", type=FILE, help="A .csv or .jsonl with “input” and “expected”.")
-JUDGE = click.option("--judge", type=click.Choice(JUDGES), help="What is right; default: by the trick's form.")
+JUDGE = click.option("--judge", type=click.Choice(JUDGES), help="How answers are judged; default: by the trick's form.")
 # Bytes of a file.
 MAX_FILE = 4_000_000
 
@@ -41,17 +41,22 @@ def trick() -> None:
 @click.argument("file", type=FILE)
 @TESTS
 @JUDGE
-@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, MAX_REPEAT), help="Ask each so often.")
-@click.option("--all-only", is_flag=True, help="Only with all examples, not with none, one and three as well.")
+@click.option(
+    "--repeat", default=1, show_default=True, type=click.IntRange(1, MAX_REPEAT), help="How often to ask each."
+)
+@click.option("--all-only", is_flag=True, help="Leave out the runs with none, one and three examples.")
 def trick_test(file: Path, tests: Path | None, judge: str | None, repeat: int, all_only: bool) -> None:
-    """Ask the tests of FILE, or of --tests; exit code 1 where all examples get one wrong."""
+    """Ask the tests of FILE, or of --tests.
+
+    The exit code is 1 if a test fails with all examples, an answer cannot be judged, or a row of the tests is refused.
+    """
     if not run_async(_test(file, tests, judge, repeat, all_only=all_only)):
         sys.exit(1)
 
 
 @trick.command("import")
 @click.argument("file", type=FILE)
-@click.option("--out", type=FILE, help="Where to write the trick; its tests come beside it. Default: FILE's name.")
+@click.option("--out", type=FILE, help="Where to write the trick; its tests go beside it. Default: beside FILE.")
 def trick_import(file: Path, out: Path | None) -> None:
     """Make a trick of FILE, an OpenAI prompt object or a promptfoo file, and say what was left out."""
     found, trick = _read(file)

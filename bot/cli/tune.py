@@ -40,7 +40,7 @@ def tune() -> None:
 @_BASE
 @asynchronous
 async def tune_estimate(corpus: str, dataset: str, base: str) -> None:
-    """What training on CORPUS would cost, for every known model."""
+    """Show what training on CORPUS would cost, for every known model."""
     async with open_for_operator() as tuning:
         row = await _dataset(tuning, corpus, dataset)
         click.echo(f"Dataset {row.id}: {row.name}")
@@ -57,7 +57,7 @@ async def tune_estimate(corpus: str, dataset: str, base: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask to confirm the price.")
 @asynchronous
 async def tune_start(corpus: str, dataset: str, base: str, yes: bool) -> None:
-    """Train a model on CORPUS and follow the job to its end; Ctrl-C leaves it resumable."""
+    """Train a model on CORPUS and follow the job to its end; after Ctrl-C, `follow` goes on with it."""
     async with open_for_operator() as tuning:
         tuning.datasets.check_name(corpus)
         row = await _dataset(tuning, corpus, dataset)
@@ -90,7 +90,7 @@ async def tune_follow(job: str) -> None:
 @tune.command("list")
 @asynchronous
 async def tune_list() -> None:
-    """The jobs, newest first, and the models that answer."""
+    """List the jobs, newest first, and the models that answer."""
     async with open_for_operator() as tuning:
         models = [await tuning.models.active(corpus) for corpus in tuning.subjects]
         active = {model.name for model in models if model is not None}
@@ -149,7 +149,7 @@ async def tune_rollback(corpus: str) -> None:
 @click.argument("question")
 @asynchronous
 async def tune_ask(corpus: str, question: str) -> None:
-    """Ask the promoted model of CORPUS; the nearest training rows follow on standard error."""
+    """Ask the promoted model of CORPUS; similar training rows are printed on standard error."""
     async with open_for_operator() as tuning:
         asked = await tuning.models.question(corpus, question)
         answer = await tuning.models.ask(asked, Caller(OPERATOR))

@@ -147,7 +147,8 @@ class Settings(BaseSettings):
     tuning_base_url: Address | None = Field(None, description="Address of a custom tuning provider.")
     tuning_api_key: Key | None = Field(None, description="Key for tuning; default with openai: OPENAI_API_KEY.")
     tuning_model: str | None = Field(
-        None, description="Base model to tune; default: the provider's cheapest that can be tuned."
+        None,
+        description="Base model to tune; default: the provider's cheapest that can be tuned; custom has no default.",
     )
 
     database_url: str | None = Field(
