@@ -1,4 +1,4 @@
-"""Extends `/rewrite`, whose template is a JSON file: styles, files, a modal for several lines, the menu Rewrite…"""
+"""Extends `/rewrite`, whose template is a JSON file: files, a modal for several lines, the menu Rewrite…"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +41,6 @@ class Rewrite(commands.Cog):
         )
         options = {"file": (discord.Attachment, N_("A text file to rewrite"))}
         services.techniques.extend(TEMPLATE, Extension(self.prepare, options))
-        services.techniques.add_source("styles", self.styles)
         services.actions.register_modal(MODAL, self.submit, argument=f"[01]:{ID}:{ID}(?::[0-9]{{1,2}})?")
 
     async def prepare(
@@ -66,15 +65,6 @@ class Rewrite(commands.Cog):
                     "The file contains {n:,} characters; up to {most:,} can be rewritten.", n=len(text), most=MAX_LENGTH
                 )
         return {"text": text or "", **values}
-
-    async def styles(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """Autocomplete: the styles that have a sample."""
-        typed = typed.strip().casefold()
-        return [
-            app_commands.Choice(name=f"{name} – {_(style.about)}"[:MAX_CHOICE_LENGTH], value=name)
-            for name, style in self._services.templates.styles.items()
-            if typed in name or typed in _(style.about).casefold()
-        ]
 
     async def message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The message menu: open the modal with the text of the message."""

@@ -64,15 +64,11 @@ class Techniques:
     ) -> None:
         self.templates, self.answers, self.guilds, self.attachments = templates, answers, guilds, attachments
         self._extensions: dict[str, Extension] = {}
-        self._sources: dict[str, Source] = {"languages": _languages}
+        self._sources: dict[str, Source] = {"languages": _languages, "styles": self._styles}
 
     def extend(self, name: str, extension: Extension) -> None:
         """Let a cog add to the command of the template `name`, before `register`."""
         self._extensions[name] = extension
-
-    def add_source(self, name: str, source: Source) -> None:
-        """Let templates use the suggestions of `source`, before `register`."""
-        self._sources[name] = source
 
     def register(self, tree: app_commands.CommandTree[Any]) -> list[str]:
         """Add all commands and menus to `tree`; returns a sentence for each that could not be added."""
@@ -103,6 +99,15 @@ class Techniques:
         except app_commands.CommandLimitReached:
             raise TemplateError(TOO_MANY, file=file) from None
         self.guilds.private_by_default.setdefault(technique.name, command.private.default)
+
+    async def _styles(self, _interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        """Autocomplete: the styles that have a sample."""
+        typed = typed.strip().casefold()
+        return [
+            app_commands.Choice(name=f"{name} – {_(style.about)}"[:MAX_CHOICE_LENGTH], value=name)
+            for name, style in self.templates.styles.items()
+            if typed in name or typed in _(style.about).casefold()
+        ]
 
 
 class Technique:
