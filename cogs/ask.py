@@ -26,7 +26,9 @@ MENU = "choose"
 PICTURE = "picture"
 # The model writes this for an input that is the whole attached text, instead of the text itself.
 WHOLE_TEXT_PROMPT = "[attached text]"
-TEXT_PROMPT = "\n\nThe attached text follows. For an input that is all of it, write only {mark} there.\n\n"
+TEXT_PROMPT = (
+    f"\n\nThe attached text follows. For an input that is all of it, write only {WHOLE_TEXT_PROMPT} there.\n\n"
+)
 PICTURE_PROMPT = (
     "\n\nThe picture goes to the tool as well. For an input that is a text in it, write: the text in the picture"
 )
@@ -41,11 +43,6 @@ class Tricks:
 
     shipped: Mapping[str, ChatTemplate]
     own: Mapping[str, Trick]
-
-    @classmethod
-    def for_request(cls, shipped: Mapping[str, ChatTemplate], own: Mapping[str, Trick], *, picture: bool) -> "Tricks":
-        """Those for a request with or without a `picture`."""
-        return cls({name: template for name, template in shipped.items() if picture or name != PICTURE}, own)
 
     @property
     def views(self) -> dict[str, ChatTemplate]:
@@ -92,7 +89,7 @@ class Ask(commands.Cog):
             raise NotFoundError("That request is no longer stored; ask again.")
         if selection.caller.user_id != interaction.user.id:
             raise NotAllowedError("Only the one who asked can choose another trick; type /ask for one of your own.")
-        text = selection.values.get("attached", "").removeprefix(_before_text())
+        text = selection.values.get("attached", "").removeprefix(TEXT_PROMPT)
         model = selection.request.parameters.get("model")
         request = selection.values["request"]
         await self._run(interaction, request, model, Attached(text, selection.request.pictures), chosen=chosen)
@@ -112,14 +109,16 @@ class Ask(commands.Cog):
         async with self._services.answers.open(interaction, private=private) as answering:
             if file is not None:
                 attached = await self._services.attachments.read([file], interaction.user.id, max_characters=MAX_LENGTH)
-            own = await self._services.tricks.all(interaction.guild_id)
-            tricks = Tricks.for_request(self._services.templates.tricks, own, picture=bool(attached.pictures))
+            shipped = self._services.templates.tricks
+            if not attached.pictures:
+                shipped.pop(PICTURE, None)
+            tricks = Tricks(shipped, await self._services.tricks.all(interaction.guild_id))
             among = {name: view for name, view in tricks.views.items() if chosen is None or name in chosen}
             if not among:
                 raise NotFoundError("That trick no longer exists; ask again.")
             values = {"tricks": describe_templates(among), "request": request}
             if attached.text:
-                values["attached"] = f"{_before_text()}{attached.text}"
+                values["attached"] = f"{TEXT_PROMPT}{attached.text}"
             elif attached.pictures:
                 values["attached"] = PICTURE_PROMPT
             selecting = self._services.templates.get("select").fill(values).with_pictures(attached.pictures)
@@ -145,11 +144,6 @@ class Ask(commands.Cog):
             display = Display(heading=f"-# {heading}", note=" · ".join(attached.notes))
             answer = replace(answer, display=display)
             await answering.finish(answer, selection, items=[_menu(selection, tricks, choice.template)])
-
-
-def _before_text() -> str:
-    """What stands before the attached text in the prompt."""
-    return TEXT_PROMPT.format(mark=WHOLE_TEXT_PROMPT)
 
 
 def _none_fits(selection: Answer, why: str) -> str:

@@ -1,7 +1,7 @@
 """**Report** in the menu ⋯ under an answer: sends a report to the channel that the server's admins have set."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
@@ -39,8 +39,8 @@ CHANNEL_CLOSED = N_(
 class Report(commands.Cog):
     """Reports are messages in the report channel. The bot stores them nowhere else."""
 
-    def __init__(self, services: Services, now: Callable[[], float] = monotonic) -> None:
-        self._services, self._now = services, now
+    def __init__(self, services: Services) -> None:
+        self._services = services
         # When each report was sent, by user and answer, oldest first.
         self._sent: OrderedDict[tuple[int, str], float] = OrderedDict()
         services.actions.register(REPORT, self.open, argument=ARGUMENT)
@@ -70,7 +70,7 @@ class Report(commands.Cog):
             card = _card(interaction, int(message_id), prompt, typed.get("why", "").strip())
         # The report is counted before it is sent, so that reports at the same time cannot exceed the limit.
         key = interaction.user.id, answer
-        self._sent[key] = self._now()
+        self._sent[key] = monotonic()
         try:
             await store_first(interaction, channel.send(view=card))
         except BaseException as error:
@@ -93,7 +93,7 @@ class Report(commands.Cog):
         """Raises `InputError` for a second report of an answer, `LimitError` for too many reports of one person."""
         while len(self._sent) > MAX_IN_MEMORY:
             self._sent.popitem(last=False)
-        user, since = interaction.user.id, self._now() - PERIOD
+        user, since = interaction.user.id, monotonic() - PERIOD
         if (user, answer) in self._sent:
             raise InputError("You have reported this answer already, and the moderators have it.")
         if sum(1 for (sender, _answer), at in self._sent.items() if sender == user and at > since) >= MAX_REPORTS:
