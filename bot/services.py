@@ -1,7 +1,7 @@
 """The services that every cog receives."""
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any
 
 from bot.answers.service import Answers
 from bot.answers.techniques import Techniques
@@ -65,12 +65,7 @@ class Services:
     slot: Slot
 
 
-class HasServices(Protocol):
-    """What `services_of` needs of the bot."""
-
-    services: Services
-
-
-def services_of(bot: object) -> Services:
+def services_of(bot: Any) -> Services:
     """The services of the bot that loads a cog."""
-    return cast(HasServices, bot).services
+    services: Services = bot.services
+    return services

@@ -85,16 +85,6 @@ class ActionRegistry:
             raise ValueError(f"the {kind} {action} has a handler already")
         self._handlers[kind, action] = handler, re.compile(argument), re.compile(value)
 
-    async def press(self, interaction: discord.Interaction[Any], action: str, argument: str) -> None:
-        """Run the handler of a button; errors are reported to the user."""
-        await self._run(interaction, BUTTON, action, argument)
-
-    async def select(
-        self, interaction: discord.Interaction[Any], action: str, argument: str, chosen: list[str]
-    ) -> None:
-        """Run the handler of a select; errors are reported to the user."""
-        await self._run(interaction, SELECT, action, argument, chosen)
-
     async def dispatch_other(self, interaction: discord.Interaction[Any]) -> None:
         """Handle what discord.py does not: submitted modals, and components with unknown custom ids."""
         data: Any = interaction.data or {}
@@ -102,16 +92,16 @@ class ActionRegistry:
         if interaction.type is discord.InteractionType.modal_submit:
             match = _MODAL.fullmatch(custom_id)
             action, argument = match.group("action", "argument") if match else (UNKNOWN, "")
-            await self._run(interaction, MODAL, action, argument, modal_fields(interaction))
+            await self.run(interaction, MODAL, action, argument, modal_fields(interaction))
         elif interaction.type is discord.InteractionType.component and not (
             _BUTTON.fullmatch(custom_id) or _SELECT.fullmatch(custom_id)
         ):
-            await self._run(interaction, BUTTON, UNKNOWN, "")
+            await self.run(interaction, BUTTON, UNKNOWN, "")
 
-    async def _run(
+    async def run(
         self, interaction: discord.Interaction[Any], kind: str, action: str, argument: str, *given: Any
     ) -> None:
-        """Run a handler. `given` are the values of a select, or the texts of a modal by field."""
+        """Run a handler; errors are reported to the user. `given` are the values of a select, or a modal's texts."""
         handler, arguments, values = self._handlers.get((kind, action), (None, None, None))
         set_locale(interaction)
         begin(interaction, self._metrics, UNKNOWN if handler is None else action)
@@ -204,7 +194,7 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUT
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
-        await interaction.client.actions.press(interaction, self.action, self.argument)
+        await interaction.client.actions.run(interaction, BUTTON, self.action, self.argument)
 
 
 def actions_in(
@@ -259,4 +249,5 @@ class ActionSelect(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_SEL
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Run the action's handler."""
-        await interaction.client.actions.select(interaction, self.action, self.argument, list(self.item.values))
+        chosen = list(self.item.values)
+        await interaction.client.actions.run(interaction, SELECT, self.action, self.argument, chosen)

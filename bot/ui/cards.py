@@ -42,7 +42,9 @@ class Card:
         text = self._fitting(text.strip())
         if text and self._components < COMPONENTS:
             self._container.add_item(discord.ui.TextDisplay(text))
-            self._count(text)
+            self._characters += len(text)
+            self._bytes += len(text.encode())
+            self._components += 1
         return self
 
     def line(self) -> "Card":
@@ -83,11 +85,6 @@ class Card:
     def layout(self) -> LayoutView:
         """The view to send."""
         return LayoutView(self._container)
-
-    def _count(self, text: str) -> None:
-        self._characters += len(text)
-        self._bytes += len(text.encode())
-        self._components += 1
 
     def _fitting(self, text: str) -> str:
         """The part of `text` that fits."""

@@ -12,7 +12,7 @@ from bot.core.errors import FewshotError
 from bot.core.i18n import N_, guild_locale, use_locale
 from bot.play import Story, Turn
 from bot.play.turn_queue import LockedError, TurnView
-from bot.ui.errors import user_message
+from bot.ui.errors import DELIVERY_ERRORS, user_message
 from bot.ui.locale import locale_of_guild
 from bot.ui.reply import to_files
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor, is_fresh
@@ -33,7 +33,7 @@ class MessageViewError(FewshotError):
     """The channel cannot be written to; the sentence says why."""
 
 
-def _error(error: discord.HTTPException | OSError) -> FewshotError:
+def _error(error: Exception) -> FewshotError:
     """A failed request as an error with a sentence."""
     if getattr(error, "code", 0) == ARCHIVED:
         return LockedError(LOCKED)
@@ -97,7 +97,7 @@ class DiscordMessageView:
             return None
         try:
             message = await self.channel(view.story).fetch_message(view.story.message_id)
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             if getattr(error, "code", 0) == UNKNOWN_MESSAGE:
                 return None
             raise _error(error) from error
@@ -119,7 +119,7 @@ class DiscordMessageView:
                 if is_own and (is_unfinished or rendering.first_button_id(view) in _custom_ids(message)):
                     self._set_newest(story, message.id)
                     return message.id
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             _log.debug("the channel's history cannot be read: %s", error)
         return None
 
@@ -160,7 +160,7 @@ class DiscordMessageView:
     async def _send(self, story: Story, text: str, **options: Any) -> discord.Message:
         try:
             return await self.channel(story).send(text, **options)
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             raise _error(error) from error
 
     async def _replace(
@@ -168,7 +168,7 @@ class DiscordMessageView:
     ) -> discord.Message:
         try:
             return await message.edit(content=text, view=buttons, attachments=files)
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             raise _error(error) from error
 
     async def _edit(self, story: Story, message_id: int, text: str) -> discord.PartialMessage | None:
@@ -176,7 +176,7 @@ class DiscordMessageView:
         message = self.channel(story).get_partial_message(message_id)
         try:
             await message.edit(content=text, view=None, attachments=[])
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             _log.debug("a turn gets a message of its own: %s", error)
             return None
         return message
@@ -184,7 +184,7 @@ class DiscordMessageView:
     async def _remove_buttons(self, message: discord.PartialMessage) -> None:
         try:
             await message.edit(view=None)
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             # Harmless: the buttons of an older turn answer that the story has gone on.
             _log.debug("the buttons of an older turn stay: %s", error)
 
@@ -221,7 +221,7 @@ class DiscordTurnMessage:
             await self.message.edit(content=text)
         except discord.NotFound:
             return False
-        except (discord.HTTPException, OSError) as error:
+        except DELIVERY_ERRORS as error:
             _log.debug("a streaming edit failed: %s", error)  # The next edit has the whole text.
         return True
 
