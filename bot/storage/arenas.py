@@ -8,7 +8,7 @@ from time import time
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import ARENA_VOTES, ARENAS
 
@@ -45,38 +45,32 @@ async def set_message(database: Database, arena_id: str, message_id: int) -> Non
     await database.execute(update(ARENAS).where(ARENAS.c.id == arena_id).values(message_id=message_id))
 
 
-async def vote(database: Database, arena_id: str, user_id: int, choice: int) -> int | None:
+@in_transaction
+async def vote(connection: AsyncConnection, arena_id: str, user_id: int, choice: int) -> int | None:
     """Store or change a person's vote, and return the number of votes; None where the vote is closed."""
-
-    async def work(connection: AsyncConnection) -> int | None:
-        is_open = select(ARENAS.c.id).where(ARENAS.c.id == arena_id, ARENAS.c.counts.is_(None))
-        if await connection.scalar(is_open) is None:
-            return None
-        mine = (ARENA_VOTES.c.arena_id == arena_id) & (ARENA_VOTES.c.user_id == user_id)
-        await connection.execute(delete(ARENA_VOTES).where(mine))
-        values = {"arena_id": arena_id, "user_id": user_id, "choice": choice}
-        await connection.execute(ARENA_VOTES.insert(), values)
-        every = select(func.count()).where(ARENA_VOTES.c.arena_id == arena_id)
-        return int((await connection.execute(every)).scalar_one())
-
-    return await database.transact(work)
+    is_open = select(ARENAS.c.id).where(ARENAS.c.id == arena_id, ARENAS.c.counts.is_(None))
+    if await connection.scalar(is_open) is None:
+        return None
+    mine = (ARENA_VOTES.c.arena_id == arena_id) & (ARENA_VOTES.c.user_id == user_id)
+    await connection.execute(delete(ARENA_VOTES).where(mine))
+    values = {"arena_id": arena_id, "user_id": user_id, "choice": choice}
+    await connection.execute(ARENA_VOTES.insert(), values)
+    every = select(func.count()).where(ARENA_VOTES.c.arena_id == arena_id)
+    return int((await connection.execute(every)).scalar_one())
 
 
-async def close(database: Database, arena_id: str) -> ArenaRow | None:
+@in_transaction
+async def close(connection: AsyncConnection, arena_id: str) -> ArenaRow | None:
     """Count the votes and delete them; the comparison with its counts, also where it is closed already."""
-
-    async def work(connection: AsyncConnection) -> ArenaRow | None:
-        found = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).first()
-        row = None if found is None else ArenaRow(*found)
-        if row is None or row.counts is not None:
-            return row
-        query = select(ARENA_VOTES.c.choice).where(ARENA_VOTES.c.arena_id == arena_id)
-        counts = json.dumps(Counter((await connection.execute(query)).scalars()))
-        await connection.execute(delete(ARENA_VOTES).where(ARENA_VOTES.c.arena_id == arena_id))
-        await connection.execute(update(ARENAS).where(ARENAS.c.id == arena_id).values(counts=counts))
-        return replace(row, counts=counts)
-
-    return await database.transact(work)
+    found = (await connection.execute(select(*_COLUMNS).where(ARENAS.c.id == arena_id))).first()
+    row = None if found is None else ArenaRow(*found)
+    if row is None or row.counts is not None:
+        return row
+    query = select(ARENA_VOTES.c.choice).where(ARENA_VOTES.c.arena_id == arena_id)
+    counts = json.dumps(Counter((await connection.execute(query)).scalars()))
+    await connection.execute(delete(ARENA_VOTES).where(ARENA_VOTES.c.arena_id == arena_id))
+    await connection.execute(update(ARENAS).where(ARENAS.c.id == arena_id).values(counts=counts))
+    return replace(row, counts=counts)
 
 
 async def due(database: Database) -> list[ArenaRow]:

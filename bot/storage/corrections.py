@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import CORRECTIONS
 
@@ -35,22 +35,19 @@ class CorrectionRow:
 _COLUMNS = columns_of(CORRECTIONS, CorrectionRow)
 
 
-async def add(database: Database, row: CorrectionRow, *, limit: int) -> Outcome:
+@in_transaction
+async def add(connection: AsyncConnection, row: CorrectionRow, *, limit: int) -> Outcome:
     """Store an open correction. A person has up to `limit` open ones, and an answer has one."""
-
-    async def work(connection: AsyncConnection) -> Outcome:
-        same = select(CORRECTIONS.c.id).where(CORRECTIONS.c.prompt_id == row.prompt_id)
-        if await connection.scalar(same) is not None:
-            return "known"
-        theirs = (CORRECTIONS.c.user_id == row.user_id) & (CORRECTIONS.c.state == OPEN)
-        if (await connection.execute(select(func.count()).where(theirs))).scalar_one() >= limit:
-            return "full"
-        values = values_of(row)
-        del values["id"]  # the database gives it
-        await connection.execute(CORRECTIONS.insert(), values)
-        return "added"
-
-    return await database.transact(work)
+    same = select(CORRECTIONS.c.id).where(CORRECTIONS.c.prompt_id == row.prompt_id)
+    if await connection.scalar(same) is not None:
+        return "known"
+    theirs = (CORRECTIONS.c.user_id == row.user_id) & (CORRECTIONS.c.state == OPEN)
+    if (await connection.execute(select(func.count()).where(theirs))).scalar_one() >= limit:
+        return "full"
+    values = values_of(row)
+    del values["id"]  # given by the insert
+    await connection.execute(CORRECTIONS.insert(), values)
+    return "added"
 
 
 async def find(database: Database, correction_id: int) -> CorrectionRow | None:

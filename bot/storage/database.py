@@ -7,9 +7,10 @@ use other connections in autocommit mode.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, delete, event, func, make_url, select
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
@@ -24,6 +25,7 @@ from bot.storage.group_commit import Writer
 from bot.storage.tables import KEY_VALUES, SLOTS
 
 T = TypeVar("T")
+P = ParamSpec("P")
 # Milliseconds that a connection waits for another process's lock, e.g. of a second `fewshot` command.
 BUSY_MS = 10_000
 READERS = 4
@@ -163,6 +165,18 @@ class Database:
             await connection.exec_driver_sql("SELECT 1")
         if self._writer.failing:
             await self.transact(_write_probe)
+
+
+def in_transaction(
+    work: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
+    """Make of `work`, which takes a connection, a function that takes the database and runs `work` in a transaction."""
+
+    @wraps(work)
+    async def run(database: Database, /, *args: P.args, **values: P.kwargs) -> T:
+        return await database.transact(lambda connection: work(connection, *args, **values))
+
+    return run
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import BUILDS, CHUNKS, DATASETS, PAIRS
 
@@ -72,35 +72,26 @@ class PairRow:
     dataset_id: str = ""
 
 
-async def add(database: Database, row: DatasetRow, chunks: Sequence[ChunkRow] = ()) -> None:
+@in_transaction
+async def add(connection: AsyncConnection, row: DatasetRow, chunks: Sequence[ChunkRow] = ()) -> None:
     """Store a new dataset with its chunks, in one transaction."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(DATASETS.insert(), values_of(row))
-        if chunks:
-            await connection.execute(CHUNKS.insert(), [values_of(chunk) for chunk in chunks])
-
-    await database.transact(work)
+    await connection.execute(DATASETS.insert(), values_of(row))
+    if chunks:
+        await connection.execute(CHUNKS.insert(), [values_of(chunk) for chunk in chunks])
 
 
-async def add_with_pairs(database: Database, row: DatasetRow, pairs: Sequence[PairRow]) -> None:
+@in_transaction
+async def add_with_pairs(connection: AsyncConnection, row: DatasetRow, pairs: Sequence[PairRow]) -> None:
     """Store a complete dataset with its pairs, in one transaction."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(DATASETS.insert(), values_of(row))
-        await _insert(connection, row.id, pairs)
-
-    await database.transact(work)
+    await connection.execute(DATASETS.insert(), values_of(row))
+    await _insert(connection, row.id, pairs)
 
 
-async def request_build(database: Database, row: BuildRow) -> None:
+@in_transaction
+async def request_build(connection: AsyncConnection, row: BuildRow) -> None:
     """Ask the workers to write a dataset; an earlier request for it is replaced."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(delete(BUILDS).where(BUILDS.c.dataset_id == row.dataset_id))
-        await connection.execute(BUILDS.insert(), values_of(row))
-
-    await database.transact(work)
+    await connection.execute(delete(BUILDS).where(BUILDS.c.dataset_id == row.dataset_id))
+    await connection.execute(BUILDS.insert(), values_of(row))
 
 
 async def end_build(database: Database, dataset_id: str, error: str = "") -> None:
@@ -115,15 +106,12 @@ async def builds(database: Database) -> list[BuildRow]:
     return await database.fetch_rows(select(*columns_of(BUILDS, BuildRow)), BuildRow)
 
 
-async def finish(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:
+@in_transaction
+async def finish(connection: AsyncConnection, dataset_id: str, pairs: Sequence[PairRow]) -> None:
     """Store the pairs and set the dataset ready. A second call replaces the pairs."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(delete(PAIRS).where(PAIRS.c.dataset_id == dataset_id))
-        await _add(connection, dataset_id, pairs)
-        await connection.execute(update(DATASETS).where(DATASETS.c.id == dataset_id).values(state="ready"))
-
-    await database.transact(work)
+    await connection.execute(delete(PAIRS).where(PAIRS.c.dataset_id == dataset_id))
+    await _add(connection, dataset_id, pairs)
+    await connection.execute(update(DATASETS).where(DATASETS.c.id == dataset_id).values(state="ready"))
 
 
 async def add_pairs(database: Database, dataset_id: str, pairs: Sequence[PairRow]) -> None:

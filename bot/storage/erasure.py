@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.json_text import read_json
 from bot.storage.corrections import CONFIRMED
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.key_value import WATCHED
 from bot.storage.notices import announce
 from bot.storage.stories import DROPPED, ENDED, WAITING
@@ -230,40 +230,36 @@ async def find_traces(database: Database, user_id: int) -> Traces:
         return await _traces(connection, user_id)
 
 
-async def erase_person(database: Database, user_id: int, without_words: Callable[[str], str]) -> tuple[int, Traces]:
+@in_transaction
+async def erase_person(
+    connection: AsyncConnection, user_id: int, without_words: Callable[[str], str]
+) -> tuple[int, Traces]:
     """Erase a person; returns the number of changed rows, and where the person was quoted.
 
     `without_words` replaces the instruction in a trick's JSON.
     """
-
-    async def work(connection: AsyncConnection) -> tuple[int, Traces]:
-        # First what quotes them, which is found by their id.
-        found = await _traces(connection, user_id)
-        count = await _drop_quotes(connection, found)
-        await _rename_player(connection, user_id)
-        await _rename_branches(connection, user_id)
-        count += await _drop_runs(connection, user_id)
-        await _empty_tricks(connection, user_id, without_words)
-        for name, columns in PERSONAL.items():
-            table = METADATA.tables[name]
-            for column in columns:
-                count += await _replace(connection, table, table.c[column.by] == user_id, column.replaced_by)
-        for notice in found.to_notices():
-            await announce(connection, ERASED, notice)
-        return count, found
-
-    return await database.transact(work)
+    # First what quotes them, which is found by their id.
+    found = await _traces(connection, user_id)
+    count = await _drop_quotes(connection, found)
+    await _rename_player(connection, user_id)
+    await _rename_branches(connection, user_id)
+    count += await _drop_runs(connection, user_id)
+    await _empty_tricks(connection, user_id, without_words)
+    for name, columns in PERSONAL.items():
+        table = METADATA.tables[name]
+        for column in columns:
+            count += await _replace(connection, table, table.c[column.by] == user_id, column.replaced_by)
+    for notice in found.to_notices():
+        await announce(connection, ERASED, notice)
+    return count, found
 
 
-async def erase_server(database: Database, guild_id: int) -> int:
+@in_transaction
+async def erase_server(connection: AsyncConnection, guild_id: int) -> int:
     """Erase a server; returns the number of changed rows."""
-
-    async def work(connection: AsyncConnection) -> int:
-        tables = [(METADATA.tables[name], values) for name, values in PER_SERVER.items()]
-        await _replace(connection, KEY_VALUES, KEY_VALUES.c.name == f"{WATCHED}{guild_id}", None)
-        return sum([await _replace(connection, table, table.c.guild_id == guild_id, new) for table, new in tables])
-
-    return await database.transact(work)
+    tables = [(METADATA.tables[name], values) for name, values in PER_SERVER.items()]
+    await _replace(connection, KEY_VALUES, KEY_VALUES.c.name == f"{WATCHED}{guild_id}", None)
+    return sum([await _replace(connection, table, table.c.guild_id == guild_id, new) for table, new in tables])
 
 
 async def known_servers(database: Database) -> set[int]:
@@ -281,7 +277,8 @@ async def newest_time(database: Database) -> float | None:
     return max((time for time in times if time is not None), default=None)
 
 
-async def delete_expired(database: Database, *, day: str, at: float) -> dict[str, int]:
+@in_transaction
+async def delete_expired(connection: AsyncConnection, *, day: str, at: float) -> dict[str, int]:
     """Delete calls before the ISO date `day`; counts by table.
 
     Also delete ended stories, suggestions, test runs, and corrections that were not confirmed, if they are older than
@@ -295,11 +292,7 @@ async def delete_expired(database: Database, *, day: str, at: float) -> dict[str
         TRICK_RUNS: (TRICK_RUNS.c.state != "running") & (TRICK_RUNS.c.at < at),
         CORRECTIONS: (CORRECTIONS.c.state != CONFIRMED) & (CORRECTIONS.c.at < at),
     }
-
-    async def work(connection: AsyncConnection) -> dict[str, int]:
-        return {table.name: await _replace(connection, table, where, None) for table, where in old.items()}
-
-    return await database.transact(work)
+    return {table.name: await _replace(connection, table, where, None) for table, where in old.items()}
 
 
 async def _traces(connection: AsyncConnection, user_id: int) -> Traces:

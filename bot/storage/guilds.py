@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.notices import announce
 from bot.storage.tables import GUILD_SETTINGS
 
@@ -28,13 +28,10 @@ async def settings_of(database: Database, guild_id: int) -> dict[str, Any] | Non
     return json.loads(found) if found else None
 
 
-async def put_settings(database: Database, guild_id: int, settings: Mapping[str, Any]) -> None:
+@in_transaction
+async def put_settings(connection: AsyncConnection, guild_id: int, settings: Mapping[str, Any]) -> None:
     """Store a server's `settings` in place of the earlier ones, and announce it; durable on return."""
     row = {"guild_id": guild_id, "settings": json.dumps(settings, sort_keys=True)}
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(delete(GUILD_SETTINGS).where(GUILD_SETTINGS.c.guild_id == guild_id))
-        await connection.execute(GUILD_SETTINGS.insert(), row)
-        await announce(connection, CHANGED, str(guild_id))
-
-    await database.transact(work)
+    await connection.execute(delete(GUILD_SETTINGS).where(GUILD_SETTINGS.c.guild_id == guild_id))
+    await connection.execute(GUILD_SETTINGS.insert(), row)
+    await announce(connection, CHANGED, str(guild_id))

@@ -3,7 +3,7 @@
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.tables import KEY_VALUES
 
 # Followed by a server's id: what its managers know of the model that answers there. Erased with the server.
@@ -18,14 +18,11 @@ async def get_value(database: Database, name: str) -> str | None:
     return found
 
 
-async def set_value(database: Database, name: str, value: str) -> None:
+@in_transaction
+async def set_value(connection: AsyncConnection, name: str, value: str) -> None:
     """Store `value` under `name`, in place of an earlier one."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))
-        await connection.execute(KEY_VALUES.insert().values(name=name, value=value))
-
-    await database.transact(work)
+    await connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))
+    await connection.execute(KEY_VALUES.insert().values(name=name, value=value))
 
 
 async def names_with_prefix(database: Database, prefix: str) -> list[str]:

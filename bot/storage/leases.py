@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.tables import LEASES
 
 
@@ -31,23 +31,20 @@ def _postgresql(*_: object, **__: object) -> str:
     return "extract(epoch FROM clock_timestamp())::double precision"
 
 
-async def acquire(database: Database, name: str, holder: str, seconds: float) -> bool:
+@in_transaction
+async def acquire(connection: AsyncConnection, name: str, holder: str, seconds: float) -> bool:
     """Take or renew the lease `name` for `seconds`. False where another holder has it."""
     until: Any = DatabaseTime() + seconds
     free = (LEASES.c.holder == holder) | (LEASES.c.until < DatabaseTime())
-
-    async def work(connection: AsyncConnection) -> bool:
-        taken = await connection.execute(
-            update(LEASES).where(LEASES.c.name == name, free).values(holder=holder, until=until)
-        )
-        if taken.rowcount:
-            return True
-        if await connection.scalar(select(LEASES.c.name).where(LEASES.c.name == name)) is not None:
-            return False
-        await connection.execute(insert(LEASES).values(name=name, holder=holder, until=until))
+    taken = await connection.execute(
+        update(LEASES).where(LEASES.c.name == name, free).values(holder=holder, until=until)
+    )
+    if taken.rowcount:
         return True
-
-    return await database.transact(work)
+    if await connection.scalar(select(LEASES.c.name).where(LEASES.c.name == name)) is not None:
+        return False
+    await connection.execute(insert(LEASES).values(name=name, holder=holder, until=until))
+    return True
 
 
 async def release(database: Database, name: str, holder: str) -> None:

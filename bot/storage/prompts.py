@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import PROMPT_AUTHORS, PROMPTS
 
@@ -54,16 +54,13 @@ def discard(database: Database, prompt_id: str) -> None:
     database.write_later(_DELETE, {"prompt_id": prompt_id})
 
 
-async def replace(database: Database, prompt: StoredPrompt, authors: Iterable[int] = ()) -> None:
+@in_transaction
+async def replace(connection: AsyncConnection, prompt: StoredPrompt, authors: Iterable[int] = ()) -> None:
     """Store `prompt` in place of an earlier version of it, if there is one."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(delete(PROMPTS).where(PROMPTS.c.id == prompt.id))
-        await connection.execute(_INSERT, values_of(prompt))
-        for author in authors:
-            await connection.execute(_INSERT_AUTHOR, {"prompt_id": prompt.id, "user_id": author})
-
-    await database.transact(work)
+    await connection.execute(delete(PROMPTS).where(PROMPTS.c.id == prompt.id))
+    await connection.execute(_INSERT, values_of(prompt))
+    for author in authors:
+        await connection.execute(_INSERT_AUTHOR, {"prompt_id": prompt.id, "user_id": author})
 
 
 async def find(database: Database, prompt_id: str) -> StoredPrompt | None:

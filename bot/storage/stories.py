@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import BRANCHES, NOTES, PLAYERS, STORIES, SUMMARIES, TURNS
 
@@ -114,17 +114,14 @@ _TURN = columns_of(TURNS, Turn)
 _BRANCH = columns_of(BRANCHES, Branch)
 
 
-async def add_story(database: Database, story: Story) -> bool:
+@in_transaction
+async def add_story(connection: AsyncConnection, story: Story) -> bool:
     """Store a new story. False where its channel has a running or paused story already."""
-
-    async def work(connection: AsyncConnection) -> bool:
-        taken = select(STORIES.c.id).where(STORIES.c.channel_id == story.channel_id, _is_played())
-        if await connection.scalar(taken):
-            return False
-        await connection.execute(STORIES.insert(), values_of(story))
-        return True
-
-    return await database.transact(work)
+    taken = select(STORIES.c.id).where(STORIES.c.channel_id == story.channel_id, _is_played())
+    if await connection.scalar(taken):
+        return False
+    await connection.execute(STORIES.insert(), values_of(story))
+    return True
 
 
 async def find_story(database: Database, story_id: str) -> Story | None:
@@ -151,19 +148,16 @@ async def move_head(database: Database, story_id: str, expected: int | None, hea
     return await database.execute(query) > 0
 
 
-async def set_story_state(database: Database, story_id: str, state: str) -> bool:
+@in_transaction
+async def set_story_state(connection: AsyncConnection, story_id: str, state: str) -> bool:
     """Run, pause or end the story. False where it should run and its channel has another story by now."""
-
-    async def work(connection: AsyncConnection) -> bool:
-        if state == RUNNING:
-            channel = select(STORIES.c.channel_id).where(STORIES.c.id == story_id).scalar_subquery()
-            other = select(STORIES.c.id).where(STORIES.c.channel_id == channel, STORIES.c.id != story_id, _is_played())
-            if await connection.scalar(other):
-                return False
-        await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(state=state, touched=time()))
-        return True
-
-    return await database.transact(work)
+    if state == RUNNING:
+        channel = select(STORIES.c.channel_id).where(STORIES.c.id == story_id).scalar_subquery()
+        other = select(STORIES.c.id).where(STORIES.c.channel_id == channel, STORIES.c.id != story_id, _is_played())
+        if await connection.scalar(other):
+            return False
+    await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(state=state, touched=time()))
+    return True
 
 
 async def end_stories_in_channels(database: Database, *channel_ids: int) -> int:
@@ -182,85 +176,73 @@ async def set_story_message(database: Database, story_id: str, message_id: int |
     await database.execute(update(STORIES).where(STORIES.c.id == story_id).values(message_id=message_id))
 
 
-async def enqueue_turn(database: Database, new: NewTurn, limit: int) -> int | Refusal:
+@in_transaction
+async def enqueue_turn(connection: AsyncConnection, new: NewTurn, limit: int) -> int | Refusal:
     """Append `new` to its story's queue; returns the number of turns before it, or the reason why not.
 
     `known`: a turn of its event is stored already. `full`: the queue has `limit` turns.
     """
-
-    async def work(connection: AsyncConnection) -> int | Refusal:
-        if new.event_id is not None:
-            known = select(TURNS.c.id).where(TURNS.c.event_id == new.event_id)
-            if await connection.scalar(known):
-                return "known"
-        waiting = select(func.count()).where(TURNS.c.story_id == new.story_id, TURNS.c.state == WAITING)
-        ahead = int((await connection.execute(waiting)).scalar_one())
-        if ahead >= limit:
-            return "full"
-        await _set_player(connection, new.story_id, new.player_id, new.player)
-        await _insert_turn(connection, new, WAITING, parent_id=None, depth=0, named=False)
-        return ahead
-
-    return await database.transact(work)
+    if new.event_id is not None:
+        known = select(TURNS.c.id).where(TURNS.c.event_id == new.event_id)
+        if await connection.scalar(known):
+            return "known"
+    waiting = select(func.count()).where(TURNS.c.story_id == new.story_id, TURNS.c.state == WAITING)
+    ahead = int((await connection.execute(waiting)).scalar_one())
+    if ahead >= limit:
+        return "full"
+    await _set_player(connection, new.story_id, new.player_id, new.player)
+    await _insert_turn(connection, new, WAITING, parent_id=None, depth=0, named=False)
+    return ahead
 
 
-async def begin_turn(database: Database, story_id: str) -> Turn | None:
+@in_transaction
+async def begin_turn(connection: AsyncConnection, story_id: str) -> Turn | None:
     """Make the first turn of the queue a child of the head, open it, and move the head to it.
 
     None where the queue is empty or the story does not run.
     """
-
-    async def work(connection: AsyncConnection) -> Turn | None:
-        queue = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.state == WAITING)
-        queue = queue.where(exists().where(STORIES.c.id == story_id, STORIES.c.state == RUNNING))
-        row = (await connection.execute(queue.order_by(TURNS.c.id).limit(1))).first()
-        if row is None:
-            return None
-        head, depth = await _head(connection, story_id)
-        # Removed players count, so that a story does not stop naming its players.
-        count = select(func.count()).where(PLAYERS.c.story_id == story_id)
-        named = (await connection.execute(count)).scalar_one() > 1
-        place = {"parent_id": head, "depth": depth + 1, "state": OPEN, "named": named}
-        await connection.execute(update(TURNS).where(TURNS.c.id == row.id).values(**place))
-        await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(head=row.id, touched=time()))
-        return Turn(**{**row._mapping, **place})
-
-    return await database.transact(work)
+    queue = select(*_TURN).where(TURNS.c.story_id == story_id, TURNS.c.state == WAITING)
+    queue = queue.where(exists().where(STORIES.c.id == story_id, STORIES.c.state == RUNNING))
+    row = (await connection.execute(queue.order_by(TURNS.c.id).limit(1))).first()
+    if row is None:
+        return None
+    head, depth = await _head(connection, story_id)
+    # Removed players count, so that a story does not stop naming its players.
+    count = select(func.count()).where(PLAYERS.c.story_id == story_id)
+    named = (await connection.execute(count)).scalar_one() > 1
+    place = {"parent_id": head, "depth": depth + 1, "state": OPEN, "named": named}
+    await connection.execute(update(TURNS).where(TURNS.c.id == row.id).values(**place))
+    await connection.execute(update(STORIES).where(STORIES.c.id == story_id).values(head=row.id, touched=time()))
+    return Turn(**{**row._mapping, **place})
 
 
-async def retry_turn(database: Database, turn: Turn) -> Turn | None:
+@in_transaction
+async def retry_turn(connection: AsyncConnection, turn: Turn) -> Turn | None:
     """Add an open sibling of `turn` with the same words and move the head to it. None where `turn` is not the head.
 
     The sibling is shown in the message of `turn`, so it has its id from the beginning.
     """
-
-    async def work(connection: AsyncConnection) -> Turn | None:
-        head, _ = await _head(connection, turn.story_id)
-        if head != turn.id:
-            return None
-        # Read again: the player may have been erased since `turn` was read.
-        said = (await connection.execute(select(*_TURN).where(TURNS.c.id == turn.id))).one()
-        again = NewTurn(turn.story_id, turn.kind, None, said.player_id, said.player, said.words, said.dice)
-        place = {"parent_id": said.parent_id, "depth": said.depth, "named": said.named, "message_id": said.message_id}
-        made = await _insert_turn(connection, again, OPEN, **place)
-        await connection.execute(update(STORIES).where(STORIES.c.id == turn.story_id).values(head=made, touched=time()))
-        row = (await connection.execute(select(*_TURN).where(TURNS.c.id == made))).one()
-        return Turn(*row)
-
-    return await database.transact(work)
+    head, _ = await _head(connection, turn.story_id)
+    if head != turn.id:
+        return None
+    # Read again: the player may have been erased since `turn` was read.
+    said = (await connection.execute(select(*_TURN).where(TURNS.c.id == turn.id))).one()
+    again = NewTurn(turn.story_id, turn.kind, None, said.player_id, said.player, said.words, said.dice)
+    place = {"parent_id": said.parent_id, "depth": said.depth, "named": said.named, "message_id": said.message_id}
+    made = await _insert_turn(connection, again, OPEN, **place)
+    await connection.execute(update(STORIES).where(STORIES.c.id == turn.story_id).values(head=made, touched=time()))
+    row = (await connection.execute(select(*_TURN).where(TURNS.c.id == made))).one()
+    return Turn(*row)
 
 
-async def withdraw_turn(database: Database, turn: Turn, head: int | None, state: str) -> None:
+@in_transaction
+async def withdraw_turn(connection: AsyncConnection, turn: Turn, head: int | None, state: str) -> None:
     """Take an open turn out of the tree again, into `state` (waiting or dropped), and move the head to `head`."""
-
-    async def work(connection: AsyncConnection) -> None:
-        place = {"parent_id": None, "depth": 0, "state": state, "named": False}
-        mine = (TURNS.c.id == turn.id) & (TURNS.c.state == OPEN)
-        await connection.execute(update(TURNS).where(mine).values(**place))
-        is_head = (STORIES.c.id == turn.story_id) & (STORIES.c.head == turn.id)
-        await connection.execute(update(STORIES).where(is_head).values(head=head))
-
-    await database.transact(work)
+    place = {"parent_id": None, "depth": 0, "state": state, "named": False}
+    mine = (TURNS.c.id == turn.id) & (TURNS.c.state == OPEN)
+    await connection.execute(update(TURNS).where(mine).values(**place))
+    is_head = (STORIES.c.id == turn.story_id) & (STORIES.c.head == turn.id)
+    await connection.execute(update(STORIES).where(is_head).values(head=head))
 
 
 async def complete_turn(
@@ -271,17 +253,14 @@ async def complete_turn(
     await database.execute(update(TURNS).where(TURNS.c.id == turn_id).values(**done))
 
 
-async def set_turn_message(database: Database, turn_id: int, message_id: int) -> None:
+@in_transaction
+async def set_turn_message(connection: AsyncConnection, turn_id: int, message_id: int) -> None:
     """Store the id of the message that shows a turn, and as the story's message where the turn is its head."""
-
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(update(TURNS).where(TURNS.c.id == turn_id).values(message_id=message_id))
-        story = select(TURNS.c.story_id).where(TURNS.c.id == turn_id).scalar_subquery()
-        await connection.execute(
-            update(STORIES).where(STORIES.c.id == story, STORIES.c.head == turn_id).values(message_id=message_id)
-        )
-
-    await database.transact(work)
+    await connection.execute(update(TURNS).where(TURNS.c.id == turn_id).values(message_id=message_id))
+    story = select(TURNS.c.story_id).where(TURNS.c.id == turn_id).scalar_subquery()
+    await connection.execute(
+        update(STORIES).where(STORIES.c.id == story, STORIES.c.head == turn_id).values(message_id=message_id)
+    )
 
 
 async def drop_waiting_turns(database: Database, story_id: str) -> int:
@@ -355,17 +334,14 @@ async def set_player_removed(database: Database, story_id: str, user_id: int, re
     await database.execute(update(PLAYERS).where(mine).values(removed=removed))
 
 
-async def add_note(database: Database, story_id: str, player_id: int, text: str, limit: int) -> bool:
+@in_transaction
+async def add_note(connection: AsyncConnection, story_id: str, player_id: int, text: str, limit: int) -> bool:
     """Pin a note. False where the story has `limit` notes."""
-
-    async def work(connection: AsyncConnection) -> bool:
-        there = select(func.count()).where(NOTES.c.story_id == story_id)
-        if (await connection.execute(there)).scalar_one() >= limit:
-            return False
-        await connection.execute(NOTES.insert().values(story_id=story_id, player_id=player_id, text=text, at=time()))
-        return True
-
-    return await database.transact(work)
+    there = select(func.count()).where(NOTES.c.story_id == story_id)
+    if (await connection.execute(there)).scalar_one() >= limit:
+        return False
+    await connection.execute(NOTES.insert().values(story_id=story_id, player_id=player_id, text=text, at=time()))
+    return True
 
 
 async def remove_note(database: Database, story_id: str, note_id: int) -> bool:
@@ -379,20 +355,15 @@ async def notes_of(database: Database, story_id: str) -> list[Note]:
     return await database.fetch_rows(query.order_by(NOTES.c.id), Note)
 
 
-async def put_branch(database: Database, story_id: str, branch: Branch, limit: int) -> bool:
+@in_transaction
+async def put_branch(connection: AsyncConnection, story_id: str, branch: Branch, limit: int) -> bool:
     """Store a branch, in place of one with the same name. False where the story has `limit` others."""
-
-    async def work(connection: AsyncConnection) -> bool:
-        await connection.execute(
-            delete(BRANCHES).where(BRANCHES.c.story_id == story_id, BRANCHES.c.name == branch.name)
-        )
-        others = select(func.count()).where(BRANCHES.c.story_id == story_id)
-        if (await connection.execute(others)).scalar_one() >= limit:
-            return False
-        await connection.execute(BRANCHES.insert().values(story_id=story_id, **values_of(branch)))
-        return True
-
-    return await database.transact(work)
+    await connection.execute(delete(BRANCHES).where(BRANCHES.c.story_id == story_id, BRANCHES.c.name == branch.name))
+    others = select(func.count()).where(BRANCHES.c.story_id == story_id)
+    if (await connection.execute(others)).scalar_one() >= limit:
+        return False
+    await connection.execute(BRANCHES.insert().values(story_id=story_id, **values_of(branch)))
+    return True
 
 
 async def branches_of(database: Database, story_id: str) -> list[Branch]:
@@ -401,29 +372,26 @@ async def branches_of(database: Database, story_id: str) -> list[Branch]:
     return await database.fetch_rows(query.order_by(BRANCHES.c.name), Branch)
 
 
-async def add_summary(database: Database, text: str, turns: Sequence[Turn], before: str = "") -> bool:
+@in_transaction
+async def add_summary(connection: AsyncConnection, text: str, turns: Sequence[Turn], before: str = "") -> bool:
     """Store the summary of the path to the last of `turns`, in place of an earlier one of that turn.
 
     `text` was made from these turns and from the summary `before` them. False, and nothing is stored, where one of
     them has changed since: a player whom the text quotes was erased meanwhile.
     """
     last = turns[-1]
-
-    async def work(connection: AsyncConnection) -> bool:
-        made_of = select(TURNS.c.id, TURNS.c.words, TURNS.c.reply).where(TURNS.c.id.in_([turn.id for turn in turns]))
-        there = {turn: (words, reply) for turn, words, reply in await connection.execute(made_of)}
-        if there != {turn.id: (turn.words, turn.reply) for turn in turns}:
+    made_of = select(TURNS.c.id, TURNS.c.words, TURNS.c.reply).where(TURNS.c.id.in_([turn.id for turn in turns]))
+    there = {turn: (words, reply) for turn, words, reply in await connection.execute(made_of)}
+    if there != {turn.id: (turn.words, turn.reply) for turn in turns}:
+        return False
+    if before:
+        same = exists().where(SUMMARIES.c.story_id == last.story_id, SUMMARIES.c.text == before)
+        if not await connection.scalar(select(same)):
             return False
-        if before:
-            same = exists().where(SUMMARIES.c.story_id == last.story_id, SUMMARIES.c.text == before)
-            if not await connection.scalar(select(same)):
-                return False
-        await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.turn_id == last.id))
-        row = {"turn_id": last.id, "story_id": last.story_id, "text": text, "at": time()}
-        await connection.execute(SUMMARIES.insert().values(**row))
-        return True
-
-    return await database.transact(work)
+    await connection.execute(delete(SUMMARIES).where(SUMMARIES.c.turn_id == last.id))
+    row = {"turn_id": last.id, "story_id": last.story_id, "text": text, "at": time()}
+    await connection.execute(SUMMARIES.insert().values(**row))
+    return True
 
 
 async def summary_at(database: Database, turn_id: int) -> str | None:

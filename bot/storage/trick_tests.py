@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import TRICK_CELLS, TRICK_RUNS, TRICK_TESTS, TRICKS
 
@@ -95,20 +95,17 @@ async def tests_of(database: Database, guild_id: int, name: str) -> list[TestRow
     return await database.fetch_rows(query, TestRow)
 
 
-async def add_tests(database: Database, guild_id: int, name: str, choose: Choose) -> bool:
+@in_transaction
+async def add_tests(connection: AsyncConnection, guild_id: int, name: str, choose: Choose) -> bool:
     """Store the tests that `choose` returns, which gets those that are there; False where there is no such trick."""
-
-    async def work(connection: AsyncConnection) -> bool:
-        trick = await _trick_id(connection, guild_id, name)
-        if trick is None:
-            return False
-        there = select(*_TEST).where(TRICK_TESTS.c.trick_id == trick).order_by(*_IN_ORDER)
-        new = choose([TestRow(*row) for row in await connection.execute(there)])
-        if new:
-            await connection.execute(TRICK_TESTS.insert(), [{**values_of(row), "trick_id": trick} for row in new])
-        return True
-
-    return await database.transact(work)
+    trick = await _trick_id(connection, guild_id, name)
+    if trick is None:
+        return False
+    there = select(*_TEST).where(TRICK_TESTS.c.trick_id == trick).order_by(*_IN_ORDER)
+    new = choose([TestRow(*row) for row in await connection.execute(there)])
+    if new:
+        await connection.execute(TRICK_TESTS.insert(), [{**values_of(row), "trick_id": trick} for row in new])
+    return True
 
 
 async def remove_test(database: Database, guild_id: int, test_id: str) -> bool:
@@ -118,33 +115,29 @@ async def remove_test(database: Database, guild_id: int, test_id: str) -> bool:
     return await database.execute(gone) > 0
 
 
-async def add_run(database: Database, guild_id: int, name: str, run: RunRow) -> Literal["added", "gone", "busy"]:
+@in_transaction
+async def add_run(
+    connection: AsyncConnection, guild_id: int, name: str, run: RunRow
+) -> Literal["added", "gone", "busy"]:
     """Store a run. `busy`: another one of the trick is running. `gone`: there is no such trick."""
-
-    async def work(connection: AsyncConnection) -> Literal["added", "gone", "busy"]:
-        trick = await _trick_id(connection, guild_id, name)
-        if trick is None:
-            return "gone"
-        if await _is_busy(connection, trick):
-            return "busy"
-        await connection.execute(TRICK_RUNS.insert(), {**values_of(run), "trick_id": trick})
-        return "added"
-
-    return await database.transact(work)
+    trick = await _trick_id(connection, guild_id, name)
+    if trick is None:
+        return "gone"
+    if await _is_busy(connection, trick):
+        return "busy"
+    await connection.execute(TRICK_RUNS.insert(), {**values_of(run), "trick_id": trick})
+    return "added"
 
 
-async def resume_run(database: Database, run_id: str) -> bool:
+@in_transaction
+async def resume_run(connection: AsyncConnection, run_id: str) -> bool:
     """Let a stopped run go on; False where it is not stopped, or another one of its trick is running."""
-
-    async def work(connection: AsyncConnection) -> bool:
-        query = select(TRICK_RUNS.c.trick_id).where(TRICK_RUNS.c.id == run_id, TRICK_RUNS.c.state == "stopped")
-        trick = await connection.scalar(query)
-        if trick is None or await _is_busy(connection, trick):
-            return False
-        await connection.execute(_change(run_id, state="running", problem=""))
-        return True
-
-    return await database.transact(work)
+    query = select(TRICK_RUNS.c.trick_id).where(TRICK_RUNS.c.id == run_id, TRICK_RUNS.c.state == "stopped")
+    trick = await connection.scalar(query)
+    if trick is None or await _is_busy(connection, trick):
+        return False
+    await connection.execute(_change(run_id, state="running", problem=""))
+    return True
 
 
 async def find_run(database: Database, run_id: str) -> TrickRun | None:
@@ -182,15 +175,12 @@ async def set_run_message(database: Database, run_id: str, message_id: int) -> N
     await database.execute(_change(run_id, message_id=message_id))
 
 
-async def add_cell(database: Database, run_id: str, cell: CellRow) -> None:
+@in_transaction
+async def add_cell(connection: AsyncConnection, run_id: str, cell: CellRow) -> None:
     """Store an answer of a run that exists; a run that was deleted meanwhile gets none."""
-
-    async def work(connection: AsyncConnection) -> None:
-        there = select(TRICK_RUNS.c.id).where(TRICK_RUNS.c.id == run_id)
-        if await connection.scalar(there) is not None:
-            await connection.execute(TRICK_CELLS.insert(), {**values_of(cell), "run_id": run_id})
-
-    await database.transact(work)
+    there = select(TRICK_RUNS.c.id).where(TRICK_RUNS.c.id == run_id)
+    if await connection.scalar(there) is not None:
+        await connection.execute(TRICK_CELLS.insert(), {**values_of(cell), "run_id": run_id})
 
 
 async def cells_of(database: Database, run_id: str) -> list[CellRow]:

@@ -11,7 +11,7 @@ from typing import Literal, cast
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import TRICK_EXAMPLES, TRICK_SUGGESTIONS, TRICK_VERSIONS, TRICKS
 
@@ -160,30 +160,30 @@ async def names(database: Database, guild_id: int) -> list[str]:
     return await database.fetch_values(query)
 
 
-async def add(database: Database, trick: TrickRow, first: Change, *, limit: int, suggestion: str = "") -> Outcome:
+@in_transaction
+async def add(
+    connection: AsyncConnection, trick: TrickRow, first: Change, *, limit: int, suggestion: str = ""
+) -> Outcome:
     """Store a trick with its first version and remove the `suggestion` that it came from.
 
     A server has up to `limit` tricks.
     """
-
-    async def work(connection: AsyncConnection) -> Outcome:
-        taken = select(TRICKS.c.name).where(TRICKS.c.guild_id == trick.guild_id)
-        there = set((await connection.execute(taken)).scalars())
-        if trick.name in there:
-            return "taken"
-        if len(there) >= limit:
-            return "full"
-        if suggestion and not await _delete_suggestion(connection, trick.guild_id, suggestion):
-            return "gone"
-        await connection.execute(TRICKS.insert(), values_of(trick))
-        await _add_version(connection, trick.id, trick.version, first, first.examples)
-        return "added"
-
-    return await database.transact(work)
+    taken = select(TRICKS.c.name).where(TRICKS.c.guild_id == trick.guild_id)
+    there = set((await connection.execute(taken)).scalars())
+    if trick.name in there:
+        return "taken"
+    if len(there) >= limit:
+        return "full"
+    if suggestion and not await _delete_suggestion(connection, trick.guild_id, suggestion):
+        return "gone"
+    await connection.execute(TRICKS.insert(), values_of(trick))
+    await _add_version(connection, trick.id, trick.version, first, first.examples)
+    return "added"
 
 
+@in_transaction
 async def change(
-    database: Database,
+    connection: AsyncConnection,
     guild_id: int,
     name: str,
     make: Callable[[TrickRow, Sequence[ExampleRow]], Change],
@@ -196,27 +196,23 @@ async def change(
     `make` returns the version, from the trick and the examples of the newest one; what it raises undoes all. The newest
     `keep` versions stay.
     """
-
-    async def work(connection: AsyncConnection) -> Outcome:
-        found = await _find(connection, guild_id, name)
-        if found is None or (suggestion and not await _delete_suggestion(connection, guild_id, suggestion)):
-            return "gone"
-        trick, examples = found
-        changed, number, current = make(trick, examples), trick.version + 1, {example.id for example in examples}
-        left = current - {example.id for example in changed.examples}
-        await connection.execute(update(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.id.in_(left)).values(until=number))
-        new = [example for example in changed.examples if example.id not in current]
-        await _add_version(connection, trick.id, number, changed, new)
-        values = {"version": number, "body": changed.body, "user_id": changed.author_id}
-        await connection.execute(update(TRICKS).where(TRICKS.c.id == trick.id).values(**values))
-        oldest = number - keep + 1
-        old = (TRICK_VERSIONS.c.trick_id == trick.id) & (TRICK_VERSIONS.c.number < oldest)
-        await connection.execute(delete(TRICK_VERSIONS).where(old))
-        gone = (TRICK_EXAMPLES.c.trick_id == trick.id) & (TRICK_EXAMPLES.c.until <= oldest)
-        await connection.execute(delete(TRICK_EXAMPLES).where(gone))
-        return "added"
-
-    return await database.transact(work)
+    found = await _find(connection, guild_id, name)
+    if found is None or (suggestion and not await _delete_suggestion(connection, guild_id, suggestion)):
+        return "gone"
+    trick, examples = found
+    changed, number, current = make(trick, examples), trick.version + 1, {example.id for example in examples}
+    left = current - {example.id for example in changed.examples}
+    await connection.execute(update(TRICK_EXAMPLES).where(TRICK_EXAMPLES.c.id.in_(left)).values(until=number))
+    new = [example for example in changed.examples if example.id not in current]
+    await _add_version(connection, trick.id, number, changed, new)
+    values = {"version": number, "body": changed.body, "user_id": changed.author_id}
+    await connection.execute(update(TRICKS).where(TRICKS.c.id == trick.id).values(**values))
+    oldest = number - keep + 1
+    old = (TRICK_VERSIONS.c.trick_id == trick.id) & (TRICK_VERSIONS.c.number < oldest)
+    await connection.execute(delete(TRICK_VERSIONS).where(old))
+    gone = (TRICK_EXAMPLES.c.trick_id == trick.id) & (TRICK_EXAMPLES.c.until <= oldest)
+    await connection.execute(delete(TRICK_EXAMPLES).where(gone))
+    return "added"
 
 
 async def _add_version(
@@ -230,36 +226,30 @@ async def _add_version(
         await connection.execute(TRICK_EXAMPLES.insert(), rows)
 
 
-async def remove(database: Database, guild_id: int, name: str) -> int | None:
+@in_transaction
+async def remove(connection: AsyncConnection, guild_id: int, name: str) -> int | None:
     """Delete a trick with its examples; returns their number, None where there is no such trick."""
     mine = (TRICKS.c.guild_id == guild_id) & (TRICKS.c.name == name)
-
-    async def work(connection: AsyncConnection) -> int | None:
-        join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
-        counted = select(func.count()).select_from(join).where(mine, _CURRENT)
-        examples = (await connection.execute(counted)).scalar_one()
-        gone = await connection.execute(delete(TRICKS).where(mine))
-        return int(examples) if gone.rowcount else None
-
-    return await database.transact(work)
+    join = TRICK_EXAMPLES.join(TRICKS, TRICK_EXAMPLES.c.trick_id == TRICKS.c.id)
+    counted = select(func.count()).select_from(join).where(mine, _CURRENT)
+    examples = (await connection.execute(counted)).scalar_one()
+    gone = await connection.execute(delete(TRICKS).where(mine))
+    return int(examples) if gone.rowcount else None
 
 
-async def suggest(database: Database, row: SuggestionRow, *, limit: int, limit_per_person: int) -> Outcome:
+@in_transaction
+async def suggest(connection: AsyncConnection, row: SuggestionRow, *, limit: int, limit_per_person: int) -> Outcome:
     """Store a suggestion. A server has up to `limit`, and each of its members up to `limit_per_person`."""
-
-    async def work(connection: AsyncConnection) -> Outcome:
-        here = TRICK_SUGGESTIONS.c.guild_id == row.guild_id
-        for where, maximum, refusal in (
-            (here & (TRICK_SUGGESTIONS.c.user_id == row.user_id), limit_per_person, "mine"),
-            (here, limit, "full"),
-        ):
-            waiting = select(func.count()).select_from(TRICK_SUGGESTIONS).where(where)
-            if (await connection.execute(waiting)).scalar_one() >= maximum:
-                return cast(Outcome, refusal)
-        await connection.execute(TRICK_SUGGESTIONS.insert(), values_of(row))
-        return "added"
-
-    return await database.transact(work)
+    here = TRICK_SUGGESTIONS.c.guild_id == row.guild_id
+    for where, maximum, refusal in (
+        (here & (TRICK_SUGGESTIONS.c.user_id == row.user_id), limit_per_person, "mine"),
+        (here, limit, "full"),
+    ):
+        waiting = select(func.count()).select_from(TRICK_SUGGESTIONS).where(where)
+        if (await connection.execute(waiting)).scalar_one() >= maximum:
+            return cast(Outcome, refusal)
+    await connection.execute(TRICK_SUGGESTIONS.insert(), values_of(row))
+    return "added"
 
 
 async def suggestions(database: Database, guild_id: int) -> list[SuggestionRow]:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import calls
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.leases import DatabaseTime
 from bot.storage.rows import columns_of, values_of
 from bot.storage.tables import PROMOTIONS, SCORE_ANSWERS, TUNED_MODELS, TUNING_EVENTS, TUNING_JOBS
@@ -117,18 +117,15 @@ _MODEL = columns_of(TUNED_MODELS, ModelRow)
 _PROMOTION = columns_of(PROMOTIONS, PromotionRow)
 
 
-async def add_job(database: Database, row: JobRow, limit: int | None = None) -> bool:
+@in_transaction
+async def add_job(connection: AsyncConnection, row: JobRow, limit: int | None = None) -> bool:
     """Store a new job. False where its corpus has `limit` jobs that have not ended."""
     unfinished = (TUNING_JOBS.c.corpus == row.corpus) & TUNING_JOBS.c.state.not_in(ENDED)
-
-    async def work(connection: AsyncConnection) -> bool:
-        count = int(await connection.scalar(select(func.count()).where(unfinished)) or 0)
-        if limit is not None and count >= limit:
-            return False
-        await connection.execute(TUNING_JOBS.insert(), values_of(row))
-        return True
-
-    return await database.transact(work)
+    count = int(await connection.scalar(select(func.count()).where(unfinished)) or 0)
+    if limit is not None and count >= limit:
+        return False
+    await connection.execute(TUNING_JOBS.insert(), values_of(row))
+    return True
 
 
 async def get_job(database: Database, job_id: str) -> JobRow | None:
@@ -168,20 +165,17 @@ async def advance_job(database: Database, job_id: str, before: str, /, **values:
     return await database.execute(query.values(**values, touched=time())) > 0
 
 
+@in_transaction
 async def end_training(
-    database: Database, job_id: str, before: str, bill: calls.Bill | None, /, **values: Any
+    connection: AsyncConnection, job_id: str, before: str, bill: calls.Bill | None, /, **values: Any
 ) -> tuple[bool, bool]:
     """`advance_job` and pay the `bill` in one transaction; returns whether each was done.
 
     The bill is paid once, also for a job that was cancelled here meanwhile.
     """
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, TUNING_JOBS.c.state == before)
-
-    async def work(connection: AsyncConnection) -> tuple[bool, bool]:
-        moved = await connection.execute(query.values(**values, touched=time()))
-        return bool(moved.rowcount), bill is not None and await calls.pay(connection, bill)
-
-    return await database.transact(work)
+    moved = await connection.execute(query.values(**values, touched=time()))
+    return bool(moved.rowcount), bill is not None and await calls.pay(connection, bill)
 
 
 async def acquire_lease(database: Database, job_id: str, holder: str, seconds: float) -> bool:
@@ -209,22 +203,19 @@ async def known_events(database: Database, job_id: str) -> set[str]:
     return set(await database.fetch_values(query))
 
 
-async def add_events(database: Database, job_id: str, events: Sequence[EventRow], **values: Any) -> None:
+@in_transaction
+async def add_events(connection: AsyncConnection, job_id: str, events: Sequence[EventRow], /, **values: Any) -> None:
     """Store events in order, each once, and in the same transaction the `values` of the job that they changed."""
-
-    async def work(connection: AsyncConnection) -> None:
-        mine = TUNING_EVENTS.c.job_id == job_id
-        there = set((await connection.execute(select(TUNING_EVENTS.c.event_id).where(mine))).scalars())
-        new = [event for event in events if event.event_id not in there]
-        rows = [
-            {**values_of(event), "job_id": job_id, "number": number} for number, event in enumerate(new, len(there) + 1)
-        ]
-        if rows:
-            await connection.execute(TUNING_EVENTS.insert(), rows)
-        changed = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id)
-        await connection.execute(changed.values(**values, touched=time()))
-
-    await database.transact(work)
+    mine = TUNING_EVENTS.c.job_id == job_id
+    there = set((await connection.execute(select(TUNING_EVENTS.c.event_id).where(mine))).scalars())
+    new = [event for event in events if event.event_id not in there]
+    rows = [
+        {**values_of(event), "job_id": job_id, "number": number} for number, event in enumerate(new, len(there) + 1)
+    ]
+    if rows:
+        await connection.execute(TUNING_EVENTS.insert(), rows)
+    changed = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id)
+    await connection.execute(changed.values(**values, touched=time()))
 
 
 async def job_events(
@@ -238,15 +229,12 @@ async def job_events(
     return (await database.fetch_rows(query, EventRow))[::-1]
 
 
-async def add_model(database: Database, row: ModelRow) -> None:
+@in_transaction
+async def add_model(connection: AsyncConnection, row: ModelRow) -> None:
     """Store a model. Nothing changes where its name is known."""
-
-    async def work(connection: AsyncConnection) -> None:
-        query = select(TUNED_MODELS.c.name).where(TUNED_MODELS.c.name == row.name)
-        if await connection.scalar(query) is None:
-            await connection.execute(TUNED_MODELS.insert(), {**values_of(row), "at": row.at or time()})
-
-    await database.transact(work)
+    query = select(TUNED_MODELS.c.name).where(TUNED_MODELS.c.name == row.name)
+    if await connection.scalar(query) is None:
+        await connection.execute(TUNED_MODELS.insert(), {**values_of(row), "at": row.at or time()})
 
 
 async def get_model(database: Database, name: str) -> ModelRow | None:
@@ -271,17 +259,14 @@ async def score_answers(database: Database, model: str) -> dict[str, str]:
     return dict(await database.fetch_all(query))
 
 
-async def add_score_answers(database: Database, model: str, said: Mapping[str, str]) -> None:
+@in_transaction
+async def add_score_answers(connection: AsyncConnection, model: str, said: Mapping[str, str]) -> None:
     """Store answers of a model by the hash of the prompt; known ones stay as they are."""
-
-    async def work(connection: AsyncConnection) -> None:
-        mine = (SCORE_ANSWERS.c.model == model) & SCORE_ANSWERS.c.asked.in_(said)
-        there = set((await connection.execute(select(SCORE_ANSWERS.c.asked).where(mine))).scalars())
-        rows = [{"model": model, "asked": a, "answer": text} for a, text in said.items() if a not in there]
-        if rows:
-            await connection.execute(SCORE_ANSWERS.insert(), rows)
-
-    await database.transact(work)
+    mine = (SCORE_ANSWERS.c.model == model) & SCORE_ANSWERS.c.asked.in_(said)
+    there = set((await connection.execute(select(SCORE_ANSWERS.c.asked).where(mine))).scalars())
+    rows = [{"model": model, "asked": a, "answer": text} for a, text in said.items() if a not in there]
+    if rows:
+        await connection.execute(SCORE_ANSWERS.insert(), rows)
 
 
 async def promotions(database: Database, corpus: str) -> list[PromotionRow]:
@@ -290,17 +275,14 @@ async def promotions(database: Database, corpus: str) -> list[PromotionRow]:
     return await database.fetch_rows(query.order_by(PROMOTIONS.c.id.desc()), PromotionRow)
 
 
-async def promote(database: Database, corpus: str, model: str, user_id: int, reason: str) -> None:
+@in_transaction
+async def promote(connection: AsyncConnection, corpus: str, model: str, user_id: int, reason: str) -> None:
     """Let `model` answer for `corpus` from now on. Nothing changes where it does already."""
-
-    async def work(connection: AsyncConnection) -> None:
-        in_effect = (PROMOTIONS.c.corpus == corpus) & PROMOTIONS.c.undone.is_(False)
-        newest = select(PROMOTIONS.c.model).where(in_effect).order_by(PROMOTIONS.c.id.desc()).limit(1)
-        if await connection.scalar(newest) != model:
-            row = {"corpus": corpus, "model": model, "user_id": user_id, "at": time(), "reason": reason}
-            await connection.execute(PROMOTIONS.insert(), {**row, "undone": False})
-
-    await database.transact(work)
+    in_effect = (PROMOTIONS.c.corpus == corpus) & PROMOTIONS.c.undone.is_(False)
+    newest = select(PROMOTIONS.c.model).where(in_effect).order_by(PROMOTIONS.c.id.desc()).limit(1)
+    if await connection.scalar(newest) != model:
+        row = {"corpus": corpus, "model": model, "user_id": user_id, "at": time(), "reason": reason}
+        await connection.execute(PROMOTIONS.insert(), {**row, "undone": False})
 
 
 async def undo_promotion(database: Database, promotion_id: int) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import calls
 from bot.storage.calls import Call, Settlement
-from bot.storage.database import Database
+from bot.storage.database import Database, in_transaction
 from bot.storage.tables import USAGE_SUMS
 
 # A day or a month, a person or 0, a server or 0; see `bot.storage.tables.USAGE_SUMS`.
@@ -79,8 +79,9 @@ async def read(database: Database, keys: Collection[Key]) -> dict[Key, int]:
         return await _read(connection, keys)
 
 
+@in_transaction
 async def count(
-    database: Database,
+    connection: AsyncConnection,
     wanted: Sequence[Call],
     changes: Sequence[Change],
     decide: Callable[[Sums], Sequence[Call]],
@@ -89,22 +90,18 @@ async def count(
 
     `decide` gets the sums that the calls count in, and returns those of the `wanted` calls that may be made.
     """
-
-    async def work(connection: AsyncConnection) -> None:
-        more: Sums = Counter()
-        for change in changes:
-            more.update(change.amounts)
-        keys = set(more).union(*(of_call(call) for call in wanted))
-        stored = await _counted(connection, keys)
-        # Where a person was erased since the reservation, there is nothing left to correct.
-        more = Counter({key: amount for key, amount in more.items() if key in stored})
-        reserved = decide(Counter({key: stored.get(key, 0) + more[key] for key in keys}))
-        for call in reserved:
-            more.update(of_call(call))
-        await calls.change(connection, reserved, [change.done for change in changes])
-        await _add(connection, more, stored)
-
-    await database.transact(work)
+    more: Sums = Counter()
+    for change in changes:
+        more.update(change.amounts)
+    keys = set(more).union(*(of_call(call) for call in wanted))
+    stored = await _counted(connection, keys)
+    # Where a person was erased since the reservation, there is nothing left to correct.
+    more = Counter({key: amount for key, amount in more.items() if key in stored})
+    reserved = decide(Counter({key: stored.get(key, 0) + more[key] for key in keys}))
+    for call in reserved:
+        more.update(of_call(call))
+    await calls.change(connection, reserved, [change.done for change in changes])
+    await _add(connection, more, stored)
 
 
 async def forget(database: Database, day: str) -> None:
