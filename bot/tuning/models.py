@@ -45,8 +45,9 @@ COMPARED_SHARES = (
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """The result of a promotion or a rollback: the model that answers now, and the one before it."""
+    """The result of a promotion or a rollback: the model that answers for `corpus` now, and the one before it."""
 
+    corpus: str
     model: str
     before: str | None
 
@@ -112,7 +113,7 @@ class Models:
         if not force.strip():
             _check_scores(model, now)
         await tuning_rows.promote(self._database, model.corpus, model.name, user_id, force.strip())
-        return Promotion(model.name, now.name if now else None)
+        return Promotion(model.corpus, model.name, now.name if now else None)
 
     async def rollback(self, corpus: str) -> Promotion:
         """Let the model before the active one answer again. Raises `NotFoundError` where there is none."""
@@ -120,7 +121,7 @@ class Models:
         if len(promoted) < 2:
             raise NotFoundError("There is no model before the active one of {corpus} to go back to.", corpus=corpus)
         await tuning_rows.undo_promotion(self._database, promoted[0].id)
-        return Promotion(promoted[1].model, promoted[0].model)
+        return Promotion(corpus, promoted[1].model, promoted[0].model)
 
     async def tuned_template(self, request: Request) -> ChatTemplate | None:
         """The template of `request`, answered by the model that is promoted for it; None where there is none.

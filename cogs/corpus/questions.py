@@ -6,7 +6,6 @@ from typing import Any
 import discord
 
 from bot.answers.prompt_view import author, figures
-from bot.answers.service import Answering
 from bot.core.errors import InputError, ModelError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.text import close_markup, escape_markdown, shorten
@@ -71,13 +70,10 @@ class Questions:
             except NotTrainedError as error:
                 await answering.finish_card((await self.untrained_card(interaction, corpus, error)).layout())
                 return
-            await self._compare(answering, question)
-
-    async def _compare(self, answering: Answering, question: Question) -> None:
-        answering.start_notices()
-        compared = await self._models.compare(question, answering.caller)
-        answers = [column.answer for column in compared.columns if column.answer is not None]
-        await answering.finish_card(_comparison_card(question, compared).layout(), answers=answers)
+            answering.start_notices()
+            compared = await self._models.compare(question, answering.caller)
+            answers = [column.answer for column in compared.columns if column.answer is not None]
+            await answering.finish_card(_comparison_card(question, compared).layout(), answers=answers)
 
     async def untrained_card(self, interaction: discord.Interaction[Any], corpus: str, error: NotTrainedError) -> Card:
         """The sentence of `error`, or the job that is training the first model.

@@ -85,8 +85,7 @@ async def job_card(state: CardState) -> Shown:
     title = _("Training {corpus} · {step}", corpus=job.corpus, step=_(STATE_NAMES[job.state]))
     card = Card(title, colour=COLOURS.get(job.state, discord.Colour.gold()))
     pictures: list[Picture] = []
-    for text in (progress_line(job), _outcome(job, state.active)):
-        card.text(text)
+    card.text(progress_line(job)).text(_outcome(job, state.active))
     if state.answers:
         card.line().text("\n".join([_("**Watch it learn**"), *map(_history, state.answers)]))
     if scores is not None and job.state == "done":
@@ -123,7 +122,7 @@ def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[
 
 def _history(history: History) -> str:
     """A question, and the answers to it: the first, the last, and some between, with their steps."""
-    question = f"{escape_markdown(shorten(history.question, QUESTION_LENGTH))}"
+    question = escape_markdown(shorten(history.question, QUESTION_LENGTH))
     count = len(history.answers)
     shown = sorted({round(at * (count - 1) / (SHOWN_STEPS - 1)) for at in range(SHOWN_STEPS)}) if count else []
     said = []
@@ -194,19 +193,13 @@ def duration(seconds: float) -> str:
 # --- cards in channels
 
 
-@dataclass(slots=True)
-class _Updated:
-    """A card that is kept up to date. `seen` is its job's time of change and state when the card was last shown."""
-
-    seen: tuple[float, str] | None = None
-
-
 class JobCards:
     """Keeps the cards in channels up to date; one for the process. `owns` says which servers this process serves."""
 
     def __init__(self, bot: discord.Client, tuning: Tuning, owns: Callable[[int | None], bool]) -> None:
         self._bot, self._tuning, self._jobs, self._owns = bot, tuning, tuning.jobs, owns
-        self._cards: dict[str, _Updated] = {}
+        # The cards that are kept up to date, by job: its time of change and state when the card was last shown.
+        self._cards: dict[str, tuple[float, str] | None] = {}
         self._added = asyncio.Event()
 
     async def run(self) -> None:
@@ -242,7 +235,7 @@ class JobCards:
             _log.warning("the card of job %s cannot be shown yet: %s", job.id, error)
         finally:  # After any other error, the job exists and continues.
             if not refused:
-                self._cards[job.id] = _Updated()
+                self._cards[job.id] = None
                 self._added.set()
 
     async def _load(self) -> None:
@@ -250,7 +243,7 @@ class JobCards:
         while True:
             try:
                 found = await self._jobs.with_cards()
-                self._cards |= {job.id: _Updated() for job in found if self._owns(job.guild_id)}
+                self._cards |= {job.id: None for job in found if self._owns(job.guild_id)}
                 return
             except FewshotError as error:
                 _log.error("the cards of jobs cannot be read yet: %s", error)
@@ -258,14 +251,13 @@ class JobCards:
 
     async def _update(self, job_id: str) -> bool:
         """Update the card of a job if the job has changed; False if it must be tried again later."""
-        card = self._cards[job_id]
         try:
             job = await self._jobs.get(job_id)
             if not job.over:
                 await self._jobs.runner.begin(job_id)
-            if (job.touched, job.state) != card.seen:
+            if (job.touched, job.state) != self._cards[job_id]:
                 await self._show(job)
-                card.seen = (job.touched, job.state)
+                self._cards[job_id] = (job.touched, job.state)
             if job.over:
                 await self._jobs.close_card(job_id)
                 del self._cards[job_id]

@@ -58,13 +58,10 @@ class Models:
     async def promote(self, interaction: discord.Interaction[Any], name: str, force: str) -> None:
         """Promote a model, and say so publicly."""
         user_id = operator_of(interaction, self._services.settings)
-        models = self._services.tuning.models
-        promotion = await models.promote(name, user_id, force)
-        row = await models.find(promotion.model)
-        corpus = row.corpus if row else ""
-        is_corpus = corpus in self._services.tuning.corpora.names
+        promotion = await self._services.tuning.models.promote(name, user_id, force)
+        is_corpus = promotion.corpus in self._services.tuning.corpora.names
         with guild_locale():
-            card = _promoted(promotion, corpus, force, is_corpus=is_corpus)
+            card = _promoted(promotion, force, is_corpus=is_corpus)
             await interaction.response.send_message(view=card.layout())
 
     async def promote_job(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -79,7 +76,7 @@ class Models:
         promotion = await self._services.tuning.models.rollback(corpus)
         is_corpus = corpus in self._services.tuning.corpora.names
         with guild_locale():
-            card = _rolled_back(promotion, corpus, is_corpus=is_corpus)
+            card = _rolled_back(promotion, is_corpus=is_corpus)
             await interaction.response.send_message(view=card.layout())
 
     async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -114,7 +111,8 @@ def _short(scores: Scorecard) -> str:
     return ", ".join(said) or _("nothing held out")
 
 
-def _promoted(promotion: Promotion, corpus: str, force: str, *, is_corpus: bool) -> Card:
+def _promoted(promotion: Promotion, force: str, *, is_corpus: bool) -> Card:
+    corpus = promotion.corpus
     card = Card(_("Promoted · {corpus}", corpus=corpus))
     if is_corpus:
         card.text(_("`{model}` answers **/{corpus} ask** from now on.", model=promotion.model, corpus=corpus))
@@ -128,9 +126,9 @@ def _promoted(promotion: Promotion, corpus: str, force: str, *, is_corpus: bool)
     return card.row(about) if is_corpus else card
 
 
-def _rolled_back(promotion: Promotion, corpus: str, *, is_corpus: bool) -> Card:
+def _rolled_back(promotion: Promotion, *, is_corpus: bool) -> Card:
     text = N_("`{model}` answers /{corpus} ask again, in place of `{before}`.")
     if not is_corpus:
         text = N_("`{model}` answers **Tuned** under /{corpus} again, in place of `{before}`.")
-    said = _(text, model=promotion.model, corpus=corpus, before=promotion.before)
-    return Card(_("Rolled back · {corpus}", corpus=corpus)).text(said)
+    said = _(text, model=promotion.model, corpus=promotion.corpus, before=promotion.before)
+    return Card(_("Rolled back · {corpus}", corpus=promotion.corpus)).text(said)

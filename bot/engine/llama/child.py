@@ -41,7 +41,7 @@ def _parameters(config: dict[str, Any]) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = config["model"]
+    params.model.path = config["path"]
     # Scaled to nothing, so that an adapter changes only the answers to requests that give it a scale.
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in config["adapters"]]
     params.hostnames, params.port = ["127.0.0.1"], 0

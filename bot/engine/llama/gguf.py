@@ -18,52 +18,32 @@ VERSIONS = (2, 3)
 # Bounds on what a broken or hostile header may claim.
 MAX_ENTRIES, MAX_TENSORS, MAX_STRING, MAX_DIMENSIONS = 100_000, 1_000_000, 16 * 1024 * 1024, 8
 DEFAULT_ALIGNMENT = 32
-# The value types of the format: a struct code, or None for strings and arrays.
-SCALARS: Mapping[int, str] = {
-    0: "B",
-    1: "b",
-    2: "H",
-    3: "h",
-    4: "I",
-    5: "i",
-    6: "f",
-    7: "?",
-    10: "Q",
-    11: "q",
-    12: "d",
-}
+# The struct codes of the value types of the format, except strings and arrays.
+SCALARS: Mapping[int, str] = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
-# Elements and bytes of a block, by tensor type (ggml.h, read on 2026-11-28). A type that is not listed counts as empty.
-BLOCKS: Mapping[int, tuple[int, int]] = {
-    0: (1, 4),
-    1: (1, 2),
-    30: (1, 2),
-    24: (1, 1),
-    25: (1, 2),
-    26: (1, 4),
-    27: (1, 8),
-    28: (1, 8),
-    2: (32, 18),
-    3: (32, 20),
-    6: (32, 22),
-    7: (32, 24),
-    8: (32, 34),
-    9: (32, 36),
-    20: (32, 18),
-    10: (256, 84),
-    11: (256, 110),
-    12: (256, 144),
-    13: (256, 176),
-    14: (256, 210),
-    15: (256, 292),
-    16: (256, 66),
-    17: (256, 74),
-    18: (256, 98),
-    19: (256, 50),
-    21: (256, 110),
-    22: (256, 82),
-    23: (256, 136),
+# Bytes of a block of each tensor type, by the number of elements in the block (ggml.h, read on 2026-11-28). A type that
+# is not listed counts as empty.
+_BLOCK_BYTES = {
+    1: {0: 4, 1: 2, 30: 2, 24: 1, 25: 2, 26: 4, 27: 8, 28: 8},
+    32: {2: 18, 3: 20, 6: 22, 7: 24, 8: 34, 9: 36, 20: 18},
+    256: {
+        10: 84,
+        11: 110,
+        12: 144,
+        13: 176,
+        14: 210,
+        15: 292,
+        16: 66,
+        17: 74,
+        18: 98,
+        19: 50,
+        21: 110,
+        22: 82,
+        23: 136,
+    },
 }
+# Elements and bytes of a block, by tensor type.
+BLOCKS = {kind: (elements, size) for elements, sizes in _BLOCK_BYTES.items() for kind, size in sizes.items()}
 # Architectures of files that accompany a chat model and cannot answer alone.
 NOT_CHAT = frozenset(
     {"clip", "bert", "nomic-bert", "jina-bert-v2", "t5encoder", "wavtokenizer-dec", "whisper", "adapter"}

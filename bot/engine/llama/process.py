@@ -11,7 +11,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -185,11 +185,9 @@ class LlamaServer:
         """Send the configuration; returns the address when the model is loaded."""
         assert process.stdin is not None
         assert process.stdout is not None
-        config = {"model": str(self.config.path), "key": self._key, "context": self.config.context}
-        config |= {"slots": self.config.slots, "threads": self.config.threads}
-        config |= {"adapters": [str(path) for path in self.config.adapters]}
+        config = json.dumps({**asdict(self.config), "key": self._key}, default=str)
         with contextlib.suppress(ConnectionError):  # it died already: its exit code says why
-            process.stdin.write(json.dumps(config).encode() + b"\n")
+            process.stdin.write(config.encode() + b"\n")
             await process.stdin.drain()
         line = await process.stdout.readline()
         message = json.loads(line) if line else {}

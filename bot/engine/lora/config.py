@@ -28,8 +28,8 @@ class Config:
 
     `source` is a folder or a name on the hub, or, with `gguf_file`, the folder of that file. `served_as` is the GGUF
     file that llama.cpp serves with the adapter, converted from `source` where it does not exist yet; None where another
-    server answers. `adapter` is the folder of an adapter
-    to go on from. The learning rate is `LEARNING_RATE` times its multiplier.
+    server answers. `adapter` is the folder of an adapter to go on from. The learning rate is `LEARNING_RATE` times its
+    multiplier.
     """
 
     source: str

@@ -82,7 +82,7 @@ def install_base(model: Any, tokenizer: Any, source: str, license: str, served_a
         check_disk(folder, int(BYTES_PER_WEIGHT * sum(tensor.numel() for tensor in tensors.values())))
         part = folder / f"{WEIGHTS}.part"
         try:
-            weights = [Weight(key, tuple(tensor.shape), partial(_array, tensor)) for key, tensor in tensors.items()]
+            weights = [Weight(key, tuple(tensor.shape), partial(array_of, tensor)) for key, tensor in tensors.items()]
             write_base(part, config, weights, vocabulary, rope_factors=factors, name=label, license=license)
             part.replace(folder / WEIGHTS)
         finally:
@@ -92,7 +92,8 @@ def install_base(model: Any, tokenizer: Any, source: str, license: str, served_a
     install(store, Source(name, label, license=license, path=Path(source)), write)
 
 
-def _array(tensor: Any) -> NDArray[Any]:
+def array_of(tensor: Any) -> NDArray[Any]:
+    """A tensor of PyTorch in 32 bits."""
     array: NDArray[Any] = tensor.detach().float().cpu().numpy()
     return array
 
@@ -104,7 +105,7 @@ def _rope_factors(model: Any, source: str) -> NDArray[Any]:
         raise InputError(
             "{name} cannot be converted: its positions are scaled by {kind}.", name=source, kind=settings["rope_type"]
         )
-    frequencies = _array(rotary.inv_freq)
+    frequencies = array_of(rotary.inv_freq)
     if settings["rope_type"] == "default":
         return np.ones_like(frequencies)
     places = np.arange(len(frequencies), dtype=np.float32) / len(frequencies)

@@ -31,7 +31,7 @@ from bot.engine.llama.catalog import machine
 from bot.engine.lora.adapter import write_gguf
 from bot.engine.lora.bases import Base, base_name, download, read_folder
 from bot.engine.lora.config import ADAPTER_GGUF, LEARNING_RATE, Config
-from bot.engine.lora.convert import install_base
+from bot.engine.lora.convert import array_of, install_base
 from bot.engine.pocket.config import Row, StepMetrics
 
 # The linear layers of a transformer block under the names that most models give them.
@@ -87,7 +87,8 @@ def main(
         valid_set = [
             tokenize(tokenizer, row, f"Validation row {n}", config.context) for n, row in enumerate(validation, 1)
         ]
-        queries = {name: weight(module) for name, module in base.named_modules() if name.endswith(("q_proj", "k_proj"))}
+        projections = [each for each in base.named_modules() if each[0].endswith(("q_proj", "k_proj"))]
+        queries = {name: array_of(module.weight) for name, module in projections}
         model = add_adapter(base, config)
         progress = Progress(on_metrics, should_stop, device)
         trainer = SFTTrainer(
@@ -210,11 +211,6 @@ def add_adapter(base: Any, config: Config) -> Any:
     return get_peft_model(
         base, LoraConfig(r=rank, lora_alpha=ALPHA, target_modules=targets, lora_dropout=0.0, task_type="CAUSAL_LM")
     )
-
-
-def weight(module: Any) -> Any:
-    """A layer's weight as a NumPy array."""
-    return module.weight.detach().float().cpu().numpy()
 
 
 class Progress(TrainerCallback):
