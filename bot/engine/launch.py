@@ -79,7 +79,7 @@ def read_address(folder: Path) -> Address | None:
 class Engine:
     """The engine of one data folder, as one process sees it."""
 
-    def __init__(self, data_dir: Path, models_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path, models_dir: Path | None) -> None:
         self._data_dir, self._models_dir = data_dir, models_dir
         self._address: Address | None = None
         self._process: Process | None = None

@@ -54,7 +54,6 @@ def quotes(
     profile: Profile,
     *,
     shutdown: str = "",
-    today: date | None = None,
     local: Mapping[str, Base] | None = None,
     here: Machine | None = None,
     labelled: bool = False,
@@ -66,7 +65,7 @@ def quotes(
     `labelled` says that the rows are labelled inputs. `local` are the open weights that can be tuned on the machine
     `here`, by the names that they are tuned under.
     """
-    today = today or datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     known_as = tunable(base, profile.name)
     date_told = _date(shutdown)
     chosen = known_as if date_told is None else replace(known_as, shutdown=date_told)

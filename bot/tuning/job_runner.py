@@ -14,7 +14,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic, time
 from typing import Any
@@ -303,13 +303,17 @@ class _Failures:
     """Errors of a job since its last successful step: how often it was not found, and since when each kind lasts."""
 
     missing: int = 0
-    failing_since: float | None = None
-    file_since: float | None = None
-    storage_since: float | None = None
+    since: dict[str, float] = field(default_factory=dict)
+
+    def seconds(self, kind: str) -> float:
+        """The seconds since the first error of this kind; 0 for the first."""
+        began = self.since.setdefault(kind, monotonic())
+        return monotonic() - began
 
     def clear(self) -> None:
         """Reset, after a successful step."""
-        self.missing, self.failing_since, self.file_since, self.storage_since = 0, None, None, None
+        self.missing = 0
+        self.since.clear()
 
 
 class JobRunner:
@@ -410,11 +414,10 @@ class JobRunner:
                     return
                 state, profile = job.state, PROFILES[job.provider]
                 moved = await self._step(job, trouble)
-                trouble.storage_since = None
+                trouble.since.pop("storage", None)
             except StorageError as error:
                 _log.error("job %s waits for the database: %s", job_id, error)
-                trouble.storage_since = trouble.storage_since or monotonic()
-                if monotonic() - trouble.storage_since > STORAGE_TIMEOUT:
+                if trouble.seconds("storage") > STORAGE_TIMEOUT:
                     self._errors.setdefault(job_id, error)
                 if job_id in self._errors:
                     return
@@ -430,10 +433,9 @@ class JobRunner:
             trouble.clear()
             return moved
         except TemporaryError as error:
-            trouble.failing_since = trouble.failing_since or monotonic()
+            waited = trouble.seconds("provider")
             ended = isinstance(error, FileNotReadyError) and await self._file_is_refused(job, trouble)
-            lasting = job.state in STEPS_WITH_TIMEOUT and monotonic() - trouble.failing_since > STEP_TIMEOUT
-            if ended or lasting:
+            if ended or (job.state in STEPS_WITH_TIMEOUT and waited > STEP_TIMEOUT):
                 await self._give_up(job, error)
             elif job.note != (note := serialize_error(error)):
                 await tuning_rows.change_job(self._tools.database, job.id, note=note)
@@ -450,8 +452,7 @@ class JobRunner:
 
     async def _file_is_refused(self, job: JobRow, trouble: _Failures) -> bool:
         """Whether a file that the provider does not take will not be taken by waiting either."""
-        trouble.file_since = trouble.file_since or monotonic()
-        waited = monotonic() - trouble.file_since
+        waited = trouble.seconds("file")
         provider = await self._tools.providers.get(job.provider)
         states = {await provider.file_status(file) for file in (job.training_file, job.validation_file) if file}
         if states & FILE_BROKEN:

@@ -77,7 +77,7 @@ class Jobs:
         self._base, self._monthly_usd = settings.tuning_model, settings.monthly_usd
         self._store, self._served_elsewhere = ModelStore(settings.models), settings.serving_url is not None
 
-    async def base(self, wanted: str = "") -> tuple[str, str]:
+    async def base(self, wanted: str) -> tuple[str, str]:
         """The base model to tune and, where it is a tuned model of ours, its name as the parent."""
         if wanted:
             row = await tuning_rows.get_model(self._database, wanted)

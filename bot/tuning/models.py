@@ -180,14 +180,14 @@ class Models:
         deleted.__cause__ = error
         return deleted
 
-    async def similar(self, name: str, text: str, limit: int = 3) -> list[SimilarRow]:
+    async def similar(self, name: str, text: str) -> list[SimilarRow]:
         """The training rows nearest to a question that a model was asked: similar rows, not the cause."""
         row = await lineage.get_model(self._database, name)
         if name not in self._indexes:
             ids = await lineage.dataset_ids(self._database, row.dataset_id, row.parent)
             trained, _ = await lineage.training_pairs(self._database, ids)
             self._indexes[name] = await asyncio.to_thread(NearestQuestions, trained)
-        found = await asyncio.to_thread(self._indexes[name].find, text, limit)
+        found = await asyncio.to_thread(self._indexes[name].find, text)
         return await asyncio.to_thread(inference.similar_rows, self._corpora.get(row.corpus), found)
 
     async def compare(self, question: Question, caller: Caller) -> Comparison:

@@ -23,7 +23,7 @@ from bot.tuning.words import REFUSAL, sentence_key
 
 ANSWERABLE, UNANSWERABLE, OFF_TOPIC = "answerable", "unanswerable", "off-topic"
 KINDS = (ANSWERABLE, UNANSWERABLE, OFF_TOPIC)
-# Rows with the same answer from which on it is no answer to one question.
+# An answer that at least so many rows have is not the answer to one question.
 MIN_REPEATED = 3
 _NO = frozenset({"not", "no", "cannot", "cant", "dont", "doesnt", "isnt", "none", "nothing", "sorry", "unknown"})
 
@@ -301,7 +301,7 @@ def _without_signs(pair: PairRow, row: Row, separators: frozenset[str], stops: f
 
 
 def notes(read: ReadRows) -> list[str]:
-    """Sentences about what is worth knowing and no fault: the older form, and what is not trained from a file."""
+    """Sentences about the older form, and about what is not trained from a file. They are no faults."""
     sentences = []
     older = sum(row.older for row in read.rows)
     if older:

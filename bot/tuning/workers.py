@@ -21,7 +21,7 @@ LEASE = 9.0
 class Workers:
     """The workers on a database, as one process sees them; one for the process. `is_worker`: it is one itself."""
 
-    def __init__(self, database: Database, *, is_worker: bool = False) -> None:
+    def __init__(self, database: Database, *, is_worker: bool) -> None:
         self._database, self._is_worker = database, is_worker
         # The name of this process in leases.
         self.holder = secrets.token_hex(8)

@@ -24,14 +24,10 @@ class About:
 
     def __init__(self, services: Services, questions: Questions) -> None:
         self._services, self._questions = services, questions
-        services.actions.register("corpus-model", self.by_button)
-
-    async def by_button(self, interaction: discord.Interaction[Any], corpus: str) -> None:
-        """Show the card, by the button of a promotion."""
-        await self.show(interaction, corpus)
+        services.actions.register("corpus-model", self.show)
 
     async def show(self, interaction: discord.Interaction[Any], corpus: str) -> None:
-        """The card of the model that answers for `corpus`."""
+        """The card of the model that answers for `corpus`, by the command or by the button of a promotion."""
         async with Reply(interaction, private=False) as reply:
             model = await self._services.tuning.models.active(corpus)
             if model is None:

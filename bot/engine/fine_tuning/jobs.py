@@ -186,7 +186,7 @@ class Hyperparameters(StrictModel):
         return value
 
     def of(self, start: Start) -> dict[str, Hyperparameter]:
-        """Those that a job has which begins with `start`. Raises an `APIError` 400 for one that it has not."""
+        """Those of a job that begins with `start`. Raises an `APIError` 400 for one that such a job does not have."""
         own, other, default = ("replay", "lora_rank", 1) if start.weights is None else ("lora_rank", "replay", "auto")
         if getattr(self, other) is not None:
             raise invalid_value(f"{start.model} has no {other}.", f"hyperparameters.{other}")

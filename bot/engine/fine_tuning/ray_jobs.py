@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 class RayJobs:
     """Trains on the Ray cluster whose dashboard is at `address`; each job reserves a CPU and `gpus` GPUs."""
 
-    def __init__(self, address: str, gpus: float = 0.0) -> None:
+    def __init__(self, address: str, gpus: float) -> None:
         self._address, self._gpus = address, gpus
 
     @asynccontextmanager

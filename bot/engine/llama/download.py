@@ -61,14 +61,7 @@ def source_of(wanted: str) -> Source:
     row = recommended().get(wanted.lower())
     if row is not None:
         return Source(
-            name=row.name,
-            label=row.label,
-            license=row.license,
-            size=row.size,
-            sha256=row.sha256,
-            repo=row.repo,
-            file=row.file,
-            revision=row.revision,
+            row.name, row.label, row.license, row.size, row.sha256, repo=row.repo, file=row.file, revision=row.revision
         )
     if match := HUB.fullmatch(wanted):
         stem = Path(match["file"]).stem
@@ -90,13 +83,8 @@ def fetch(store: ModelStore, source: Source, progress: Progress) -> Installed:
 
     Raises what `install` raises, and `ConfigError` where the hub cannot be reached.
     """
-
-    def write(folder: Path) -> str:
-        if source.path is not None:
-            return _copy(source, folder / WEIGHTS, progress)
-        return _download(source, folder, progress)
-
-    return install(store, source, write)
+    write = _download if source.path is None else _copy
+    return install(store, source, lambda folder: write(source, folder, progress))
 
 
 def install(store: ModelStore, source: Source, write: Callable[[Path], str]) -> Installed:
@@ -155,13 +143,13 @@ def check_disk(folder: Path, size: int) -> None:
         )
 
 
-def _copy(source: Source, target: Path, progress: Progress) -> str:
-    """Copy a file to `target`; returns its sha256."""
+def _copy(source: Source, folder: Path, progress: Progress) -> str:
+    """Copy a file into `folder`; returns its sha256."""
     assert source.path is not None
     assert source.size is not None
     read_header(source.path)  # before the copy, which takes its time
-    check_disk(target.parent, source.size)
-    part, digest, done = target.with_suffix(".part"), hashlib.sha256(), 0
+    check_disk(folder, source.size)
+    part, digest, done = (folder / WEIGHTS).with_suffix(".part"), hashlib.sha256(), 0
     report = _Throttle(progress)
     try:
         with source.path.open("rb") as original, part.open("wb") as copy:
@@ -172,7 +160,7 @@ def _copy(source: Source, target: Path, progress: Progress) -> str:
                 report(done, source.size)
             copy.flush()
             os.fsync(copy.fileno())
-        part.replace(target)
+        part.replace(folder / WEIGHTS)
     finally:
         part.unlink(missing_ok=True)
     return digest.hexdigest()

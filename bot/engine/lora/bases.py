@@ -29,7 +29,7 @@ NEEDS_EXTRA = N_(
 )
 # `owner/name`, as the hub writes it.
 HUB = re.compile(r"[\w.-]+/[\w.-]+")
-# The files of a base on the hub: what tells of it, and what is then needed besides.
+# The files of a base on the hub: those that describe it, and its weights.
 ABOUT, WEIGHTS = ["README.md", "*.json", "*.jinja"], ["*.safetensors"]
 # Creative Commons' NoDerivatives licences (-nd) do not let an adapted model be passed on or used in public.
 NO_DERIVATIVES = re.compile(r"\bnd\b")
