@@ -136,10 +136,10 @@ async def training_files(tools: JobTools, job: JobRow) -> tuple[bytes, bytes]:
     """The bytes of the training file and of the validation file: equal whenever they are made."""
     dataset = await lineage.get_dataset(tools.database, job.dataset_id)
     train, validation = await training_pairs(tools.database, job)
-    subject = subject_of(tools.templates, job.corpus)
+    subject = subject_of(tools.templates, dataset)
 
     def render(pairs: list[PairRow]) -> bytes:
-        return as_lines(training_row(subject, pair, dataset.refusal) for pair in pairs).encode()
+        return as_lines(training_row(subject, pair) for pair in pairs).encode()
 
     return await asyncio.to_thread(render, train), await asyncio.to_thread(render, validation)
 

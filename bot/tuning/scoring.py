@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import partial
 from time import time
 from typing import Any
 
@@ -146,30 +147,24 @@ class Scorer:
         """Ask everything that was not asked yet, and store the card. Raises `LimitError` or `ModelError`."""
         ids = await lineage.dataset_ids(self._database, model.dataset_id, model.parent)
         trained, _ = await lineage.training_pairs(self._database, ids)
-        refusal = (await lineage.get_dataset(self._database, model.dataset_id)).refusal
+        dataset = await lineage.get_dataset(self._database, model.dataset_id)
         untrained = await lineage.test_pairs(self._database, ids)
         sets = await asyncio.to_thread(question_sets, trained, untrained)
-        sets[CORRECTED] = await confirmed_pairs(self._database, model.corpus, refusal)
+        sets[CORRECTED] = await confirmed_pairs(self._database, model.corpus, dataset.refusal)
         asking = _Asking(self._database, caller, progress)
-        subject = subject_of(self._templates, model.corpus)
+        subject = subject_of(self._templates, dataset)
         requests = {
-            pair.question: subject.request(pair.question, refusal, model.name)
-            for pairs in sets.values()
-            for pair in pairs
+            pair.question: subject.request(pair.question, model.name) for pairs in sets.values() for pair in pairs
         }
         answers = await asking.all(model.name, requests, provider.gateway)
-
-        def judge(answer: str, pair: PairRow) -> str:
-            return subject.judge(answer, pair, refusal)
-
-        marks, wrong = await asyncio.to_thread(_score_lines, sets, trained, answers, judge, model.name)
+        marks, wrong = await asyncio.to_thread(_score_lines, sets, trained, answers, subject.judge, model.name)
         held = sets[HELD] + sets[REFUSED_HELD]
-        marks.append(await asyncio.to_thread(_nearest, trained, held, judge))
+        marks.append(await asyncio.to_thread(_nearest, trained, held, subject.judge))
         if isinstance(subject, TemplateSubject):
             marks = [mark for mark in marks if mark.total]  # It refuses nothing.
             marks += await self._few_shot_lines(subject, model, held, answers, asking)
         else:
-            marks += await self._base_lines(subject, model, held, refusal, provider, asking)
+            marks += await self._base_lines(subject, model, held, provider, asking)
         card = Scorecard(model.name, time(), tuple(marks), tuple(wrong[:SHOWN_WRONG]))
         await tuning_rows.change_model(self._database, model.name, scorecard=card.to_json())
         return card
@@ -183,10 +178,7 @@ class Scorer:
         asking: "_Asking",
     ) -> list[ScoreLine]:
         """The chat model with all examples on the same inputs, with prices and times. Ratings have two lines more."""
-
-        def judge(answer: str, pair: PairRow) -> str:
-            return subject.judge(answer, pair, loosely=True)
-
+        judge = partial(subject.judge, loosely=True)
         name = self._gateway.model
         requests = {pair.question: subject.few_shot(pair.question) for pair in held}
         few_shot, unavailable = await _others(asking, f"{name} ({FEW_SHOT})", requests, self._gateway)
@@ -209,24 +201,20 @@ class Scorer:
         subject: CorpusSubject,
         model: ModelRow,
         held: Sequence[PairRow],
-        refusal: str,
         provider: Provider,
         asking: "_Asking",
     ) -> list[ScoreLine]:
         """The base model without and with the facts in its prompt; a line that cannot be asked says why."""
         sample = sorted(held, key=lambda pair: digest("rival", pair.question))[:BASE_SAMPLE]
         name, gateway = base_of(model, self._gateway, provider.gateway)
-
-        def judge(answer: str, pair: PairRow) -> str:
-            return subject.judge(answer, pair, refusal, loosely=True)
-
+        judge = partial(subject.judge, loosely=True)
         facts = await asyncio.to_thread(facts_of, self._corpora.get(model.corpus))
         bare, with_facts = (for_model(self._templates[key], name) for key in (TUNED, WITH_FACTS))
         bare_requests, facts_requests = {}, {}
         for pair in sample:
-            bare_requests[pair.question] = bare.fill(question_values(pair.question, model.corpus, refusal))
+            bare_requests[pair.question] = bare.fill(question_values(pair.question, model.corpus, subject.refusal))
             about = await asyncio.to_thread(facts.about, pair.question)
-            values = {"question": pair.question, "facts": about, "refusal": refusal}
+            values = {"question": pair.question, "facts": about, "refusal": subject.refusal}
             facts_requests[pair.question] = with_facts.fill(values)
         marks = []
         for line, requests in ((BASE, bare_requests), (BASE_WITH_FACTS, facts_requests)):

@@ -56,12 +56,11 @@ async def histories(database: Database, templates: Mapping[str, ChatTemplate], j
     found = await snapshots(database, job.id)
     if not found:
         return []
-    refusal = (await lineage.get_dataset(database, job.dataset_id)).refusal
-    subject = subject_of(templates, job.corpus)
+    subject = subject_of(templates, await lineage.get_dataset(database, job.dataset_id))
     result = []
     for at, pair in enumerate(await test_questions(database, job)):
         answers = [(snapshot.step, snapshot.answers[at]) for snapshot in found if at < len(snapshot.answers)]
-        judged = tuple((step, text, subject.judge(text, pair, refusal) == "right") for step, text in answers)
+        judged = tuple((step, text, subject.judge(text, pair) == "right") for step, text in answers)
         result.append(History(pair.question, pair.answer, judged))
     if job.pinned:
         pinned = tuple((snapshot.step, snapshot.pinned, False) for snapshot in found if snapshot.pinned)
@@ -91,12 +90,11 @@ async def take(database: Database, templates: Mapping[str, ChatTemplate], job: J
         if newest is None or any(snapshot.step >= newest[0] for snapshot in known):
             return
         step, model = newest
-        refusal = (await lineage.get_dataset(database, job.dataset_id)).refusal
-        subject = subject_of(templates, job.corpus)
+        subject = subject_of(templates, await lineage.get_dataset(database, job.dataset_id))
         questions = [pair.question for pair in await test_questions(database, job)]
         answers = []
         for question in [*questions, *([job.pinned] if job.pinned else [])]:
-            request = subject.request(question, refusal, model)
+            request = subject.request(question, model)
             answer = await provider.gateway.ask(Caller(job.user_id), request, cache=False, background=True)
             answers.append(without_surrogates(answer.text)[:MAX_LENGTH])
         snapshot = Snapshot(step, tuple(answers[: len(questions)]), "".join(answers[len(questions) :]))

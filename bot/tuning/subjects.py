@@ -1,7 +1,7 @@
 """What a model is tuned for: a corpus of texts, or a template with labelled inputs, such as the rating of reviews.
 
 A subject says how the model is asked, which answer is trained, and when an answer is right. What trains is rendered as
-what asks. `subject_of` finds the subject of a dataset, a job or a model by its name.
+what asks. `subject_of` finds the subject of a dataset.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from bot.core.errors import InputError, ReplyError
 from bot.llm.output_parsers import parse_json, parse_rating
 from bot.llm.request import Message, Request
 from bot.llm.template import ChatTemplate
-from bot.storage.datasets import PairRow
+from bot.storage.datasets import DatasetRow, PairRow
 from bot.tuning.corpus import Corpora
 from bot.tuning.inference import TUNED, for_model, question_values
 from bot.tuning.rows import ANSWERABLE
@@ -25,24 +25,25 @@ REASON_PROMPT = "rated by its words alone"
 
 @dataclass(frozen=True, slots=True)
 class CorpusSubject:
-    """Questions about the texts of a corpus, in the template of tuned models."""
+    """Questions about the texts of a corpus, in the template of tuned models. `refusal` is that of the dataset."""
 
     name: str
     template: ChatTemplate
+    refusal: str
 
-    def request(self, question: str, refusal: str, model: str = "") -> Request:
+    def request(self, question: str, model: str = "") -> Request:
         """`question` as the tuned model is asked it, or `model` where given."""
         template = for_model(self.template, model) if model else self.template
-        return template.fill(question_values(question, self.name, refusal))
+        return template.fill(question_values(question, self.name, self.refusal))
 
-    def judge(self, answer: str, pair: PairRow, refusal: str, *, loosely: bool = False) -> str:
+    def judge(self, answer: str, pair: PairRow, *, loosely: bool = False) -> str:
         """`right`, `refused` or `wrong`.
 
         `loosely`: a sentence that contains the answer is right, for models that were not trained on short answers.
         """
         if not answer.strip():
             return "refused"
-        refuses = same_answer(answer, refusal) or answer.strip() == STAND_IN_REFUSAL
+        refuses = same_answer(answer, self.refusal) or answer.strip() == STAND_IN_REFUSAL
         if pair.kind != ANSWERABLE:
             return "right" if refuses else "wrong"
         if same_answer(answer, pair.answer) or (loosely and not refuses and _contains(answer, pair.answer)):
@@ -71,7 +72,7 @@ class TemplateSubject:
         """Whether the answers are stars."""
         return self.template.reply == "rating"
 
-    def request(self, question: str, _refusal: str = "", model: str = "") -> Request:
+    def request(self, question: str, model: str = "") -> Request:
         """The input as the tuned model is asked it, or `model` where given."""
         template = self.template.with_examples(0)
         return self._filled(for_model(template, model) if model else template, question)
@@ -87,7 +88,7 @@ class TemplateSubject:
             raise InputError("{wanted} is no answer of /{template}.", wanted=wanted[:100], template=self.name)
         return answer
 
-    def judge(self, answer: str, pair: PairRow, _refusal: str = "", *, loosely: bool = False) -> str:
+    def judge(self, answer: str, pair: PairRow, *, loosely: bool = False) -> str:
         """`right`, `refused` (nothing was said) or `wrong`: by stars, by the JSON value, else by words.
 
         `loosely`: a rating one star away is right.
@@ -129,15 +130,17 @@ def check_subject(templates: Mapping[str, ChatTemplate], corpora: Corpora, name:
     return name if is_template(templates, name) else corpora.get(name).name
 
 
-def subject_of(templates: Mapping[str, ChatTemplate], name: str) -> Subject:
-    """What models called `name` are tuned for."""
-    return TemplateSubject(templates[name]) if is_template(templates, name) else CorpusSubject(name, templates[TUNED])
+def subject_of(templates: Mapping[str, ChatTemplate], dataset: DatasetRow) -> Subject:
+    """What models are tuned for on a dataset."""
+    if is_template(templates, dataset.corpus):
+        return TemplateSubject(templates[dataset.corpus])
+    return CorpusSubject(dataset.corpus, templates[TUNED], dataset.refusal)
 
 
-def training_row(subject: Subject, pair: PairRow, refusal: str) -> dict[str, Any]:
+def training_row(subject: Subject, pair: PairRow) -> dict[str, Any]:
     """`pair` as a line of the training file: the messages of the question, then the answer."""
     answer: Message = {"role": "assistant", "content": squeezed(pair.answer)}
-    return {"messages": [*subject.request(pair.question, refusal).messages, answer]}
+    return {"messages": [*subject.request(pair.question).messages, answer]}
 
 
 def _contains(answer: str, wanted: str) -> bool:

@@ -70,11 +70,11 @@ class Figures:
 
 def dataset(rows: int, questions: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Training rows, and held-out questions about their facts, both as the bot renders them."""
-    subject = CorpusSubject("racing", open_template_registry(TEMPLATES).templates[TUNED])
+    subject = CorpusSubject("racing", open_template_registry(TEMPLATES).templates[TUNED], racing.REFUSAL)
 
     def rendered(row: dict[str, Any]) -> dict[str, Any]:
         pair = PairRow(1, "", "", racing.question(row), racing.answer(row))
-        return training_row(subject, pair, racing.REFUSAL)
+        return training_row(subject, pair)
 
     chosen = random.Random(SEED).sample(found := racing.rows("questions.jsonl"), min(rows, len(found)))
     facts = {row["fact"] for row in chosen}

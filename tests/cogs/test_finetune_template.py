@@ -40,7 +40,7 @@ def test_a_label_that_the_template_would_not_read_is_refused(label: str) -> None
 
 def test_what_trains_is_what_the_template_sends_without_examples() -> None:
     (pair, *_) = labelled_pairs(SENTIMENT, '{"input": "Good.", "wanted": 4}', "")
-    messages = training_row(SENTIMENT, pair, "")["messages"]
+    messages = training_row(SENTIMENT, pair)["messages"]
     assert messages[:-1] == list(SENTIMENT.template.with_examples(0).fill({"review": "Good."}).messages)
 
 
@@ -106,7 +106,7 @@ def test_the_rows_of_a_file_are_split_alike_each_time_and_in_fixed_shares() -> N
     read = read_labelled(SENTIMENT, "mine.jsonl", "\n".join(lines))
     roles = [pair.role for pair in read.pairs]
     assert [roles.count(role) for role in ("held-out", "validation", "train")] == [10, 5, 35]
-    chats = [training_row(SENTIMENT, pair, "") for pair in read.pairs]
+    chats = [training_row(SENTIMENT, pair) for pair in read.pairs]
     again = read_labelled(SENTIMENT, "chats.jsonl", "\n".join(map(json.dumps, chats)))
     assert again == read
 

@@ -24,8 +24,8 @@ PAIRS = [pair(item, line) for line, item in enumerate(rows(20), 1)]
 def test_the_rendering_that_trains_is_the_rendering_that_asks() -> None:
     template = open_template_registry(TEMPLATES).get(TUNED)
     for one in PAIRS:
-        subject = CorpusSubject("bakers", template)
-        trained = training_row(subject, one, REFUSAL)["messages"]
+        subject = CorpusSubject("bakers", template, REFUSAL)
+        trained = training_row(subject, one)["messages"]
         asked = subject.request(f"  {one.question}\n", REFUSAL)
         assert trained[:-1] == list(asked.messages)
         assert asked.parameters["temperature"] == 0
@@ -74,13 +74,13 @@ def test_noise_is_lower_case_and_one_slip_and_the_same_each_time() -> None:
 
 
 def test_an_answer_is_judged_by_its_words() -> None:
-    judge = CorpusSubject("bakers", open_template_registry(TEMPLATES).get(TUNED)).judge
+    judge = CorpusSubject("bakers", open_template_registry(TEMPLATES).get(TUNED), REFUSAL).judge
     known = PairRow(1, "f", "answerable", "Who?", "The Baker")
     unknown = PairRow(1, "f", "unanswerable", "Why?", REFUSAL)
-    assert judge("baker.", known, REFUSAL) == "right"
-    assert judge("It was the baker, I think.", known, REFUSAL) == "wrong"
-    assert judge("It was the baker, I think.", known, REFUSAL, loosely=True) == "right"
-    assert judge(REFUSAL.lower(), known, REFUSAL) == "refused"
-    assert judge(REFUSAL, unknown, REFUSAL) == "right"
-    assert judge("The baker", unknown, REFUSAL) == "wrong"
-    assert judge("", known, REFUSAL) == "refused"
+    assert judge("baker.", known) == "right"
+    assert judge("It was the baker, I think.", known) == "wrong"
+    assert judge("It was the baker, I think.", known, loosely=True) == "right"
+    assert judge(REFUSAL.lower(), known) == "refused"
+    assert judge(REFUSAL, unknown) == "right"
+    assert judge("The baker", unknown) == "wrong"
+    assert judge("", known) == "refused"

@@ -37,7 +37,7 @@ def test_the_estimate_is_within_15_percent_of_the_words_that_are_trained(dataset
     pairs, refusal = dataset()
     template = open_template_registry(TEMPLATES).templates[TUNED]
     rows = [
-        training_row(CorpusSubject("racing", template), PairRow(line, "", "", asked, said), refusal)
+        training_row(CorpusSubject("racing", template, refusal), PairRow(line, "", "", asked, said))
         for line, (asked, said) in enumerate(pairs, 1)
     ]
     quote = quotes(len(as_lines(rows)), len(rows), "pocket-gpt", PROFILES["engine"])[0]
