@@ -69,14 +69,14 @@ class LocalModelCog(commands.Cog, name="Local models"):
         """Show the licence of the chosen model, with the button that accepts it."""
         operator_of(interaction, self._services.settings)
         (name,) = chosen
-        offers = {each.name: each for each in await self._services.local_models.offers()}
-        each = offers.get(name)
+        offers = await self._services.local_models.offers()
+        each = next((each for each in offers if each.name == name), None)
         if each is None:
             raise NotFoundError("This model is not in the list any more.")
         lines = [
-            _("{n:,.1f} GB on disk, about {m:,.1f} GB of memory.", n=each.size / GIGABYTE, m=each.memory / GIGABYTE)
+            _("{n:,.1f} GB on disk, about {m:,.1f} GB of memory.", n=each.size / GIGABYTE, m=each.memory / GIGABYTE),
+            _("Licence: {license}", license=escape_markdown(each.license)),
         ]
-        lines.append(_("Licence: {license}", license=escape_markdown(each.license)))
         if each.problem:
             lines.append("⚠️ " + _(each.problem))
         label = _("Use it") if each.installed else _("Accept the licence and fetch")

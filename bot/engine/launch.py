@@ -17,7 +17,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -54,11 +54,8 @@ class Address:
     """An engine's base URL (with its /v1), its token (None if it runs without one) and its process id."""
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     pid: int
-
-    def __repr__(self) -> str:
-        return f"Address(url={self.url!r}, pid={self.pid})"
 
 
 def write_address(folder: Path, address: Address) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from bot.core.i18n import _, ngettext
 from bot.engine.llama.catalog import GIB, Machine
 from bot.engine.lora.bases import Base
-from bot.tuning.profiles import PROFILES, Profile, Tunable, tunable, tunables
+from bot.tuning.profiles import AS_OF, PROFILES, Profile, Tunable, tunable, tunables
 
 # Days that a tuned model should live to be worth its price; below that the table warns.
 SHORT_LIFE = 180
@@ -150,6 +150,5 @@ def table(lines: list[Quote]) -> str:
             f"{mark} {known.name:<40} {known.provider:<7} {quote.tokens:>12,} {quote.price:>10} {asked:>14} {end:>11}"
         )
     warnings = dict.fromkeys(f"{quote.model.provider}: {quote.warning}" for quote in lines if quote.warning)
-    as_of = max(quote.model.as_of for quote in lines)
     efforts = [f"{quote.model.name}: {quote.effort}" for quote in lines if quote.effort]
-    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=as_of), *efforts, *warnings])
+    return "\n".join([*rows, _("Prices in US dollars, read {day}.", day=AS_OF), *efforts, *warnings])

@@ -1,7 +1,7 @@
 """The providers of tuning as data: address, hyperparameters, extra steps, closing dates, and their tunable models.
 
 A new provider needs one `Profile` here, its name in `Settings.tuning_provider`, and a test; no other module compares
-provider names. The prices are from the providers' own pages, read on 2026-11-22 unless a price has another `as_of`. A
+provider names. The prices are from the providers' own pages, read on the day `AS_OF`. A
 price that was not found there is None, and is shown as not known.
 """
 
@@ -51,7 +51,6 @@ class Tunable:
     prompt: Decimal | None = None
     completion: Decimal | None = None
     shutdown: date | None = None
-    as_of: str = AS_OF
     characters_per_token: float = CHARACTERS_PER_TOKEN
     is_language_model: bool = True
 

@@ -13,7 +13,7 @@ from bot.services import Services
 from bot.tuning.datasets import DatasetRow, name_of
 from bot.tuning.estimate import Quote, blocked
 from bot.tuning.jobs import JobRow, Place
-from bot.tuning.profiles import PROFILES
+from bot.tuning.profiles import AS_OF, PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.errors import DELIVERY_ERRORS
@@ -126,8 +126,7 @@ def _estimate(dataset: DatasetRow, quotes: list[Quote], base: str, *, start: boo
             card.line()
     warned = dict.fromkeys(f"⚠️ {each.warning}" for each in quotes if each.warning)
     card.text("\n".join(warned))
-    as_of = max(quote.model.as_of for quote in quotes)
-    card.text(_("-# Prices in US dollars, read {day} · dataset {dataset}", day=as_of, dataset=dataset.id))
+    card.text(_("-# Prices in US dollars, read {day} · dataset {dataset}", day=AS_OF, dataset=dataset.id))
     closed = blocked(PROFILES[quotes[0].model.provider])
     if start and closed:
         return card.text(_("⚠️ It cannot be started. {reason}", reason=_(closed))).layout()

@@ -28,6 +28,7 @@ from trl import SFTConfig, SFTTrainer
 from bot.core.errors import InputError
 from bot.engine import disk
 from bot.engine.llama.catalog import machine
+from bot.engine.llama.download import sha256
 from bot.engine.lora.adapter import write_gguf
 from bot.engine.lora.bases import Base, base_name, download, read_folder
 from bot.engine.lora.config import ADAPTER_GGUF, LEARNING_RATE, Config
@@ -70,7 +71,8 @@ def main(
     threads = machine(folder).threads
     if not cuda:
         torch.set_num_threads(threads)
-    identity = sha256(json.dumps([asdict(config), list(rows), list(validation)], sort_keys=True))
+    settings = json.dumps([asdict(config), list(rows), list(validation)], sort_keys=True)
+    identity = hashlib.sha256(settings.encode()).hexdigest()
     device = torch.cuda.get_device_name() if cuda else f"{threads} of the processor's cores"
     log.info("config %s, resolved %s, data and config %s, on %s", asdict(config), config.resolved, identity, device)
     source, license = config.source, ""
@@ -295,11 +297,6 @@ def save_adapter(model: Any, folder: Path, config: Config, queries: dict[str, An
             arrays, model.peft_config["default"].lora_alpha, Path(config.served_as), folder / ADAPTER_GGUF, queries
         )
     versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "trl", "peft")}
-    hashes = {path.name: sha256(path.read_bytes()) for path in folder.iterdir() if path.name != MANIFEST}
+    hashes = {path.name: sha256(path) for path in folder.iterdir() if path.name != MANIFEST}
     manifest = {"config": asdict(config), **training, "versions": versions, "files": hashes}
     disk.write_json(folder / MANIFEST, manifest, durable=True)
-
-
-def sha256(data: str | bytes) -> str:
-    """The SHA-256 of `data`, in hexadecimal."""
-    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
