@@ -44,7 +44,7 @@ class LocalModelCog(commands.Cog, name="Local models"):
         services.actions.register("local-stop", self.stop)
 
     async def offer(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
-        """Show the models with their sizes, for the operator alone."""
+        """Show the models with their sizes, only for the operator."""
         operator_of(interaction, self._services.settings)
         self._services.local_models.check()
         await interaction.response.defer(ephemeral=True, thinking=True)

@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.core.errors import FewshotError
 from bot.engine import disk
 
-# The client repeats every answer from 500 up, and 429, unless this header says that it would be in vain.
+# Clients retry after 429 and after every status from 500 on, unless this header tells them not to.
 NO_RETRY = {"x-should-retry": "false"}
 
 

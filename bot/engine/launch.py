@@ -164,7 +164,7 @@ async def connected(data_dir: Path, models_dir: Path | None = None) -> AsyncIter
 
 async def _spawn(data_dir: Path, models_dir: Path | None) -> Process:
     models = ("--models-dir", str(models_dir)) if models_dir else ()
-    # In a session of its own, so that Ctrl-C in a terminal reaches the parent alone, which lets answers finish.
+    # In a session of its own, so that Ctrl-C in a terminal reaches only the parent, which lets answers finish.
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.engine", "--data-dir", str(data_dir), *models),
         stdin=subprocess.PIPE,

@@ -167,7 +167,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
 
     Raises `OSError` when the address is taken. Requests that run when the block ends get two seconds.
     """
-    # When a client disconnects, its handler is cancelled, so that no answer is generated in vain.
+    # When a client disconnects, its handler is cancelled, which stops generating the answer.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:

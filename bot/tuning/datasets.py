@@ -42,6 +42,8 @@ PREPARED_DRAFT = f"{PREPARED} draft"
 # Seconds that the lease of a dataset that is written lasts after a crash, and seconds between two looks at one that
 # another process writes, or at the datasets that a worker is asked for.
 LEASE, POLL_INTERVAL = 3.0, 0.5
+# Questions to ask the model for in each piece of text, where nobody says how many.
+PAIRS_PER_CHUNK = 20
 # Characters of a dataset's name.
 MAX_NAME_LENGTH = 100
 # The names of datasets by where they are from; `DatasetRow.name` holds the English one.
@@ -95,7 +97,13 @@ class Datasets:
     # --- making
 
     async def prepare(
-        self, corpus: str, user_id: int, size: int = 20, progress: Progress = no_progress, *, retry: bool = False
+        self,
+        corpus: str,
+        user_id: int,
+        size: int = PAIRS_PER_CHUNK,
+        progress: Progress = no_progress,
+        *,
+        retry: bool = False,
     ) -> Prepared:
         """Make a dataset of a corpus, or continue: by the chat model, or without one the dataset that ships.
 

@@ -78,7 +78,7 @@ class Jobs:
         self._store, self._served_elsewhere = ModelStore(settings.models), settings.serving_url is not None
 
     async def base(self, wanted: str) -> tuple[str, str]:
-        """The base model to tune and, where it is a tuned model of ours, its name as the parent."""
+        """The base model to tune, and its name again as the parent if it is a model that was tuned before."""
         if wanted:
             row = await tuning_rows.get_model(self._database, wanted)
             return wanted, wanted if row is not None else ""

@@ -75,8 +75,8 @@ def _role(text: str) -> str:
 def read_labelled(subject: TemplateSubject, name: str, text: str) -> LabelledFile:
     """The pairs of a file called `name`, in a form of `read_tests` or as chats, the form that providers take.
 
-    A row is left out, with a sentence, if it is empty or too long, if its answer is none of the template's, or if its
-    input is an example of the template or in an earlier row.
+    A row is left out, with a sentence, if it is empty or too long, if the template has no such answer, or if its input
+    is an example of the template or in an earlier row.
 
     Raises `InputError` for a file with too few or too many rows, and for a template with several inputs.
     """

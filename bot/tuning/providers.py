@@ -44,14 +44,14 @@ T = TypeVar("T")
 # The metadata under which a job carries our id, so that it is found again after a crash.
 RUN_KEY = "fewshot_run"
 PAGE = 100
-# Jobs, files and events that are looked through at most; a server that ignores `after` would list them for ever.
+# The most jobs, files and events that are read: a server that ignores `after` would list them without end.
 MAX_LISTED = 5 * PAGE
 MAX_EVENTS = 100 * PAGE
 # Calls at one time to a provider's models, beside those to the chat model.
 CONCURRENCY = 32
 # Seconds for the events of a job: a provider that does not answer must not hold the job up.
 EVENTS_TIMEOUT = 30.0
-# Statuses of a file, as far as providers use them: OpenAI says uploaded, processed or error (2026-11-22). With any
+# Statuses of a file. OpenAI says uploaded, processed or error (2026-11-22). With any
 # other, the provider still reads the file.
 FILE_READY = frozenset({"processed", "ready", "succeeded", "completed", "valid"})
 FILE_BROKEN = frozenset({"error", "failed", "invalid", "deleted"})
@@ -192,7 +192,7 @@ class Provider:
     async def new_events(self, job_id: str, known: set[str]) -> list[EventRow]:
         """The events whose ids are not `known`, oldest first; none where the provider has no events.
 
-        Events never decide about a job, so that no error of theirs is one of the job.
+        Events decide nothing about a job, so an error in reading them does not fail it.
         """
         new: dict[str, EventRow] = {}
 

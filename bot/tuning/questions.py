@@ -28,7 +28,7 @@ from bot.tuning.words import bag_key, digest, sentence_key, squeezed
 CONCURRENT = 8
 # The templates of the two calls.
 QUESTIONS, SUPPORT = "questions", "support"
-# Wordings of a fact, and facts of a chunk, that are taken: a model may repeat itself for ever.
+# Wordings of a fact, and facts of a chunk, that are taken: a model may repeat itself without end.
 MAX_WORDINGS, MAX_FACTS = 8, 60
 COPIED = N_("The check of this chunk repeated its example, so that nothing has checked this pair.")
 # Takes how many parts of a long work are done, and how many there are.

@@ -74,7 +74,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as it was read, with `messages` whatever its form was, and its last question and answer as a pair."""
+    """A row with `messages`, whichever form it was read in, and its last question and answer as a pair."""
 
     value: dict[str, Any]
     pair: PairRow

@@ -362,7 +362,7 @@ def _score_lines(
 def _written_apart(sets: Sets, trained: Sequence[PairRow]) -> list[PairRow]:
     """The questions of a corpus's own test file, in its order: their lines come after all trained lines.
 
-    Where wordings were held out among the rows, there are none.
+    Empty where wordings of the rows themselves were held out.
     """
     asked = [*sets[HELD], *sets[REFUSED_HELD], *sets[REFUSED_UNSEEN]]
     found: list[PairRow] = []

@@ -5,7 +5,7 @@
 `held-out`    unseen wordings of trained facts, and of trained topics that must be refused
 `never-seen`  topics that must be refused and that training never mentions
 
-The split depends on the pairs alone, so that it is equal in every process. A fact needs three trained wordings: with
+The split depends only on the pairs, so that it is equal in every process. A fact needs three trained wordings: with
 one wording a fact, half of the unseen questions are answered rightly, with two 85 %, with three 94 % (measured
 2026-11-22). So only facts with four have one held out.
 """

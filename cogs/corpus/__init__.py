@@ -4,7 +4,7 @@
 `questions`  a question to the promoted model, **Where from?**, and the comparison with the base model
 `correcting` **Wrong?**: the person who asked says what is right
 `about`      the card of the model that answers: lineage, dataset, scores, dates
-`standings`  the season's table, for racing alone
+`standings`  the season's table, only for racing
 """
 
 from discord.ext import commands

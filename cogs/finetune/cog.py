@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.core.i18n import _
 from bot.services import Services
+from bot.tuning.datasets import PAIRS_PER_CHUNK
 from bot.tuning.jobs import STATE_NAMES
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
@@ -19,7 +20,7 @@ from cogs._access import operator_of
 from cogs._store_first import answer_privately, store_first
 from cogs.finetune import autocomplete
 from cogs.finetune.corrections import Corrections
-from cogs.finetune.datasets import PAIRS_PER_CHUNK, Preparation, Review
+from cogs.finetune.datasets import Preparation, Review
 from cogs.finetune.job_cards import PIN, JobCards, job_card, state_of
 from cogs.finetune.models import Models
 from cogs.finetune.starting import Starting
@@ -127,7 +128,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
     @app_commands.describe(id="The job")
     @app_commands.autocomplete(id=autocomplete.jobs)
     async def job(self, interaction: discord.Interaction[Any], id: Id) -> None:
-        """The job's card as it is now, for the operator alone."""
+        """The job's card as it is now, only for the operator."""
         async with Reply(interaction, private=True) as reply:
             job = await self._services.tuning.jobs.get(id)
             card, files = await job_card(await state_of(self._services.tuning, job))

@@ -13,7 +13,7 @@ from bot.core.i18n import N_, _, ngettext
 from bot.core.text import escape_markdown, shorten
 from bot.server.trick_tests import MAX_PROBLEMS
 from bot.services import Services
-from bot.tuning.datasets import DatasetRow, PairRow, Prepared, Progress, UnwrittenError, name_of
+from bot.tuning.datasets import PAIRS_PER_CHUNK, DatasetRow, PairRow, Prepared, Progress, UnwrittenError, name_of
 from bot.tuning.subjects import REASON_PROMPT
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -34,10 +34,6 @@ ROLES = {
     "held-out": N_("{n:,} held-out"),
     "never-seen": N_("{n:,} never-seen"),
 }
-
-
-# Questions to ask the model for in each piece of text, where nobody says how many.
-PAIRS_PER_CHUNK = 20
 # Rows of labelled inputs, and different answers, that the card names.
 MAX_ROWS, MAX_ANSWERS = 3, 8
 # Translators: on the card of inputs with known answers, from which a model can be trained.
@@ -265,7 +261,7 @@ def _pair_card(dataset: DatasetRow, pair: PairRow, text: str | None, place: str)
     at = f"{dataset.id}:{pair.id}"
     card.row(
         ActionButton("ft-keep", at, label=_("Keep"), emoji="✅", style=discord.ButtonStyle.success),
-        ActionButton("ft-edit", at, label=_("Edit"), emoji="✏️"),
+        ActionButton(EDIT, at, label=_("Edit"), emoji="✏️"),
         ActionButton("ft-drop", at, label=_("Drop"), emoji="🗑️", style=discord.ButtonStyle.danger),
     )
     small = _("-# line {n} · undecided pairs are not trained · leave it whenever you like", n=pair.line)

@@ -105,7 +105,7 @@ async def job_card(state: CardState) -> Shown:
 
 
 def losses(events: list[EventRow]) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """The training and the validation losses by step, as far as the provider reported them."""
+    """The training and the validation losses that the provider reported, by step."""
     training: dict[int, float] = {}
     validation: dict[int, float] = {}
     for event in events:

@@ -91,7 +91,7 @@ class Starting:
         except BaseException:
             self._pressed.remove(interaction.message.id)
             raise
-        with suppress(*DELIVERY_ERRORS):  # The job is stored, so its card is posted whatever becomes of this message.
+        with suppress(*DELIVERY_ERRORS):  # The job is stored, so its card is posted even if this fails.
             await edit_pressed(interaction, Card(_("Started")).text(_("The card below shows the progress.")).layout())
         await self._cards.post(job)
 

@@ -157,7 +157,7 @@ class EngineModels:
         return None, None
 
     def tunable(self) -> list[str]:
-        """The pocket GPT and the installed models. Folders and names on the hub can be tuned besides."""
+        """The pocket GPT and the installed models. Folders and models of the hub can be tuned too."""
         return [BASE_MODEL, *(model.id for model in self._installed.all())]
 
     def start_of(self, model_id: str) -> Start:

@@ -1,6 +1,6 @@
 """`python -m bot.engine.fine_tuning.worker FOLDER`: trains the job in a folder, or resumes it.
 
-With `--alone` after the folder it runs on another machine than the server, whose end it does not notice.
+With `--alone` after the folder it runs on another machine than the server, and does not notice that the server ends.
 
 The process has the lowest priority and one thread. It holds the folder's lock, so that a process whose server was
 killed and its successor never write the same checkpoint. It stops after the current step, with a checkpoint, when the

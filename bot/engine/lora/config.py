@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.engine.pocket.config import Auto, check_range
 
-# Tokens of a training row at most, whatever the base's context holds: memory grows with them.
+# The most tokens of a training row, also where the base's context holds more: memory grows with them.
 MAX_CONTEXT = 4_096
 # The file of an adapter for llama.cpp, beside the one that PEFT and vLLM read.
 ADAPTER_GGUF = "adapter.gguf"

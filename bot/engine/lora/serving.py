@@ -51,7 +51,7 @@ class Serving:
             response = await self._post(
                 "load_lora_adapter", {"lora_name": name, "lora_path": str(adapter.resolve())}, LOAD_TIMEOUT
             )
-            # An adapter that is there already is answered with 400, as is a broken one: the question will tell.
+            # 400: the adapter is loaded already, or it is broken. Then the question fails.
             if response.status not in (200, 400):
                 raise refused(response.status, await response.read())
             response.release()

@@ -1,8 +1,8 @@
 """The pocket GPT: a transformer of about 120,000 parameters, trained on a laptop in seconds.
 
 Its tokens are words. It learns the rows it is given by heart, and recombines them well enough to answer a question
-in an unseen wording and to refuse one that the rows do not answer. It knows no language and reads the last user
-message alone.
+in an unseen wording and to refuse one that the rows do not answer. It knows no language and reads only
+the last user message.
 
 The modules, in the order to read them:
 

@@ -38,7 +38,7 @@ class TrainConfig:
     base: Path | None = None
     """The folder of a finished model to continue from. Its rows are trained again together with the new ones."""
     replay: int = 1
-    """1 trains the base model's rows again; 0 trains the new rows alone, and the model forgets the old ones."""
+    """1 trains the base model's rows again; 0 trains only the new rows, and the model forgets the old ones."""
     checkpoint_seconds: float = 3.0
     """Time between checkpoints. It does not change the result."""
     keep_models: int = 3

@@ -1,4 +1,4 @@
-"""From rows to batches, with augmentation, so that the model does not learn the training questions alone.
+"""From rows to batches, with augmentation, so that the model learns more than the training questions.
 
 In every epoch each question is varied: asked in a wording that the rows use for a similar fact, its words
 rotated, some dropped, some replaced by `<unk>`. Only the answer has a loss.

@@ -3,7 +3,7 @@
 The learning rate rises, stays at its full value until the validation score stops rising (or for half of the epochs,
 where their number is given), and then falls to zero. Most of the accuracy is gained while it falls.
 
-The augmentation of an epoch depends on the seed and the epoch's number alone. So a checkpoint holds no state of a
+The augmentation of an epoch depends only on the seed and the epoch's number. So a checkpoint holds no state of a
 random generator: a resumed run draws the epoch again and skips the batches before the checkpoint.
 """
 

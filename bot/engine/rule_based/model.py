@@ -27,7 +27,7 @@ class StandIn(ChatModel):
         """The answer word by word."""
         text = self.reply(Prompt.from_messages(request.messages))
         if text is None:
-            # Clients repeat a 501, which would be in vain; so it is a 422.
+            # Not 501, which clients would retry.
             raise APIError(
                 "No model is connected, and the stand-in has no rule for this request.",
                 status=422,
