@@ -5,6 +5,7 @@ Each check takes pairs and yields findings; none changes anything. `check_file` 
 """
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,9 +210,14 @@ def _asks(question: str, pair: PairRow) -> bool:
     asked = words(question)
     if not asked or sentence_key(question) in (sentence_key(pair.quote), sentence_key(pair.answer)):
         return False
-    if not ASKING.isdisjoint(asked):
+    # The words are English, German and French, so they tell nothing about a text in another script.
+    if not ASKING.isdisjoint(asked) or not _is_latin(question):
         return True
-    return not question.rstrip().endswith((".", "!", "。"))
+    return not question.rstrip().endswith((".", "!"))
+
+
+def _is_latin(text: str) -> bool:
+    return all(unicodedata.name(char, "").startswith("LATIN") for char in text if char.isalpha())
 
 
 def _check_source(pair: PairRow, sources: Mapping[str, str] | None, plain: dict[str, str]) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ async def test_two_presses_start_one_job(tmp_path: Path) -> None:
         (job,) = await sim.services.tuning.jobs.all()
         second = await estimate(sim)
         told = await sim.admin.click(second, label="Start: free")
-        assert "going on already" in " ".join(sim.text(each) for each in told.followups)
+        assert "going on already" in sim.said(told)
         assert [each.id for each in await sim.services.tuning.jobs.all()] == [job.id]
         cancelled = await sim.admin.slash(sim.general, "finetune cancel", id=job.id)
         assert sim.text(cancelled.response) == f"The job {job.id} is cancelled."

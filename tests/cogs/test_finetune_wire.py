@@ -115,8 +115,8 @@ async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarnes
     async with harness.bot(**options(tmp_path)):
         untrained = await harness.answer(f"{CORPUS} ask", is_final, question="?", user="operator")
         await harness.wire.permissions(harness.place, deny=("send_messages",))
-        told = await harness.press(untrained, "Train it now", user="operator")
-        assert "The job's card cannot be shown here." in told.text
+        pressed = await harness.wire.press(untrained, "Train it now", user="operator")
+        assert "The job's card cannot be shown here." in (await pressed.messages())[-1].text
         assert harness.rows("SELECT state, training_file, channel_id FROM tuning_jobs") == [("cancelled", "", None)]
 
 

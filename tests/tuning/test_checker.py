@@ -146,6 +146,8 @@ TIMED = "Baker 3 opens at noon, two doors from the mill; he and the others never
         ("Who opens when the mill is shut?", "Baker 3", set()),
         ("Name the baker who opens at noon.", "Baker 3", set()),
         ("baker at noon", "Baker 3", set()),
+        ("Πες μου τι ψήνει.", "ψωμί", set()),
+        ("何を焼くか教えてください。", "パン", set()),
         ("Baker 3 opens at noon.", "Baker 3", {checks.NO_QUESTION}),
         (TIMED, "Baker 3", {checks.NO_QUESTION}),
         ("Baker 3", "Baker 3", {checks.NO_QUESTION}),
