@@ -16,7 +16,7 @@ from bot.core.i18n import N_, _
 from bot.core.languages import language, suggestions
 from bot.llm.command import MAX_CHARACTERS, PRIVATE, RAW, Command, CommandOption
 from bot.llm.completion import Display
-from bot.llm.template import ChatTemplate
+from bot.llm.template import ChatTemplate, must_be_given, needs_value
 from bot.llm.template_registry import TemplateRegistry
 from bot.server.guilds import GuildSettingsStore
 from bot.ui.caller import source_message_of
@@ -200,12 +200,11 @@ class Technique:
         values = {}
         for name, option in self._command.options.items():
             given = options.get(name) or ""
-            item = self._template.inputs.get(name)
             if given.strip():
                 values[name] = given
             elif option.autocomplete == "languages":
                 values[name] = language(str(interaction.locale))
-            elif item is None or item.default is None:
+            elif needs_value(self._template.inputs, name):
                 raise InputError(option.empty or EMPTY, name=name)
         return values
 
@@ -214,10 +213,7 @@ class Technique:
         return min((item.max if item else None) or MAX_CHARACTERS, MAX_CHARACTERS)
 
     def _is_required(self, name: str, option: CommandOption) -> bool:
-        if option.required is not None:
-            return option.required
-        item = self._template.inputs.get(name)
-        return (item is None or item.default is None) and option.autocomplete != "languages"
+        return must_be_given(self._template.inputs, name, option) if option.required is None else option.required
 
 
 def _autocomplete(wanted: str | tuple[str, ...], sources: Mapping[str, Source]) -> Any:

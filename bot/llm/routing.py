@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core.errors import ReplyError
-from bot.llm.template import ChatTemplate
+from bot.llm.template import ChatTemplate, needs_value
 
 OPTIONAL_PROMPT = "{about} (may be left out)"
 
@@ -47,7 +47,8 @@ def parse_choice(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]
     inputs = reply.get("inputs")
     inputs = inputs if isinstance(inputs, Mapping) else {}
     given = {str(key): str(value) for key, value in inputs.items() if value and key in template.placeholders}
-    missing = [key for key in template.with_examples(0).placeholders if key not in given and _needed(template, key)]
+    wanted = template.with_examples(0).placeholders
+    missing = [key for key in wanted if key not in given and needs_value(template.inputs, key)]
     if missing:
         left_out = ", ".join(missing)
         raise ReplyError(
@@ -58,13 +59,8 @@ def parse_choice(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]
 
 def without_unfillable_examples(template: ChatTemplate, inputs: Mapping[str, str]) -> ChatTemplate:
     """`template`, without its examples where `inputs` lack what they need."""
-    lacking = any(key not in inputs and _needed(template, key) for key in template.placeholders)
+    lacking = any(key not in inputs and needs_value(template.inputs, key) for key in template.placeholders)
     return template.with_examples(0) if lacking else template
-
-
-def _needed(template: ChatTemplate, key: str) -> bool:
-    item = template.inputs.get(key)
-    return item is None or item.default is None
 
 
 def _describe_input(template: ChatTemplate, key: str) -> str:

@@ -59,6 +59,11 @@ class Input(BaseModel):
     default: str | None = None
 
 
+def needs_value(inputs: Mapping[str, Input], name: str) -> bool:
+    """Whether the input called `name` has no default."""
+    return name not in inputs or inputs[name].default is None
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
     role: Literal["system", "developer", "user", "assistant"]
@@ -95,23 +100,23 @@ class _TemplateData(BaseModel):
         wanted = placeholders_in(message.content for message in self.messages)
         unknown = [name for name in command.options if name not in wanted and name not in self.inputs]
         taken = [name for name in command.options if name in (RAW, PRIVATE)]
-        given = {name for name, item in self.inputs.items() if item.default is not None} | command.options.keys()
-        missing = [name for name in wanted if name not in given]
+        missing = [name for name in wanted if needs_value(self.inputs, name) and name not in command.options]
         problems = [_('"command" has the option {name}, which is no input', name=name) for name in unknown]
         problems += [_('"command" cannot have an option called {name}', name=name) for name in taken]
         problems += [_('"command" has no option for the input {name}', name=name) for name in missing]
         if command.raw and self.reply == "text":
             problems.append(_('"raw" belongs to replies that are not text'))
         if command.menu is not None:
-            asked = [name for name in command.options if self._must_be_given(name, command.options[name])]
+            asked = [name for name, option in command.options.items() if must_be_given(self.inputs, name, option)]
             if asked != [command.menu.input]:
                 problems.append(_('"menu" needs an option that it fills; every other one needs a default'))
         if problems:
             raise ValueError("; ".join(problems))
 
-    def _must_be_given(self, name: str, option: CommandOption) -> bool:
-        item = self.inputs.get(name)
-        return (item is None or item.default is None) and option.autocomplete != "languages"
+
+def must_be_given(inputs: Mapping[str, Input], name: str, option: CommandOption) -> bool:
+    """Whether a person must give this option of a command, so that its input has a value."""
+    return needs_value(inputs, name) and option.autocomplete != "languages"
 
 
 @cache
