@@ -23,8 +23,6 @@ from typing import Any
 
 import click
 
-from bot.cli.db import db
-from bot.cli.model import model
 from bot.cli.running import prepare_console, run_async
 from bot.core.errors import FewshotError
 from bot.core.json_text import without_surrogates
@@ -136,8 +134,10 @@ class LazyGroup(click.Group):
         return found
 
 
-cli.add_command(db)
-cli.add_command(model)
+cli.add_command(
+    LazyGroup("db", "bot.cli.db", "Upgrade the database, show its version, back it up, or copy it to another one.")
+)
+cli.add_command(LazyGroup("model", "bot.cli.model", "Chat models on this machine (needs fewshot[local])."))
 cli.add_command(LazyGroup("dataset", "bot.cli.dataset", "Make datasets from corpora, check them, look at them."))
 cli.add_command(
     LazyGroup("trick", "bot.cli.trick", "Test tricks in files, import prompts as tricks, export tricks for promptfoo.")

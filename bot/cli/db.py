@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bot.cli.running import load_settings, run_async
+from bot.storage import copying, migrations
 
 
 @click.group()
@@ -15,8 +16,6 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Upgrade the database to the newest version."""
-    from bot.storage import migrations
-
     version = run_async(migrations.upgrade(load_settings().database))
     click.echo(f"The database has version {version}.")
 
@@ -24,8 +23,6 @@ def upgrade() -> None:
 @db.command()
 def status() -> None:
     """Show the version of the database, and the newest version."""
-    from bot.storage import migrations
-
     current, newest = run_async(migrations.version(load_settings().database))
     if current is None:
         click.echo(f"There is no database yet. The first start creates it with version {newest}.")
@@ -39,8 +36,6 @@ def status() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy the database to FILE, also while the bot is running."""
-    from bot.storage import migrations
-
     size = run_async(migrations.backup(load_settings().database, file))
     click.echo(f"Copied {size:,} bytes to {file}.")
 
@@ -54,8 +49,6 @@ def copy(source: str, target: str) -> None:
     Both are addresses as in DATABASE_URL, such as sqlite+aiosqlite:///data/fewshot.sqlite3 and
     postgresql+asyncpg://user:key@host/database.
     """
-    from bot.storage import copying
-
     load_settings()
     counts = run_async(copying.copy(source, target))
     for table, count in counts.items():

@@ -14,11 +14,17 @@ import click
 from bot.cli.running import asynchronous, load_settings, make_data_dir
 from bot.core.errors import InputError, NotFoundError, ReplyError
 from bot.core.settings import LOCAL_SUFFIX
+from bot.engine.launch import connected
+from bot.engine.llama.catalog import GIB, machine, recommended
+from bot.engine.llama.download import fetch, source_of
+from bot.engine.llama.store import Installed, ModelStore
+from bot.llm.client import ChatClient
+from bot.llm.completion import ask
+from bot.llm.output_parsers import Rating
+from bot.llm.request import Request
+from bot.llm.template import ChatTemplate
 
 if TYPE_CHECKING:
-    from bot.engine.llama.store import Installed, ModelStore
-    from bot.llm.client import ChatClient
-    from bot.llm.template import ChatTemplate
     from bot.server.evaluation import Case
 
 # Orders in which a few examples are shown: a small model's answers depend on the order.
@@ -39,8 +45,6 @@ def model() -> None:
 @model.command("list")
 def list_models() -> None:
     """Show the recommended models, what is installed, what fits and what is in use."""
-    from bot.engine.llama.catalog import GIB, machine, recommended
-
     store = _store()
     here = machine(store.folder)
     installed = {each.name: each for each in store.all()}
@@ -70,8 +74,6 @@ def list_models() -> None:
 def get(source: str, yes: bool) -> None:
     """Fetch a model; an interrupted download goes on where it was."""
     from bot.cli.context import bar_updater
-    from bot.engine.llama.catalog import GIB
-    from bot.engine.llama.download import fetch, source_of
 
     store = _store()
     wanted = source_of(source)
@@ -93,8 +95,6 @@ def get(source: str, yes: bool) -> None:
 @click.argument("name", metavar="NAME|none")
 def use(name: str) -> None:
     """Let the bot chat with an installed model when no server is set; `none` goes back to the stand-in."""
-    from bot.engine.llama.store import ModelStore
-
     settings = load_settings()
     store = ModelStore(settings.models)
     store.use(None if name == "none" else name)
@@ -108,8 +108,6 @@ def use(name: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def remove(name: str, yes: bool) -> None:
     """Delete an installed model."""
-    from bot.engine.llama.catalog import GIB
-
     store = _store()
     model = store.get(name)
     if not yes:
@@ -164,8 +162,6 @@ async def bench(name: str | None) -> None:
     """Measure load time, memory, prompt and generated tokens per second, and the first token."""
     import psutil
 
-    from bot.engine.llama.catalog import GIB
-
     async with _client(name) as (client, model):
         began = time.perf_counter()
         await _generate(client, "Say yes.", 1)
@@ -195,12 +191,9 @@ class Score:
 
 
 async def _score(
-    client: "ChatClient", template: "ChatTemplate", cases: "Sequence[Case]", shots: int, done: Callable[[], None]
+    client: ChatClient, template: ChatTemplate, cases: "Sequence[Case]", shots: int, done: Callable[[], None]
 ) -> Score:
     """Ask about every case; a reply in another form counts as wrong."""
-    from bot.llm.completion import ask
-    from bot.llm.output_parsers import Rating
-
     off: list[int | None] = []
     for case in cases:
         try:
@@ -214,7 +207,7 @@ async def _score(
     return Score(shots, exact, sum(each is not None and each <= 1 for each in off) / len(off))
 
 
-def _sampled(template: "ChatTemplate", shots: int, order: int) -> list[tuple[dict[str, str], dict[str, str]]]:
+def _sampled(template: ChatTemplate, shots: int, order: int) -> list[tuple[dict[str, str], dict[str, str]]]:
     """So many examples in the order with that number; order 0 is the template's own."""
     pairs = list(template.examples)
     if order:
@@ -222,13 +215,11 @@ def _sampled(template: "ChatTemplate", shots: int, order: int) -> list[tuple[dic
     return pairs[:shots]
 
 
-async def _generate(client: "ChatClient", prompt: str, tokens: int) -> tuple[float, float, int, int]:
+async def _generate(client: ChatClient, prompt: str, tokens: int) -> tuple[float, float, int, int]:
     """Seconds to the first word and to the end, tokens of the prompt and of the answer.
 
     The answer may be empty: a small model ends some at once.
     """
-    from bot.llm.request import Request
-
     parameters = {"temperature": 0, "max_completion_tokens": tokens}
     request = Request(({"role": "user", "content": prompt},), parameters, "bench")
     began, first = time.perf_counter(), 0.0
@@ -241,12 +232,8 @@ async def _generate(client: "ChatClient", prompt: str, tokens: int) -> tuple[flo
 
 
 @asynccontextmanager
-async def _client(name: str | None) -> "AsyncIterator[tuple[ChatClient, Installed]]":
+async def _client(name: str | None) -> AsyncIterator[tuple[ChatClient, Installed]]:
     """A client for an installed model: the one called `name`, else the one in use, else the only one."""
-    from bot.engine.launch import connected
-    from bot.engine.llama.store import ModelStore
-    from bot.llm.client import ChatClient
-
     settings = load_settings(log_level="ERROR")
     store = ModelStore(settings.models)
     there = store.all()
@@ -265,8 +252,7 @@ async def _client(name: str | None) -> "AsyncIterator[tuple[ChatClient, Installe
         yield client, model
 
 
-def _store() -> "ModelStore":
-    from bot.engine.llama.store import ModelStore
+def _store() -> ModelStore:
 
     settings = load_settings()
     make_data_dir(settings)

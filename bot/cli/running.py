@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
+from bot.core.errors import ConfigError, FewshotError
+
 if TYPE_CHECKING:
     from bot.core.settings import Settings
 
@@ -56,8 +58,6 @@ def load_settings(**overrides: object) -> "Settings":
 
 def make_data_dir(settings: "Settings") -> Path:
     """Create DATA_DIR if it does not exist. Raises `ConfigError`."""
-    from bot.core.errors import ConfigError
-
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -93,8 +93,6 @@ def asynchronous(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]
 
 def write_file(file: Path, text: str) -> None:
     """Write a file whole or not at all. Raises `FewshotError`."""
-    from bot.core.errors import FewshotError
-
     part = file.with_name(f"{file.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
