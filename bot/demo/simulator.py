@@ -7,7 +7,6 @@ each tab shows one channel to one person and follows what happens there.
 
 import asyncio
 import contextvars
-import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -15,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import discord
 import simcord
 from aiohttp import web
 from aiohttp.helpers import _weakref_handle as tidy_idle_connections
+from babel.localtime import LOCALTZ
 from simcord._clock import Clock
 from simcord._dpy_internals import real_monotonic, release_clocks
 from simcord._runtime import _restore_loop
@@ -185,7 +184,7 @@ class LivePreview(Preview):
             width=960,
             height=720,
             locale="en-US",
-            timezone=_timezone(),
+            timezone=getattr(LOCALTZ, "key", None) or "UTC",  # A zone without a name is not known to browsers.
             presentation_time=None,
             assets=None,
             port=port,
@@ -357,15 +356,3 @@ def _changed(text: str, changes: Mapping[str, str]) -> str:
             raise ValueError(f"SimCord's page has changed: it does not contain {theirs!r} once")
         text = text.replace(theirs, ours)
     return text
-
-
-def _timezone() -> str:
-    """The name of this machine's time zone; UTC if it is unknown."""
-    link = Path("/etc/localtime")
-    for name in (os.environ.get("TZ", ""), str(link.resolve()).partition("zoneinfo/")[2]):
-        try:
-            if name:
-                return ZoneInfo(name).key
-        except (ZoneInfoNotFoundError, ValueError):
-            continue  # Not a name of the time zone database.
-    return "UTC"
