@@ -9,7 +9,7 @@ import codecs
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def _problem(value: Any, line: int) -> str:
     if not isinstance(value, dict):
         return serialize(N_("Line {line} is not a JSON object."), line=line)
     if "messages" in value:
-        return next(_problems_of(value["messages"], line), "")
+        return _problem_of(value["messages"], line)
     if not {"prompt", "completion"} <= value.keys():
         return serialize(N_('Line {line} has neither "messages" nor "prompt" and "completion".'), line=line)
     if isinstance(value["prompt"], str) and isinstance(value["completion"], str):
@@ -171,22 +171,20 @@ def _problem(value: Any, line: int) -> str:
     return serialize(N_("Line {line} has a prompt or a completion that is no text."), line=line)
 
 
-def _problems_of(messages: Any, line: int) -> Iterator[str]:
+def _problem_of(messages: Any, line: int) -> str:
     if not isinstance(messages, list) or len(messages) < 2:
-        yield serialize(N_("Line {line} needs at least two messages, the question and the answer."), line=line)
-        return
+        return serialize(N_("Line {line} needs at least two messages, the question and the answer."), line=line)
     for message in messages:
         if not isinstance(message, dict) or not _has_content(message):
-            yield serialize(N_("Line {line} has a message without a text."), line=line)
-            return
+            return serialize(N_("Line {line} has a message without a text."), line=line)
         if not isinstance(message.get("role"), str) or message["role"] not in ROLES:
             role = repr(str(message.get("role"))[:30])
-            yield serialize(N_("Line {line} has a message of the unknown role {role}."), line=line, role=role)
-            return
+            return serialize(N_("Line {line} has a message of the unknown role {role}."), line=line, role=role)
     if messages[-1]["role"] != "assistant":
-        yield serialize(N_("Line {line} does not end with the assistant's answer."), line=line)
-    elif messages[-2]["role"] not in ("user", "tool", "function"):
-        yield serialize(N_("Line {line} has no user's question before the answer."), line=line)
+        return serialize(N_("Line {line} does not end with the assistant's answer."), line=line)
+    if messages[-2]["role"] not in ("user", "tool", "function"):
+        return serialize(N_("Line {line} has no user's question before the answer."), line=line)
+    return ""
 
 
 def _has_content(message: Mapping[str, Any]) -> bool:
