@@ -1,12 +1,17 @@
 """Permission checks by id and by Discord permission. Discord hides commands from others, but that is not relied on."""
 
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec
 
 import discord
 from discord import app_commands
 
 from bot.core.errors import NotAllowedError
 from bot.core.settings import Settings
+
+P = ParamSpec("P")
+# A command's callback, or the handler of a button, a select or a modal.
+Handler = Callable[Concatenate[discord.Interaction[Any], P], Coroutine[Any, Any, None]]
 
 
 def managed_guild(interaction: discord.Interaction[Any]) -> int:
@@ -44,3 +49,13 @@ def operator_of(interaction: discord.Interaction[Any], settings: Settings) -> in
     if not is_operator(interaction, settings):
         raise OperatorsOnlyError("Only those who operate this bot can do that.")
     return interaction.user.id
+
+
+def for_operators(settings: Settings, handler: Handler[P]) -> Handler[P]:
+    """`handler` for operators only: others get the `OperatorsOnlyError` of `operator_of`."""
+
+    async def checked(interaction: discord.Interaction[Any], /, *arguments: P.args, **options: P.kwargs) -> None:
+        operator_of(interaction, settings)
+        await handler(interaction, *arguments, **options)
+
+    return checked

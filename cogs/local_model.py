@@ -19,7 +19,7 @@ from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card, notice
 from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.views import LayoutView
-from cogs._access import operator_of
+from cogs._access import for_operators
 
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000
@@ -38,14 +38,13 @@ class LocalModelCog(commands.Cog, name="Local models"):
         self._services = services
         # The download under way, once it has begun. A second one is refused and must not undo its Stop.
         self._download: _Done | None = None
-        services.actions.register("local-models", self.offer)
-        services.actions.register_select("local-model", self.ask_licence)
-        services.actions.register("local-fetch", self.fetch)
-        services.actions.register("local-stop", self.stop)
+        services.actions.register("local-models", for_operators(services.settings, self.offer))
+        services.actions.register_select("local-model", for_operators(services.settings, self.ask_licence))
+        services.actions.register("local-fetch", for_operators(services.settings, self.fetch))
+        services.actions.register("local-stop", for_operators(services.settings, self.stop))
 
     async def offer(self, interaction: discord.Interaction[Any], prompt_id: str) -> None:
         """Show the models with their sizes, only for the operator."""
-        operator_of(interaction, self._services.settings)
         self._services.local_models.check()
         await interaction.response.defer(ephemeral=True, thinking=True)
         options = []
@@ -67,7 +66,6 @@ class LocalModelCog(commands.Cog, name="Local models"):
 
     async def ask_licence(self, interaction: discord.Interaction[Any], prompt_id: str, chosen: list[str]) -> None:
         """Show the licence of the chosen model, with the button that accepts it."""
-        operator_of(interaction, self._services.settings)
         (name,) = chosen
         offers = await self._services.local_models.offers()
         each = next((each for each in offers if each.name == name), None)
@@ -86,7 +84,6 @@ class LocalModelCog(commands.Cog, name="Local models"):
 
     async def fetch(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Fetch the model with a progress card, let it chat, and answer the question that was asked."""
-        operator_of(interaction, self._services.settings)
         name, _colon, prompt_id = argument.partition(":")
         await interaction.response.edit_message(view=_progress(name, 0, 1))
         done = _Done()
@@ -119,7 +116,6 @@ class LocalModelCog(commands.Cog, name="Local models"):
 
     async def stop(self, interaction: discord.Interaction[Any], _argument: str) -> None:
         """Stop the download; what was fetched is kept."""
-        operator_of(interaction, self._services.settings)
         if self._download is not None:
             self._download.stopped = True
         await interaction.response.defer()

@@ -16,7 +16,7 @@ from bot.tuning.jobs import STATE_NAMES
 from bot.ui.cards import Card
 from bot.ui.reply import Reply
 from bot.ui.views import PersistentModal
-from cogs._access import operator_of
+from cogs._access import for_operators, operator_of
 from cogs._store_first import answer_privately, store_first
 from cogs.finetune import autocomplete
 from cogs.finetune.corrections import Corrections
@@ -43,9 +43,9 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
         self._preparation, self._review = Preparation(services), Review(services)
         self._starting, self._models = Starting(services, self._cards), Models(services)
         self._corrections = Corrections(services)
-        services.actions.register("ft-cancel", self._cancel)
-        services.actions.register(PIN, self._ask_for_pin)
-        services.actions.register_modal(PIN, self._pin)
+        services.actions.register("ft-cancel", for_operators(services.settings, self._cancel))
+        services.actions.register(PIN, for_operators(services.settings, self._ask_for_pin))
+        services.actions.register_modal(PIN, for_operators(services.settings, self._pin))
         super().__init__()
 
     async def cog_load(self) -> None:
@@ -143,14 +143,12 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     async def _cancel(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Cancel a job by its id, or by the button of its card."""
-        operator_of(interaction, self._services.settings)
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._services.tuning.jobs.cancel(job_id)
         await interaction.edit_original_response(content=_("The job {job} is cancelled.", job=job.id))
 
     async def _ask_for_pin(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Open the window for the question that every later checkpoint is asked."""
-        operator_of(interaction, self._services.settings)
         modal = PersistentModal(PIN, job_id, title=_("Watch it learn"))
         modal.add_text(
             "question", _("A question for every checkpoint"), max_length=PINNED_LENGTH, multiline=False,
@@ -160,7 +158,7 @@ class Finetune(commands.GroupCog, name="finetune", description="For the operator
 
     async def _pin(self, interaction: discord.Interaction[Any], job_id: str, typed: Mapping[str, str]) -> None:
         """Store the question of the window."""
-        user_id = operator_of(interaction, self._services.settings)
+        user_id = interaction.user.id
         await store_first(interaction, self._services.tuning.jobs.pin(job_id, user_id, typed.get("question", "")))
         await answer_privately(
             interaction, content=_("The next checkpoints are asked, and the card shows the answers.")

@@ -12,7 +12,7 @@ from bot.tuning.corrections import CorrectionRow
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.views import LayoutView, PersistentModal
-from cogs._access import operator_of
+from cogs._access import for_operators
 from cogs._store_first import edit_pressed, store_first
 
 # The action of the button and of the modal that edit a correction.
@@ -26,10 +26,10 @@ class Corrections:
 
     def __init__(self, services: Services) -> None:
         self._services, self._corrections = services, services.tuning.corrections
-        services.actions.register("ft-confirm", self.confirm)
-        services.actions.register("ft-reject", self.reject)
-        services.actions.register(EDIT, self.edit)
-        services.actions.register_modal(EDIT, self.edited)
+        services.actions.register("ft-confirm", for_operators(services.settings, self.confirm))
+        services.actions.register("ft-reject", for_operators(services.settings, self.reject))
+        services.actions.register(EDIT, for_operators(services.settings, self.edit))
+        services.actions.register_modal(EDIT, for_operators(services.settings, self.edited))
 
     async def start(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Show the oldest open correction of a corpus."""
@@ -39,17 +39,17 @@ class Corrections:
 
     async def confirm(self, interaction: discord.Interaction[Any], number: str) -> None:
         """Confirm it as it is."""
-        row = await self._found(interaction, number)
+        row = await self._corrections.get(number)
         await self._decided(interaction, row, self._corrections.confirm(row, row.correction))
 
     async def reject(self, interaction: discord.Interaction[Any], number: str) -> None:
         """Reject it."""
-        row = await self._found(interaction, number)
+        row = await self._corrections.get(number)
         await self._decided(interaction, row, self._corrections.reject(row))
 
     async def edit(self, interaction: discord.Interaction[Any], number: str) -> None:
         """Open the window with the correction."""
-        row = await self._found(interaction, number)
+        row = await self._corrections.get(number)
         modal = PersistentModal(EDIT, number, title=_("Edit the correction"))
         label = _("The right answer; empty: no text says it")
         modal.add_text("correction", label, max_length=MAX_LENGTH, required=False, default=row.correction)
@@ -57,12 +57,8 @@ class Corrections:
 
     async def edited(self, interaction: discord.Interaction[Any], number: str, typed: Mapping[str, str]) -> None:
         """Confirm it with the text of the window."""
-        row = await self._found(interaction, number)
+        row = await self._corrections.get(number)
         await self._decided(interaction, row, self._corrections.confirm(row, typed.get("correction", "")))
-
-    async def _found(self, interaction: discord.Interaction[Any], number: str) -> CorrectionRow:
-        operator_of(interaction, self._services.settings)
-        return await self._corrections.get(number)
 
     async def _decided(
         self, interaction: discord.Interaction[Any], row: CorrectionRow, work: Coroutine[Any, Any, None]

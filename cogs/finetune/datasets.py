@@ -20,7 +20,7 @@ from bot.ui.cards import Card
 from bot.ui.reply import AnswerDeletedError, Reply
 from bot.ui.uploads import read_text
 from bot.ui.views import LayoutView, PersistentModal
-from cogs._access import operator_of
+from cogs._access import for_operators
 from cogs._store_first import edit_pressed, store_first
 
 # Kinds of findings, and files that are skipped, that the card names; the report lists all of them.
@@ -56,8 +56,8 @@ class Preparation:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        services.actions.register("ft-again", self.again)
-        services.actions.register("ft-graduate", self.graduate)
+        services.actions.register("ft-again", for_operators(services.settings, self.again))
+        services.actions.register("ft-graduate", for_operators(services.settings, self.graduate))
 
     async def prepare(self, interaction: discord.Interaction[Any], corpus: str, size: int) -> None:
         """Make the dataset of `corpus`, or continue, and show the checker's report.
@@ -82,12 +82,11 @@ class Preparation:
 
     async def graduate(self, interaction: discord.Interaction[Any], template: str) -> None:
         """Prepare the labelled inputs of a template, by the button under its test."""
-        operator_of(interaction, self._services.settings)
         await self.prepare(interaction, template, PAIRS_PER_CHUNK)
 
     async def again(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """Ask again about the chunks that could not be used, by a button."""
-        user_id = operator_of(interaction, self._services.settings)
+        user_id = interaction.user.id
         datasets = self._services.tuning.datasets
         row = await datasets.get(dataset_id)
         await self._shown(interaction, row.corpus, lambda progress: datasets.try_again(row.id, user_id, progress))
@@ -178,21 +177,16 @@ class Review:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        services.actions.register("ft-review", self.open)
-        services.actions.register("ft-keep", self.keep)
-        services.actions.register("ft-drop", self.drop)
-        services.actions.register(EDIT, self.edit)
-        services.actions.register_modal(EDIT, self.edited)
+        services.actions.register("ft-review", for_operators(services.settings, self.start))
+        services.actions.register("ft-keep", for_operators(services.settings, self.keep))
+        services.actions.register("ft-drop", for_operators(services.settings, self.drop))
+        services.actions.register(EDIT, for_operators(services.settings, self.edit))
+        services.actions.register_modal(EDIT, for_operators(services.settings, self.edited))
 
     async def start(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
-        """Show the first undecided pair."""
+        """Show the first undecided pair, by the command or the Review button."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self._card(dataset_id))
-
-    async def open(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
-        """Show the first undecided pair, by the Review button."""
-        operator_of(interaction, self._services.settings)
-        await self.start(interaction, dataset_id)
 
     async def keep(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Keep the pair."""
@@ -204,7 +198,6 @@ class Review:
 
     async def edit(self, interaction: discord.Interaction[Any], argument: str) -> None:
         """Open the modal that edits the pair."""
-        operator_of(interaction, self._services.settings)
         _dataset_id, pair = await self._found(argument)
         modal = PersistentModal(EDIT, argument, title=_("Edit the pair"))
         modal.add_text("question", _("Question"), max_length=MAX_FIELD_LENGTH, default=pair.question)
@@ -213,7 +206,6 @@ class Review:
 
     async def edited(self, interaction: discord.Interaction[Any], argument: str, fields: Mapping[str, str]) -> None:
         """Store the texts of the modal, and show the next pair."""
-        operator_of(interaction, self._services.settings)
         dataset_id, pair = await self._found(argument)
         question, answer = fields.get("question", ""), fields.get("answer", "")
         await store_first(
@@ -222,7 +214,6 @@ class Review:
         await edit_pressed(interaction, await self._card(dataset_id))
 
     async def _decide(self, interaction: discord.Interaction[Any], argument: str, decision: str) -> None:
-        operator_of(interaction, self._services.settings)
         dataset_id, pair = await self._found(argument)
         # A card may be older than a decision that was made elsewhere, which is not changed.
         if not pair.decision:

@@ -13,7 +13,7 @@ from bot.tuning.scoring import HELD, REFUSED_HELD, REFUSED_UNSEEN, Scorecard
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from cogs import _scorecard
-from cogs._access import operator_of
+from cogs._access import for_operators
 
 # Models on the card that lists them.
 MAX_MODELS = 12
@@ -31,8 +31,8 @@ class Models:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        services.actions.register("ft-promote", self.promote_job)
-        services.actions.register("ft-scores", self.wrong_answers)
+        services.actions.register("ft-promote", for_operators(services.settings, self.promote_job))
+        services.actions.register("ft-scores", for_operators(services.settings, self.wrong_answers))
 
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Every model with its scores, the one that answers marked."""
@@ -57,7 +57,7 @@ class Models:
 
     async def promote(self, interaction: discord.Interaction[Any], name: str, force: str) -> None:
         """Promote a model, and say so publicly."""
-        user_id = operator_of(interaction, self._services.settings)
+        user_id = interaction.user.id
         promotion = await self._services.tuning.models.promote(name, user_id, force)
         is_corpus = promotion.corpus in self._services.tuning.corpora.names
         with guild_locale():
@@ -66,13 +66,11 @@ class Models:
 
     async def promote_job(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Promote the model of a job, by the button of its card."""
-        operator_of(interaction, self._services.settings)
         job = await self._services.tuning.jobs.get(job_id)
         await self.promote(interaction, job.model, "")
 
     async def rollback(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Let the previous model answer again."""
-        operator_of(interaction, self._services.settings)
         promotion = await self._services.tuning.models.rollback(corpus)
         is_corpus = corpus in self._services.tuning.corpora.names
         with guild_locale():
@@ -81,7 +79,6 @@ class Models:
 
     async def wrong_answers(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """The wrong answers of a job's model, for the operator who pressed."""
-        operator_of(interaction, self._services.settings)
         job = await self._services.tuning.jobs.get(job_id)
         row = await self._services.tuning.models.find(job.model)
         if row is None or not row.scorecard:

@@ -18,7 +18,7 @@ from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.views import LayoutView
-from cogs._access import operator_of
+from cogs._access import for_operators
 from cogs._store_first import answer_privately, edit_pressed, store_first
 from cogs.finetune.job_cards import JobCards
 
@@ -37,9 +37,9 @@ class Starting:
         self._pressed: deque[int] = deque(maxlen=200)
         # Bases with long names, such as folders, that buttons name by a digest.
         self._long_names: dict[str, str] = {}
-        services.actions.register("ft-plan", self.plan)
-        services.actions.register("ft-start", self.confirmed)
-        services.actions.register("train", self.train)
+        services.actions.register("ft-plan", for_operators(services.settings, self.plan))
+        services.actions.register("ft-start", for_operators(services.settings, self.confirmed))
+        services.actions.register("train", for_operators(services.settings, self.train))
 
     async def show(self, interaction: discord.Interaction[Any], dataset: str, base: str, *, start: bool) -> None:
         """The estimate for a dataset; with `start`, a button that confirms it."""
@@ -51,12 +51,11 @@ class Starting:
 
     async def plan(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """The estimate by the Estimate button."""
-        operator_of(interaction, self._services.settings)
         await self.show(interaction, dataset_id, "", start=True)
 
     async def train(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Train on the newest dataset of a corpus: at once where it costs nothing, else after a confirmation."""
-        user_id = operator_of(interaction, self._services.settings)
+        user_id = interaction.user.id
         tuning = self._services.tuning
 
         async def start_if_free() -> tuple[DatasetRow, list[Quote], JobRow | None]:
@@ -79,7 +78,7 @@ class Starting:
         The message says that it has started after the job is stored, with the channel of its card; the card is posted
         after that. A crash in between costs neither.
         """
-        user_id = operator_of(interaction, self._services.settings)
+        user_id = interaction.user.id
         assert interaction.message is not None, "buttons are on messages"
         if interaction.message.id in self._pressed:
             raise InputError("This was started already.")
