@@ -38,7 +38,7 @@ EPOCHS = 3
 MAX_CHARACTERS = 65_536 * 3
 # Words that the pocket GPT takes in an answer; of a longer question it reads the last 48.
 POCKET_ANSWER = 128
-# Words from which on a quote is a sentence, so that an answer that is all of it should have been shorter.
+# A quote of at least so many words is a sentence, and an answer that repeats all of it is too long.
 SENTENCE_WORDS = 4
 # OpenAI's minimum number of examples (fine-tuning guide, 2026-11-22); the chapter's own advice is a few hundred.
 MIN_ROWS, ADVISED_ROWS = 10, 200
@@ -189,7 +189,7 @@ def _check_texts(pair: PairRow) -> Iterator[Finding]:
 
 
 def _check_sense(pair: PairRow) -> Iterator[Finding]:
-    """Questions that ask nothing, and answers that are none to their question."""
+    """Questions that ask nothing, and answers that do not fit their question."""
     question = pair.question[:2_000]
     if not _asks(question, pair):
         yield _found(NO_QUESTION, pair.line, N_("Line {line} asks nothing: its question is a statement."))
@@ -221,7 +221,7 @@ def _is_latin(text: str) -> bool:
 
 
 def _check_source(pair: PairRow, sources: Mapping[str, str] | None, plain: dict[str, str]) -> Iterator[Finding]:
-    """A source that there is not, or without the quote. `plain` caches the sources with single spaces."""
+    """A source that does not exist, or does not contain the quote. `plain` caches the sources with single spaces."""
     if not pair.quote:
         yield _found(NO_PROOF, pair.line, N_("Line {line} names a source and quotes nothing from it."))
     elif sources is not None and pair.source not in sources:
@@ -259,7 +259,7 @@ def unsupported(answer: str, quote: str) -> list[str]:
 
 def _check_together(
     pairs: Sequence[PairRow],
-    held_out: Sequence[PairRow] = (),
+    held_out: Sequence[PairRow],
     leak: str = N_("Line {line} has the held-out question of line {other}."),
     contexts: Mapping[int, str] | None = None,
 ) -> Iterator[Finding]:
@@ -360,7 +360,7 @@ def _refused_share(pairs: Sequence[PairRow]) -> float:
 
 
 def _notes(pairs: Sequence[PairRow]) -> list[str]:
-    """Size, balance, coverage, tokens and their price: worth knowing, and no faults."""
+    """Size, balance, coverage, tokens and their price. They are no faults."""
     if not pairs:
         return []
     facts = _wordings(pairs)
