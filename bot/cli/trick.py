@@ -139,7 +139,7 @@ def _print(results: Results) -> None:
         click.echo(f"not judged: {cell.test_id}: {cell.problem}")
     tokens, usd = total(results.cells)
     price = "" if usd is None else f", ${usd:.4f}"
-    click.echo(f"{len(results.cells)} answers, {tokens:,} tokens{price}")
+    click.echo(f"answers: {len(results.cells)}, tokens: {tokens:,}{price}")
 
 
 def _read(file: Path) -> tuple[PromptFile, Trick]:

@@ -20,5 +20,5 @@ async def serve_demo(settings: Settings, port: int, *, browser: bool) -> None:
     try:
         from bot.demo.serving import serve
     except ImportError as error:
-        raise ConfigError(f"The demo needs {error.name}: install it with pip install 'fewshot[demo]'.") from None
+        raise ConfigError(f"The demo needs {error.name}: install it with pip install -e '.[demo]'.") from None
     await serve(settings, port, browser=browser)

@@ -112,5 +112,5 @@ async def test_a_base_that_cannot_be_tuned_is_refused_before_anything_is_stored(
         mamba = folder_model(tmp_path / "mamba", architectures=["MambaForCausalLM"])
         assert "its architecture (MambaForCausalLM) cannot be converted for llama.cpp" in await refusal(mamba)
         monkeypatch.setattr(bases, "NEEDED", ("no_such_package",))
-        assert "pip install 'fewshot[train]'" in await refusal("tiny")
+        assert "pip install -e '.[train]'" in await refusal("tiny")
         assert await sim.services.tuning.jobs.all() == []

@@ -94,7 +94,7 @@ async def test_a_missing_package_is_named(bot: Simulated, monkeypatch: pytest.Mo
     monkeypatch.setattr(service, "NEEDED", ("a_package_that_nobody_has",))
     asked = await bot.admin.slash(bot.general, "translate", **QUESTION)
     refused = await bot.admin.click(asked.response, label="Get a model")
-    assert "pip install 'fewshot[local]'" in bot.text(refused.response)
+    assert "pip install -e '.[local]'" in bot.text(refused.response)
 
 
 async def test_a_download_that_breaks_says_so_and_nothing_changes(bot: Simulated, hub: FakeHub) -> None:

@@ -33,7 +33,7 @@ SPARE = 256 * 1024 * 1024
 PIECE = 4 * 1024 * 1024
 # Seconds between two calls of `progress`.
 PROGRESS_INTERVAL = 0.1
-NEEDS_EXTRA = N_("Fetching from the hub needs huggingface_hub: pip install 'fewshot[local]'.")
+NEEDS_EXTRA = N_("Fetching from the hub needs huggingface_hub: pip install -e '.[local]'.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class InstalledModels:
         llama.cpp takes adapters only when it starts, about 2 s, so a server with one more replaces the one before.
         """
         if importlib.util.find_spec("xllamacpp") is None:
-            raise unavailable("Local models need llama.cpp: pip install 'fewshot[local]'.", "not_installed")
+            raise unavailable("Local models need llama.cpp: pip install -e '.[local]'.", "not_installed")
         async with self._loading:
             server = self._servers.get(model.name)
             adapters = server.config.adapters if server else ()

@@ -42,7 +42,7 @@ class LocalModels:
             raise ConfigError("A model server is set (OPENAI_API_KEY or OPENAI_BASE_URL). A local model is not needed.")
         if any(importlib.util.find_spec(name) is None for name in NEEDED):
             raise ConfigError(
-                "Local models need two more packages. On the bot's machine: pip install 'fewshot[local]', and start it "
+                "Local models need two more packages. In the bot's folder: pip install -e '.[local]', and start it "
                 "again."
             )
 

@@ -24,7 +24,7 @@ from bot.engine.lora.config import CONVERTIBLE, MAX_CONTEXT
 
 NEEDED = ("torch", "transformers", "trl", "peft", "gguf")
 NEEDS_EXTRA = N_(
-    "Tuning {base} needs torch, transformers, TRL and PEFT. On the bot's machine: pip install 'fewshot[train]', and "
+    "Tuning {base} needs torch, transformers, TRL and PEFT. In the bot's folder: pip install -e '.[train]', and "
     "start it again. pocket-gpt needs none of them."
 )
 # `owner/name`, as the hub writes it.

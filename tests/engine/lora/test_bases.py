@@ -111,7 +111,7 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bases, "NEEDED", ("no_such_package",))
-    with pytest.raises(FewshotError, match=r"pip install 'fewshot\[train\]'"):
+    with pytest.raises(FewshotError, match=r"pip install -e '\.\[train\]'"):
         find_base(store, "tiny", served_elsewhere=False)
 
 
