@@ -7,7 +7,7 @@
 `menus`        **Use a trick…** and **Teach from this…** on a message
 `using`        answers a text and its attachments with a trick
 `tests`        `/trick test`: adds, imports and lists tests
-`runs`         test runs: the estimate, the card with its progress and result, the failures
+`runs`         test runs: the tasks that ask, and the handlers of buttons and menus; `run_cards` has the cards
 `effects`      **Which examples matter?**: what each example does
 `watch`        the model watch: what the tests say when another model answers
 """
