@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from bot.server.arena import Arenas
 from bot.server.chat_models import ChatModel, ChatModels
 from bot.server.guilds import GuildSettingsStore, open_guild_settings
 from bot.server.health import open_health
-from bot.server.ledger import Ledger, Limits, open_ledger
+from bot.server.ledger import Ledger, Limits
 from bot.server.model_gateway import CallQueue, ModelGateway
 from bot.server.model_watch import ModelWatch
 from bot.server.moderation import Moderation
@@ -152,12 +152,12 @@ def open_ledger_of(
     metrics: Metrics,
     guilds: GuildSettingsStore | None = None,
     slot: int | None = None,
-) -> AbstractAsyncContextManager[Ledger]:
+) -> Ledger:
     """The ledger with the limits and prices of the operator; `guilds` and `slot` are those of a bot."""
     addresses = {one.name: str(one.base_url) for one in settings.listed_models}
     prices = open_prices(settings.prices_file, addresses)
     limits, shared = Limits.of(settings), settings.shares_database
-    return open_ledger(database, limits, guilds, metrics, prices=prices, slot=slot, shared=shared)
+    return Ledger(database, limits, guilds, metrics, prices=prices, slot=slot, shared=shared)
 
 
 def _read_templates(settings: Settings) -> tuple[TemplateRegistry, Scenarios]:

@@ -6,8 +6,7 @@ month a UTC month.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -30,7 +29,7 @@ from bot.storage.calls import DayUse
 from bot.storage.database import Database
 from bot.storage.usage_sums import Change, Key, keys_of, month_of
 
-__all__ = ["NANO", "DayUse", "Ledger", "Limits", "open_ledger"]
+__all__ = ["NANO", "DayUse", "Ledger", "Limits"]
 
 NANO = 1_000_000_000
 # Seconds that no call takes.
@@ -86,8 +85,9 @@ class Limits:
 
 
 class Ledger:
-    """Limits and usage of all callers. Made by `open_ledger`; the process has one instance.
+    """Limits and usage of all callers, from `async with`. The process has one instance.
 
+    It also applies the limits that servers set in `guilds`.
     `slot` is that of the process, None on the command line. `shared` says that other processes use the database too.
     """
 
@@ -109,6 +109,17 @@ class Ledger:
         self._budget = int(Decimal(str(limits.monthly_usd)) * NANO)
         # Billionths of a US dollar for a token of a model without a known price.
         self._unknown = int(Decimal(str(limits.unknown_price)) * 1_000)
+
+    async def __aenter__(self) -> Self:
+        await self.load()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Store the settlements that wait."""
+        await self._sums.flush()
 
     async def load(self) -> int:
         """Settle the reservations that a crash left open, and read the sums; returns the number of reservations."""
@@ -270,26 +281,3 @@ class Ledger:
         while not self._sums.has(day := self._today):  # Midnight may pass while the database is read.
             await self._sums.load(day)
         return day
-
-    async def close(self) -> None:
-        """Store the settlements that wait."""
-        await self._sums.flush()
-
-
-@asynccontextmanager
-async def open_ledger(
-    database: Database,
-    limits: Limits,
-    guilds: GuildSettingsStore | None = None,
-    metrics: Metrics | None = None,
-    prices: Prices | None = None,
-    slot: int | None = 0,
-    shared: bool = False,
-) -> AsyncIterator[Ledger]:
-    """A ledger with the sums of today. It applies the limits that servers set in `guilds`."""
-    ledger = Ledger(database, limits, guilds, metrics, prices=prices, slot=slot, shared=shared)
-    await ledger.load()
-    try:
-        yield ledger
-    finally:
-        await ledger.close()

@@ -13,7 +13,7 @@ from bot.app import TEMPLATES
 from bot.core.settings import Settings
 from bot.llm.client import ChatClient, client_options
 from bot.llm.template_registry import open_template_registry
-from bot.server.ledger import Limits, open_ledger
+from bot.server.ledger import Ledger, Limits
 from bot.server.model_gateway import ModelGateway
 from bot.server.prompts import Prompts
 from bot.storage.database import open_database
@@ -104,7 +104,7 @@ def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, pr
         async with (
             open_database(settings.database) as database,
             ChatClient(**client_options(settings)) as chat,
-            open_ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd)) as ledger,
+            Ledger(database, Limits(10**9, 10**9, daily, settings.monthly_usd)) as ledger,
         ):
             prompts = Prompts(database, 0)
             gateway = ModelGateway(chat, ledger, prompts)
