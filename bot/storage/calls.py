@@ -1,11 +1,11 @@
 """Model calls: what was reserved for each, and what it used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, func, select, update
+from sqlalchemy import Column, Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database
@@ -164,33 +164,33 @@ async def uses_by_day(
 
     The writer reads it after all queued writes, so that the latest calls count.
     """
-    tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
-    query = select(CALLS.c.day, func.count(), tokens, func.sum(CALLS.c.nanodollars))
-    query = query.where(CALLS.c.day >= since, CALLS.c.settled)
-    query = _of(query, user_id, guild_id)
-    rows = await database.transact(lambda connection: connection.execute(query.group_by(CALLS.c.day)))
-    return {day: DayUse(int(count), int(total), int(nanodollars)) for day, count, total, nanodollars in rows}
+    query = _uses(CALLS.c.day, since, user_id, guild_id)
+    return _by_key(await database.transact(lambda connection: connection.execute(query)))
 
 
 async def uses_by_model(
     database: Database, since: str, *, user_id: int | None = None, guild_id: int | None = None
 ) -> dict[str, DayUse]:
     """The usage of all settled calls from the UTC day `since` on, by model; tuning is left out."""
+    query = _uses(CALLS.c.model, since, user_id, guild_id).where(CALLS.c.purpose != "training")
+    return _by_key(await database.fetch_all(query))
+
+
+def _uses(key: Column[Any], since: str, user_id: int | None, guild_id: int | None) -> Select[str, int, int, int]:
+    """The settled calls of a person and a server, where given, summed by `key`."""
     tokens = func.sum(CALLS.c.prompt_tokens + CALLS.c.completion_tokens)
-    query = select(CALLS.c.model, func.count(), tokens, func.sum(CALLS.c.nanodollars)).group_by(CALLS.c.model)
-    query = query.where(CALLS.c.day >= since, CALLS.c.settled, CALLS.c.purpose != "training")
-    rows = await database.fetch_all(_of(query, user_id, guild_id))
-    return {model: DayUse(int(count), int(total), int(usd)) for model, count, total, usd in rows}
+    query = select(key, func.count(), tokens, func.sum(CALLS.c.nanodollars)).group_by(key)
+    query = query.where(CALLS.c.day >= since, CALLS.c.settled)
+    if user_id is not None:
+        query = query.where(CALLS.c.user_id == user_id)
+    return query if guild_id is None else query.where(CALLS.c.guild_id == guild_id)
+
+
+def _by_key(rows: Iterable[Any]) -> dict[str, DayUse]:
+    return {key: DayUse(int(count), int(tokens), int(nanodollars)) for key, count, tokens, nanodollars in rows}
 
 
 async def nanodollars_in(connection: AsyncConnection, month: str) -> int:
     """The price of all calls in a UTC month (`2026-11`), in billionths of a US dollar."""
     query = select(func.coalesce(func.sum(CALLS.c.nanodollars), 0)).where(CALLS.c.day.startswith(month))
     return int((await connection.execute(query)).scalar_one())
-
-
-def _of(query: Select[Any], user_id: int | None, guild_id: int | None) -> Select[Any]:
-    """`query` for a person and a server, where given."""
-    if user_id is not None:
-        query = query.where(CALLS.c.user_id == user_id)
-    return query if guild_id is None else query.where(CALLS.c.guild_id == guild_id)
