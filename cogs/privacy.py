@@ -57,9 +57,9 @@ class PrivacyCog(
         made = await self._privacy.export(interaction.user.id, max_bytes=max_bytes)
         # The entries' names are those of the files in the ZIP.
         counts = " · ".join(f"`{name}` {format_number(count)}" for name, count in made.counts.items())
-        said = _("I have stored nothing about you; the file says so.")
+        sentence = _("I have stored nothing about you; the file says so.")
         if counts:
-            said = _("This is all that I have stored about you: {entries}.", entries=counts)
+            sentence = _("This is all that I have stored about you: {entries}.", entries=counts)
         names = [f"fewshot-{place}.zip" if len(made.files) > 1 else "fewshot.zip" for place in range(1, FILES + 2)]
         files = list(zip(names, made.files, strict=False))
         if len(made.files) > len(files):
@@ -68,8 +68,8 @@ class PrivacyCog(
                 n=len(made.files),
                 sent=len(files),
             )
-            said = f"{said} {rest}"
-        await interaction.edit_original_response(content=said, attachments=to_files(files[:1]))
+            sentence = f"{sentence} {rest}"
+        await interaction.edit_original_response(content=sentence, attachments=to_files(files[:1]))
         for file in files[1:]:
             await interaction.followup.send(files=to_files([file]), ephemeral=True)
 

@@ -42,14 +42,14 @@ def compare(judge: str, reply: Reply, text: str, expected: str) -> float:
     if judge == "contains":
         right = plain(expected) in plain(text)
     elif judge == "within-one":
-        said, wanted = NUMBER.search(text), NUMBER.search(expected)
-        right = said is not None and wanted is not None and abs(float(said[0]) - float(wanted[0])) <= 1
+        found, wanted = NUMBER.search(text), NUMBER.search(expected)
+        right = found is not None and wanted is not None and abs(float(found[0]) - float(wanted[0])) <= 1
     elif judge == "fields":
-        found, fields = reply if isinstance(reply, dict) else _object(text), _object(expected)
+        data, fields = reply if isinstance(reply, dict) else _object(text), _object(expected)
         right = (
-            found is not None
+            data is not None
             and fields is not None
-            and all(name in found and _same(found[name], value) for name, value in fields.items())
+            and all(name in data and _same(data[name], value) for name, value in fields.items())
         )
     elif isinstance(reply, Rating):
         right = str(reply.stars) == expected.strip()[:1]

@@ -48,7 +48,7 @@ SERVER_PLACE = ""
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The model that answers in a place, what people call it, its known versions, and its last day if it is told."""
+    """The model that answers in a place, what people call it, its known versions, and its last day if that is known."""
 
     model: str
     shown: str
@@ -180,9 +180,9 @@ def known(seen: Seen | None, now: Seen, why: Why | None) -> Seen:
     """What is stored after `due`; a last day only once it was reported."""
     same = seen is not None and seen.model == now.model
     before = seen.versions if same and seen else ()
-    told = now.last_day if why == "shutdown" else seen.last_day if same and seen else ""
+    reported = now.last_day if why == "shutdown" else seen.last_day if same and seen else ""
     versions = tuple(dict.fromkeys([*before, *now.versions]))[:MAX_VERSIONS]
-    return Seen(now.model, now.shown, versions, told)
+    return Seen(now.model, now.shown, versions, reported)
 
 
 class ModelWatch:

@@ -365,8 +365,8 @@ async def _prompts_of_stories(connection: AsyncConnection, found: Traces) -> Asy
 
 async def _rename_player(connection: AsyncConnection, user_id: int) -> None:
     """Replace the person's name in the replies of stories in which they played."""
-    said = select(TURNS.c.story_id, TURNS.c.player, func.min(TURNS.c.id)).where(TURNS.c.player_id == user_id)
-    for story, name, first in list(await connection.execute(said.group_by(TURNS.c.story_id, TURNS.c.player))):
+    names = select(TURNS.c.story_id, TURNS.c.player, func.min(TURNS.c.id)).where(TURNS.c.player_id == user_id)
+    for story, name, first in list(await connection.execute(names.group_by(TURNS.c.story_id, TURNS.c.player))):
         if len(name) < MIN_NAME_LENGTH:
             continue
         word = _word(name)

@@ -26,7 +26,7 @@ from bot.storage.tables import SLOTS
 _log = logging.getLogger(__name__)
 # The first numbers of PostgreSQL's locks: of each slot, of taking one, and of the buckets of shards that identify.
 SLOT_LOCK, TAKING_LOCK, IDENTIFY_LOCK = 0x66657775, 0x66657776, 0x66657777
-# Seconds between two tries to take a slot, and between two looks whether the connection still stands.
+# Seconds between two tries to take a slot, and between two checks of the connection.
 SPARE_PAUSE, WATCH_PAUSE = 1.0, 5.0
 # Seconds that Discord wants between two shards of a bucket that identify.
 IDENTIFY_PAUSE = 5.0
@@ -132,14 +132,14 @@ async def _taken(
     connection: AsyncConnection, count: int, shards: int | None, recommended: Callable[[], Awaitable[int]]
 ) -> Slot:
     """Take a free slot as soon as there is one."""
-    told = ""
+    logged = ""
     while True:
         found = await _try_take(connection, count, shards, recommended)
         if isinstance(found, Slot):
             return found
-        if found != told:
+        if found != logged:
             _log.warning("this process waits as a spare: %s", found)
-            told = found
+            logged = found
         await asyncio.sleep(SPARE_PAUSE)
 
 

@@ -226,9 +226,9 @@ async def retry_turn(connection: AsyncConnection, turn: Turn) -> Turn | None:
     if head != turn.id:
         return None
     # Read again: the player may have been erased since `turn` was read.
-    said = (await connection.execute(select(*_TURN).where(TURNS.c.id == turn.id))).one()
-    again = NewTurn(turn.story_id, turn.kind, None, said.player_id, said.player, said.words, said.dice)
-    place = {"parent_id": said.parent_id, "depth": said.depth, "named": said.named, "message_id": said.message_id}
+    stored = (await connection.execute(select(*_TURN).where(TURNS.c.id == turn.id))).one()
+    again = NewTurn(turn.story_id, turn.kind, None, stored.player_id, stored.player, stored.words, stored.dice)
+    place = {name: getattr(stored, name) for name in ("parent_id", "depth", "named", "message_id")}
     made = await _insert_turn(connection, again, OPEN, **place)
     await connection.execute(update(STORIES).where(STORIES.c.id == turn.story_id).values(head=made, touched=time()))
     row = (await connection.execute(select(*_TURN).where(TURNS.c.id == made))).one()

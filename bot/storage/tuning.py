@@ -260,11 +260,11 @@ async def score_answers(database: Database, model: str) -> dict[str, str]:
 
 
 @in_transaction
-async def add_score_answers(connection: AsyncConnection, model: str, said: Mapping[str, str]) -> None:
+async def add_score_answers(connection: AsyncConnection, model: str, answers: Mapping[str, str]) -> None:
     """Store answers of a model by the hash of the prompt; known ones stay as they are."""
-    mine = (SCORE_ANSWERS.c.model == model) & SCORE_ANSWERS.c.asked.in_(said)
+    mine = (SCORE_ANSWERS.c.model == model) & SCORE_ANSWERS.c.asked.in_(answers)
     there = set((await connection.execute(select(SCORE_ANSWERS.c.asked).where(mine))).scalars())
-    rows = [{"model": model, "asked": a, "answer": text} for a, text in said.items() if a not in there]
+    rows = [{"model": model, "asked": asked, "answer": text} for asked, text in answers.items() if asked not in there]
     if rows:
         await connection.execute(SCORE_ANSWERS.insert(), rows)
 

@@ -25,7 +25,7 @@ from cogs._store_first import answer_privately, edit_pressed, store_first
 _log = logging.getLogger(__name__)
 VOTE, REVEAL = "arena-vote", "arena-reveal"
 ARGUMENT = r"[A-Za-z0-9_-]{1,32}"
-# Seconds between two looks for votes whose time is over.
+# Seconds between two searches for votes whose time is over.
 INTERVAL = 10.0
 # Statuses of Discord that are worth another try; the second one and all above it.
 TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500

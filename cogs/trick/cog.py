@@ -199,14 +199,14 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
             return
         trick = await self._tricks.get(guild, name)
         data = json.dumps(trick.template().to_dict(), ensure_ascii=False, indent=2) + "\n"
-        said = ngettext(
+        sentence = ngettext(
             "**{name}** with its example. `/trick import` reads this file, and so does `ChatTemplate.from_file`.",
             "**{name}** with its {n} examples. `/trick import` reads this file, and so does `ChatTemplate.from_file`.",
             len(trick.examples),
             name=trick.name,
         )
         file = (f"{_file_stem(trick)}.json", data.encode())
-        await interaction.edit_original_response(content=said, attachments=to_files([file]))
+        await interaction.edit_original_response(content=sentence, attachments=to_files([file]))
 
     async def _export_for_promptfoo(self, interaction: discord.Interaction[Any], guild: int, name: str) -> None:
         trick, tests = await self._services.trick_tests.all(guild, name)
@@ -214,14 +214,14 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
         model = DEFAULT_OPENAI_MODEL if model == STAND_IN else model
         rows = [(test.input, test.expected) for test in tests]
         text = await asyncio.to_thread(to_promptfoo, trick, rows, judge_of(trick), model)
-        said = ngettext(
+        sentence = ngettext(
             "**{name}** with its {n} test: `npx promptfoo eval -c {file}` runs it, and `/trick import` reads it.",
             "**{name}** with its {n} tests: `npx promptfoo eval -c {file}` runs them, and `/trick import` reads it.",
             len(tests),
             name=trick.name,
             file=(file := f"{_file_stem(trick)}.yaml"),
         )
-        await interaction.edit_original_response(content=said, attachments=to_files([(file, text.encode())]))
+        await interaction.edit_original_response(content=sentence, attachments=to_files([(file, text.encode())]))
 
     @app_commands.command(name="import", description="Import a trick from a file")
     @app_commands.describe(file="A file of /trick export, an OpenAI prompt object, or a promptfoo file")
@@ -254,10 +254,10 @@ class TrickCog(commands.GroupCog, name="trick", description="Tricks that this se
     async def remove(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Remove the trick."""
         examples = await store_first(interaction, self._tricks.remove(managed_guild(interaction), name))
-        said = ngettext(
+        sentence = ngettext(
             "**{name}** and its example were deleted.",
             "**{name}** and its {n} examples were deleted.",
             examples,
             name=escape_markdown(shorten(name, MAX_NAME_LENGTH)),
         )
-        await answer_privately(interaction, content=said)
+        await answer_privately(interaction, content=sentence)

@@ -184,13 +184,13 @@ class Reviews:
             return
         trick = await store_first(interaction, self._tricks.accept(guild, interaction.user.id, suggestion))
         with _on_card(interaction):
-            said = ngettext(
+            sentence = ngettext(
                 "Accepted: {name} has {n} example now.",
                 "Accepted: {name} has {n} examples now.",
                 len(trick.examples),
                 name=trick.name,
             )
-            await _done(interaction, said)
+            await _done(interaction, sentence)
 
     async def name_trick(
         self, interaction: discord.Interaction[Any], suggestion_id: str, typed: Mapping[str, str]
@@ -206,8 +206,8 @@ class Reviews:
         )
         await store_first(interaction, adding)
         with _on_card(interaction):
-            said = _("Accepted: this server has a new trick, /trick use name:{name}.", name=trick.name)
-            await _done(interaction, said)
+            sentence = _("Accepted: this server has a new trick, /trick use name:{name}.", name=trick.name)
+            await _done(interaction, sentence)
 
     async def drop(self, interaction: discord.Interaction[Any], suggestion_id: str) -> None:
         """Delete the suggestion."""

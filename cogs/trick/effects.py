@@ -84,11 +84,11 @@ class Effects:
         places = {effect.place for effect in (await self._runs.results(run)).effects if is_dropped(effect)}
         dropping = self._tricks.drop_examples(run.guild_id, interaction.user.id, run.name, run.row.version, places)
         trick = await store_first(interaction, dropping, thinking=True)
-        said = ngettext(
+        title = ngettext(
             "{name} without {n} example is version {version}",
             "{name} without {n} examples is version {version}",
             len(places),
             name=run.name,
             version=trick.version,
         )
-        await answer_privately(interaction, view=trick_card(trick, said))
+        await answer_privately(interaction, view=trick_card(trick, title))

@@ -107,5 +107,5 @@ class History:
         trick = await store_first(
             interaction, self._tricks.revert(guild, interaction.user.id, name, int(number) if number.isdecimal() else 0)
         )
-        said = _("{name} is as it was in version {old}; this is version {n}", name=name, old=number, n=trick.version)
-        await edit_pressed(interaction, trick_card(trick, said))
+        title = _("{name} is as it was in version {old}; this is version {n}", name=name, old=number, n=trick.version)
+        await edit_pressed(interaction, trick_card(trick, title))

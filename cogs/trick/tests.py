@@ -92,8 +92,8 @@ class TestSets:
         guild, text, expected = managed_guild(interaction), typed.get("input", ""), typed.get("expected", "")
         adding = self._tests.add(guild, interaction.user.id, name, text, expected, limit=self.limit(interaction))
         count = await store_first(interaction, adding)
-        said = ngettext("**{name}** has {n} test now.", "**{name}** has {n} tests now.", count, name=name)
-        await answer_privately(interaction, content=said)
+        sentence = ngettext("**{name}** has {n} test now.", "**{name}** has {n} tests now.", count, name=name)
+        await answer_privately(interaction, content=sentence)
 
     async def import_rows(
         self, interaction: discord.Interaction[Any], guild: int, name: str, found: Sequence[FileRow]

@@ -27,7 +27,7 @@ from cogs._store_first import answer_privately, store_first
 from cogs.trick.cards import answer_line
 
 _log = logging.getLogger(__name__)
-# Seconds between two looks at the models of all servers. A server whose settings change is looked at once.
+# Seconds between two checks of the models of all servers. A server whose settings change is checked at once.
 CHECK_INTERVAL = 600.0
 USE = "model-use"
 # The longest name of a model that fits into a button's custom id.
@@ -116,7 +116,7 @@ def _changed(mark: str, difference: Difference, tests: Sequence[TrickTest]) -> l
 
 
 class Watch:
-    """Looks at the models of all servers with a channel for reports, one server after another."""
+    """Checks the models of all servers with a channel for reports, one server after another."""
 
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services, self._watch = bot, services, services.model_watch
@@ -144,7 +144,7 @@ class Watch:
         self._has_changed.set()
 
     async def _wait(self) -> list[discord.Guild]:
-        """Wait until servers are to be looked at: those whose settings were changed, or all of them."""
+        """Wait until servers are to be checked: those whose settings were changed, or all of them."""
         try:
             async with asyncio.timeout(CHECK_INTERVAL):
                 await self._has_changed.wait()
