@@ -57,10 +57,10 @@ class Preparation:
     def __init__(self, services: Services) -> None:
         self._services = services
         services.actions.register("ft-again", for_operators(services.settings, self.again))
-        services.actions.register("ft-graduate", for_operators(services.settings, self.graduate))
+        services.actions.register("ft-graduate", for_operators(services.settings, self.prepare))
 
-    async def prepare(self, interaction: discord.Interaction[Any], corpus: str, size: int) -> None:
-        """Make the dataset of `corpus`, or continue, and show the checker's report.
+    async def prepare(self, interaction: discord.Interaction[Any], corpus: str, size: int = PAIRS_PER_CHUNK) -> None:
+        """Make the dataset of a corpus or a template, or continue, and show the checker's report.
 
         What was paid for is stored at once, so that after an error the same command continues.
         """
@@ -79,10 +79,6 @@ class Preparation:
 
         with self._services.inflight.track(interaction):
             await self._shown(interaction, template, read)
-
-    async def graduate(self, interaction: discord.Interaction[Any], template: str) -> None:
-        """Prepare the labelled inputs of a template, by the button under its test."""
-        await self.prepare(interaction, template, PAIRS_PER_CHUNK)
 
     async def again(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
         """Ask again about the chunks that could not be used, by a button."""

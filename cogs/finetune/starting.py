@@ -37,21 +37,19 @@ class Starting:
         self._pressed: deque[int] = deque(maxlen=200)
         # Bases with long names, such as folders, that buttons name by a digest.
         self._long_names: dict[str, str] = {}
-        services.actions.register("ft-plan", for_operators(services.settings, self.plan))
+        services.actions.register("ft-plan", for_operators(services.settings, self.show))
         services.actions.register("ft-start", for_operators(services.settings, self.confirmed))
         services.actions.register("train", for_operators(services.settings, self.train))
 
-    async def show(self, interaction: discord.Interaction[Any], dataset: str, base: str, *, start: bool) -> None:
-        """The estimate for a dataset; with `start`, a button that confirms it."""
+    async def show(
+        self, interaction: discord.Interaction[Any], dataset: str, base: str = "", *, start: bool = True
+    ) -> None:
+        """The estimate for a dataset, by a command or the Estimate button; with `start`, a button that confirms it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         self._long_names[packed(base)] = base
         row = await self._services.tuning.datasets.get(dataset)
         quotes = await self._services.tuning.jobs.estimate(row.id, base)
         await interaction.edit_original_response(view=_estimate(row, quotes, base, start=start))
-
-    async def plan(self, interaction: discord.Interaction[Any], dataset_id: str) -> None:
-        """The estimate by the Estimate button."""
-        await self.show(interaction, dataset_id, "", start=True)
 
     async def train(self, interaction: discord.Interaction[Any], corpus: str) -> None:
         """Train on the newest dataset of a corpus: at once where it costs nothing, else after a confirmation."""

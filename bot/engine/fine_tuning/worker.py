@@ -74,9 +74,12 @@ def main() -> int:
             return _train(folder, server_ended)
     except Timeout:
         return BUSY
-    except (FewshotError, OSError) as error:
-        sys.stderr.write(f"{_sentence(error)}\n")
-        return FAILED
+    except OSError as error:
+        reason = f"A file of the job could not be used: {error.strerror or error}."
+    except FewshotError as error:
+        reason = str(error)
+    sys.stderr.write(f"{reason}\n")
+    return FAILED
 
 
 def _train(folder: Path, server_ended: threading.Event) -> int:
@@ -140,12 +143,6 @@ def _write_metrics(file: IO[str], metrics: StepMetrics) -> None:
     line: dict[str, Any] = asdict(metrics) | {"model": metrics.model.name if metrics.model else None}
     file.write(json.dumps(line) + "\n")
     file.flush()
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"A file of the job could not be used: {error.strerror or error}."
-    return str(error)
 
 
 def _watch_server(ended: threading.Event) -> None:
