@@ -169,10 +169,11 @@ async def chunk_problems(database: Database, dataset_id: str) -> list[str]:
     return await database.fetch_values(query.order_by(CHUNKS.c.number))
 
 
-async def chunk_states(database: Database, dataset_id: str) -> dict[str, int]:
-    """How many chunks are in each state, without reading their texts."""
-    query = select(CHUNKS.c.state, func.count()).where(CHUNKS.c.dataset_id == dataset_id).group_by(CHUNKS.c.state)
-    return dict(await database.fetch_all(query))
+async def chunks_done(database: Database, dataset_id: str) -> tuple[int, int]:
+    """How many chunks of a dataset are checked or failed, and how many there are."""
+    counted = func.count(case((CHUNKS.c.state.in_(("checked", "failed")), 1)))
+    ((done, total),) = await database.fetch_all(select(counted, func.count()).where(CHUNKS.c.dataset_id == dataset_id))
+    return done, total
 
 
 async def set_chunk(database: Database, chunk: ChunkRow, **values: str) -> None:

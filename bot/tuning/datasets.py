@@ -320,13 +320,12 @@ class Datasets:
         Raises `InputError` with the reason where it cannot be written.
         """
         while (build := await self._request(row.id)) is not None:
-            states = await dataset_rows.chunk_states(self._database, row.id)
-            left = states.get("waiting", 0) + states.get("asked", 0)
-            progress(sum(states.values()) - left, sum(states.values()))
+            done, total = await dataset_rows.chunks_done(self._database, row.id)
+            progress(done, total)
             if build.error:
                 await dataset_rows.end_build(self._database, row.id)
                 reason = localize(build.error)
-                raise InputError(reason) if left else UnwrittenError(reason, dataset=row.id)
+                raise InputError(reason) if done < total else UnwrittenError(reason, dataset=row.id)
             if not await self._workers.are_others_alive():
                 await dataset_rows.end_build(self._database, row.id)
                 return False

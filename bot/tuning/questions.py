@@ -51,17 +51,16 @@ class Generator:
         Raises `LimitError` or `NoModelError`, after which it can be run again. After a chunk whose answers cannot be
         used, the others are asked.
         """
-        states = await dataset_rows.chunk_states(self._database, dataset.id)
-        total, left = sum(states.values()), states.get("waiting", 0) + states.get("asked", 0)
+        done, total = await dataset_rows.chunks_done(self._database, dataset.id)
         numbers = await dataset_rows.chunk_numbers(self._database, dataset.id, "waiting", "asked")
 
         async def ask(number: int) -> None:
-            nonlocal left
+            nonlocal done
             await self._chunk(dataset, number, Caller(user_id))
-            left -= 1
-            progress(total - left, total)
+            done += 1
+            progress(done, total)
 
-        progress(total - left, total)
+        progress(done, total)
         await for_each(numbers, ask, at_once=CONCURRENT)
         return await self.problems(dataset)
 
