@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.model_option import MODEL_ABOUT, ModelOption
+from bot.answers.service import Answering
 from bot.core.errors import InputError, NotAllowedError, NotFoundError, ReplyError
 from bot.core.i18n import N_, _
 from bot.core.text import shorten
@@ -116,18 +117,7 @@ class Ask(commands.Cog):
             among = {name: view for name, view in tricks.views.items() if chosen is None or name in chosen}
             if not among:
                 raise NotFoundError("That trick no longer exists; ask again.")
-            values = {"tricks": describe_templates(among), "request": request}
-            if attached.text:
-                values["attached"] = f"{TEXT_PROMPT}{attached.text}"
-            elif attached.pictures:
-                values["attached"] = PICTURE_PROMPT
-            selecting = self._services.templates.get("select").fill(values).with_pictures(attached.pictures)
-            try:
-                selection = await answering.ask(selecting.with_model(model))
-            except ReplyError as error:
-                unreadable = ReplyError(UNREADABLE)
-                unreadable.answer = error.answer
-                raise unreadable from error
+            selection = await self._select(answering, request, model, attached, among)
             try:
                 choice = parse_choice(_object(selection), among)
             except ReplyError as error:
@@ -145,6 +135,28 @@ class Ask(commands.Cog):
             answer = replace(answer, display=display)
             await answering.finish(answer, selection, items=[_menu(selection, tricks, choice.template)])
 
+    async def _select(
+        self,
+        answering: Answering,
+        request: str,
+        model: str | None,
+        attached: Attached,
+        among: Mapping[str, ChatTemplate],
+    ) -> Answer:
+        """The model's choice of a trick. Raises `ReplyError` where it is not JSON."""
+        values = {"tricks": describe_templates(among), "request": request}
+        if attached.text:
+            values["attached"] = f"{TEXT_PROMPT}{attached.text}"
+        elif attached.pictures:
+            values["attached"] = PICTURE_PROMPT
+        selecting = self._services.templates.get("select").fill(values).with_pictures(attached.pictures)
+        try:
+            return await answering.ask(selecting.with_model(model))
+        except ReplyError as error:
+            unreadable = ReplyError(UNREADABLE)
+            unreadable.answer = error.answer
+            raise unreadable from error
+
 
 def _none_fits(selection: Answer, why: str) -> str:
     """Why no trick was selected."""
@@ -157,16 +169,14 @@ def _none_fits(selection: Answer, why: str) -> str:
 def _menu(selection: Answer, tricks: Tricks, chosen: str = "") -> ActionSelect:
     """The menu of tricks, without the `chosen` one."""
     options = [
-        discord.SelectOption(label=name, description=shorten(_about(name, template, tricks), 100), value=name)
-        for name, template in tricks.views.items()
+        # The purpose of a server's own trick is in the server's words.
+        discord.SelectOption(
+            label=name, description=shorten(view.about if name in tricks.own else _(view.about), 100), value=name
+        )
+        for name, view in tricks.views.items()
         if name != chosen
     ]
     return ActionSelect(MENU, selection.id, options, _("Choose another trick"))
-
-
-def _about(name: str, template: ChatTemplate, tricks: Tricks) -> str:
-    """The purpose of a trick: translated for a shipped one, as it was taught for the server's own."""
-    return template.about if name in tricks.own else _(template.about)
 
 
 def _object(selection: Answer) -> dict[str, Any]:

@@ -70,16 +70,21 @@ def prompt_card(
     card.text("-# " + " · ".join([*took, *parameters]))
     if base.template is not None:
         card.row(*shot_selector(base.id, len(base.template.examples), shots, tuned=tuned))
+    return card.row(*_buttons(base, is_dry_run=is_dry_run)).layout(), files
+
+
+def _buttons(base: Answer, *, is_dry_run: bool) -> Items:
+    """The last row of the card."""
     below: Items = []
     if is_dry_run:
         below.append(ActionButton("connect", label=_("Connect a model"), emoji="🔌"))
         below.append(ActionButton("local-models", base.id, label=_("Get a model"), emoji="💾"))
-    if base.template is not None and conversation is None:
+    if base.template is not None and base.request.conversation is None:
         below.append(ActionButton("export", base.id, label=_("Export"), emoji="📦"))
     if base.template is not None and base.template.version:
         below.append(ActionButton("keep-test", base.id, label=_("Keep as a test"), emoji="🧪"))
         below.append(ActionButton("examples-input", base.id, label=_("Which examples matter?"), emoji="⚖️"))
-    return card.row(*below).layout(), files
+    return below
 
 
 def _shortened(text: str, value: Any) -> str:

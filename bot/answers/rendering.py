@@ -1,5 +1,6 @@
 """Replies as text: stars, lists, fenced JSON; prices and progress bars."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from bot.core.i18n import _, format_number, pgettext
@@ -41,16 +42,13 @@ def _raw(answer: Answer) -> str:
     return answer.text if isinstance(answer.reply, str) else code_block(answer.text)
 
 
-def _plain(answer: Answer) -> str:
-    return escape_markdown(answer.text)
-
-
-def _hidden(_answer: Answer) -> str:
-    return ""
-
-
 # By `Display.form`.
-_FORMS = {"": _reply, "raw": _raw, "plain": _plain, "hidden": _hidden}
+_FORMS: Mapping[str, Callable[[Answer], str]] = {
+    "": _reply,
+    "raw": _raw,
+    "plain": lambda answer: escape_markdown(answer.text),
+    "hidden": lambda _answer: "",
+}
 
 
 def stars(count: int) -> str:

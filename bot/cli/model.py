@@ -137,10 +137,11 @@ async def test(name: str | None, reviews: int, picture: Path | None) -> None:
             for shots, order in plans:
                 ordered = template.with_pairs(_sampled(template, shots, order))
                 scores.append(await _score(client, ordered, cases, shots, lambda: bar.update(1)))
-    rows = [("examples", "orders", "exact", "within one", "exact by order")]
+    rows, means = [("examples", "orders", "exact", "within one", "exact by order")], list[float]()
     for shots in counts:
         of = [score for score in scores if score.shots == shots]
         exact, near = (statistics.mean(values) for values in zip(*((s.exact, s.within_one) for s in of), strict=True))
+        means.append(exact)
         spread = " ".join(f"{score.exact:.0%}" for score in of)
         rows.append((str(shots), str(len(of)), f"{exact:.0%}", f"{near:.0%}", spread))
     for line in _table(rows):
@@ -148,10 +149,9 @@ async def test(name: str | None, reviews: int, picture: Path | None) -> None:
     if picture is not None:
         from bot.ui.pictures import curve_picture
 
-        exact = [statistics.mean(s.exact for s in scores if s.shots == shots) for shots in counts]
         title = f"{model.label}: reviews rated right"
         labels = [str(shots) for shots in counts]
-        picture.write_bytes((await curve_picture(picture.name, labels, exact, title, "examples")).data)
+        picture.write_bytes((await curve_picture(picture.name, labels, means, title, "examples")).data)
         click.echo(f"Drawn in {picture}.")
 
 
