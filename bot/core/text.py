@@ -6,7 +6,6 @@ their text.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 MESSAGE_LIMIT = 2_000
@@ -268,7 +267,9 @@ def _spans(text: str, *, unclosed: bool) -> list[_Span]:
     that is never closed lasts to the end of the text.
     """
     runs = [(match.start(), len(match[0])) for match in _BACKTICKS.finditer(text)]
-    tokens = sorted([*((at, "`" * length) for at, length in runs), *_marks(text)])
+    # No token that a backslash escapes is a mark.
+    marks = ((match.start(), match[0]) for match in _TOKEN.finditer(text) if match[0] in MARKS)
+    tokens = sorted([*((at, "`" * length) for at, length in runs), *marks])
     closers: dict[str, list[int]] = {mark: [] for mark in MARKS}
     for at, mark in tokens:
         if mark in closers and _can_close(text, at, mark):
@@ -331,13 +332,6 @@ def _code_block(text: str, line: int, at: int, inner: int, end: int, after: int,
     if prefix.strip() == "" and len(prefix) < len(before):
         prefix = ""
     return _Span(at, inner + len(language), end, after, f"```{language}\n", f"\n{prefix}```", prefix, outer)
-
-
-def _marks(text: str) -> Iterator[tuple[int, str]]:
-    """The marks of `text` that no backslash escapes, with their positions."""
-    for match in _TOKEN.finditer(text):
-        if match[0] in MARKS:
-            yield match.start(), match[0]
 
 
 def _can_open(text: str, at: int, mark: str) -> bool:

@@ -106,7 +106,7 @@ class AttachmentReader:
         cannot be read; without text, `InputError` is raised.
         """
         text = readable_text(message)[:max_characters]
-        files = [file for file in readable(message) if not text or not _is_picture(file)]
+        files = [file for file in readable(message) if not text or _suffix(file) not in PICTURE_SUFFIXES]
         try:
             attached = await self.read(files, user_id, max_characters=max(max_characters - len(text) - 2, 0))
         except InputError as error:
@@ -119,10 +119,6 @@ class AttachmentReader:
 def readable(message: discord.Message) -> list[discord.Attachment]:
     """The attachments of `message` that `AttachmentReader` reads, by their names; not videos, for example."""
     return [file for file in attachments_of(message) if _suffix(file) in READABLE][:MAX_ATTACHMENTS]
-
-
-def _is_picture(file: discord.Attachment) -> bool:
-    return _suffix(file) in PICTURE_SUFFIXES
 
 
 def _suffix(file: discord.Attachment) -> str:

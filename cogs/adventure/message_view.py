@@ -85,7 +85,11 @@ class DiscordMessageView:
         text, buttons, files = _render(view)
         message_id = view.story.message_id
         assert message_id is not None, "a turn is shown in place of another"
-        await self._replace(self.channel(view.story).get_partial_message(message_id), text, buttons, files)
+        message = self.channel(view.story).get_partial_message(message_id)
+        try:
+            await message.edit(content=text, view=buttons, attachments=files)
+        except DELIVERY_ERRORS as error:
+            raise _error(error) from error
 
     async def is_shown(self, view: TurnView) -> bool | None:
         """Whether the story's newest message has the buttons of this turn; None where the message was deleted.
@@ -160,14 +164,6 @@ class DiscordMessageView:
     async def _send(self, story: Story, text: str, **options: Any) -> discord.Message:
         try:
             return await self.channel(story).send(text, **options)
-        except DELIVERY_ERRORS as error:
-            raise _error(error) from error
-
-    async def _replace(
-        self, message: discord.PartialMessage | discord.Message, text: str, buttons: View, files: list[discord.File]
-    ) -> discord.Message:
-        try:
-            return await message.edit(content=text, view=buttons, attachments=files)
         except DELIVERY_ERRORS as error:
             raise _error(error) from error
 
