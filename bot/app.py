@@ -63,9 +63,9 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 # Seconds between two deletions of expired data.
 SWEEP_INTERVAL = 3_600
 # New objects between two garbage collections, and how many collections of the youngest objects precede one of the older
-# ones. Python's 700, 10 and 10 visit the objects of commands under way again and again, and let those that lived a
-# little longer lie. At 50 commands at once, collecting takes 15 % of the CPU time with Python's numbers, 7 % with
-# 5,000, 1 and 1, and 1 % with these; 1,000 commands leave 20, 10 and 10 MiB (2026-11-28).
+# ones. With Python's 700, 10 and 10, the objects of running commands are visited again and again, and objects that
+# lived a little longer are freed late. At 50 commands at once, collecting takes 15 % of the CPU time with Python's
+# numbers, 7 % with 5,000, 1 and 1, and 1 % with these; 1,000 commands leave 20, 10 and 10 MiB (2026-11-28).
 GC_THRESHOLDS = 20_000, 1, 1
 
 

@@ -103,7 +103,7 @@ class Answering:
         """Show `answer` with footer and buttons, and store its prompt.
 
         `earlier` are the answers that this one is based on: their prompts are deleted together with the message.
-        `items` are further buttons. `version` is its number of how many.
+        `items` are further buttons. `version` is its number and how many there are.
         """
         answers = (*earlier, answer)
         await self._store(answers)
@@ -322,7 +322,7 @@ class Answers:
 def final_page(
     answer: Answer, *, share: bool, items: Sequence[discord.ui.Item[Any]] = (), version: tuple[int, int] = (1, 1)
 ) -> Page:
-    """The page of a complete answer. `version` is its number of how many, `items` are further buttons."""
+    """The page of a complete answer. `version` is its number and how many there are, `items` are further buttons."""
     below = (*buttons(answer.id, share=share, version=version), *items)
     return Page(shown_text(answer), footer(answer), below)
 
@@ -330,8 +330,8 @@ def final_page(
 def buttons(prompt_id: str, *, share: bool = False, version: tuple[int, int] = (1, 1)) -> list[discord.ui.Item[Any]]:
     """The buttons under an answer: Share for a private one, and more if there is a prompt.
 
-    Where there are several versions of the answer, a row of arrows follows. `version` is
-    the number of the one that is shown, of how many.
+    `version` is the number of the version that is shown, and how many there are. Where there are several, a row of
+    arrows follows.
     """
     shown: list[discord.ui.Item[Any]] = []
     if prompt_id:

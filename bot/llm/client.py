@@ -68,7 +68,7 @@ NOT_CHAT = re.compile(
     r"parakeet)(?![a-z])",
     re.IGNORECASE,
 )
-# What is said of a server that has no list, or a key that may not read it.
+# The sentences about a server that has no list of models, or a key that may not read it.
 NO_LIST = frozenset({UNCLEAR, NO_SUCH_MODEL, WRONG_ADDRESS, FORBIDDEN, BAD_REQUEST, SERVER_ERROR})
 NO_MODEL_LIST = N_("The server at OPENAI_BASE_URL gives no list of chat models: set CHAT_MODEL.")
 

@@ -141,8 +141,10 @@ async def ask(
 
     `show` is called with the text so far while it arrives, for replies of text only. Each turn adds to `spent`. `stop`
     ends the answer: the text so far is the answer where text is wanted. `on_stream` is called with the stream of each
-    turn before it is opened. Raises `ModelError`, or `AnswerStoppedError`. A
-    `NoModelError` carries the request that would have been sent, the others carry the answer where there is one.
+    turn before it is opened.
+
+    Raises `ModelError`, or `AnswerStoppedError`. A `NoModelError` carries the request that would have been sent, the
+    others carry the answer where there is one.
     """
     spent, stop = spent or Spent(), stop or StopSignal()
     template, is_text = request.template, request.reply == "text"

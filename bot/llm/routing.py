@@ -36,7 +36,7 @@ def describe_templates(templates: Mapping[str, ChatTemplate]) -> str:
 def parse_choice(reply: Mapping[str, Any], templates: Mapping[str, ChatTemplate]) -> Choice:
     """The choice in a parsed `reply`. Raises `ReplyError` where it names no template of `templates` or lacks inputs.
 
-    A reply without a reason is a choice. Inputs that only the examples need may be missing:
+    A reply without a reason is accepted. Inputs that only the examples need may be missing:
     `without_unfillable_examples` leaves those examples out.
     """
     name = str(reply["template"]).strip()

@@ -182,7 +182,7 @@ def _mentions(text: str, name: str) -> bool:
 def _issues(body: object, depth: int = DEPTH, key: str = "", message: str = "") -> Iterator[tuple[frozenset[str], str]]:
     """The problems in an error's body: the names that each gives apart from its text, and its text.
 
-    `key` is the member that `body` is the value of, and `said` is the text of the object around it.
+    `key` is the member that `body` is the value of, and `message` is the text of the object around it.
     """
     if isinstance(body, Mapping):
         members = {str(name).casefold(): value for name, value in body.items()}

@@ -307,7 +307,7 @@ class TurnQueue:
     async def _withdraw(
         self, turn: Turn, head: int | None, state: str, error: LockedError, opened: "asyncio.Future[None]"
     ) -> None:
-        """Take a turn out of the tree that cannot be shown, unless it was open before; report `error` to `opened`."""
+        """Take a turn that cannot be shown out of the tree, unless it was open before; report `error` to `opened`."""
         words = ""
         if head != turn.id:
             await stories.withdraw_turn(self._database, turn, head, state)

@@ -82,14 +82,7 @@ class AttachmentReader:
                 if data.startswith(PICTURE_MAGIC):
                     pictures.append(await asyncio.to_thread(read_picture, data, file.filename[:60]))
                     continue
-                if data.startswith(PDF_MAGIC):
-                    pdf = await read_pdf(data, name, left)
-                    text, characters, pages = pdf.text, pdf.characters, pdf.pages if pdf.read < pdf.pages else 0
-                elif data.startswith(MAGIC):
-                    raise InputError(NOT_READABLE, name=name)
-                else:
-                    text, pages = await asyncio.to_thread(tables.decode, data, name), 0
-                    characters = len(text)
+                text, characters, pages = await _text_in(data, name, left)
             if not text.strip():
                 raise InputError("The file {name} contains only white space.", name=name)
             texts.append(text[:left])
@@ -142,6 +135,20 @@ async def _fetch(file: discord.Attachment) -> bytes:
         raise InputError(
             "The file {name} could not be fetched from Discord; send it again.", name=_name(file)
         ) from None
+
+
+async def _text_in(data: bytes, name: str, most: int) -> tuple[str, int, int]:
+    """The text in a file, how many characters it has, and how many pages: 0 unless some were not read.
+
+    Of a PDF, the first `most` characters are read.
+    """
+    if data.startswith(PDF_MAGIC):
+        pdf = await read_pdf(data, name, most)
+        return pdf.text, pdf.characters, pdf.pages if pdf.read < pdf.pages else 0
+    if data.startswith(MAGIC):
+        raise InputError(NOT_READABLE, name=name)
+    text = await asyncio.to_thread(tables.decode, data, name)
+    return text, len(text), 0
 
 
 def _cut(name: str, read: int, characters: int, pages: int) -> str:

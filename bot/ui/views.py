@@ -74,9 +74,7 @@ class PersistentModal(discord.ui.Modal):
         )
         return self._add(label, description, field)
 
-    def add_choice(
-        self, name: str, label: str, options: list[discord.SelectOption], *, none: str = "", description: str = ""
-    ) -> Self:
+    def add_choice(self, name: str, label: str, options: list[discord.SelectOption], *, none: str = "") -> Self:
         """Add up to `MAX_CHOICES` options: a radio group, or a select where they are more or fewer than that takes.
 
         The handler finds the chosen value under `name`, and an empty text where the option called `none` was chosen.
@@ -101,7 +99,7 @@ class PersistentModal(discord.ui.Modal):
                 required=not none,
                 placeholder=shorten(none, MAX_PLACEHOLDER) or None,
             )
-        return self._add(label, description, choice)
+        return self._add(label, "", choice)
 
     def add_files(self, name: str, label: str, *, most: int = 1, description: str = "") -> Self:
         """Add an upload of up to `most` files, none required; `bot.ui.actions.modal_files` returns them."""
