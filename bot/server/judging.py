@@ -18,7 +18,7 @@ JUDGES = ("exact", "contains", "within-one", "fields", "model")
 BY_FORM: Mapping[str, str] = {"rating": "within-one", "json": "fields", "facts": "contains", "text": "exact"}
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 STARS = re.compile(r"\s*[1-5](?!\d)")
-# What may stand around a text without making it another one.
+# Characters around a text that make no difference.
 PUNCTUATION = " \n.,;:!?…\"'“”„‘’«»*_`"
 
 

@@ -170,7 +170,7 @@ class ModelGateway:
         return self._client.host
 
     def refuse_blocked(self, caller: Caller) -> None:
-        """Raises `NotAllowedError` where a server's managers do not let `caller` ask a model. `ask` does so, too."""
+        """Raises `NotAllowedError` where a server's managers do not let `caller` ask a model. `ask` raises it, too."""
         self._ledger.refuse_blocked(caller)
 
     async def ask(

@@ -162,7 +162,7 @@ def due(seen: Seen | None, now: Seen, today: date) -> Why | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Observation:
     """What was known of the model in a place, what is known now, and why the tests are due."""
 
     place: str
@@ -256,47 +256,46 @@ class ModelWatch:
         seen, change = await self._stored(guild_id)
         if change is not None:
             return change
-        channels, today = self._guilds.of(guild_id).channel_models, datetime.now(UTC).date()
-        looks = []
-        for place in dict.fromkeys([SERVER_PLACE, *seen, *channels]):
-            # In a channel without a default of its own, the server's model answers.
-            before, now = seen.get(place, seen.get(SERVER_PLACE)), await self._seen(guild_id, place)
-            looks.append(_Look(place, before, now, due(before, now, today)))
-        first = next((look for look in looks if look.why), None)
+        channels = self._guilds.of(guild_id).channel_models
+        places = dict.fromkeys([SERVER_PLACE, *seen, *channels])
+        # In a channel without a default of its own, the server's model answers.
+        observed = [await self._observe(guild_id, place, seen.get(place, seen.get(SERVER_PLACE))) for place in places]
+        first = next((one for one in observed if one.why), None)
         if first is not None:
-            places = tuple(look.place for look in looks if look.what == first.what)
-            change = replace(self._described(guild_id, first), places=places)
+            same = tuple(one.place for one in observed if one.what == first.what)
+            change = replace(self._described(guild_id, first), places=same)
         after = {}
-        for look in looks:
-            if change is not None and look.why and look.place not in change.places:
-                after[look.place] = look.before or look.now  # Another change, which comes next.
-            elif look.place in (SERVER_PLACE, *channels):
-                after[look.place] = known(look.before, look.now, look.why)
+        for one in observed:
+            if change is not None and one.why and one.place not in change.places:
+                after[one.place] = one.before or one.now  # Another change, which comes next.
+            elif one.place in (SERVER_PLACE, *channels):
+                after[one.place] = known(one.before, one.now, one.why)
         if after != seen:
             await self._store(guild_id, after, change)
         return change
 
-    def _described(self, guild_id: int, look: _Look) -> Change:
+    def _described(self, guild_id: int, one: _Observation) -> Change:
         """The change in a place."""
-        before, now = look.before, look.now
+        before, now = one.before, one.now
         assert before is not None, "a change is one from something"
-        assert look.why is not None, "something has changed"
+        assert one.why is not None, "something has changed"
         old_version = before.versions[-1] if before.versions else ""
-        change = Change(look.why, before.model, before.shown, now.model, now.shown, "", time(), old_version)
-        if look.why == "version":
+        change = Change(one.why, before.model, before.shown, now.model, now.shown, "", time(), old_version)
+        if one.why == "version":
             _version, since = self._gateway.versions[now.model]
             return replace(change, detail=now.versions[-1], at=since - LONGEST_RUN)
-        if look.why == "shutdown":
+        if one.why == "shutdown":
             other = next((each for each in self._models.allowed(guild_id) if each.name != now.model), None)
             new, shown = (other.name, other.shown) if other else ("", "")
             return replace(change, new=new, new_shown=shown, detail=now.last_day)
         return change
 
-    async def _seen(self, guild_id: int, place: str) -> Seen:
-        """What is known now of the model that answers in a place."""
+    async def _observe(self, guild_id: int, place: str, before: Seen | None) -> _Observation:
+        """Compare what is known now of the model that answers in a place with what was known `before`."""
         model = self._default(guild_id, place)
         version = self._gateway.version(model.name)
-        return Seen(model.name, model.shown, (version,) if version else (), await self._last_day(model))
+        now = Seen(model.name, model.shown, (version,) if version else (), await self._last_day(model))
+        return _Observation(place, before, now, due(before, now, datetime.now(UTC).date()))
 
     def _default(self, guild_id: int, place: str) -> ChatModel:
         return self._models.default(Caller(SERVER, guild_id, int(place) if place else None))

@@ -73,7 +73,7 @@ class Privacy:
         self._database, self._prompts, self._guilds, self._now = database, prompts, guilds, now
         # Whether this process deletes expired rows; one of several does.
         self._deletes = deletes
-        # Whether Discord has sent the list of servers. Before, a server that is marked as left may have the bot again.
+        # Whether Discord has sent the list of servers. Until then, the bot may be in a server that is marked as left.
         self._servers_known = False
         self._refused: deque[Callable[[], Awaitable[object]]] = deque(maxlen=MAX_QUEUED)
         self._retrying: asyncio.Task[None] | None = None

@@ -104,7 +104,7 @@ def _data(text: str) -> Any:
 
 
 def _check_yaml(text: str) -> None:
-    """Raises `InputError` for YAML that stands for much more than it has characters, or takes long to read.
+    """Raises `InputError` for YAML that can expand to much more than its text, or takes long to read.
 
     Its events are read one by one, so a file that is nested deeply is refused at its beginning.
     """
@@ -112,7 +112,7 @@ def _check_yaml(text: str) -> None:
 
     depth = 0
     for number, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
-        # A short text with aliases can stand for a gigantic one.
+        # With aliases, a short text can expand to gigabytes.
         if isinstance(event, yaml.AliasEvent):
             raise InputError("A YAML file with aliases (*name) cannot be imported.")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

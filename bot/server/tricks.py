@@ -97,15 +97,13 @@ class Differences:
 
 def differences(old: Version, new: Version) -> Differences:
     """What `new` has changed in comparison with `old`."""
-    before, after = set(old.examples), set(new.examples)
-    gone = {example.given: example for example in old.examples if example not in after}
-    come = {example.given: example for example in new.examples if example not in before}
-    both = [given for given in come if given in gone]
+    removed = {example.given: example for example in old.examples if example not in new.examples}
+    added = {example.given: example for example in new.examples if example not in old.examples}
     forms = [{name: value for name, value in each.body.items() if name not in WORDING} for each in (old, new)]
     return Differences(
-        tuple(example for given, example in come.items() if given not in gone),
-        tuple(example for given, example in gone.items() if given not in come),
-        tuple((gone[given], come[given]) for given in both),
+        tuple(example for given, example in added.items() if given not in removed),
+        tuple(example for given, example in removed.items() if given not in added),
+        tuple((removed[given], example) for given, example in added.items() if given in removed),
         old.body.get("messages") != new.body.get("messages"),
         forms[0] != forms[1],
     )

@@ -1,6 +1,6 @@
 """All SQL of the bot. Functions return frozen dataclasses, never rows.
 
-`database`      opens the database: one connection that writes, several that read
+`database`      opens the database: one connection that writes, several that read; `in_transaction`
 `group_commit`  the writer task, which commits all queued writes as one transaction
 `errors`        what an error of the database means
 `tables`        the tables, as the newest migration creates them; `rows` makes dataclasses of their rows

@@ -224,7 +224,7 @@ class _Holder:
             got = await connection.scalar(TRY_LOCK, {"lock": SLOT_LOCK, "number": slot.number})
             if await connection.scalar(mine) != slot.epoch:
                 slot.lost.set()
-            elif not got:  # The server has not noticed yet that the old connection is gone.
+            elif not got:  # The server has not noticed yet that the old connection has ended.
                 await connection.close()
                 return False
         except CONNECTION_ERRORS as error:
