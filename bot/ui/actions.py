@@ -5,6 +5,7 @@ A cog registers a handler for each action. discord.py keeps nothing in memory fo
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -43,14 +44,22 @@ STRING_SELECT, RADIO_GROUP = discord.ComponentType.select.value, discord.Compone
 MAX_RETURNED = 1_700
 
 
+@dataclass(frozen=True, slots=True)
+class _Handler:
+    """A handler, and the patterns of its argument and of a select's values."""
+
+    call: Callable[..., Awaitable[None]]
+    argument: re.Pattern[str]
+    value: re.Pattern[str]
+
+
 class ActionRegistry:
     """The handlers of all actions. One for the process."""
 
     def __init__(self, inflight: InflightTasks, metrics: Metrics) -> None:
         self._inflight, self._metrics = inflight, metrics
-        # By kind and action: the handler, and patterns of its argument and of a select's values.
-        self._handlers: dict[tuple[str, str], tuple[Callable[..., Awaitable[None]], re.Pattern[str], re.Pattern[str]]]
-        self._handlers = {}
+        # By kind and action.
+        self._handlers: dict[tuple[str, str], _Handler] = {}
 
     @property
     def names(self) -> frozenset[tuple[str, str]]:
@@ -83,7 +92,7 @@ class ActionRegistry:
     ) -> None:
         if (kind, action) in self._handlers:
             raise ValueError(f"the {kind} {action} has a handler already")
-        self._handlers[kind, action] = handler, re.compile(argument), re.compile(value)
+        self._handlers[kind, action] = _Handler(handler, re.compile(argument), re.compile(value))
 
     async def dispatch_other(self, interaction: discord.Interaction[Any]) -> None:
         """Handle what discord.py does not: submitted modals, and components with unknown custom ids."""
@@ -102,19 +111,19 @@ class ActionRegistry:
         self, interaction: discord.Interaction[Any], kind: str, action: str, argument: str, *given: Any
     ) -> None:
         """Run a handler; errors are reported to the user. `given` are the values of a select, or a modal's texts."""
-        handler, arguments, values = self._handlers.get((kind, action), (None, None, None))
+        handler = self._handlers.get((kind, action))
         set_locale(interaction)
         begin(interaction, self._metrics, UNKNOWN if handler is None else action)
         try:
             with self._inflight.track(interaction):
-                if handler is None or arguments is None or values is None or not arguments.fullmatch(argument):
+                if handler is None or not handler.argument.fullmatch(argument):
                     if kind == MODAL:
                         await return_typed(interaction, *given)
                         return
                     raise NotFoundError(OUTDATED)
-                if kind == SELECT and not (given[0] and all(map(values.fullmatch, given[0]))):
+                if kind == SELECT and not (given[0] and all(map(handler.value.fullmatch, given[0]))):
                     raise InputError("This choice is not in the menu.")
-                await handler(interaction, argument, *given)
+                await handler.call(interaction, argument, *given)
         except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the user would wait for ever
             await report_error(interaction, error)
 
