@@ -5,7 +5,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.ui.actions import ActionButton
+from bot.ui.actions import BUTTON, ActionButton
 from bot.ui.views import View
 from tests.simulated import Simulated, parts_of
 
@@ -52,7 +52,7 @@ async def test_a_forged_button_replaces_no_message_that_shows_something_else(sim
 
     async def forge(interaction: discord.Interaction[Any], argument: str) -> None:
         action, _slash, forged = argument.partition("/")
-        await sim.services.actions.press(interaction, action, forged)
+        await sim.services.actions.run(interaction, BUTTON, action, forged)
 
     sim.services.actions.register("forge", forge)
     ids = []
