@@ -161,8 +161,8 @@ class Ledger:
         if self._guild_settings is not None:
             self._guild_settings.refuse_blocked(caller)
 
-    def settle(self, call_id: str, model: str, usage: Usage, usd: Decimal | None = None) -> None:
-        """Replace a reservation by the actual `usage`, which costs `usd` (default: the price of `model`).
+    def settle(self, call_id: str, model: str, usage: Usage) -> None:
+        """Replace a reservation by the actual `usage` of `model`, or of the reserved one where that is empty.
 
         The sums change at once. The database is written later, so that no answer waits for it. A call that did not
         reach a model is settled with an empty usage, which releases the whole reservation.
@@ -170,11 +170,12 @@ class Ledger:
         call = self._open.pop(call_id, None)
         if call is None:
             return
-        nanodollars = self._price(model or call.model, usage) if usd is None else int(usd * NANO)
+        model = model or call.model
+        nanodollars = self._price(model, usage)
         if usage.total:
             self._metrics.tokens(call.model, usage.prompt, usage.completion)
             self._metrics.dollars(call.model, nanodollars / NANO)
-        done = calls.Settlement(call_id, model or call.model, usage.prompt, usage.cached, usage.completion, nanodollars)
+        done = calls.Settlement(call_id, model, usage.prompt, usage.cached, usage.completion, nanodollars)
         self._sums.settle(Change(call, done))
 
     def add_bill(self, bill: calls.Bill) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.caller import Caller
 from bot.core.errors import LimitError
+from bot.llm.prices import Price, Prices
 from bot.llm.usage import Usage
 from bot.server.ledger import Ledger, Limits
 from bot.storage.database import Database
@@ -36,6 +37,11 @@ async def totals(database: Database) -> tuple[int, int, int]:
 
 async def reserve(ledger: Ledger, caller: Caller = ANN, tokens: int = 100) -> str:
     return await ledger.reserve(caller, "translate", "gpt-6-luna", tokens)
+
+
+def priced(usd: str) -> Prices:
+    """Prices with a model that is called as one of its tokens costs, in US dollars."""
+    return Prices({usd: Price(*[Decimal(usd) * 1_000_000] * 3)})
 
 
 @pytest.mark.parametrize(
@@ -83,8 +89,8 @@ async def test_in_direct_messages_no_servers_limit_holds(database: Database) -> 
 
 async def test_settling_gives_back_what_was_not_used(database: Database) -> None:
     ledger = Ledger(database, Limits(100, 10**9, 10**9, 1.0))
-    ledger.settle(await reserve(ledger, tokens=100), "m", Usage(20, 5, 10), None)
-    ledger.settle(await reserve(ledger, tokens=70), "m", Usage(), None)
+    ledger.settle(await reserve(ledger, tokens=100), "m", Usage(20, 5, 10))
+    ledger.settle(await reserve(ledger, tokens=70), "m", Usage())
     await reserve(ledger, tokens=70)
     with pytest.raises(LimitError):
         await reserve(ledger, tokens=1)
@@ -94,8 +100,8 @@ async def test_the_ledger_is_the_sum_of_all_usage(database: Database) -> None:
     ledger = Ledger(database, PLENTY)
     ids = await asyncio.gather(*(reserve(ledger, caller) for caller in (ANN, BOB) * 100))
     for number, call in enumerate(ids):
-        ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1), Decimal("0.001"))
-        ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1), Decimal("0.001"))
+        ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1))
+        ledger.settle(call, "gpt-6-luna", Usage(number, 0, 1))
     assert await totals(database) == (200, sum(range(200)) + 200, 0)
     again = Ledger(database, PLENTY)
     assert await again.load() == 0
@@ -105,7 +111,7 @@ async def test_the_ledger_is_the_sum_of_all_usage(database: Database) -> None:
 async def test_a_restart_knows_what_was_used_today(database: Database) -> None:
     limits = Limits(100, 10**9, 10**9, 1.0)
     before = Ledger(database, limits)
-    before.settle(await reserve(before, tokens=90), "m", Usage(60, 0, 0), None)
+    before.settle(await reserve(before, tokens=90), "m", Usage(60, 0, 0))
     after = Ledger(database, limits)
     await after.load()
     with pytest.raises(LimitError, match="40 are left"):
@@ -145,14 +151,14 @@ async def test_a_new_day_frees_all_daily_limits(database: Database, clock: Clock
         await reserve(ledger)
     clock.move(minutes=2)
     await reserve(ledger)
-    ledger.settle(late, "m", Usage(100, 0, 0), None)
+    ledger.settle(late, "m", Usage(100, 0, 0))
     with pytest.raises(LimitError, match="0 are left"):
         await reserve(ledger, tokens=1)
 
 
 async def test_yesterdays_use_does_not_count_after_a_restart(database: Database, clock: Clock) -> None:
     ledger = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
-    ledger.settle(await reserve(ledger), "m", Usage(100, 0, 0), None)
+    ledger.settle(await reserve(ledger), "m", Usage(100, 0, 0))
     clock.move(days=1)
     again = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
     await again.load()
@@ -164,8 +170,8 @@ async def test_a_months_budget_holds_over_days_and_restarts_and_frees_up_with_th
 ) -> None:
     clock.move(days=-1)
     limits = Limits(10**9, 10**9, 10**9, 0.5)
-    ledger = Ledger(database, limits, now=clock)
-    ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.5"))
+    ledger = Ledger(database, limits, now=clock, prices=priced("0.5"))
+    ledger.settle(await reserve(ledger), "0.5", Usage(1, 0, 0))
     clock.move(days=1)
     again = Ledger(database, limits, now=clock)
     await again.load()
@@ -179,9 +185,9 @@ async def test_a_months_budget_holds_over_days_and_restarts_and_frees_up_with_th
 
 
 async def test_many_tiny_prices_add_up_exactly(database: Database) -> None:
-    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 0.001))
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 0.001), prices=priced("0.0001"))
     for _ in range(10):
-        ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.0001"))
+        ledger.settle(await reserve(ledger), "0.0001", Usage(1, 0, 0))
     with pytest.raises(LimitError, match="budget"):
         await reserve(ledger)
 
@@ -201,8 +207,8 @@ async def test_a_clock_that_jumps_and_comes_back_forgets_no_limit(database: Data
 async def test_a_clock_that_was_wrong_at_the_start_knows_the_calls_of_the_day_that_it_jumps_to(
     database: Database, clock: Clock
 ) -> None:
-    before = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
-    before.settle(await reserve(before), "gpt-6-luna", Usage(100, 0, 0), Decimal("0.9"))
+    before = Ledger(database, Limits(100, 100, 100, 1.0), now=clock, prices=priced("0.009"))
+    before.settle(await reserve(before), "0.009", Usage(100, 0, 0))
     clock.move(days=-20_000)
     after = Ledger(database, Limits(100, 100, 100, 1.0), now=clock)
     await after.load()
@@ -213,9 +219,9 @@ async def test_a_clock_that_was_wrong_at_the_start_knows_the_calls_of_the_day_th
 
 
 async def test_calls_of_a_day_in_the_future_count_for_no_other_month(database: Database, clock: Clock) -> None:
-    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 1.0), now=clock)
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 1.0), now=clock, prices=priced("0.9"))
     clock.move(days=400)
-    ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.9"))
+    ledger.settle(await reserve(ledger), "0.9", Usage(1, 0, 0))
     clock.move(days=-400)
     again = Ledger(database, Limits(10**9, 10**9, 10**9, 1.0), now=clock)
     await again.load()
@@ -227,8 +233,8 @@ async def test_of_200_at_once_no_more_pass_than_the_rest_of_the_budget_covers(
     database: Database, model: str, most: int
 ) -> None:
     """One cent is left. A call takes 100 + 1,000 tokens: $0.00051, and $0.0011 where the price is not known."""
-    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 0.51))
-    ledger.settle(await reserve(ledger), "gpt-6-luna", Usage(1, 0, 0), Decimal("0.50"))
+    ledger = Ledger(database, Limits(10**9, 10**9, 10**9, 0.51), prices=priced("0.50"))
+    ledger.settle(await reserve(ledger), "0.50", Usage(1, 0, 0))
     calls = (ledger.reserve(ANN, "translate", model, 100, 1_000) for _ in range(200))
     results = await asyncio.gather(*calls, return_exceptions=True)
     refused = [result for result in results if isinstance(result, LimitError)]
