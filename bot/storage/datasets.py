@@ -73,17 +73,13 @@ class PairRow:
 
 
 @in_transaction
-async def add(connection: AsyncConnection, row: DatasetRow, chunks: Sequence[ChunkRow] = ()) -> None:
-    """Store a new dataset with its chunks, in one transaction."""
+async def add(
+    connection: AsyncConnection, row: DatasetRow, chunks: Sequence[ChunkRow] = (), pairs: Sequence[PairRow] = ()
+) -> None:
+    """Store a new dataset with its chunks, or a complete one with its pairs."""
     await connection.execute(DATASETS.insert(), values_of(row))
     if chunks:
         await connection.execute(CHUNKS.insert(), [values_of(chunk) for chunk in chunks])
-
-
-@in_transaction
-async def add_with_pairs(connection: AsyncConnection, row: DatasetRow, pairs: Sequence[PairRow]) -> None:
-    """Store a complete dataset with its pairs, in one transaction."""
-    await connection.execute(DATASETS.insert(), values_of(row))
     await _insert(connection, row.id, pairs)
 
 

@@ -208,7 +208,7 @@ class Datasets:
                     return known, False
             pairs, refusal = await asyncio.to_thread(read)
             row = _new(corpus, origin, fingerprint, refusal)
-            await dataset_rows.add_with_pairs(self._database, row, pairs)
+            await dataset_rows.add(self._database, row, pairs=pairs)
             return row, True
 
     @contextmanager
