@@ -293,7 +293,8 @@ async def tuning(session: Session) -> None:
     await session.says("**pocket-gpt** · The local engine\nfree", "finetune estimate", **chosen)
     confirm = await session.answer("finetune start", is_final, **chosen)
     await harness.wire.press(confirm, "Start: free", user="operator")
-    await session.on_card("steps")
+    # A small corpus is trained within seconds, so the job is cancelled as soon as its card is there.
+    await session.on_card(f"Training {CORPUS}")
     job = await session.offered("finetune cancel", "id", "", **operator)
     await session.says(f"The job {job} is cancelled.", "finetune cancel", id=job, **operator)
     await session.on_card(f"Training {CORPUS} · cancelled")
