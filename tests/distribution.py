@@ -9,9 +9,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-# Tests wait for other processes half of the time, so two at a time keep a core busy. Each process collects all tests
-# first, which takes seconds, so more than eight do not pay.
-PER_CORE, MAXIMUM = 2, 8
+# Tests wait for other processes half of the time, so two at a time keep a core busy, and one more is there when all of
+# them wait. Each process collects all tests first, which takes seconds: on two cores, four processes took 176 s, five
+# 161 s and six 172 s (2026-11-28). More than eight do not pay.
+PER_CORE, MORE, MAXIMUM = 2, 1, 8
 # The files of this folder share one running bot (`tests/bot/conftest.py`), except those in APART, which mostly start
 # bots of their own, or change the server's language.
 SHARED = "tests/bot/"
@@ -83,7 +84,7 @@ LONGEST = (
 
 def processes() -> int:
     """The number of test processes for `-n auto`."""
-    return min(PER_CORE * (os.cpu_count() or 1), MAXIMUM)
+    return min(PER_CORE * (os.cpu_count() or 1) + MORE, MAXIMUM)
 
 
 def scope_of(nodeid: str) -> str:
