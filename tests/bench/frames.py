@@ -1,6 +1,6 @@
 """`python -m tests.bench.frames`: how deep a call of the `openai` client is below the callback of an interaction.
 
-Counted are the functions of `bot/` and `cogs/` on the call stack at the client's `post`. Where the call runs in
+Counted are the functions of `bot/` and `cogs/` on the call stack at the client's `request`. Where the call runs in
 another task, the stack at the start of that task is counted as well. The bot runs in the simulator.
 """
 
@@ -40,11 +40,11 @@ class Recorder:
     def __enter__(self) -> "Recorder":
         from openai import AsyncOpenAI
 
-        post, new_task = AsyncOpenAI.post, asyncio.create_task
+        request, new_task = AsyncOpenAI.request, asyncio.create_task
 
         async def recorded(client: AsyncOpenAI, *args: Any, **options: Any) -> Any:
             self.calls.append((*_before.get(), *reversed(list(own_frames(sys._getframe(1))))))
-            return await post(client, *args, **options)
+            return await request(client, *args, **options)
 
         def started(coroutine: Any, **options: Any) -> Any:
             context = (options.pop("context", None) or contextvars.copy_context()).copy()
@@ -52,7 +52,7 @@ class Recorder:
             return new_task(coroutine, context=context, **options)
 
         self._patches = [
-            patch.object(AsyncOpenAI, "post", recorded),
+            patch.object(AsyncOpenAI, "request", recorded),
             patch.object(asyncio, "create_task", started),
         ]
         for each in self._patches:
