@@ -25,6 +25,8 @@ SHARDS_OF_SLOT = SHARDS // SLOTS
 BEFORE, AFTER = 10, 9
 # A base model whose training has a price.
 PRICED = {"TUNING_PROVIDER": "openai", "TUNING_MODEL": "gpt-4o-mini-2024-07-18", "MONTHLY_USD": "100"}
+# 300 commands of one person reserve more than her day has, if the machine is fast enough to begin them all at once.
+UNLIMITED = dict.fromkeys(("DAILY_TOKENS_PER_USER", "DAILY_TOKENS_PER_GUILD", "DAILY_TOKENS"), "1000000000")
 WORDS = "look under the table"
 # The shard of the server with the story and the training job, and the slot that is killed with it.
 SHARD = (GUILD >> 22) % SHARDS
@@ -39,7 +41,7 @@ async def test_nothing_is_lost_doubled_or_passed_when_processes_are_killed_and_r
         FakeProvider(way=("running",)) as provider,
     ):
         tuning = await add_tuning(BotHarness(cluster.wire, cluster.model, tmp_path / "data"), provider)
-        cluster.entry, cluster.env = ENTRY, tuning.env | PRICED
+        cluster.entry, cluster.env = ENTRY, tuning.env | PRICED | UNLIMITED
         writer = tuning.writer()
         cluster.model.says(
             lambda body: writer(body) if _asks_for_questions(body) else "Kalimera sas, ti kanete", pieces=4, delay=0.1
