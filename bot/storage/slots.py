@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
@@ -21,7 +21,7 @@ from bot.core.errors import StorageError
 from bot.storage.database import engine
 from bot.storage.errors import UnreachableError, sentence
 from bot.storage.notices import Notices
-from bot.storage.tables import SLOTS
+from bot.storage.tables import KEY_VALUES, SLOTS
 
 _log = logging.getLogger(__name__)
 # The first numbers of PostgreSQL's locks: of each slot, of taking one, and of the buckets of shards that identify.
@@ -30,6 +30,9 @@ SLOT_LOCK, TAKING_LOCK, IDENTIFY_LOCK = 0x66657775, 0x66657776, 0x66657777
 SPARE_PAUSE, WATCH_PAUSE = 1.0, 5.0
 # Seconds that Discord wants between two shards of a bucket that identify.
 IDENTIFY_PAUSE = 5.0
+# Followed by a bucket: when its last shard identified, in seconds of the server's clock.
+IDENTIFIED = "identified:"
+CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 CONNECTION_ERRORS = (SQLAlchemyError, UnreachableError, OSError)
 NO_TIMEOUT = "SET lock_timeout = 0"
 TRY_LOCK = text("SELECT pg_try_advisory_lock(:lock, :number)")
@@ -58,7 +61,6 @@ class Slot:
     # Set when another process has taken the slot.
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     _server: AsyncEngine | None = None
-    _identified: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     @property
     def shard_ids(self) -> list[int]:
@@ -80,20 +82,17 @@ class Slot:
         if self._server is None:
             await asyncio.sleep(IDENTIFY_PAUSE)
             return
-        connection = await self._server.connect()
-        await connection.exec_driver_sql(NO_TIMEOUT)
-        await connection.execute(LOCK, {"lock": IDENTIFY_LOCK, "number": bucket})
-        task = asyncio.create_task(_close_later(connection))
-        self._identified.add(task)
-        task.add_done_callback(self._identified.discard)
-
-
-async def _close_later(connection: AsyncConnection) -> None:
-    """Free the lock of a bucket."""
-    try:
-        await asyncio.sleep(IDENTIFY_PAUSE)
-    finally:
-        await connection.close()
+        name = f"{IDENTIFIED}{bucket}"
+        # The time is stored, because a lock ends with its process, which may be right after the shard identified.
+        async with self._server.connect() as connection:
+            await connection.exec_driver_sql(NO_TIMEOUT)
+            await connection.execute(LOCK, {"lock": IDENTIFY_LOCK, "number": bucket})
+            last = await connection.scalar(select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name))
+            passed = float(await connection.scalar(CLOCK)) - float(last or 0)
+            # The time of a server whose clock was set back is in the future.
+            await asyncio.sleep(min(max(IDENTIFY_PAUSE - passed, 0), IDENTIFY_PAUSE))
+            await connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))
+            await connection.execute(KEY_VALUES.insert().values(name=name, value=str(await connection.scalar(CLOCK))))
 
 
 @asynccontextmanager
@@ -121,9 +120,8 @@ async def open_slot(
         try:
             yield slot
         finally:
-            for task in (watching, *slot._identified):
-                task.cancel()
-            await asyncio.wait([watching, *slot._identified])
+            watching.cancel()
+            await asyncio.wait([watching])
             await slot.notices.close()
             await holder.close()
 

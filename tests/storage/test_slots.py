@@ -125,6 +125,16 @@ async def test_processes_agree_on_the_number_of_shards(taken: Taken, caplog: pyt
         assert (changed.number, changed.shard_ids) == (0, list(range(8)))
 
 
+async def test_a_bucket_waits_for_a_shard_whose_process_has_ended(taken: Taken) -> None:
+    loop = asyncio.get_running_loop()
+    async with taken() as first:
+        await first.before_identify(0)
+        identified = loop.time()
+    async with taken() as second:
+        await second.before_identify(0)
+        assert loop.time() - identified >= 0.19
+
+
 async def test_shards_of_a_bucket_identify_one_after_the_other_in_all_processes(taken: Taken) -> None:
     loop = asyncio.get_running_loop()
     async with taken() as first, taken() as second:
