@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -121,7 +122,7 @@ class Watch:
     def __init__(self, bot: commands.Bot, services: Services) -> None:
         self._bot, self._services, self._watch = bot, services, services.model_watch
         self._task: asyncio.Task[None] | None = None
-        self._changed: set[int] = set()
+        self._changed: set[discord.Guild] = set()
         self._has_changed = asyncio.Event()
         services.actions.register(USE, self.use)
 
@@ -140,32 +141,35 @@ class Watch:
 
     def _note(self, guild_id: int) -> None:
         """Note that the settings of a server were changed."""
-        self._changed.add(guild_id)
-        self._has_changed.set()
-
-    async def _wait(self) -> list[discord.Guild]:
-        """Wait until servers are to be checked: those whose settings were changed, or all of them."""
-        try:
-            async with asyncio.timeout(CHECK_INTERVAL):
-                await self._has_changed.wait()
-        except TimeoutError:
-            return list(self._bot.guilds)
-        self._has_changed.clear()
-        changed = [guild for guild in self._bot.guilds if guild.id in self._changed]
-        self._changed.clear()
-        return changed
+        if (guild := self._bot.get_guild(guild_id)) is not None:
+            self._changed.add(guild)
+            self._has_changed.set()
 
     async def _run(self) -> None:
         await self._bot.wait_until_ready()
-        guilds = list(self._bot.guilds)
         while True:
-            for guild in guilds:
-                with use_locale(locale_of_guild(self._bot, guild)):
-                    try:
-                        await self._check(guild)
-                    except TEMPORARY_ERRORS as error:  # Tried again after the interval.
-                        _log.warning("the model watch of the server %d could not run: %s", guild.id, error)
-            guilds = await self._wait()
+            await self._check_each(self._bot.guilds)
+            next_time = asyncio.get_running_loop().time() + CHECK_INTERVAL
+            while changed := await self._changed_until(next_time):
+                await self._check_each(changed)
+
+    async def _changed_until(self, end: float) -> list[discord.Guild]:
+        """The servers whose settings were changed, as soon as there are any; none at `end`, on the loop's clock."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                await self._has_changed.wait()
+        changed = list(self._changed)
+        self._changed.clear()
+        self._has_changed.clear()
+        return changed
+
+    async def _check_each(self, guilds: Sequence[discord.Guild]) -> None:
+        for guild in list(guilds):
+            with use_locale(locale_of_guild(self._bot, guild)):
+                try:
+                    await self._check(guild)
+                except TEMPORARY_ERRORS as error:  # Tried again after the interval.
+                    _log.warning("the model watch of the server %d could not run: %s", guild.id, error)
 
     async def _check(self, guild: discord.Guild) -> None:
         """Run the tests of a server where its model has changed, and post the card."""

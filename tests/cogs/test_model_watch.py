@@ -63,6 +63,11 @@ async def known(sim: Simulated) -> None:
     sim.model.calls.clear()
 
 
+async def joined(sim: Simulated, channel_id: int) -> bool:
+    """Whether the bot knows a channel."""
+    return sim.bot.get_channel(channel_id) is not None
+
+
 async def reported(sim: Simulated) -> bool:
     """Whether the card is in the channel for reports."""
     return bool(sim.adventures.history())
@@ -149,6 +154,29 @@ async def test_a_server_is_looked_at_when_its_settings_change(tmp_path: Path, mo
         await sim.admin.slash(sim.general, "settings models", default="Mini")
         await until(lambda: reported(sim))
         assert "Mini answers here now, and not Luna" in shown(sim.adventures.history()[0])
+
+
+async def test_settings_that_change_all_the_time_keep_no_other_server_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "CHECK_INTERVAL", 0.3)
+    async with simulated(tmp_path, chat_models=MODELS, chat_model=None, model_watch_usd=1) as sim:
+        looked = Counter[int]()
+        check = sim.services.model_watch.check
+
+        async def counted(guild_id: int, channel_id: int) -> Any:
+            looked[guild_id] += 1
+            return await check(guild_id, channel_id)
+
+        monkeypatch.setattr(sim.services.model_watch, "check", counted)
+        quiet = sim.env.create_guild("Quiet")
+        channel = quiet.create_text_channel("reports")
+        await until(lambda: joined(sim, channel.id))
+        await sim.services.guilds.change(quiet.id, report_channel=channel.id)
+        for _ in range(20):
+            await sim.services.guilds.change(sim.guild.id, report_channel=sim.adventures.id)
+            await asyncio.sleep(0.1)
+        assert looked[quiet.id] >= 3
 
 
 async def test_another_version_and_a_last_day_are_told_with_what_the_tests_say(tmp_path: Path) -> None:
