@@ -292,7 +292,7 @@ class ChatClient:
 
         `request` sends the body as it is. `chat.completions.create` looks through it for types that are not used here,
         which takes a tenth of a command's CPU time, and most of it for the 40 messages of a long adventure. What
-        requests have in common is made once, which saves another 3 %.
+        requests have in common is made once (`_completion`).
         """
         from httpx2 import Response
         from openai import AsyncStream

@@ -90,8 +90,9 @@ class _HttpClient(httpx2.AsyncClient):
     def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
         """The request that `openai` describes. One with a body gets no headers but its own.
 
-        Merging them with this client's, parsing the address, and looking through the headers for those that a body
-        needs, which aiohttp adds, take 8 % of a command's CPU time at 50 at once.
+        They are not merged with this client's, the address is not parsed again, and aiohttp adds the headers that a
+        body needs. With this and `ChatClient._completion`, 50 commands at once take 0.82 instead of 0.91 times the bare
+        bot's CPU time (2026-11-28).
         """
         body, timeout = options.get("content"), options.get("timeout")
         if not isinstance(body, bytes) or not isinstance(timeout, httpx2.Timeout) or options.get("params"):

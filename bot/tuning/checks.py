@@ -295,7 +295,7 @@ def _groups(pairs: Sequence[PairRow], key: Callable[[PairRow], Any]) -> Iterator
 
 
 def _differ(group: Sequence[PairRow]) -> bool:
-    """Whether the answers of a group are not all the same."""
+    """Whether a group has different answers."""
     return len({sentence_key(pair.answer) for pair in group}) > 1
 
 

@@ -8,13 +8,21 @@ import pytest
 
 from bot.core.tables import to_csv
 from bot.tuning.labelled import labelled_files
-from tests.browser import TIMEOUT, browsing, chromium, demo
+from tests.browser import TIMEOUT, Tab, browsing, chromium, demo
 from tests.fake_model import FakeModel
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(chromium() is None, reason="no Chromium is installed on this machine"),
 ]
+
+
+async def teach(tab: Tab, name: str, what: str, example: str, answer: str) -> None:
+    """Teach a trick in its window."""
+    await tab.slash("trick teach", name=name)
+    fields = {"What should it do?": what, "An example: what comes in": example, "And the answer to it": answer}
+    await tab.submit(**fields)
+    await tab.sees(f"This server has a new trick: {name}")
 
 
 def refusal(body: dict[str, Any]) -> str:
@@ -28,15 +36,13 @@ async def test_a_trick_is_taught_used_and_corrected_by_clicking(tmp_path: Path) 
         model.says(refusal)
         given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "scripted"}
         async with demo(tmp_path / "data", **given) as url, browsing(url) as tab:
-            await tab.slash("trick teach", name="refuse")
-            await tab.submit(
-                **{
-                    "What should it do?": "Refuse politely whatever you are asked for.",
-                    "An example: what comes in": "Will you work on Sunday?",
-                    "And the answer to it": "How kind of you to ask! Sadly, I cannot.",
-                }
+            await teach(
+                tab,
+                "refuse",
+                "Refuse politely whatever you are asked for.",
+                "Will you work on Sunday?",
+                "How kind of you to ask! Sadly, I cannot.",
             )
-            await tab.sees("This server has a new trick: refuse")
             await tab.shot(tmp_path / "1-taught.png")
             await tab.go("Ben")
             await tab.slash("trick use", name="refuse", text="Lend me your car?")
@@ -72,15 +78,7 @@ async def test_a_trick_is_tested_improved_and_reverted_by_clicking(tmp_path: Pat
         model.says(mood)
         given = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": model.token, "CHAT_MODEL": "scripted"}
         async with demo(tmp_path / "data", **given) as url, browsing(url, height=1400) as tab:
-            await tab.slash("trick teach", name="mood")
-            await tab.submit(
-                **{
-                    "What should it do?": "Name the mood in one word.",
-                    "An example: what comes in": "The soup was warm.",
-                    "And the answer to it": "fine",
-                }
-            )
-            await tab.sees("This server has a new trick: mood")
+            await teach(tab, "mood", "Name the mood in one word.", "The soup was warm.", "fine")
             await tab.slash("trick test import", name="mood", file=tests)
             await tab.sees("3 tests were added.")
             await tab.slash("trick test run", name="mood")
@@ -163,15 +161,7 @@ async def test_a_model_that_broke_a_trick_is_reported_and_replaced_by_clicking(t
         given |= {"CHAT_MODELS": json.dumps(models), "MODEL_WATCH_USD": "1"}
         async with demo(tmp_path / "data", **given) as url, browsing(url, height=1400) as tab:
             await tab.slash("settings channels", reports="adventures")
-            await tab.slash("trick teach", name="refuse")
-            await tab.submit(
-                **{
-                    "What should it do?": "Refuse politely whatever you are asked for.",
-                    "An example: what comes in": "Sing?",
-                    "And the answer to it": "Alas, no.",
-                }
-            )
-            await tab.sees("This server has a new trick: refuse")
+            await teach(tab, "refuse", "Refuse politely whatever you are asked for.", "Sing?", "Alas, no.")
             await tab.slash("trick test import", name="refuse", file=tests)
             await tab.slash("trick test run", name="refuse")
             await tab.press("Run")
