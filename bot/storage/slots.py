@@ -82,17 +82,28 @@ class Slot:
         if self._server is None:
             await asyncio.sleep(IDENTIFY_PAUSE)
             return
-        name = f"{IDENTIFIED}{bucket}"
-        # The time is stored, because a lock ends with its process, which may be right after the shard identified.
-        async with self._server.connect() as connection:
-            await connection.exec_driver_sql(NO_TIMEOUT)
-            await connection.execute(LOCK, {"lock": IDENTIFY_LOCK, "number": bucket})
-            last = await connection.scalar(select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name))
-            passed = float(await connection.scalar(CLOCK)) - float(last or 0)
-            # The time of a server whose clock was set back is in the future.
-            await asyncio.sleep(min(max(IDENTIFY_PAUSE - passed, 0), IDENTIFY_PAUSE))
-            await connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))
-            await connection.execute(KEY_VALUES.insert().values(name=name, value=str(await connection.scalar(CLOCK))))
+        while True:
+            try:
+                await _take_turn(self._server, bucket)
+                return
+            except CONNECTION_ERRORS as error:  # Raised to discord.py, it would end the bot.
+                _log.warning("a shard waits for the database before it identifies: %s", sentence(error))
+            await asyncio.sleep(SPARE_PAUSE)
+
+
+async def _take_turn(server: AsyncEngine, bucket: int) -> None:
+    """Wait for the turn of a shard of `bucket`, and store when it was."""
+    name = f"{IDENTIFIED}{bucket}"
+    # The time is stored, because a lock ends with its process, which may be right after the shard identified.
+    async with server.connect() as connection:
+        await connection.exec_driver_sql(NO_TIMEOUT)
+        await connection.execute(LOCK, {"lock": IDENTIFY_LOCK, "number": bucket})
+        last = await connection.scalar(select(KEY_VALUES.c.value).where(KEY_VALUES.c.name == name))
+        passed = float(await connection.scalar(CLOCK)) - float(last or 0)
+        # The time of a server whose clock was set back is in the future.
+        await asyncio.sleep(min(max(IDENTIFY_PAUSE - passed, 0), IDENTIFY_PAUSE))
+        await connection.execute(delete(KEY_VALUES).where(KEY_VALUES.c.name == name))
+        await connection.execute(KEY_VALUES.insert().values(name=name, value=str(await connection.scalar(CLOCK))))
 
 
 @asynccontextmanager

@@ -135,6 +135,26 @@ async def test_a_bucket_waits_for_a_shard_whose_process_has_ended(taken: Taken) 
         assert loop.time() - identified >= 0.19
 
 
+async def test_a_shard_whose_connection_ends_while_it_waits_tries_again(
+    taken: Taken,
+    url: str,
+    postgresql: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(slots, "IDENTIFY_PAUSE", 1.0)
+    loop = asyncio.get_running_loop()
+    async with taken() as slot:
+        await slot.before_identify(0)
+        identified = loop.time()
+        waiting = asyncio.create_task(slot.before_identify(0))
+        await asyncio.sleep(0.3)
+        await postgresql.run(TERMINATE.format(slots.IDENTIFY_LOCK, 0), url.rpartition("/")[2])
+        await waiting
+        assert loop.time() - identified >= 0.9
+    assert "waits for the database before it identifies" in caplog.text
+
+
 async def test_shards_of_a_bucket_identify_one_after_the_other_in_all_processes(taken: Taken) -> None:
     loop = asyncio.get_running_loop()
     async with taken() as first, taken() as second:
