@@ -27,7 +27,7 @@ from bot.core.proxies import proxy_for
 
 # The pause between two reads, as a multiple of the time since the request was sent, so that an answer that is there at
 # once is read at once.
-PAUSE_GROWTH = 2.0
+PAUSE_GROWTH = 3.0
 # The longest pause, in seconds. The end of an answer arrives so much later at most, and half of it on average: editing
 # a message takes Discord as long.
 MAX_PAUSE = 0.25

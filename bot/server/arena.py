@@ -93,6 +93,10 @@ class Arenas:
         """Comparisons that are to be revealed."""
         return await arenas.due(self._database)
 
+    async def next_close(self) -> float | None:
+        """When the next comparison closes, in seconds since 1970; None where there is none."""
+        return await arenas.next_close(self._database)
+
     async def remove(self, arena_id: str) -> None:
         """Forget a comparison: its result is shown, or its message is gone."""
         await arenas.remove(self._database, arena_id)

@@ -79,6 +79,12 @@ async def due(database: Database) -> list[ArenaRow]:
     return await database.fetch_rows(select(*_COLUMNS).where(over), ArenaRow)
 
 
+async def next_close(database: Database) -> float | None:
+    """When the next comparison closes, in seconds since 1970; None where there is none."""
+    closes: float | None = await database.fetch_value(select(func.min(ARENAS.c.closes)))
+    return closes
+
+
 async def remove(database: Database, arena_id: str) -> None:
     """Delete a comparison whose result is shown."""
     await database.execute(delete(ARENAS).where(ARENAS.c.id == arena_id))

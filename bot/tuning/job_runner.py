@@ -61,6 +61,8 @@ BACKOFF = 1.4
 MAX_NOT_FOUND = 4
 # Seconds between two reads of a job that another process runs, and of the list of unfinished jobs.
 POLL_INTERVAL, LIST_INTERVAL = 0.5, 5.0
+# The list is read so seldom by a bot while it is empty: it begins a job when somebody starts one there.
+IDLE_LIST_INTERVAL = 30.0
 # Seconds after which an unfinished job is called unusual.
 UNUSUALLY_LONG = 24 * 3600.0
 # Seconds that a provider may take to read an uploaded file, and that it may refuse one which it calls ready.
@@ -333,6 +335,7 @@ class JobRunner:
         When a worker appears, it gets them: their steps can be cut off anywhere.
         """
         while True:
+            pause = LIST_INTERVAL
             try:
                 jobs = await tuning_rows.unfinished_jobs(self._tools.database)
                 if jobs and await self._workers.are_others_alive():
@@ -340,9 +343,11 @@ class JobRunner:
                 else:
                     for job in jobs:
                         await self.begin(job.id)
+                if not jobs and not self._workers.is_worker:
+                    pause = IDLE_LIST_INTERVAL
             except StorageError as error:
                 _log.error("jobs wait for the database: %s", error)
-            await asyncio.sleep(LIST_INTERVAL)
+            await asyncio.sleep(pause)
 
     async def begin(self, job_id: str) -> bool:
         """Begin to run a job in the background; False where another process does, or a worker will."""

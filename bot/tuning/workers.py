@@ -22,13 +22,13 @@ class Workers:
     """The workers on a database, as one process sees them; one for the process. `is_worker`: it is one itself."""
 
     def __init__(self, database: Database, *, is_worker: bool) -> None:
-        self._database, self._is_worker = database, is_worker
+        self._database, self.is_worker = database, is_worker
         # The name of this process in leases.
         self.holder = secrets.token_hex(8)
 
     async def are_others_alive(self) -> bool:
         """Whether this process is no worker and another one is: then the long work is not for this process."""
-        return not self._is_worker and await leases.is_any_held(self._database, WORKER)
+        return not self.is_worker and await leases.is_any_held(self._database, WORKER)
 
     async def serve(self, *loops: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Be a worker, whose work is `loops`, until cancelled."""

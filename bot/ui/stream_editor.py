@@ -12,9 +12,10 @@ from bot.core.text import MESSAGE_LIMIT, close_markup
 
 # Seconds between two edits: Discord's rate limit allows about one a second (read from its headers, 2026-11).
 EDIT_INTERVAL = 1.0
-# Seconds before the first edit. An answer that is complete by then costs one edit instead of two. Longer than the pause
-# between two reads (`bot.llm.transport.MAX_PAUSE`), or answers whose second half was there at once would cost two.
-FIRST_EDIT_DELAY = 0.3
+# The first edit is made with the first text that comes so many seconds after the very first, or without one after so
+# many. An answer that is complete by then costs one edit instead of two. The second is longer than the pause between
+# two reads (`bot.llm.transport.MAX_PAUSE`), or answers whose second half was there at once would cost two.
+FIRST_EDIT_DELAY, FIRST_EDIT_TIMEOUT = 0.2, 0.4
 # Seconds that `stop` waits for an edit in progress, so that the final text cannot arrive before it.
 STOP_TIMEOUT = 2.0
 # Stands at the end of a text that grows.
@@ -43,7 +44,8 @@ class StreamEditor:
         self._text, self._writing = "", True
         self._changed = asyncio.Event()
         # An answer that is complete before the first edit needs this timer and no task.
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._first_time = 0.0
         self._loop_task: asyncio.Task[None] | None = None
         self._edit_task: asyncio.Task[bool] | None = None
 
@@ -51,8 +53,15 @@ class StreamEditor:
         """Show `text` (everything so far) with the next edit; with a cursor at its end while `writing`."""
         self._text, self._writing = text, writing
         self._changed.set()
+        loop = asyncio.get_running_loop()
+        if self._loop_task is not None:
+            return
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FIRST_EDIT_DELAY, self._start)
+            self._first_time, self._timer = loop.time(), loop.call_later(FIRST_EDIT_TIMEOUT, self._start)
+        elif isinstance(self._timer, asyncio.TimerHandle) and loop.time() - self._first_time > FIRST_EDIT_DELAY:
+            # Not at once: `stop` comes before it where this was the end of the answer.
+            self._timer.cancel()
+            self._timer = loop.call_soon(self._start)
 
     def _start(self) -> None:
         self._loop_task = asyncio.create_task(self._run(), name="stream-edits")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from time import time
 from typing import Any
 
 import discord
@@ -25,8 +26,8 @@ from cogs._store_first import answer_privately, edit_pressed, store_first
 _log = logging.getLogger(__name__)
 VOTE, REVEAL = "arena-vote", "arena-reveal"
 ARGUMENT = r"[A-Za-z0-9_-]{1,32}"
-# Seconds between two searches for votes whose time is over.
-INTERVAL = 10.0
+# Seconds between two searches for votes whose time is over: the fewest, and the most. A new vote is open for longer.
+MIN_INTERVAL, MAX_INTERVAL = 10.0, 60.0
 # Statuses of Discord that are worth another try; the second one and all above it.
 TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
 # Characters of all answers on a card.
@@ -76,10 +77,10 @@ class BlindComparisons:
         await self._bot.wait_until_ready()
         while True:
             try:
-                due = await self._arenas.due()
+                due, next_close = await self._arenas.due(), await self._arenas.next_close()
             except FewshotError as error:
                 _log.warning("votes cannot be revealed yet: %s", error)
-                due = []
+                due, next_close = [], None
             for row in due:
                 if self._bot.get_guild(row.guild_id) is None:  # Another process serves the server.
                     continue
@@ -87,7 +88,9 @@ class BlindComparisons:
                     await self._show(await self._arenas.close(row.id))
                 except TEMPORARY_ERRORS as error:  # One vote must not hold up the others.
                     _log.warning("the vote %s cannot be revealed yet: %s", row.id, error)
-            await asyncio.sleep(INTERVAL)
+            # Those that could not be revealed are tried again soon.
+            left = 0.0 if due else MAX_INTERVAL if next_close is None else next_close - time()
+            await asyncio.sleep(min(max(left, MIN_INTERVAL), MAX_INTERVAL))
 
     async def _show(self, arena: Arena) -> None:
         """Show the result in the card's message, then forget the vote. Raises `discord.HTTPException`."""

@@ -22,7 +22,8 @@ REVIEW = "The lamp flickers, but the seller sent a new one within a day."
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for votes whose time is over without ten seconds in between."""
-    monkeypatch.setattr("cogs.compare.arena.INTERVAL", 0.1)
+    monkeypatch.setattr("cogs.compare.arena.MIN_INTERVAL", 0.1)
+    monkeypatch.setattr("cogs.compare.arena.MAX_INTERVAL", 0.1)
 
 
 async def compared(sim: Simulated) -> simcord.ResponseMessage:
@@ -98,6 +99,14 @@ async def test_a_vote_whose_time_ended_while_the_bot_was_down_is_revealed(sim: S
     (row,) = await _stored(sim)
     await arenas.close(sim.services.database, row.id)
     assert "**B**" in shown(await revealed_card(sim, "sentiment, revealed"))
+
+
+async def test_a_vote_is_revealed_when_its_time_is_over(sim: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search waits for the vote that ends next, and not for a minute."""
+    monkeypatch.setattr("bot.server.arena.OPEN_SECONDS", 0.5)
+    await compared(sim)
+    monkeypatch.setattr("cogs.compare.arena.MAX_INTERVAL", 3_600.0)
+    assert "fake-model" in shown(await revealed_card(sim, "sentiment, revealed"))
 
 
 async def test_a_card_that_cannot_be_edited_holds_up_no_other_vote(

@@ -131,6 +131,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(cast(dict[str, Profile], PROFILES), name, profile)
     monkeypatch.setattr(job_runner, "POLL_INTERVAL", 0.03)
     monkeypatch.setattr(job_runner, "LIST_INTERVAL", 0.05)
+    monkeypatch.setattr(job_runner, "IDLE_LIST_INTERVAL", 0.05)
     monkeypatch.setattr(datasets, "POLL_INTERVAL", 0.01)
     for module in (job_runner, datasets, workers):
         monkeypatch.setattr(module, "LEASE", 0.9)

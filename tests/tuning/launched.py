@@ -14,6 +14,7 @@ def main() -> None:
     """Shorten the pauses, then start `fewshot`."""
     assert isinstance(PROFILES, dict)
     PROFILES.update({name: replace(profile, first_pause=0.1, longest_pause=0.3) for name, profile in PROFILES.items()})
-    job_runner.LEASE, job_runner.POLL_INTERVAL, job_runner.LIST_INTERVAL = 1.2, 0.1, 0.4
+    job_runner.LEASE, job_runner.POLL_INTERVAL = 1.2, 0.1
+    job_runner.LIST_INTERVAL = job_runner.IDLE_LIST_INTERVAL = 0.4
     workers.LEASE, datasets.LEASE, datasets.POLL_INTERVAL = 1.2, 1.2, 0.1
     launched.main()

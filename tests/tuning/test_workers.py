@@ -11,6 +11,8 @@ import pytest
 from bot.storage import datasets as dataset_rows
 from bot.storage import leases
 from bot.storage import tuning as tuning_rows
+from bot.storage.database import Database
+from bot.tuning import job_runner
 from bot.tuning.datasets import UnwrittenError
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
@@ -62,6 +64,28 @@ async def test_a_worker_takes_the_jobs_of_the_bot_and_gives_them_back_when_it_st
         await held_by(tuning, job.id, tuning.workers.holder)
         assert (await ended(tuning, job.id)).state == "done"
     assert len(provider.creating) == 1
+
+
+async def test_a_bot_without_jobs_seldom_reads_their_list_and_a_worker_reads_it_often(
+    opened: Opened, tuning: Tuning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Database] = []
+    unfinished = tuning_rows.unfinished_jobs
+
+    async def counted(database: Database) -> Any:
+        reads.append(database)
+        return await unfinished(database)
+
+    monkeypatch.setattr(tuning_rows, "unfinished_jobs", counted)
+    monkeypatch.setattr(job_runner, "IDLE_LIST_INTERVAL", 3_600.0)
+    async with opened(is_worker=True) as worker, running(worker.jobs.runner.run()), running(tuning.jobs.runner.run()):
+        ours, theirs = tuning.jobs.tools.database, worker.jobs.tools.database
+
+        async def has_read_often() -> bool:
+            return reads.count(theirs) > 5
+
+        await until(has_read_often)
+        assert reads.count(ours) == 1
 
 
 async def test_a_worker_writes_the_dataset_that_somebody_asks_the_bot_for(
