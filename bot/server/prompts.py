@@ -81,8 +81,8 @@ class Prompts:
     async def persist(self, answer: Answer, *, new: bool = True, soon: bool = False) -> None:
         """Store `answer` in the database, unless RETENTION_DAYS is 0; `new` says that it was not stored before.
 
-        A new answer is written within half a second, or at once if `soon`. Writing at once protects it from a `kill -9`
-        in that half second, and costs nothing where no other answer is in progress.
+        A new answer is written within half a second, or before this returns if `soon`. That protects it from a
+        `kill -9` in that half second, and costs little where no other answer is in progress.
         """
         if not self._days or self._is_erased(answer):
             return
@@ -105,7 +105,7 @@ class Prompts:
         if new:
             rows.add(self._database, row, authors)
             if soon:
-                self._database.hurry()
+                await self._database.flush()
         else:
             await rows.replace(self._database, row, authors)
 

@@ -84,6 +84,10 @@ class Database:
         """Write now what `write_later` was given."""
         self._writer.hurry()
 
+    async def flush(self) -> None:
+        """Write now what `write_later` was given, and wait for it. Failures are only logged."""
+        await self._writer.flush()
+
     def fence(self, slot: int, epoch: int) -> None:
         """From now on, write only while `epoch` is that of the `slot`: a process that lost its slot writes nothing."""
         # The row stays as it is until the transaction ends.

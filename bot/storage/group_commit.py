@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -54,7 +55,7 @@ LOG_PAUSE = 60.0
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """Either `statement` with `row`, or `work`. `done` gets the result; without it, a failure is logged."""
+    """Either `statement` with `row`, or `work`, or neither. `done` gets the result; without it, a failure is logged."""
 
     done: "asyncio.Future[Any] | None" = None
     statement: Executable | None = None
@@ -126,6 +127,12 @@ class Writer:
         """Queue the deferred writes now, in order."""
         for job in self._take_deferred():
             self._jobs.put_nowait(job)
+
+    async def flush(self) -> None:
+        """Write the deferred writes now, and wait for it. Their failures are logged and not raised."""
+        self.hurry()
+        with suppress(StorageError):
+            await self._queued(_Job())
 
     def _take_deferred(self) -> list[_Job]:
         if self._timer is not None:
@@ -217,7 +224,8 @@ def _write_rows(connection: Connection, group: list[_Job]) -> list[Any]:
     """Write a group that contains rows only, as one transaction."""
     with connection.begin():
         for jobs in _by_statement(group):
-            connection.execute(*_execution(jobs))
+            if jobs[0].statement is not None:
+                connection.execute(*_execution(jobs))
     return [None] * len(group)
 
 
@@ -236,9 +244,10 @@ async def _transaction(
         for jobs in _by_statement(group):
             if (work := jobs[0].work) is not None:
                 results.append(await work(connection))
-            else:
+                continue
+            if jobs[0].statement is not None:
                 await connection.execute(*_execution(jobs))
-                results += [None] * len(jobs)
+            results += [None] * len(jobs)
         await _commit(transaction)
     return results
 

@@ -123,6 +123,20 @@ async def test_deferred_writes_are_written(url: str, caplog: pytest.LogCaptureFi
         assert await names(again) == {"first", "second", "third"}
 
 
+async def test_a_flush_waits_for_the_deferred_writes_and_only_logs_their_failures(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await database.flush()
+    database.write_later(INSERT, row("first"))
+    await database.flush()
+    assert await names(database) == {"first"}
+    database.write_later(INSERT, row("first"))
+    database.write_later(INSERT, row("second"))
+    await asyncio.gather(database.flush(), database.write(INSERT, row("third")), database.flush())
+    assert await names(database) == {"first", "second", "third"}
+    assert caplog.text.count("a deferred write failed") == 1
+
+
 async def test_foreign_keys_hold(database: Database) -> None:
     async def tables(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
