@@ -7,7 +7,7 @@ and how the card shows it. It is stored as a member of a JSON object, so it need
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from bot.core.caller import Caller
 from bot.core.errors import InputError, NotAllowedError
@@ -15,6 +15,7 @@ from bot.core.i18n import LANGUAGES, N_
 from bot.storage import guilds as stored
 from bot.storage.database import Database
 
+_T = TypeVar("_T")
 # Whether only the asker sees a command's answers, unless the server or the asker chooses otherwise.
 PRIVATE = {
     "translate": True,
@@ -52,8 +53,8 @@ class Setting:
         return {"switch": "privacy", "tokens": "limits"}.get(self.kind, "channels")
 
 
-def _setting(default: Any, *of: Any, **more: Any) -> Any:
-    return field(default=default, metadata={"setting": Setting(*of, **more)})
+def _setting(default: _T, setting: Setting) -> _T:
+    return field(default=default, metadata={"setting": setting})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,72 +78,88 @@ class GuildSettings:
     blocked_roles: frozenset[int] = frozenset()
     adventure_channels: frozenset[int] = _setting(
         frozenset(),
-        "channels",
-        "adventure",
-        N_("A channel for adventures: stories are played in it and not in a new thread"),
-        N_("**Adventures** {value}"),
-        N_("**Adventures** in threads, wherever they are started"),
+        Setting(
+            "channels",
+            "adventure",
+            N_("A channel for adventures: stories are played in it and not in a new thread"),
+            N_("**Adventures** {value}"),
+            N_("**Adventures** in threads, wherever they are started"),
+        ),
     )
     quiet_channels: frozenset[int] = _setting(
         frozenset(),
-        "channels",
-        "quiet",
-        N_("A channel without conversations: no follow-ups, and no answers to mentions"),
-        N_("**Conversations** none in {value}"),
-        N_("**Conversations** in all channels, where they are on"),
+        Setting(
+            "channels",
+            "quiet",
+            N_("A channel without conversations: no follow-ups, and no answers to mentions"),
+            N_("**Conversations** none in {value}"),
+            N_("**Conversations** in all channels, where they are on"),
+        ),
     )
     report_channel: int | None = _setting(
         None,
-        "channel",
-        "reports",
-        N_("A channel that moderators read, for what members report"),
-        N_("**Reports** {value}"),
-        N_("**Reports** no channel is set"),
+        Setting(
+            "channel",
+            "reports",
+            N_("A channel that moderators read, for what members report"),
+            N_("**Reports** {value}"),
+            N_("**Reports** no channel is set"),
+        ),
     )
     user_tokens: int | None = _setting(
         None,
-        "tokens",
-        "person",
-        N_("Tokens a person may use here in a day (UTC)"),
-        N_("**Tokens a day for a person** {value}"),
-        N_("**Tokens a day for a person** {value} (the operator's)"),
-        N_("A limit is at least 1 token a day for each person; {n:,} is too low."),
-        N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
+        Setting(
+            "tokens",
+            "person",
+            N_("Tokens a person may use here in a day (UTC)"),
+            N_("**Tokens a day for a person** {value}"),
+            N_("**Tokens a day for a person** {value} (the operator's)"),
+            N_("A limit is at least 1 token a day for each person; {n:,} is too low."),
+            N_("The operator allows a person {n:,} tokens a day; a server can lower that, and not raise it."),
+        ),
     )
     guild_tokens: int | None = _setting(
         None,
-        "tokens",
-        "server",
-        N_("Tokens all of this server may use in a day (UTC)"),
-        N_("**Tokens a day for the server** {value}"),
-        N_("**Tokens a day for the server** {value} (the operator's)"),
-        N_("A limit is at least 1 token a day for each server; {n:,} is too low."),
-        N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
+        Setting(
+            "tokens",
+            "server",
+            N_("Tokens all of this server may use in a day (UTC)"),
+            N_("**Tokens a day for the server** {value}"),
+            N_("**Tokens a day for the server** {value} (the operator's)"),
+            N_("A limit is at least 1 token a day for each server; {n:,} is too low."),
+            N_("The operator allows a server {n:,} tokens a day; a server can lower that, and not raise it."),
+        ),
     )
     menus: bool = _setting(
         True,
-        "switch",
-        "menus",
-        N_("Let menus and follow-ups send other people's messages and answers to a model"),
-        N_("**Menus and follow-ups** may send other people's messages and answers to a model"),
-        N_("**Menus and follow-ups** do not send other people's messages and answers to a model"),
+        Setting(
+            "switch",
+            "menus",
+            N_("Let menus and follow-ups send other people's messages and answers to a model"),
+            N_("**Menus and follow-ups** may send other people's messages and answers to a model"),
+            N_("**Menus and follow-ups** do not send other people's messages and answers to a model"),
+        ),
     )
     conversations: bool = _setting(
         True,
-        "switch",
-        "conversations",
-        N_("Let people follow up on answers, and talk to me by mentioning me"),
-        N_("**Conversations** people follow up on answers, and talk to me by mentioning me"),
-        N_("**Conversations** off: no follow-ups, and no answers to mentions"),
+        Setting(
+            "switch",
+            "conversations",
+            N_("Let people follow up on answers, and talk to me by mentioning me"),
+            N_("**Conversations** people follow up on answers, and talk to me by mentioning me"),
+            N_("**Conversations** off: no follow-ups, and no answers to mentions"),
+        ),
     )
     adult: bool = _setting(
         False,
-        "switch",
-        "adult",
-        N_("Allow adult content in age-restricted channels, where the operator's moderation would block it"),
-        N_("**Age-restricted channels** texts for adults are allowed there"),
-        N_("**Age-restricted channels** moderated like all others"),
-        needs_moderation=True,
+        Setting(
+            "switch",
+            "adult",
+            N_("Allow adult content in age-restricted channels, where the operator's moderation would block it"),
+            N_("**Age-restricted channels** texts for adults are allowed there"),
+            N_("**Age-restricted channels** moderated like all others"),
+            needs_moderation=True,
+        ),
     )
 
     def tokens_of(self, roles: Collection[int], most: int) -> int | None:
