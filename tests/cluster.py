@@ -49,7 +49,7 @@ class Cluster:
         settings = {"DATABASE_URL": self.url, "SLOTS": str(self.slots), "SHARDS": str(self.shards)}
         settings |= {"OPENAI_BASE_URL": self.model.url, "OPENAI_API_KEY": self.model.token, "CHAT_MODEL": "fake-model"}
         settings |= {"CALLS_PER_PERSON": "1000"} | self.env
-        started = []
+        started: list[Process] = []
         for _ in range(count):
             data = {"DATA_DIR": str(self.folder / f"data{len(self.processes + self.workers + started)}")}
             started.append(await Process.start(self.entry, [command], self.wire.env() | settings | data, self.folder))

@@ -12,11 +12,19 @@ from sqlalchemy.engine.default import DefaultDialect
 from bot.storage import database
 
 
+def _equal(dialect: object, other: object) -> bool:
+    return type(dialect) is type(other)
+
+
+def _hash(dialect: object) -> int:
+    return hash(type(dialect))
+
+
 def share_compiled_statements() -> None:
     """From now on, all engines of one dialect use the same compiled statements."""
     # SQLAlchemy's key for a statement contains the dialect, of which each engine has one of its own.
-    DefaultDialect.__eq__ = lambda dialect, other: type(dialect) is type(other)
-    DefaultDialect.__hash__ = lambda dialect: hash(type(dialect))
+    for name, method in (("__eq__", _equal), ("__hash__", _hash)):
+        setattr(DefaultDialect, name, method)
     compiled: dict[Any, Any] = {}
     for name in ("create_engine", "create_async_engine"):
         create = getattr(database, name)

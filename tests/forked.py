@@ -169,7 +169,8 @@ def _start(requests: socket.socket) -> None:
 def next_request(server: socket.socket) -> Callable[[], Any]:
     """Fork for every request until standard input ends, which ends this process; returns in a forked process."""
     while True:
-        if server not in select.select([server, 0], [], [])[0]:
+        watched: list[socket.socket | int] = [server, 0]
+        if server not in select.select(watched, [], [])[0]:
             sys.exit()
         _message, (*descriptors,), _flags, _address = socket.recv_fds(server, 1, 3)
         while _has_ended_child():

@@ -21,7 +21,7 @@ from tests.wire.process import Process
 TIMEOUT, POLL = 20.0, 0.05
 CALLBACK = r"^/interactions/\d+/[^/]+/callback$"
 # The rate limits of `tests/wire/`, shortened.
-FAST_RATES = {"rate_scale": 0.1}
+RATE_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Flow(ABC):
     @asynccontextmanager
     async def open(cls) -> AsyncIterator["Flow"]:
         """The flow with a Discord and a model of its own, and no bot yet."""
-        async with open_harness(**FAST_RATES) as harness:
+        async with open_harness(rate_scale=RATE_SCALE) as harness:
             harness.model.says(lambda body: f"Reply to {body['messages'][-1]['content'][-40:]}")
             yield cls(harness)
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import TypedDict
 
 import asyncpg
 
@@ -28,8 +28,6 @@ from bot.storage.tables import METADATA
 START_TIMEOUT = 60
 # No test survives a power cut, so nothing waits for the disk.
 OPTIONS = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=200")
-# PostgreSQL refuses to run as root.
-UNPRIVILEGED: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []}
 # Runs the server until standard input ends.
 UNTIL_EOF = '"$0" "$@" & read -r _; kill -QUIT $!; wait'
 # Makes a migrated database empty again. Creating one takes 20 times as long (measured 2026-11-28).
@@ -44,6 +42,18 @@ EMPTY = ";".join(
     ]
 )
 MIGRATED = "migrated"
+
+
+class User(TypedDict, total=False):
+    """Who runs a program, as `subprocess` takes it; empty: the user of this process."""
+
+    user: str
+    group: str
+    extra_groups: list[str]
+
+
+# PostgreSQL refuses to run as root.
+UNPRIVILEGED: User = {"user": "nobody", "group": "nogroup", "extra_groups": []}
 # The role that needs a password; all others need none.
 WITH_PASSWORD = "secretive"
 
@@ -57,7 +67,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port, self._binaries = folder, free_port(), _binaries()
-        self._user = UNPRIVILEGED if sys.platform != "win32" and os.getuid() == 0 else {}
+        self._user: User = UNPRIVILEGED if sys.platform != "win32" and os.getuid() == 0 else {}
         self._numbers = count(1)
         self._has_migrated = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,8 +76,8 @@ class PostgresServer:
         """Make the data of a server without any. Raises `NoServerError`."""
         if self._user:
             shutil.chown(self.folder, self._user["user"], self._user["group"])
-        options = ["-D", self._data, "-U", "fewshot", "--auth=trust", "-N", "--locale=C", "-E", "UTF8"]
-        command = [self._binaries / "initdb", *options]
+        command: list[str | Path] = [self._binaries / "initdb", "-D", self._data]
+        command += ["-U", "fewshot", "--auth=trust", "-N", "--locale=C", "-E", "UTF8"]
         made = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **self._user)
         if made.returncode:
             raise NoServerError(made.stderr.strip())
@@ -77,7 +87,8 @@ class PostgresServer:
     def start(self) -> None:
         """Run the server and wait until it takes connections. Raises `NoServerError`."""
         options = [part for option in (*OPTIONS, "listen_addresses=127.0.0.1") for part in ("-c", option)]
-        program = [self._binaries / "postgres", "-D", self._data, "-p", str(self.port), "-k", self.folder, *options]
+        program: list[str | Path] = [self._binaries / "postgres", "-D", self._data, "-p", str(self.port)]
+        program += ["-k", self.folder, *options]
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["sh", "-c", UNTIL_EOF, *program],

@@ -17,7 +17,7 @@ inside the bot, including those that a person was told about. Settings are given
 Tests of crashes, of Discord's faults and of speed use `tests/wire/` instead.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import discord
 import simcord
+from simcord.actors import MessageLike
 
 from bot.app import open_services
 from bot.bot import FewshotBot
@@ -44,6 +45,22 @@ TIMEOUT = 20.0
 COLLECTING = 0.01
 
 
+class Person(simcord.MemberActor):
+    """A member of the server. Acting on an answer that is not there fails with a sentence."""
+
+    async def click(
+        self, message: MessageLike | None, *, label: str | None = None, custom_id: str | None = None
+    ) -> simcord.InteractionResult:
+        assert message is not None, "nothing was answered"
+        return await super().click(message, label=label, custom_id=custom_id)
+
+    async def select(
+        self, message: MessageLike | None, values: Sequence[Any], *, custom_id: str | None = None
+    ) -> simcord.InteractionResult:
+        assert message is not None, "nothing was answered"
+        return await super().select(message, values, custom_id=custom_id)
+
+
 @dataclass
 class Simulated:
     """The bot, a scripted model, and a server with an admin, two members and two channels."""
@@ -55,9 +72,9 @@ class Simulated:
     guild: simcord.GuildHandle
     general: simcord.ChannelHandle
     adventures: simcord.ChannelHandle
-    admin: simcord.MemberActor
-    member: simcord.MemberActor
-    other: simcord.MemberActor
+    admin: Person
+    member: Person
+    other: Person
 
     @property
     def errors(self) -> list[BaseException]:
@@ -79,17 +96,17 @@ class Simulated:
         return [part["label"] for part in parts_of(message.components) if part.get("type") == 2 and "label" in part]
 
 
-def parts_of(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def parts_of(components: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """All components, nested ones included."""
     for part in components:
         yield part
         yield from parts_of(part.get("components", []))
         for single in ("accessory", "component"):
-            if isinstance(part.get(single), dict):
+            if isinstance(part.get(single), Mapping):
                 yield from parts_of([part[single]])
 
 
-def texts_of(components: list[dict[str, Any]]) -> list[str]:
+def texts_of(components: Iterable[Mapping[str, Any]]) -> list[str]:
     """The text blocks of a card."""
     return [part["content"] for part in parts_of(components) if "content" in part]
 
@@ -118,11 +135,10 @@ async def simulated(folder: Path, **options: Any) -> AsyncIterator[Simulated]:
                 await bot.close()
 
 
-def people(env: simcord.Env, guild: simcord.GuildHandle) -> list[simcord.MemberActor]:
+def people(env: simcord.Env, guild: simcord.GuildHandle) -> list[Person]:
     """An admin and two members."""
     role = guild.create_role("admin", permissions=discord.Permissions(administrator=True))
-    return [
-        guild.add_member(env.create_user("ada"), roles=[role]),
-        guild.add_member(env.create_user("ben")),
-        guild.add_member(env.create_user("cleo")),
-    ]
+    users = [env.create_user(name) for name in ("ada", "ben", "cleo")]
+    for user, roles in zip(users, ([role], [], []), strict=True):
+        guild.add_member(user, roles=roles)
+    return [Person(env, guild, user) for user in users]

@@ -151,8 +151,9 @@ def cpu_seconds(process: psutil.Process) -> float:
     """
     if sys.platform == "linux":
         return time.clock_gettime(~process.pid << 3 | 2)
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    else:
+        times = process.cpu_times()
+        return float(times.user + times.system)
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -197,10 +198,9 @@ async def main() -> None:
             entry: await stack.enter_async_context(Wire.start(alone=True, rate_limits=False)) for entry in (BARE, OURS)
         }
         starts = await start_ups(wires, model)
-        bots = [
-            await stack.enter_async_context(measured_bot("bare", BARE, wires[BARE], model)),
-            await stack.enter_async_context(measured_bot("ours", OURS, wires[OURS], model)),
-        ]
+        bare = await stack.enter_async_context(measured_bot("bare", BARE, wires[BARE], model))
+        ours = await stack.enter_async_context(measured_bot("ours", OURS, wires[OURS], model))
+        bots = (bare, ours)
         for load in LOADS:
             for number in range(load.turns):
                 for bot in bots if number % 2 else reversed(bots):
@@ -212,7 +212,7 @@ async def main() -> None:
                 await _commands(bot.wire, 100)
             await asyncio.sleep(1.0)
             bot.later = bot.process.memory_info().rss / 2**20
-        report(*bots, starts)
+        report(bare, ours, starts)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import contextvars
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,17 +52,13 @@ class Recorder:
             context.run(_before.set, (*_before.get(), *reversed(list(own_frames(sys._getframe(1))))))
             return new_task(coroutine, context=context, **options)
 
-        self._patches = [
-            patch.object(AsyncOpenAI, "request", recorded),
-            patch.object(asyncio, "create_task", started),
-        ]
-        for each in self._patches:
-            each.start()
+        self._patches = ExitStack()
+        self._patches.enter_context(patch.object(AsyncOpenAI, "request", recorded))
+        self._patches.enter_context(patch.object(asyncio, "create_task", started))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for each in self._patches:
-            each.stop()
+        self._patches.close()
 
 
 async def translate(folder: Path) -> Recorder:

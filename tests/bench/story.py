@@ -18,8 +18,8 @@ from bot.core.caller import Caller
 from bot.core.settings import Settings
 from bot.llm.client import ChatClient
 from bot.llm.request import Request
+from bot.llm.usage import count_tokens
 from bot.play import Story, Turn
-from bot.play.memory import count_tokens
 from bot.play.scenarios import Frame
 from bot.services import Services
 from tests.bench.model_process import ModelProcess
@@ -45,7 +45,7 @@ async def open_bench_services(model: ModelProcess) -> AsyncIterator[Services]:
         settings = Settings(
             _env_file=None, data_dir=Path(folder), openai_base_url=model.url, openai_api_key=model.token,
             chat_model="fake-model", daily_tokens=limit, daily_tokens_per_user=limit, daily_tokens_per_guild=limit,
-        )  # type: ignore[call-arg]  # fmt: skip
+        )  # fmt: skip
         async with open_services(settings) as services:
             yield services
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,9 +48,12 @@ class BotHarness:
         return known | {"DATA_DIR": str(self.folder)} | more
 
     @asynccontextmanager
-    async def bot(self, *, ready: str = "Invite: ", fresh: bool = False, **env: str) -> AsyncIterator[Process]:
-        """Run the bot while the block runs; `fresh`: in a new interpreter."""
-        async with self.wire.bot("run", entry=ENTRY, env=self.env(**env), ready=ready, fresh=fresh) as process:
+    async def bot(
+        self, env: Mapping[str, str] | None = None, /, *, ready: str = "Invite: ", fresh: bool = False, **more: str
+    ) -> AsyncIterator[Process]:
+        """Run the bot while the block runs, with `env` and `more` in its environment; `fresh`: in a new interpreter."""
+        changed = self.env(**(env or {}), **more)
+        async with self.wire.bot("run", entry=ENTRY, env=changed, ready=ready, fresh=fresh) as process:
             yield process
 
     async def started(self, **env: str) -> Process:
@@ -71,7 +74,7 @@ class BotHarness:
         """Use a command in this test's channel."""
         return await self.wire.slash(command, **({"channel": self.place} | options))
 
-    async def answer(self, command: str, /, until: Callable[[Message], bool] = is_final, **options: Any) -> Message:
+    async def answer(self, command: str, until: Callable[[Message], bool] = is_final, /, **options: Any) -> Message:
         """Use a command and return the complete answer."""
         return await (await self.slash(command, **options)).answer(until)
 

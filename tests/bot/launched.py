@@ -11,7 +11,7 @@ import bot.app
 import bot.bot
 import bot.play.turn_queue
 import bot.ui.inflight
-from bot.__main__ import main as fewshot
+from bot.cli import main as fewshot
 
 
 def main() -> None:

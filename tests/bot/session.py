@@ -65,7 +65,7 @@ class Session:
     used: set[str] = field(default_factory=set)
     typed: set[tuple[str, str]] = field(default_factory=set)
 
-    async def answer(self, command: str, /, until: Callable[[Message], bool] = is_sentence, **options: Any) -> Message:
+    async def answer(self, command: str, until: Callable[[Message], bool] = is_sentence, /, **options: Any) -> Message:
         """The answer to a command, once it is there for good."""
         self.used.add(command)
         return await self.harness.answer(command, until, **options)
@@ -251,7 +251,7 @@ async def adventures(session: Session) -> None:
     begun = await session.answer("adventure start", scenario=scenario)
     thread = re.search(r"<#(\d+)>", begun.text)
     assert thread, begun.text
-    game, there = StoryDriver(harness, thread[1]), {"channel": thread[1]}
+    game = StoryDriver(harness, thread[1])
     session.used |= {"adventure act", "adventure pause", "adventure resume", "adventure end"}
     turn = await game.act("look around")
     assert "Said: look around" in turn.content
@@ -260,19 +260,19 @@ async def adventures(session: Session) -> None:
     retold = await game.turn_message("look around", until=lambda found: "2/2" in found.buttons)
     await harness.wire.press(retold, "◀")
     await game.turn_message("look around", until=lambda found: "1/2" in found.buttons)
-    tree = await session.answer("adventure branches", **there)
+    tree = await session.answer("adventure branches", channel=game.place)
     assert tree.content.startswith("2 turns. Branches: none yet")
     assert tree.attachments[0]["filename"] == "branches.png"
-    recap = await session.answer("adventure recap", lambda found: "recap of" in found.content, **there)
+    recap = await session.answer("adventure recap", lambda found: "recap of" in found.content, channel=game.place)
     assert recap.content.startswith("Said: ")
-    told = await session.answer("adventure transcript", **there)
+    told = await session.answer("adventure transcript", channel=game.place)
     assert b"Said: look around" in await harness.wire.download(told.attachments[0])
-    await harness.wire.slash("adventure pause", **there)
+    await harness.wire.slash("adventure pause", channel=game.place)
     await harness.wire.until(lambda found: "The story is paused." in found.content, game.place)
     assert "paused" in await game.answer_to("look again")
-    await harness.wire.slash("adventure resume", **there)
+    await harness.wire.slash("adventure resume", channel=game.place)
     await harness.wire.until(lambda found: bool(found.buttons) and found.id > retold.id, game.place)
-    await harness.wire.slash("adventure end", **there)
+    await harness.wire.slash("adventure end", channel=game.place)
     await harness.wire.until(lambda found: "**The end** of “The locked room”." in found.content, game.place)
 
 

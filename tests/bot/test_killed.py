@@ -28,7 +28,7 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
     And the second start registers only the commands that are missing: in a server that the bot is not in.
     """
     places = {"GUILD_IDS": f"4711,{fresh.wire.guild_id}"}
-    async with fresh.bot(**places) as process:
+    async with fresh.bot(places) as process:
         fresh.model.says("Public words")
         public = await fresh.answer("translate", text="said aloud", to="Greek", private=False)
         old = await fresh.answer("translate", text="said long ago", to="Greek", private=False)
@@ -49,7 +49,7 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
         assert await process.wait() == -9
     with closing(sqlite3.connect(fresh.folder / "fewshot.sqlite3")) as database, database:
         database.execute("UPDATE prompts SET at = at - 8 * 86400 WHERE message_id = ?", (old.id,))
-    async with fresh.bot(**places) as process:
+    async with fresh.bot(places) as process:
         assert fresh.rows("SELECT count(*), min(prompt_tokens) > 0 FROM calls WHERE settled") == [(7, 1)]
         assert await fresh.wait_for_count("SELECT count(*) FROM unfinished_answers", wanted=0) == 0
         notice = "\n-# I was restarted before this answer was complete. Ask again."

@@ -56,8 +56,13 @@ async def test_thinking_and_half_emoji_are_not_shown(harness: BotHarness) -> Non
     said = "<think>\nFrench, then.\n</think>\n\nBonjour \ud83d tout le monde"
     harness.model.once(said, pieces=12, delay=0.15)
     exchange = await harness.slash("translate", text="x", to="Greek", private=False)
-    shown = set()
-    answer = await exchange.answer(lambda message: shown.add(message.content) or is_final(message))
+    shown: set[str] = set()
+
+    def last_of_shown(message: Message) -> bool:
+        shown.add(message.content)
+        return is_final(message)
+
+    answer = await exchange.answer(last_of_shown)
     assert answer.content.startswith("Bonjour \ufffd tout le monde\n-# ")
     assert not any("French" in text or "think" in text for text in shown)
 
@@ -112,7 +117,7 @@ async def test_each_address_has_its_own_queue_and_one_that_hangs_holds_up_no_oth
         server = {"base_url": other.url, "key": other.token}
         listed = [{"name": "fast"}, {"name": "slow", "label": "Slow", **server}, {"name": "third", **server}]
         given = {"CHAT_MODEL": "", "CHAT_CONCURRENCY": "1", "CHAT_MODELS": json.dumps(listed)}
-        async with fresh.bot(**given, TEST_FIRST_NOTICE="0.2"):
+        async with fresh.bot(given, TEST_FIRST_NOTICE="0.2"):
             other.says("σελήνη")
             other.holds()
             waiting = []
@@ -218,7 +223,7 @@ async def test_without_a_model_every_trick_shows_what_it_would_send(fresh: BotHa
     shutil.copytree(TEMPLATES, templates)
     (templates / "rewrite.json").write_text('{"messages": [{"role": "king"', encoding="utf-8")
     bare = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "CHAT_MODEL": "", "TEST_TEMPLATES": str(templates)}
-    async with fresh.bot(**bare) as process:
+    async with fresh.bot(bare) as process:
         assert "Model: stand-in" in process.output
         assert "rewrite.json" in process.output
         cards = await asyncio.gather(

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ async def test_first_words_come_before_the_last_and_edits_keep_a_second_apart(ha
     assert all(later["length"] > earlier["length"] for earlier, later in pairwise(edits))
 
 
-FAULTS = {
+FAULTS: dict[str, dict[str, Any]] = {
     "told to wait": {"status": 429, "retry_after": 0.7},
     "a fault of Discord's": {"status": 500},
     "a broken connection": {"drop": True},

@@ -1,6 +1,7 @@
 """People who wait: each has a share of the model, hears of a slow one, and sees nothing that moderation may hold."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -12,6 +13,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 WAITING = "Waiting for the model's first word: "
 PLACE = "Your earlier requests come first. This one has place {} in your queue."
+
+
+def says(text: str) -> Callable[[Message], bool]:
+    return lambda found: found.content == text
+
+
+def begins(text: str) -> Callable[[Message], bool]:
+    return lambda found: found.content.startswith(text)
 
 
 async def calls(harness: BotHarness, number: int) -> list[str]:
@@ -30,8 +39,7 @@ async def test_the_requests_of_one_person_queue_with_their_place_and_hold_up_nob
     assert sorted(await calls(harness, 3)) == ["text 1", "text 2", "text 3"]
     for number in (4, 5):
         exchanges.append(await harness.slash("translate", text=f"text {number}", to="Greek"))
-        place = PLACE.format(number - 3)
-        assert (await exchanges[-1].answer(lambda found, place=place: found.content == place)).ephemeral
+        assert (await exchanges[-1].answer(says(PLACE.format(number - 3)))).ephemeral
     other = await harness.slash("translate", text="another's", to="Greek", user="friend")
     assert await calls(harness, 4) == [*(await calls(harness, 3))[:3], "another's"]
     harness.model.release()
@@ -55,8 +63,8 @@ async def test_a_queued_request_whose_answer_is_deleted_leaves_the_queue(harness
     harness.model.holds()
     exchanges = [await harness.slash("translate", text=f"text {number}", to="Greek") for number in range(1, 6)]
     await calls(harness, 3)
-    fourth = await exchanges[3].answer(lambda found: found.content == PLACE.format(1))
-    await exchanges[4].answer(lambda found: found.content == PLACE.format(2))
+    fourth = await exchanges[3].answer(says(PLACE.format(1)))
+    await exchanges[4].answer(says(PLACE.format(2)))
     await harness.wire.remove_message(fourth)
     harness.model.release()
     await exchanges[4].answer(is_final)
@@ -69,7 +77,7 @@ async def test_the_setting_bounds_the_calls_of_a_person(fresh: BotHarness) -> No
         first = await fresh.slash("translate", text="text 1", to="Greek")
         await calls(fresh, 1)
         second = await fresh.slash("facts", about="text 2")
-        assert not (await second.answer(lambda found: found.content == PLACE.format(1))).ephemeral
+        assert not (await second.answer(says(PLACE.format(1)))).ephemeral
         assert len(fresh.model.requests) == 1
         fresh.model.release()
         await first.answer(is_final)
@@ -82,10 +90,7 @@ async def test_a_model_without_a_first_word_is_told_with_the_time_until_it_comes
         fresh.model.holds()
         for command, options in (("translate", {"text": "x", "to": "Greek"}), ("facts", {"about": "Kava"})):
             exchange = await fresh.slash(command, **options)
-            first, later = [
-                await exchange.answer(lambda found, start=f"{WAITING}{n} s so far": found.content.startswith(start))
-                for n in (1, 2)
-            ]
+            first, later = [await exchange.answer(begins(f"{WAITING}{n} s so far")) for n in (1, 2)]
             assert first.id == later.id
             fresh.model.release()
             assert "Here it is." in (await exchange.answer(is_final)).content

@@ -39,7 +39,7 @@ async def test_every_command_that_is_registered_answers_in_one_life_of_the_bot(
     await fresh.wire.grant("operator", "administrator")
     (tmp_path / "league.txt").write_text(read("league.txt"), encoding="utf-8")
     env = {"CORPORA": f"{CORPUS}={tmp_path}", "OPERATOR_IDS": str(PEOPLE["operator"])}
-    async with fresh.bot(GUILD_IDS=str(GUILD), **env) as process:
+    async with fresh.bot(env, GUILD_IDS=str(GUILD)) as process:
         life = Session(fresh)
         for part in BEFORE:
             await part(life)

@@ -16,7 +16,7 @@ from tests.forked import ForkedProcess
 try:
     import pty
 except ImportError:
-    pty = None  # type: ignore[assignment]
+    pty = None  # type: ignore[assignment]  # Windows has none
 
 HELLO = ("translate", "text=Good morning", "to=French")
 

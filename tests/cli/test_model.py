@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from bot.core.errors import StorageError
 from bot.engine.llama import download
+from bot.engine.llama.catalog import recommended
 from bot.engine.llama.store import ModelStore
 from tests.cli.conftest import Run, ended, started
 from tests.fake_hub import FakeHub
@@ -222,7 +223,7 @@ async def test_two_at_once_fetch_it_once(fewshot: Run, environment: dict[str, st
 
 
 def test_the_table_is_complete() -> None:
-    for row in download.recommended().values():
+    for row in recommended().values():
         assert row.size < row.memory
         assert row.license
         assert row.languages

@@ -147,13 +147,13 @@ async def _turned_back(drill: Drill, message: Message) -> Message:
     return await wire.until(lambda found: "1/2" in found.buttons, drill.game.place)
 
 
-async def drill(turns: int, kills: int, *, within: float = 4.0, **discord: float) -> None:
+async def drill(turns: int, kills: int, *, within: float = 4.0, rate_scale: float = 1.0) -> None:
     """A game of so many turns with so many kills in it, each `within` seconds of a start, and what must hold at its
-    end. `discord` are settings of the loopback Discord.
+    end. `rate_scale` shortens the rate limits of the loopback Discord.
     """
     chance = random.Random(SEED)
     print(f"DRILL_SEED={SEED}")
-    async with open_harness(**discord) as harness:
+    async with open_harness(rate_scale=rate_scale) as harness:
         harness.model.says(
             "You go on. The corridor is long and dark, and there is a light at its end.", pieces=5, delay=0.05
         )

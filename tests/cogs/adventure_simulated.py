@@ -35,7 +35,8 @@ def labels(message: discord.Message) -> list[str]:
 
 def sent_messages(sim: Simulated) -> list[dict[str, str]]:
     """The messages of the newest request to the model."""
-    return sim.model.requests[-1]["messages"]
+    messages: list[dict[str, str]] = sim.model.requests[-1]["messages"]
+    return messages
 
 
 def answer_text(sim: Simulated, result: simcord.InteractionResult) -> str:

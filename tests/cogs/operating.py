@@ -74,7 +74,7 @@ def trained_data(folder: Path) -> Path:
     short = replace(PROFILES["engine"], hyperparameters=lambda *_: {"n_epochs": ROUNDS})
 
     async def train() -> None:
-        options = NO_MODEL | {"data_dir": folder / "data", "corpora": {CORPUS: small_corpus(folder)}}
+        options: dict[str, Any] = NO_MODEL | {"data_dir": folder / "data", "corpora": {CORPUS: small_corpus(folder)}}
         async with engine_in(folder / "data"), open_services(Settings(_env_file=None, **options)) as services:
             dataset = await services.tuning.datasets.newest(CORPUS)
             begun = await services.tuning.jobs.start(dataset.id, 1)

@@ -64,6 +64,7 @@ async def test_a_refusal_is_the_players_and_the_end_is_everybodys(sim: Simulated
     await start_story(sim)
     refused = await sim.member.slash(sim.adventures, "adventure act", text="roll 99d6")
     assert answer_text(sim, refused).startswith("I have up to 20 dice")
+    assert sim.bot.user is not None
     await sim.member.send(sim.adventures, f"<@{sim.bot.user.id}> roll 99d6")
     assert newest_message(sim).content.startswith("[I have up to 20 dice")
     await sim.member.slash(sim.adventures, "adventure end")

@@ -1,5 +1,6 @@
 """Undo, retry, the arrows, branches and notes, and who may use them, as players see it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import simcord
@@ -8,16 +9,16 @@ from bot.ui.actions import ActionButton
 from bot.ui.views import View
 from tests.cogs.adventure_simulated import act, answer_text, labels, newest_message, sent_messages, start_story
 from tests.cogs.test_adventure import UNDER
-from tests.simulated import Simulated, parts_of
+from tests.simulated import Person, Simulated, parts_of
 
 MOVED_ON = "The story has gone on since."
 
 
-async def more(sim: Simulated, who: simcord.MemberActor) -> simcord.InteractionResult:
+async def more(sim: Simulated, who: Person) -> simcord.InteractionResult:
     return await who.click(newest_message(sim), label="⋯")
 
 
-def menus(card: simcord.InteractionResult) -> list[dict[str, Any]]:
+def menus(card: simcord.InteractionResult) -> list[Mapping[str, Any]]:
     """The menus of a card."""
     assert card.response is not None
     return [part for part in parts_of(card.response.components) if part.get("type") == 3]

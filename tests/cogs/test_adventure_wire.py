@@ -13,12 +13,12 @@ from tests.wire.exchange import Exchange, Modal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Rates are the law of `tests/wire/`; a story of five messages in as many seconds would wait for them here.
-FAST_RATES = {"rate_scale": 0.1}
+RATE_SCALE = 0.1
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def busy() -> AsyncIterator[BotHarness]:
-    async with open_harness(**FAST_RATES) as harness, harness.bot():
+    async with open_harness(rate_scale=RATE_SCALE) as harness, harness.bot():
         yield harness
 
 
@@ -174,7 +174,7 @@ async def test_direct_messages_are_turns(busy: BotHarness) -> None:
 
 
 async def test_after_a_crash_the_next_thing_said_offers_to_go_on() -> None:
-    async with open_harness(**FAST_RATES) as harness:
+    async with open_harness(rate_scale=RATE_SCALE) as harness:
         async with harness.bot() as process:
             game = await start_story(harness, "general")
             await game.act("look")
@@ -210,7 +210,7 @@ class Stopped:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stopped() -> AsyncIterator[Stopped]:
-    async with open_harness(**FAST_RATES) as harness:
+    async with open_harness(rate_scale=RATE_SCALE) as harness:
         async with harness.bot(TEST_LAST_WORDS="0.5") as process:
             typed = await start_story(harness, "general")
             form = await (await harness.wire.press(await typed.newest(), "Act…")).modal()

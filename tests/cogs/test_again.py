@@ -61,14 +61,14 @@ async def test_a_forged_button_replaces_no_message_that_shows_something_else(sim
         assert result.response is not None
         ids += [item["custom_id"].split(":")[2] for item in parts_of(result.response.components) if "custom_id" in item]
     own, others = ids[0], ids[-1]
-    channel = sim.bot.get_partial_messageable(sim.general.id)
+    general = sim.bot.get_partial_messageable(sim.general.id)
     for below in ([], [ActionButton("again", others, label="Again")]):
         for forged, said in (
             (f"again/{own}", NOT_STORED),
             (f"version/{own}:on", NOT_STORED),
             (f"again/{others}", STRANGER),
         ):
-            message = await channel.send("Somebody else's", view=View(ActionButton("forge", forged, label="x"), *below))
+            message = await general.send("Somebody else's", view=View(ActionButton("forge", forged, label="x"), *below))
             assert sim.said(await sim.member.click(message, label="x")) == said
             assert sim.general.history()[-1].content == "Somebody else's"
     assert len(sim.model.requests) == 2

@@ -35,7 +35,7 @@ def describe(body: dict[str, Any]) -> str:
     head, _comma, encoded = image["image_url"]["url"].partition(",")
     assert head == "data:image/png;base64"
     with Image.open(BytesIO(base64.b64decode(encoded))) as picture:
-        names = {(255, 0, 0): "red", (0, 0, 255): "blue"}
+        names: dict[object, str] = {(255, 0, 0): "red", (0, 0, 255): "blue"}
         seen = [names[picture.convert("RGB").getpixel(place)] for place in ((0, 0), (59, 39))]
     return f"{' and '.join(seen)}, {picture.width} × {picture.height}"
 
@@ -53,6 +53,7 @@ async def test_a_picture_is_described_and_its_prompt_keeps_only_what_it_was(sim:
     # The shot selector sends the picture again while it is held.
     await sim.member.click(card, label="0")
     assert "red and blue, 60 × 40" in sim.text(card)
+    assert result.response is not None
     # After a restart only its description is left.
     prompt_id = next(
         part["custom_id"] for part in parts_of(result.response.components) if part.get("label") == "Prompt"
@@ -135,6 +136,7 @@ async def test_a_message_is_taught_as_an_example_and_tricks_are_used_on_messages
     opened = await sim.member.context_menu(sim.general, "Use a trick…", asked)
     used = await sim.member.submit_modal(opened, {"trick": "refuse", "text": "Tanzt du?"})
     assert sim.text(used.response).startswith("Lieber nicht.")
+    assert used.response is not None
     assert used.response.ephemeral
     contents = [message["content"] for message in sim.model.requests[-1]["messages"]]
     assert contents[1:] == [

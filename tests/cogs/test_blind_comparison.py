@@ -141,8 +141,8 @@ async def test_nobody_votes_or_ends_the_vote_from_another_channel_or_server(sim:
     """A moderator of another server can forge the button of a card."""
     await compared(sim)
     ((arena, guild, channel),) = [(row.id, row.guild_id, row.channel_id) for row in await _stored(sim)]
-    for place in ((guild + 1, channel), (guild, channel + 1), (None, channel)):
-        stranger = Caller(7, *place, is_moderator=True)
+    for guild_id, channel_id in ((guild + 1, channel), (guild, channel + 1), (None, channel)):
+        stranger = Caller(7, guild_id, channel_id, is_moderator=True)
         with pytest.raises(NotFoundError):
             await sim.services.arenas.vote(arena, stranger, 0)
         with pytest.raises(NotFoundError):

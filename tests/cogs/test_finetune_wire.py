@@ -61,12 +61,12 @@ async def test_a_young_card_is_edited_to_the_end_and_promotes_after_a_restart(
     harness: BotHarness, tmp_path: Path
 ) -> None:
     env = options(tmp_path)
-    async with harness.bot(**env):
+    async with harness.bot(env):
         running = await begun(harness)
         done = await on_card(harness, f"Training {CORPUS} · done")
         assert done.id == running.id
         assert [file["filename"] for file in done.attachments] == ["scores.png", "losses.png"]
-    async with harness.bot(**env):
+    async with harness.bot(env):
         told = await harness.press(done, "Promote")
         assert told.text == "Only those who operate this bot can do that."
         promoted = await harness.press(done, "Promote", user="operator")
@@ -79,11 +79,11 @@ async def test_a_bot_that_is_killed_in_the_middle_of_training_finishes_the_same_
     harness: BotHarness, tmp_path: Path
 ) -> None:
     env = options(tmp_path)
-    async with harness.bot(**env) as process:
+    async with harness.bot(env) as process:
         running = await begun(harness)
         process.kill()
         await process.wait()
-    async with harness.bot(**env):
+    async with harness.bot(env):
         done = await on_card(harness, f"Training {CORPUS} · done")
         assert done.id == running.id
     assert harness.rows("SELECT count(*) FROM tuning_jobs") == [(1,)]
@@ -93,7 +93,7 @@ async def test_a_bot_that_is_killed_in_the_middle_of_training_finishes_the_same_
 
 async def test_a_card_older_than_an_hour_is_posted_afresh(harness: BotHarness, tmp_path: Path) -> None:
     await harness.wire.configure(old_edit_limit=True)
-    async with harness.bot(**options(tmp_path)):
+    async with harness.bot(options(tmp_path)):
         running = await begun(harness)
         await harness.wire.configure(clock_shift=3_700)
         done = await on_card(harness, f"Training {CORPUS} · done")
@@ -103,7 +103,7 @@ async def test_a_card_older_than_an_hour_is_posted_afresh(harness: BotHarness, t
 async def test_a_card_in_a_channel_that_is_closed_to_the_bot_lets_the_job_go_on(
     harness: BotHarness, tmp_path: Path
 ) -> None:
-    async with harness.bot(**options(tmp_path)) as process:
+    async with harness.bot(options(tmp_path)) as process:
         await begun(harness)
         await harness.wire.remove_channel(harness.place)
         said = await harness.wire.slash("finetune jobs", user="operator", channel="adventures")
@@ -112,7 +112,7 @@ async def test_a_card_in_a_channel_that_is_closed_to_the_bot_lets_the_job_go_on(
 
 
 async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarness, tmp_path: Path) -> None:
-    async with harness.bot(**options(tmp_path)):
+    async with harness.bot(options(tmp_path)):
         untrained = await harness.answer(f"{CORPUS} ask", is_final, question="?", user="operator")
         await harness.wire.permissions(harness.place, deny=("send_messages",))
         pressed = await harness.wire.press(untrained, "Train it now", user="operator")
@@ -126,14 +126,14 @@ async def test_a_promoted_model_is_a_choice_under_prompts_and_a_row_of_compare_a
     question = "Which pod does Senn Kava fly?"
     env = {"CORPORA": f"{CORPUS}={trained / 'corpus'}", "OPERATOR_IDS": str(PEOPLE["operator"])}
     harness.model.says("The Falcon")
-    async with harness.bot(**env):
+    async with harness.bot(env):
         assert await harness.wire.autocomplete("compare", "trick", CORPUS, text="x") == []
         untrained = await harness.notice("compare", trick=CORPUS, text=question)
         assert untrained.text.startswith(f"No model is trained for {CORPUS} yet.")
         card = await harness.press(await harness.answer("translate", text="x", to="Greek"), "Prompt")
         assert card.buttons == ["0", "1", "3", "All", "Export"]
     shutil.copytree(trained / "data", harness.folder, dirs_exist_ok=True)
-    async with harness.bot(**env):
+    async with harness.bot(env):
         assert [one["value"] for one in await harness.wire.autocomplete("compare", "trick", CORPUS, text="x")] == [
             CORPUS
         ]
@@ -147,7 +147,7 @@ async def test_a_promoted_model_is_a_choice_under_prompts_and_a_row_of_compare_a
         assert again.buttons == ["0", "1", "3", "All", "Tuned", "Export"]
         card = await harness.press(await harness.answer("translate", text="x", to="Greek"), "Prompt")
         assert "Tuned" not in card.buttons
-    async with harness.bot(**env):
+    async with harness.bot(env):
         again = await (await harness.wire.press(again, "0")).answer(lambda found: "The Falcon" in found.text)
         again = await (await harness.wire.press(again, "Tuned")).answer(lambda found: "Thunderbolt" in found.text)
         assert "Tuned" in again.buttons

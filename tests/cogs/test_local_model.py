@@ -8,7 +8,6 @@ from unittest import mock
 
 import discord
 import pytest
-import simcord
 
 from bot.core.errors import NotAllowedError
 from bot.engine.llama import download, service
@@ -17,7 +16,7 @@ from cogs.local_model import LocalModelCog
 from tests.cogs.operating import NO_MODEL, OPERATORS
 from tests.fake_hub import FakeHub
 from tests.local_engine import engine_in
-from tests.simulated import Simulated, simulated
+from tests.simulated import Person, Simulated, simulated
 from tests.smollm2 import smollm2
 from tests.waiting import until
 
@@ -68,6 +67,7 @@ async def test_a_model_is_fetched_and_the_first_question_answered(bot: Simulated
     asked = await bot.admin.slash(bot.general, "translate", **QUESTION)
     assert "No model connected" in bot.text(asked.response)
     offered = await bot.admin.click(asked.response, label="Get a model")
+    assert offered.response is not None
     assert "SmolLM2 135M" in str(offered.response.components)
     chosen = await bot.admin.select(offered.response, [ROW.name])
     assert "Apache-2.0" in bot.text(chosen.response)
@@ -136,7 +136,7 @@ async def test_a_stopped_download_goes_on_where_it_was(bot: Simulated, hub: Fake
     assert hub.ranges[-1].startswith("bytes=")
 
 
-def pressed_by(person: simcord.MemberActor) -> Any:
+def pressed_by(person: Person) -> Any:
     """What the handler of a button reads of its interaction."""
     interaction = mock.create_autospec(discord.Interaction, instance=True)
     interaction.user, interaction.guild_id = mock.Mock(id=person.id), person.guild.id

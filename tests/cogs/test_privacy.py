@@ -7,14 +7,13 @@ import zipfile
 from typing import Any
 
 import pytest
-import simcord
 
-from tests.simulated import Simulated
+from tests.simulated import Person, Simulated
 
 NOTHING = {"summary": {"entries": {}, "note": "Nothing is kept about you."}}
 
 
-async def exported(sim: Simulated, who: simcord.MemberActor) -> dict[str, Any]:
+async def exported(sim: Simulated, who: Person) -> dict[str, Any]:
     result = await who.slash(sim.general, "privacy export")
     assert result.response is not None
     assert result.response.ephemeral
@@ -23,7 +22,7 @@ async def exported(sim: Simulated, who: simcord.MemberActor) -> dict[str, Any]:
         return {name.removesuffix(".json"): json.loads(archive.read(name)) for name in archive.namelist()}
 
 
-async def forgotten(sim: Simulated, who: simcord.MemberActor) -> str:
+async def forgotten(sim: Simulated, who: Person) -> str:
     asked = await who.slash(sim.general, "privacy delete")
     assert asked.response is not None
     await who.click(asked.response, label="Delete my data")

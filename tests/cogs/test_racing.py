@@ -30,9 +30,9 @@ async def test_without_a_model_people_are_told_who_can_train_one(tmp_path: Path)
         offered = await sim.admin.slash(sim.general, ASK, question=QUESTION)
         assert sim.buttons(offered.response) == ["Train it now"]
         for command, given in ((f"{CORPUS} compare", {"question": QUESTION}), (f"{CORPUS} model", {})):
-            told = await sim.member.slash(sim.general, command, **given)
-            assert f"No model is trained for {CORPUS} yet" in sim.text(told.response)
-            assert sim.buttons(told.response) == []
+            result = await sim.member.slash(sim.general, command, **given)
+            assert f"No model is trained for {CORPUS} yet" in sim.text(result.response)
+            assert sim.buttons(result.response) == []
             offered = await sim.admin.slash(sim.general, command, **given)
             assert sim.buttons(offered.response) == ["Train it now"]
 

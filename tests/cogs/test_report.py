@@ -3,10 +3,11 @@
 import discord
 import pytest
 import simcord
+from simcord.actors import MessageLike
 
 from bot.ui.actions import ActionButton
 from bot.ui.views import View
-from tests.simulated import Simulated, texts_of
+from tests.simulated import Person, Simulated, texts_of
 
 
 async def answer(sim: Simulated, *, private: bool = False) -> simcord.ResponseMessage:
@@ -16,15 +17,13 @@ async def answer(sim: Simulated, *, private: bool = False) -> simcord.ResponseMe
     return result.response
 
 
-async def pressed(
-    sim: Simulated, who: simcord.MemberActor, message: simcord.ResponseMessage
-) -> simcord.InteractionResult:
+async def pressed(sim: Simulated, who: Person, message: MessageLike) -> simcord.InteractionResult:
     more = await who.click(message, label="⋯")
     assert more.response is not None
     return await who.click(more.response, label="Report")
 
 
-async def report(sim: Simulated, who: simcord.MemberActor, message: simcord.ResponseMessage, why: str) -> str:
+async def report(sim: Simulated, who: Person, message: MessageLike, why: str) -> str:
     """Report it; what the reporter is told."""
     opened = await pressed(sim, who, message)
     sent = await who.submit_modal(opened, {"why": why})
@@ -92,8 +91,8 @@ async def test_where_the_channel_is_gone_the_reporter_is_told_so(chosen: Simulat
     sim, message = chosen, await answer(chosen)
     opened = await pressed(sim, sim.other, message)
     channel = sim.bot.get_channel(sim.adventures.id)
-    assert channel is not None
-    await channel.delete()  # type: ignore[union-attr]
+    assert isinstance(channel, discord.TextChannel)
+    await channel.delete()
     sent = await sim.other.submit_modal(opened, {"why": "rude"})
     assert "The channel for reports was deleted" in sim.text(sent.followups[0] if sent.followups else sent.response)
 

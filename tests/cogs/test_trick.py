@@ -128,7 +128,7 @@ async def test_what_looks_like_a_placeholder_in_an_example_stays_as_it_was_typed
 
 
 LAST = {"role": "user", "content": "{{text}}"}
-GOOD = {"about": "x", "messages": [LAST]}
+GOOD: dict[str, Any] = {"about": "x", "messages": [LAST]}
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ async def test_a_trick_that_an_earlier_version_stored_and_that_is_not_allowed_to
 
 async def test_a_trick_has_twenty_examples_and_no_more(sim: Simulated) -> None:
     pairs = [{"role": role, "content": "a"} for _ in range(20) for role in ("user", "assistant")]
-    full = {**GOOD, "messages": [*pairs, *GOOD["messages"]]}  # type: ignore[misc]
+    full = {**GOOD, "messages": [*pairs, *GOOD["messages"]]}
     await sim.admin.slash(sim.general, "trick import", file=("full.json", json.dumps(full).encode()))
     result = await more(sim, "one", "more", name="full")
     assert "as many as a trick may have" in sim.said(result)

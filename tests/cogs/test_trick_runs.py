@@ -64,7 +64,7 @@ def card_buttons(message: discord.Message) -> list[discord.Button]:
 def menu(message: simcord.ResponseMessage | None, action: str) -> str:
     """The custom id of a menu."""
     assert message is not None
-    return next(part["custom_id"] for part in parts_of(message.components) if action in str(part.get("custom_id")))
+    return next(str(part["custom_id"]) for part in parts_of(message.components) if action in str(part.get("custom_id")))
 
 
 async def test_examples_make_a_trick_better_and_a_revert_makes_it_worse(sim: Simulated) -> None:

@@ -95,7 +95,8 @@ async def test_a_killed_job_ends_as_an_uninterrupted_one(
     assert killed.status == "succeeded", killed.error
     assert await losses(client, killed) == await losses(client, uninterrupted)
     steps = [event async for event in client.fine_tuning.jobs.list_events(job.id, limit=100)]
-    told = [event.data["step"] for event in steps if event.type == "metrics"]  # type: ignore[index]
+    metrics: list[Any] = [event.data for event in steps if event.type == "metrics"]
+    told = [data["step"] for data in metrics]
     assert told == list(range(max(told), 0, -1))
 
 

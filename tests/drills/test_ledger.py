@@ -39,7 +39,7 @@ async def until_open(harness: BotHarness, count: int) -> None:
 async def test_what_is_reserved_when_the_bot_is_killed_is_settled_at_its_estimate(harness: BotHarness) -> None:
     """The model has received every call and answered none."""
     harness.model.holds()
-    async with harness.bot(**TOGETHER) as bot:
+    async with harness.bot(TOGETHER) as bot:
         await asyncio.gather(*(harness.slash("translate", text=f"Good morning {n}") for n in range(COMMANDS)))
         await until_open(harness, COMMANDS)
         bot.kill()
@@ -47,7 +47,7 @@ async def test_what_is_reserved_when_the_bot_is_killed_is_settled_at_its_estimat
     count, reserved = harness.rows(OPEN)[0]
     assert count == COMMANDS
     harness.model.release()
-    async with harness.bot(**TOGETHER):
+    async with harness.bot(TOGETHER):
         assert harness.rows(OPEN) == [(0, 0)]
         assert harness.rows(USED) == [(COMMANDS, reserved)]
 
@@ -59,7 +59,7 @@ async def test_after_a_kill_at_any_moment_no_call_stays_open_or_is_lost(harness:
     harness.model.says("Guten Morgen, wie geht es", pieces=4, delay=0.1)
     calls = 0
     for kill in range(KILLS):
-        async with harness.bot(**TOGETHER) as bot:
+        async with harness.bot(TOGETHER) as bot:
             assert harness.rows(OPEN) == [(0, 0)]
             assert harness.rows(USED)[0][0] >= calls
             going = asyncio.gather(
@@ -72,6 +72,6 @@ async def test_after_a_kill_at_any_moment_no_call_stays_open_or_is_lost(harness:
             await going
         calls, used = harness.rows(USED)[0]
         print(f"killed with {harness.rows(OPEN)[0][0]} open of {calls}, {used} tokens settled")
-    async with harness.bot(**TOGETHER):
+    async with harness.bot(TOGETHER):
         assert harness.rows(OPEN) == [(0, 0)]
         assert harness.rows(USED)[0][0] == calls

@@ -73,14 +73,14 @@ async def test_a_killed_bot_keeps_stored_prompts_and_settles_open_calls(harness:
 
 
 async def test_the_engine_ends_with_a_killed_bot(harness: BotHarness) -> None:
-    async with harness.bot(**NO_MODEL) as process:
+    async with harness.bot(NO_MODEL) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
         process.kill()
         await process.wait()
         _, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)
         assert not alive
-    async with harness.bot(**NO_MODEL):
+    async with harness.bot(NO_MODEL):
         assert (await harness.answer("translate", is_sentence, text="x", to="Greek")).text
 
 

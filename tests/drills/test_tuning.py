@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,16 @@ async def begun(settings: dict[str, str], folder: Path, *arguments: str) -> asyn
     )
 
 
+def has_calls(model: FakeModel, count: int) -> bool:
+    """Whether the model has been called `count` times."""
+    return len(model.calls) >= count
+
+
+def passed(moment: float) -> bool:
+    """Whether the clock has passed `moment`."""
+    return time.monotonic() > moment
+
+
 async def killed(process: asyncio.subprocess.Process, when: Callable[[], object]) -> bool:
     """Kill the process as soon as `when` is true; False if it had ended before."""
     while process.returncode is None and not when():  # noqa: ASYNC110 - what is waited for is another process's
@@ -125,9 +136,9 @@ async def test_no_stored_chunk_is_asked_about_again(settings: dict[str, str], fo
     for _ in range(KILLS):
         done = {str(row[0]) for row in stored(settings, "SELECT source FROM chunks WHERE state = 'checked'")}
         before = len(model.calls)
-        most = before + chance.randint(1, 2 * CHUNKS // KILLS)
+        asked_often = partial(has_calls, model, before + chance.randint(1, 2 * CHUNKS // KILLS))
         process = await begun(settings, folder, "dataset", "build", "bakers")
-        kills += await killed(process, lambda most=most: len(model.calls) >= most)
+        kills += await killed(process, asked_often)
         asked = " ".join(str(call.body["messages"][-1]["content"]) for call in model.calls[before:])
         again += [source for source in done if f"From the text {source}," in asked]
     assert again == []
@@ -195,7 +206,6 @@ async def test_a_job_is_created_once_and_finished_when_its_process_is_killed_at_
     chance = random.Random(SEED)
     for _ in range(5):
         process = await begun(settings, folder, "tune", "promote", str(model))
-        until = time.monotonic() + chance.uniform(0.3, 2.5)
-        await killed(process, lambda until=until: time.monotonic() > until)
+        await killed(process, partial(passed, time.monotonic() + chance.uniform(0.3, 2.5)))
     await finished(settings, folder, "tune", "promote", str(model))
     assert stored(settings, "SELECT count(*) FROM promotions WHERE undone = 0") == [(1,)]

@@ -4,6 +4,8 @@ Discord, the model that writes the questions and the provider run in the test's 
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from tests.bot.harness import is_final
 from tests.tuning.harness import CORPUS, TuningHarness, Writer, open_tuning_harness
@@ -17,11 +19,15 @@ CALLS = 2 * TEXTS
 async def kill_while_generating(tuning_harness: TuningHarness, writer: Writer) -> Message:
     """Three kills: after some replies, during the verification, and while the dataset is written."""
     kept = "SELECT total((state != 'waiting') + (state = 'checked')) FROM chunks"
+
+    def has_stored(steps: int) -> bool:
+        return bool(tuning_harness.one(kept) == steps)
+
     for stops in (5, 17):
         writer.goes_on(stops)
         async with tuning_harness.bot() as process:
             await tuning_harness.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
-            await tuning_harness.killed(process, lambda stops=stops: tuning_harness.one(kept) == stops)
+            await tuning_harness.killed(process, partial(has_stored, stops))
     writer.goes_on()
     async with tuning_harness.bot() as process:
         await tuning_harness.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
@@ -68,7 +74,7 @@ async def kill_while_the_provider_works(tuning_harness: TuningHarness) -> list[s
     """A kill at every step of the job. The provider reports the same status until the kill."""
     calls, provider = tuning_harness.provider.calls, tuning_harness.provider
 
-    def now(column: str) -> object:
+    def now(column: str) -> Any:
         return tuning_harness.one(f"SELECT {column} FROM tuning_jobs")
 
     moments: list[tuple[str, str, Callable[[], object]]] = [

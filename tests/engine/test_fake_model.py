@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletion
 
 from tests.fake_model import FakeModel
 
@@ -28,7 +29,7 @@ async def client(fake: FakeModel) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 async def ask(client: openai.AsyncOpenAI, **parameters: Any) -> str | None:
-    answer = await client.chat.completions.create(model="m", messages=HELLO, **parameters)
+    answer: ChatCompletion = await client.chat.completions.create(model="m", messages=HELLO, **parameters)
     return answer.choices[0].message.content
 
 

@@ -118,7 +118,7 @@ async def test_a_thousand_jobs_in_a_second_are_bounded(engine: Address, local: o
         async def create() -> str:
             async with session.post(f"{engine.url}/fine_tuning/jobs", json=body) as response:
                 answer = await response.json()
-                return answer["error"]["code"] if response.status == 429 else answer["object"]
+                return str(answer["error"]["code"] if response.status == 429 else answer["object"])
 
         answers = Counter(await asyncio.gather(*(create() for _ in range(1000))))
     assert answers == {"fine_tuning.job": MAX_UNFINISHED, "rate_limit_exceeded": 1000 - MAX_UNFINISHED}

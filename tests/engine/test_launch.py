@@ -14,7 +14,6 @@ import openai
 import pytest
 from aiohttp import web
 
-from bot.engine import disk
 from bot.engine.launch import ADDRESS_FILE, Address, Engine, EngineError, connected, read_address, write_address
 from bot.engine.server import AlreadyRunningError, listening, serve
 
@@ -195,7 +194,7 @@ async def test_a_data_folder_that_cannot_be_written_is_a_sentence(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(disk.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(EngineError, match="Free some space"):
             await serve("127.0.0.1", 0, tmp_path, on_ready=lambda _: None)
     (tmp_path / "file").write_text("", encoding="utf-8")

@@ -211,7 +211,7 @@ async def test_an_upload_to_a_full_disk_is_an_error_that_says_so(
         raise FULL
 
     with monkeypatch.context() as patch:
-        patch.setattr(disk.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(openai.InternalServerError, match="full") as caught:
             await upload(local, ROW)
     assert (caught.value.status_code, caught.value.code) == (507, "disk_full")

@@ -128,6 +128,7 @@ async def test_a_parsed_reply_is_asked_for_with_its_schema(fake: FakeModel, clie
         "type": "json_schema",
         "json_schema": {"name": "reply", "schema": {"type": "object", "required": ["a"]}},
     }
+    assert formats[1] is not None
     assert formats[1]["json_schema"]["schema"]["required"] == ["stars", "reason"]
     assert formats[2:] == [None, None]
 

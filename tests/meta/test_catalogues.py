@@ -152,6 +152,7 @@ def _ids(message: Message) -> tuple[str, ...]:
 
 
 def _strings(message: Message) -> tuple[str, ...]:
+    assert message.string is not None
     return (message.string,) if isinstance(message.string, str) else tuple(message.string)
 
 

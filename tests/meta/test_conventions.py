@@ -7,7 +7,6 @@ import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TypeGuard
 
 from tests.distribution import APART, LONGEST, TRAINED
 
@@ -71,12 +70,10 @@ def test_no_function_uses_global() -> None:
 
 
 def test_no_string_is_an_absolute_path() -> None:
-    texts = [(name_of(path), node.value) for path in OURS for node in nodes_of(path) if is_text(node)]
-    assert [(name, text) for name, text in texts if absolute(text)] == []
-
-
-def is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+    constants = [
+        (name_of(path), node.value) for path in OURS for node in nodes_of(path) if isinstance(node, ast.Constant)
+    ]
+    assert [(name, text) for name, text in constants if isinstance(text, str) and absolute(text)] == []
 
 
 def absolute(text: str) -> bool:

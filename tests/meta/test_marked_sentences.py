@@ -58,7 +58,12 @@ def _of(path: Path, error_names: frozenset[str]) -> Iterator[tuple[int, str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     silent = set(_silent(tree, error_names))
     for node in ast.walk(tree):
-        if id(node) not in silent and (text := _text(node)) is not None and SENTENCE.search(text):
+        if (
+            isinstance(node, ast.expr)
+            and id(node) not in silent
+            and (text := _text(node)) is not None
+            and SENTENCE.search(text)
+        ):
             yield node.lineno, text[:80]
         if isinstance(node, ast.Call) and id(node) not in silent:
             yield from _labels(node)
@@ -79,7 +84,7 @@ def _text(node: ast.AST) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "{x}" for part in node.values)
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{x}" for part in node.values)
     return None
 
 

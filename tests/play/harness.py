@@ -27,9 +27,7 @@ class ScriptedGateway(ModelGateway):
         self.reply = reply
         self.requests: list[tuple[Request, Caller]] = []
 
-    async def ask(
-        self, caller: Caller, request: Request, show: Callable[[str], None] | None = None, *, cache: bool = True
-    ) -> Answer:
+    async def ask(self, caller: Caller, request: Request, *arguments: object, **options: object) -> Answer:
         self.requests.append((request, caller))
         text = self.reply(request)
         return Answer(text, text, "scripted", request, {}, id=new_id(), caller=caller)

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from bot.core.caller import Caller
 from bot.core.errors import ModelError
+from bot.llm.completion import Answer
 from bot.llm.request import Request
 from bot.llm.usage import count_tokens
 from bot.play.history import SWITCH, UNDO
@@ -132,19 +134,21 @@ async def test_a_forgotten_player_leaves_no_word_in_turns_or_summaries(database_
         assert await at.adventures.memory.load(await at.head(story)) == ("", path)
 
 
-async def test_fifty_channels_play_at_once_in_order_and_none_waits_for_another(database_url: str) -> None:
+async def test_fifty_channels_play_at_once_in_order_and_none_waits_for_another(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with harness(database_url) as at:
         stories = [await at.story(channel) for channel in range(50)]
         blocked, release = asyncio.Event(), asyncio.Event()
         ask = at.gateway.ask
 
-        async def slow(caller: "object", request: Request, *rest: "object") -> "object":
-            if caller.channel_id == 0:  # type: ignore[attr-defined]
+        async def slow(caller: Caller, request: Request, *rest: object, **options: object) -> Answer:
+            if caller.channel_id == 0:
                 blocked.set()
                 await release.wait()
-            return await ask(caller, request, *rest)  # type: ignore[arg-type]
+            return await ask(caller, request, *rest, **options)
 
-        at.gateway.ask = slow  # type: ignore[method-assign,assignment]
+        monkeypatch.setattr(at.gateway, "ask", slow)
         for number in range(4):
             await asyncio.gather(*(at.adventures.act(story, ANN, f"line {number}", None, at.view) for story in stories))
         await blocked.wait()

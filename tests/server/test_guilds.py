@@ -31,7 +31,7 @@ async def test_what_was_set_is_there_after_a_restart_and_elsewhere_nothing_chang
     changed = await guilds.change(10, user_tokens=100, guild_tokens=None)
     again = await open_guild_settings(database, 1_000, 2_000)
     assert again.of(10) == changed
-    assert (changed.language, changed.adventure_channels, changed.user_tokens) == ("de", {5}, 100)
+    assert (changed.language, changed.adventure_channels, changed.user_tokens) == ("de", frozenset({5}), 100)
     assert again.of(11) == again.of(None) == UNSET
 
 

@@ -14,7 +14,7 @@ from bot.storage.erasure import ERASED, StoryTrace, Traces
 from bot.storage.guilds import CHANGED
 from bot.storage.slots import Slot, open_slot
 from tests.postgresql import PostgresServer
-from tests.server.test_privacy import prompt
+from tests.server.test_prompts import prompt
 from tests.waiting import until
 
 pytestmark = pytest.mark.postgresql

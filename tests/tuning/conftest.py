@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -87,8 +87,8 @@ def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, pr
     """Opens tuning on the same database each time, as a new process would."""
 
     @asynccontextmanager
-    async def open_one(daily: int = 10**9, is_worker: bool = False, **overrides: object) -> AsyncIterator[Tuning]:
-        given: dict[str, object] = {
+    async def open_one(daily: int = 10**9, is_worker: bool = False, **overrides: Any) -> AsyncIterator[Tuning]:
+        given: dict[str, Any] = {
             "data_dir": tmp_path / "data",
             "database_url": database_url,
             "corpora": {"bakers": corpus},
@@ -100,7 +100,7 @@ def opened(database_url: str, tmp_path: Path, corpus: Path, model: FakeModel, pr
             "openai_api_key": model.token,
             "chat_model": "fake-model",
         }
-        settings = Settings(_env_file=None, **{**given, **overrides})  # type: ignore[arg-type]
+        settings = Settings(_env_file=None, **{**given, **overrides})
         async with (
             open_database(settings.database) as database,
             ChatClient(**client_options(settings)) as chat,

@@ -154,7 +154,8 @@ class FakeProvider:
         return web.json_response(self._shown(self.jobs[job_id]))
 
     def _status(self, job: dict[str, Any]) -> str:
-        return job.get("ended") or self.way[min(job["looks"], len(self.way) - 1)]
+        ended: str | None = job.get("ended")
+        return ended or self.way[min(job["looks"], len(self.way) - 1)]
 
     def _shown(self, job: dict[str, Any]) -> dict[str, Any]:
         status, body = self._status(job), job["body"]

@@ -9,7 +9,7 @@ import simcord
 from bot.ui.actions import ID
 from bot.ui.views import PersistentModal, View
 from tests.bot.harness import is_sentence, open_harness
-from tests.simulated import Simulated
+from tests.simulated import Person, Simulated
 
 OUTDATED = "This button is from an older version of me and does nothing any more."
 LOST = "I was restarted after you opened this window, so I could not use it. Please open it again."
@@ -28,7 +28,7 @@ MALFORMED = [
 ]
 
 
-async def _press(sim: Simulated, custom_id: str, actor: simcord.MemberActor | None = None) -> simcord.InteractionResult:
+async def _press(sim: Simulated, custom_id: str, actor: Person | None = None) -> simcord.InteractionResult:
     """Press a button that has this custom id."""
     channel: Any = sim.bot.get_channel(sim.general.id)
     button: discord.ui.Button[Any] = discord.ui.Button(custom_id=custom_id or " ", label="Press")

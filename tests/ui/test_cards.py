@@ -82,7 +82,7 @@ def test_a_prompt_that_a_card_shortens_is_whole_in_its_file(contents: list[str])
     assert "zero-shot" in shown
     if len(contents) > 40 or max(map(len, contents)) > 3_200:
         assert files
-    for name, data in files:
+    for name, data, *_ in files:
         assert name == "prompt.json"
         assert b'"temperature": 0' in data
         assert data.count(b'"role"') == len(contents)
@@ -91,7 +91,7 @@ def test_a_prompt_that_a_card_shortens_is_whole_in_its_file(contents: list[str])
 def test_only_the_examples_of_a_prompt_are_called_examples() -> None:
     said = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user", "assistant", "user")]
     layout, _ = prompt_card(answer(said, examples=1))
-    shown = str(layout.to_components())
+    shown = "\n".join(texts_of(layout))
     assert "user · example 1" in shown
     assert "assistant · example 1" in shown
     assert "example 2" not in shown

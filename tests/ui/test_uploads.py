@@ -154,7 +154,9 @@ async def test_a_picture_is_sent_as_png_or_jpeg_upright_and_not_too_large(
     with Image.open(BytesIO(sent)) as opened:
         assert opened.size == size
         assert not opened.getexif()
-        red, _green, blue = opened.convert("RGB").getpixel((1, 1))
+        pixel = opened.convert("RGB").getpixel((1, 1))
+    assert isinstance(pixel, tuple)
+    red, _green, blue = pixel
     assert red > 200
     assert blue < 60
 

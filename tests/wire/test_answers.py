@@ -1,5 +1,7 @@
 """What a person can do on the loopback Discord: commands, menus, buttons, modals, files, messages."""
 
+from typing import Any
+
 import pytest
 
 from tests.wire.driver import Wire, WireError
@@ -63,7 +65,7 @@ async def test_a_modal_is_filled_in_by_custom_id_or_label(tiny_wire: Wire) -> No
 
 
 async def test_subcommands_take_every_kind_of_option(tiny_wire: Wire) -> None:
-    filled = {"person": "friend", "place": "adventures", "number": 3, "share": 0.5}
+    filled: dict[str, Any] = {"person": "friend", "place": "adventures", "number": 3, "share": 0.5}
     assert (await (await tiny_wire.slash("group sub", **filled))).content == "Frieda adventures 3 0.5"
     with pytest.raises(WireError, match="required"):
         await tiny_wire.slash("group sub", number=3)

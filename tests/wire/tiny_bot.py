@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import sys
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -188,7 +189,7 @@ async def sub(
     await interaction.response.send_message(f"{person.display_name} {place.name} {number} {share}")
 
 
-COMMANDS: tuple[app_commands.Command | app_commands.ContextMenu | app_commands.Group, ...] = (
+COMMANDS: tuple[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu | app_commands.Group, ...] = (
     echo,
     buttons,
     card,

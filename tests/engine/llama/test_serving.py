@@ -16,6 +16,7 @@ import openai
 import psutil
 import pytest
 import pytest_asyncio
+from openai.types.shared_params import ResponseFormatJSONSchema
 
 from bot.engine.errors import APIError
 from bot.engine.llama import models
@@ -29,7 +30,7 @@ from tests.local_engine import engine_in
 from tests.smollm2 import NAME, smollm2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-STARS = {
+STARS: ResponseFormatJSONSchema = {
     "type": "json_schema",
     "json_schema": {
         "name": "rating",

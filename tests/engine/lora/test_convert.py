@@ -16,7 +16,6 @@ from bot.engine.lora.convert import Vocabulary, Weight, write_base
 
 WIDTH, HEADS, LAYER = 64, 4, "model.layers.0"
 CONFIG = {
-    "architectures": ["LlamaForCausalLM"],
     "num_hidden_layers": 1,
     "num_attention_heads": HEADS,
     "num_key_value_heads": 2,
@@ -36,10 +35,15 @@ def weight(name: str, *shape: int) -> Weight:
     return Weight(name, shape, lambda: numbers.reshape(shape))
 
 
-def converted(path: Path, weights: Sequence[Weight], **options: Any) -> dict[str, NDArray[Any]]:
-    config = CONFIG | {"architectures": options.pop("architectures", CONFIG["architectures"])}
-    options = {"rope_factors": NO_SCALE, "name": "Base", "license": "mit"} | options
-    write_base(path, config, weights, WORDS, **options)
+def converted(
+    path: Path,
+    weights: Sequence[Weight],
+    *,
+    architecture: str = "LlamaForCausalLM",
+    rope_factors: NDArray[np.float32] = NO_SCALE,
+) -> dict[str, NDArray[Any]]:
+    config = CONFIG | {"architectures": [architecture]}
+    write_base(path, config, weights, WORDS, rope_factors=rope_factors, name="Base", license="mit")
     found = gguf.GGUFReader(path).tensors
     return {tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in found}
 
@@ -54,7 +58,7 @@ def test_weights_get_llama_cpps_names_and_the_order_of_their_architecture(tmp_pa
     ]
     names = ["token_embd.weight", "blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.attn_k.bias"]
     llama = converted(tmp_path / "llama.gguf", weights)
-    qwen = converted(tmp_path / "qwen.gguf", weights, architectures=["Qwen2ForCausalLM"])
+    qwen = converted(tmp_path / "qwen.gguf", weights, architecture="Qwen2ForCausalLM")
     assert list(llama) == list(qwen) == [*names, "blk.0.ffn_down.weight"]
     for name, each in zip(qwen, weights, strict=True):
         np.testing.assert_allclose(qwen[name], each.read(), atol=0.04)
@@ -73,7 +77,7 @@ def test_scaled_positions_are_written_for_llama_and_refused_elsewhere(tmp_path: 
     written = converted(tmp_path / "llama.gguf", weights, rope_factors=factors)
     np.testing.assert_array_equal(written["rope_freqs.weight"], factors)
     with pytest.raises(InputError, match="no place for its scaled positions"):
-        converted(tmp_path / "qwen.gguf", weights, rope_factors=factors, architectures=["Qwen3ForCausalLM"])
+        converted(tmp_path / "qwen.gguf", weights, rope_factors=factors, architecture="Qwen3ForCausalLM")
 
 
 def test_a_weight_that_llama_cpp_has_no_place_for_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
+from openai.types.chat import ChatCompletion
 
 from bot.engine import disk
 from bot.engine.fine_tuning.jobs import Job
@@ -108,7 +109,7 @@ async def test_llama_cpp_applies_an_adapter_to_the_requests_that_name_it_alone(t
     async def say(client: openai.AsyncOpenAI, model: str) -> str | None:
         question: Any = [{"role": "user", "content": "Who won?"}]
         options: Any = {"temperature": 0, "max_completion_tokens": 12}
-        answer = await client.chat.completions.create(model=model, messages=question, **options)
+        answer: ChatCompletion = await client.chat.completions.create(model=model, messages=question, **options)
         return answer.choices[0].message.content
 
     async with client_of(tmp_path, None) as client:
@@ -118,7 +119,7 @@ async def test_llama_cpp_applies_an_adapter_to_the_requests_that_name_it_alone(t
         assert with_adapter != base
         # Not what the adapter has made of the same prompt, which llama.cpp keeps.
         assert await say(client, "owner/Tiny") == base
-        assert await asyncio.gather(say(client, tuned), say(client, "owner/Tiny")) == [with_adapter, base]
+        assert list(await asyncio.gather(say(client, tuned), say(client, "owner/Tiny"))) == [with_adapter, base]
 
 
 async def test_a_server_that_is_down_or_not_set_is_said(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ from tests.tiny_llama import write_tiny_llama
 for needed in ("torch", "trl", "peft"):
     pytest.importorskip(needed, reason="needs fewshot[train], which CI does not install: torch takes minutes")
 
+import torch  # noqa: E402
 from tokenizers import pre_tokenizers  # noqa: E402 - it comes with transformers
+from trl import SFTTrainer  # noqa: E402
 
 from bot.engine.lora import train  # noqa: E402 - it imports torch
 from bot.engine.lora.convert import read_vocabulary  # noqa: E402
@@ -53,7 +55,8 @@ async def ended(client: openai.AsyncOpenAI, job_id: str) -> FineTuningJob:
 async def figures(client: openai.AsyncOpenAI, job_id: str) -> list[dict[str, Any]]:
     """The metrics of every step, oldest first."""
     events = [event async for event in client.fine_tuning.jobs.list_events(job_id, limit=100)]
-    return [dict(event.data) for event in events[::-1] if event.type == "metrics"]  # type: ignore[call-overload]
+    metrics: list[Any] = [event.data for event in events[::-1] if event.type == "metrics"]
+    return [dict(data) for data in metrics]
 
 
 async def until_step(client: openai.AsyncOpenAI, job_id: str, step: int) -> None:
@@ -159,9 +162,9 @@ def test_a_gpu_without_memory_ends_the_training_with_what_to_make_smaller(
 
     def fails(trainer: Any, **_: Any) -> None:
         tried.append((trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps))
-        raise train.torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(train.SFTTrainer, "train", fails)
+    monkeypatch.setattr(SFTTrainer, "train", fails)
     write_tiny_llama(tmp_path / "tiny.gguf", TEXTS)
     config = Config(source=str(tmp_path), gguf_file="tiny.gguf", context=256, n_epochs=1, batch_size=6)
     with pytest.raises(InputError, match="with half of the batch of 6 either"):

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from bot.engine.pocket.model import ANSWER, IGNORE_INDEX, PAD, GPTConfig, backward, cross_entropy, forward, init_weights
+from bot.engine.pocket.model import (
+    ANSWER,
+    IGNORE_INDEX,
+    PAD,
+    GPTConfig,
+    Weights,
+    backward,
+    cross_entropy,
+    forward,
+    init_weights,
+)
 
 CONFIG = GPTConfig(vocab_size=11, n_embd=8, n_head=2, n_layer=2, max_question=4, max_answer=4)
 QUESTION = np.array([[PAD, 5, 6, 7], [8, 9, 1, 10]])
@@ -16,7 +26,7 @@ TARGET = np.array([[5, 6, 3], [7, 3, IGNORE_INDEX]])
     ["wte", "wpe", *(f"h.{i}.{p}" for i in (0, 1) for p in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"))],
 )
 def test_gradients_equal_finite_differences(name: str) -> None:
-    weights = {k: w.astype(np.float64) * 3 for k, w in init_weights(CONFIG, np.random.default_rng(1)).items()}
+    weights: Weights = {k: w.astype(np.float64) * 3 for k, w in init_weights(CONFIG, np.random.default_rng(1)).items()}
 
     def loss() -> float:
         return cross_entropy(forward(weights, CONFIG, QUESTION, ANSWERS)[0], TARGET)[0]

@@ -2,13 +2,15 @@
 
 import itertools
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bot.core.errors import FewshotError, InputError, StorageError
-from bot.engine import disk
 from bot.engine.pocket import checkpoint
 from bot.engine.pocket.config import StepMetrics, TrainConfig
 from bot.engine.pocket.generate import load
@@ -21,6 +23,12 @@ SHORT = TrainConfig(n_epochs=6, batch_size=4, checkpoint_seconds=0.0, keep_model
 
 def ask(folder: Path, question: str) -> str:
     return "".join(piece.text for piece in load(folder).generate([{"role": "user", "content": question}]))
+
+
+def at_check(number: int) -> Callable[[], bool]:
+    """Stop a training when it asks for the `number`th time."""
+    checks = itertools.count(1)
+    return lambda: next(checks) >= number
 
 
 def test_a_trained_model_gives_the_trained_answers(trained: Path) -> None:
@@ -37,10 +45,7 @@ def test_lower_case_and_typos_do_not_change_the_answer(trained: Path) -> None:
 def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tmp_path: Path, steps: list[int]) -> None:
     whole = train(season(), folder=tmp_path / "whole", config=SHORT)
     for count in steps:
-        left = itertools.count(1)
-        stopped = train(
-            season(), folder=tmp_path / "broken", config=SHORT, should_stop=lambda left=left, n=count: next(left) >= n
-        )
+        stopped = train(season(), folder=tmp_path / "broken", config=SHORT, should_stop=at_check(count))
         assert stopped.model is None
         assert list((tmp_path / "broken").glob("state-*.npz"))
     broken = train(season(), folder=tmp_path / "broken", config=SHORT)
@@ -55,9 +60,10 @@ def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(tmp_path: Path, s
 def test_equal_seeds_give_equal_losses(tmp_path: Path) -> None:
     seen: dict[str, list[float]] = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        losses = seen.setdefault(name, [])
+        metrics: list[StepMetrics] = []
         config = TrainConfig(n_epochs=2, batch_size=4, seed=seed, keep_models=0)
-        train(season(), folder=tmp_path / name, config=config, on_metrics=lambda m, to=losses: to.append(m.train_loss))
+        train(season(), folder=tmp_path / name, config=config, on_metrics=metrics.append)
+        seen[name] = [m.train_loss for m in metrics]
     assert seen["a"] == seen["b"] != seen["c"]
 
 
@@ -115,7 +121,9 @@ def test_continued_training_keeps_old_facts_and_replaces_repeated_questions(trai
         ([{"messages": [{"role": "assistant", "content": "Hello."}]}], "user message"),
     ],
 )
-def test_rows_that_cannot_be_trained_are_refused_with_a_sentence(tmp_path: Path, rows: list, words: str) -> None:
+def test_rows_that_cannot_be_trained_are_refused_with_a_sentence(
+    tmp_path: Path, rows: list[dict[str, Any]], words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         train(rows, folder=tmp_path)
 
@@ -123,7 +131,7 @@ def test_rows_that_cannot_be_trained_are_refused_with_a_sentence(tmp_path: Path,
 @pytest.mark.parametrize(
     "wrong", [{"n_epochs": 0}, {"batch_size": 1.5}, {"learning_rate_multiplier": 99}, {"n_epochs": True}]
 )
-def test_hyperparameters_out_of_range_are_refused_by_name(wrong: dict) -> None:
+def test_hyperparameters_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         TrainConfig(**wrong)
 
@@ -137,16 +145,16 @@ def test_a_checkpoint_of_other_rows_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_and_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(season(), folder=tmp_path, config=SHORT, should_stop=lambda: True)
     before = sorted(path.name for path in tmp_path.iterdir())
-    real = disk.os.fsync
+    real = os.fsync
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(disk.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FewshotError, match="No space left on device"):
         train(season(), folder=tmp_path, config=SHORT)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
-    monkeypatch.setattr(disk.os, "fsync", real)
+    monkeypatch.setattr(os, "fsync", real)
     assert train(season(), folder=tmp_path, config=SHORT).model is not None
 
 
