@@ -146,8 +146,9 @@ def _can_be_answered(message: discord.Message) -> bool:
     if message.guild is None:
         return True
     permissions = message.channel.permissions_for(message.guild.me)
-    in_thread = isinstance(message.channel, discord.Thread)
-    return permissions.send_messages_in_threads if in_thread else permissions.send_messages
+    if not isinstance(message.channel, discord.Thread):
+        return permissions.send_messages
+    return permissions.send_messages_in_threads and (permissions.manage_threads or not message.channel.locked)
 
 
 async def _replied_to(message: discord.Message, *, may_fetch: bool) -> discord.Message | None:

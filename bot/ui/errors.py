@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 # acknowledged, invalid webhook token.
 ACKNOWLEDGED = 40060
 EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
+# Discord's error code for sending to a locked thread, and for editing a message of an archived one.
+ARCHIVED = 50083
 # A connection to Discord that failed or was interrupted.
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 DELIVERY_ERRORS: tuple[type[Exception], ...] = (discord.HTTPException, *CONNECTION_ERRORS)
@@ -59,6 +61,8 @@ def user_message(error: BaseException) -> str:
     set_result("refused")
     if isinstance(error, FewshotError):
         return str(error)
+    if getattr(error, "code", 0) == ARCHIVED:
+        return _("This thread is archived or locked, so I cannot write in it. Ask again once it is open.")
     for kind, sentence in _SENTENCES:
         if isinstance(error, kind):
             return _(sentence)

@@ -8,6 +8,7 @@ interaction's token has expired (15 minutes).
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,7 +27,8 @@ _log = logging.getLogger(__name__)
 # Seconds between attempts to send the final message. discord.py itself repeats requests after a 5xx for 25 seconds, but
 # not after a lost connection.
 RETRY_DELAYS = (0.5, 5.0, 15.0)
-
+# Discord's error code for a channel that does not exist.
+UNKNOWN_CHANNEL = 10003
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 # Name and bytes of a file, and for pictures a description (alt text). A `bot.ui.pictures.Picture` is one.
@@ -115,11 +117,14 @@ class BaseReply:
         try:
             await self._edit_now(content=text, **extra)
             self.make_view = None
-        except discord.NotFound as error:
-            self._deleted = error.code == UNKNOWN_MESSAGE
         except DELIVERY_ERRORS as error:
             _log.debug("an edit failed: %s", error)  # The next edit or the final message has everything.
+            self._deleted = self._has_no_place(error)
         return not self._deleted
+
+    def _has_no_place(self, error: Exception) -> bool:
+        """Whether `error` says that the answer cannot be shown any more, so that the model call can stop."""
+        return getattr(error, "code", 0) == UNKNOWN_MESSAGE
 
     async def _deliver(
         self, pieces: list[str], files: Sequence[OutgoingFile], view: View | None
@@ -222,6 +227,8 @@ class MessageReply(BaseReply):
         super().__init__(private=False)
         self._question = message
         self._answer: discord.Message | None = None
+        # Discord keeps one message of those with the same nonce: an attempt may have arrived without its confirmation.
+        self._nonce, self._may_exist = secrets.randbits(64), False
 
     async def __aenter__(self) -> Self:
         with contextlib.suppress(*DELIVERY_ERRORS):
@@ -241,22 +248,35 @@ class MessageReply(BaseReply):
         return True
 
     async def _edit_now(self, **fields: Any) -> discord.Message:
-        if self._answer is not None:
-            self._answer = await self._answer.edit(**fields)
-        else:
-            # The question may be deleted already.
-            question = self._question.to_reference(fail_if_not_exists=False)
-            files = fields.pop("attachments", [])
-            self._answer = await self._question.channel.send(
-                **fields, files=files, reference=question, mention_author=False
-            )
+        if self._answer is None:
+            may_exist, self._may_exist = self._may_exist, True
+            self._answer = await self._send_first(**fields)
+            if not may_exist:
+                return self._answer
+            _reset(fields.get("attachments"))  # An earlier attempt arrived, with an earlier text.
+        self._answer = await self._answer.edit(**fields)
         return self._answer
+
+    async def _send_first(self, *, attachments: Sequence[discord.File] = (), **fields: Any) -> discord.Message:
+        channel, guild = self._question.channel, self._question.guild
+        # The question may be deleted already. Without this permission, Discord takes no reply.
+        if guild is None or channel.permissions_for(guild.me).read_message_history:
+            fields["reference"] = self._question.to_reference(fail_if_not_exists=False)
+        return await channel.send(**fields, files=attachments, mention_author=False, nonce=self._nonce)
+
+    async def _send(self, **fields: Any) -> discord.Message | None:
+        return await super()._send(**fields, nonce=secrets.randbits(64))
 
     async def _add_now(self, **fields: Any) -> discord.Message:
         return await self._question.channel.send(**fields)
 
     async def _send_elsewhere(self, **fields: Any) -> discord.Message | None:
         return None
+
+    def _has_no_place(self, error: Exception) -> bool:
+        """Also where the channel is gone, or the bot may not write there: there is no other way to the person."""
+        is_gone = getattr(error, "code", 0) in (UNKNOWN_MESSAGE, UNKNOWN_CHANNEL)
+        return is_gone or isinstance(error, discord.Forbidden)
 
 
 def _pieces(page: Page) -> list[str] | None:

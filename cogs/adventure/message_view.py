@@ -12,7 +12,7 @@ from bot.core.errors import FewshotError
 from bot.core.i18n import N_, guild_locale, use_locale
 from bot.play import Story, Turn
 from bot.play.turn_queue import LockedError, TurnView
-from bot.ui.errors import DELIVERY_ERRORS, user_message
+from bot.ui.errors import ARCHIVED, DELIVERY_ERRORS, user_message
 from bot.ui.locale import locale_of_guild
 from bot.ui.reply import to_files
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor, is_fresh
@@ -22,8 +22,6 @@ from cogs.adventure import rendering
 _log = logging.getLogger(__name__)
 # Seconds between attempts at the last edit of a turn, after discord.py's own retries have failed.
 RETRY_DELAYS = (5.0, 15.0)
-# Discord's code for sending to a locked thread, and for editing a message of an archived one.
-ARCHIVED = 50083
 LOCKED = N_("This thread is locked, so I cannot write in it. Once a moderator has opened it, the story goes on.")
 # The newest messages of a channel in which a turn is searched whose message was not stored before a crash.
 RECENT_MESSAGES = 10

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.bot.harness import BotHarness, is_final
+from tests.bot.harness import LONG_ANSWER, SLOW_STREAM, BotHarness, is_final, is_sentence
+from tests.bot.test_bad_input import only_a_sentence
 from tests.bot.test_waiting import calls
 from tests.wire.exchange import Message
 
@@ -76,6 +77,81 @@ async def test_ten_follow_ups_with_branches_go_on_after_a_kill(fresh: BotHarness
         await fresh.wire.remove_message(answers[2])
         assert await fresh.wait_for_count("SELECT count(*) FROM prompts", wanted=2) == 2
         assert "Traceback" not in process.output
+
+
+async def mention(harness: BotHarness, place: str = "") -> None:
+    """Ask the bot in a message."""
+    await harness.wire.say(f"<@{harness.wire.people['bot']}> Hi", channel=place or harness.place)
+
+
+async def answers(harness: BotHarness) -> list[Message]:
+    """The bot's messages in the test's channel."""
+    found = await harness.wire.messages(harness.place)
+    return [message for message in found if message.author_id == harness.wire.people["bot"]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "how"),
+    [({"drop": True}, SLOW_STREAM), ({"delay": 5.0}, SLOW_STREAM), ({"drop": True}, {})],
+    ids=["growing and lost", "growing and late", "complete and lost"],
+)
+async def test_an_answer_whose_confirmation_does_not_come_in_time_is_not_written_twice(
+    harness: BotHarness, fault: dict[str, Any], how: dict[str, Any]
+) -> None:
+    harness.model.says(LONG_ANSWER, **how)
+    sending = f"/channels/{harness.place}/messages"
+    await harness.wire.fault("POST", sending, after=True, **fault)
+    await mention(harness)
+    await harness.wire.answered("POST", sending, times=2)
+    await harness.wire.until(is_final, channel=harness.place)
+    (answer,) = await answers(harness)
+    assert answer.content.startswith(f"{LONG_ANSWER}\n-# ")
+
+
+async def test_the_last_of_several_messages_is_not_written_twice(harness: BotHarness) -> None:
+    harness.model.says("A lap of the race, and then the next. " * 70)
+    sending = f"/channels/{harness.place}/messages"
+    await harness.wire.fault("POST", sending, drop=True, after=True, skip=1)
+    await mention(harness)
+    await harness.wire.answered("POST", sending, times=3)
+    assert [is_final(message) for message in await answers(harness)] == [False, True]
+
+
+async def test_where_the_bot_may_not_reply_it_writes_a_message(harness: BotHarness) -> None:
+    """Discord takes a reply only from those who may read what was written before."""
+    await harness.wire.permissions(harness.place, deny=("read_message_history",))
+    await mention(harness)
+    answer = await harness.wire.until(is_final, channel=harness.place)
+    assert "message_reference" not in answer.raw
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before the first words", "after them"])
+async def test_an_answer_to_a_channel_that_is_gone_ends_the_call_of_the_model(harness: BotHarness, begun: bool) -> None:
+    harness.model.says(LONG_ANSWER, pieces=14, delay=0.5)
+    await mention(harness)
+    await calls(harness, 1)
+    if begun:
+        await harness.wire.until(lambda found: found.content.endswith(" ▌"), channel=harness.place)
+    await harness.wire.remove_channel(harness.place)
+    await asyncio.wait_for(harness.model.calls[0].ended.wait(), 10)
+    assert harness.model.calls[0].cancelled
+
+
+async def test_in_a_locked_thread_no_model_is_asked_and_a_command_says_why(harness: BotHarness) -> None:
+    thread = await harness.wire.create_thread(harness.place, "a-thread")
+    await mention(harness, thread)
+    await harness.wire.until(is_final, channel=thread)
+    await harness.wire.set_thread(thread, archived=True, locked=True)
+    await mention(harness, thread)
+    await harness.answer("translate", text="x", to="Greek")
+    assert [body["messages"][-1]["content"] for body in harness.model.requests] == ["Hi", "x"]
+    harness.model.holds()
+    exchange = await harness.slash("translate", text="y", to="Greek")
+    await exchange.state(after=0, timeout=5)
+    await harness.fault_on(exchange, status=400, code=50083)
+    harness.model.release()
+    told = only_a_sentence(await exchange.answer(is_sentence))
+    assert told.startswith("This thread is archived or locked, so I cannot write in it.")
 
 
 async def test_where_it_may_not_write_no_model_is_asked(harness: BotHarness) -> None:

@@ -19,9 +19,9 @@ from tests.wire.interactions import Interaction, expire, timeline_of
 from tests.wire.messages import delete_message_of
 from tests.wire.people import ImpossibleError
 from tests.wire.permissions import permission_bits
-from tests.wire.rest import add_channel, remove_channel, set_reaction
+from tests.wire.rest import add_channel, create, remove_channel, set_reaction
 from tests.wire.state import STATE, State
-from tests.wire.world import Channel, Message, Overwrite, Role
+from tests.wire.world import PUBLIC_THREAD, Channel, Message, Overwrite, Role
 
 Action = Callable[[State, Json], Awaitable[Any]]
 ACTIONS: dict[str, Action] = {}
@@ -198,6 +198,14 @@ async def remove_message(state: State, body: Json) -> Json:
 async def create_channel(state: State, body: Json) -> Json:
     """A person adds a text channel."""
     return add_channel(state, state.world.guild(int(body["guild"])), body["name"])
+
+
+@action
+async def create_thread(state: State, body: Json) -> Json:
+    """A person begins a thread."""
+    parent = channel_of(state, body)
+    thread = create(state, parent, {"name": body["name"]}, PUBLIC_THREAD, thread_id=state.world.snowflake())
+    return payloads.channel(state.world, thread)
 
 
 @action

@@ -204,6 +204,10 @@ class Wire:
         found: Json = await self.call("create_channel", guild=str(self.guild_id), name=name)
         return found
 
+    async def create_thread(self, channel: str, name: str) -> str:
+        """Begins a thread in a channel; returns its id."""
+        return str((await self.call("create_thread", channel=channel, name=name))["id"])
+
     async def remove_channel(self, channel: str) -> None:
         """Removes a channel or a thread."""
         await self.call("drop_channel", channel=channel)
