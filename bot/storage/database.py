@@ -77,7 +77,10 @@ class Database:
         await self._writer.row(statement, row)
 
     def write_later(self, statement: Executable, row: Mapping[str, Any]) -> None:
-        """Run `statement` with `row` in the next group, within half a second. A failure is only logged."""
+        """Run `statement` with `row` in the next group, within half a second, or later if the database is away.
+
+        Another failure is only logged.
+        """
         self._writer.later(statement, row)
 
     def hurry(self) -> None:

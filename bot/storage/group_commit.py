@@ -42,6 +42,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 # Seconds that a deferred write (`later`) may wait, so that it shares a transaction.
 DEFER_SECONDS = 0.5
+# Seconds between two attempts at deferred writes that the database could not take, and the maximum number of them that
+# are kept for that.
+RETRY_SECONDS, MAX_KEPT = 5.0, 1_000
 # The maximum number of jobs in a transaction, so that the first does not wait long for the last.
 GROUP_SIZE = 500
 CLOSING = "The database is closing; nothing more is written."
@@ -55,7 +58,7 @@ LOG_PAUSE = 60.0
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """Either `statement` with `row`, or `work`, or neither. `done` gets the result; without it, a failure is logged."""
+    """Either `statement` with `row`, or `work`, or neither. `done` gets the result; a job without it is deferred."""
 
     done: "asyncio.Future[Any] | None" = None
     statement: Executable | None = None
@@ -114,7 +117,10 @@ class Writer:
         await self._queued(_Job(statement=statement, row=row))
 
     def later(self, statement: Executable, row: Mapping[str, Any]) -> None:
-        """Run `statement` for `row` within `DEFER_SECONDS` seconds, without waiting for it. A failure is logged."""
+        """Run `statement` for `row` within `DEFER_SECONDS` seconds, without waiting for it.
+
+        While the database is away, locked or full, it is tried again and again. Another failure is logged.
+        """
         job = _Job(statement=statement, row=row)
         if self._closed:
             _fail(job, StorageError(CLOSING))
@@ -194,13 +200,14 @@ class Writer:
             self._note(error)
             # If another program has the lock, the disk is full or the server away, each job would only fail again. What
             # may be stored already must not be stored again.
-            is_hopeless = isinstance(error, UnreachableError | InDoubtError) or is_locked(error) or is_full(error)
-            if len(group) == 1 or is_hopeless:
+            is_away = isinstance(error, UnreachableError | InDoubtError) or is_lost(error)
+            if is_away or is_locked(error) or is_full(error):
+                self._fail_now(group, error)
+            elif len(group) == 1:
+                _fail(group[0], error)
+            else:
                 for job in group:
-                    _fail(job, error)
-                return
-            for job in group:
-                await self._write(connection, [job])
+                    await self._write(connection, [job])
             return
         if self.failing:
             self.failing = False
@@ -208,6 +215,17 @@ class Writer:
         for job, result in zip(group, results, strict=True):
             if job.done is not None and not job.done.done():
                 job.done.set_result(result)
+
+    def _fail_now(self, group: list[_Job], error: Exception) -> None:
+        """The database cannot be written now: fail the jobs that somebody waits for, and defer the others again."""
+        deferred = [job for job in group if job.done is None]
+        if not self._closed and len(self._deferred) + len(deferred) <= MAX_KEPT:
+            self._deferred[:0] = deferred
+            if deferred and self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(RETRY_SECONDS, self.hurry)
+            group = [job for job in group if job.done is not None]
+        for job in group:
+            _fail(job, error)
 
     def _note(self, error: Exception) -> None:
         """Log an error of the database or the disk, once a minute, and remember that writing fails."""

@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 SLOT_LOCK, TAKING_LOCK, IDENTIFY_LOCK = 0x66657775, 0x66657776, 0x66657777
 # Seconds between two tries to take a slot, and between two checks of the connection.
 SPARE_PAUSE, WATCH_PAUSE = 1.0, 5.0
-# Seconds that Discord wants between two shards of a bucket that identify.
-IDENTIFY_PAUSE = 5.0
+# Seconds between two shards of a bucket that identify: Discord wants 5, and one may be sent a little later than stored.
+IDENTIFY_PAUSE = 5.25
 # Followed by a bucket: when its last shard identified, in seconds of the server's clock.
 IDENTIFIED = "identified:"
 CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import FewshotError, StorageError
 from bot.storage import database as database_module
+from bot.storage import group_commit
 from bot.storage.database import Database, file_of, open_database
 from bot.storage.key_value import get_value, set_value
 from bot.storage.migrations import backup, upgrade
@@ -179,6 +180,34 @@ async def test_a_lock_of_another_program_gives_a_sentence_and_the_writer_goes_on
         assert [type(result) for result in results] == [StorageError] * 5
         await opened.write(INSERT, row("after"))
         assert await names(opened) == {"after"}
+
+
+async def test_deferred_writes_wait_until_the_database_can_be_written(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are bounded in number, and the bot does not wait for them when it stops."""
+    await migrated(url)
+    monkeypatch.setattr(database_module, "PRAGMAS", ("busy_timeout = 50",))
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(group_commit, "MAX_KEPT", 3)
+    with closing(sqlite3.connect(str(file_of(url)), isolation_level=None)) as other:
+        async with open_database(url) as opened:
+            other.execute("BEGIN IMMEDIATE")
+            for number in range(3):
+                opened.write_later(INSERT, row(f"n{number}"))
+            await opened.flush()
+            opened.write_later(INSERT, row("one too many"))
+            await opened.flush()
+            assert caplog.text.count("a deferred write failed") == 4
+            opened.write_later(INSERT, row("kept"))
+            await opened.flush()
+            other.execute("ROLLBACK")
+            async with asyncio.timeout(10):
+                while await names(opened) != {"kept"}:  # noqa: ASYNC110 - the writer writes it
+                    await asyncio.sleep(0.02)
+            other.execute("BEGIN IMMEDIATE")
+            opened.write_later(INSERT, row("late"))
+        assert caplog.text.count("a deferred write failed") == 5
 
 
 async def test_a_copy_made_while_others_write_is_whole(url: str, tmp_path: Path) -> None:

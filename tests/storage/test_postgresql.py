@@ -59,6 +59,7 @@ async def test_a_server_that_is_stopped_is_a_sentence_and_the_bot_goes_on_when_i
     postgresql.stop()
     writes = [database.write(INSERT, row(f"n{number}")) for number in range(5)]
     work = [set_value(database, "work", "1"), get_value(database, "before")]
+    database.write_later(INSERT, row("deferred"))
     failures = await asyncio.gather(*writes, *work, return_exceptions=True)
     assert [str(failure) for failure in failures] == [AWAY] * 7
     with pytest.raises(StorageError, match=AWAY):
@@ -66,10 +67,13 @@ async def test_a_server_that_is_stopped_is_a_sentence_and_the_bot_goes_on_when_i
     for opening in (upgrade(url), version(url), open_database(url).__aenter__()):
         with pytest.raises(StorageError, match="The server in DATABASE_URL cannot be reached: "):
             await opening
+    await database.flush()
     postgresql.start()
     await database.write(INSERT, row("after"))
     await database.check()
     assert await get_value(database, "before") == "1"
+    await database.flush()
+    assert await get_value(database, "deferred") == "", "what nobody waits for is written when the server is back"
 
 
 async def test_a_group_whose_connection_the_server_ends_is_written_again(database: Database) -> None:

@@ -155,7 +155,10 @@ async def test_a_shard_whose_connection_ends_while_it_waits_tries_again(
     assert "waits for the database before it identifies" in caplog.text
 
 
-async def test_shards_of_a_bucket_identify_one_after_the_other_in_all_processes(taken: Taken) -> None:
+async def test_shards_of_a_bucket_identify_one_after_the_other_in_all_processes(
+    taken: Taken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "IDENTIFY_PAUSE", 0.6)
     loop = asyncio.get_running_loop()
     async with taken() as first, taken() as second:
         times = []
@@ -168,4 +171,5 @@ async def test_shards_of_a_bucket_identify_one_after_the_other_in_all_processes(
     for bucket, number in ((0, 4), (1, 2)):
         own = sorted(at for one, at in times if one == bucket)
         assert len(own) == number
-        assert all(later - earlier >= 0.19 for earlier, later in pairwise(own))
+        # Half of it is for a machine that lets the first wait before it notes its time.
+        assert all(later - earlier >= 0.3 for earlier, later in pairwise(own))
