@@ -12,7 +12,7 @@ from bot.core.i18n import _
 from bot.services import Services
 from bot.tuning.datasets import DatasetRow, name_of
 from bot.tuning.estimate import Quote, blocked
-from bot.tuning.jobs import JobRow, Place
+from bot.tuning.jobs import Place
 from bot.tuning.profiles import AS_OF, PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
@@ -56,26 +56,22 @@ class Starting:
         user_id = interaction.user.id
         tuning = self._services.tuning
 
-        async def start_if_free() -> tuple[DatasetRow, list[Quote], JobRow | None]:
+        async def start_if_free() -> tuple[DatasetRow, list[Quote], bool]:
             dataset = await tuning.datasets.newest(corpus)
             quotes = await tuning.jobs.estimate(dataset.id)
-            job = await self._store(interaction, dataset.id, "", user_id) if quotes[0].starts_at_once else None
-            return dataset, quotes, job
+            if is_free := quotes[0].starts_at_once:
+                await self._start(interaction, dataset.id, "", user_id)
+            return dataset, quotes, is_free
 
-        dataset, quotes, job = await store_first(interaction, start_if_free(), thinking=True)
-        if job is not None:
-            with suppress(*DELIVERY_ERRORS):
-                await answer_privately(interaction, content=_("It has started; the card below shows the progress."))
-            await self._cards.post(job)
+        dataset, quotes, has_started = await store_first(interaction, start_if_free(), thinking=True)
+        if has_started:
+            with suppress(*DELIVERY_ERRORS):  # The card shows it too.
+                await answer_privately(interaction, content=_("It has started; its card shows the progress."))
         else:
             await answer_privately(interaction, view=_estimate(dataset, quotes, "", start=True))
 
     async def confirmed(self, interaction: discord.Interaction[Any], argument: str) -> None:
-        """The price is confirmed: start the job, once.
-
-        The message says that it has started after the job is stored, with the channel of its card; the card is posted
-        after that. A crash in between costs neither.
-        """
+        """The price is confirmed: start the job, once. Without a card there is no job, and the button stays."""
         user_id = interaction.user.id
         assert interaction.message is not None, "buttons are on messages"
         if interaction.message.id in self._pressed:
@@ -84,19 +80,18 @@ class Starting:
         try:
             dataset_id, base = argument.split(":", 1)
             base = await self._base(base)
-            job = await store_first(interaction, self._store(interaction, dataset_id, base, user_id))
+            await store_first(interaction, self._start(interaction, dataset_id, base, user_id))
         except BaseException:
             self._pressed.remove(interaction.message.id)
             raise
-        with suppress(*DELIVERY_ERRORS):  # The job is stored, so its card is posted even if this fails.
+        with suppress(*DELIVERY_ERRORS):  # The card shows it too.
             await edit_pressed(interaction, Card(_("Started")).text(_("The card below shows the progress.")).layout())
-        await self._cards.post(job)
 
-    async def _store(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> JobRow:
-        """Store a job with the channel of its card."""
+    async def _start(self, interaction: discord.Interaction[Any], dataset_id: str, base: str, user_id: int) -> None:
+        """Store a job with the channel of its card, then post the card. A crash in between costs neither."""
         assert interaction.channel_id is not None, "buttons are in channels"
         place = Place(interaction.guild_id, interaction.channel_id)
-        return await self._services.tuning.jobs.start(dataset_id, user_id, base, place=place)
+        await self._cards.post(await self._services.tuning.jobs.start(dataset_id, user_id, base, place=place))
 
     async def _base(self, named: str) -> str:
         """The base that a button names, in full or by a digest."""

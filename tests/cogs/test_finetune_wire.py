@@ -116,8 +116,27 @@ async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarnes
         untrained = await harness.answer(f"{CORPUS} ask", is_final, question="?", user="operator")
         await harness.wire.permissions(harness.place, deny=("send_messages",))
         pressed = await harness.wire.press(untrained, "Train it now", user="operator")
-        assert "The job's card cannot be shown here." in (await pressed.messages())[-1].text
+        (told,) = await pressed.messages()
+        assert "The job's card cannot be shown here." in told.text
         assert harness.rows("SELECT state, training_file, channel_id FROM tuning_jobs") == [("cancelled", "", None)]
+
+
+async def test_a_confirmed_price_can_be_confirmed_again_where_the_card_could_not_stand(
+    harness: BotHarness, tmp_path: Path
+) -> None:
+    async with harness.bot(**options(tmp_path)):
+        await (await harness.wire.slash("finetune prepare", corpus=CORPUS, user="operator", channel=harness.place))
+        (dataset,) = await harness.wire.autocomplete("finetune start", "dataset", CORPUS, user="operator")
+        asked = await harness.wire.slash(
+            "finetune start", dataset=dataset["value"], user="operator", channel=harness.place
+        )
+        estimate = await asked.answer(lambda found: "Start: free" in found.buttons)
+        await harness.wire.permissions(harness.place, deny=("send_messages",))
+        pressed = await harness.wire.press(estimate, "Start: free", user="operator")
+        assert "The job's card cannot be shown here." in (await pressed.messages())[-1].text
+        await harness.wire.permissions(harness.place)
+        await harness.wire.press(estimate, "Start: free", user="operator")
+        await on_card(harness, "steps")
 
 
 async def test_a_promoted_model_is_a_choice_under_prompts_and_a_row_of_compare_also_after_a_restart(
