@@ -15,10 +15,11 @@ from bot.core.errors import AnswerStoppedError, NoModelError, ReplyError
 from bot.core.i18n import ENGLISH, N_, use_locale
 from bot.core.settings import LOCAL_SUFFIX
 from bot.llm.client import ChatClient
+from bot.llm.errors import FILTERED
 from bot.llm.output_parsers import Rating, Reply, parse, reply_format
 from bot.llm.request import ANSWER_TOKENS, Message, Request
 from bot.llm.stop_signal import STOPPED_EARLY, StopSignal
-from bot.llm.streaming import AnswerStream
+from bot.llm.streaming import CUT_BY_TIME, AnswerStream
 from bot.llm.template import ChatTemplate
 from bot.llm.usage import Usage
 
@@ -32,6 +33,8 @@ ONLY_THINKING = N_(
     "The model used all its tokens for thinking, and none were left for the answer. Ask for less at once; the bot's "
     "operator can raise max_completion_tokens in the template, or lower reasoning_effort."
 )
+# `Answer.finish` of a reply that ended early. Asking for its form again takes as long once more, or is refused again.
+ENDED_EARLY = frozenset({CUT_BY_TIME, "broken", "content_filter"})
 # `Answer.finish` of an answer that somebody stopped.
 STOPPED = "stopped"
 # Characters that are parsed on the event loop; longer replies, and JSON, are parsed in a thread.
@@ -157,7 +160,7 @@ async def ask(
     try:
         return await _answer(first, request)
     except ReplyError as problem:
-        if is_text or problem.sentence == ONLY_THINKING:
+        if is_text or problem.sentence == ONLY_THINKING or first.finish in ENDED_EARLY:
             raise
         with use_locale(ENGLISH):  # The model gets the prompt in the language of its template.
             prompt = REPAIR_PROMPT.format(problem=problem)
@@ -225,6 +228,8 @@ async def _answer(turn: _Turn, request: Request, earlier: _Turn | None = None) -
     # Most servers do not show the thinking that took the tokens.
     if turn.finish == "length" and not turn.text.strip():
         raise ReplyError(ONLY_THINKING)
+    if turn.finish == "content_filter" and not turn.text.strip():
+        raise ReplyError(FILTERED)
     usage = turn.usage + earlier.usage if earlier else turn.usage
     answer = Answer(
         text=turn.text.strip(),

@@ -25,6 +25,7 @@ NO_PICTURES = N_(
 UNCLEAR = N_(
     "The model's server gave an answer that cannot be understood. If this goes on, the bot's operator must look at it."
 )
+FILTERED = N_("The model did not answer this: its provider's content filter refused it. Put it in other words.")
 CONTEXT = N_("The prompt has {prompt:,} tokens, and the model's context holds {context:,}. Send a shorter text.")
 UNREACHABLE = N_("The model cannot be reached right now. Try again in a moment.")
 NO_CERTIFICATES = N_("The certificates that SSL_CERT_FILE names cannot be read; the bot's operator must correct it.")
@@ -57,6 +58,7 @@ BY_CODE: Mapping[str, str] = {
     "model_not_found": NO_SUCH_MODEL,
     "rate_limit_exceeded": TOO_MANY,
     "context_length_exceeded": BAD_REQUEST,
+    "content_filter": FILTERED,
     "server_error": FAULT,
 }
 BY_STATUS: Mapping[int, str] = {

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from bot.core.errors import ModelError
+from bot.core.errors import ModelError, ReplyError
 from bot.engine.server import listening
 from bot.llm import ChatClient, ChatTemplate
 from bot.llm.completion import Answer, Spent, ask, limited
@@ -153,6 +153,28 @@ async def test_words_before_a_stall_or_a_break_are_kept_and_charged_once(write: 
     assert server.calls == 1
     assert spent.usage == answer.usage
     assert spent.usage.completion > 0
+
+
+@pytest.mark.parametrize("write", [stall, endless])
+async def test_a_reply_of_another_form_that_does_not_end_is_asked_for_once(write: Write) -> None:
+    """Asking for its form once more would take the whole time again."""
+    rating = ChatTemplate.from_dict({"reply": "rating", "messages": list(ASK.messages)})
+    server = Server(write)
+    async with client_of(server) as client, asyncio.timeout(10):
+        with pytest.raises(ReplyError):
+            await ask(client, rating.fill({}))
+    assert server.calls == 1
+
+
+async def test_after_an_error_in_a_stream_nothing_more_is_waited_for() -> None:
+    async def err(response: web.StreamResponse) -> None:
+        await response.write(event("Half an answer") + b'data: {"error": {"code": "server_error"}}\n\n')
+        await asyncio.Event().wait()
+
+    async with client_of(Server(err), timeout=60, answer_time=60) as client:
+        answer = await asked(client, Spent())
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.finish) == ("Half an answer", "broken")
 
 
 async def test_an_answer_that_never_ends_is_cut_off_and_says_so() -> None:

@@ -483,6 +483,79 @@ async def test_an_answer_of_no_known_form_is_not_asked_for_again(serving: Servin
     assert "cannot be understood" in sentence
 
 
+def chunks(*choices: dict[str, Any]) -> str:
+    """A stream of chunks with one of these choices each."""
+    return "".join(f"data: {json.dumps({'model': 'm', 'choices': [one]})}\n\n" for one in choices) + "data: [DONE]\n\n"
+
+
+def part(index: int | None, text: str, finish: str | None = None) -> dict[str, Any]:
+    return {"index": index, "delta": {"content": text}, "finish_reason": finish}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chunks(part(0, "Bon"), part(1, "Sa"), part(0, "jour", "stop"), part(1, "lut", "length")),
+        chunks(part(1, "Bon"), part(0, "Sa"), part(1, "jour", "stop")),
+        f"data: {json.dumps({'choices': [part(0, 'Bonjour'), part(1, 'Salut')]})}\n\ndata: [DONE]\n\n",
+        json.dumps(
+            {
+                **WHOLE,
+                "choices": [
+                    {"index": 0, "message": {"content": "Bonjour"}, "finish_reason": "stop"},
+                    {"index": 1, "message": {"content": "Salut"}},
+                ],
+            }
+        ),
+        chunks(part(None, "Bon"), part(None, "jour", "stop")),
+    ],
+)
+async def test_of_several_answers_one_is_read(serving: Serving, body: str) -> None:
+    answer = await answer_of(serving, sends(body))
+    assert (answer.text, answer.finish) == ("Bonjour", "stop")
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("model_length", "length"),
+        ("MAX_TOKENS", "length"),
+        ("SAFETY", "content_filter"),
+        ("content_filter", "content_filter"),
+        ("error", "broken"),
+        ("abort", "broken"),
+        ("insufficient_system_resource", "broken"),
+    ],
+)
+async def test_an_answer_that_ended_early_is_known_by_whatever_word_its_server_has(
+    serving: Serving, reason: str, finish: str
+) -> None:
+    answer = await answer_of(serving, sends(chunks(part(0, "Bon"), part(0, "jour", reason))))
+    assert (answer.text, answer.finish) == ("Bonjour", finish)
+
+
+@pytest.mark.parametrize(("reason", "said"), [("content_filter", "content filter"), ("error", "has a fault right now")])
+@pytest.mark.parametrize("template", [ASK, STARS])
+async def test_an_answer_that_ended_before_its_first_word_says_why_and_is_not_asked_for_again(
+    serving: Serving, reason: str, said: str, template: ChatTemplate
+) -> None:
+    calls = 0
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal calls
+        calls += 1
+        return web.Response(text=chunks(part(0, "", reason)), content_type="text/event-stream")
+
+    with pytest.raises(ModelError, match=said):
+        await answer_of(serving, handler, template)
+    assert calls == 1
+
+
+async def test_a_prompt_that_a_content_filter_refuses_says_so(serving: Serving) -> None:
+    body = json.dumps(openai_error("The response was filtered", code="content_filter"))
+    assert "content filter" in await sentence_of(serving, sends(body, "application/json", 400))
+
+
 # 5. Half an emoji.
 
 
