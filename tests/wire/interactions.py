@@ -42,6 +42,8 @@ class Interaction:
     expires: float
     source: Message | None = None
     user_install: bool = False
+    # The interaction that opened the modal which this one submits.
+    parent: "Interaction | None" = None
     dispatched: float = 0.0
     failed: bool = False
     callback: int | None = None
@@ -71,6 +73,7 @@ def dispatch_interaction(
     data: Json,
     source: Message | None = None,
     user_install: bool = False,
+    parent: Interaction | None = None,
 ) -> Interaction:
     """Creates an interaction, sends it to the bot and starts its three seconds."""
     interaction = Interaction(
@@ -84,6 +87,7 @@ def dispatch_interaction(
         expires=state.world.now() + state.settings.token_life,
         source=source,
         user_install=user_install,
+        parent=parent,
     )
     state.interactions[interaction.id] = interaction
     state.tokens[interaction.token] = interaction
@@ -139,13 +143,18 @@ def _payload(state: State, interaction: Interaction, channel: Channel) -> Json:
 
 def metadata(state: State, interaction: Interaction) -> Json:
     """What a message says about the interaction that it answers; `name` is for the older form."""
-    return {
+    about: Json = {
         "id": str(interaction.id),
         "type": interaction.kind,
         "name": interaction.name,
         "user": payloads.user(state.world.users[interaction.user_id]),
         "authorizing_integration_owners": {},
     }
+    if interaction.kind == COMPONENT and interaction.source is not None:
+        about["interacted_message_id"] = str(interaction.source.id)
+    if interaction.parent is not None:
+        about["triggering_interaction_metadata"] = metadata(state, interaction.parent)
+    return about
 
 
 def interaction_for_callback(state: State, interaction_id: int, token: str) -> Interaction:

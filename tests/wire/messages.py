@@ -209,15 +209,19 @@ def _fill(state: State, message: Message, draft: MessageBody) -> None:
         message.components = payload["components"] or []
         number_components(message.components)
         for _, component in walk(message.components):
+            if found := urls.get((component.get("file") or {}).get("url", "")):
+                component.update(name=found["filename"], size=found["size"])
             for item in media_items(component):
                 _resolve(item, urls)
+            if component.get("emoji"):
+                component["emoji"] = {key: value for key, value in component["emoji"].items() if value is not None}
 
 
 def _resolve(item: Json | None, urls: dict[str, Json]) -> None:
     """Puts the file's address where `attachment://name` stood."""
     found = urls.get((item or {}).get("url", ""))
     if item is not None and found is not None:
-        item.update(url=found["url"], proxy_url=found["proxy_url"], attachment_id=found["id"])
+        item.update(url=found["url"], proxy_url=found["proxy_url"], attachment_id=found["id"], id=found["id"])
 
 
 def store_file(state: State, channel_id: int, upload: Upload) -> Json:

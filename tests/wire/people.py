@@ -29,11 +29,10 @@ def register_commands(state: State, scope: int, commands: list[Json]) -> list[Js
     old = {(one["type"], one["name"]): one["id"] for one in state.commands.get(scope, [])}
     kept = []
     for command in commands:
-        kind = command.get("type", SLASH)
+        kind, permissions = command.get("type", SLASH), command.get("default_member_permissions")
         known = old.get((kind, command["name"]))
         kept.append(
             {
-                "default_member_permissions": None,
                 "contexts": None,
                 "integration_types": [0],
                 "nsfw": False,
@@ -45,6 +44,7 @@ def register_commands(state: State, scope: int, commands: list[Json]) -> list[Js
                 "application_id": str(seeds.APPLICATION),
                 "version": str(state.world.snowflake()),
                 "type": kind,
+                "default_member_permissions": None if permissions is None else str(permissions),
             }
             | ({"guild_id": str(scope)} if scope else {})
         )
@@ -301,6 +301,7 @@ def submit(state: State, parent: Interaction, values: dict[str, Any]) -> Interac
         channel=channel,
         data=data,
         source=parent.source,
+        parent=parent,
     )
 
 

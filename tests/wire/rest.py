@@ -323,7 +323,7 @@ def _reference(state: State, channel: Channel, wanted: Json | None) -> Json | No
         form.add(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
         form.close()
     require(state, channel, "read_message_history")
-    reference = {"type": wanted.get("type") or 0, "message_id": wanted["message_id"]}
+    reference = {"type": wanted.get("type") or 0, "message_id": str(wanted["message_id"])}
     return reference | {"channel_id": str((where or channel).id)}
 
 
