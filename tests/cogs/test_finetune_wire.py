@@ -124,7 +124,7 @@ async def test_where_the_card_cannot_stand_nothing_is_started(harness: BotHarnes
 async def test_a_confirmed_price_can_be_confirmed_again_where_the_card_could_not_stand(
     harness: BotHarness, tmp_path: Path
 ) -> None:
-    async with harness.bot(**options(tmp_path)):
+    async with harness.bot(options(tmp_path)):
         await (await harness.wire.slash("finetune prepare", corpus=CORPUS, user="operator", channel=harness.place))
         (dataset,) = await harness.wire.autocomplete("finetune start", "dataset", CORPUS, user="operator")
         asked = await harness.wire.slash(
