@@ -50,7 +50,7 @@ from bot.tuning.providers import (
 from bot.tuning.rows import as_lines
 from bot.tuning.scoring import Scorer
 from bot.tuning.subjects import subject_of, training_row
-from bot.tuning.workers import Workers
+from bot.tuning.workers import Workers, hold
 
 _log = logging.getLogger(__name__)
 # Seconds that a lease lasts; it is renewed every third of that.
@@ -112,15 +112,18 @@ async def upload(tools: JobTools, job: JobRow) -> bool:
     validation_id = await _uploaded(provider, f"{job.id}-validation.jsonl", validation) if validation else ""
     files = {"training_file": training_id, "validation_file": validation_id}
     moved = await tuning_rows.advance_job(tools.database, job.id, "uploading", state="creating", note="", **files)
-    if not moved and await _is_cancelled(tools, job):
-        await _delete(provider, training_id, validation_id)
+    if not moved:
+        await _delete(provider, *await _unused(tools, job, training_id, validation_id))
     return moved
 
 
-async def _is_cancelled(tools: JobTools, job: JobRow) -> bool:
-    """Whether the job was cancelled here during a step; else another process took the step, and its result counts."""
+async def _unused(tools: JobTools, job: JobRow, *ids: str) -> list[str]:
+    """Those of the `ids` that a step got from the provider and that are not stored with the job.
+
+    The job was cancelled during the step, or another process took the step because this one was paused.
+    """
     now = await tuning_rows.get_job(tools.database, job.id)
-    return now is None or now.over
+    return [one for one in ids if now is None or one not in (now.training_file, now.validation_file, now.remote_id)]
 
 
 async def _uploaded(provider: Provider, name: str, data: bytes) -> str:
@@ -175,7 +178,7 @@ async def create(tools: JobTools, job: JobRow) -> bool:
     moved = await tuning_rows.advance_job(
         tools.database, job.id, "creating", state="running", remote_id=remote.id, status=remote.status, note=""
     )
-    if not moved and await _is_cancelled(tools, job):
+    if not moved and await _unused(tools, job, remote.id):
         await provider.cancel(remote.id)
     return moved
 
@@ -399,15 +402,14 @@ class JobRunner:
 
     async def _run(self, job_id: str) -> None:
         """Take step after step until the job is over, or another process has it."""
-        renewing = asyncio.create_task(self._renew(job_id), name=f"job-lease-{job_id}")
-        try:
-            await self._steps(job_id)
-        finally:
-            renewing.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StorageError):
-                await renewing
-            with contextlib.suppress(StorageError):
-                await tuning_rows.release_lease(self._tools.database, job_id, self._holder)
+        database = self._tools.database
+        await hold(
+            self._steps(job_id),
+            f"job:{job_id}",
+            LEASE,
+            lambda: tuning_rows.acquire_lease(database, job_id, self._holder, LEASE),
+            lambda: tuning_rows.release_lease(database, job_id, self._holder),
+        )
 
     async def _steps(self, job_id: str) -> None:
         pause, trouble = 0.0, _Failures()
@@ -484,12 +486,3 @@ class JobRunner:
             self._errors[job.id] = TuningError(localize(why))
             raise
         _log.warning("job %s failed: %s", job.id, localize(why))
-
-    async def _renew(self, job_id: str) -> None:
-        """Renew the lease for as long as the job is run here."""
-        while True:
-            await asyncio.sleep(LEASE / 3)
-            try:
-                await tuning_rows.acquire_lease(self._tools.database, job_id, self._holder, LEASE)
-            except StorageError as error:
-                _log.warning("the lease of job %s is not renewed: %s", job_id, error)

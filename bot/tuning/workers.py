@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -48,18 +48,40 @@ class Workers:
         """
         if not await leases.acquire(self._database, name, self.holder, seconds):
             return False
-        running = asyncio.create_task(work(), name=name)
-        try:
-            while not (await asyncio.wait({running}, timeout=seconds / 3))[0]:
-                try:
-                    if not await leases.acquire(self._database, name, self.holder, seconds):
-                        return False
-                except StorageError as error:
-                    _log.warning("the lease %s is not renewed: %s", name, error)
-            await running
-            return True
-        finally:
-            running.cancel()
-            await asyncio.wait({running})
-            with suppress(StorageError):
-                await leases.release(self._database, name, self.holder)
+        return await hold(
+            work(),
+            name,
+            seconds,
+            lambda: leases.acquire(self._database, name, self.holder, seconds),
+            lambda: leases.release(self._database, name, self.holder),
+        )
+
+
+async def hold(
+    work: Coroutine[Any, Any, None],
+    name: str,
+    seconds: float,
+    renew: Callable[[], Awaitable[bool]],
+    release: Callable[[], Awaitable[None]],
+) -> bool:
+    """Run `work` with its lease, which was acquired for `seconds`; `renew` it meanwhile, and `release` it at the end.
+
+    Returns whether the work was done. False where another process has the lease by now, as it may after this one was
+    paused; the work is cancelled then.
+    """
+    running = asyncio.create_task(work, name=name)
+    try:
+        while not (await asyncio.wait({running}, timeout=seconds / 3))[0]:
+            try:
+                if not await renew():
+                    _log.warning("another process has taken the lease %s", name)
+                    return False
+            except StorageError as error:
+                _log.warning("the lease %s is not renewed: %s", name, error)
+        await running
+        return True
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        with suppress(StorageError):
+            await release()

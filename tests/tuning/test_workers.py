@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from tests.tuning.test_generating import answering, fact, writes
 from tests.tuning.test_jobs import ended
 
 pytestmark = pytest.mark.both_databases
+# The requests by which a step looks for what it did before.
+UNSEEN = (("GET", "files"), ("GET", "/jobs"))
 
 
 @asynccontextmanager
@@ -49,6 +52,11 @@ async def held_by(tuning: Tuning, job_id: str, holder: str) -> None:
         return (await tuning.jobs.get(job_id)).holder == holder
 
     await until(is_held)
+
+
+async def asked(provider: FakeProvider) -> int:
+    """How many questions the provider's models were asked."""
+    return provider.asked.total()
 
 
 async def test_a_worker_takes_the_jobs_of_the_bot_and_gives_them_back_when_it_stops(
@@ -143,3 +151,41 @@ async def test_of_many_that_want_a_lease_one_gets_it_until_it_runs_out(tuning: T
     await leases.release(database, "a%b", "not the holder")
     await leases.delete_expired(database)
     assert await leases.is_any_held(database, "a%")
+
+
+async def test_what_a_paused_process_uploads_and_creates_beside_another_is_deleted_and_cancelled(
+    tuning: Tuning, provider: FakeProvider
+) -> None:
+    """The other process took the steps between this one's look for earlier results and its own."""
+    provider.way = ("running",)
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    tools = tuning.jobs.tools
+    assert await job_runner.upload(tools, job)
+    files = set(provider.files)
+    created = await tuning.jobs.get(job.id)
+    assert await job_runner.create(tools, created)
+    (remote,) = provider.jobs
+    provider.instead = lambda method, path: (200, {"data": []}) if (method, path[-5:]) in UNSEEN else None
+    assert not await job_runner.upload(tools, job)
+    assert set(provider.files) == files
+    assert not await job_runner.create(tools, created)
+    assert [job.get("ended") for job in provider.jobs.values()] == [None, "cancelled"]
+    assert (await tuning.jobs.get(job.id)).remote_id == remote
+
+
+async def test_a_process_that_was_paused_stops_running_the_job_that_another_has(
+    tuning: Tuning, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_runner, "LEASE", 0.3)
+    provider.stalls.add("completions")  # The model does not answer, so scoring goes on.
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7)
+    async with running(tuning.jobs.runner.run()):
+        await until(lambda: asked(provider))
+        database = tuning.jobs.tools.database
+        await tuning_rows.change_job(database, job.id, holder="another", held_until=time() + 60)
+        await asyncio.sleep(0.3)
+        provider.stalls.clear()
+        before = provider.asked.total()
+        await asyncio.sleep(0.3)
+        assert provider.asked.total() == before
+    assert (await tuning.jobs.get(job.id)).state == "scoring"
