@@ -121,7 +121,7 @@ class Conversations(commands.Cog, name="Conversations"):
         guilds = self._services.guilds
         if not guilds.has_conversations(caller):
             raise NotAllowedError(
-                "This server has no follow-ups here; its admins can allow them with /settings privacy and /settings "
+                "This server has no follow-ups here; its managers can allow them with /settings privacy and /settings "
                 "channels."
             )
         earlier = await self._services.prompts.find(prompt_id)

@@ -33,9 +33,11 @@ PAGES = {
             "`/compare` a trick with no, one and all its examples\n"
             "`/trick` to use what this server taught me; its managers teach with `/trick teach`\n"
             "`/racing` to ask a model that was trained on a season; its operator trains with `/finetune`\n"
-            "`/usage` of tokens, `/privacy` of what I keep; for managers `/settings`\n\n"
-            "Right-click a message (on a phone: press and hold) and open **Apps** for **Translate**, "
-            "**Rewrite…** and **Use a trick…**. Mention me to talk to me."
+            "`/usage` shows the tokens that you used, and `/privacy` what I store about you; "
+            "managers have `/settings`\n\n"
+            "Right-click a message (on a phone: press and hold) and open **Apps**: **Translate**, **Rewrite…**, "
+            "**Use a trick…**\n"
+            "Mention me to talk to me."
         ),
     ),
     "zero-shot": (

@@ -29,10 +29,10 @@ MAX_REPORTS, PERIOD = 5, 3_600
 MAX_IN_MEMORY = 1_000
 # A button's argument: the id of the answer's message (0 for a private one), and the id of its prompt.
 ARGUMENT = rf"{ID}:[A-Za-z0-9_-]{{1,32}}"
-NO_CHANNEL = N_("No channel takes reports here yet; a server admin can choose one with /settings channels.")
+NO_CHANNEL = N_("No channel takes reports here yet; a manager of this server can choose one with /settings channels.")
 CHANNEL_CLOSED = N_(
-    "The channel for reports was deleted, or I may not write in it; a server admin can choose another with /settings "
-    "channels."
+    "The channel for reports was deleted, or I may not write in it; a manager of this server can choose another with "
+    "/settings channels."
 )
 
 

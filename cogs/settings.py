@@ -68,7 +68,7 @@ def _with_settings(command: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 @app_commands.default_permissions(manage_guild=True)
 @app_commands.guild_only()
-class SettingsCog(commands.GroupCog, name="settings", description="What the admins of this server decide"):
+class SettingsCog(commands.GroupCog, name="settings", description="What the managers of this server decide"):
     """Every command changes what it is given, leaves the rest, and shows all settings."""
 
     def __init__(self, services: Services) -> None:

@@ -245,7 +245,7 @@ class GuildSettingsStore:
         """Raises `NotAllowedError` where the server does not let other people's messages be sent to a model."""
         if user_id != author_id and not self.of(guild_id).menus:
             raise NotAllowedError(
-                "This server does not let me send other people's messages to a model; its admins can allow it with "
+                "This server does not let me send other people's messages to a model; its managers can allow it with "
                 "/settings privacy."
             )
 
