@@ -93,7 +93,7 @@ class Ask(commands.Cog):
         text = selection.values.get("attached", "").removeprefix(TEXT_PROMPT)
         model = selection.request.parameters.get("model")
         request = selection.values["request"]
-        await self._run(interaction, request, model, Attached(text, selection.request.pictures), chosen=chosen)
+        await self._run(interaction, request, model, Attached(text, selection.first_request.pictures), chosen=chosen)
 
     async def _run(
         self,

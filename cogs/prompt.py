@@ -126,7 +126,7 @@ class PromptCog(commands.Cog, name="Prompt"):
     ) -> tuple[Answer, str]:
         """The answer, and its text to show; no text where no model is connected."""
         caller = caller_of(interaction, base.caller.source)
-        request = base.request.with_template(template).with_model_of(base.request)
+        request = base.first_request.with_template(template).with_model_of(base.request)
         try:
             gateway = await self._services.tuning.models.gateway_for(template)
             answer = await gateway.ask(caller, request)

@@ -14,7 +14,15 @@ from bot.answers.rendering import bar, stars
 from bot.answers.service import Answering
 from bot.answers.techniques import Extension, Options
 from bot.core.concurrency import for_each
-from bot.core.errors import FewshotError, InputError, LimitError, ModelError, NoModelError, ReplyError
+from bot.core.errors import (
+    AnswerStoppedError,
+    FewshotError,
+    InputError,
+    LimitError,
+    ModelError,
+    NoModelError,
+    ReplyError,
+)
 from bot.core.i18n import N_, _, ngettext
 from bot.core.tables import to_csv
 from bot.llm.errors import is_permanent
@@ -71,8 +79,10 @@ def _summary(rows: list[Row], ratings: list[int]) -> str:
 
 
 def _is_for_all(error: FewshotError) -> bool:
-    """Whether every other review would fail, too: a limit is reached, or the account or model cannot be used."""
-    return isinstance(error, LimitError) or (isinstance(error, ModelError) and is_permanent(error))
+    """Whether every other review would fail, too: stopped, a limit is reached, or no model can be used."""
+    if isinstance(error, ModelError):
+        return is_permanent(error)
+    return isinstance(error, LimitError | AnswerStoppedError)
 
 
 def _table(rows: list[Row]) -> bytes:
@@ -137,7 +147,7 @@ class Batch:
             answer = await answering.ask(request, show=False, cache=False)
         except NoModelError:
             raise
-        except (LimitError, ModelError, BlockedError) as error:
+        except (LimitError, ModelError, BlockedError, AnswerStoppedError) as error:
             row.problem = error
             self._failed_in_a_row += 1
             if _is_for_all(error) or self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW:

@@ -9,6 +9,7 @@ from discord import app_commands
 from bot.core.i18n import N_
 from bot.core.settings import MAX_MODEL_NAME
 from bot.server.chat_models import ChatModel, ChatModels
+from bot.ui.views import MAX_CHOICES
 
 MODEL = "model"
 MODEL_ABOUT = N_("The model that answers")
@@ -21,10 +22,10 @@ def chat_models_of(interaction: discord.Interaction[Any]) -> ChatModels:
 
 
 def model_choices(models: Iterable[ChatModel], typed: str) -> list[app_commands.Choice[str]]:
-    """The choices among `models` for what was typed."""
+    """The choices among `models` for what was typed; `MAX_CHOICES` of them at most."""
     typed = typed.strip().casefold()
     found = [model for model in models if typed in f"{model.shown}\n{model.name}".casefold()]
-    return [app_commands.Choice(name=model.shown, value=model.name) for model in found]
+    return [app_commands.Choice(name=model.shown, value=model.name) for model in found[:MAX_CHOICES]]
 
 
 class _ModelTransformer(app_commands.Transformer):

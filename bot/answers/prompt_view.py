@@ -36,6 +36,14 @@ TOKENS = {
     (True, False): N_("about {read:,} tokens in, {written:,} out"),
     (True, True): N_("about {read:,} tokens in ({cached:,} cached), {written:,} out"),
 }
+# The note about an incomplete answer, by `Answer.finish`.
+UNFINISHED = {
+    "length": N_("cut off at the length limit"),
+    "timeout": N_("cut off at the time limit"),
+    "stopped": N_("stopped"),
+    "broken": N_("the connection broke off here; ask again for the rest"),
+    "content_filter": N_("cut off by the provider's content filter"),
+}
 Items = list[discord.ui.Item[Any]]
 Files = Sequence[OutgoingFile]
 
@@ -158,12 +166,13 @@ def _label(messages: Sequence[Mapping[str, str]], number: int, examples: int) ->
 
 
 def figures(answer: Answer) -> list[str]:
-    """Model, tokens, price and time as short phrases."""
+    """Model, tokens, price and time as short phrases, and why the answer is incomplete."""
     usage = answer.usage
     tokens = _(
         TOKENS[usage.estimated, usage.cached > 0], read=usage.prompt, cached=usage.cached, written=usage.completion
     )
-    return [author(answer.shown_model), tokens, price(answer.price), _("{seconds:,.1f} s", seconds=answer.seconds)]
+    took = [author(answer.shown_model), tokens, price(answer.price), _("{seconds:,.1f} s", seconds=answer.seconds)]
+    return [*took, _(UNFINISHED[answer.finish])] if answer.finish in UNFINISHED else took
 
 
 def left_out(conversation: Conversation) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 
-from bot.answers.prompt_view import author, left_out, prompt_card
+from bot.answers.prompt_view import UNFINISHED, author, left_out, prompt_card
 from bot.answers.rendering import shown_text
 from bot.core.caller import Caller, SourceMessage
 from bot.core.errors import (
@@ -19,7 +19,7 @@ from bot.core.errors import (
     NotFoundError,
     ReplyError,
 )
-from bot.core.i18n import N_, _, current_locale, guild_locale, ngettext
+from bot.core.i18n import _, current_locale, guild_locale, ngettext
 from bot.core.text import escape_markdown
 from bot.llm.completion import Answer, Display
 from bot.llm.request import Request
@@ -39,14 +39,6 @@ from bot.ui.views import View
 FindTuned = Callable[[Request], Awaitable[ChatTemplate | None]]
 # Seconds to wait for the first word before a notice says so, and seconds between two notices.
 FIRST_NOTICE, NEXT_NOTICE = 8.0, 5.0
-# The note in the footer of an incomplete answer, by `Answer.finish`.
-UNFINISHED = {
-    "length": N_("cut off at the length limit"),
-    "timeout": N_("cut off at the time limit"),
-    "stopped": N_("stopped"),
-    "broken": N_("the connection broke off here; ask again for the rest"),
-    "content_filter": N_("cut off by the provider's content filter"),
-}
 # The action of the button that stops an answer.
 STOP = "stop"
 

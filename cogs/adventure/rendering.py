@@ -6,8 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.answers.prompt_view import author
-from bot.answers.service import UNFINISHED
+from bot.answers.prompt_view import UNFINISHED, author
 from bot.core.i18n import N_, _, ngettext
 from bot.core.text import MESSAGE_LIMIT, escape_markdown, shorten
 from bot.play import OPEN, Story, Turn

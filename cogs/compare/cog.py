@@ -14,7 +14,7 @@ from bot.answers.model_option import model_choices
 from bot.answers.prompt_view import author, figures
 from bot.answers.rendering import shown_text
 from bot.answers.service import Answering
-from bot.core.errors import FewshotError, InputError, NotFoundError, ReplyError
+from bot.core.errors import AnswerStoppedError, FewshotError, InputError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
 from bot.core.text import escape_markdown, excerpt, shorten
@@ -216,8 +216,9 @@ class Compare(commands.Cog):
             request = way.template.fill(values).with_model(way.model)
             return replace(way, answer=await answering.ask(request, gateway=gateway, show=False))
         except FewshotError as error:
-            unparsed = error.answer if isinstance(error, ReplyError) else None
-            return replace(way, answer=unparsed if isinstance(unparsed, Answer) else None, problem=error)
+            arrived = error.answer if isinstance(error, ReplyError | AnswerStoppedError) else None
+            answer = arrived if isinstance(arrived, Answer) and arrived.text else None
+            return replace(way, answer=answer, problem=error)
 
     def _card(self, name: str, template: ChatTemplate, ways: Sequence[Way], default: ChatModel) -> Card:
         """A block for each way: its name, the answer, and what it took; then a button for each prompt."""

@@ -111,7 +111,7 @@ class Corrections:
         trying = _("Trying again with your correction as an example …")
         await interaction.response.send_message(f"{trying}\n{code_block(wanted[:MAX_TYPED])}", ephemeral=True)
         async with self._services.answers.open(interaction, private=True, source=prompt.caller.source) as answering:
-            pictures = prompt.request.pictures
+            pictures = prompt.first_request.pictures
             request = template.fill(prompt.values).with_model_of(prompt.request).with_pictures(pictures)
             answer = await answering.ask(request)
             items: list[discord.ui.Item[Any]] = []

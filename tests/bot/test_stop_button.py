@@ -1,5 +1,7 @@
 """The Stop button: who may press it, when it is there, and what stays."""
 
+import asyncio
+
 import pytest
 
 from tests.bot.harness import LONG_ANSWER, BotHarness, is_final
@@ -54,6 +56,31 @@ async def test_stop_ends_a_comparison_and_the_answer_to_a_mention(harness: BotHa
     stopped = await harness.wire.until(is_final, channel=harness.place)
     assert stopped.id == growing.id
     assert stopped.content.endswith(" · stopped")
+
+
+async def test_stop_keeps_the_ratings_of_a_file_so_far(harness: BotHarness) -> None:
+    harness.model.says("4: fine", delay=0.1)
+    file = harness.wire.file("reviews.txt", b"".join(b"Review %d.\n" % number for number in range(200)))
+    exchange = await harness.slash("sentiment", file=file)
+    rating = await exchange.answer(lambda found: "▰" in found.content and found.buttons == ["Stop"])
+    await harness.wire.press(rating, "Stop")
+    rated = await exchange.answer(lambda found: "on average" in found.content)
+    assert "could not be rated: Stopped before the answer was complete. They are marked in the table." in rated.content
+    assert [attachment["filename"] for attachment in rated.attachments] == ["ratings.png", "ratings.csv"]
+    assert "Stop" not in rated.buttons
+    assert len(harness.model.calls) < 100
+
+
+async def test_stop_marks_what_was_written_of_a_comparison(harness: BotHarness) -> None:
+    harness.model.says(LONG_ANSWER, **LONG_STREAM)
+    exchange = await harness.slash("compare", trick="translate", text="slowly")
+    asking = await exchange.answer(lambda found: found.buttons == ["Stop"])
+    await calls(harness, 1)
+    await asyncio.sleep(1)
+    await harness.wire.press(asking, "Stop")
+    text = (await exchange.answer(is_final)).text
+    assert "zero-shot\nThe" in text
+    assert " · stopped" in text
 
 
 async def test_a_second_press_and_one_after_the_end_are_told_so(harness: BotHarness) -> None:

@@ -68,6 +68,36 @@ async def test_a_picture_is_described_and_its_prompt_keeps_only_what_it_was(sim:
     assert len(sim.model.requests) == asked_before
 
 
+async def test_a_picture_is_still_there_after_a_reply_that_had_to_be_repaired(sim: Simulated) -> None:
+    """When another trick is chosen, and when the shot selector runs it."""
+    sim.model.sees_pictures = True
+    other = json.dumps({"template": "translate", "inputs": {"text": "the picture", "to": "Greek"}})
+    sim.model.says("It is about a picture.", CHOICE, "red and blue", other, "κόκκινο")
+    asked = await sim.member.slash(sim.general, "ask", request=QUESTION, file=("flag.png", flag()))
+    assert "red and blue" in sim.text(asked.response)
+    chosen = await sim.member.select(asked.response, ["translate"])
+    assert [picture_in(body) for body in sim.model.requests] == [True, False, True, True, True], sim.said(chosen)
+    template = {
+        "reply": "json",
+        "schema": {"type": "object"},
+        "about": "The mood of a picture",
+        "messages": [{"role": "user", "content": "{{text}}"}],
+    }
+    await sim.admin.slash(sim.general, "trick import", file=("mood.json", json.dumps(template).encode()))
+    sim.model.says("good", '{"mood": "good"}')
+    used = await sim.member.slash(sim.general, "trick use", name="mood", file=("flag.png", flag()))
+    assert "good" in sim.text(used.response), sim.said(used)
+    card = (await sim.member.click(used.response, label="Prompt")).response
+    await sim.member.click(card, label="0")
+    assert picture_in(sim.model.requests[-1])
+
+
+def picture_in(body: dict[str, Any]) -> bool:
+    """Whether the last message of a request has a picture."""
+    content = body["messages"][-1]["content"]
+    return isinstance(content, list) and content[-1]["type"] == "image_url"
+
+
 async def test_a_model_that_refuses_pictures_is_asked_once(sim: Simulated) -> None:
     for _attempt in range(2):
         result = await sim.member.slash(sim.general, "ask", request=QUESTION, file=("flag.png", flag()))

@@ -30,6 +30,20 @@ async def test_one_card_has_every_answer_with_tokens_price_and_time(sim: Simulat
     assert not sim.errors
 
 
+async def test_an_answer_that_ended_early_is_marked_on_every_card(sim: Simulated) -> None:
+    note = " · cut off at the length limit"
+    sim.model.once("half an answer", finish="length")
+    compared = await sim.member.slash(sim.general, "compare", trick="translate", text="Good morning")
+    assert note in sim.text(compared.response)
+    assert note in sim.text((await sim.member.click(compared.response, label="Prompt: no example")).response)
+    answered = await sim.member.slash(sim.general, "translate", text="Good morning")
+    card = (await sim.member.click(answered.response, label="Prompt")).response
+    assert note not in sim.text(card)
+    sim.model.once("half an answer", finish="length")
+    await sim.member.click(card, label="0")
+    assert note in sim.text(card)
+
+
 async def test_each_answer_of_a_comparison_shows_its_prompt(sim: Simulated) -> None:
     sim.model.says("4: fine")
     result = await sim.member.slash(sim.general, "compare", trick="sentiment", text=REVIEW)

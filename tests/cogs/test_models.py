@@ -38,6 +38,14 @@ async def test_a_request_goes_to_the_server_of_its_model_and_the_footer_names_it
         assert not sim.errors
 
 
+async def test_as_many_models_are_offered_as_discord_shows(tmp_path: Path) -> None:
+    """A full list, and CHAT_MODEL, which belongs to it in any case."""
+    listed = tuple(ListedModel(name=f"model-{number}") for number in range(25))
+    async with simulated(tmp_path, chat_models=listed) as sim:
+        for command, option in (("translate", "model"), ("compare", "models")):
+            assert len(await sim.member.autocomplete(sim.general, command, option, "")) == 25
+
+
 async def test_every_command_that_asks_takes_a_model_and_what_follows_keeps_it(tmp_path: Path) -> None:
     async with two_models(tmp_path) as (sim, other):
         choices = await sim.member.autocomplete(sim.general, "translate", "model", "mi")
