@@ -22,7 +22,8 @@ from bot.ui.caller import caller_of, caller_of_message
 from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.inflight import StoppingError
 from bot.ui.locale import set_locale_of_message
-from bot.ui.uploads import MAX_ATTACHMENTS, readable
+from bot.ui.message_text import attachments_of, readable_text
+from bot.ui.uploads import MAX_ATTACHMENTS, NOT_READABLE, readable
 from bot.ui.views import PersistentModal
 
 FOLLOW, MODAL = "follow", "follow-up"
@@ -30,6 +31,8 @@ FOLLOW, MODAL = "follow", "follow-up"
 MAX_LENGTH = 4_000
 # Characters of a follow-up above its answer.
 MAX_QUOTED = 200
+# Characters of the names of files that were not read.
+MAX_NAMES = 100
 NOT_STORED = N_("The prompt of this answer is no longer stored, so I cannot follow up on it; ask again.")
 
 
@@ -64,7 +67,7 @@ class Conversations(commands.Cog, name="Conversations"):
         async with self._services.answers.open(interaction, private=private) as answering:
             said = text or ", ".join(file.filename for file in files)
             heading = f"> {escape_markdown(shorten(said, MAX_QUOTED))}\n"
-            await self._continue(answering, earlier, text, files, heading)
+            await self._continue(answering, earlier, text, files, heading=heading)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -74,17 +77,18 @@ class Conversations(commands.Cog, name="Conversations"):
         me = self._bot.user
         assert me is not None, "messages come after the login"
         is_direct = message.guild is None
-        text, mentions = re.subn(rf"<@!?{me.id}>", "", message.content)
+        mention = re.compile(rf"<@!?{me.id}>")
+        text = mention.sub("", readable_text(message)).strip()
         replied = await _replied_to(message, may_fetch=is_direct or me in message.mentions)
         prompt_id = _prompt_in(replied) if replied is not None and replied.author == me else None
-        has_words = bool(text.strip() or readable(message))
-        if not has_words or not (mentions or is_direct or prompt_id is not None):
+        is_for_me = is_direct or prompt_id is not None or mention.search(message.content)
+        if not is_for_me or not (text or attachments_of(message)):
             return
         is_on = self._services.guilds.has_conversations(caller_of_message(message)) and _can_be_answered(message)
         if is_on and not await self._is_of_story(message):
             set_locale_of_message(self._bot, message)
             with suppress(StoppingError):
-                await self._answer(message, text.strip(), prompt_id)
+                await self._answer(message, text, prompt_id)
 
     async def _answer(self, message: discord.Message, text: str, prompt_id: str | None) -> None:
         """Answer `message`: a follow-up to the answer with the prompt `prompt_id`, or the start of a conversation."""
@@ -92,7 +96,12 @@ class Conversations(commands.Cog, name="Conversations"):
             # Before files are read, which takes a processor's time.
             self._services.gateway.refuse_blocked(answering.caller)
             earlier = None if prompt_id is None else await self._answer_to_continue(answering.caller, prompt_id)
-            await self._continue(answering, earlier, text, readable(message))
+            files = readable(message)
+            unread = [escape_markdown(file.filename) for file in attachments_of(message) if file not in files]
+            if not text and not files:
+                raise InputError(NOT_READABLE, name=shorten(unread[0], MAX_NAMES))
+            note = _("not read: {files}", files=shorten(", ".join(unread), MAX_NAMES)) if unread else ""
+            await self._continue(answering, earlier, text, files, note=note)
 
     async def _continue(
         self,
@@ -100,16 +109,21 @@ class Conversations(commands.Cog, name="Conversations"):
         earlier: Answer | None,
         text: str,
         files: Sequence[discord.Attachment],
+        *,
         heading: str = "",
+        note: str = "",
     ) -> None:
-        """Answer `text` and `files`, which follow the answer `earlier`, or begin a conversation without a template."""
+        """Answer `text` and `files`, which follow the answer `earlier`, or begin a conversation without a template.
+
+        `heading` stands above the answer and `note` in its footer.
+        """
         user_id = answering.caller.user_id
         attached = await self._services.attachments.read(files, user_id, max_characters=MAX_LENGTH)
         text, budget = "\n\n".join(filter(None, (text, attached.text))), self._services.settings.story_tokens
         request = start(text) if earlier is None else follow_up(earlier, text, user_id, budget)
         request = request.with_pictures(attached.pictures)
         gateway = await self._services.tuning.models.gateway_for(request.template) if request.template else None
-        display = Display(heading=heading, note=" · ".join(attached.notes))
+        display = Display(heading=heading, note=" · ".join(filter(None, (note, *attached.notes))))
         answer = replace(await answering.ask(request, gateway=gateway), display=display)
         await answering.finish(answer)
         if earlier is not None and answering.reply.private:  # Both answers outlive a restart, as their buttons do.

@@ -14,6 +14,7 @@ from bot.core.errors import InputError, LimitError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.pdf_text import read_pdf
 from bot.core.text import escape_markdown
+from bot.ui.errors import DELIVERY_ERRORS
 from bot.ui.message_text import attachments_of, readable_text
 from bot.ui.reply import PICTURE_SUFFIXES
 
@@ -26,7 +27,8 @@ MAX_ATTACHMENT = 10 * 1024 * 1024
 MAX_ATTACHMENTS, MAX_READING, FETCH_TIMEOUT = 4, 2, 30.0
 # Commands and messages of one person whose files are read at a time.
 MAX_PER_PERSON = 2
-READABLE = frozenset({*PICTURE_SUFFIXES, ".txt", ".md", ".csv", ".pdf"})
+TEXT_SUFFIXES = (".txt", ".md", ".csv")
+READABLE = frozenset({*PICTURE_SUFFIXES, *TEXT_SUFFIXES, ".pdf"})
 NOT_READABLE = N_(
     "The file {name} is none that I can read: send a picture (PNG, JPEG, GIF, WebP), a PDF, or a text (.txt, .md, "
     ".csv)."
@@ -77,12 +79,18 @@ class AttachmentReader:
         for file in attachments:
             name = _name(file)
             left = max(max_characters - sum(map(len, texts)), 0)
+            if file.size > MAX_ATTACHMENT:
+                raise InputError(
+                    "The file {name} is too large: up to {most:,} MB can be read.",
+                    name=name,
+                    most=MAX_ATTACHMENT // 1_000_000,
+                )
             async with self._reading:
                 data = await _fetch(file)
                 if data.startswith(PICTURE_MAGIC):
                     pictures.append(await asyncio.to_thread(read_picture, data, file.filename[:60]))
                     continue
-                text, characters, pages = await _text_in(data, name, left)
+                text, characters, pages = await _text_in(data, file, left)
             if not text.strip():
                 raise InputError("The file {name} contains only white space.", name=name)
             texts.append(text[:left])
@@ -119,33 +127,28 @@ def _suffix(file: discord.Attachment) -> str:
 
 
 async def _fetch(file: discord.Attachment) -> bytes:
-    """The bytes of `file`. Raises `InputError` where it is empty, too large, or cannot be fetched in time."""
-    if file.size > MAX_ATTACHMENT:
-        raise InputError(
-            "The file {name} is too large: up to {most:,} MB can be read.",
-            name=_name(file),
-            most=MAX_ATTACHMENT // 1_000_000,
-        )
+    """The bytes of `file`. Raises `InputError` where it is empty, or cannot be fetched in time."""
     if not file.size:
         raise InputError("The file {name} is empty.", name=_name(file))
     try:
         async with asyncio.timeout(FETCH_TIMEOUT):
             return await file.read()
-    except (TimeoutError, discord.NotFound, discord.Forbidden):
+    except DELIVERY_ERRORS:  # Among them is `TimeoutError`, which is an `OSError`.
         raise InputError(
             "The file {name} could not be fetched from Discord; send it again.", name=_name(file)
         ) from None
 
 
-async def _text_in(data: bytes, name: str, most: int) -> tuple[str, int, int]:
-    """The text in a file, how many characters it has, and how many pages: 0 unless some were not read.
+async def _text_in(data: bytes, file: discord.Attachment, most: int) -> tuple[str, int, int]:
+    """The text in the `data` of `file`, how many characters it has, and how many pages: 0 unless some were not read.
 
     Of a PDF, the first `most` characters are read.
     """
+    name = _name(file)
     if data.startswith(PDF_MAGIC):
         pdf = await read_pdf(data, name, most)
         return pdf.text, pdf.characters, pdf.pages if pdf.read < pdf.pages else 0
-    if data.startswith(MAGIC):
+    if data.startswith(MAGIC) or (b"\0" in data and _suffix(file) not in TEXT_SUFFIXES):
         raise InputError(NOT_READABLE, name=name)
     text = await asyncio.to_thread(tables.decode, data, name)
     return text, len(text), 0
@@ -175,9 +178,7 @@ async def read_text(file: discord.Attachment, *, max_bytes: int) -> str:
             name=_name(file),
             most=max_bytes // 1000,
         )
-    if not file.size:
-        raise InputError("The file {name} is empty.", name=_name(file))
-    data = await file.read()
+    data = await _fetch(file)
     if data.startswith(MAGIC):
         raise InputError("The file {name} is not a text; send a .txt or .csv file.", name=_name(file))
     text = await asyncio.to_thread(tables.decode, data, _name(file))

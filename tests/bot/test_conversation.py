@@ -137,6 +137,14 @@ async def test_an_answer_to_a_channel_that_is_gone_ends_the_call_of_the_model(ha
     assert harness.model.calls[0].cancelled
 
 
+async def test_a_forward_or_a_poll_in_direct_messages_is_answered(harness: BotHarness) -> None:
+    said = await harness.wire.say("Guten Tag zusammen", user="admin", channel=harness.place)
+    await harness.wire.forward(said, channel="dm")
+    assert await calls(harness, 1) == ["Guten Tag zusammen"]
+    await harness.wire.say("", channel="dm", poll={"question": "Wann?", "answers": ["Heute", "Morgen"]})
+    assert (await calls(harness, 2))[1] == "Wann?\n- Heute\n- Morgen"
+
+
 async def test_in_a_locked_thread_no_model_is_asked_and_a_command_says_why(harness: BotHarness) -> None:
     thread = await harness.wire.create_thread(harness.place, "a-thread")
     await mention(harness, thread)

@@ -92,6 +92,29 @@ async def test_a_picture_is_still_there_after_a_reply_that_had_to_be_repaired(si
     assert picture_in(sim.model.requests[-1])
 
 
+# The beginning of a photo of an iPhone.
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+CANNOT = "The file photo.heic is none that I can read: send a picture (PNG, JPEG, GIF, WebP), a PDF, or a text"
+
+
+async def test_what_cannot_be_read_in_a_message_or_command_is_said(sim: Simulated) -> None:
+    """Also pictures beyond those that are read."""
+    assert sim.bot.user is not None
+    me = f"<@{sim.bot.user.id}>"
+    sim.model.sees_pictures = True
+    refused = await sim.member.slash(sim.general, "ask", request=QUESTION, file=("photo.heic", HEIC))
+    assert sim.said(refused).startswith(CANNOT)
+    await sim.member.send(sim.general, me, attachments=[("photo.heic", HEIC)])
+    assert sim.general.history()[-1].content.startswith(CANNOT)
+    assert not sim.model.requests
+    await sim.member.send(sim.general, f"{me} What is it?", attachments=[("photo_1.heic", HEIC)])
+    assert sim.general.history()[-1].content.endswith(" · not read: photo\\_1.heic")
+    assert sim.model.requests[-1]["messages"][-1]["content"] == "What is it?"
+    await sim.member.send(sim.general, f"{me} Compare", attachments=[(f"{n}.png", flag()) for n in range(6)])
+    assert sim.general.history()[-1].content.endswith(" · not read: 4.png, 5.png")
+    assert len(sim.model.requests[-1]["messages"][-1]["content"]) == 5
+
+
 def picture_in(body: dict[str, Any]) -> bool:
     """Whether the last message of a request has a picture."""
     content = body["messages"][-1]["content"]

@@ -193,6 +193,19 @@ async def test_an_attachment_that_cannot_be_used_is_refused_in_a_sentence(data: 
         await attached(File(data, "a.bin"))
 
 
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+async def test_a_file_that_discord_does_not_give_is_to_be_sent_again(status: int) -> None:
+    class Gone(File):
+        async def read(self) -> bytes:
+            response = cast(Any, SimpleNamespace(status=status, reason="no"))
+            raise discord.HTTPException(response, "failed to get asset")
+
+    with pytest.raises(InputError, match="could not be fetched from Discord"):
+        await attached(Gone(b"text", "a.txt"))
+    with pytest.raises(InputError, match="could not be fetched from Discord"):
+        await text_of(Gone(b"text", "a.txt"))
+
+
 async def test_an_attachment_that_is_too_large_is_not_fetched() -> None:
     file = File(image("PNG"), "a.png", claimed=MAX_ATTACHMENT + 1)
     with pytest.raises(InputError, match="up to 10 MB"):
