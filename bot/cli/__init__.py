@@ -60,7 +60,7 @@ def run() -> None:
     gc.disable()
     from bot.cli.serve import run_bot
 
-    run_async(run_bot())
+    run_async(run_bot(), serves=True)
 
 
 @cli.command()
@@ -68,7 +68,7 @@ def worker() -> None:
     """Follow tuning jobs and write datasets for the bots on this database, until Ctrl-C."""
     from bot.cli.serve import run_worker
 
-    run_async(run_worker())
+    run_async(run_worker(), serves=True)
 
 
 @cli.command()
@@ -78,7 +78,7 @@ def demo(port: int, no_browser: bool) -> None:
     """Run the bot on a local web page, without a Discord account, until Ctrl-C."""
     from bot.cli.serve import run_demo
 
-    run_async(run_demo(port, browser=not no_browser))
+    run_async(run_demo(port, browser=not no_browser), serves=True)
 
 
 @cli.command()
@@ -89,7 +89,7 @@ def engine(port: int, host: str, no_token: bool) -> None:
     """Run the local engine alone, a server with OpenAI's API, until Ctrl-C."""
     from bot.cli.serve import run_engine
 
-    run_async(run_engine(host, port, with_token=not no_token))
+    run_async(run_engine(host, port, with_token=not no_token), serves=True)
 
 
 @cli.command()

@@ -65,19 +65,20 @@ def make_data_dir(settings: "Settings") -> Path:
     return settings.data_dir
 
 
-def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def run_async(coroutine: Coroutine[Any, Any, Any], *, serves: bool = False) -> Any:
     """Run `coroutine` and return its result.
 
-    Ctrl-C ends the process with exit code 130, SIGTERM with 143, both without a traceback. As process 1 of a container
-    it would not end at SIGTERM without a handler.
+    Ctrl-C ends the process with exit code 130, SIGTERM with 143, both without a traceback. A command that `serves` is
+    ended so, also before it is ready, and exits with 0. As process 1 of a container it would not end at SIGTERM without
+    a handler.
     """
     try:
         return asyncio.run(_interruptible(coroutine))
     except TerminatedError:
-        sys.exit(128 + signal.SIGTERM)
+        sys.exit(0 if serves else 128 + signal.SIGTERM)
     except KeyboardInterrupt:
         click.echo("", err=True)
-        sys.exit(130)
+        sys.exit(0 if serves else 130)
 
 
 def asynchronous(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:

@@ -31,8 +31,8 @@ async def run_bot() -> None:
 
 async def run_worker() -> None:
     """Do the long work of bots on the same database until SIGTERM or Ctrl-C. Raises `FewshotError`."""
-    stopped = stop_on_signals()
     async with open_for_worker() as tuning:
+        stopped = stop_on_signals()
         working = asyncio.create_task(tuning.work(), name="worker")
         stopping = asyncio.create_task(stopped.wait(), name="stop signal")
         click.echo("This worker follows and scores tuning jobs, and writes datasets.")

@@ -18,9 +18,11 @@ async def test_a_spare_serves_the_shards_of_a_killed_process_and_the_other_proce
 ) -> None:
     async with open_cluster(postgresql, tmp_path, slots=2, shards=4, concurrency=16) as cluster:
         cluster.model.says("Kalimera")
-        await cluster.start(3)
-        slots, (spare,) = await cluster.settled(2)
+        await cluster.start(4)
+        slots, (spare, stopped) = await cluster.settled(2)
         assert sorted(slots) == [0, 1]
+        stopped.terminate()
+        assert await stopped.wait() == 0
         await cluster.ask_all("Good morning", 3)
         cluster.model.holds()
         asked = [await cluster.ask(shard, "Good night") for shard in range(4)]
