@@ -3,13 +3,13 @@
 from typing import Any
 
 from sqlalchemy import Table, bindparam, exists, func, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StorageError
 from bot.storage import migrations
 from bot.storage.database import engine
-from bot.storage.errors import UnreachableError, sentence
+from bot.storage.errors import UnreachableError, is_of_database, sentence
 from bot.storage.group_commit import EXCLUSIVE
 from bot.storage.tables import METADATA
 
@@ -60,7 +60,12 @@ async def _copy_table(table: Table, origin: AsyncConnection, copied: AsyncConnec
         for column in own:
             later += [{"row": row["id"], "key": row[column.name]} for row in values if row[column.name] is not None]
             values = [row | {column.name: None} for row in values]
-        await copied.execute(table.insert(), values)
+        try:
+            await copied.execute(table.insert(), values)
+        except DBAPIError as error:
+            if is_of_database(error):
+                raise
+            raise StorageError(f"A row of {table.name} cannot be copied: {error.orig}.") from error
         count += len(values)
     for column in own:
         if later:

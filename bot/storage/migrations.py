@@ -7,6 +7,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,6 @@ async def backup(url: str, target: Path) -> int:
     try:
         await asyncio.to_thread(_copy, path, target)
     except (OSError, sqlite3.Error) as error:
-        target.unlink(missing_ok=True)  # A part of a copy must not be taken for a copy.
         raise StorageError(f"The copy failed: {error}.") from None
     return target.stat().st_size
 
@@ -98,9 +98,16 @@ def _make_private(path: Path) -> None:
 
 
 def _copy(path: str, target: Path) -> None:
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    """Copy a database. What a killed process has copied has another name, so it is not taken for a copy."""
+    handle, name = tempfile.mkstemp(".part", f"{target.name}.", target.parent)  # readable only by its owner
+    os.close(handle)
+    part = Path(name)
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
+            source.backup(copy)
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 async def _with_connection(url: str, work: Any, *, exclusive: bool = False) -> str | None:

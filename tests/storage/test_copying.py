@@ -1,5 +1,7 @@
 """A database moves from SQLite to PostgreSQL and back, and nothing of it changes."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,27 @@ async def test_what_cannot_be_copied_is_a_sentence_and_leaves_the_target_empty(t
     assert (await copy(url, other))["key_values"] == 1
     async with open_database(other) as database:
         assert (await dump(database))["key_values"] == [{"name": "ab", "value": "cd"}]
+
+
+@pytest.mark.postgresql
+async def test_a_row_that_the_other_database_refuses_is_a_sentence_that_names_its_table(
+    postgresql: PostgresServer, tmp_path: Path
+) -> None:
+    """SQLite stores numbers of any size, and references to no row where `foreign_keys` is off."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'one.sqlite3'}"
+    await upgrade(url)
+    async with open_database(url) as database:
+        await fill(database, 1, "xyzzy", 1)
+    with closing(sqlite3.connect(tmp_path / "one.sqlite3")) as file:
+        for table, wrong, right in (
+            ("arena_votes", "arena_id = 'gone'", "arena_id = 'k1'"),
+            ("calls", f"reserved = {2**40}", "reserved = 1"),
+        ):
+            file.execute(f"UPDATE {table} SET {wrong}")
+            file.commit()
+            async with postgresql.new_database() as other:
+                with pytest.raises(StorageError, match=f"^A row of {table} cannot be copied: "):
+                    await copy(url, other)
+                file.execute(f"UPDATE {table} SET {right}")
+                file.commit()
+                await copy(url, other)

@@ -42,6 +42,20 @@ async def main():
 asyncio.run(main())
 """
 
+# Copies a database and is killed after the first page.
+KILLED = """
+import asyncio, functools, os, sqlite3, sys
+from pathlib import Path
+from bot.storage.migrations import backup
+
+class Connection(sqlite3.Connection):
+    def backup(self, target):
+        super().backup(target, pages=1, progress=lambda *_: os.kill(os.getpid(), 9))
+
+sqlite3.connect = functools.partial(sqlite3.connect, factory=Connection)
+asyncio.run(backup(sys.argv[1], Path(sys.argv[2])))
+"""
+
 
 def row(name: str, value: str = "") -> dict[str, str]:
     return {"name": name, "value": value}
@@ -246,6 +260,17 @@ async def test_a_copy_never_replaces_a_file_and_a_failed_one_leaves_none(url: st
     with pytest.raises(StorageError, match="exists already"):
         await backup(url, target)
     assert target.read_text(encoding="utf-8") == "mine"
+    assert list(tmp_path.glob("*.part")) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+async def test_a_copy_whose_process_is_killed_is_not_there(url: str, tmp_path: Path) -> None:
+    await migrated(url)
+    target = tmp_path / "copy.sqlite3"
+    ended = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", KILLED, url, str(target)])
+    assert ended.returncode == -9
+    assert not target.exists()
+    await backup(url, target)
 
 
 async def test_only_sqlite_can_be_copied(tmp_path: Path) -> None:
