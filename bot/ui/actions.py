@@ -14,12 +14,10 @@ import discord
 from bot.core.errors import InputError, NotFoundError
 from bot.core.i18n import N_, _
 from bot.core.metrics import Metrics
-from bot.core.text import code_block
-from bot.ui.errors import report_error
+from bot.ui.errors import report_error, with_typed
 from bot.ui.handling import begin
 from bot.ui.inflight import InflightTasks
 from bot.ui.locale import set_locale
-from bot.ui.reply import to_files
 from bot.ui.views import MAX_CHOICES, MODAL_PREFIX, NO_CHOICE
 
 # Called with the interaction and the argument.
@@ -40,8 +38,6 @@ UNKNOWN = "unknown"
 BUTTON, SELECT, MODAL = "button", "select", "modal"
 # The types of a select of texts and of a radio group among Discord's components.
 STRING_SELECT, RADIO_GROUP = discord.ComponentType.select.value, discord.ComponentType.radio_group.value
-# Characters of typed text that fit into a message together with the sentence.
-MAX_RETURNED = 1_700
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +121,7 @@ class ActionRegistry:
                     raise InputError("This choice is not in the menu.")
                 await handler.call(interaction, argument, *given)
         except Exception as error:  # noqa: BLE001 - discord.py would only log it, and the user would wait for ever
-            await report_error(interaction, error)
+            await report_error(interaction, error, _texts(given[0]) if kind == MODAL else "")
 
 
 def modal_fields(interaction: discord.Interaction[Any]) -> dict[str, str]:
@@ -158,18 +154,14 @@ def modal_files(interaction: discord.Interaction[Any]) -> list[discord.Attachmen
 
 
 async def return_typed(interaction: discord.Interaction[Any], fields: Mapping[str, str]) -> None:
-    """Answer a modal that nothing handles with what the user typed."""
-    text = "\n\n".join(value for value in fields.values() if value.strip())
+    """Answer a modal that cannot be used after a restart with what the user typed."""
     sentence = _("I was restarted after you opened this window, so I could not use it. Please open it again.")
-    if not text:
-        await interaction.response.send_message(sentence, ephemeral=True)
-    elif len(text) <= MAX_RETURNED:
-        shown = f"{sentence} {_('This is what you typed:')}\n{code_block(text)}"
-        await interaction.response.send_message(shown, ephemeral=True)
-    else:
-        shown = f"{sentence} {_('The file has what you typed.')}"
-        files = to_files([("typed.txt", text.encode(errors="replace"))])
-        await interaction.response.send_message(shown, files=files, ephemeral=True)
+    await interaction.response.send_message(**with_typed(sentence, _texts(fields)), ephemeral=True)
+
+
+def _texts(fields: Mapping[str, str]) -> str:
+    """What was typed into a modal."""
+    return "\n\n".join(value for value in fields.values() if value.strip())
 
 
 class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUTTON):

@@ -6,6 +6,7 @@ logged with a short id, which the user sees.
 
 import logging
 import secrets
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from discord import app_commands
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
+from bot.core.text import MESSAGE_LIMIT, code_block
 from bot.ui.handling import set_result
 
 _log = logging.getLogger(__name__)
@@ -23,6 +25,8 @@ ACKNOWLEDGED = 40060
 EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
 # Discord's error code for sending to a locked thread, and for editing a message of an archived one.
 ARCHIVED = 50083
+# Characters of typed text that nobody needs back.
+MAX_RETYPED = 40
 # A connection to Discord that failed or was interrupted.
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 DELIVERY_ERRORS: tuple[type[Exception], ...] = (discord.HTTPException, *CONNECTION_ERRORS)
@@ -76,17 +80,31 @@ def user_message(error: BaseException) -> str:
     )
 
 
-async def report_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Send the error's sentence to the user alone. A public "is thinking…" placeholder is deleted first."""
+async def report_error(interaction: discord.Interaction[Any], error: BaseException, typed: str = "") -> None:
+    """Send the error's sentence to the user alone. A public "is thinking…" placeholder is deleted first.
+
+    `typed` is what the user typed into a window, which is closed now: it comes with the sentence unless it is short.
+    """
     sentence = user_message(error)
     try:
-        await _send(interaction, sentence)
+        await _send(interaction, sentence, typed if len(typed) > MAX_RETYPED else "")
     except DELIVERY_ERRORS as failure:
         level = logging.INFO if getattr(failure, "code", 0) in EXPIRED_CODES else logging.WARNING
         _log.log(level, "the sentence %r could not be delivered: %s", sentence, failure)
 
 
-async def _send(interaction: discord.Interaction[Any], sentence: str) -> None:
+def with_typed(sentence: str, typed: str) -> dict[str, Any]:
+    """The fields of a message with `sentence` and what was typed; a file has that where it is too long."""
+    if not typed:
+        return {"content": sentence}
+    shown = f"{sentence} {_('This is what you typed:')}\n{code_block(typed)}"
+    if len(shown) <= MESSAGE_LIMIT:
+        return {"content": shown}
+    file = discord.File(BytesIO(typed.encode(errors="replace")), "typed.txt")
+    return {"content": f"{sentence} {_('The file has what you typed.')}", "files": [file]}
+
+
+async def _send(interaction: discord.Interaction[Any], sentence: str, typed: str) -> None:
     response = interaction.response
     loading = response.type is discord.InteractionResponseType.deferred_channel_message
     if not response.is_done():
@@ -94,7 +112,7 @@ async def _send(interaction: discord.Interaction[Any], sentence: str) -> None:
             await response.autocomplete([])
             return
         try:
-            await response.send_message(sentence, ephemeral=True)
+            await response.send_message(**with_typed(sentence, typed), ephemeral=True)
             return
         except discord.HTTPException as failure:
             if failure.code != ACKNOWLEDGED:
@@ -109,4 +127,4 @@ async def _send(interaction: discord.Interaction[Any], sentence: str) -> None:
             await interaction.delete_original_response()
         except discord.NotFound:
             pass  # The user has deleted it.
-    await interaction.followup.send(sentence, ephemeral=True)
+    await interaction.followup.send(**with_typed(sentence, typed), ephemeral=True)

@@ -121,6 +121,25 @@ async def test_what_cannot_be_continued_says_why(sim: Simulated) -> None:
     assert len(sim.model.requests) == 1
 
 
+async def test_a_window_that_cannot_be_answered_gives_back_what_was_typed(sim: Simulated) -> None:
+    answer = (await sim.member.slash(sim.general, "translate", text="Hi", to="French", private=False)).response
+    text = "Say it once more, in three sentences, and for a child of six."
+    sim.model.fails(401)
+    assert answer is not None
+    window = await sim.member.click(answer, label="Follow up…")
+    failed = sim.said(await sim.member.submit_modal(window, {"text": text}))
+    assert "credentials" in failed
+    assert failed.endswith(f"This is what you typed:\n```\n{text}\n```")
+    window = await sim.member.click(answer, label="Follow up…")
+    await sim.services.prompts.forget_message(answer.id)
+    long = f"{text} " * 60
+    told = await sim.member.submit_modal(window, {"text": long})
+    assert sim.said(told) == f"{NOT_STORED} The file has what you typed."
+    shown = told.response
+    assert shown is not None
+    assert (await shown.message.attachments[0].read()).decode() == long
+
+
 async def test_an_adventure_has_its_channel_for_itself(sim: Simulated) -> None:
     me = sim.bot.user
     assert me is not None
