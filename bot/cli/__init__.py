@@ -23,14 +23,14 @@ from typing import Any
 
 import click
 
-from bot.cli.running import prepare_console, run_async
+from bot.cli.running import Group, prepare_console, run_async
 from bot.core.errors import FewshotError
 from bot.core.json_text import without_surrogates
 
 FAULT = "Something went wrong on my side ({kind}). LOG_LEVEL=DEBUG shows where; the project's maintainers want to know."
 
 
-class SentenceGroup(click.Group):
+class SentenceGroup(Group):
     """Shows errors as one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -114,7 +114,7 @@ def doctor() -> None:
         sys.exit(1)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that `module` defines under this group's name, and that is imported when it is used."""
 
     def __init__(self, name: str, module: str, about: str) -> None:

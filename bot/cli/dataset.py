@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bot.cli.context import OPERATOR, bar_updater, open_for_operator
-from bot.cli.running import asynchronous, load_settings, write_file
+from bot.cli.running import Group, asynchronous, load_settings, write_file
 from bot.core.errors import InputError
 from bot.storage.datasets import PairRow
 from bot.tuning import rows
@@ -20,7 +20,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 MAX_COPIES = 1_000
 
 
-@click.group()
+@click.group(cls=Group)
 def dataset() -> None:
     """Make datasets from corpora, check them, look at them."""
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from bot.cli.running import load_settings, run_async
+from bot.cli.running import Group, load_settings, run_async
 from bot.storage import copying, migrations
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """Upgrade the database, show its version, back it up, or copy it to another one."""
 

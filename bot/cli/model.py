@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.running import asynchronous, load_settings, make_data_dir
+from bot.cli.running import Group, asynchronous, load_settings, make_data_dir
 from bot.core.errors import InputError, NotFoundError, ReplyError
 from bot.core.settings import LOCAL_SUFFIX
 from bot.engine.launch import connected
@@ -35,9 +35,11 @@ BENCH_PROMPT = "Write a story of two hundred words about a harbour in winter."
 BENCH_TOKENS = 64
 # Items of the long prompt, of about four tokens each.
 BENCH_ITEMS = 200
+# The columns of a usual terminal, and the indent of the lines below a model's row.
+LINE, DETAIL_INDENT = 80, " " * 5
 
 
-@click.group()
+@click.group(cls=Group)
 def model() -> None:
     """Chat models on this machine (needs fewshot[local])."""
 
@@ -53,19 +55,24 @@ def list_models() -> None:
         f"This machine: {here.memory / GIB:.1f} GiB of memory ({here.free_memory / GIB:.1f} free), {here.cores} cores, "
         f"{here.free_disk / GIB:.0f} GiB of free disk."
     )
-    rows = [("", "name", "disk", "memory", "licence", "languages", "note")]
+    rows = [("", "name", "disk", "memory", "note")]
+    details = [""]
     for row in recommended().values():
         note = "in use" if row.name == used else "installed" if row.name in installed else here.fits(row)
         size, memory = f"{row.size / GIB:.1f} GiB", f"{row.memory / GIB:.1f} GiB"
-        rows.append(("*" if row.name == used else "", row.name, size, memory, row.license, row.languages, note))
+        rows.append(("*" if row.name == used else "", row.name, size, memory, note))
+        details.append(f"{row.license}; {row.languages}")
     for each in installed.values():
         if each.name not in recommended():
             note = "in use" if each.name == used else "installed"
             size = f"{each.size / GIB:.1f} GiB"
-            rows.append(("*" if each.name == used else "", each.name, size, "", each.license, "", note))
-    for line in _table(rows):
+            rows.append(("*" if each.name == used else "", each.name, size, "", note))
+            details.append(each.license)
+    for line, detail in zip(_table(rows), details, strict=True):
         click.echo(line)
-    click.echo("\nFetch one with: fewshot model get NAME. Sizes as their publishers state them, 2026-11.")
+        if detail:
+            click.echo(click.wrap_text(detail, LINE, initial_indent=DETAIL_INDENT, subsequent_indent=DETAIL_INDENT))
+    click.echo("\nSizes as their publishers state them, 2026-11.\nFetch one with: fewshot model get NAME")
 
 
 @model.command()

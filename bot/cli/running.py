@@ -23,6 +23,21 @@ P = ParamSpec("P")
 T = TypeVar("T")
 # Seconds after which Ctrl-C cancels the coroutine again, because a library may ignore one cancellation.
 CANCEL_INTERVAL = 1.0
+# Characters of a command in its group's help; no first sentence is as long.
+LONGEST_HELP = 200
+
+
+class Group(click.Group):
+    """A group whose help shows the whole first sentence of each command; click's own cuts it to fit into one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, command.get_short_help_str(limit=LONGEST_HELP)) for name, command in found if command is not None
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def prepare_console() -> None:

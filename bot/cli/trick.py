@@ -10,7 +10,7 @@ import click
 
 from bot.app import TEMPLATES, open_model
 from bot.cli.context import bar_updater
-from bot.cli.running import load_settings, make_data_dir, run_async, write_file
+from bot.cli.running import Group, load_settings, make_data_dir, run_async, write_file
 from bot.core.errors import FewshotError, InputError, NoModelError
 from bot.core.settings import DEFAULT_OPENAI_MODEL, Settings
 from bot.core.tables import decode
@@ -32,7 +32,7 @@ JUDGE = click.option("--judge", type=click.Choice(JUDGES), help="How answers are
 MAX_FILE = 4_000_000
 
 
-@click.group()
+@click.group(cls=Group)
 def trick() -> None:
     """Test tricks in files, import prompts as tricks, export tricks for promptfoo."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bot.cli.context import OPERATOR, bar_updater, open_for_operator
-from bot.cli.running import asynchronous
+from bot.cli.running import Group, asynchronous
 from bot.core.caller import Caller
 from bot.core.errors import InputError
 from bot.core.i18n import _
@@ -23,13 +23,14 @@ from bot.tuning.snapshots import KIND
 
 # Per cent of a job that are training; scoring is the rest.
 TRAINING = 85
+NO_JOBS = "There are no jobs yet. `fewshot tune start CORPUS` starts one, such as `fewshot tune start racing`."
 # How the names of files end; a dataset's id has no dot.
 FILES = (".jsonl", ".csv")
 _DATASET = click.option("--dataset", default="", help="A dataset's id, or a .jsonl or .csv file; default: the newest.")
 _BASE = click.option("--base", default="", help="The base model, or a tuned one to go on from.")
 
 
-@click.group()
+@click.group(cls=Group)
 def tune() -> None:
     """Train models on a corpus, score them, and let them answer."""
 
@@ -82,7 +83,7 @@ async def tune_follow(job: str) -> None:
         if not job:
             found = await tuning.jobs.all()
             if not found:
-                raise InputError("There are no jobs yet.")
+                raise InputError(NO_JOBS)
             job = found[0].id
         await _follow(tuning, (await tuning.jobs.get(job)).id)
 
@@ -94,7 +95,10 @@ async def tune_list() -> None:
     async with open_for_operator() as tuning:
         models = [await tuning.models.active(corpus) for corpus in tuning.subjects]
         active = {model.name for model in models if model is not None}
-        for job in await tuning.jobs.all():
+        jobs = await tuning.jobs.all()
+        if not jobs:
+            click.echo(NO_JOBS)
+        for job in jobs:
             when = datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%d %H:%M")
             mark = "  (answers now)" if job.model in active else ""
             click.echo(f"{job.id}  {when}  {job.corpus:<10} {job.state:<9} {job.model or job.base}{mark}")

@@ -129,7 +129,7 @@ def chat_parameters() -> frozenset[str]:
 
 def _validate(data: object, source: str) -> _TemplateData:
     """`data` as template data. Raises `TemplateError` that names `source` and every problem."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, Mapping) or "messages" not in data:
         raise TemplateError('The template {source} must be a JSON object with "messages".', source=source)
     own = {key: value for key, value in data.items() if key in OWN_KEYS}
     others = {key: value for key, value in data.items() if key not in OWN_KEYS}

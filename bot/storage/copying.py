@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StorageError
 from bot.storage import migrations
-from bot.storage.database import engine
+from bot.storage.database import check_address, engine
 from bot.storage.errors import UnreachableError, is_of_database, sentence
 from bot.storage.group_commit import EXCLUSIVE
 from bot.storage.tables import METADATA
@@ -25,6 +25,8 @@ async def copy(source: str, target: str) -> dict[str, int]:
     Creates the tables of `target`. All rows arrive or none. Raises `StorageError` where one of them cannot be used,
     `source` is not of the newest version, or `target` has rows.
     """
+    check_address(source, "FROM")
+    check_address(target, "TO")
     current, newest = await migrations.version(source)
     if current != newest:
         raise StorageError(

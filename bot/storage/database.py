@@ -34,8 +34,10 @@ CLOSE_TIMEOUT = 5.0
 # The row that shows whether writing works again: more than one page of the file.
 PROBE, PROBE_SIZE = "write:probe", 10_000
 LOST_SLOT = N_("Another process of mine has taken over here. Try again in a moment.")
+# What holds the address of the database, and the error about one that cannot be used.
+URL_SETTING = "DATABASE_URL"
 BAD_URL = (
-    "DATABASE_URL is no address that can be used; for SQLite write sqlite+aiosqlite:///folder/file, for PostgreSQL "
+    "{name} is no address that can be used; for SQLite write sqlite+aiosqlite:///folder/file, for PostgreSQL "
     "postgresql+asyncpg://user:key@host/database."
 )
 # `secure_delete` overwrites deleted rows, so that an erased person is in no byte of the file.
@@ -243,7 +245,7 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
     try:
         made = create_async_engine(_parsed(url), **options)
     except SQLAlchemyError:
-        raise StorageError(BAD_URL) from None
+        raise StorageError(BAD_URL.format(name=URL_SETTING)) from None
     except ImportError as error:
         raise StorageError(f"DATABASE_URL asks for a driver that is not installed: {error.name}.") from None
     if made.dialect.name == "sqlite":
@@ -251,7 +253,7 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
     elif made.dialect.name == "postgresql":
         _prepare_server(made.sync_engine)
     else:
-        raise StorageError(BAD_URL)
+        raise StorageError(BAD_URL.format(name=URL_SETTING))
     return made
 
 
@@ -307,12 +309,18 @@ def file_of(url: str) -> str | None:
     return parsed.database
 
 
-def _parsed(url: str) -> URL:
-    """The parts of `url`. Raises a `StorageError` without the URL, which may contain a password."""
+def check_address(url: str, name: str) -> None:
+    """Raise a `StorageError` about `name`, which holds `url`, if that is no address of a database."""
+    if _parsed(url, name).get_backend_name() not in ("sqlite", "postgresql"):
+        raise StorageError(BAD_URL.format(name=name))
+
+
+def _parsed(url: str, name: str = URL_SETTING) -> URL:
+    """The parts of `url`. Raises a `StorageError` with `name` and without the URL, which may contain a password."""
     try:
         parsed = make_url(url)
     except (SQLAlchemyError, ValueError):
-        raise StorageError(BAD_URL) from None
+        raise StorageError(BAD_URL.format(name=name)) from None
     if parsed.drivername == "sqlite":  # SQLAlchemy's default driver for it is not asynchronous.
-        raise StorageError(BAD_URL)
+        raise StorageError(BAD_URL.format(name=name))
     return parsed

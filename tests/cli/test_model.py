@@ -43,6 +43,7 @@ async def test_the_table_says_what_fits(fewshot: Run) -> None:
     assert "qwen3.5-2b" in done.out
     assert "Apache-2.0" in done.out
     assert "GiB of memory" in done.out
+    assert max(len(line) for line in done.out.splitlines()) <= 80
 
 
 def short_template(folder: Path) -> Path:

@@ -18,6 +18,20 @@ async def test_help_is_there(fewshot: Run, arguments: tuple[str, ...]) -> None:
     assert "Usage: fewshot" in done.out + done.err
 
 
+@pytest.mark.parametrize("group", ["", "dataset", "db", "model", "trick", "tune"])
+async def test_help_shows_whole_sentences(fewshot: Run, group: str) -> None:
+    commands = (await fewshot(*group.split(), "--help")).out.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
+async def test_an_empty_list_of_jobs_says_how_to_start_one(fewshot: Run) -> None:
+    listed, followed = await fewshot("tune", "list"), await fewshot("tune", "follow")
+    assert (listed.code, followed.code) == (0, 1)
+    assert "`fewshot tune start CORPUS` starts one" in listed.out
+    assert "`fewshot tune start CORPUS` starts one" in followed.err
+
+
 async def test_the_version_is_told(fewshot: Run) -> None:
     done = await fewshot("--version")
     assert done.code == 0
