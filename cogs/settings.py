@@ -24,6 +24,7 @@ from bot.server.guilds import SETTINGS, GuildSettings, Setting
 from bot.services import Services, services_of
 from bot.ui.actions import ActionSelect
 from bot.ui.cards import Card
+from bot.ui.locale import command_name
 from bot.ui.views import MAX_CHOICES, LayoutView
 from cogs._access import managed_guild
 from cogs._store_first import answer_privately, edit_pressed, store_first
@@ -228,7 +229,7 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the mana
 
     def _name(self, command: str) -> str:
         """The name of a switch in the autocomplete list; dots stand for further corpora, because there may be many."""
-        return _("/racing ask, /… ask") if command == CORPORA else f"/{command}"
+        return _("/racing ask, /… ask") if command == CORPORA else command_name(command)
 
     async def _change(
         self,
@@ -246,7 +247,8 @@ class SettingsCog(commands.GroupCog, name="settings", description="What the mana
 
     def _commands(self, name: str) -> list[str]:
         """The commands that a switch is about."""
-        return [f"/{corpus} ask" for corpus in self._services.tuning.corpora.names] if name == CORPORA else [f"/{name}"]
+        names = [f"{corpus} ask" for corpus in self._services.tuning.corpora.names] if name == CORPORA else [name]
+        return [command_name(found) for found in names]
 
     def _card(self, guild: int) -> LayoutView:
         """All settings of a server."""

@@ -13,6 +13,8 @@ STAR, NO_STAR = "★", "☆"
 MIN_USD = Decimal("0.0000001")
 # Characters shown of an input and of its answer, so that twenty examples of a trick fit into one card.
 SIDE = 70
+# Characters of a progress bar. With its two numbers it fits into one line of a phone.
+BAR = 12
 
 
 def shown_text(answer: Answer) -> str:
@@ -61,10 +63,10 @@ def pair_line(given: str, wanted: str) -> str:
     return " → ".join(escape_markdown(shorten(text, SIDE)) for text in (given, wanted))
 
 
-def bar(done: int, total: int, width: int = 20) -> str:
+def bar(done: int, total: int) -> str:
     """A progress bar in text."""
-    filled = width * done // max(total, 1)
-    return f"{'▰' * filled}{'▱' * (width - filled)} {format_number(done)}/{format_number(total)}"
+    filled = BAR * done // max(total, 1)
+    return f"{'▰' * filled}{'▱' * (BAR - filled)} {format_number(done)}/{format_number(total)}"
 
 
 def price(usd: Decimal | None) -> str:

@@ -92,8 +92,8 @@ class GuildSettings:
             "channels",
             "quiet",
             N_("A channel without conversations: no follow-ups, and no answers to mentions"),
-            N_("**Conversations** none in {value}"),
-            N_("**Conversations** in all channels, where they are on"),
+            N_("**Channels without conversations** {value}"),
+            N_("**Channels without conversations** none"),
         ),
     )
     report_channel: int | None = _setting(
@@ -146,7 +146,7 @@ class GuildSettings:
             "switch",
             "conversations",
             N_("Let people follow up on answers, and talk to me by mentioning me"),
-            N_("**Conversations** people follow up on answers, and talk to me by mentioning me"),
+            N_("**Conversations** on: people follow up on answers, and talk to me by mentioning me"),
             N_("**Conversations** off: no follow-ups, and no answers to mentions"),
         ),
     )

@@ -144,7 +144,8 @@ def table(lines: list[Quote]) -> str:
         asked = _("not known") if known.prompt is None else f"{known.prompt}/{known.completion}"
         if known.prompt == 0:
             asked = _("free")
-        end = str(known.shutdown or _("not known"))
+        # What this machine trains, it also answers with: nobody shuts that down.
+        end = str(known.shutdown or (_("never") if PROFILES[known.provider].is_local else _("not known")))
         mark = "→" if quote.chosen else " "
         rows.append(
             f"{mark} {known.name:<40} {known.provider:<7} {quote.tokens:>12,} {quote.price:>10} {asked:>14} {end:>11}"

@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 
-from bot.core.i18n import ENGLISH, set_locales, supported_locale, translation
+from bot.core.i18n import ENGLISH, pgettext, set_locales, supported_locale, translation
 
 # The gettext contexts of command and option names. Discord wants names in lower case without spaces, and the same word
 # may be a verb as a command and a noun as an option. All other strings have no context.
@@ -97,6 +97,11 @@ class CatalogueTranslator(app_commands.Translator):
             return None
         found = translation(language, message_id(string), message_context(context))
         return found and found.format(**string.extras)
+
+
+def command_name(command: str) -> str:
+    """`command`, such as `racing ask`, as people who read the current language see it: `/racing fragen`."""
+    return "/" + " ".join(pgettext(COMMAND, word) for word in command.split())
 
 
 def message_id(string: app_commands.locale_str) -> str:

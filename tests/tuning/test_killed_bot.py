@@ -11,7 +11,7 @@ async def test_a_bot_that_is_killed_goes_on_with_questions_and_job_and_does_noth
             writer.stops = 5
             exchange = await tuning_harness.harness.slash("finetune prepare", corpus=CORPUS, user="operator")
             shown = await exchange.answer(lambda found: "2/3" in found.text)
-            assert shown.text == f"Asking the model about the texts of **{CORPUS}**\n{'▰' * 13}{'▱' * 7} 2/3"
+            assert shown.text == f"Asking the model about the texts of **{CORPUS}**\n{'▰' * 8}{'▱' * 4} 2/3"
             kept = "SELECT count(*) FROM chunks WHERE state = 'checked'"
             await tuning_harness.killed(process, lambda: tuning_harness.one(kept) == 2)
         writer.goes_on()
