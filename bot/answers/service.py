@@ -175,7 +175,10 @@ class Answering:
 
     def _say_waiting(self) -> None:
         seconds = asyncio.get_running_loop().time() - self._began
-        waiting = _("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds)
+        if self._stream is not None and self._stream.text:  # It is shown once it is complete.
+            waiting = _("The model is writing: {n:,.0f} s so far …", n=seconds)
+        else:
+            waiting = _("Waiting for the model's first word: {n:,.0f} s so far …", n=seconds)
         if self._stream is not None and self._stream.before:
             waiting += "\n-# " + ngettext(
                 "{n} request is before yours at this model's server.",

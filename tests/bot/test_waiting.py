@@ -97,6 +97,14 @@ async def test_a_model_without_a_first_word_is_told_with_the_time_until_it_comes
             fresh.model.holds()
 
 
+async def test_words_that_are_shown_once_they_are_complete_are_no_wait_for_the_first(fresh: BotHarness) -> None:
+    async with fresh.bot(TEST_FIRST_NOTICE="1"):
+        fresh.model.says('<FACTS entity="Kava"><FACT>It is a root.</FACT></FACTS>', pieces=8, delay=0.5)
+        exchange = await fresh.slash("facts", about="Kava")
+        await exchange.answer(lambda found: found.content.startswith("The model is writing: "))
+        assert "It is a root." in (await exchange.answer(is_final)).content
+
+
 BLOCKED = "The model's answer was held back by this bot's moderation (hate)."
 
 
