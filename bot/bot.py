@@ -25,7 +25,7 @@ from bot.server.chat_models import ChatModels
 from bot.services import Services
 from bot.storage.key_value import delete_value, get_value, names_with_prefix, set_value
 from bot.ui.actions import ActionButton, ActionRegistry, ActionSelect
-from bot.ui.errors import report_error
+from bot.ui.errors import BriefErrors, report_error
 from bot.ui.handling import begin, request_trace
 from bot.ui.locale import CatalogueTranslator, RecentLocales, set_locale
 
@@ -51,6 +51,9 @@ EVERYWHERE = "everywhere"
 
 # The bot does not use voice, so discord.py need not warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+# They log the errors of listeners and of autocompletions.
+for _name in ("discord.client", "discord.app_commands.tree"):
+    logging.getLogger(_name).addFilter(BriefErrors())
 
 
 def proxy_to_discord() -> str | None:

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.answers.service import Answering
 from bot.core.caller import Caller
-from bot.core.errors import InputError, NotAllowedError, NotFoundError
+from bot.core.errors import InputError, NotAllowedError, NotFoundError, StorageError
 from bot.core.i18n import N_, _
 from bot.core.text import escape_markdown, shorten
 from bot.llm.completion import Answer, Display
@@ -19,7 +19,7 @@ from bot.llm.conversation import follow_up, start
 from bot.services import Services, services_of
 from bot.ui.actions import actions_in, modal_files
 from bot.ui.caller import caller_of, caller_of_message
-from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.errors import DELIVERY_ERRORS, report_to_author
 from bot.ui.inflight import StoppingError
 from bot.ui.locale import set_locale_of_message
 from bot.ui.message_text import attachments_of, readable_text
@@ -85,8 +85,15 @@ class Conversations(commands.Cog, name="Conversations"):
         if not is_for_me or not (text or attachments_of(message)):
             return
         is_on = self._services.guilds.has_conversations(caller_of_message(message)) and _can_be_answered(message)
-        if is_on and not await self._is_of_story(message):
-            set_locale_of_message(self._bot, message)
+        if not is_on:
+            return
+        set_locale_of_message(self._bot, message)
+        try:
+            is_of_story = await self._is_of_story(message)
+        except StorageError as error:
+            await report_to_author(message, error)
+            return
+        if not is_of_story:
             with suppress(StoppingError):
                 await self._answer(message, text, prompt_id)
 

@@ -104,6 +104,27 @@ def with_typed(sentence: str, typed: str) -> dict[str, Any]:
     return {"content": f"{sentence} {_('The file has what you typed.')}", "files": [file]}
 
 
+async def report_to_author(message: discord.Message, error: BaseException) -> None:
+    """Reply to `message` with the error's sentence."""
+    sentence = user_message(error)
+    try:
+        await message.reply(sentence, mention_author=False)
+    except DELIVERY_ERRORS as failure:
+        _log.info("the sentence %r could not be delivered: %s", sentence, failure)
+
+
+class BriefErrors(logging.Filter):
+    """Makes one line of what discord.py logs about an error that may not occur again (`TEMPORARY_ERRORS`)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record; none is left out."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TEMPORARY_ERRORS):
+            record.msg, record.args, record.exc_info = f"{record.getMessage()}: {error}", None, None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 async def _send(interaction: discord.Interaction[Any], sentence: str, typed: str) -> None:
     response = interaction.response
     loading = response.type is discord.InteractionResponseType.deferred_channel_message

@@ -9,13 +9,16 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers.prompt_view import author
-from bot.core.errors import NoModelError
+from bot.core.errors import NoModelError, StorageError
 from bot.core.i18n import N_, _, ngettext
 from bot.core.text import escape_markdown, shorten
 from bot.play import PAUSED, RUNNING, Story, Turn
 from bot.play.action_parser import MAX_ACTION, display_words
 from bot.services import Services
+from bot.ui.actions import actions_in
 from bot.ui.caller import caller_of
+from bot.ui.errors import report_to_author
+from bot.ui.locale import set_locale_of_message
 from bot.ui.pictures import tree_picture
 from bot.ui.reply import Page, Reply, to_files
 from bot.ui.views import View
@@ -167,7 +170,13 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         if message.author.bot or message.type not in (discord.MessageType.default, discord.MessageType.reply):
             return
         text = self._without_mention(message.content)
-        story = await self._story_for(message) if text else None
+        try:
+            story = await self._story_for(message) if text else None
+        except StorageError as error:
+            if self._is_turn_alone(message):
+                set_locale_of_message(self._bot, message)
+                await report_to_author(message, error)
+            return
         if story is not None and story.state == RUNNING:
             await self._controller.act_by_message(message, story, text)
 
@@ -214,6 +223,14 @@ class Adventure(commands.GroupCog, name="adventure", description="Play a story t
         if is_mentioned or (reads_all and not message.content.startswith(ASIDE)):
             return await self._adventures.active_in(channel_id)
         return None
+
+    def _is_turn_alone(self, message: discord.Message) -> bool:
+        """Whether `message` replies to the bot, and `cogs.conversation` would not take it."""
+        replied = message.reference.resolved if message.reference is not None else None
+        if message.guild is None or not isinstance(replied, discord.Message) or replied.author != self._bot.user:
+            return False
+        is_answer = any(item.action == "prompt" for item in actions_in(replied))
+        return not is_answer and self._without_mention(message.content) == message.content.strip()
 
     def _without_mention(self, text: str) -> str:
         me = self._bot.user

@@ -17,7 +17,7 @@ from bot.play.history import BACK, FORWARD, MOVED_ON, SKIP, SWITCH, UNDO, MoveRe
 from bot.play.turn_queue import EnqueueResult, LockedError, TurnView
 from bot.services import Services
 from bot.ui.caller import caller_of, caller_of_message
-from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.errors import DELIVERY_ERRORS, report_to_author
 from cogs._store_first import acknowledge, store_first
 from cogs.adventure import rendering
 from cogs.adventure.message_view import LOCKED, DiscordMessageView
@@ -199,8 +199,7 @@ class Controller:
                 if result.ahead and not result.stopped:
                     await message.add_reaction("⏳")
             except FewshotError as error:
-                with suppress(*DELIVERY_ERRORS):  # Where the bot may not write, there is no way to say so.
-                    await message.reply(str(error), mention_author=False)
+                await report_to_author(message, error)
 
     async def restore(self) -> int:
         """Show the newest turns whose messages were deleted or have no buttons; returns how many there were."""

@@ -7,6 +7,8 @@ import simcord
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.errors import StorageError
+from bot.storage.errors import AWAY
 from bot.storage.tables import CALLS
 from tests.simulated import Simulated
 
@@ -138,6 +140,40 @@ async def test_a_window_that_cannot_be_answered_gives_back_what_was_typed(sim: S
     shown = told.response
     assert shown is not None
     assert (await shown.message.attachments[0].read()).decode() == long
+
+
+async def test_who_writes_to_the_bot_is_told_that_its_database_is_away(
+    sim: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one sentence, whether the message would be a turn of a story or an answer. What is not for the bot is not."""
+    me = sim.bot.user
+    assert me is not None
+    await sim.admin.slash(sim.general, "settings channels", adventure=sim.adventures)
+    await sim.member.slash(sim.adventures, "adventure start", scenario="room")
+    turn = sim.adventures.history()[-1]
+    await sim.member.send(sim.general, f"<@{me.id}> Hi")
+    answer = sim.general.history()[-1]
+
+    async def away(*_: object) -> None:
+        raise StorageError(AWAY)
+
+    for name in ("active_in", "story_of_message"):
+        monkeypatch.setattr(sim.services.adventures, name, away)
+    for place, text, replied in (
+        (sim.general, f"<@{me.id}> Hi", None),
+        (sim.general, "Why?", answer),
+        (sim.adventures, "look", turn),
+        (sim.adventures, f"<@{me.id}> look", turn),
+    ):
+        before = len(place.history())
+        await sim.member.send(place, text, reply_to=replied)
+        assert [message.content for message in place.history()[before + 1 :]] == [AWAY]
+    before = len(sim.general.history())
+    await sim.member.send(sim.general, "Not for you.")
+    await sim.member.send_dm("Hello?")
+    assert len(sim.general.history()) == before + 1
+    assert [message.content for message in sim.member.user.dm_channel.history()][1:] == [AWAY]
+    assert not sim.errors
 
 
 async def test_an_adventure_has_its_channel_for_itself(sim: Simulated) -> None:

@@ -1,0 +1,28 @@
+"""What discord.py logs about errors."""
+
+import logging
+import sys
+
+import aiohttp
+import pytest
+
+import bot.bot  # noqa: F401 - sets up discord.py's loggers
+from bot.core.errors import StorageError
+
+AWAY = "My database does not answer at the moment, by 100%."
+
+
+@pytest.mark.parametrize("name", ["discord.client", "discord.app_commands.tree"])
+def test_an_error_that_may_not_occur_again_is_one_line(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    for error in (StorageError(AWAY), aiohttp.ClientError("reset"), ValueError("a fault")):
+        try:
+            raise error
+        except Exception:
+            logging.getLogger(name).exception("Ignoring exception in %s", "on_message")
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [
+        ("WARNING", f"Ignoring exception in on_message: {AWAY}"),
+        ("WARNING", "Ignoring exception in on_message: reset"),
+        ("ERROR", "Ignoring exception in on_message"),
+    ]
+    assert caplog.text.count("Traceback") == 1
+    assert sys.exc_info() == (None, None, None)
