@@ -289,8 +289,9 @@ def _draw_tree(nodes: list[TreeNode], title: str) -> bytes:
     axes.set_yticks([])
     axes.invert_yaxis()
     axes.margins(x=0.06, y=0.2)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("turn", color=TEXT_COLOUR)
+    # Whole turns only, also where the tree has one.
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.set_xlabel(pgettext("tree", "turn"), color=TEXT_COLOUR)
     return _to_png(figure)
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,22 @@ async def test_descriptions_are_in_the_readers_language() -> None:
         described = [picture.description for picture, _expected in await drawn()]
     assert described[0].startswith("Balkendiagramm: Reviews.")
     assert "1.200" in described[0]
+
+
+async def test_a_tree_of_one_turn_counts_whole_turns_in_the_readers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Any] = []
+
+    def keep(figure: Any) -> bytes:
+        figures.append(figure)
+        return b""
+
+    monkeypatch.setattr(pictures, "_to_png", keep)
+    with use_locale("de"):
+        await pictures.tree_picture("a.png", [node(1, head=True)], "A quest")
+    [axes] = figures[0].axes
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
+    assert axes.get_xlabel() == "Zug"
 
 
 async def test_a_description_keeps_to_the_limit() -> None:
