@@ -14,7 +14,7 @@ from bot.answers.model_option import model_choices
 from bot.answers.prompt_view import author, figures
 from bot.answers.rendering import shown_text
 from bot.answers.service import Answering
-from bot.core.errors import AnswerStoppedError, FewshotError, InputError, NotFoundError, ReplyError
+from bot.core.errors import AnswerStoppedError, FewshotError, InputError, NoModelError, NotFoundError, ReplyError
 from bot.core.i18n import _, ngettext
 from bot.core.languages import language
 from bot.core.text import escape_markdown, excerpt, shorten
@@ -57,6 +57,16 @@ class Way:
     model: str | None = None
     answer: Answer | None = None
     problem: FewshotError | None = None
+
+
+def _problem_of_all(done: Sequence[Way]) -> FewshotError | None:
+    """The error to show where no way has an answer: the first.
+
+    Without a model it is the one of the way with most examples: its prompt is shown, and can be shown with fewer.
+    """
+    if isinstance(done[0].problem, NoModelError):
+        return max(done, key=lambda way: len(way.template.examples)).problem
+    return done[0].problem
 
 
 def _contestant(way: Way, answer: Answer) -> Contestant:
@@ -117,8 +127,8 @@ class Compare(commands.Cog):
             answering.reply.show(asking, writing=False)
             answering.start_notices()
             done = await asyncio.gather(*(self._run(answering, way, values) for way in ways))
-            if not any(way.answer for way in done) and done[0].problem is not None:
-                raise done[0].problem
+            if not any(way.answer for way in done) and (problem := _problem_of_all(done)) is not None:
+                raise problem
             answers = [way.answer for way in done if way.answer]
             by = self._services.chat_models.default(answering.caller)
             if blind:

@@ -107,7 +107,11 @@ async def test_a_test_that_meets_the_limit_shows_what_it_has_and_when_it_frees_u
 @pytest.mark.settings(openai_base_url=None, openai_api_key=None, chat_model=None)
 async def test_without_a_model_the_prompt_is_shown(sim: Simulated) -> None:
     result = await sim.member.slash(sim.general, "compare", trick="sentiment", text=REVIEW)
-    assert "No model connected" in sim.text(result.response)
+    shown = sim.text(result.response)
+    assert "No model connected" in shown
+    assert "few-shot" in shown
+    fewer = await sim.member.click(result.response, label="1")
+    assert "one-shot" in sim.said(fewer)
 
 
 async def test_the_card_has_no_more_parts_than_discord_takes(sim: Simulated) -> None:
