@@ -17,7 +17,7 @@ def test_an_error_that_may_not_occur_again_is_one_line(name: str, caplog: pytest
     for error in (StorageError(AWAY), aiohttp.ClientError("reset"), ValueError("a fault")):
         try:
             raise error
-        except Exception:
+        except (StorageError, aiohttp.ClientError, ValueError):
             logging.getLogger(name).exception("Ignoring exception in %s", "on_message")
     assert [(one.levelname, one.getMessage()) for one in caplog.records] == [
         ("WARNING", f"Ignoring exception in on_message: {AWAY}"),
