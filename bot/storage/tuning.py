@@ -118,14 +118,19 @@ _PROMOTION = columns_of(PROMOTIONS, PromotionRow)
 
 
 @in_transaction
-async def add_job(connection: AsyncConnection, row: JobRow, limit: int | None = None) -> bool:
-    """Store a new job. False where its corpus has `limit` jobs that have not ended."""
+async def add_job(
+    connection: AsyncConnection, row: JobRow, limit: int | None = None, lease: tuple[str, float] = ("", 0.0)
+) -> bool:
+    """Store a new job with its `lease`: a holder, and for how many seconds by the database's clock.
+
+    False where the job's corpus has `limit` jobs that have not ended.
+    """
     unfinished = (TUNING_JOBS.c.corpus == row.corpus) & TUNING_JOBS.c.state.not_in(ENDED)
     count = int(await connection.scalar(select(func.count()).where(unfinished)) or 0)
     if limit is not None and count >= limit:
         return False
     await connection.execute(TUNING_JOBS.insert(), values_of(row))
-    return True
+    return not lease[0] or await _acquire(connection, row.id, *lease)
 
 
 async def get_job(database: Database, job_id: str) -> JobRow | None:
@@ -178,12 +183,23 @@ async def end_training(
     return bool(moved.rowcount), bill is not None and await calls.pay(connection, bill)
 
 
-async def acquire_lease(database: Database, job_id: str, holder: str, seconds: float) -> bool:
+@in_transaction
+async def acquire_lease(connection: AsyncConnection, job_id: str, holder: str, seconds: float) -> bool:
     """Take or renew the lease of a job for `seconds` by the database's clock. False where another holder has it."""
+    return await _acquire(connection, job_id, holder, seconds)
+
+
+async def _acquire(connection: AsyncConnection, job_id: str, holder: str, seconds: float) -> bool:
     free = or_(TUNING_JOBS.c.holder == holder, TUNING_JOBS.c.held_until < DatabaseTime())
     query = update(TUNING_JOBS).where(TUNING_JOBS.c.id == job_id, free)
-    query = query.values(holder=holder, held_until=DatabaseTime() + seconds)
-    return await database.execute(query) > 0
+    taken = await connection.execute(query.values(holder=holder, held_until=DatabaseTime() + seconds))
+    return taken.rowcount > 0
+
+
+async def is_held(database: Database, job_id: str) -> bool:
+    """Whether anybody holds the lease of a job."""
+    held = (TUNING_JOBS.c.id == job_id) & (TUNING_JOBS.c.held_until >= DatabaseTime())
+    return await database.fetch_value(select(TUNING_JOBS.c.id).where(held)) is not None
 
 
 async def release_lease(database: Database, job_id: str, holder: str) -> None:

@@ -391,7 +391,7 @@ class JobRunner:
                 await asyncio.wait([task])
             elif job.id in self._errors:
                 raise self._errors.pop(job.id)
-            elif not job.over and job.held_until < time():
+            elif not job.over and not await tuning_rows.is_held(self._tools.database, job.id):
                 await self.begin(job.id)
             if shown is None or (job.touched, job.state) != (shown.touched, shown.state):
                 yield job

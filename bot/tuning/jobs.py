@@ -156,8 +156,8 @@ class Jobs:
         await self._check_price(job)
         if place is not None:
             job = replace(job, guild_id=place.guild_id, channel_id=place.channel_id)
-            job = replace(job, holder=CARD_HOLDER, held_until=time() + POSTING)
-        if not await tuning_rows.add_job(self._database, job, None if lesson else MAX_JOBS):
+        lease = ("", 0.0) if place is None else (CARD_HOLDER, POSTING)
+        if not await tuning_rows.add_job(self._database, job, None if lesson else MAX_JOBS, lease):
             raise InputError("A job of {corpus} is going on already; wait for it, or cancel it.", corpus=job.corpus)
         return job
 

@@ -13,8 +13,9 @@ from bot.storage import datasets as dataset_rows
 from bot.storage import leases
 from bot.storage import tuning as tuning_rows
 from bot.storage.database import Database
-from bot.tuning import job_runner
+from bot.tuning import job_runner, jobs
 from bot.tuning.datasets import UnwrittenError
+from bot.tuning.jobs import Place
 from bot.tuning.service import Tuning
 from tests.fake_model import FakeModel
 from tests.tuning.conftest import Opened
@@ -189,3 +190,20 @@ async def test_a_process_that_was_paused_stops_running_the_job_that_another_has(
         await asyncio.sleep(0.3)
         assert provider.asked.total() == before
     assert (await tuning.jobs.get(job.id)).state == "scoring"
+
+
+@pytest.mark.parametrize("off", [-600.0, 600.0])
+async def test_a_process_whose_clock_is_ten_minutes_off_agrees_with_the_others_on_leases(
+    tuning: Tuning, off: float, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (jobs, job_runner):
+        monkeypatch.setattr(module, "time", lambda: time() + off)
+    monkeypatch.setattr(jobs, "POSTING", 1.0)
+    provider.way = ("running",)
+    job = await tuning.jobs.start((await tuning.datasets.newest("bakers")).id, 7, place=Place(1, 2))
+    assert not await tuning.jobs.runner.begin(job.id), "its card is not posted yet"
+    # The card is never posted, as after a crash: the job is taken a second later.
+    async with asyncio.timeout(8):
+        async for seen in tuning.jobs.watch(job.id):
+            if seen.state == "running":
+                break
