@@ -13,7 +13,7 @@ from bot.answers.service import Answering
 from bot.core.caller import Caller
 from bot.core.errors import InputError, NotAllowedError, NotFoundError, StorageError
 from bot.core.i18n import N_, _
-from bot.core.text import escape_markdown, shorten
+from bot.core.text import MAX_PIECES, escape_markdown, shorten
 from bot.llm.completion import Answer, Display
 from bot.llm.conversation import follow_up, start
 from bot.services import Services, services_of
@@ -31,6 +31,8 @@ FOLLOW, MODAL = "follow", "follow-up"
 MAX_LENGTH = 4_000
 # Characters of a follow-up above its answer.
 MAX_QUOTED = 200
+# Characters of a part of an answer that needs several messages; no sentence of the bot has as many.
+MIN_PART = 600
 # Characters of the names of files that were not read.
 MAX_NAMES = 100
 NOT_STORED = N_("The prompt of this answer is no longer stored, so I cannot follow up on it; ask again.")
@@ -79,8 +81,11 @@ class Conversations(commands.Cog, name="Conversations"):
         is_direct = message.guild is None
         mention = re.compile(rf"<@!?{me.id}>")
         text = mention.sub("", readable_text(message)).strip()
-        replied = await _replied_to(message, may_fetch=is_direct or me in message.mentions)
-        prompt_id = _prompt_in(replied) if replied is not None and replied.author == me else None
+        may_fetch = is_direct or me in message.mentions
+        replied = await _replied_to(message, may_fetch=may_fetch)
+        prompt_id = None
+        if replied is not None and replied.author == me:
+            prompt_id = _prompt_in(replied) or (await _prompt_after(replied) if may_fetch else None)
         is_for_me = is_direct or prompt_id is not None or mention.search(message.content)
         if not is_for_me or not (text or attachments_of(message)):
             return
@@ -189,6 +194,19 @@ async def _replied_to(message: discord.Message, *, may_fetch: bool) -> discord.M
 def _prompt_in(message: discord.Message) -> str | None:
     """The id of the prompt of the answer that `message` shows; None if it is no answer."""
     return next((item.argument for item in actions_in(message) if item.action == "prompt"), None)
+
+
+async def _prompt_after(part: discord.Message) -> str | None:
+    """The id of the prompt of an answer of several messages, of which `part` is not the last: that has the buttons."""
+    if part.components or len(part.content) < MIN_PART:
+        return None
+    with suppress(*DELIVERY_ERRORS):
+        async for later in part.channel.history(after=part, limit=MAX_PIECES - 1):
+            if later.author != part.author:
+                break
+            if prompt_id := _prompt_in(later):
+                return prompt_id
+    return None
 
 
 async def setup(bot: commands.Bot) -> None:

@@ -9,6 +9,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 MESSAGE_LIMIT = 2_000
+# Messages of an answer. A longer one is a file.
+MAX_PIECES = 3
 ZERO_WIDTH_SPACE = "\u200b"
 # Where a text may be cut, best first. Without any of these, a word is cut.
 BREAKS = ("\n\n", "\n", ". ", "! ", "? ", "; ", ", ", " ")
@@ -45,7 +47,7 @@ MARKDOWN = re.compile(
 )
 
 
-def split_message(text: str, limit: int = MESSAGE_LIMIT, max_pieces: int = 3) -> list[str] | None:
+def split_message(text: str, limit: int = MESSAGE_LIMIT, max_pieces: int = MAX_PIECES) -> list[str] | None:
     """Split `text` into at most `max_pieces` pieces of at most `limit` characters; None if it does not fit.
 
     Formatting that a cut goes through (code, spoilers, bold and so on, also nested, in lists and in quotes) is closed

@@ -117,6 +117,24 @@ async def test_the_last_of_several_messages_is_not_written_twice(harness: BotHar
     assert [is_final(message) for message in await answers(harness)] == [False, True]
 
 
+async def test_a_reply_to_the_first_of_several_messages_follows_the_answer(harness: BotHarness) -> None:
+    """Only the last one has the buttons."""
+    long = "A lap of the race, and then the next. " * 70
+    harness.model.says(long)
+    await mention(harness)
+    await harness.wire.until(is_final, channel=harness.place)
+    exchange = await harness.slash("translate", text="laps", private=False)
+    await exchange.answer(lambda found: found.content.startswith("A lap"))
+    await exchange.messages()
+    parts = await answers(harness)
+    assert len(parts) == 4
+    for part, first in ((parts[0], "Hi"), (parts[2], "laps")):
+        harness.model.calls.clear()
+        await harness.wire.say(f"<@{harness.wire.people['bot']}> Shorter!", reply_to=part)
+        await calls(harness, 1)
+        assert asked(harness)[-3:] == [first, long.strip(), "Shorter!"]
+
+
 async def test_where_the_bot_may_not_reply_it_writes_a_message(harness: BotHarness) -> None:
     """Discord takes a reply only from those who may read what was written before."""
     await harness.wire.permissions(harness.place, deny=("read_message_history",))
