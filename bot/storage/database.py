@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, delete, event, func, make_url, select
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
@@ -23,6 +23,9 @@ from bot.core.i18n import N_
 from bot.storage.errors import AWAY, POOLED, UnreachableError, is_of_database, sentence
 from bot.storage.group_commit import Writer
 from bot.storage.tables import KEY_VALUES, SLOTS
+
+if TYPE_CHECKING:
+    import aiosqlite
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -249,12 +252,35 @@ def engine(url: str, *, begins: str | None = None, **options: Any) -> AsyncEngin
     except ImportError as error:
         raise StorageError(f"DATABASE_URL asks for a driver that is not installed: {error.name}.") from None
     if made.dialect.name == "sqlite":
+        event.listen(made.sync_engine, "do_connect", _connect_to_file)
         _prepare(made.sync_engine, begins)
     elif made.dialect.name == "postgresql":
         _prepare_server(made.sync_engine)
     else:
         raise StorageError(BAD_URL.format(name=URL_SETTING))
     return made
+
+
+def _connect_to_file(dialect: Any, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    """Let SQLAlchemy's driver open a SQLite file with `_open_file`."""
+    return dialect.connect(*arguments, async_creator_fn=_open_file, **options)
+
+
+async def _open_file(*arguments: Any, **options: Any) -> "aiosqlite.Connection":
+    """Open a SQLite file. A call that fails or is cancelled ends after the connection's thread.
+
+    aiosqlite does not wait for the thread, which raises an exception if the event loop is closed first (0.22.1).
+    """
+    import aiosqlite  # not needed on PostgreSQL
+
+    connection = aiosqlite.connect(*arguments, **options)
+    connection._thread.daemon = True  # as SQLAlchemy does
+    try:
+        return await connection
+    except BaseException:
+        if connection._thread.is_alive():
+            connection._thread.join()  # It only opens the file and closes it.
+        raise
 
 
 def _row_engine(url: str) -> Engine | None:

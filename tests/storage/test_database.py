@@ -4,17 +4,22 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import NullPool
 
 from bot.core.errors import FewshotError, StorageError
 from bot.storage import database as database_module
 from bot.storage import group_commit
-from bot.storage.database import Database, file_of, open_database
+from bot.storage.database import Database, engine, file_of, open_database
 from bot.storage.key_value import get_value, set_value
 from bot.storage.migrations import backup, upgrade
 from bot.storage.tables import KEY_VALUES
@@ -305,6 +310,34 @@ async def test_what_was_acknowledged_survives_kill_9(url: str, tmp_path: Path) -
     assert len(acknowledged) >= 300
     assert acknowledged <= kept
     assert rows == len(kept)
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["cancelled", "failed"])
+async def test_a_file_that_is_not_opened_leaves_no_thread_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """A thread that outlives the event loop raises an exception, which Python prints."""
+    opens: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+    def slow(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        sleep(0.1)
+        if fails:
+            raise sqlite3.OperationalError("unable to open database file")
+        return opens(*arguments, **options)
+
+    def running() -> int:
+        return sum("_connection_worker_thread" in thread.name for thread in threading.enumerate())
+
+    monkeypatch.setattr(sqlite3, "connect", slow)
+    one = engine(f"sqlite+aiosqlite:///{tmp_path / 'a.sqlite3'}", poolclass=NullPool)
+    opening = asyncio.create_task(one.connect().start())
+    await asyncio.sleep(0)
+    assert running() == 1
+    if not fails:
+        opening.cancel()
+    await asyncio.wait([opening])
+    assert running() == 0
+    assert opening.cancelled() or opening.exception()
 
 
 def test_a_read_that_is_cancelled_at_the_end_does_not_hang_the_process(tmp_path: Path) -> None:
