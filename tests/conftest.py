@@ -103,14 +103,3 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     url = f"sqlite+aiosqlite:///{tmp_path / 'fewshot.sqlite3'}"
     await migrated(url)
     return url
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why the tests on PostgreSQL were skipped, which `-q` does not."""
-    reasons = {
-        report.longrepr[2]
-        for report in terminalreporter.stats.get("skipped", [])
-        if "postgresql" in getattr(report, "keywords", ())
-    }
-    for reason in sorted(reasons):
-        terminalreporter.write_line(f"Tests on PostgreSQL were left out: {reason}")

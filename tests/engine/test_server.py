@@ -67,6 +67,7 @@ PURPOSE = part(b'Content-Disposition: form-data; name="purpose"', b"fine-tune")
 END = b"--x--\r\n"
 
 
+@pytest.mark.filterwarnings("ignore::aiohttp.BadContentDispositionHeader")  # some of them are bad
 @pytest.mark.parametrize(
     "form",
     [
