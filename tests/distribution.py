@@ -24,13 +24,12 @@ APART = frozenset(
         "slots",
     )
 )
-# These files share a trained model (`tests/cogs/conftest.py`), which takes two seconds of CPU time. The first one names
-# their scope.
-TRAINED = ("tests/cogs/test_racing.py", "tests/cogs/test_finetune_jobs.py")
 # Longest first, by the CPU time of a run on 2026-11-28; all others follow.
 LONGEST = (
     SHARED,
-    TRAINED[0],
+    "tests/cogs/test_finetune_wire.py",
+    "tests/cogs/test_finetune_jobs.py",
+    "tests/cogs/test_racing.py",
     "tests/tuning/test_provider_border.py",
     "tests/tuning/test_jobs.py",
     "tests/bot/test_whole_session.py",
@@ -88,10 +87,8 @@ def processes() -> int:
 
 
 def scope_of(nodeid: str) -> str:
-    """The tests that run in the same process: those of the file, or of the files that share a bot or a model."""
+    """The tests that run in the same process: those of the file, or of the files that share a bot."""
     file = nodeid.split("::", 1)[0]
-    if file in TRAINED:
-        return TRAINED[0]
     return SHARED if file.startswith(SHARED) and file not in APART else file
 
 

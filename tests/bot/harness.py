@@ -34,13 +34,17 @@ def is_sentence(message: Message) -> bool:
 
 @dataclass
 class BotHarness:
-    """What a test of the whole bot needs. `place`: the test's own channel; `port`: HEALTH_PORT of the bot."""
+    """What a test of the whole bot needs. `place`: the test's own channel; `port`: HEALTH_PORT of the bot.
+
+    `entry`: the function that starts the bot.
+    """
 
     wire: Wire
     model: FakeModel
     folder: Path
     place: str = "general"
     port: int = 0
+    entry: str = ENTRY
 
     def env(self, **more: str) -> dict[str, str]:
         """The bot's environment: the scripted model, overridden by `more`."""
@@ -53,7 +57,7 @@ class BotHarness:
     ) -> AsyncIterator[Process]:
         """Run the bot while the block runs, with `env` and `more` in its environment; `fresh`: in a new interpreter."""
         changed = self.env(**(env or {}), **more)
-        async with self.wire.bot("run", entry=ENTRY, env=changed, ready=ready, fresh=fresh) as process:
+        async with self.wire.bot("run", entry=self.entry, env=changed, ready=ready, fresh=fresh) as process:
             yield process
 
     async def started(self, **env: str) -> Process:

@@ -74,7 +74,6 @@ async def test_after_a_kill_prompts_open_until_their_time_is_over_and_open_calls
     assert "register no commands in the server 4711" in process.output
 
 
-@pytest.mark.slow
 async def test_a_killed_test_run_goes_on_and_pays_no_stored_answer_twice(fresh: BotHarness) -> None:
     messages = [{"role": "user", "content": "Sing?"}, {"role": "assistant", "content": "Alas."}]
     data = {"about": "refuse", "messages": [*messages, {"role": "user", "content": "{{input}}"}]}

@@ -88,8 +88,10 @@ async def test_a_model_is_timed(fewshot: Run, monkeypatch: pytest.MonkeyPatch) -
         assert figure in bench.out
 
 
-@pytest.mark.slow
-async def test_a_model_rates_reviews_with_more_and_more_examples(fewshot: Run, tmp_path: Path) -> None:
+async def test_a_model_rates_reviews_with_more_and_more_examples(
+    fewshot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("bot.cli.model"), "ORDERS", 2)
     assert (await fewshot("model", "get", str(smollm2()), "--yes")).code == 0
     test = await fewshot("model", "test", "--reviews", "1", "--picture", str(tmp_path / "test.png"))
     assert test.code == 0, test.err

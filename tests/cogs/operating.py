@@ -20,7 +20,7 @@ import simcord
 
 from bot.app import open_services
 from bot.core.settings import Settings
-from bot.tuning.profiles import PROFILES
+from bot.tuning.profiles import PROFILES, Profile
 from tests.local_engine import engine_in
 from tests.racing.season import RACING, rows
 from tests.simulated import Simulated, people, simulated, texts_of
@@ -32,6 +32,7 @@ NO_MODEL = {"openai_base_url": None, "openai_api_key": None, "chat_model": None}
 # What the small corpus tells of: the league's table and the first race.
 TOLD = ("league.txt", "race1.txt")
 FACTS, REFUSALS = 10, 24
+# So many epochs are enough to know that little by heart; the product takes four times as many.
 ROUNDS = 25
 
 
@@ -67,11 +68,17 @@ def _write(file: Path, lines: list[dict[str, Any]]) -> None:
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
+def short_training(rounds: int = ROUNDS) -> Profile:
+    """The profile of the local engine, training for `rounds` epochs and looked at often.
+
+    A test replaces the profile that is in use with it.
+    """
+    short = replace(PROFILES["engine"], hyperparameters=lambda *_: {"n_epochs": rounds})
+    return replace(short, first_pause=0.1, longest_pause=0.3)
+
+
 def trained_data(folder: Path) -> Path:
     """A data folder in which a model of the small corpus is trained and promoted; to be copied."""
-
-    # So many rounds are enough to know that little by heart; a season takes four times as many.
-    short = replace(PROFILES["engine"], hyperparameters=lambda *_: {"n_epochs": ROUNDS})
 
     async def train() -> None:
         options: dict[str, Any] = NO_MODEL | {"data_dir": folder / "data", "corpora": {CORPUS: small_corpus(folder)}}
@@ -82,7 +89,7 @@ def trained_data(folder: Path) -> Path:
             assert job.state == "done", job.error
             await services.tuning.models.promote(job.model, 1, "for the tests")
 
-    with patch.dict(PROFILES, engine=short):
+    with patch.dict(PROFILES, engine=short_training()):
         asyncio.run(train())
     return folder
 

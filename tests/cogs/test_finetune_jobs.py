@@ -2,16 +2,29 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import simcord
 
 from bot.storage import tuning as tuning_rows
+from bot.tuning.profiles import PROFILES, Profile
 from bot.tuning.scoring import Scorecard, ScoreLine
-from tests.cogs.operating import CORPUS, card, season, shown
+from tests.cogs.operating import CORPUS, ROUNDS, card, season, short_training, shown
 from tests.simulated import Simulated
 
-pytestmark = pytest.mark.slow
+# Epochs where it does not matter what the model learns.
+FEW = 5
+
+
+def train_for(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, Profile], PROFILES), "engine", short_training(rounds))
+
+
+@pytest.fixture(autouse=True)
+def _quick_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cogs.finetune.job_cards.UPDATE_INTERVAL", 0.3)
+    train_for(ROUNDS, monkeypatch)
 
 
 async def estimate(sim: Simulated) -> simcord.ResponseMessage:
@@ -79,18 +92,24 @@ async def test_the_operator_trains_at_once_where_it_costs_nothing(tmp_path: Path
         await card(sim, "Training cup · cancelled")
 
 
-async def test_an_old_card_is_posted_afresh_and_a_deleted_one_comes_again(tmp_path: Path) -> None:
+async def test_an_old_card_is_posted_afresh_and_a_deleted_one_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The simulator dates its messages to the past, so that each of them is too old to be edited."""
+    train_for(FEW, monkeypatch)
     async with season(tmp_path) as sim:
         await sim.admin.click(await estimate(sim), label="Start: free")
-        running = await card(sim, "steps")
+        running = await card(sim, "Training cup")
         await sim.bot.get_partial_messageable(sim.general.id).get_partial_message(running.id).delete()
         done = await card(sim, "Training cup · done")
         assert done.id != running.id
         assert [message.id for message in sim.general.history()] == [done.id]
 
 
-async def test_a_tuned_model_is_gone_on_from_and_its_descent_is_told(tmp_path: Path, trained: Path) -> None:
+async def test_a_tuned_model_is_gone_on_from_and_its_descent_is_told(
+    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_for(FEW, monkeypatch)
     async with season(tmp_path, trained=trained) as sim:
         (dataset,) = await sim.admin.autocomplete(sim.general, "finetune start", "dataset", CORPUS)
         (base,) = await sim.admin.autocomplete(sim.general, "finetune start", "base", "go on from it")

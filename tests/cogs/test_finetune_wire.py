@@ -8,24 +8,27 @@ from pathlib import Path
 import pytest
 
 from tests.bot.harness import BotHarness, is_final, is_sentence, open_harness
-from tests.cogs.operating import CORPUS, TIMEOUT, small_corpus
+from tests.cogs.operating import CORPUS, ROUNDS, TIMEOUT, small_corpus
+from tests.tuning.harness import ENTRY
 from tests.wire.exchange import Message
 from tests.wire.seeds import GUILD, PEOPLE
 
-pytestmark = pytest.mark.slow
+# Epochs where it does not matter what the model learns.
+FEW = 8
 
 
 @pytest.fixture
 async def harness() -> AsyncIterator[BotHarness]:
     async with open_harness() as made:
         await made.wire.grant("operator", "administrator")
+        made.entry = ENTRY
         yield made
 
 
-def options(folder: Path) -> dict[str, str]:
-    """The bot's environment: the small corpus, an operator, and no language model."""
-    none = {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": ""}
-    return none | {"CORPORA": f"{CORPUS}={small_corpus(folder)}", "OPERATOR_IDS": str(PEOPLE["operator"])}
+def options(folder: Path, *, rounds: int = FEW) -> dict[str, str]:
+    """The bot's environment: the small corpus, an operator, no language model, and a training of `rounds` epochs."""
+    given = {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": "", "CHAT_MODEL": "", "TEST_ROUNDS": str(rounds)}
+    return given | {"CORPORA": f"{CORPUS}={small_corpus(folder)}", "OPERATOR_IDS": str(PEOPLE["operator"])}
 
 
 async def begun(harness: BotHarness) -> Message:
@@ -43,7 +46,7 @@ async def test_finetune_is_registered_in_the_operators_servers_alone_and_taken_b
     async with harness.bot(OPERATOR_GUILD_IDS=str(GUILD)):
         there = await harness.wire.commands()
         assert [one["name"] for one in there[str(GUILD)]] == ["finetune"]
-        assert there[str(GUILD)][0]["default_member_permissions"] == 0
+        assert there[str(GUILD)][0]["default_member_permissions"] == "0"
         names = {one["name"] for one in there["0"]}
         assert "racing" in names
         assert "finetune" not in names
@@ -60,7 +63,7 @@ async def test_finetune_is_registered_in_the_operators_servers_alone_and_taken_b
 async def test_a_young_card_is_edited_to_the_end_and_promotes_after_a_restart(
     harness: BotHarness, tmp_path: Path
 ) -> None:
-    env = options(tmp_path)
+    env = options(tmp_path, rounds=ROUNDS)
     async with harness.bot(env):
         running = await begun(harness)
         done = await on_card(harness, f"Training {CORPUS} · done")

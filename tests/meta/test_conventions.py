@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests.distribution import APART, LONGEST, TRAINED
+from tests.distribution import APART, LONGEST
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for name in ("bot", "cogs", "migrations", "tests") for path in (ROOT / name).rglob("*.py"))
@@ -95,4 +95,4 @@ def test_no_comment_is_a_todo() -> None:
 
 
 def test_the_files_that_are_distributed_by_name_exist() -> None:
-    assert [name for name in (*LONGEST, *APART, *TRAINED) if not (ROOT / name).exists()] == []
+    assert [name for name in (*LONGEST, *APART) if not (ROOT / name).exists()] == []

@@ -101,7 +101,6 @@ async def test_a_job_that_was_cancelled_here_as_it_succeeded_is_paid(opened: Ope
         assert await paid(tuning) == [(job.id, PRICE, 0, job.base)]
 
 
-@pytest.mark.slow
 async def test_a_bot_that_is_killed_as_its_job_ends_pays_once() -> None:
     env = {"TUNING_PROVIDER": "openai", "TUNING_MODEL": PRICED["tuning_model"], "MONTHLY_USD": "100"}
     async with open_tuning_harness(delay=0.05, way=("running",)) as tuning_harness:

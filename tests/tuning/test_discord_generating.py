@@ -109,7 +109,6 @@ async def test_what_the_model_left_out_is_asked_again_by_a_button_and_nothing_el
         assert not sim.errors
 
 
-@pytest.mark.slow
 async def test_texts_in_greek_and_japanese_are_asked_about_trained_and_answered_from(
     tmp_path: Path, corpus: Path, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,6 @@ async def test_a_refusal_to_create_is_told_on_the_card_with_the_ways_out_and_not
         assert not sim.errors
 
 
-@pytest.mark.slow
 async def test_a_provider_that_must_deploy_a_model_is_made_to_and_the_model_answers(
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
@@ -82,7 +81,6 @@ async def test_the_price_is_on_the_button_confirmed_once_and_by_the_operator_alo
         assert [body["metadata"] for body in provider.creating] == [{"fewshot_run": job.id}]
 
 
-@pytest.mark.slow
 async def test_a_job_that_fails_vanishes_is_cancelled_elsewhere_or_never_ends_has_its_end_on_its_card(
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
@@ -110,7 +108,6 @@ async def test_a_job_that_fails_vanishes_is_cancelled_elsewhere_or_never_ends_ha
         assert await sim.services.tuning.models.all() == []
 
 
-@pytest.mark.slow
 async def test_a_promoted_model_that_its_provider_deleted_is_named_with_the_way_back_which_works(
     tmp_path: Path, corpus: Path, provider: FakeProvider
 ) -> None:
