@@ -158,6 +158,8 @@ def test_the_workflows_and_dependabot_are_whole() -> None:
     commands = [str(step.get("run", "")) for step in steps]
     assert ".ci/run" in commands
     assert any(command.startswith("docker build") for command in commands)
+    assert "make drills" in commands
+    assert "schedule" in workflow[True], "YAML reads the key `on` as true"
     assert all("@" in step["uses"] for step in steps if "uses" in step)
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
     assert {each["package-ecosystem"] for each in updates} == {"pip", "github-actions", "docker"}
