@@ -209,7 +209,10 @@ class Jobs:
         """The job of that id, of an id that begins so, or with that id at its provider; raises `NotFoundError`."""
         job = await tuning_rows.get_job(self._database, job_id)
         if job is None:
-            raise NotFoundError("There is no job {job}.", job=job_id[:40])
+            raise NotFoundError(
+                "There is no job {job}; /finetune jobs and `fewshot tune list` show those that there are.",
+                job=job_id[:40],
+            )
         return _localized(job)
 
     async def all(self, corpus: str | None = None) -> list[JobRow]:

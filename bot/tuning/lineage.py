@@ -24,7 +24,10 @@ async def get_model(database: Database, name: str) -> ModelRow:
     """The tuned model of that name; raises `NotFoundError`."""
     row = await tuning_rows.get_model(database, name)
     if row is None:
-        raise NotFoundError("There is no tuned model {model}.", model=name[:100])
+        raise NotFoundError(
+            "There is no tuned model {model}; /finetune models and `fewshot tune list` show those that there are.",
+            model=name[:100],
+        )
     return row
 
 

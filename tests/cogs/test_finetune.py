@@ -158,9 +158,9 @@ async def test_ids_that_are_not_there_are_told_in_a_sentence(tmp_path: Path) -> 
             "review": "There is no dataset abcd.",
             "estimate": "There is no dataset abcd.",
             "start": "There is no dataset abcd.",
-            "job": "There is no job abcd.",
-            "cancel": "There is no job abcd.",
-            "promote": "There is no tuned model abcd.",
+            "job": "There is no job abcd; /finetune jobs",
+            "cancel": "There is no job abcd; /finetune jobs",
+            "promote": "There is no tuned model abcd; /finetune models",
             "rollback": f"There is no model before the active one of {CORPUS} to go back to.",
         }
         for command, sentence in sentences.items():
