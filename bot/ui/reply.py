@@ -10,7 +10,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ import discord
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, guild_locale
-from bot.core.text import MESSAGE_LIMIT, has_spoiler, split_message
+from bot.core.text import MAX_PIECES, MESSAGE_LIMIT, excerpt, has_spoiler, split_message
 from bot.ui.errors import ACKNOWLEDGED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES, user_message
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor
 from bot.ui.views import View
@@ -247,6 +247,16 @@ class MessageReply(BaseReply):
             _log.info("the sentence %r could not be delivered: %s", sentence, failure)
         return True
 
+    async def finish(self, page: Page) -> discord.Message | None:
+        """Send the final `page`; where the bot may not attach files, without what needs one."""
+        may_attach = self._question.guild is None or self._permissions().attach_files
+        return await super().finish(page if may_attach else _without_file(page))
+
+    def _permissions(self) -> discord.Permissions:
+        """What the bot may do in the channel of a server."""
+        assert self._question.guild is not None, "direct messages have no permissions"
+        return self._question.channel.permissions_for(self._question.guild.me)
+
     async def _edit_now(self, **fields: Any) -> discord.Message:
         if self._answer is None:
             may_exist, self._may_exist = self._may_exist, True
@@ -258,11 +268,10 @@ class MessageReply(BaseReply):
         return self._answer
 
     async def _send_first(self, *, attachments: Sequence[discord.File] = (), **fields: Any) -> discord.Message:
-        channel, guild = self._question.channel, self._question.guild
         # The question may be deleted already. Without this permission, Discord takes no reply.
-        if guild is None or channel.permissions_for(guild.me).read_message_history:
+        if self._question.guild is None or self._permissions().read_message_history:
             fields["reference"] = self._question.to_reference(fail_if_not_exists=False)
-        return await channel.send(**fields, files=attachments, mention_author=False, nonce=self._nonce)
+        return await self._question.channel.send(**fields, files=attachments, mention_author=False, nonce=self._nonce)
 
     async def _send(self, **fields: Any) -> discord.Message | None:
         return await super()._send(**fields, nonce=secrets.randbits(64))
@@ -309,6 +318,17 @@ def _messages(page: Page, most: int | None) -> tuple[list[str], list[OutgoingFil
     name = "SPOILER_answer.md" if has_spoiler(page.text) else "answer.md"
     note = _("The answer is too long for a message, so here it is as a file.")
     return [_with_footer(note, page.footer)], [(name, page.text.encode(errors="replace")), *files]
+
+
+def _without_file(page: Page) -> Page:
+    """`page`; where its text is too long for messages, its beginning."""
+    if _pieces(page) is not None:
+        return page
+    footer = f"-# {_('I may not attach files in this channel, so the rest is missing.')}\n{page.footer}"
+    # A piece may be cut at less than half of the limit.
+    lengths = range(MAX_PIECES * MESSAGE_LIMIT, 0, -MESSAGE_LIMIT // 4)
+    shorter = (replace(page, text=excerpt(page.text, length), footer=footer) for length in lengths)
+    return next(one for one in shorter if _pieces(one) is not None)
 
 
 def _with_footer(text: str, footer: str) -> str:

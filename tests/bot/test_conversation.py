@@ -135,6 +135,18 @@ async def test_a_reply_to_the_first_of_several_messages_follows_the_answer(harne
         assert asked(harness)[-3:] == [first, long.strip(), "Shorter!"]
 
 
+async def test_where_the_bot_may_attach_no_files_the_beginning_of_a_very_long_answer_is_written(
+    harness: BotHarness,
+) -> None:
+    await harness.wire.permissions(harness.place, deny=("attach_files",))
+    harness.model.says("Gentlemanly racers. " * 400)
+    await mention(harness)
+    last = await harness.wire.until(is_final, channel=harness.place)
+    assert "I may not attach files in this channel, so the rest is missing." in last.content
+    written = "".join(message.content for message in await answers(harness))
+    assert written.count("Gentlemanly racers.") > 200
+
+
 async def test_where_the_bot_may_not_reply_it_writes_a_message(harness: BotHarness) -> None:
     """Discord takes a reply only from those who may read what was written before."""
     await harness.wire.permissions(harness.place, deny=("read_message_history",))
