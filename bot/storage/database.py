@@ -53,6 +53,9 @@ PRAGMAS = (
 )
 # PostgreSQL's number of a session.
 SESSION = select(func.pg_backend_pid())
+# Noted at a connection that was used before.
+USED = "used"
+ENDED_AT_ONCE = "it ends connections at once"
 # Seconds until a PostgreSQL server that does not answer is given up.
 CONNECT_TIMEOUT = 10
 # Settings of each connection to PostgreSQL. A process that stops in the middle of a transaction must not keep the lock
@@ -319,12 +322,23 @@ def _prepare_server(made: Engine) -> None:
         except (OSError, dialect.loaded_dbapi.Error) as error:
             raise UnreachableError from error
 
-    def checkout(connection: Any, _record: object, _proxy: object) -> None:
-        if connection.driver_connection.is_closed():
-            raise DisconnectionError
+    def checkout(connection: Any, record: Any, _proxy: object) -> None:
+        if not connection.driver_connection.is_closed():
+            record.info[USED] = True
+        elif USED in record.info:
+            raise DisconnectionError  # The pool makes a new one.
+        else:
+            raise UnreachableError from ConnectionError(ENDED_AT_ONCE)
 
+    # SQLAlchemy's hooks for columns of JSON, which no table has. Their errors would be the driver's own.
+    hooks: Any = made.dialect
+    hooks.setup_asyncpg_json_codec = hooks.setup_asyncpg_jsonb_codec = _set_up_nothing
     event.listen(made, "do_connect", connect)
     event.listen(made, "checkout", checkout)
+
+
+async def _set_up_nothing(_connection: object) -> None:
+    return
 
 
 def file_of(url: str) -> str | None:

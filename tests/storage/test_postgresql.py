@@ -7,7 +7,9 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -123,6 +125,37 @@ async def test_reads_after_the_server_ended_all_connections_succeed(database: Da
     await database.transact(lambda connection: connection.exec_driver_sql(f"{TERMINATE} AND pid <> pg_backend_pid()"))
     await asyncio.sleep(0.05)
     assert await asyncio.gather(*(get_value(database, "any") for _ in range(8))) == [None] * 8
+
+
+async def test_a_connection_that_the_server_ends_as_soon_as_it_is_made_is_a_sentence(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server does that begins to stop."""
+    connect, ending = asyncpg.connect, 1
+
+    async def made(*args: Any, **options: Any) -> Any:
+        nonlocal ending
+        connection = await connect(*args, **options)
+        if ending:
+            ending -= 1
+            connection.terminate()
+        return connection
+
+    async with open_database(url) as opened:
+        await get_value(opened, "any")
+        monkeypatch.setattr(asyncpg, "connect", made)
+        reads = [get_value(opened, "any") for _ in range(8)]
+        results = await asyncio.gather(*reads, return_exceptions=True)
+        assert sorted(map(str, results)) == [AWAY, *["None"] * 7]
+        ending = 100
+        await opened.transact(lambda writing: writing.exec_driver_sql(f"{TERMINATE} AND pid <> pg_backend_pid()"))
+        with pytest.raises(StorageError, match=AWAY):
+            await get_value(opened, "any")
+        ending = 0
+        assert await get_value(opened, "any") is None
+    ending = 100
+    with pytest.raises(StorageError, match=r"^The (server|database) .*: "):
+        await upgrade(url)
 
 
 async def test_a_full_disk_of_the_server_is_a_sentence(database: Database, postgresql: PostgresServer) -> None:
