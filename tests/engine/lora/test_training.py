@@ -1,7 +1,7 @@
 """LoRA from the upload to the answer, on a random model that knows only what it was trained: killed, resumed, served.
 
-Runs wherever `fewshot[train]` is installed, so not in CI, whose environment leaves torch out because of its size.
-`make drills` runs it too.
+Runs wherever `fewshot[train]` is installed, so in CI only once a week: installing torch takes minutes. `make drills` runs
+it too.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.fake_hub import FakeHub
 from tests.tiny_llama import write_tiny_llama
 
 for needed in ("torch", "trl", "peft"):
-    pytest.importorskip(needed, reason="needs fewshot[train], which CI does not install: torch takes minutes")
+    pytest.importorskip(needed, reason="needs fewshot[train], which takes minutes to install")
 
 import torch  # noqa: E402
 from tokenizers import pre_tokenizers  # noqa: E402 - it comes with transformers
