@@ -100,4 +100,4 @@ def _print_example(address: "Address") -> None:
     click.echo(f"Token: {token}")
     click.echo("\nfrom openai import OpenAI")
     click.echo(f'client = OpenAI(base_url="{address.url}", api_key="{token}")')
-    click.echo('print(client.chat.completions.create(model="stand-in", messages=[…]).choices[0].message.content)')
+    click.echo("print([model.id for model in client.models.list()])")

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,12 @@ async def test_the_engine_serves_until_it_is_stopped(environment: dict[str, str]
     assert process.stdout is not None
     first = await asyncio.wait_for(process.stdout.readline(), 30)
     assert b"http://127.0.0.1:" in first
+    lines = [(await asyncio.wait_for(process.stdout.readline(), 30)).decode() for _ in range(5)]
+    script = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "".join(lines[2:]), stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+    )
+    printed, _ = await asyncio.wait_for(script.communicate(), 60)
+    assert "pocket-gpt" in printed.decode(), "the example runs as it is printed"
     process.send_signal(signal.SIGTERM)
     done = await ended(process)
     assert (done.code, done.err) == (0, "")
