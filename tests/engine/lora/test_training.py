@@ -1,7 +1,7 @@
 """LoRA from the upload to the answer, on a random model that knows only what it was trained: killed, resumed, served.
 
-Runs wherever `fewshot[train]` is installed, so in CI only once a week: installing torch takes minutes. `make drills` runs
-it too.
+Runs wherever `fewshot[train]` is installed, so in CI only once a week: installing torch takes minutes. `make drills`
+runs it too.
 """
 
 import asyncio
