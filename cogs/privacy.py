@@ -21,7 +21,7 @@ from bot.tuning.profiles import PROFILES
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card, notice
 from bot.ui.errors import DELIVERY_ERRORS
-from bot.ui.reply import to_files
+from bot.ui.files import to_files
 from bot.ui.views import LayoutView
 from cogs._store_first import edit_pressed, store_first
 

@@ -22,7 +22,7 @@ from bot.services import Services, services_of
 from bot.ui.actions import actions_in
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
-from bot.ui.reply import to_files
+from bot.ui.files import to_files
 from bot.ui.views import View
 
 NOT_STORED = N_("The prompt of this answer is no longer stored.")

@@ -31,8 +31,9 @@ from bot.llm.template import ChatTemplate
 from bot.server.moderation import BlockedError
 from bot.services import Services, services_of
 from bot.ui.actions import ActionButton
+from bot.ui.files import OutgoingFile
 from bot.ui.pictures import histogram_picture
-from bot.ui.reply import OutgoingFile, Page
+from bot.ui.reply import Page
 from bot.ui.uploads import read_entries
 
 TEMPLATE = "sentiment"

@@ -17,8 +17,8 @@ from bot.server.ledger import NANO, DayUse
 from bot.services import Services, services_of
 from bot.ui.caller import caller_of
 from bot.ui.cards import Card
+from bot.ui.files import to_files
 from bot.ui.pictures import days_picture
-from bot.ui.reply import to_files
 from cogs._access import is_operator, managed_guild
 
 DAYS = 30

@@ -16,7 +16,7 @@ from bot.llm.request import Conversation, message_to_dict
 from bot.server.model_gateway import DRY_RUN
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
-from bot.ui.reply import OutgoingFile
+from bot.ui.files import OutgoingFile
 from bot.ui.views import LayoutView
 
 # Characters for all messages on a card, and at least for each one. Longer messages are shortened; a file has the whole.

@@ -31,8 +31,9 @@ from bot.server.prompts import Prompts
 from bot.server.unfinished import UnfinishedAnswers
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of, caller_of_message
+from bot.ui.files import OutgoingFile
 from bot.ui.inflight import Asked, InflightTasks
-from bot.ui.reply import AnswerDeletedError, BaseReply, MessageReply, OutgoingFile, Page, Reply
+from bot.ui.reply import AnswerDeletedError, BaseReply, MessageReply, Page, Reply
 from bot.ui.views import View
 
 # Returns the template of a request for the model that is tuned for it, or None.

@@ -11,7 +11,7 @@ from bot.services import Services
 from bot.ui.actions import ActionButton
 from bot.ui.caller import caller_of
 from bot.ui.cards import notice
-from bot.ui.reply import to_files
+from bot.ui.files import to_files
 from bot.ui.views import LayoutView
 
 # The values of the first button's prompt.

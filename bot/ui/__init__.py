@@ -7,6 +7,7 @@
 `views`          base classes of views and modals that report their errors to the user
 `cards`          Components V2 within Discord's limits
 `pictures`       charts, tables and story trees as PNG
+`files`          files that the bot sends
 `uploads`        files that users upload
 `locale`         the locale of an interaction; translated command names
 `caller`         who an interaction is from; the message that a menu was used on

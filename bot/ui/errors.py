@@ -6,7 +6,6 @@ logged with a short id, which the user sees.
 
 import logging
 import secrets
-from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -16,6 +15,7 @@ from discord import app_commands
 from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
 from bot.core.text import MESSAGE_LIMIT, code_block
+from bot.ui.files import to_files
 from bot.ui.handling import set_result
 
 _log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
 ARCHIVED = 50083
 # Characters of typed text that nobody needs back.
 MAX_RETYPED = 40
+# Set in the `extras` of an interaction whose answer is shown. What fails after that does not take the answer away.
+ANSWERED = "answered"
 # A connection to Discord that failed or was interrupted.
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 DELIVERY_ERRORS: tuple[type[Exception], ...] = (discord.HTTPException, *CONNECTION_ERRORS)
@@ -81,7 +83,7 @@ def user_message(error: BaseException) -> str:
 
 
 async def report_error(interaction: discord.Interaction[Any], error: BaseException, typed: str = "") -> None:
-    """Send the error's sentence to the user alone. A public "is thinking…" placeholder is deleted first.
+    """Send the error's sentence to the user alone. A placeholder or an answer that is not complete is deleted first.
 
     `typed` is what the user typed into a window, which is closed now: it comes with the sentence unless it is short.
     """
@@ -100,8 +102,8 @@ def with_typed(sentence: str, typed: str) -> dict[str, Any]:
     shown = f"{sentence} {_('This is what you typed:')}\n{code_block(typed)}"
     if len(shown) <= MESSAGE_LIMIT:
         return {"content": shown}
-    file = discord.File(BytesIO(typed.encode(errors="replace")), "typed.txt")
-    return {"content": f"{sentence} {_('The file has what you typed.')}", "files": [file]}
+    files = to_files([("typed.txt", typed.encode(errors="replace"))])
+    return {"content": f"{sentence} {_('The file has what you typed.')}", "files": files}
 
 
 async def report_to_author(message: discord.Message, error: BaseException) -> None:
@@ -127,7 +129,8 @@ class BriefErrors(logging.Filter):
 
 async def _send(interaction: discord.Interaction[Any], sentence: str, typed: str) -> None:
     response = interaction.response
-    loading = response.type is discord.InteractionResponseType.deferred_channel_message
+    deferred = response.type is discord.InteractionResponseType.deferred_channel_message
+    loading = deferred and not interaction.extras.get(ANSWERED)
     if not response.is_done():
         if interaction.type is discord.InteractionType.autocomplete:
             await response.autocomplete([])

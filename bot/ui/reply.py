@@ -11,7 +11,6 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any, Self
 
 import discord
@@ -19,7 +18,8 @@ import discord
 from bot.core.errors import FewshotError
 from bot.core.i18n import _, guild_locale
 from bot.core.text import MAX_PIECES, MESSAGE_LIMIT, excerpt, has_spoiler, split_message
-from bot.ui.errors import ACKNOWLEDGED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES, user_message
+from bot.ui.errors import ACKNOWLEDGED, ANSWERED, CONNECTION_ERRORS, DELIVERY_ERRORS, EXPIRED_CODES, user_message
+from bot.ui.files import OutgoingFile, to_files
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor
 from bot.ui.views import View
 
@@ -29,10 +29,6 @@ _log = logging.getLogger(__name__)
 RETRY_DELAYS = (0.5, 5.0, 15.0)
 # Discord's error code for a channel that does not exist.
 UNKNOWN_CHANNEL = 10003
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
-# Name and bytes of a file, and for pictures a description (alt text). A `bot.ui.pictures.Picture` is one.
-OutgoingFile = tuple[str, bytes] | tuple[str, bytes, str]
 
 
 class AnswerDeletedError(FewshotError):
@@ -101,14 +97,18 @@ class BaseReply:
         """Send the final `page`. Returns the message with the buttons, or None if it could not be delivered."""
         await self._editor.stop()
         pieces, files = _messages(page, 1 if self.in_place else None)
-        return await self._deliver(pieces, files, View(*page.items) if page.items else None)
+        return self._completed(await self._deliver(pieces, files, View(*page.items) if page.items else None))
 
     async def finish_card(
         self, card: discord.ui.LayoutView, files: Sequence[OutgoingFile] = ()
     ) -> discord.Message | None:
         """Send a card as the answer. Returns its message, or None if it could not be delivered."""
         await self._editor.stop()
-        return await self._edit(content=None, view=card, attachments=to_files(files))
+        return self._completed(await self._edit(content=None, view=card, attachments=to_files(files)))
+
+    def _completed(self, message: discord.Message | None) -> discord.Message | None:
+        """Note that the answer is shown, in `message`; None if it could not be delivered."""
+        return message
 
     async def _send_edit(self, text: str) -> bool:
         extra: dict[str, Any] = {}
@@ -200,6 +200,10 @@ class Reply(BaseReply):
             await self.interaction.response.defer(ephemeral=self.private, thinking=True)
         except CONNECTION_ERRORS:
             await self.interaction.response.defer(ephemeral=self.private, thinking=True)
+
+    def _completed(self, message: discord.Message | None) -> discord.Message | None:
+        self.interaction.extras[ANSWERED] = message is not None
+        return message
 
     async def _edit_now(self, **fields: Any) -> discord.Message:
         return await self.interaction.edit_original_response(**fields)
@@ -336,17 +340,6 @@ def _with_footer(text: str, footer: str) -> str:
     in_list = text.rpartition("\n")[2].startswith("- ")
     gap = "\n\n" if in_list else "\n"
     return f"{text}{gap}{footer}" if footer else text
-
-
-def to_files(files: Sequence[OutgoingFile]) -> list[discord.File]:
-    """The files for discord.py. Raises `ValueError` for a picture without a description."""
-    made = []
-    for name, data, *rest in files:
-        description = next(iter(rest), None)
-        if not description and name.endswith(PICTURE_SUFFIXES):
-            raise ValueError(f"the picture {name} has no description")
-        made.append(discord.File(BytesIO(data), name, description=description))
-    return made
 
 
 def _reset(files: Sequence[discord.File] | None) -> None:

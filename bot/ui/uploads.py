@@ -15,8 +15,8 @@ from bot.core.i18n import N_, _, ngettext
 from bot.core.pdf_text import read_pdf
 from bot.core.text import escape_markdown
 from bot.ui.errors import DELIVERY_ERRORS
+from bot.ui.files import PICTURE_SUFFIXES
 from bot.ui.message_text import attachments_of, readable_text
-from bot.ui.reply import PICTURE_SUFFIXES
 
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 PDF_MAGIC = b"%PDF"

@@ -18,9 +18,10 @@ from bot.services import Services
 from bot.ui.actions import actions_in
 from bot.ui.caller import caller_of
 from bot.ui.errors import report_to_author
+from bot.ui.files import to_files
 from bot.ui.locale import set_locale_of_message
 from bot.ui.pictures import tree_picture
-from bot.ui.reply import Page, Reply, to_files
+from bot.ui.reply import Page, Reply
 from bot.ui.views import View
 from cogs.adventure.controller import Controller, finish_interaction
 from cogs.adventure.menu import Menu, switch_menu

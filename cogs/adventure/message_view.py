@@ -13,8 +13,8 @@ from bot.core.i18n import N_, guild_locale, use_locale
 from bot.play import Story, Turn
 from bot.play.turn_queue import LockedError, TurnView
 from bot.ui.errors import ARCHIVED, DELIVERY_ERRORS, user_message
+from bot.ui.files import to_files
 from bot.ui.locale import locale_of_guild
-from bot.ui.reply import to_files
 from bot.ui.stream_editor import UNKNOWN_MESSAGE, StreamEditor, is_fresh
 from bot.ui.views import View
 from cogs.adventure import rendering

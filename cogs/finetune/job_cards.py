@@ -27,9 +27,9 @@ from bot.tuning.service import Tuning
 from bot.ui.actions import ActionButton
 from bot.ui.cards import Card
 from bot.ui.errors import CONNECTION_ERRORS, TEMPORARY_ERRORS, user_message
+from bot.ui.files import to_files
 from bot.ui.locale import locale_of_guild
 from bot.ui.pictures import Picture, loss_picture
-from bot.ui.reply import to_files
 from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE, is_fresh
 from bot.ui.views import LayoutView
 from cogs import _scorecard

@@ -21,7 +21,7 @@ from bot.server.trick_form import MAX_EXAMPLE_LENGTH, MAX_INSTRUCTION_LENGTH, Ex
 from bot.server.tricks import MAX_NAME_LENGTH, MAX_NOTE_LENGTH
 from bot.services import Services
 from bot.ui.caller import caller_of
-from bot.ui.reply import to_files
+from bot.ui.files import to_files
 from bot.ui.uploads import read_text
 from bot.ui.views import PersistentModal
 from cogs._access import managed_guild

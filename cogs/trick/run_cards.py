@@ -16,8 +16,8 @@ from bot.server.trick_plan import ArmResult, Plan, Results, total
 from bot.server.trick_runs import MAX_REPEAT, Prepared, TrickRun
 from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card
+from bot.ui.files import OutgoingFile
 from bot.ui.pictures import Picture, score_picture
-from bot.ui.reply import OutgoingFile
 from bot.ui.views import LayoutView
 from cogs.trick.cards import answer_line
 from cogs.trick.effects import add_effects

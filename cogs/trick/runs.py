@@ -18,9 +18,9 @@ from bot.services import Services
 from bot.ui.caller import caller_of
 from bot.ui.cards import notice
 from bot.ui.errors import DELIVERY_ERRORS, TEMPORARY_ERRORS
+from bot.ui.files import to_files
 from bot.ui.locale import locale_of_guild
 from bot.ui.pictures import Picture
-from bot.ui.reply import to_files
 from bot.ui.stream_editor import TOO_OLD, UNKNOWN_MESSAGE
 from bot.ui.views import LayoutView
 from cogs._access import managed_guild

@@ -23,7 +23,7 @@ from bot.server.trick_tests import (
 from bot.services import Services
 from bot.ui.actions import ActionButton, ActionSelect
 from bot.ui.cards import Card, notice
-from bot.ui.reply import OutgoingFile, to_files
+from bot.ui.files import OutgoingFile, to_files
 from bot.ui.uploads import read_text
 from bot.ui.views import LayoutView, PersistentModal
 from cogs._access import is_operator, managed_guild

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StorageError
+from bot.llm.completion import Answer
 from bot.storage.errors import AWAY
 from bot.storage.tables import CALLS
 from tests.simulated import Simulated
@@ -174,6 +175,25 @@ async def test_who_writes_to_the_bot_is_told_that_its_database_is_away(
     assert len(sim.general.history()) == before + 1
     assert [message.content for message in sim.member.user.dm_channel.history()][1:] == [AWAY]
     assert not sim.errors
+
+
+async def test_what_fails_after_an_answer_is_shown_does_not_take_it_away(
+    sim: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim.model.says("Bonjour", "Salut")
+    answer = (await sim.member.slash(sim.general, "translate", text="Hi", to="French")).response
+    persist = sim.services.prompts.persist
+
+    async def away(stored: Answer, *, new: bool = True, soon: bool = False) -> None:
+        if not new:
+            raise StorageError(AWAY)
+        await persist(stored, new=new, soon=soon)
+
+    monkeypatch.setattr(sim.services.prompts, "persist", away)
+    window = await sim.member.click(answer, label="Follow up…")
+    continued = await sim.member.submit_modal(window, {"text": "Shorter"})
+    assert "Salut" in sim.text(continued.response)
+    assert [sim.text(one) for one in continued.followups] == [AWAY]
 
 
 async def test_an_adventure_has_its_channel_for_itself(sim: Simulated) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from bot.core.i18n import use_locale
 from bot.ui import pictures
+from bot.ui.files import to_files
 from bot.ui.pictures import MAX_DESCRIPTION, Picture, TreeNode
-from bot.ui.reply import to_files
 from tests.simulated import Simulated, parts_of
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_all_files_and_media_items_are_made_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("discord.File", "discord.MediaGalleryItem"):
                 found.append((str(path.relative_to(ROOT)), ast.unparse(node.func)))
-    assert sorted(found) == [("bot/ui/cards.py", "discord.MediaGalleryItem"), ("bot/ui/reply.py", "discord.File")]
+    assert sorted(found) == [("bot/ui/cards.py", "discord.MediaGalleryItem"), ("bot/ui/files.py", "discord.File")]
 
 
 async def test_standings_can_be_read_without_seeing_them(sim: Simulated) -> None:
