@@ -58,8 +58,12 @@ class InDoubtError(StorageError):
 
 def sqlite_code(error: BaseException) -> int:
     """SQLite's primary result code in `error`; 0 where it has none."""
+    return _extended_code(error) & 0xFF
+
+
+def _extended_code(error: BaseException) -> int:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF
+    return int(getattr(cause, "sqlite_errorcode", 0))
 
 
 def sqlstate(error: BaseException) -> str:
@@ -70,7 +74,9 @@ def sqlstate(error: BaseException) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Whether the disk of the database is full."""
-    return sqlite_code(error) == sqlite3.SQLITE_FULL or sqlstate(error) == DISK_FULL
+    # The second is a full disk on which no space for the index of the write-ahead log was left.
+    is_sqlite = sqlite_code(error) == sqlite3.SQLITE_FULL or _extended_code(error) == sqlite3.SQLITE_IOERR_SHMSIZE
+    return is_sqlite or sqlstate(error) == DISK_FULL
 
 
 def is_lost(error: BaseException) -> bool:

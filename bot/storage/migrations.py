@@ -107,7 +107,8 @@ def _copy(path: str, target: Path) -> None:
             source.backup(copy)
         part.rename(target)
     finally:
-        part.unlink(missing_ok=True)
+        for left in (part, Path(f"{part}-journal")):
+            left.unlink(missing_ok=True)
 
 
 async def _with_connection(url: str, work: Any, *, exclusive: bool = False) -> str | None:

@@ -61,6 +61,22 @@ sqlite3.connect = functools.partial(sqlite3.connect, factory=Connection)
 asyncio.run(backup(sys.argv[1], Path(sys.argv[2])))
 """
 
+# Copies and opens databases where files cannot become larger than some pages, as on a full disk.
+FULL_DISK = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from bot.core.errors import StorageError
+from bot.storage.migrations import backup, upgrade
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+for work in (backup(sys.argv[1], Path(sys.argv[2])), upgrade(sys.argv[3])):
+    try:
+        asyncio.run(work)
+    except StorageError as error:
+        print(error)
+"""
+
 
 def row(name: str, value: str = "") -> dict[str, str]:
     return {"name": name, "value": value}
@@ -276,6 +292,20 @@ async def test_a_copy_whose_process_is_killed_is_not_there(url: str, tmp_path: P
     assert ended.returncode == -9
     assert not target.exists()
     await backup(url, target)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit for the size of files")
+async def test_a_full_disk_is_a_sentence_and_leaves_no_part_of_a_copy(url: str, tmp_path: Path) -> None:
+    await migrated(url)
+    folder = tmp_path / "full"
+    folder.mkdir()
+    target, new = str(folder / "copy.sqlite3"), f"sqlite+aiosqlite:///{tmp_path / 'new.sqlite3'}"
+    command = [sys.executable, "-c", FULL_DISK, url, target, new]
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    failed, full = ended.stdout.splitlines()
+    assert failed.startswith("The copy failed: ")
+    assert full == "The database cannot be used: the disk is full. Free some space on it."
+    assert list(folder.iterdir()) == []
 
 
 async def test_only_sqlite_can_be_copied(tmp_path: Path) -> None:
