@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import StorageError
+from bot.storage.errors import UnreachableError
 
 _log = logging.getLogger(__name__)
 CHANNEL = "fewshot"
@@ -41,8 +42,13 @@ class Notices:
         self._handlers[subject] = handler
 
     async def listen(self, connection: Any) -> None:
-        """Receive what arrives at `connection`, which is asyncpg's."""
-        await connection.add_listener(CHANNEL, self._receive)
+        """Receive what arrives at `connection`, which is asyncpg's. Raises `UnreachableError` where it has ended."""
+        from asyncpg import InterfaceError, InternalClientError, PostgresError
+
+        try:
+            await connection.add_listener(CHANNEL, self._receive)
+        except (InterfaceError, InternalClientError, PostgresError, OSError) as error:
+            raise UnreachableError from error
         if self._handling is None:
             self._handling = asyncio.create_task(self._handle())
 

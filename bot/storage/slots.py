@@ -192,7 +192,7 @@ class _Holder:
         self._slot, self._server, self._connection = slot, server, connection
 
     async def listen(self) -> None:
-        """Receive what other processes announce."""
+        """Receive what other processes announce. Raises `UnreachableError`."""
         raw = await self._connection.get_raw_connection()
         await self._slot.notices.listen(raw.driver_connection)
 
@@ -212,15 +212,13 @@ class _Holder:
     async def _retake(self) -> None:
         slot = self._slot
         _log.warning("the connection that holds slot %d has ended", slot.number)
-        await self._connection.invalidate()
-        await self._connection.close()
+        await self._drop()
         while True:
             if await self._try_retake():
                 break
             await asyncio.sleep(SPARE_PAUSE)
         if slot.lost.is_set():
             return
-        await self.listen()
         slot.notices.missed()
         _log.info("slot %d is held again", slot.number)
 
@@ -229,15 +227,26 @@ class _Holder:
         slot = self._slot
         mine = select(SLOTS.c.epoch).where(SLOTS.c.number == slot.number)
         try:
-            connection = await self._server.connect()
-            got = await connection.scalar(TRY_LOCK, {"lock": SLOT_LOCK, "number": slot.number})
-            if await connection.scalar(mine) != slot.epoch:
-                slot.lost.set()
-            elif not got:  # The server has not noticed yet that the old connection has ended.
-                await connection.close()
-                return False
+            self._connection = await self._server.connect()
         except CONNECTION_ERRORS as error:
             _log.debug("slot %d cannot be taken again yet: %s", slot.number, error)
             return False
-        self._connection = connection
+        try:
+            got = await self._connection.scalar(TRY_LOCK, {"lock": SLOT_LOCK, "number": slot.number})
+            if await self._connection.scalar(mine) != slot.epoch:
+                slot.lost.set()
+            elif got:
+                await self.listen()
+            else:  # The server has not noticed yet that the old connection has ended.
+                await self._connection.close()
+                return False
+        except CONNECTION_ERRORS as error:
+            _log.debug("slot %d cannot be taken again yet: %s", slot.number, error)
+            await self._drop()
+            return False
         return True
+
+    async def _drop(self) -> None:
+        """Close a connection that may have ended."""
+        await self._connection.invalidate()
+        await self._connection.close()

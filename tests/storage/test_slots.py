@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 
+import asyncpg
 import pytest
 
 from bot.core.errors import StorageError
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.postgresql
 Taken = Callable[..., AbstractAsyncContextManager[Slot]]
 # Ends the connection that holds a slot, as if its process had been killed.
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {} AND objid = {}"
+HELD = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND granted"
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +111,27 @@ async def test_a_process_takes_its_slot_again_after_the_server_was_away_or_learn
         await postgresql.run("UPDATE slots SET epoch = epoch + 1", url.rpartition("/")[2])
         await postgresql.run(TERMINATE.format(slots.SLOT_LOCK, 0), url.rpartition("/")[2])
         await asyncio.wait_for(slot.lost.wait(), 5)
+
+
+async def test_a_slot_is_held_again_after_its_connections_were_ended_at_any_moment(
+    taken: Taken, url: str, postgresql: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SPARE_PAUSE", "WATCH_PAUSE"):
+        monkeypatch.setattr(slots, name, 0.001)
+    database = url.rpartition("/")[2]
+    terminate = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    async with taken(1) as slot:
+        raw = await asyncpg.connect(postgresql.url("postgres", "postgresql"))
+        try:
+            for number in range(400):
+                await raw.execute(terminate)
+                await asyncio.sleep(number % 20 / 2_000)
+            async with asyncio.timeout(10):
+                while not await raw.fetch(HELD, slots.SLOT_LOCK):  # noqa: ASYNC110 - the server is asked
+                    await asyncio.sleep(0.02)
+        finally:
+            await raw.close()
+        assert not slot.lost.is_set()
 
 
 async def test_processes_agree_on_the_number_of_shards(taken: Taken, caplog: pytest.LogCaptureFixture) -> None:
