@@ -14,7 +14,7 @@ from discord import app_commands
 
 from bot.core.errors import FewshotError
 from bot.core.i18n import N_, _
-from bot.core.text import MESSAGE_LIMIT, code_block
+from bot.core.text import MESSAGE_LIMIT, code_block, excerpt, shorten
 from bot.ui.files import to_files
 from bot.ui.handling import set_result
 
@@ -27,6 +27,8 @@ EXPIRED_CODES = frozenset({10062, 10015, ACKNOWLEDGED, 50027})
 ARCHIVED = 50083
 # Characters of typed text that nobody needs back.
 MAX_RETYPED = 40
+# Characters of a sentence in a message, which has room for more beside it; and of a text in one that is too long.
+MAX_SENTENCE, MAX_VALUE = 1_500, 200
 # Set in the `extras` of an interaction whose answer is shown. What fails after that does not take the answer away.
 ANSWERED = "answered"
 # A connection to Discord that failed or was interrupted.
@@ -66,7 +68,7 @@ def user_message(error: BaseException) -> str:
         error = error.__cause__
     set_result("refused")
     if isinstance(error, FewshotError):
-        return str(error)
+        return _in_message(error)
     if getattr(error, "code", 0) == ARCHIVED:
         return _("This thread is archived or locked, so I cannot write in it. Ask again once it is open.")
     for kind, sentence in _SENTENCES:
@@ -80,6 +82,17 @@ def user_message(error: BaseException) -> str:
         "operator that number.",
         fault=fault,
     )
+
+
+def _in_message(error: FewshotError) -> str:
+    """The error's sentence in a message: where it is too long, its texts are cut, which people may have typed."""
+    sentence = str(error)
+    if len(sentence) <= MAX_SENTENCE:
+        return sentence
+    short = {
+        name: shorten(value, MAX_VALUE) if isinstance(value, str) else value for name, value in error.values.items()
+    }
+    return excerpt(_(error.sentence, **short), MAX_SENTENCE)
 
 
 async def report_error(interaction: discord.Interaction[Any], error: BaseException, typed: str = "") -> None:
