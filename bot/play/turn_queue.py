@@ -381,6 +381,8 @@ def _mark_retrieved(opened: "asyncio.Future[None]") -> None:
 
 
 def _log_failure(worker: "asyncio.Task[None]") -> None:
-    """Log an unexpected exception. The story is stopped, and the next turn in it offers to resume it."""
+    """Log an exception. The story is stopped, and the next turn in it offers to resume it."""
     if not worker.cancelled() and (error := worker.exception()):
-        _log.error("the turns of a story stopped", exc_info=error)
+        _log.error(
+            "the turns of a story stopped: %s", error, exc_info=None if isinstance(error, FewshotError) else error
+        )
