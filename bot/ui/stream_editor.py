@@ -63,6 +63,13 @@ class StreamEditor:
             self._timer.cancel()
             self._timer = loop.call_soon(self._start)
 
+    def drop(self) -> None:
+        """Do not show what is not shown yet: it is not true any more."""
+        self._changed.clear()
+        if self._timer is not None and self._loop_task is None:
+            self._timer.cancel()
+            self._timer = None
+
     def _start(self) -> None:
         self._loop_task = asyncio.create_task(self._run(), name="stream-edits")
 
