@@ -164,6 +164,7 @@ class Answering:
             waiting = _("Your earlier requests come first. This one has place {n} in your queue.", n=position)
             self.reply.show(waiting, writing=False)
         else:
+            self.reply.drop()
             self.start_notices()
 
     def _on_stream(self, stream: AnswerStream) -> None:

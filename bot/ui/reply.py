@@ -93,6 +93,10 @@ class BaseReply:
             raise AnswerDeletedError("The answer was deleted while it was being written.")
         self._editor.show(text, writing=writing)
 
+    def drop(self) -> None:
+        """Do not show the text of an earlier `show` that is not shown yet."""
+        self._editor.drop()
+
     async def finish(self, page: Page) -> discord.Message | None:
         """Send the final `page`. Returns the message with the buttons, or None if it could not be delivered."""
         await self._editor.stop()

@@ -92,6 +92,19 @@ async def test_one_edit_is_in_progress_at_a_time_and_stop_waits_for_it() -> None
     assert message.texts == sorted(message.texts, key=lambda text: int(text.split()[1]))
 
 
+async def test_a_dropped_text_is_not_shown_and_the_next_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_editor, "FIRST_EDIT_TIMEOUT", 0.1)
+    message = Message()
+    editor = StreamEditor(message.edit)
+    for wanted in (["one"], ["one", "two"]):  # Before the first edit, and after it.
+        editor.show("place 2")
+        editor.drop()
+        await asyncio.sleep(0.2)
+        editor.show(wanted[-1])
+        assert await message.edited(len(wanted)) == wanted
+    await editor.stop()
+
+
 async def test_a_deleted_message_is_not_edited_again() -> None:
     message = Message(exists=False)
     editor = StreamEditor(message.edit)
