@@ -6,6 +6,7 @@ logged with a short id, which the user sees.
 
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -160,8 +161,16 @@ async def _send(interaction: discord.Interaction[Any], sentence: str, typed: str
         try:
             # The first follow-up after a public deferral replaces the placeholder and is public too. So the placeholder
             # is edited, which ends the deferral, and deleted.
-            await interaction.edit_original_response(content="…", attachments=[])
-            await interaction.delete_original_response()
+            await _twice(lambda: interaction.edit_original_response(content="…", attachments=[]))
+            await _twice(interaction.delete_original_response)
         except discord.NotFound:
             pass  # The user has deleted it.
-    await interaction.followup.send(**with_typed(sentence, typed), ephemeral=True)
+    await _twice(lambda: interaction.followup.send(**with_typed(sentence, typed), ephemeral=True))
+
+
+async def _twice(send: Callable[[], Awaitable[object]]) -> None:
+    """Call `send`, and once more where the connection to Discord broke off: a placeholder must not stay."""
+    try:
+        await send()
+    except CONNECTION_ERRORS:
+        await send()

@@ -158,3 +158,14 @@ async def test_a_member_without_the_right_is_told_what_they_lack(harness: BotHar
     told = await harness.press(answer, "Prompt", user="friend")
     assert only_a_sentence(told).startswith("Only the one who asked")
     assert is_final(answer)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "POST"])
+async def test_a_sentence_comes_where_the_connection_breaks_off_once(harness: BotHarness, method: str) -> None:
+    """The placeholder is edited and deleted, and the sentence sent: each request is lost once."""
+    harness.model.fails(401)
+    await harness.wire.fault(method, "^/webhooks/", drop=True)
+    told = await harness.notice("facts", about="Kava")
+    assert "credentials" in told.text
+    assert [rule["hits"] for rule in await harness.wire.clear_faults()] == [1]
+    assert not any(message.loading for message in await harness.wire.messages(harness.place))
