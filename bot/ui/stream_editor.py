@@ -12,9 +12,9 @@ from bot.core.text import MESSAGE_LIMIT, close_markup
 
 # Seconds between two edits: Discord's rate limit allows about one a second (read from its headers, 2026-11).
 EDIT_INTERVAL = 1.0
-# The first edit is made with the first text that comes so many seconds after the very first, or without one after so
-# many. An answer that is complete by then costs one edit instead of two. The second is longer than the pause between
-# two reads (`bot.llm.transport.MAX_PAUSE`), or answers whose second half was there at once would cost two.
+# Seconds after the first text. From the first on, the next text is shown at once; at the second, the newest text is
+# shown also if no other comes. An answer that is complete before costs one edit instead of two. The second is longer
+# than the pause between two reads (`bot.llm.transport.MAX_PAUSE`), so that the rest of a quick answer comes before it.
 FIRST_EDIT_DELAY, FIRST_EDIT_TIMEOUT = 0.2, 0.4
 # Seconds that `stop` waits for an edit in progress, so that the final text cannot arrive before it.
 STOP_TIMEOUT = 2.0
